@@ -1,0 +1,14 @@
+module github.com/ksher-go/ksher
+
+go 1.25
+
+require (
+	filippo.io/bigmod v0.1.0
+	github.com/google/go-querystring v1.2.0
+	github.com/stretchr/testify v1.12.1
+)
+
+require (
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/sys v0.11.0 // indirect
+)
