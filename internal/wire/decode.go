@@ -1,0 +1,147 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// timeLayout is how Ksher writes a moment of the merchant's zone.
+const timeLayout = time.DateTime
+
+// Decode fills the struct that dst points to from members that ParseObject
+// returned, matching names exactly with the json tags of its fields and of its
+// embedded structs. Members without a field are left out. Times without a zone
+// are read in loc.
+//
+// It is strict about integers, which are money, and lenient about the rest,
+// because a payment isn't to be lost over the form of a remark: a text takes
+// any value as it is written, and a time that can't be read is left zero. An
+// integer may be a decimal string, and empty or null for zero.
+func Decode(members []Member, dst any, loc *time.Location) error {
+	v := reflect.ValueOf(dst).Elem()
+	index := fieldsOf(v.Type())
+	for i := range members {
+		path, ok := index[string(members[i].Name)]
+		if !ok {
+			continue
+		}
+		if err := decodeValue(members[i].Value, v.FieldByIndex(path), loc); err != nil {
+			return fmt.Errorf("%s: %w", members[i].Name, err)
+		}
+	}
+	return nil
+}
+
+var fieldCache sync.Map // reflect.Type to map[string][]int
+
+func fieldsOf(t reflect.Type) map[string][]int {
+	if cached, ok := fieldCache.Load(t); ok {
+		return cached.(map[string][]int)
+	}
+	index := make(map[string][]int)
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "-" && !belongsElsewhere(t, f.Index) {
+			index[name] = f.Index
+		}
+	}
+	fieldCache.Store(t, index)
+	return index
+}
+
+// belongsElsewhere tells whether a field is inside an embedded struct that the
+// json tag "-" takes out.
+func belongsElsewhere(t reflect.Type, path []int) bool {
+	for i := 1; i < len(path); i++ {
+		if t.FieldByIndex(path[:i]).Tag.Get("json") == "-" {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	timeType = reflect.TypeFor[time.Time]()
+	rawType  = reflect.TypeFor[json.RawMessage]()
+)
+
+func decodeValue(src Value, dst reflect.Value, loc *time.Location) error {
+	switch {
+	case dst.Type() == rawType:
+		dst.SetBytes(src.Raw)
+		return nil
+	case dst.Kind() == reflect.Slice:
+		return decodeSlice(src, dst, loc)
+	}
+	var text string
+	if src.Kind != Null {
+		text = string(src.Text())
+	}
+	switch {
+	case dst.Type() == timeType:
+		dst.Set(reflect.ValueOf(parseTime(text, loc)))
+	case dst.Kind() == reflect.String:
+		dst.SetString(text)
+	default:
+		n, err := parseInteger(text)
+		if err != nil {
+			return err
+		}
+		dst.SetInt(n)
+	}
+	return nil
+}
+
+func decodeSlice(src Value, dst reflect.Value, loc *time.Location) error {
+	if src.Kind == Null || src.Kind == String && len(src.Text()) == 0 {
+		return nil
+	}
+	elements, err := src.Elements()
+	if err != nil {
+		return err
+	}
+	list := reflect.MakeSlice(dst.Type(), len(elements), len(elements))
+	for i, e := range elements {
+		if e.Kind != Object {
+			return fmt.Errorf("element %d is %v, not an object", i, e.Kind)
+		}
+		members, err := ParseObject(e.Raw)
+		if err != nil {
+			return err
+		}
+		if err := Decode(members, list.Index(i).Addr().Interface(), loc); err != nil {
+			return fmt.Errorf("element %d: %w", i, err)
+		}
+	}
+	dst.Set(list)
+	return nil
+}
+
+func parseTime(text string, loc *time.Location) time.Time {
+	if t, err := time.ParseInLocation(timeLayout, text, loc); err == nil {
+		return t
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.In(loc)
+}
+
+// parseInteger reads an integer that may be written with an empty fraction.
+func parseInteger(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	whole, fraction, _ := strings.Cut(text, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || strings.Trim(fraction, "0") != "" {
+		return 0, fmt.Errorf("%q is not an integer", clip([]byte(text)))
+	}
+	return n, nil
+}

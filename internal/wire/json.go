@@ -1,0 +1,570 @@
+// Package wire reads and writes the two texts that Ksher and a merchant sign:
+// the members of a JSON object and the parameters of a form.
+//
+// The signature of a response covers text that is derived from JSON, so a
+// parser that reads a document differently from the one that made the signed
+// text is a forgery waiting to happen. That is why one parser serves both
+// purposes here: [ParseObject] yields the members, [AppendSignText] makes the
+// signed text of them, and [Decode] fills a struct from the very same members.
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Limits on what is parsed, far above the largest genuine answer known
+// (merchant_info: 40 members, a depth of 3). They keep a small body from
+// becoming a large structure.
+const (
+	maxDepth = 32
+	maxItems = 10_000
+)
+
+// ErrTruncated marks a text that ends before its JSON does.
+var ErrTruncated = errors.New("the JSON ends too early")
+
+// Kind tells what a JSON value is.
+type Kind uint8
+
+// The kinds of a JSON value.
+const (
+	String Kind = iota
+	Number
+	Bool
+	Null
+	Array
+	Object
+)
+
+// String names the kind for error messages.
+func (k Kind) String() string {
+	return [...]string{"a string", "a number", "a boolean", "null", "an array", "an object"}[k]
+}
+
+// Value is one JSON value: its kind and its text as it was written, quotes
+// included.
+type Value struct {
+	Kind Kind
+	Raw  []byte
+	// plain says that a string has no escapes, so that its text is Raw
+	// without the quotes.
+	plain bool
+}
+
+// Member is one member of a JSON object. Its name is decoded.
+type Member struct {
+	Name  []byte
+	Value Value
+}
+
+// Text gives the text of a value as it is signed and decoded: a string with
+// its escapes undone, anything else as written.
+func (v Value) Text() []byte {
+	if v.Kind != String {
+		return v.Raw
+	}
+	inner := v.Raw[1 : len(v.Raw)-1]
+	if v.plain {
+		return inner
+	}
+	return appendUnescaped(make([]byte, 0, len(inner)), inner)
+}
+
+// Find returns the value of the member of that name.
+func Find(members []Member, name string) (Value, bool) {
+	for i := range members {
+		if string(members[i].Name) == name {
+			return members[i].Value, true
+		}
+	}
+	return Value{}, false
+}
+
+// ParseObject reads one JSON object, strictly as RFC 8259 has it, and returns
+// its members in the order they were written. It refuses what two readers
+// could understand in two ways: invalid UTF-8, half a surrogate pair, a name
+// that occurs twice (also when only the case differs), and at the top level a
+// name that is empty or has an equals sign in it, which would make the signed
+// text ambiguous. The result shares memory with data.
+func ParseObject(data []byte) ([]Member, error) {
+	p := parser{data: data}
+	p.space()
+	if p.pos >= len(data) {
+		return nil, ErrTruncated
+	}
+	if data[p.pos] != '{' {
+		return nil, errors.New("it is not a JSON object")
+	}
+	members, err := p.object(make([]Member, 0, 32), 1)
+	if err != nil {
+		return nil, err
+	}
+	p.space()
+	if p.pos < len(data) {
+		return nil, p.unexpected("after the JSON object")
+	}
+	for i := range members {
+		if name := members[i].Name; len(name) == 0 || bytes.IndexByte(name, '=') >= 0 {
+			return nil, fmt.Errorf("the member name %q is not one that can be signed", clip(name))
+		}
+	}
+	return members, nil
+}
+
+// Elements returns the elements of a JSON array that ParseObject has accepted.
+func (v Value) Elements() ([]Value, error) {
+	if v.Kind != Array {
+		return nil, fmt.Errorf("it is %v, not an array", v.Kind)
+	}
+	var elements []Value
+	p := parser{data: v.Raw}
+	err := p.list(']', func() error {
+		e, err := p.value(1)
+		elements = append(elements, e)
+		return err
+	})
+	return elements, err
+}
+
+type parser struct {
+	data []byte
+	pos  int
+}
+
+func (p *parser) space() {
+	for p.pos < len(p.data) {
+		switch p.data[p.pos] {
+		case ' ', '\t', '\n', '\r':
+			p.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (p *parser) unexpected(where string) error {
+	if p.pos >= len(p.data) {
+		return ErrTruncated
+	}
+	return fmt.Errorf("unexpected %q at byte %d, %s", p.data[p.pos], p.pos, where)
+}
+
+// list reads the items between the bracket at pos and its closing one.
+func (p *parser) list(closing byte, item func() error) error {
+	p.pos++
+	p.space()
+	if p.pos < len(p.data) && p.data[p.pos] == closing {
+		p.pos++
+		return nil
+	}
+	for range maxItems {
+		p.space()
+		if err := item(); err != nil {
+			return err
+		}
+		p.space()
+		if p.pos >= len(p.data) {
+			return ErrTruncated
+		}
+		switch p.data[p.pos] {
+		case ',':
+			p.pos++
+		case closing:
+			p.pos++
+			return nil
+		default:
+			return p.unexpected("where a comma or a closing bracket belongs")
+		}
+	}
+	return fmt.Errorf("an array or object has more than %d items", maxItems)
+}
+
+func (p *parser) object(members []Member, depth int) ([]Member, error) {
+	err := p.list('}', func() error {
+		if p.pos >= len(p.data) || p.data[p.pos] != '"' {
+			return p.unexpected("where a member name belongs")
+		}
+		name, err := p.string()
+		if err != nil {
+			return err
+		}
+		p.space()
+		if p.pos >= len(p.data) || p.data[p.pos] != ':' {
+			return p.unexpected("where a colon belongs")
+		}
+		p.pos++
+		p.space()
+		v, err := p.value(depth)
+		members = append(members, Member{Name: name.Text(), Value: v})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return members, refuseDuplicates(members)
+}
+
+// refuseDuplicates also refuses names that differ only in case: a merchant who
+// reads the raw data with encoding/json, which ignores case, would see one of
+// the two at random.
+func refuseDuplicates(members []Member) error {
+	if len(members) <= 32 {
+		for i := range members {
+			for j := range i {
+				if bytes.EqualFold(members[i].Name, members[j].Name) {
+					return duplicate(members[i].Name)
+				}
+			}
+		}
+		return nil
+	}
+	seen := make(map[string]struct{}, len(members))
+	for i := range members {
+		seen[strings.ToLower(strings.ToUpper(string(members[i].Name)))] = struct{}{}
+		if len(seen) <= i {
+			return duplicate(members[i].Name)
+		}
+	}
+	return nil
+}
+
+func duplicate(name []byte) error {
+	return fmt.Errorf("the member %q occurs twice", clip(name))
+}
+
+func (p *parser) value(depth int) (Value, error) {
+	if p.pos >= len(p.data) {
+		return Value{}, ErrTruncated
+	}
+	start := p.pos
+	kind := Number
+	var err error
+	switch c := p.data[p.pos]; {
+	case c == '"':
+		return p.string()
+	case c == '{' || c == '[':
+		if depth >= maxDepth {
+			return Value{}, fmt.Errorf("it is nested more than %d deep", maxDepth)
+		}
+		if c == '{' {
+			kind = Object
+			_, err = p.object(nil, depth+1)
+		} else {
+			kind = Array
+			err = p.list(']', func() error {
+				_, err := p.value(depth + 1)
+				return err
+			})
+		}
+	case c == 't':
+		kind, err = Bool, p.word("true")
+	case c == 'f':
+		kind, err = Bool, p.word("false")
+	case c == 'n':
+		kind, err = Null, p.word("null")
+	default:
+		err = p.number()
+	}
+	return Value{Kind: kind, Raw: p.data[start:p.pos]}, err
+}
+
+func (p *parser) word(w string) error {
+	for i := range len(w) {
+		if p.pos >= len(p.data) || p.data[p.pos] != w[i] {
+			return p.unexpected("in a literal")
+		}
+		p.pos++
+	}
+	return nil
+}
+
+func (p *parser) digits() error {
+	start := p.pos
+	for p.pos < len(p.data) && '0' <= p.data[p.pos] && p.data[p.pos] <= '9' {
+		p.pos++
+	}
+	if p.pos == start {
+		return p.unexpected("where a value or a digit belongs")
+	}
+	return nil
+}
+
+func (p *parser) accept(chars string) bool {
+	if p.pos < len(p.data) && strings.IndexByte(chars, p.data[p.pos]) >= 0 {
+		p.pos++
+		return true
+	}
+	return false
+}
+
+func (p *parser) number() error {
+	p.accept("-")
+	if !p.accept("0") {
+		if err := p.digits(); err != nil {
+			return err
+		}
+	}
+	if p.accept(".") {
+		if err := p.digits(); err != nil {
+			return err
+		}
+	}
+	if p.accept("eE") {
+		p.accept("+-")
+		return p.digits()
+	}
+	return nil
+}
+
+// string reads the string that opens at pos. It looks at eight bytes at a time
+// for anything that isn't ordinary ASCII, because images come as strings of
+// ten thousand bytes and verifying must not cost more than the RSA in it.
+func (p *parser) string() (Value, error) {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	data, start := p.data, p.pos
+	i := start + 1
+	plain, ascii := true, true
+	for {
+		for i+8 <= len(data) {
+			w := binary.LittleEndian.Uint64(data[i:])
+			quote, slash := w^('"'*ones), w^('\\'*ones)
+			if (w|(w-0x20*ones)|(quote-ones)|(slash-ones))&highs != 0 {
+				break
+			}
+			i += 8
+		}
+		if i >= len(data) {
+			return Value{}, ErrTruncated
+		}
+		switch c := data[i]; {
+		case c == '"':
+			raw := data[start : i+1]
+			if !ascii && !utf8.Valid(raw) {
+				return Value{}, fmt.Errorf("the string at byte %d is not UTF-8", start)
+			}
+			p.pos = i + 1
+			return Value{Kind: String, Raw: raw, plain: plain}, nil
+		case c == '\\':
+			plain = false
+			n, err := escape(data[i:])
+			if err != nil {
+				return Value{}, err
+			}
+			i += n
+		case c < 0x20:
+			p.pos = i
+			return Value{}, p.unexpected("in a string")
+		default:
+			ascii = ascii && c < utf8.RuneSelf
+			i++
+		}
+	}
+}
+
+// escape returns the length of the escape sequence that s begins with.
+func escape(s []byte) (int, error) {
+	if len(s) < 2 {
+		return 0, ErrTruncated
+	}
+	if s[1] != 'u' {
+		if strings.IndexByte(`"\/bfnrt`, s[1]) < 0 {
+			return 0, fmt.Errorf(`there is no escape \%c`, s[1])
+		}
+		return 2, nil
+	}
+	r, err := hex4(s)
+	if err != nil || !utf16.IsSurrogate(r) {
+		return 6, err
+	}
+	low, err := hex4(s[6:])
+	if err != nil {
+		return 0, err
+	}
+	if utf16.DecodeRune(r, low) == utf8.RuneError {
+		return 0, errors.New("half a surrogate pair in a string")
+	}
+	return 12, nil
+}
+
+// hex4 reads \uXXXX.
+func hex4(s []byte) (rune, error) {
+	if n := min(len(s), 2); string(s[:n]) != `\u`[:n] {
+		return 0, errors.New("half a surrogate pair in a string")
+	}
+	if len(s) < 6 {
+		return 0, ErrTruncated
+	}
+	r, err := strconv.ParseUint(string(s[2:6]), 16, 16)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not four hexadecimal digits", s[2:6])
+	}
+	return rune(r), nil
+}
+
+// appendUnescaped undoes the escapes of a string that the parser has accepted.
+func appendUnescaped(dst, s []byte) []byte {
+	for {
+		i := bytes.IndexByte(s, '\\')
+		if i < 0 {
+			return append(dst, s...)
+		}
+		dst, s = append(dst, s[:i]...), s[i:]
+		n, _ := escape(s)
+		switch {
+		case n == 2:
+			c := s[1]
+			if j := strings.IndexByte("bfnrt", c); j >= 0 {
+				c = "\b\f\n\r\t"[j]
+			}
+			dst = append(dst, c)
+		default:
+			r, _ := hex4(s)
+			if n == 12 {
+				low, _ := hex4(s[6:])
+				r = utf16.DecodeRune(r, low)
+			}
+			dst = utf8.AppendRune(dst, r)
+		}
+		s = s[n:]
+	}
+}
+
+// AppendSignText appends the text that Ksher signs for an object: every member
+// but sign as name=value, sorted bytewise, with nothing between. If only is
+// not nil, just the members it names count. It sorts members in place.
+//
+// Ksher's own clients disagree about a boolean or null: some sign true and
+// null, others True and None. The second spelling is used if titled is set.
+// What is inside an array or object is always spelled as in JSON.
+func AppendSignText(dst []byte, members []Member, only []string, titled bool) []byte {
+	slices.SortFunc(members, func(a, b Member) int { return compareNames(a.Name, b.Name) })
+	for i := range members {
+		m := &members[i]
+		if string(m.Name) == "sign" || only != nil && !slices.Contains(only, string(m.Name)) {
+			continue
+		}
+		dst = append(append(dst, m.Name...), '=')
+		switch m.Value.Kind {
+		case Bool, Null:
+			dst = append(dst, spelling(m.Value.Raw[0], titled)...)
+		case Array, Object:
+			p := parser{data: m.Value.Raw}
+			dst = p.appendCompact(dst)
+		case String, Number:
+			dst = append(dst, m.Value.Text()...)
+		}
+	}
+	return dst
+}
+
+// compareNames orders a= and b=. Since no name has an equals sign in it, that
+// is the order of the whole name=value texts.
+func compareNames(a, b []byte) int {
+	n := min(len(a), len(b))
+	if c := bytes.Compare(a[:n], b[:n]); c != 0 {
+		return c
+	}
+	next := func(name []byte) int {
+		if len(name) == n {
+			return '='
+		}
+		return int(name[n])
+	}
+	return next(a) - next(b)
+}
+
+// HasLiteral tells whether the spelling of booleans and nulls matters for the
+// text that is signed.
+func HasLiteral(members []Member) bool {
+	return slices.ContainsFunc(members, func(m Member) bool {
+		return m.Value.Kind == Bool || m.Value.Kind == Null
+	})
+}
+
+func spelling(first byte, titled bool) string {
+	switch {
+	case first == 't' && titled:
+		return "True"
+	case first == 't':
+		return "true"
+	case first == 'f' && titled:
+		return "False"
+	case first == 'f':
+		return "false"
+	case titled:
+		return "None"
+	}
+	return "null"
+}
+
+// appendCompact appends the value at pos, which the parser has accepted
+// before, without white space, with sorted names and only the escapes that
+// JSON demands.
+func (p *parser) appendCompact(dst []byte) []byte {
+	v, _ := p.value(1)
+	switch v.Kind {
+	case String:
+		return appendQuoted(dst, v.Text())
+	case Array:
+		elements, _ := v.Elements()
+		dst = append(dst, '[')
+		for i, e := range elements {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			inner := parser{data: e.Raw}
+			dst = inner.appendCompact(dst)
+		}
+		return append(dst, ']')
+	case Object:
+		inner := parser{data: v.Raw}
+		members, _ := inner.object(nil, 1)
+		slices.SortFunc(members, func(a, b Member) int { return bytes.Compare(a.Name, b.Name) })
+		dst = append(dst, '{')
+		for i, m := range members {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendQuoted(dst, m.Name), ':')
+			inner := parser{data: m.Value.Raw}
+			dst = inner.appendCompact(dst)
+		}
+		return append(dst, '}')
+	}
+	return append(dst, v.Raw...)
+}
+
+func appendQuoted(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c >= 0x20:
+			dst = append(dst, c)
+		default:
+			if i := strings.IndexByte("\b\f\n\r\t", c); i >= 0 {
+				dst = append(dst, '\\', "bfnrt"[i])
+			} else {
+				dst = fmt.Appendf(dst, `\u%04x`, c)
+			}
+		}
+	}
+	return append(dst, '"')
+}
+
+// clip keeps what comes from outside from flooding an error message.
+func clip(s []byte) []byte {
+	return s[:min(len(s), 40)]
+}
