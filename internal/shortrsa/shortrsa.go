@@ -1,0 +1,151 @@
+// Package shortrsa signs and verifies with RSA keys under 1024 bits.
+//
+// Every Ksher account has 512-bit keys to begin with, and crypto/rsa has
+// refused keys under 1024 bits since Go 1.24 unless the main module says
+// otherwise, which a library can't. This package does the one thing Ksher
+// needs of such keys, PKCS #1 v1.5 signatures (RFC 8017, section 8.2) of MD5
+// digests, on the constant-time arithmetic of filippo.io/bigmod.
+//
+// Such signatures prove little: 512 bits can be factored in hours.
+package shortrsa
+
+import (
+	"crypto"
+	"crypto/md5"
+	"crypto/rsa"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+
+	"filippo.io/bigmod"
+)
+
+// Limits of the keys this package takes, in bits. Below MinBits the encoded
+// digest and its padding don't fit; from MaxBits on crypto/rsa does the work.
+const (
+	MinBits = 8 * (11 + len(md5Prefix) + md5.Size)
+	MaxBits = 1024
+)
+
+// ErrVerification says that a signature isn't one of the digest by the key.
+var ErrVerification = errors.New("the signature is not one by this key")
+
+// md5Prefix is the DER encoding of an MD5 DigestInfo up to the digest itself
+// (RFC 8017, section 9.2, note 1).
+const md5Prefix = "\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"
+
+// PublicKey is an RSA public key made ready for verifying. It is safe for
+// concurrent use.
+type PublicKey struct {
+	n *bigmod.Modulus
+	e uint
+}
+
+// NewPublicKey checks a key and makes it ready.
+func NewPublicKey(key *rsa.PublicKey) (*PublicKey, error) {
+	switch bits := key.N.BitLen(); {
+	case bits < MinBits:
+		return nil, fmt.Errorf("an RSA key of %d bits is too short for an MD5 signature, which takes %d", bits, MinBits)
+	case bits >= MaxBits:
+		return nil, fmt.Errorf("an RSA key of %d bits is one for crypto/rsa", bits)
+	case key.N.Bit(0) == 0:
+		return nil, errors.New("the RSA modulus is even")
+	case key.E < 3 || key.E&1 == 0 || int64(key.E) > 1<<31-1:
+		return nil, errors.New("the RSA exponent is not an odd number from 3 to 2^31-1")
+	}
+	n, err := bigmod.NewModulus(key.N.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	return &PublicKey{n: n, e: uint(key.E)}, nil
+}
+
+// Size returns the length of a signature in bytes.
+func (k *PublicKey) Size() int { return k.n.Size() }
+
+// Verify reports whether sig is the signature of an MD5 digest. It compares
+// the whole encoding instead of parsing it, so that there is nothing in a
+// forged one to be lenient about.
+func (k *PublicKey) Verify(digest [md5.Size]byte, sig []byte) error {
+	if len(sig) != k.Size() {
+		return ErrVerification
+	}
+	s, err := bigmod.NewNat().SetBytes(sig, k.n)
+	if err != nil {
+		return ErrVerification
+	}
+	got := bigmod.NewNat().ExpShortVarTime(s, k.e, k.n).Bytes(k.n)
+	var buf [MaxBits / 8]byte
+	if subtle.ConstantTimeCompare(got, encode(buf[:k.Size()], digest[:])) != 1 {
+		return ErrVerification
+	}
+	return nil
+}
+
+// encode fills em with the EMSA-PKCS1-v1_5 encoding of an MD5 digest.
+func encode(em, digest []byte) []byte {
+	tail := len(em) - len(md5Prefix) - len(digest)
+	em[0], em[1] = 0, 1
+	for i := 2; i < tail-1; i++ {
+		em[i] = 0xff
+	}
+	em[tail-1] = 0
+	copy(em[tail:], md5Prefix)
+	copy(em[tail+len(md5Prefix):], digest)
+	return em
+}
+
+// PrivateKey is an RSA private key. It implements [crypto.Signer] for MD5
+// digests and is safe for concurrent use.
+type PrivateKey struct {
+	public rsa.PublicKey
+	n      *bigmod.Modulus
+	d      []byte
+}
+
+// NewPrivateKey checks a key and makes it ready.
+func NewPrivateKey(key *rsa.PrivateKey) (*PrivateKey, error) {
+	pub, err := NewPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	if key.D == nil || key.D.Sign() <= 0 || key.D.Cmp(key.N) >= 0 {
+		return nil, errors.New("the RSA private exponent is out of range")
+	}
+	// The exponent is as wide as the modulus, whatever its value, so that its
+	// length isn't told by the time a signature takes.
+	d := key.D.FillBytes(make([]byte, pub.Size()))
+	return &PrivateKey{
+		public: rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E},
+		n:      pub.n,
+		d:      d,
+	}, nil
+}
+
+// Public returns a copy of the public part, an *rsa.PublicKey.
+func (k *PrivateKey) Public() crypto.PublicKey {
+	return &rsa.PublicKey{N: new(big.Int).Set(k.public.N), E: k.public.E}
+}
+
+// Sign signs an MD5 digest. It needs no randomness.
+func (k *PrivateKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if opts == nil || opts.HashFunc() != crypto.MD5 || len(digest) != md5.Size {
+		return nil, errors.New("an RSA key under 1024 bits signs MD5 digests only")
+	}
+	if _, pss := opts.(*rsa.PSSOptions); pss {
+		return nil, errors.New("an RSA key under 1024 bits signs with PKCS #1 v1.5 only")
+	}
+	em := encode(make([]byte, k.n.Size()), digest)
+	m, err := bigmod.NewNat().SetBytes(em, k.n)
+	if err != nil {
+		return nil, err
+	}
+	return bigmod.NewNat().Exp(m, k.d, k.n).Bytes(k.n), nil
+}
+
+// Format keeps the key out of logs and errors, whatever the verb.
+func (k *PrivateKey) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "RSA private key of %d bits", k.n.BitLen())
+}
