@@ -1,0 +1,217 @@
+package ksher
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// ErrOutcomeUnknown marks an error after which a request that pays, refunds,
+// cancels or closes may or may not have been carried out: it was sent, and no
+// believable answer came back, or the gateway itself said that it doesn't know.
+// Don't take such a request for failed, and don't repeat it under a new number.
+// Query the order first. The package never repeats such a request by itself.
+var ErrOutcomeUnknown = errors.New("the outcome is unknown")
+
+// What can be wrong with an answer or a notification. Each is found with
+// [errors.Is] in what this package returns.
+var (
+	// ErrSignature means that a signature didn't prove what it came with. Every
+	// more precise ErrSignature… error is an ErrSignature, too.
+	ErrSignature = errors.New("the signature is not valid")
+	// ErrSignatureMissing means that nothing was signed. An answer that claims
+	// success has to be.
+	ErrSignatureMissing error = signatureError("the signature is missing")
+	// ErrSignatureMalformed means that the signature is not hexadecimal, or not
+	// as long as one by the key in use. If you asked for [SignV2], or passed a
+	// key of your own, that may be the reason.
+	ErrSignatureMalformed error = signatureError("the signature is not hexadecimal or has a length that no key in use makes")
+	// ErrSignatureMismatch means that the signature belongs to other data or was
+	// made with another key.
+	ErrSignatureMismatch error = signatureError("the signature is not one of this data by a key in use")
+
+	// ErrHTTPStatus means that the HTTP status was not a success, as in an
+	// outage. Error.HTTPStatus tells which.
+	ErrHTTPStatus = errors.New("the HTTP status is not a success")
+	// ErrRedirect means that the host answered with a redirect. Redirects are
+	// not followed, because a signed request isn't to be handed on.
+	ErrRedirect = errors.New("the host answered with a redirect, which is not followed")
+	// ErrEmptyBody means that there was no body at all.
+	ErrEmptyBody = errors.New("the body is empty")
+	// ErrBodyTooLarge means that the body was longer than allowed, see
+	// [WithMaxResponseBytes] and [WithMaxNotificationBytes].
+	ErrBodyTooLarge = errors.New("the body is too large")
+	// ErrNotJSON means that the text is not a JSON object that can be read in
+	// only one way: HTML, for example, or an object with the same name twice.
+	ErrNotJSON = errors.New("it is not acceptable JSON")
+	// ErrTruncatedJSON means that the JSON stops before its end.
+	ErrTruncatedJSON = errors.New("the JSON is cut short")
+	// ErrEnvelope means that the JSON is not the envelope that Ksher documents,
+	// such as one whose code is a string or missing.
+	ErrEnvelope = errors.New("it is not Ksher's envelope")
+	// ErrNoData means that the envelope says the call was processed and has no
+	// data object to show for it.
+	ErrNoData = errors.New("the envelope has no data")
+	// ErrField means that a field of the data has a value that can't be read,
+	// such as an amount that isn't an integer.
+	ErrField = errors.New("a field of the data can't be read")
+	// ErrOtherOrder means that what came is about another merchant or another
+	// order than the one asked for or expected.
+	ErrOtherOrder = errors.New("it is about something else than expected")
+	// ErrNotPaid means that an order isn't paid, as far as its result says.
+	ErrNotPaid = errors.New("the order is not paid")
+)
+
+type signatureError string
+
+func (e signatureError) Error() string { return string(e) }
+
+func (e signatureError) Is(target error) bool { return target == ErrSignature }
+
+// Error is what every operation returns when it was tried and didn't succeed.
+// Use [errors.As] to get at it, and [errors.Is] with a [Code], an Err… variable
+// of this package, or a cause such as [context.DeadlineExceeded].
+//
+// It never has a key or a signature in it.
+type Error struct {
+	// Operation is the wire name of what was tried, such as "order_refund".
+	Operation string
+	// OrderNo is the number of the order it was tried on, as the caller gave
+	// it: the merchant's if there was one, otherwise Ksher's or the channel's.
+	OrderNo string
+	// Code is Ksher's code for the reason, "" if there was none. It isn't
+	// necessarily one of the documented ones.
+	Code Code
+	// Message is what the gateway said in words, at most 200 characters, in
+	// the language of the request or in Chinese.
+	Message string
+	// HTTPStatus is the status of the answer, 0 if there was none.
+	HTTPStatus int
+	// Err is the cause, nil if the gateway refused in due form.
+	Err error
+
+	outcomeUnknown bool
+}
+
+// Error says what was tried on which order, what the gateway said, and what to
+// do next.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "ksher: %s", e.Operation)
+	if e.OrderNo != "" {
+		fmt.Fprintf(&b, " of order %q", clipText(e.OrderNo))
+	}
+	info, documented := e.Code.Info()
+	switch {
+	case e.Code != "":
+		fmt.Fprintf(&b, ": the gateway answered %v", e.Code)
+		if e.Message != "" && e.Message != string(e.Code) {
+			fmt.Fprintf(&b, " (%q)", e.Message)
+		}
+	case e.Message != "":
+		fmt.Fprintf(&b, ": the gateway answered %q", e.Message)
+	case e.Err == nil:
+		b.WriteString(": the gateway refused without a reason")
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.HTTPStatus != 0 && (e.HTTPStatus < 200 || e.HTTPStatus > 299) {
+		fmt.Fprintf(&b, " (HTTP %d)", e.HTTPStatus)
+	}
+	if documented {
+		b.WriteString(". What to do: " + strings.TrimSuffix(info.Solution, "."))
+	}
+	if e.outcomeUnknown {
+		b.WriteString(". It may have been carried out all the same: query the order before anything else")
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause, the code, and [ErrOutcomeUnknown] where it applies.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	if e.Err != nil {
+		errs = append(errs, e.Err)
+	}
+	if e.Code != "" {
+		errs = append(errs, e.Code)
+	}
+	if e.outcomeUnknown {
+		errs = append(errs, ErrOutcomeUnknown)
+	}
+	return errs
+}
+
+// FieldError says what is wrong with one parameter.
+type FieldError struct {
+	// Field is the parameter's name on the wire, such as "mch_order_no".
+	Field string
+	// Problem is a clause that follows the name, such as "is required".
+	Problem string
+}
+
+// ValidationError means that a request was not sent, because the documentation
+// rules it out. Nothing has happened at the gateway.
+type ValidationError struct {
+	// Operation is the wire name of what was to be tried.
+	Operation string
+	// OrderNo is the number of the order, as the caller gave it.
+	OrderNo string
+	// Fields has every problem found, in the order of the documentation.
+	Fields []FieldError
+}
+
+// Error names the operation, the order and every field.
+func (e *ValidationError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "ksher: %s", e.Operation)
+	if e.OrderNo != "" {
+		fmt.Fprintf(&b, " of order %q", clipText(e.OrderNo))
+	}
+	b.WriteString(" was not sent")
+	for i, f := range e.Fields {
+		fmt.Fprintf(&b, "%s %s %s", [2]string{":", ";"}[min(i, 1)], f.Field, f.Problem)
+	}
+	return b.String()
+}
+
+// outcomeDoubtful tells the codes after which a request may have been carried
+// out, by the documented advice to query, to wait or to send the same again.
+func outcomeDoubtful(code Code) bool {
+	switch code {
+	case CodeSystemError, CodeKsherSystemError, CodeKsherChannelResponseError, CodeTradeStateError:
+		return true
+	}
+	return false
+}
+
+// jsonError turns an error of the parser into one a caller can ask for.
+func jsonError(err error) error {
+	if errors.Is(err, wire.ErrTruncated) {
+		return ErrTruncatedJSON
+	}
+	return fmt.Errorf("%w: %w", ErrNotJSON, err)
+}
+
+// clipText makes text from outside fit for an error or a log: short and
+// without anything that could look like a line of its own.
+func clipText(s string) string {
+	const most = 200
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n++; n > most {
+			b.WriteString("…")
+			break
+		}
+		if !unicode.IsPrint(r) {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
