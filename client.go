@@ -1,0 +1,514 @@
+package ksher
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-querystring/query"
+)
+
+// Defaults of a Client.
+const (
+	defaultTimeout          = 30 * time.Second
+	defaultMaxResponseBytes = 4 << 20
+)
+
+// Client calls Ksher's operations for one app ID. Make one with [NewClient] and
+// share it: it is safe for concurrent use and keeps connections open.
+type Client struct {
+	appID            string
+	key              crypto.Signer
+	http             http.Client
+	gatewayURL       string
+	merchantURL      string
+	signVersion      SignVersion
+	verifier         *Verifier
+	ownVerifier      bool
+	log              *slog.Logger
+	timeout          time.Duration
+	maxResponseBytes int64
+	location         *time.Location
+	now              func() time.Time
+}
+
+// Option sets up a [Client].
+type Option func(*Client) error
+
+// NewClient returns a client for the app ID ("mch" and the merchant number, at
+// most 32 characters) that signs with the key. The key is what
+// [ParsePrivateKey] returned, or any other [crypto.Signer] with an RSA key that
+// makes PKCS #1 v1.5 signatures of MD5 digests, such as one in an HSM.
+//
+// The error says which argument or option is wrong, or that the program runs
+// in Go's FIPS 140-only mode, which forbids the MD5 that Ksher demands. Nothing
+// is sent.
+func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error) {
+	c := &Client{
+		appID:            appID,
+		gatewayURL:       DefaultGatewayURL,
+		merchantURL:      DefaultMerchantURL,
+		signVersion:      SignV1,
+		log:              slog.New(slog.DiscardHandler),
+		timeout:          defaultTimeout,
+		maxResponseBytes: defaultMaxResponseBytes,
+		location:         thailand,
+		now:              time.Now,
+	}
+	c.setHTTPClient(&http.Client{Transport: sharedTransport()})
+	if err := c.setUp(key, opts); err != nil {
+		return nil, fmt.Errorf("ksher: NewClient: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Client) setUp(key crypto.Signer, opts []Option) error {
+	if err := md5Error(); err != nil {
+		return err
+	}
+	if c.appID == "" || strings.TrimSpace(c.appID) != c.appID || utf8.RuneCountInString(c.appID) > maxString {
+		return errors.New("the app ID is empty, has blanks around it or is longer than 32 characters; it looks like mch12345")
+	}
+	if isNil(key) {
+		return errors.New("the private key is nil; ParsePrivateKey makes one from PEM")
+	}
+	var err error
+	if c.key, err = usableSigner(key); err != nil {
+		return fmt.Errorf("the private key can't be used: %w", err)
+	}
+	for _, opt := range opts {
+		if opt == nil {
+			return errors.New("an option is nil")
+		}
+		if err := opt(c); err != nil {
+			return err
+		}
+	}
+	if c.verifier == nil {
+		c.verifier = NewVerifier(GatewayPublicKey(c.signVersion))
+	}
+	return nil
+}
+
+// sharedTransport serves every client without a WithHTTPClient, so that a
+// program with a client for each of its merchants shares connections.
+var sharedTransport = sync.OnceValue(func() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConns:           100,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+})
+
+// setHTTPClient takes a copy, because redirects are not to be followed with
+// this client and may be with the caller's.
+func (c *Client) setHTTPClient(client *http.Client) {
+	c.http = *client
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+}
+
+// WithHTTPClient sends requests through a copy of that client: a proxy, a
+// transport that measures, or a mock. The copy doesn't follow redirects. The
+// default keeps up to 32 idle connections to a host open, shared by all
+// clients of the program.
+//
+// It is an error if the client's [http.Transport] allows TLS below 1.2 or
+// doesn't check certificates.
+func WithHTTPClient(client *http.Client) Option {
+	return func(c *Client) error {
+		if client == nil {
+			return errors.New("WithHTTPClient: the client is nil")
+		}
+		if t, ok := client.Transport.(*http.Transport); ok && t.TLSClientConfig != nil {
+			conf := t.TLSClientConfig
+			if conf.InsecureSkipVerify && conf.VerifyConnection == nil && conf.VerifyPeerCertificate == nil {
+				return errors.New("WithHTTPClient: InsecureSkipVerify lets anybody answer in Ksher's place; add the certificate to RootCAs instead")
+			}
+			if conf.MinVersion != 0 && conf.MinVersion < tls.VersionTLS12 {
+				return errors.New("WithHTTPClient: MinVersion is below TLS 1.2")
+			}
+		}
+		c.setHTTPClient(client)
+		return nil
+	}
+}
+
+// WithGatewayURL sets where gateway_pay, gateway_order_query and cancel_order
+// go, [DefaultGatewayURL] by default: [ChinaGatewayURL], or a local gateway. It
+// has to be https, except on a loopback address.
+func WithGatewayURL(address string) Option {
+	return func(c *Client) (err error) {
+		c.gatewayURL, err = hostURL("WithGatewayURL", address)
+		return err
+	}
+}
+
+// WithMerchantURL sets where every other operation goes, [DefaultMerchantURL]
+// by default. It has to be https, except on a loopback address.
+func WithMerchantURL(address string) Option {
+	return func(c *Client) (err error) {
+		c.merchantURL, err = hostURL("WithMerchantURL", address)
+		return err
+	}
+}
+
+func hostURL(option, address string) (string, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", fmt.Errorf("%s: %q is not an address such as %s", option, clipText(address), DefaultGatewayURL)
+	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+		return strings.TrimRight(address, "/"), nil
+	}
+	return "", fmt.Errorf("%s: %q is not https, which only a loopback address may do without", option, clipText(address))
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// WithSignVersion asks the gateway to sign its answers with the key of that
+// version, [SignV1] by default, and accepts no other.
+func WithSignVersion(version SignVersion) Option {
+	return func(c *Client) error {
+		if version != SignV1 && version != SignV2 {
+			return fmt.Errorf("WithSignVersion: there is no version %d", version)
+		}
+		c.signVersion = version
+		return nil
+	}
+}
+
+// WithVerifier accepts answers and notifications signed by the verifier's keys
+// instead of Ksher's published ones: for a local gateway, or for the time
+// around a change of Ksher's keys.
+func WithVerifier(v *Verifier) Option {
+	return func(c *Client) error {
+		if v == nil {
+			return errors.New("WithVerifier: the verifier is nil")
+		}
+		if v.err != nil {
+			return fmt.Errorf("WithVerifier: %w", v.err)
+		}
+		c.verifier, c.ownVerifier = v, true
+		return nil
+	}
+}
+
+// WithLogger logs each call with its operation, order number, duration and
+// outcome: at level Info if it succeeded, Warn if it failed, Error if its
+// outcome is unknown. Keys, signatures and what identifies a buyer are never
+// logged. The default logs nothing.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *Client) error {
+		if logger == nil {
+			return errors.New("WithLogger: the logger is nil")
+		}
+		c.log = logger
+		return nil
+	}
+}
+
+// WithTimeout limits how long a call may take as a whole, 30 seconds by
+// default. A context that ends earlier ends the call earlier.
+func WithTimeout(d time.Duration) Option {
+	return func(c *Client) error {
+		if d <= 0 {
+			return fmt.Errorf("WithTimeout: %v is not a positive duration", d)
+		}
+		c.timeout = d
+		return nil
+	}
+}
+
+// WithMaxResponseBytes limits the size of an answer, 4 MiB by default. A longer
+// one is [ErrBodyTooLarge].
+func WithMaxResponseBytes(n int64) Option {
+	return func(c *Client) error {
+		if n <= 0 {
+			return fmt.Errorf("WithMaxResponseBytes: %d is not positive", n)
+		}
+		c.maxResponseBytes = n
+		return nil
+	}
+}
+
+// WithLocation sets the merchant's zone, in which Ksher writes times such as
+// time_end, UTC+7 by default.
+//
+// Source: genuine answers; merchant_info names the zone as time_zone.
+func WithLocation(loc *time.Location) Option {
+	return func(c *Client) error {
+		if loc == nil {
+			return errors.New("WithLocation: the location is nil")
+		}
+		c.location = loc
+		return nil
+	}
+}
+
+// Format keeps the key out of logs, whatever the verb.
+func (c Client) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "ksher.Client(%s)", c.appID)
+}
+
+// operation is what the call path has to know about one of Ksher's operations.
+type operation struct {
+	name string
+	// host gives the address before the name.
+	host func(*Client) string
+	// query says that the operation changes nothing, so that a lost answer
+	// leaves no doubt.
+	query bool
+	// signed names the members of data that the gateway signs, nil for all.
+	signed []string
+}
+
+func onGateway(c *Client) string  { return c.gatewayURL }
+func onMerchant(c *Client) string { return c.merchantURL }
+
+// request is implemented by pointers to the request types.
+type request interface {
+	// check collects what the documentation rules out.
+	check(*checker)
+	// orderNo is the order's number for errors and logs.
+	orderNo() string
+	extra() Extra
+}
+
+// Extra adds parameters by name to any request, for what Ksher has and this
+// package doesn't: they are sent and signed like the rest. A parameter that the
+// request sets by a field of its own, and those every request carries (appid,
+// nonce_str, time_stamp, sign), can't be set here.
+//
+// Source: not documented: Ksher's table of parameters grows.
+type Extra map[string]string
+
+func (e Extra) extra() Extra { return e }
+
+// call is the way of every operation: it checks and signs the request, sends
+// it, verifies the answer and returns it typed.
+func call[T any, P interface {
+	*T
+	answer
+}](ctx context.Context, c *Client, op *operation, req request) (*T, error) {
+	dst := new(T)
+	if err := c.do(ctx, op, req, P(dst)); err != nil {
+		return nil, err
+	}
+	return dst, nil
+}
+
+func (c *Client) do(ctx context.Context, op *operation, req request, dst answer) error {
+	invalid := func(field, problem string) error {
+		return &ValidationError{Operation: op.name, Fields: []FieldError{{field, problem}}}
+	}
+	switch {
+	case c == nil || c.key == nil:
+		return invalid("client", "was not made by NewClient")
+	case ctx == nil:
+		return invalid("context", "is nil")
+	case isNil(req):
+		return invalid("request", "is nil")
+	}
+	form, err := c.form(op, req)
+	if err != nil {
+		return err
+	}
+	start := c.now()
+	failure := c.exchange(ctx, op, form, dst)
+	if failure != nil {
+		failure.Operation, failure.OrderNo = op.name, req.orderNo()
+		failure.Message = strings.ReplaceAll(failure.Message, form.Get("sign"), "[signature]")
+		failure.outcomeUnknown = failure.outcomeUnknown && !op.query
+	}
+	c.logCall(ctx, op, req, c.now().Sub(start), failure)
+	if failure != nil {
+		return failure
+	}
+	return nil
+}
+
+// form checks a request and makes the signed parameters of it.
+func (c *Client) form(op *operation, req request) (url.Values, error) {
+	form, err := query.Values(req)
+	if err != nil {
+		return nil, &ValidationError{Operation: op.name, OrderNo: req.orderNo(), Fields: []FieldError{{"request", err.Error()}}}
+	}
+	form.Set("appid", c.appID)
+	form.Set("nonce_str", nonce())
+	form.Set("time_stamp", c.now().In(c.location).Format("20060102150405"))
+	check := &checker{}
+	req.check(check)
+	check.extra(req.extra(), form)
+	check.utf8(form)
+	if len(check.problems) > 0 {
+		return nil, &ValidationError{Operation: op.name, OrderNo: req.orderNo(), Fields: check.problems}
+	}
+	sign, err := signForm(c.key, form)
+	if err != nil {
+		return nil, &Error{Operation: op.name, OrderNo: req.orderNo(), Err: fmt.Errorf("nothing was sent, because the key did not sign: %w", err)}
+	}
+	form.Set("sign", sign)
+	return form, nil
+}
+
+// nonce returns 32 hexadecimal characters that won't come again.
+func nonce() string {
+	var b [16]byte
+	rand.Read(b[:]) // Never fails: it ends the program rather than return an error.
+	return hex.EncodeToString(b[:])
+}
+
+// exchange sends the request and reads the answer.
+func (c *Client) exchange(ctx context.Context, op *operation, form url.Values, dst answer) *Error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	body, status, sent, err := c.post(ctx, op.host(c)+"/"+op.name, form.Encode())
+	if err != nil {
+		return &Error{HTTPStatus: status, Err: err, outcomeUnknown: sent}
+	}
+	r := reading{verifier: c.verifier, signed: op.signed, appID: c.appID, location: c.location}
+	if op.query {
+		r.mchOrderNo = form.Get("mch_order_no")
+	}
+	failure := r.read(body, dst)
+	if status < 200 || status > 299 {
+		refused := failure != nil && failure.Err == nil
+		if !refused {
+			failure = &Error{Message: clipText(string(body[:min(len(body), 1000)]))}
+		}
+		failure.Err = ErrHTTPStatus
+		if 300 <= status && status < 400 {
+			failure.Err = ErrRedirect
+		}
+		failure.outcomeUnknown = !refused || status >= 500
+	} else if failure != nil {
+		failure.outcomeUnknown = failure.Err != nil
+	}
+	if failure != nil {
+		failure.HTTPStatus = status
+		failure.outcomeUnknown = failure.outcomeUnknown || outcomeDoubtful(failure.Code)
+	}
+	return failure
+}
+
+// post sends a form and reads the bounded answer. With an error, sent tells
+// whether anything may have reached the other side.
+func (c *Client) post(ctx context.Context, address, form string) (body []byte, status int, sent bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, false, fmt.Errorf("nothing was sent: %w", err)
+	}
+	// A transport that reports its progress tells for sure that no connection
+	// was had. One that doesn't, such as a mock, gets the benefit of no doubt.
+	var asked, connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form))
+	if err != nil {
+		return nil, 0, false, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("User-Agent", "ksher-go/"+Version)
+	if c.signVersion == SignV2 {
+		req.Header.Set(signVersionHeader, "V2")
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		var dial *net.OpError
+		sent = connected.Load() || !asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial")
+		if !sent {
+			return nil, 0, false, fmt.Errorf("nothing was sent: %w", err)
+		}
+		return nil, 0, true, fmt.Errorf("no answer came: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err = readBody(resp.Body, resp.ContentLength, c.maxResponseBytes)
+	if err != nil {
+		return nil, resp.StatusCode, true, err
+	}
+	return body, resp.StatusCode, true, nil
+}
+
+// readBody reads at most limit bytes. size is what the sender announced, -1 if
+// nothing.
+func readBody(from io.Reader, size, limit int64) ([]byte, error) {
+	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrBodyTooLarge, limit)
+	if size > limit {
+		return nil, tooLarge
+	}
+	var buf bytes.Buffer
+	// An announced size isn't to be trusted with more memory than an ordinary
+	// answer needs.
+	buf.Grow(int(min(max(size, 0), 64<<10)) + bytes.MinRead)
+	if _, err := buf.ReadFrom(io.LimitReader(from, limit+1)); err != nil {
+		return nil, fmt.Errorf("the body broke off: %w", err)
+	}
+	if int64(buf.Len()) > limit {
+		return nil, tooLarge
+	}
+	return buf.Bytes(), nil
+}
+
+func (c *Client) logCall(ctx context.Context, op *operation, req request, took time.Duration, failure *Error) {
+	level, outcome := slog.LevelInfo, "ok"
+	switch {
+	case failure == nil:
+	case failure.outcomeUnknown:
+		level, outcome = slog.LevelError, "unknown"
+	default:
+		level, outcome = slog.LevelWarn, "failed"
+	}
+	if !c.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("operation", op.name),
+		slog.String("order_no", clipText(req.orderNo())),
+		slog.Duration("duration", took),
+		slog.String("outcome", outcome),
+	}
+	if failure != nil {
+		// What the gateway said in words stays out: it may name the buyer.
+		attrs = append(attrs,
+			slog.String("code", string(failure.Code)),
+			slog.Int("http_status", failure.HTTPStatus),
+			slog.Any("cause", failure.Err))
+	}
+	c.log.LogAttrs(ctx, level, "ksher call", attrs...)
+}
+
+// isNil also finds a nil pointer in an interface.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
+}

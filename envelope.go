@@ -1,0 +1,166 @@
+package ksher
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// Envelope is what every answer and notification comes in. It isn't signed,
+// except for Data, so use it for support and logs, not for decisions.
+//
+// Source: the response format in Ksher's API documentation, and genuine
+// answers.
+type Envelope struct {
+	// Data is the data object, byte for byte as it came and as its signature
+	// was checked. Members without a field of their own are found here.
+	Data json.RawMessage `json:"-"`
+	// Msg is a short message, usually "ok".
+	Msg string `json:"msg"`
+	// Message is the gateway host's longer message, in the request's language.
+	Message string `json:"message"`
+	// StatusCode is usually empty. It arrives as a number or as text.
+	StatusCode string `json:"status_code"`
+	// StatusMsg belongs to StatusCode.
+	StatusMsg string `json:"status_msg"`
+	// Version is the version of the gateway's API, such as "3.0.0".
+	Version string `json:"version"`
+	// Lang is the language of Message.
+	Lang string `json:"lang"`
+	// TimeStamp is when the gateway answered, zero if it didn't say.
+	TimeStamp time.Time `json:"time_stamp"`
+}
+
+func (e *Envelope) envelope() *Envelope { return e }
+
+// answer is what a call decodes into: a struct with an embedded Envelope.
+type answer interface{ envelope() *Envelope }
+
+// reading is what is demanded of an envelope before it is believed.
+type reading struct {
+	verifier *Verifier
+	// signed names the members of data that the operation signs, nil for all.
+	signed []string
+	// appID and mchOrderNo are compared with those in data, if both are there.
+	appID, mchOrderNo string
+	location          *time.Location
+}
+
+func parseObject(text []byte) ([]wire.Member, error) {
+	members, err := wire.ParseObject(text)
+	if err != nil {
+		return nil, jsonError(err)
+	}
+	return members, nil
+}
+
+// read takes an envelope apart, checks its signature and everything else that
+// makes it believable, and decodes its data. An *Error without a cause is a
+// refusal by the gateway in due form.
+func (r *reading) read(body []byte, dst answer) *Error {
+	if len(strings.TrimSpace(string(body[:min(len(body), 64)]))) == 0 {
+		return &Error{Err: ErrEmptyBody}
+	}
+	outer, err := parseObject(body)
+	if err != nil {
+		return &Error{Err: err, Message: clipText(string(body[:min(len(body), 1000)]))}
+	}
+	code, err := envelopeCode(outer)
+	if err != nil {
+		return &Error{Err: err}
+	}
+	env := dst.envelope()
+	if err := wire.Decode(outer, env, r.location); err != nil {
+		return &Error{Err: fmt.Errorf("%w: %w", ErrEnvelope, err)}
+	}
+	var data []wire.Member
+	value, _ := wire.Find(outer, "data")
+	if value.Kind == wire.Object && value.Raw != nil {
+		env.Data = value.Raw
+		if data, err = parseObject(value.Raw); err != nil {
+			return &Error{Err: fmt.Errorf("data: %w", err)}
+		}
+	}
+	if code != 0 {
+		return env.refusal(data, code)
+	}
+	switch {
+	case value.Raw == nil || value.Kind == wire.Null:
+		return &Error{Err: ErrNoData}
+	case value.Kind != wire.Object:
+		return &Error{Err: fmt.Errorf("%w: data is %v", ErrEnvelope, value.Kind)}
+	}
+	if err := r.verifier.verify(len(value.Raw), data, r.signed, text(outer, "sign")); err != nil {
+		return &Error{Err: err}
+	}
+	for _, want := range [][2]string{{"appid", r.appID}, {"mch_order_no", r.mchOrderNo}} {
+		if got := text(data, want[0]); got != "" && want[1] != "" && got != want[1] {
+			return &Error{Err: fmt.Errorf("%w: %s is %q, not %q", ErrOtherOrder, want[0], clipText(got), want[1])}
+		}
+	}
+	if text(data, "result") == string(ResultFail) {
+		return env.refusal(data, code)
+	}
+	if err := wire.Decode(data, dst, r.location); err != nil {
+		return &Error{Err: fmt.Errorf("%w: %w", ErrField, err)}
+	}
+	return nil
+}
+
+func envelopeCode(outer []wire.Member) (int, error) {
+	value, ok := wire.Find(outer, "code")
+	if !ok {
+		return 0, fmt.Errorf("%w: code is missing", ErrEnvelope)
+	}
+	if value.Kind != wire.Number {
+		return 0, fmt.Errorf("%w: code is %v, not a number", ErrEnvelope, value.Kind)
+	}
+	code, err := strconv.Atoi(string(value.Raw))
+	if err != nil {
+		return 0, fmt.Errorf("%w: code is %q, not an integer", ErrEnvelope, clipText(string(value.Raw)))
+	}
+	return code, nil
+}
+
+func text(members []wire.Member, name string) string {
+	value, _ := wire.Find(members, name)
+	if value.Kind != wire.String || value.Raw == nil {
+		return ""
+	}
+	return string(value.Text())
+}
+
+// refusal makes an error of an answer that says no. It is documented that
+// data.err_code has the code; where there is no data, the code was seen in one
+// or another of the envelope's texts.
+func (e *Envelope) refusal(data []wire.Member, code int) *Error {
+	said := []string{text(data, "err_code"), e.StatusCode, e.Msg, e.StatusMsg, e.Message}
+	refusal := &Error{Code: Code(clipText(said[0]))}
+	if i := slices.IndexFunc(said, func(s string) bool { return looksLikeCode(s) }); refusal.Code == "" && i >= 0 {
+		refusal.Code = Code(said[i])
+	}
+	for _, s := range []string{text(data, "err_msg"), e.Message, e.StatusMsg, e.Msg} {
+		if s != "" && s != string(refusal.Code) {
+			refusal.Message = clipText(s)
+			break
+		}
+	}
+	if refusal.Code == "" && refusal.Message == "" {
+		refusal.Message = "code " + strconv.Itoa(code)
+	}
+	return refusal
+}
+
+// looksLikeCode tells a code from a message such as "ok" or "SUCCESS": it is
+// documented, or made of capitals with an underscore.
+func looksLikeCode(s string) bool {
+	if _, ok := Code(s).Info(); ok {
+		return true
+	}
+	return len(s) <= 64 && strings.Contains(s, "_") && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}

@@ -1,0 +1,274 @@
+package ksher
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+)
+
+// Device picks a layout of the checkout page.
+type Device string
+
+// Layouts of the checkout page.
+const (
+	// DevicePC is the layout for desktop browsers.
+	DevicePC Device = "PC"
+	// DeviceH5 is the layout for phones.
+	DeviceH5 Device = "H5"
+)
+
+// Lang is a language of the checkout page and of messages.
+type Lang string
+
+// Languages.
+const (
+	LangEnglish Lang = "en" // LangEnglish is English, the default.
+	LangThai    Lang = "th" // LangThai is Thai.
+	LangChinese Lang = "cn" // LangChinese is Chinese.
+)
+
+// Visibility shows or hides a part of the checkout page. The zero Visibility
+// leaves it to Ksher.
+type Visibility string
+
+// Visibilities. The parameters are called hide_…, and yet 1 shows.
+const (
+	Shown  Visibility = "1" // Shown shows the part.
+	Hidden Visibility = "0" // Hidden hides the part.
+)
+
+// InstalTimes says which numbers of months are offered for each channel of
+// instalments, such as {ChannelKTCInstal: {3, 4, 6}}.
+type InstalTimes map[Channel][]int
+
+// EncodeValues writes the JSON that the wire wants. It implements the Encoder
+// interface of github.com/google/go-querystring.
+func (t InstalTimes) EncodeValues(key string, v *url.Values) error {
+	text, err := json.Marshal(map[Channel][]int(t))
+	v.Set(key, string(text))
+	return err
+}
+
+// GatewayPayRequest asks for a checkout page. Every parameter of [Client.GatewayPay]
+// that isn't marked as required may be left zero.
+//
+// Source: the Gateway Pay page of Ksher's API documentation, and Ksher's
+// Website Integration Guide.
+type GatewayPayRequest struct {
+	// MchOrderNo is the merchant's number of the order: required, unique for
+	// the merchant, at most 32 characters. The error for one that was used
+	// before is [CodeOrderErrot] or another of the codes for duplicates.
+	MchOrderNo string `url:"mch_order_no"`
+	// MchCode is the merchant's order code: required. Ksher's examples use the
+	// order number again.
+	MchCode string `url:"mch_code"`
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required, and
+	// not below the minimum of at least one channel.
+	TotalFee Amount `url:"total_fee"`
+	// FeeType is the currency, an ISO 4217 code: required. THB, MYR, JPY and
+	// AED are documented.
+	FeeType string `url:"fee_type"`
+	// ChannelList is what the buyer may choose from: required. With a single
+	// channel the page skips the chooser.
+	ChannelList []Channel `url:"channel_list,comma"`
+	// ProductName is what the buyer reads: required, plain text. The characters
+	// + & / $ % upset some wallets.
+	ProductName string `url:"product_name"`
+	// ReferURL is the page the buyer comes from: required.
+	ReferURL string `url:"refer_url"`
+	// MchRedirectURL is where the buyer goes after paying: required. That the
+	// buyer comes there proves nothing.
+	MchRedirectURL string `url:"mch_redirect_url"`
+	// MchRedirectURLFail is where the buyer goes after failing or giving up:
+	// required.
+	MchRedirectURLFail string `url:"mch_redirect_url_fail"`
+	// MchNotifyURL is where the notification goes; see [NewWebhookHandler].
+	MchNotifyURL string `url:"mch_notify_url,omitempty"`
+	// Device picks the layout. Without one the buyer's device does.
+	Device Device `url:"device,omitempty"`
+	// Lang is the page's language, English by default.
+	Lang Lang `url:"lang,omitempty"`
+	// MemberID identifies the buyer at the merchant and turns on saved cards: at
+	// most 32 characters and not digits only.
+	MemberID string `url:"member_id,omitempty"`
+	// ExpireTime is how many minutes the order can be paid.
+	ExpireTime int `url:"expire_time,omitempty"`
+	// Attach is returned as it is in queries and notifications.
+	Attach string `url:"attach,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+
+	// Logo is the address of the merchant's logo.
+	Logo string `url:"logo,omitempty"`
+	// ShopName is the name over the page.
+	ShopName string `url:"shop_name,omitempty"`
+	// Color is the colour of the banner.
+	Color string `url:"color,omitempty"`
+	// Background is the address of a picture for the banner.
+	Background string `url:"background,omitempty"`
+	// PaymentColor is the colour of the button.
+	PaymentColor string `url:"payment_color,omitempty"`
+	// KsherExplain is the text at the foot of the page.
+	KsherExplain string `url:"ksher_explain,omitempty"`
+	// HideExplain shows or hides the text at the foot.
+	HideExplain Visibility `url:"hide_explain,omitempty"`
+	// HideExpTime shows or hides the time that is left to pay.
+	HideExpTime Visibility `url:"hide_exp_time,omitempty"`
+
+	// InstalFeePayerMerchantChannelList names the channels of instalments whose
+	// fee the merchant bears. That it is separated by commas is not documented:
+	// it follows channel_list.
+	InstalFeePayerMerchantChannelList []Channel `url:"instal_fee_payer_merchant_channel_list,comma,omitempty"`
+	// ChannelInstalTimesList limits the numbers of months on offer.
+	ChannelInstalTimesList InstalTimes `url:"channel_instal_times_list,omitempty"`
+	// InstalFeePayer is an older form of InstalFeePayerMerchantChannelList. Its
+	// values are not documented.
+	InstalFeePayer string `url:"instal_fee_payer,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *GatewayPayRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *GatewayPayRequest) check(c *checker) {
+	c.requiredNumber("mch_order_no", r.MchOrderNo)
+	c.required("mch_code", r.MchCode)
+	c.amount("total_fee", r.TotalFee)
+	c.feeType(r.FeeType)
+	if len(r.ChannelList) == 0 {
+		c.problem("channel_list", "is required")
+	}
+	for _, channel := range r.ChannelList {
+		c.channel("channel_list", channel)
+	}
+	if len(r.ChannelList) == 1 {
+		c.minimum(r.ChannelList[0], gatewayMinimum[r.ChannelList[0]], r.TotalFee, r.FeeType)
+	}
+	c.required("product_name", r.ProductName)
+	c.requiredURL("refer_url", r.ReferURL)
+	c.requiredURL("mch_redirect_url", r.MchRedirectURL)
+	c.requiredURL("mch_redirect_url_fail", r.MchRedirectURLFail)
+	c.httpURL("mch_notify_url", r.MchNotifyURL)
+	c.oneOf("device", string(r.Device), string(DevicePC), string(DeviceH5))
+	c.lang(r.Lang)
+	c.number("member_id", r.MemberID)
+	if r.MemberID != "" && strings.Trim(r.MemberID, "0123456789") == "" {
+		c.problem("member_id", "has only digits")
+	}
+	c.minutes("expire_time", r.ExpireTime)
+	c.oneOf("hide_explain", string(r.HideExplain), string(Shown), string(Hidden))
+	c.oneOf("hide_exp_time", string(r.HideExpTime), string(Shown), string(Hidden))
+	for _, channel := range r.InstalFeePayerMerchantChannelList {
+		c.channel("instal_fee_payer_merchant_channel_list", channel)
+	}
+}
+
+func (c *checker) lang(l Lang) {
+	c.oneOf("lang", string(l), string(LangEnglish), string(LangThai), string(LangChinese))
+}
+
+// GatewayPayResponse is the answer to [Client.GatewayPay].
+type GatewayPayResponse struct {
+	Envelope `json:"-"`
+	// PayContent is the address of the checkout page, to send the buyer to. It
+	// looks like https://gateway.ksher.com/ua?order_uuid=…&lang=en.
+	PayContent string `json:"pay_content"`
+}
+
+var gatewayPay = &operation{name: "gateway_pay", host: onGateway}
+
+// GatewayPay calls gateway_pay: it creates an order and returns the address of
+// the checkout page where the buyer pays it. Whether and when that happens is
+// told by [Client.GatewayOrderQuery] and by notifications.
+//
+// After an [ErrOutcomeUnknown], query the order: if it isn't known to the
+// gateway, the request was not carried out.
+//
+// Source: POST gateway_pay, the Gateway Pay page of Ksher's API documentation.
+func (c *Client) GatewayPay(ctx context.Context, req *GatewayPayRequest) (*GatewayPayResponse, error) {
+	return call[GatewayPayResponse](ctx, c, gatewayPay, req)
+}
+
+// GatewayOrderQueryRequest names an order made with [Client.GatewayPay].
+//
+// Source: the Gateway Order Query page of Ksher's API documentation.
+type GatewayOrderQueryRequest struct {
+	// MchOrderNo is the number given to GatewayPay: required.
+	MchOrderNo string `url:"mch_order_no"`
+
+	Extra `url:"-"`
+}
+
+func (r *GatewayOrderQueryRequest) orderNo() string  { return r.MchOrderNo }
+func (r *GatewayOrderQueryRequest) check(c *checker) { c.requiredNumber("mch_order_no", r.MchOrderNo) }
+
+// GatewayOrderQueryResponse is the answer to [Client.GatewayOrderQuery].
+type GatewayOrderQueryResponse struct {
+	Envelope `json:"-"`
+	Order
+}
+
+var gatewayOrderQuery = &operation{name: "gateway_order_query", host: onGateway, query: true}
+
+// GatewayOrderQuery calls gateway_order_query: it asks where an order made with
+// [Client.GatewayPay] stands. An order that nobody has paid on yet is
+// [ResultNotSure]. A number that the gateway doesn't know is an [*Error] with
+// a code such as [CodeOrderNotExist].
+//
+// It changes nothing and may be repeated at will. An answer about another
+// order than the one asked for is [ErrOtherOrder].
+//
+// Source: POST gateway_order_query, the Gateway Order Query page of Ksher's API
+// documentation.
+func (c *Client) GatewayOrderQuery(ctx context.Context, req *GatewayOrderQueryRequest) (*GatewayOrderQueryResponse, error) {
+	return call[GatewayOrderQueryResponse](ctx, c, gatewayOrderQuery, req)
+}
+
+// CancelOrderRequest names an unpaid order made with [Client.GatewayPay].
+//
+// Source: the Order Cancel page of Ksher's API documentation.
+type CancelOrderRequest struct {
+	// MchOrderNo is the number given to GatewayPay: required.
+	MchOrderNo string `url:"mch_order_no"`
+	// Lang is the language of messages.
+	Lang Lang `url:"lang,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *CancelOrderRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *CancelOrderRequest) check(c *checker) {
+	c.requiredNumber("mch_order_no", r.MchOrderNo)
+	c.lang(r.Lang)
+}
+
+// CancelOrderResponse is the answer to [Client.CancelOrder]. Which fields its
+// data has is not documented.
+type CancelOrderResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// MchOrderNo is the merchant's number of the order.
+	MchOrderNo string `json:"mch_order_no"`
+	// Result is [ResultSuccess] if the order was cancelled.
+	Result Result `json:"result"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+var cancelOrder = &operation{name: "cancel_order", host: onGateway}
+
+// CancelOrder calls cancel_order: it closes the checkout page of an order that
+// isn't paid yet.
+//
+// A cancelled order can still turn paid: a buyer who saved the QR code may pay
+// with it afterwards. Keep querying such an order, and refund it if need be. A
+// card payment that waits for its OTP can't be cancelled ([CodeCancelError]).
+//
+// Source: POST cancel_order, and Order Cancel in Ksher's Website Integration
+// Guide.
+func (c *Client) CancelOrder(ctx context.Context, req *CancelOrderRequest) (*CancelOrderResponse, error) {
+	return call[CancelOrderResponse](ctx, c, cancelOrder, req)
+}

@@ -1,0 +1,277 @@
+// Package ksher takes payments through the Ksher payment gateways: it creates
+// orders, shows the buyer a checkout page or a QR code, learns for certain
+// whether an order was paid, and refunds it. It speaks the api.ksher.net
+// generation of Ksher's API.
+//
+// # Start
+//
+// A merchant gets an app ID and a private key from Ksher. With them:
+//
+//	key, err := ksher.ParsePrivateKey([]byte(os.Getenv("KSHER_PRIVATE_KEY")))
+//	…
+//	client, err := ksher.NewClient("mch12345", key)
+//
+// One [Client] serves the whole program. Its methods are named after Ksher's
+// operations, and so are their parameters: gateway_pay is [Client.GatewayPay],
+// its mch_order_no is MchOrderNo.
+//
+// # The two ways to be paid
+//
+//   - [Client.GatewayPay] creates an order and gives the address of a checkout
+//     page, where the buyer picks one of the channels you offer.
+//     [Client.GatewayOrderQuery] tells its state, [Client.CancelOrder] closes it.
+//   - [Client.NativePay] creates an order and gives a QR code for you to show.
+//     [Client.OrderQuery] tells its state, [Client.OrderClose] closes it.
+//
+// # Knowing that you were paid
+//
+// The buyer's return to your redirect page proves nothing. Two things do: a
+// query that you make yourself, and [Order.CheckPaid] on its answer, which
+// compares number, amount and currency with what you expect. Let
+// [NewWebhookHandler] receive Ksher's notifications: it checks the signature,
+// makes the query, and only then calls your function.
+//
+// # Refunds
+//
+// A merchant-host order is refunded with [Client.OrderRefund]. An order made
+// with GatewayPay is known to the refund under another number, so use
+// [Client.RefundGatewayOrder], which finds it out. Ksher carries out each
+// mch_refund_no once, so repeating a doubtful refund under the same number is
+// safe, and under a new one it isn't.
+//
+// # Errors
+//
+// Whatever the documentation rules out is a [*ValidationError] before anything
+// is sent. Anything else that goes wrong with a call is an [*Error]. After a
+// request that moves money, look for [ErrOutcomeUnknown] first: it means that
+// the request may have been carried out, and that the order has to be queried
+// before anything else. [Code.Info] explains Ksher's error codes.
+//
+// # Money
+//
+// Every amount is an [Amount]: a whole number of the currency's cents.
+//
+// # Testing
+//
+// Ksher has no public test account. Package kshertest has a gateway that runs
+// inside your test or program and behaves like the real one.
+package ksher
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Version is the version of this package. It is part of the User-Agent.
+const Version = "0.1.0"
+
+// The addresses of Ksher's hosts.
+//
+// Source: Ksher's API documentation.
+const (
+	// DefaultGatewayURL serves gateway_pay, gateway_order_query and
+	// cancel_order.
+	DefaultGatewayURL = "https://gateway.ksher.com/api"
+	// ChinaGatewayURL is the gateway for buyers in mainland China, for
+	// [WithGatewayURL].
+	ChinaGatewayURL = "https://gateway.ksher.cn/api"
+	// DefaultMerchantURL serves every other operation.
+	DefaultMerchantURL = "https://api.mch.ksher.net/KsherPay"
+)
+
+// thailand is the zone of the times that Ksher writes without one, unless
+// [WithLocation] says otherwise. It is fixed, so that no zone database is
+// needed.
+var thailand = time.FixedZone("UTC+7", 7*60*60)
+
+// Channel is a way to pay. The type is open: a channel without a constant here
+// is sent as it is, because Ksher adds channels faster than anyone documents
+// them.
+//
+// Source: the channel tables of Ksher's Website Integration Guide and KIOSK
+// (C Scan B) Integration Guide.
+type Channel string
+
+// Channels. Those for the checkout page go into a [GatewayPayRequest], those
+// with "QR code" also into a [NativePayRequest]. Minimums are in Thai baht.
+const (
+	// ChannelPromptPay is the PromptPay QR code, from 1 THB. It can't be
+	// refunded through the API.
+	ChannelPromptPay Channel = "promptpay"
+	// ChannelLinePay is Rabbit LINE Pay.
+	ChannelLinePay Channel = "linepay"
+	// ChannelAirPay is ShopeePay, under its old name; also a QR code. It
+	// doesn't work inside an app's web view.
+	ChannelAirPay Channel = "airpay"
+	// ChannelTrueMoney is TrueMoney, by QR code or OTP as the account is set
+	// up; also a QR code for online accounts.
+	ChannelTrueMoney Channel = "truemoney"
+	// ChannelAtome is Atome, pay later, from 20 THB.
+	ChannelAtome Channel = "atome"
+	// ChannelAlipay is Alipay; also a QR code for offline accounts.
+	ChannelAlipay Channel = "alipay"
+	// ChannelAlipayPlus is Alipay+; also a QR code for offline accounts.
+	ChannelAlipayPlus Channel = "alipayplus"
+	// ChannelWeChat is WeChat Pay; also a QR code. On a phone the checkout page
+	// works only inside WeChat's browser.
+	ChannelWeChat Channel = "wechat"
+	// ChannelCard is Visa, Mastercard, UnionPay and TPN cards. Its refunds need
+	// the ksher_order_no.
+	ChannelCard Channel = "card"
+	// ChannelKTCInstal is KTC card instalments, from 3,000 THB.
+	ChannelKTCInstal Channel = "ktc_instal"
+	// ChannelKBankInstal is KBank card instalments, from 3,000 THB.
+	ChannelKBankInstal Channel = "kbank_instal"
+	// ChannelKCCInstal is Krungsri card instalments, from 3,000 THB.
+	ChannelKCCInstal Channel = "kcc_instal"
+	// ChannelKFCInstal is First Choice card instalments, from 3,000 THB.
+	ChannelKFCInstal Channel = "kfc_instal"
+	// ChannelSCBEasy is the SCB Easy app, on phones only, from 20 THB.
+	ChannelSCBEasy Channel = "scb_easy"
+	// ChannelBBLDeeplink is the Bualuang mBanking app, on phones only, from
+	// 20 THB.
+	ChannelBBLDeeplink Channel = "bbl_deeplink"
+	// ChannelBAYBankDeeplink is the KMA app of Krungsri, on phones only, from
+	// 20 THB.
+	ChannelBAYBankDeeplink Channel = "baybank_deeplink"
+	// ChannelKPlus is the K PLUS app of KBank, on phones only, from 20 THB.
+	ChannelKPlus Channel = "kplus"
+	// ChannelSCBQRCard is a QR code on a credit or debit card, from 1 THB; also
+	// a [NativePayRequest] QR code, refundable on the same day only.
+	ChannelSCBQRCard Channel = "scb_qrcard"
+)
+
+// isCard tells the channels that end at a card, whose refunds go by the
+// ksher_order_no. The guide says so of cards; that instalments on a card count
+// as well isn't documented, and both numbers are accepted there.
+func (c Channel) isCard() bool {
+	return c == ChannelCard || strings.HasSuffix(string(c), "card") && c != ChannelSCBQRCard || strings.HasSuffix(string(c), "_instal")
+}
+
+// gatewayMinimum is the smallest amount in THB cents of a channel on the
+// checkout page.
+var gatewayMinimum = map[Channel]Amount{
+	ChannelPromptPay:       1_00,
+	ChannelSCBQRCard:       1_00,
+	ChannelAtome:           20_00,
+	ChannelSCBEasy:         20_00,
+	ChannelBBLDeeplink:     20_00,
+	ChannelBAYBankDeeplink: 20_00,
+	ChannelKPlus:           20_00,
+	ChannelKTCInstal:       3000_00,
+	ChannelKBankInstal:     3000_00,
+	ChannelKCCInstal:       3000_00,
+	ChannelKFCInstal:       3000_00,
+}
+
+// nativeMinimum is the smallest amount in THB cents of any native_pay channel.
+const nativeMinimum Amount = 1_00
+
+// Result is where an order stands. In the answer to a close, cancel or refund
+// it says instead whether that was accepted: [ResultSuccess] there doesn't mean
+// paid.
+//
+// Source: the query pages of Ksher's API documentation.
+type Result string
+
+// Results of an order.
+const (
+	// ResultSuccess means paid.
+	ResultSuccess Result = "SUCCESS"
+	// ResultRefund means paid and then refunded. It is not documented whether
+	// a refund in part shows as ResultRefund or leaves [ResultSuccess].
+	ResultRefund Result = "REFUND"
+	// ResultClosed means closed: the buyer can no longer pay. Of an order that
+	// was cancelled after the buyer had saved the QR code that isn't certain:
+	// it may still turn [ResultSuccess].
+	ResultClosed Result = "CLOSED"
+	// ResultPayError means that the payment failed.
+	ResultPayError Result = "PAYERROR"
+	// ResultNotPay means not paid yet.
+	ResultNotPay Result = "NOTPAY"
+	// ResultUserPaying means that the buyer is at it, typing a PIN or an OTP.
+	ResultUserPaying Result = "USERPAYING"
+	// ResultPending means that the payment is with the channel.
+	ResultPending Result = "PENDING"
+	// ResultNotSure means that the gateway doesn't know: ask again. A checkout
+	// page that nobody has paid on yet answers this.
+	ResultNotSure Result = "NOTSURE"
+	// ResultFail means that the call failed, for example because the number is
+	// unknown. It says nothing about the payment. Operations return it as an
+	// [*Error], never as a result.
+	ResultFail Result = "FAIL"
+)
+
+// Paid reports whether an order with this result is paid and not refunded. It
+// is the one result to hand out goods for, after [Order.CheckPaid] has compared
+// the amount.
+func (r Result) Paid() bool { return r == ResultSuccess }
+
+// Final reports whether the result can be relied on not to change by itself,
+// so that polling may stop: SUCCESS, REFUND, CLOSED and PAYERROR. Anything
+// else, an unknown result included, has to be asked for again.
+func (r Result) Final() bool {
+	switch r {
+	case ResultSuccess, ResultRefund, ResultClosed, ResultPayError:
+		return true
+	}
+	return false
+}
+
+// Amount is a sum of money in the currency's cent: 150.50 THB, which is 15050
+// satang, is Amount(15050). No floating-point number ever touches one.
+//
+// Ksher documents cents for every currency and says nothing special about
+// those without any, such as JPY: ask Ksher before charging in one.
+//
+// Source: the total_fee parameter in Ksher's API documentation.
+type Amount int64
+
+// maxAmount is the largest integer that every JSON and JavaScript peer on the
+// way keeps exactly. Ksher documents no limit; the account has a lower one.
+const maxAmount Amount = 1<<53 - 1
+
+// ParseAmount reads an amount as people write it: digits, and after a point
+// one or two more, as in "150", "150.5" or "150.50". A minus sign may stand
+// before it. Separators, signs of currency, blanks and more than two decimals
+// are errors, because rounding is the caller's decision.
+func ParseAmount(s string) (Amount, error) {
+	whole, cents, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
+	if len(cents) > 2 || point && cents == "" || !digits(whole) || cents != "" && !digits(cents) {
+		return 0, fmt.Errorf("ksher: %q is not an amount such as 150.50", clipText(s))
+	}
+	sign := s[:len(s)-len(strings.TrimPrefix(s, "-"))]
+	n, err := strconv.ParseInt(sign+whole+(cents + "00")[:2], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("ksher: %q is more than an amount can hold", clipText(s))
+	}
+	return Amount(n), nil
+}
+
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// String writes the amount with two decimals and without a currency, as in
+// "150.50".
+func (a Amount) String() string {
+	s := strconv.FormatInt(int64(a), 10)
+	sign := ""
+	if a < 0 {
+		sign, s = "-", s[1:]
+	}
+	if len(s) < 3 {
+		s = "000"[len(s):] + s
+	}
+	return sign + s[:len(s)-2] + "." + s[len(s)-2:]
+}
+
+// EncodeValues writes the amount as the integer that the wire wants. It
+// implements the Encoder interface of github.com/google/go-querystring.
+func (a Amount) EncodeValues(key string, v *url.Values) error {
+	v.Set(key, strconv.FormatInt(int64(a), 10))
+	return nil
+}

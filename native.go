@@ -1,0 +1,291 @@
+package ksher
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"mime"
+	"net/url"
+	"strings"
+)
+
+// ImgType is a format of the QR code's image.
+type ImgType string
+
+// Formats of the QR code's image.
+const (
+	ImgPNG ImgType = "png" // ImgPNG is PNG.
+	ImgSVG ImgType = "svg" // ImgSVG is SVG.
+)
+
+// NativePayRequest asks for a QR code. Every parameter of [Client.NativePay]
+// that isn't marked as required may be left zero.
+//
+// Source: the Native Pay page of Ksher's API documentation, and Ksher's KIOSK
+// (C Scan B) Integration Guide.
+type NativePayRequest struct {
+	// MchOrderNo is the merchant's number of the order: required, unique for
+	// the merchant, at most 32 characters.
+	MchOrderNo string `url:"mch_order_no"`
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required, at
+	// least 1 THB.
+	TotalFee Amount `url:"total_fee"`
+	// FeeType is the currency, an ISO 4217 code: required.
+	FeeType string `url:"fee_type"`
+	// Channel is whose QR code it is: required. The guide lists promptpay,
+	// alipay, alipayplus, wechat, airpay, scb_qrcard and truemoney.
+	Channel Channel `url:"channel"`
+	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	NotifyURL string `url:"notify_url,omitempty"`
+	// RedirectURL is where the buyer goes after paying, for channels with a page.
+	RedirectURL string `url:"redirect_url,omitempty"`
+	// PaypageTitle is the title of such a page.
+	PaypageTitle string `url:"paypage_title,omitempty"`
+	// Product is what the buyer pays for, plain text.
+	Product string `url:"product,omitempty"`
+	// Attach is returned as it is in queries and notifications.
+	Attach string `url:"attach,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+	// DeviceID names the kiosk or till.
+	DeviceID string `url:"device_id,omitempty"`
+	// ImgType is the format of the image, PNG by default.
+	ImgType ImgType `url:"img_type,omitempty"`
+	// ExpireTime is how many minutes the code can be paid. The guide says that
+	// no channel but TrueMoney lets it be set, and gives their fixed times:
+	// PromptPay never expires, Alipay takes 3 hours, Alipay+ 10 minutes, WeChat
+	// Pay 2 hours.
+	ExpireTime int `url:"expire_time,omitempty"`
+	// TMNExpireTime is how long a TrueMoney code can be paid, 1 day by default.
+	// Its unit is not documented; minutes, as for ExpireTime, is likely.
+	TMNExpireTime int `url:"tmn_expire_time,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *NativePayRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *NativePayRequest) check(c *checker) {
+	c.requiredNumber("mch_order_no", r.MchOrderNo)
+	c.amount("total_fee", r.TotalFee)
+	c.feeType(r.FeeType)
+	c.channel("channel", r.Channel)
+	c.minimum(r.Channel, nativeMinimum, r.TotalFee, r.FeeType)
+	c.httpURL("notify_url", r.NotifyURL)
+	c.httpURL("redirect_url", r.RedirectURL)
+	c.oneOf("img_type", string(r.ImgType), string(ImgPNG), string(ImgSVG))
+	c.minutes("expire_time", r.ExpireTime)
+	c.minutes("tmn_expire_time", r.TMNExpireTime)
+}
+
+// NativePayResponse is the answer to [Client.NativePay].
+type NativePayResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// MchOrderNo is the merchant's number of the order.
+	MchOrderNo string `json:"mch_order_no"`
+	// KsherOrderNo is Ksher's number of the order.
+	KsherOrderNo string `json:"ksher_order_no"`
+	// ImgDat is the image as a data URI; [NativePayResponse.Image] decodes it.
+	ImgDat string `json:"imgdat"`
+	// CodeURL is what the QR code says: an address such as weixin://…, or the
+	// EMVCo text of a PromptPay code.
+	CodeURL string `json:"code_url"`
+	// PaymentCode is the same text, for PromptPay only.
+	PaymentCode string `json:"PaymentCode"`
+	// PaymentID is PromptPay's number of the payment.
+	PaymentID string `json:"PaymentID"`
+	// TradeType is "NATIVE".
+	TradeType string `json:"trade_type"`
+	// TotalFee is what the buyer has to pay, in cents of FeeType.
+	TotalFee Amount `json:"total_fee"`
+	// FeeType is the currency.
+	FeeType string `json:"fee_type"`
+	// StallsName is Ksher's name of the shop.
+	StallsName string `json:"stalls_name"`
+	// DeviceID is the device_id of the request.
+	DeviceID string `json:"device_id"`
+	// Result is [ResultSuccess] if the code was made. It doesn't mean paid.
+	Result Result `json:"result"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+// Image returns the bytes of the QR code's image and its media type, such as
+// "image/png". It is an [ErrField] if ImgDat is not a data URI of an image.
+//
+// Codes of WeChat Pay, Alipay and Alipay+ have to be scanned from the screen:
+// the wallets refuse a saved picture.
+func (r *NativePayResponse) Image() (image []byte, mediaType string, err error) {
+	image, mediaType, err = dataURI(r.ImgDat)
+	if err != nil {
+		return nil, "", fmt.Errorf("ksher: native_pay of order %q: %w: imgdat: %w", clipText(r.MchOrderNo), ErrField, err)
+	}
+	return image, mediaType, nil
+}
+
+// dataURI reads a data URI (RFC 2397) of an image.
+func dataURI(uri string) (content []byte, mediaType string, err error) {
+	rest, ok := strings.CutPrefix(uri, "data:")
+	head, body, comma := strings.Cut(rest, ",")
+	if !ok || !comma {
+		return nil, "", errors.New("it is not a data URI")
+	}
+	head, inBase64 := strings.CutSuffix(head, ";base64")
+	mediaType, _, err = mime.ParseMediaType(head)
+	if err != nil || !strings.HasPrefix(mediaType, "image/") {
+		return nil, "", errors.New("it is not an image")
+	}
+	if inBase64 {
+		content, err = base64.StdEncoding.DecodeString(body)
+	} else {
+		var plain string
+		plain, err = url.PathUnescape(body)
+		content = []byte(plain)
+	}
+	if err == nil && len(content) == 0 {
+		err = errors.New("it is empty")
+	}
+	return content, mediaType, err
+}
+
+var nativePay = &operation{name: "native_pay", host: onMerchant}
+
+// NativePay calls native_pay: it creates an order and returns a QR code for the
+// buyer to scan (C scan B). Whether it was paid is told by [Client.OrderQuery]
+// and by notifications.
+//
+// After an [ErrOutcomeUnknown], query the order: if it isn't known to the
+// gateway, the request was not carried out.
+//
+// Source: POST native_pay, the Native Pay page of Ksher's API documentation.
+func (c *Client) NativePay(ctx context.Context, req *NativePayRequest) (*NativePayResponse, error) {
+	return call[NativePayResponse](ctx, c, nativePay, req)
+}
+
+// OrderQueryRequest names a merchant-host order by any one of its numbers.
+//
+// Source: the Order Query page of Ksher's API documentation. It lists channel
+// as required, and every official SDK leaves it out.
+type OrderQueryRequest struct {
+	// MchOrderNo is the merchant's number, at most 32 characters. Of the three
+	// numbers at least one is required.
+	MchOrderNo string `url:"mch_order_no,omitempty"`
+	// KsherOrderNo is Ksher's number.
+	KsherOrderNo string `url:"ksher_order_no,omitempty"`
+	// ChannelOrderNo is the channel's number.
+	ChannelOrderNo string `url:"channel_order_no,omitempty"`
+	// Channel is how the order is paid.
+	Channel Channel `url:"channel,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *OrderQueryRequest) orderNo() string {
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+}
+
+func (r *OrderQueryRequest) check(c *checker) {
+	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+}
+
+// firstNo is the first number that isn't empty.
+func firstNo(numbers ...string) string {
+	for _, n := range numbers {
+		if n != "" {
+			return n
+		}
+	}
+	return ""
+}
+
+// OrderQueryResponse is the answer to [Client.OrderQuery].
+type OrderQueryResponse struct {
+	Envelope `json:"-"`
+	Order
+	// Operation is "ORDER-QUERY".
+	Operation string `json:"operation"`
+	// OperatorID is the operator_id of the order.
+	OperatorID string `json:"operator_id"`
+	// DeviceID is the device_id of the order.
+	DeviceID string `json:"device_id"`
+	// RawTotalFee is the amount before discounts, in cents of FeeType. The
+	// reading is not documented.
+	RawTotalFee Amount `json:"raw_total_fee"`
+	// ConsumerRemark is a remark by the buyer.
+	ConsumerRemark string `json:"consumer_remark"`
+	// MerchantRemark is a remark by the merchant.
+	MerchantRemark string `json:"merchant_remark"`
+}
+
+var orderQuery = &operation{name: "order_query", host: onMerchant, query: true}
+
+// OrderQuery calls order_query: it asks where a merchant-host order stands. For
+// an order made with [Client.GatewayPay] use [Client.GatewayOrderQuery]. A
+// number that the host doesn't know is an [*Error] with a code such as
+// [CodeKsherInvalidOrderNo].
+//
+// It changes nothing and may be repeated at will. An answer about another
+// mch_order_no than the one asked for is [ErrOtherOrder].
+//
+// Source: POST order_query, the Order Query page of Ksher's API documentation.
+func (c *Client) OrderQuery(ctx context.Context, req *OrderQueryRequest) (*OrderQueryResponse, error) {
+	return call[OrderQueryResponse](ctx, c, orderQuery, req)
+}
+
+// OrderCloseRequest names an unpaid merchant-host order by any one of its
+// numbers.
+//
+// Source: the Order Close page of Ksher's API documentation.
+type OrderCloseRequest struct {
+	// MchOrderNo is the merchant's number, at most 32 characters. Of the three
+	// numbers at least one is required.
+	MchOrderNo string `url:"mch_order_no,omitempty"`
+	// KsherOrderNo is Ksher's number.
+	KsherOrderNo string `url:"ksher_order_no,omitempty"`
+	// ChannelOrderNo is the channel's number.
+	ChannelOrderNo string `url:"channel_order_no,omitempty"`
+	// Channel is how the order is paid.
+	Channel Channel `url:"channel,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *OrderCloseRequest) orderNo() string {
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+}
+
+func (r *OrderCloseRequest) check(c *checker) {
+	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+}
+
+// OrderCloseResponse is the answer to [Client.OrderClose].
+//
+// Source: a published answer.
+type OrderCloseResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// MchOrderNo is the merchant's number of the order.
+	MchOrderNo string `json:"mch_order_no"`
+	// Result is [ResultSuccess] if the order was closed.
+	Result Result `json:"result"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+var orderClose = &operation{name: "order_close", host: onMerchant}
+
+// OrderClose calls order_close: it closes a merchant-host order that isn't paid
+// yet, so that the buyer no longer can. It is documented for the channels
+// airpay, wechat, alipay, alipayplus (Japan) and ktbcard; others are sent, and
+// the gateway decides.
+//
+// Source: POST order_close, the Order Close page of Ksher's API documentation.
+func (c *Client) OrderClose(ctx context.Context, req *OrderCloseRequest) (*OrderCloseResponse, error) {
+	return call[OrderCloseResponse](ctx, c, orderClose, req)
+}

@@ -1,0 +1,66 @@
+package ksher
+
+import (
+	"fmt"
+	"time"
+)
+
+// Order is what the gateway says about an order, in the answers to queries and
+// in notifications. What doesn't apply yet is empty or zero.
+//
+// Source: the query pages of Ksher's API documentation, and genuine answers.
+type Order struct {
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// MchOrderNo is the merchant's number of the order.
+	MchOrderNo string `json:"mch_order_no"`
+	// PayMchOrderNo is, for an order made with [Client.GatewayPay], the number
+	// under which the merchant host knows the payment. A refund has to use it;
+	// see [Client.RefundGatewayOrder].
+	PayMchOrderNo string `json:"pay_mch_order_no"`
+	// KsherOrderNo is Ksher's number of the payment.
+	KsherOrderNo string `json:"ksher_order_no"`
+	// ChannelOrderNo is the channel's number of the payment.
+	ChannelOrderNo string `json:"channel_order_no"`
+	// Channel is how the buyer paid, or chose to.
+	Channel Channel `json:"channel"`
+	// FeeType is the currency of TotalFee, an ISO 4217 code such as "THB".
+	FeeType string `json:"fee_type"`
+	// TotalFee is what the order costs, in cents of FeeType.
+	TotalFee Amount `json:"total_fee"`
+	// CashFee is what the buyer paid in the currency of the wallet, in cents of
+	// CashFeeType.
+	CashFee Amount `json:"cash_fee"`
+	// CashFeeType is the currency of CashFee, such as "CNY".
+	CashFeeType string `json:"cash_fee_type"`
+	// Rate is the exchange rate from FeeType to CashFeeType, a decimal such as
+	// "0.223410".
+	Rate string `json:"rate"`
+	// Result is where the order stands.
+	Result Result `json:"result"`
+	// TimeEnd is when the buyer paid, read in the merchant's zone. It is zero if
+	// the gateway gave none, or one in a form this package doesn't know.
+	TimeEnd time.Time `json:"time_end"`
+	// OpenID identifies the buyer at the channel. It is personal data.
+	OpenID string `json:"openid"`
+	// Attach is what the merchant attached to the order.
+	Attach string `json:"attach"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+// CheckPaid compares an order with what the merchant expects: it returns nil
+// only if this is the order of that number, of exactly that amount in that
+// currency, and it is paid. Call it before handing anything out. The error is
+// an [ErrOtherOrder] or an [ErrNotPaid] and names every difference of number,
+// amount and currency.
+func (o *Order) CheckPaid(mchOrderNo string, totalFee Amount, feeType string) error {
+	if o.MchOrderNo != mchOrderNo || o.TotalFee != totalFee || o.FeeType != feeType {
+		return fmt.Errorf("ksher: %w: the gateway speaks of order %q over %v %s, expected was order %q over %v %s",
+			ErrOtherOrder, clipText(o.MchOrderNo), o.TotalFee, clipText(o.FeeType), clipText(mchOrderNo), totalFee, clipText(feeType))
+	}
+	if !o.Result.Paid() {
+		return fmt.Errorf("ksher: order %q: %w: its result is %q", o.MchOrderNo, ErrNotPaid, clipText(string(o.Result)))
+	}
+	return nil
+}

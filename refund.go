@@ -1,0 +1,343 @@
+package ksher
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// OrderRefundRequest refunds a paid order, whole or in part. For an order made
+// with [Client.GatewayPay] use [Client.RefundGatewayOrder].
+//
+// Source: the Order Refund page of Ksher's API documentation, and Ksher's
+// guides.
+type OrderRefundRequest struct {
+	// MchRefundNo is the merchant's number of the refund: required, at most 32
+	// characters. Each is carried out once, so keep it for as long as the
+	// refund is in doubt.
+	MchRefundNo string `url:"mch_refund_no"`
+	// RefundFee is how much to give back, in cents of FeeType: required, not
+	// above TotalFee. The gateway also counts earlier refunds.
+	RefundFee Amount `url:"refund_fee"`
+	// TotalFee is what the order cost, in cents of FeeType: required.
+	TotalFee Amount `url:"total_fee"`
+	// FeeType is the currency of the order, an ISO 4217 code: required.
+	FeeType string `url:"fee_type"`
+	// MchOrderNo is the number under which the merchant host knows the order,
+	// at most 32 characters: for one made with GatewayPay its PayMchOrderNo. Of
+	// the three order numbers at least one is required.
+	MchOrderNo string `url:"mch_order_no,omitempty"`
+	// KsherOrderNo is Ksher's number. For a card payment it is required.
+	KsherOrderNo string `url:"ksher_order_no,omitempty"`
+	// ChannelOrderNo is the channel's number.
+	ChannelOrderNo string `url:"channel_order_no,omitempty"`
+	// Channel is how the order was paid.
+	Channel Channel `url:"channel,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+	// Attach is returned as it is.
+	Attach string `url:"attach,omitempty"`
+	// Version is the version of the API. Its values are not documented.
+	Version string `url:"version,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *OrderRefundRequest) orderNo() string {
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+}
+
+func (r *OrderRefundRequest) check(c *checker) {
+	c.requiredNumber("mch_refund_no", r.MchRefundNo)
+	c.amount("refund_fee", r.RefundFee)
+	c.amount("total_fee", r.TotalFee)
+	if r.RefundFee > r.TotalFee {
+		c.problem("refund_fee", "is %v, which is more than the total_fee of %v", r.RefundFee, r.TotalFee)
+	}
+	c.feeType(r.FeeType)
+	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+	switch {
+	case r.Channel == ChannelCard && r.KsherOrderNo == "":
+		c.problem("ksher_order_no", "is required to refund a card payment")
+	case r.Channel == ChannelPromptPay:
+		c.problem("channel", "is promptpay, which has no refunds through the API: pay the buyer back in another way")
+	}
+}
+
+// OrderRefundResponse is the answer to [Client.OrderRefund].
+//
+// Source: the Order Refund page of Ksher's API documentation, and a published
+// answer.
+type OrderRefundResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// MchOrderNo is the order's number at the merchant host.
+	MchOrderNo string `json:"mch_order_no"`
+	// KsherOrderNo is Ksher's number of the order.
+	KsherOrderNo string `json:"ksher_order_no"`
+	// ChannelOrderNo is the channel's number of the order.
+	ChannelOrderNo string `json:"channel_order_no"`
+	// MchRefundNo is the merchant's number of the refund.
+	MchRefundNo string `json:"mch_refund_no"`
+	// KsherRefundNo is Ksher's number of the refund.
+	KsherRefundNo string `json:"ksher_refund_no"`
+	// ChannelRefundNo is the channel's number of the refund.
+	ChannelRefundNo string `json:"channel_refund_no"`
+	// Channel is how the order was paid.
+	Channel Channel `json:"channel"`
+	// FeeType is the currency of the order.
+	FeeType string `json:"fee_type"`
+	// TotalFee is what the order cost, in cents of FeeType.
+	TotalFee Amount `json:"total_fee"`
+	// RefundFee is what was given back, in cents of FeeType.
+	RefundFee Amount `json:"refund_fee"`
+	// CashRefundFee is what was given back in the wallet's currency, in cents.
+	CashRefundFee Amount `json:"cash_refund_fee"`
+	// RefundTime is when, read in the merchant's zone; zero if not given.
+	RefundTime time.Time `json:"refund_time"`
+	// Result is [ResultSuccess] if the refund was accepted. With anything else
+	// the refund isn't known to be done: use [Client.RefundQuery].
+	Result Result `json:"result"`
+	// Attach is the attach of the request.
+	Attach string `json:"attach"`
+	// DeviceID is the device_id of the order.
+	DeviceID string `json:"device_id"`
+	// OperatorID is the operator_id of the request.
+	OperatorID string `json:"operator_id"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+var orderRefund = &operation{name: "order_refund", host: onMerchant}
+
+// OrderRefund calls order_refund: it refunds a paid order, whole or in part.
+// PromptPay has no refunds through the API, scb_qrcard only on the same day,
+// and once an order is settled a refund is [CodeKsherRefundExpire].
+//
+// After an [ErrOutcomeUnknown], the refund may have been made: find out with
+// [Client.RefundQuery], or send the very same request again, because Ksher
+// carries out each mch_refund_no once. Never send it under a new number. If
+// the first had been carried out, the second is answered with
+// [CodeKsherDuplicatedRefundOrderNo] or [CodeKsherInvalidRefundOrderNo].
+//
+// Source: POST order_refund, the Order Refund page of Ksher's API
+// documentation.
+func (c *Client) OrderRefund(ctx context.Context, req *OrderRefundRequest) (*OrderRefundResponse, error) {
+	return call[OrderRefundResponse](ctx, c, orderRefund, req)
+}
+
+// RefundGatewayOrderRequest refunds an order made with [Client.GatewayPay].
+type RefundGatewayOrderRequest struct {
+	// MchOrderNo is the number given to GatewayPay: required.
+	MchOrderNo string
+	// MchRefundNo is the merchant's number of the refund: required, at most 32
+	// characters. Each is carried out once.
+	MchRefundNo string
+	// RefundFee is how much to give back, in cents of the order's currency:
+	// required, not above what was paid.
+	RefundFee Amount
+	// OperatorID names the cashier or the like.
+	OperatorID string
+	// Attach is returned as it is.
+	Attach string
+
+	// Extra is added to the refund, not to the query before it.
+	Extra Extra
+}
+
+// RefundGatewayOrder refunds an order made with [Client.GatewayPay], whole or
+// in part. The merchant host, which refunds, knows such an order under another
+// number: this queries the order and then calls [Client.OrderRefund] with the
+// right one, which is its pay_mch_order_no, or its ksher_order_no where there
+// is no other or the buyer paid by card.
+//
+// What can't be refunded is a [*ValidationError], and no refund is sent: an
+// order that isn't paid, a refund of more than was paid, an order paid by
+// PromptPay. An error of the query comes back as an [*Error] of
+// gateway_order_query; then no refund was sent either. Errors of the refund
+// are those of OrderRefund, including [ErrOutcomeUnknown].
+//
+// Source: Order Refund in Ksher's Website Integration Guide.
+func (c *Client) RefundGatewayOrder(ctx context.Context, req *RefundGatewayOrderRequest) (*OrderRefundResponse, error) {
+	if req == nil {
+		req = &RefundGatewayOrderRequest{}
+	}
+	refund := &OrderRefundRequest{
+		MchRefundNo: req.MchRefundNo,
+		RefundFee:   req.RefundFee,
+		OperatorID:  req.OperatorID,
+		Attach:      req.Attach,
+		Extra:       req.Extra,
+	}
+	check := &checker{}
+	check.requiredNumber("mch_order_no", req.MchOrderNo)
+	check.requiredNumber("mch_refund_no", req.MchRefundNo)
+	check.amount("refund_fee", req.RefundFee)
+	if len(check.problems) > 0 {
+		return nil, &ValidationError{Operation: orderRefund.name, OrderNo: req.MchOrderNo, Fields: check.problems}
+	}
+	order, err := c.GatewayOrderQuery(ctx, &GatewayOrderQueryRequest{MchOrderNo: req.MchOrderNo})
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case order.Result != ResultSuccess && order.Result != ResultRefund:
+		check.problem("mch_order_no", "is an order that is not paid: its result is %s", clipText(string(order.Result)))
+	case req.RefundFee > order.TotalFee:
+		check.problem("refund_fee", "is %v, and only %v %s were paid", req.RefundFee, order.TotalFee, clipText(order.FeeType))
+	case order.KsherOrderNo == "" && (order.PayMchOrderNo == "" || order.Channel.isCard()):
+		check.problem("mch_order_no", "is an order whose number at the merchant host the gateway did not tell: refund it on the merchant platform")
+	}
+	if len(check.problems) > 0 {
+		return nil, &ValidationError{Operation: orderRefund.name, OrderNo: req.MchOrderNo, Fields: check.problems}
+	}
+	refund.TotalFee, refund.FeeType, refund.Channel = order.TotalFee, order.FeeType, order.Channel
+	if order.Channel.isCard() || order.PayMchOrderNo == "" {
+		refund.KsherOrderNo = order.KsherOrderNo
+	} else {
+		refund.MchOrderNo = order.PayMchOrderNo
+	}
+	resp, err := c.OrderRefund(ctx, refund)
+	// The reader of an error knows the order by the merchant's own number.
+	var failed *Error
+	if errors.As(err, &failed) {
+		failed.OrderNo = req.MchOrderNo
+	}
+	return resp, err
+}
+
+// RefundQueryRequest asks for an order's refunds: one number of the order and
+// one of the refund.
+//
+// Source: the Refund Query page of Ksher's API documentation, which also lists
+// total_fee, fee_type and refund_fee.
+type RefundQueryRequest struct {
+	// MchOrderNo is the number under which the merchant host knows the order,
+	// at most 32 characters: for one made with [Client.GatewayPay] its
+	// PayMchOrderNo. Of the three order numbers at least one is required.
+	MchOrderNo string `url:"mch_order_no,omitempty"`
+	// KsherOrderNo is Ksher's number of the order.
+	KsherOrderNo string `url:"ksher_order_no,omitempty"`
+	// ChannelOrderNo is the channel's number of the order.
+	ChannelOrderNo string `url:"channel_order_no,omitempty"`
+	// MchRefundNo is the merchant's number of the refund, at most 32
+	// characters. Of the three refund numbers at least one is required.
+	MchRefundNo string `url:"mch_refund_no,omitempty"`
+	// KsherRefundNo is Ksher's number of the refund.
+	KsherRefundNo string `url:"ksher_refund_no,omitempty"`
+	// ChannelRefundNo is the channel's number of the refund.
+	ChannelRefundNo string `url:"channel_refund_no,omitempty"`
+	// Channel is how the order was paid. PromptPay and Alipay have no refund
+	// query.
+	Channel Channel `url:"channel,omitempty"`
+	// TotalFee is what the order cost, in cents of FeeType.
+	TotalFee Amount `url:"total_fee,omitempty"`
+	// RefundFee is how much was to be given back, in cents of FeeType.
+	RefundFee Amount `url:"refund_fee,omitempty"`
+	// FeeType is the currency of the order.
+	FeeType string `url:"fee_type,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *RefundQueryRequest) orderNo() string {
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+}
+
+func (r *RefundQueryRequest) check(c *checker) {
+	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+	if firstNo(r.MchRefundNo, r.KsherRefundNo, r.ChannelRefundNo) == "" {
+		c.problem("mch_refund_no", "is required, or ksher_refund_no, or channel_refund_no")
+	}
+	c.number("mch_refund_no", r.MchRefundNo)
+	if r.Channel == ChannelPromptPay || r.Channel == ChannelAlipay {
+		c.problem("channel", "is %s, which has no refund query", r.Channel)
+	}
+	if r.TotalFee != 0 {
+		c.amount("total_fee", r.TotalFee)
+	}
+	if r.RefundFee != 0 {
+		c.amount("refund_fee", r.RefundFee)
+	}
+	if r.FeeType != "" {
+		c.feeType(r.FeeType)
+	}
+}
+
+// RefundState is where a refund stands. Only [RefundSuccess] was seen in
+// genuine answers; the other values are not documented.
+type RefundState string
+
+// RefundSuccess means that the money was given back.
+const RefundSuccess RefundState = "REFUNDSUCCESS"
+
+// RefundOrder is one refund of an order.
+type RefundOrder struct {
+	// MchRefundNo is the merchant's number of the refund.
+	MchRefundNo string `json:"mch_refund_no"`
+	// KsherRefundNo is Ksher's number of the refund.
+	KsherRefundNo string `json:"ksher_refund_no"`
+	// ChannelRefundNo is the channel's number of the refund.
+	ChannelRefundNo string `json:"channel_refund_no"`
+	// MchRefundFee is what was given back, in cents of the order's currency.
+	MchRefundFee Amount `json:"mch_refund_fee"`
+	// RefundState is where the refund stands.
+	RefundState RefundState `json:"refund_state"`
+	// RefundTime is when, read in the merchant's zone; zero if not given.
+	RefundTime time.Time `json:"refund_time"`
+}
+
+// RefundQueryResponse is the answer to [Client.RefundQuery].
+//
+// Source: the Refund Query page of Ksher's API documentation, and a genuine
+// answer.
+type RefundQueryResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// MchOrderNo is the order's number at the merchant host.
+	MchOrderNo string `json:"mch_order_no"`
+	// KsherOrderNo is Ksher's number of the order.
+	KsherOrderNo string `json:"ksher_order_no"`
+	// ChannelOrderNo is the channel's number of the order.
+	ChannelOrderNo string `json:"channel_order_no"`
+	// FeeType is the currency of the order.
+	FeeType string `json:"fee_type"`
+	// TotalFee is what the order cost, in cents of FeeType.
+	TotalFee Amount `json:"total_fee"`
+	// CashFee is what the buyer paid in the wallet's currency, in cents of
+	// CashFeeType.
+	CashFee Amount `json:"cash_fee"`
+	// CashFeeType is the wallet's currency.
+	CashFeeType string `json:"cash_fee_type"`
+	// RefundCount is how many refunds there are.
+	RefundCount int `json:"refund_count"`
+	// RefundFee isn't to be relied on: in a genuine answer it was not the sum of
+	// the refunds. Add up RefundOrders instead.
+	RefundFee Amount `json:"refund_fee"`
+	// RefundOrders has the refunds of the order.
+	RefundOrders []RefundOrder `json:"refund_orders"`
+	// Result is [ResultSuccess] if the query was answered. Whether a refund was
+	// made is told by its RefundState.
+	Result Result `json:"result"`
+	// TimeEnd is a time of the order, read in the merchant's zone; zero if not
+	// given.
+	TimeEnd time.Time `json:"time_end"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+var refundQuery = &operation{name: "refund_query", host: onMerchant, query: true}
+
+// RefundQuery calls refund_query: it asks where an order's refunds stand.
+// PromptPay and Alipay don't offer it.
+//
+// It changes nothing and may be repeated at will. An answer about another
+// mch_order_no than the one asked for is [ErrOtherOrder].
+//
+// Source: POST refund_query, the Refund Query page of Ksher's API
+// documentation.
+func (c *Client) RefundQuery(ctx context.Context, req *RefundQueryRequest) (*RefundQueryResponse, error) {
+	return call[RefundQueryResponse](ctx, c, refundQuery, req)
+}

@@ -1,0 +1,320 @@
+package ksher
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync"
+
+	"github.com/ksher-go/ksher/internal/shortrsa"
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// SignVersion tells which of its keys the gateway is to sign answers with.
+// Both versions sign with RSA, PKCS #1 v1.5 and MD5.
+//
+// Source: the signature page of Ksher's API documentation and its published
+// keys.
+type SignVersion int
+
+const (
+	// SignV1 is what every account gets by default: answers signed with a
+	// 512-bit key. Such a key can be factored in hours, so a V1 signature on
+	// something that came in from outside proves little by itself.
+	SignV1 SignVersion = 1
+	// SignV2 asks for answers signed with a 2048-bit key, by the header
+	// ksher-sign-version: V2. It is not documented whether notifications of
+	// such an account are signed with the 2048-bit key as well.
+	SignV2 SignVersion = 2
+)
+
+// signVersionHeader is the request header that asks for SignV2.
+const signVersionHeader = "Ksher-Sign-Version"
+
+const publicKeyV1 = `-----BEGIN PUBLIC KEY-----
+MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAL7955OCuN4I8eYNL/mixZWIXIgCvIVE
+ivlxqdpiHPcOLdQ2RPSx/pORpsUu/E9wz0mYS2PY7hNc2mBgBOQT+wUCAwEAAQ==
+-----END PUBLIC KEY-----`
+
+const publicKeyV2 = `-----BEGIN RSA PUBLIC KEY-----
+MIIBCgKCAQEA3WvHCgE/NVHjWG+IzjB2OeWFwjQJFPEi/O1AFaiLdsyXgQ8sROIM
+pp7iyhbubKf+aNFdJx4+hwbVSd3BAUUdKQJyovdqjF0DLLrk0QLUZAnEX7lylugt
+VL+eCKRhI8UzXxEFMt8vrhw1p9oaxBK/0mXcqUGvtM7hNAZo9jdfB/l+gAf6X3jR
+1gj7lsz190A+FfDwzIhCWK8FcdroW7A00KAcCdAadzNdn16UNj4G0kGXhAMf+175
+gTFuVuiZx1oSaInrOgnl05qqixTbrdm/BqwbFWGGYX1B6yKM0/Vus3DqkwgXr1q+
+bWPtM3sDOQuQmkbo/jQbkMv+Ab8ij2f1gwIDAQAB
+-----END RSA PUBLIC KEY-----`
+
+// GatewayPublicKey returns a fresh copy of the public key that Ksher's gateway
+// signs with in that version, or nil for a version that doesn't exist.
+//
+// Source: the keys that Ksher publishes with its SDKs.
+func GatewayPublicKey(version SignVersion) *rsa.PublicKey {
+	text, ok := map[SignVersion]string{SignV1: publicKeyV1, SignV2: publicKeyV2}[version]
+	if !ok {
+		return nil
+	}
+	key, err := ParsePublicKey([]byte(text))
+	if err != nil {
+		panic(err) // A constant of this package; its tests parse it.
+	}
+	return key
+}
+
+// maxKeyBits bounds what a key may cost; Ksher's documentation knows up to
+// 2048 bits for requests and shows signatures of 4096.
+const maxKeyBits = 8192
+
+// ParsePrivateKey reads a merchant's RSA private key from PEM, in PKCS #1
+// ("RSA PRIVATE KEY", as Ksher's merchant platform hands it out) or PKCS #8
+// ("PRIVATE KEY"). Line ends may be written out as \n, as environment variables
+// often carry them. The result is an *rsa.PrivateKey from 1024 bits on; shorter
+// keys, down to the 512 bits of a new account, get a signer of this package,
+// because crypto/rsa refuses them.
+//
+// The error says what is wrong with the text and never quotes it.
+func ParsePrivateKey(pemText []byte) (crypto.Signer, error) {
+	block, err := decodePEM(pemText, "private")
+	if err != nil {
+		return nil, err
+	}
+	var key any
+	switch block.Type {
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	default:
+		err = fmt.Errorf("the PEM block is %q, not an RSA private key", block.Type)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ksher: private key: %w", err)
+	}
+	rsaKey, ok := key.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("ksher: private key: it is an %T, and Ksher takes RSA keys only", key)
+	}
+	signer, err := usableSigner(rsaKey)
+	if err != nil {
+		return nil, fmt.Errorf("ksher: private key: %w", err)
+	}
+	return signer, nil
+}
+
+// ParsePublicKey reads an RSA public key of 512 to 8192 bits from PEM, in PKIX
+// ("PUBLIC KEY") or PKCS #1 ("RSA PUBLIC KEY"). Line ends may be written out as
+// \n.
+func ParsePublicKey(pemText []byte) (*rsa.PublicKey, error) {
+	block, err := decodePEM(pemText, "public")
+	if err != nil {
+		return nil, err
+	}
+	var key any
+	switch block.Type {
+	case "RSA PUBLIC KEY":
+		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	case "PUBLIC KEY":
+		key, err = x509.ParsePKIXPublicKey(block.Bytes)
+	default:
+		err = fmt.Errorf("the PEM block is %q, not an RSA public key", block.Type)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ksher: public key: %w", err)
+	}
+	rsaKey, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("ksher: public key: it is an %T, and Ksher uses RSA keys only", key)
+	}
+	if _, err := newVerifyKey(rsaKey); err != nil {
+		return nil, fmt.Errorf("ksher: public key: %w", err)
+	}
+	return rsaKey, nil
+}
+
+func decodePEM(text []byte, what string) (*pem.Block, error) {
+	text = bytes.Trim(bytes.TrimSpace(text), `"'`)
+	text = bytes.ReplaceAll(text, []byte(`\r`), nil)
+	text = bytes.ReplaceAll(text, []byte(`\n`), []byte("\n"))
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, fmt.Errorf("ksher: %s key: it is empty", what)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("ksher: %s key: it is not PEM, which begins with a line such as -----BEGIN RSA %s KEY-----",
+			what, bytes.ToUpper([]byte(what)))
+	}
+	if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
+		return nil, fmt.Errorf("ksher: %s key: it is encrypted; decrypt it first, for example with openssl rsa -in key.pem", what)
+	}
+	return block, nil
+}
+
+// usableSigner checks that Ksher can use the key behind a signer, and gives
+// short keys a signer that crypto/rsa doesn't refuse.
+func usableSigner(key crypto.Signer) (crypto.Signer, error) {
+	public, ok := key.Public().(*rsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("its public part is an %T, and Ksher takes RSA keys only", key.Public())
+	}
+	if _, err := newVerifyKey(public); err != nil {
+		return nil, err
+	}
+	if private, ok := key.(*rsa.PrivateKey); ok && private.N.BitLen() < shortrsa.MaxBits {
+		return shortrsa.NewPrivateKey(private)
+	}
+	return key, nil
+}
+
+// md5Error is not nil where MD5 is not to be had, as in Go's FIPS 140-only
+// mode, which panics.
+var md5Error = sync.OnceValue(func() (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("Ksher signs with MD5, which this program's FIPS 140-only mode forbids (GODEBUG=fips140=only): run it without that mode")
+		}
+	}()
+	md5.Sum(nil)
+	return nil
+})
+
+// signForm returns the signature of a request, in lowercase hex.
+func signForm(key crypto.Signer, params url.Values) (string, error) {
+	digest := md5.Sum(wire.FormSignText(params))
+	sig, err := key.Sign(rand.Reader, digest[:], crypto.MD5)
+	return hex.EncodeToString(sig), err
+}
+
+// Verifier checks the signatures that Ksher puts on answers and notifications.
+// It is safe for concurrent use.
+type Verifier struct {
+	keys []verifyKey
+	err  error
+}
+
+// verifyKey is a public key of any size made ready for verifying.
+type verifyKey struct {
+	long  *rsa.PublicKey
+	short *shortrsa.PublicKey
+}
+
+func newVerifyKey(key *rsa.PublicKey) (verifyKey, error) {
+	if key == nil || key.N == nil {
+		return verifyKey{}, errors.New("the RSA public key is nil")
+	}
+	if key.N.BitLen() > maxKeyBits {
+		return verifyKey{}, fmt.Errorf("an RSA key of %d bits is longer than %d", key.N.BitLen(), maxKeyBits)
+	}
+	if key.N.BitLen() < shortrsa.MaxBits {
+		short, err := shortrsa.NewPublicKey(key)
+		return verifyKey{short: short}, err
+	}
+	return verifyKey{long: key}, nil
+}
+
+func (k verifyKey) size() int {
+	if k.short != nil {
+		return k.short.Size()
+	}
+	return k.long.Size()
+}
+
+func (k verifyKey) verify(digest [md5.Size]byte, sig []byte) error {
+	if k.short != nil {
+		return k.short.Verify(digest, sig)
+	}
+	return rsa.VerifyPKCS1v15(k.long, crypto.MD5, digest[:], sig)
+}
+
+// NewVerifier returns a Verifier that accepts a signature by any of the keys.
+// A key that is nil or unusable makes it refuse everything; [NewClient] and
+// Verify say so.
+func NewVerifier(keys ...*rsa.PublicKey) *Verifier {
+	v := &Verifier{}
+	if len(keys) == 0 {
+		v.err = errors.New("the verifier has no key")
+	}
+	for _, key := range keys {
+		k, err := newVerifyKey(key)
+		if err != nil {
+			v.err = fmt.Errorf("the verifier has an unusable key: %w", err)
+		}
+		v.keys = append(v.keys, k)
+	}
+	return v
+}
+
+// Verify checks the signature of a data object: data is the JSON object as it
+// stood in the answer, byte for byte, sign the signature beside it, in
+// hexadecimal. The whole object is taken as signed, as in every operation but
+// merchant_info and get_settlement_info.
+//
+// The error is an [ErrSignatureMissing], [ErrSignatureMalformed] or
+// [ErrSignatureMismatch], all of which are [ErrSignature], or one of the
+// errors for text that isn't JSON. Booleans and nulls are accepted in the
+// spelling of JSON and in Python's, because Ksher's own SDKs disagree and the
+// documentation is silent.
+//
+// Source: the signature page of Ksher's API documentation, and genuine signed
+// answers.
+func (v *Verifier) Verify(data []byte, sign string) error {
+	if v == nil {
+		return fmt.Errorf("ksher: the verifier is nil: %w", ErrSignature)
+	}
+	members, err := parseObject(data)
+	if err == nil {
+		err = v.verify(len(data), members, nil, sign)
+	}
+	if err != nil {
+		return fmt.Errorf("ksher: %w", err)
+	}
+	return nil
+}
+
+// verify checks the signature of parsed members, or of only some of them where
+// the operation signs just a part. size is about how long the signed text is.
+func (v *Verifier) verify(size int, members []wire.Member, only []string, sign string) error {
+	if err := errors.Join(v.err, md5Error()); err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	if sign == "" {
+		return ErrSignatureMissing
+	}
+	var buf [maxKeyBits / 8]byte
+	if len(sign) > hex.EncodedLen(len(buf)) {
+		return ErrSignatureMalformed
+	}
+	n, err := hex.Decode(buf[:], []byte(sign))
+	if err != nil {
+		return ErrSignatureMalformed
+	}
+	sig := buf[:n]
+	text := wire.AppendSignText(make([]byte, 0, size), members, only, false)
+	err = v.verifyText(text, sig)
+	if errors.Is(err, ErrSignatureMismatch) && wire.HasLiteral(members) {
+		err = v.verifyText(wire.AppendSignText(text[:0], members, only, true), sig)
+	}
+	return err
+}
+
+func (v *Verifier) verifyText(text, sig []byte) error {
+	digest := md5.Sum(text)
+	err := ErrSignatureMalformed
+	for _, k := range v.keys {
+		if k.size() != len(sig) {
+			continue
+		}
+		if k.verify(digest, sig) == nil {
+			return nil
+		}
+		err = ErrSignatureMismatch
+	}
+	return err
+}

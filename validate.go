@@ -1,0 +1,128 @@
+package ksher
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxString is the length of the parameters that are documented as String(32),
+// in characters.
+const maxString = 32
+
+// checker collects what is wrong with a request, by the names of the wire.
+type checker struct {
+	problems []FieldError
+}
+
+func (c *checker) problem(field, format string, args ...any) {
+	c.problems = append(c.problems, FieldError{field, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) required(field, value string) {
+	if strings.TrimSpace(value) == "" {
+		c.problem(field, "is required")
+	}
+}
+
+// number checks an order's or refund's number that may be empty.
+func (c *checker) number(field, value string) {
+	if n := utf8.RuneCountInString(value); n > maxString {
+		c.problem(field, "has %d characters, at most %d are allowed", n, maxString)
+	}
+}
+
+func (c *checker) requiredNumber(field, value string) {
+	c.required(field, value)
+	c.number(field, value)
+}
+
+// oneOrderNo checks the three numbers an order can be named by.
+func (c *checker) oneOrderNo(mchOrderNo, ksherOrderNo, channelOrderNo string) {
+	if mchOrderNo == "" && ksherOrderNo == "" && channelOrderNo == "" {
+		c.problem("mch_order_no", "is required, or ksher_order_no, or channel_order_no")
+	}
+	c.number("mch_order_no", mchOrderNo)
+}
+
+func (c *checker) amount(field string, value Amount) {
+	if value < 1 || value > maxAmount {
+		c.problem(field, "is %d cents, which is not between 1 and %d", int64(value), int64(maxAmount))
+	}
+}
+
+// minimum checks the total against what a channel takes at least. The minimums
+// are documented in baht.
+func (c *checker) minimum(channel Channel, least, total Amount, feeType string) {
+	if feeType == "THB" && total > 0 && total < least {
+		c.problem("total_fee", "is %v THB, and %s takes at least %v THB", total, channel, least)
+	}
+}
+
+func (c *checker) feeType(value string) {
+	if len(value) != 3 || strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		c.problem("fee_type", "is %q, not an ISO 4217 code in capitals such as THB", clipText(value))
+	}
+}
+
+// httpURL checks an address that may be empty.
+func (c *checker) httpURL(field, value string) {
+	if value == "" {
+		return
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		c.problem(field, "is not an absolute http or https address")
+	}
+}
+
+func (c *checker) requiredURL(field, value string) {
+	c.required(field, value)
+	c.httpURL(field, value)
+}
+
+// oneOf checks an enumeration that may be left out.
+func (c *checker) oneOf(field, value string, allowed ...string) {
+	if value != "" && !slices.Contains(allowed, value) {
+		c.problem(field, "is %q, not one of %s", clipText(value), strings.Join(allowed, ", "))
+	}
+}
+
+func (c *checker) minutes(field string, value int) {
+	if value < 0 {
+		c.problem(field, "is negative")
+	}
+}
+
+func (c *checker) channel(field string, value Channel) {
+	if value == "" || strings.ContainsAny(string(value), ", \t\r\n") {
+		c.problem(field, "has %q, which is empty or has a comma or a blank in it", clipText(string(value)))
+	}
+}
+
+// extra adds the unmodelled parameters to the form, which has the modelled ones
+// already.
+func (c *checker) extra(extra Extra, form url.Values) {
+	for name, value := range extra {
+		switch {
+		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
+			c.problem("Extra", "has %q, which is not a parameter's name", clipText(name))
+		case name == "sign" || form.Has(name):
+			c.problem(name, "is in Extra, but set already by the request itself")
+		default:
+			form.Set(name, value)
+		}
+	}
+}
+
+func (c *checker) utf8(form url.Values) {
+	for name, values := range form {
+		for _, v := range append(values, name) {
+			if !utf8.ValidString(v) {
+				c.problem(strings.ToValidUTF8(name, "?"), "is not UTF-8")
+			}
+		}
+	}
+}
