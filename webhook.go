@@ -1,0 +1,248 @@
+package ksher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// defaultMaxNotificationBytes is far above the kilobyte of a genuine
+// notification.
+const defaultMaxNotificationBytes = 64 << 10
+
+// Notification is what Ksher posts to mch_notify_url or notify_url when an
+// order was paid: the same as the answer to a query. Only successful payments
+// are announced.
+//
+// A notification isn't accepted until it is answered with
+// {"result":"SUCCESS","msg":"OK"}. Otherwise it is repeated 12 times in 29
+// hours, after 1 s, 2 s, 2 s, 10 s, 30 s, 1 min, 10 min, 1 h, 3 h, 5 h, 8 h and
+// 12 h. Ksher watches an order for 2 hours; of a payment after that there may
+// be no notification, so query orders that never heard.
+//
+// Source: the notification page of Ksher's API documentation.
+type Notification struct {
+	Envelope `json:"-"`
+	Order
+}
+
+// ParseNotification reads the body of a notification, raw or percent-encoded
+// and at most 64 KiB, and checks its signature with the verifier's keys. Times
+// are read in UTC+7. Most programs use [NewWebhookHandler] instead, which also
+// confirms the notification.
+//
+// A signature alone proves little: Ksher's 512-bit V1 key can be factored in
+// hours, a genuine notification can be repeated by anybody who saw it, and the
+// text that is signed leaves open where one value ends and the next name
+// begins. Before acting on it, query the order and use [Order.CheckPaid] on the
+// answer.
+//
+// The error is one of those of this package for bodies and signatures, such as
+// [ErrSignature], [ErrNotJSON] and [ErrBodyTooLarge].
+//
+// Source: the notification page of Ksher's API documentation; that the body
+// may be percent-encoded: Ksher's sample programs decode it.
+func ParseNotification(body []byte, v *Verifier) (*Notification, error) {
+	return parseNotification(body, v, defaultMaxNotificationBytes, "", thailand)
+}
+
+func parseNotification(body []byte, v *Verifier, limit int64, appID string, loc *time.Location) (*Notification, error) {
+	n := &Notification{}
+	fail := func(e *Error) (*Notification, error) {
+		e.Operation = "notification"
+		return nil, e
+	}
+	if v == nil {
+		return fail(&Error{Err: fmt.Errorf("%w: there is no verifier", ErrSignature)})
+	}
+	if int64(len(body)) > limit {
+		return fail(&Error{Err: fmt.Errorf("%w: more than %d bytes", ErrBodyTooLarge, limit)})
+	}
+	body = bytes.TrimSpace(body)
+	if len(body) > 0 && body[0] == '%' {
+		plain, err := url.QueryUnescape(string(body))
+		if err != nil {
+			return fail(&Error{Err: fmt.Errorf("%w: %w", ErrNotJSON, err)})
+		}
+		body = []byte(plain)
+	}
+	r := reading{verifier: v, appID: appID, location: loc}
+	if failure := r.read(bytes.Clone(body), n); failure != nil {
+		return fail(failure)
+	}
+	return n, nil
+}
+
+// WebhookOption sets up a handler of notifications.
+type WebhookOption func(*webhook)
+
+// WithMaxNotificationBytes limits the size of a notification, 64 KiB by
+// default. A longer one is refused.
+func WithMaxNotificationBytes(n int64) WebhookOption {
+	return func(h *webhook) { h.maxBytes = n }
+}
+
+// webhook is the handler of notifications.
+type webhook struct {
+	client   *Client
+	verifier *Verifier
+	fn       func(context.Context, *Notification) error
+	maxBytes int64
+}
+
+// NewWebhookHandler returns the handler for mch_notify_url and notify_url. For
+// each notification that comes in it
+//
+//  1. checks size, form, signature and app ID,
+//  2. asks the gateway about the order, by gateway_order_query or order_query,
+//     and goes on only if the answer says that it is paid,
+//  3. calls fn with that answer, not with what came in,
+//  4. and answers {"result":"SUCCESS","msg":"OK"} if fn returned nil.
+//
+// Otherwise it answers with an HTTP error and "result":"FAIL", so that Ksher
+// repeats the notification, and logs the reason with the client's logger.
+//
+// fn is called again for each repetition, and possibly at the same time, so
+// make what it does idempotent, by the order number. It should compare the
+// order with [Order.CheckPaid] first. Its context ends with the HTTP request.
+// An order that was refunded before its notification was handled isn't
+// reported to fn: its result is no longer [ResultSuccess].
+//
+// The signature may be by either of Ksher's keys, because it isn't documented
+// which one signs notifications for [SignV2]; [WithVerifier] decides otherwise.
+// A nil client or fn makes a handler that answers 500 to everything.
+//
+// Source: the notification page of Ksher's API documentation.
+func NewWebhookHandler(c *Client, fn func(context.Context, *Notification) error, opts ...WebhookOption) http.Handler {
+	h := &webhook{client: c, fn: fn, maxBytes: defaultMaxNotificationBytes}
+	if c != nil {
+		h.verifier = c.notificationVerifier()
+	}
+	for _, opt := range opts {
+		opt(h)
+	}
+	return h
+}
+
+// refused is why a notification isn't accepted, with the HTTP status to say so.
+type refused struct {
+	status int
+	err    error
+}
+
+// ServeHTTP handles one notification.
+func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	orderNo, no := h.handle(w, r)
+	if no == nil {
+		io.WriteString(w, `{"result":"SUCCESS","msg":"OK"}`)
+		return
+	}
+	if h.client != nil {
+		h.client.log.LogAttrs(r.Context(), slog.LevelWarn, "ksher notification refused",
+			slog.String("order_no", clipText(orderNo)), slog.Any("cause", no.err))
+	}
+	if no.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", http.MethodPost)
+	}
+	w.WriteHeader(no.status)
+	fmt.Fprintf(w, `{"result":"FAIL","msg":%q}`, http.StatusText(no.status))
+}
+
+func (h *webhook) handle(w http.ResponseWriter, r *http.Request) (orderNo string, no *refused) {
+	if h.client == nil || h.fn == nil {
+		return "", &refused{http.StatusInternalServerError, errors.New("the handler was made without a client or a function")}
+	}
+	if r.Method != http.MethodPost {
+		return "", &refused{http.StatusMethodNotAllowed, fmt.Errorf("the method is %s, not POST", r.Method)}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.maxBytes))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return "", &refused{http.StatusRequestEntityTooLarge, ErrBodyTooLarge}
+	}
+	if err != nil {
+		return "", &refused{http.StatusBadRequest, err}
+	}
+	n, err := parseNotification(body, h.verifier, h.maxBytes, h.client.appID, h.client.location)
+	if errors.Is(err, ErrSignature) || errors.Is(err, ErrOtherOrder) {
+		return "", &refused{http.StatusForbidden, err}
+	}
+	if err != nil {
+		return "", &refused{http.StatusBadRequest, err}
+	}
+	confirmed, err := h.client.confirm(r.Context(), n)
+	if err != nil {
+		return n.MchOrderNo, &refused{http.StatusServiceUnavailable, fmt.Errorf("it could not be confirmed: %w", err)}
+	}
+	if err := h.fn(r.Context(), confirmed); err != nil {
+		return n.MchOrderNo, &refused{http.StatusInternalServerError, fmt.Errorf("the merchant's function failed: %w", err)}
+	}
+	return n.MchOrderNo, nil
+}
+
+// notificationVerifier is the verifier for what comes in from outside.
+func (c *Client) notificationVerifier() *Verifier {
+	if c.ownVerifier {
+		return c.verifier
+	}
+	return NewVerifier(GatewayPublicKey(SignV1), GatewayPublicKey(SignV2))
+}
+
+// confirm asks the gateway about the order of a notification. Nothing in a
+// notification says for certain which host made it, but only an order made by
+// gateway_pay has a pay_mch_order_no, so that host is asked first; if it
+// doesn't know the order, the other is.
+func (c *Client) confirm(ctx context.Context, n *Notification) (*Notification, error) {
+	if n.MchOrderNo == "" {
+		return nil, fmt.Errorf("%w: it names no order", ErrOtherOrder)
+	}
+	hosts := []func(context.Context, string) (*Notification, error){c.confirmNative, c.confirmGateway}
+	if n.PayMchOrderNo != "" {
+		hosts[0], hosts[1] = hosts[1], hosts[0]
+	}
+	confirmed, err := hosts[0](ctx, n.MchOrderNo)
+	if isUnknownOrder(err) {
+		confirmed, err = hosts[1](ctx, n.MchOrderNo)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// An answer that leaves its order number out is not about any order.
+	if err := confirmed.CheckPaid(n.MchOrderNo, confirmed.TotalFee, confirmed.FeeType); err != nil {
+		return nil, err
+	}
+	return confirmed, nil
+}
+
+func (c *Client) confirmGateway(ctx context.Context, mchOrderNo string) (*Notification, error) {
+	answer, err := c.GatewayOrderQuery(ctx, &GatewayOrderQueryRequest{MchOrderNo: mchOrderNo})
+	if err != nil {
+		return nil, err
+	}
+	return &Notification{Envelope: answer.Envelope, Order: answer.Order}, nil
+}
+
+func (c *Client) confirmNative(ctx context.Context, mchOrderNo string) (*Notification, error) {
+	answer, err := c.OrderQuery(ctx, &OrderQueryRequest{MchOrderNo: mchOrderNo})
+	if err != nil {
+		return nil, err
+	}
+	return &Notification{Envelope: answer.Envelope, Order: answer.Order}, nil
+}
+
+// isUnknownOrder tells the answers to a number that a host doesn't know.
+func isUnknownOrder(err error) bool {
+	for _, code := range []Code{CodeOrderNotExist, CodeOrderNotExistR, CodeKsherInvalidOrderNo, CodeInvalidOrderNo} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
