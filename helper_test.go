@@ -1,0 +1,100 @@
+package ksher_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/md5"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+)
+
+const testAppID = "mch12345"
+
+// rsaKey reads a key of testdata with the standard library alone.
+func rsaKey(tb testing.TB, bits int) *rsa.PrivateKey {
+	tb.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("testdata/keys/rsa%d.pkcs1.pem", bits))
+	require.NoError(tb, err)
+	block, _ := pem.Decode(text)
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	require.NoError(tb, err)
+	return key
+}
+
+// peerSign signs a data object as the gateway does, written a second time and
+// in another way than the package does it: with maps, encoding/json and
+// crypto/rsa.
+func peerSign(tb testing.TB, key *rsa.PrivateKey, data string) string {
+	tb.Helper()
+	var members map[string]json.RawMessage
+	require.NoError(tb, json.Unmarshal([]byte(data), &members))
+	var pairs []string
+	for name, raw := range members {
+		var value any
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.UseNumber()
+		require.NoError(tb, decoder.Decode(&value))
+		text, isString := value.(string)
+		if !isString {
+			var compact bytes.Buffer
+			encoder := json.NewEncoder(&compact)
+			encoder.SetEscapeHTML(false)
+			require.NoError(tb, encoder.Encode(value))
+			text = strings.TrimSuffix(compact.String(), "\n")
+		}
+		if name != "sign" {
+			pairs = append(pairs, name+"="+text)
+		}
+	}
+	slices.Sort(pairs)
+	digest := md5.Sum([]byte(strings.Join(pairs, "")))
+	sig, err := key.Sign(nil, digest[:], crypto.MD5)
+	require.NoError(tb, err)
+	return hex.EncodeToString(sig)
+}
+
+// signedAnswer is an envelope with that data, signed by the 1024-bit test key.
+func signedAnswer(tb testing.TB, data string) string {
+	tb.Helper()
+	return fmt.Sprintf(`{"code":0,"msg":"ok","status_code":"","status_msg":"","version":"3.0.0","time_stamp":"2026-11-21T10:00:00+08:00","data":%s,"sign":%q}`,
+		data, peerSign(tb, rsaKey(tb, 1024), data))
+}
+
+// newClient returns a client whose requests go to the handler, which believes
+// the 1024-bit test key.
+func newClient(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher.Client {
+	tb.Helper()
+	server := httptest.NewServer(handler)
+	tb.Cleanup(server.Close)
+	opts = append([]ksher.Option{
+		ksher.WithHTTPClient(server.Client()),
+		ksher.WithGatewayURL(server.URL + "/api"),
+		ksher.WithMerchantURL(server.URL + "/KsherPay"),
+		ksher.WithVerifier(ksher.NewVerifier(&rsaKey(tb, 1024).PublicKey)),
+	}, opts...)
+	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), opts...)
+	require.NoError(tb, err)
+	return client
+}
+
+// answering is a handler that always answers the same.
+func answering(status int, body string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	})
+}
