@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -23,6 +24,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-querystring/query"
+
+	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // Defaults of a Client.
@@ -176,9 +179,13 @@ func WithMerchantURL(address string) Option {
 }
 
 func hostURL(option, address string) (string, error) {
+	// A password, which only an address with an @ can have, is not to be quoted.
+	if strings.Contains(address, "@") {
+		return "", fmt.Errorf("%s: the address has an @ in it; one such as %s is needed", option, DefaultGatewayURL)
+	}
 	u, err := url.Parse(address)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case err != nil || u.Hostname() == "" || strings.ContainsAny(address, "?#"):
 		return "", fmt.Errorf("%s: %q is not an address such as %s", option, clipText(address), DefaultGatewayURL)
 	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
 		return strings.TrimRight(address, "/"), nil
@@ -335,15 +342,14 @@ func (c *Client) do(ctx context.Context, op *operation, req request, dst answer)
 	case isNil(req):
 		return invalid("request", "is nil")
 	}
-	form, err := c.form(op, req)
+	params, err := c.sign(op, req)
 	if err != nil {
 		return err
 	}
 	start := c.now()
-	failure := c.exchange(ctx, op, form, dst)
+	failure := c.exchange(ctx, op, params, dst)
 	if failure != nil {
 		failure.Operation, failure.OrderNo = op.name, req.orderNo()
-		failure.Message = strings.ReplaceAll(failure.Message, form.Get("sign"), "[signature]")
 		failure.outcomeUnknown = failure.outcomeUnknown && !op.query
 	}
 	c.logCall(ctx, op, req, c.now().Sub(start), failure)
@@ -353,8 +359,8 @@ func (c *Client) do(ctx context.Context, op *operation, req request, dst answer)
 	return nil
 }
 
-// form checks a request and makes the signed parameters of it.
-func (c *Client) form(op *operation, req request) (url.Values, error) {
+// sign checks a request and makes the signed parameters of it.
+func (c *Client) sign(op *operation, req request) ([]wire.Param, error) {
 	form, err := query.Values(req)
 	if err != nil {
 		return nil, &ValidationError{Operation: op.name, OrderNo: req.orderNo(), Fields: []FieldError{{"request", err.Error()}}}
@@ -365,42 +371,48 @@ func (c *Client) form(op *operation, req request) (url.Values, error) {
 	check := &checker{}
 	req.check(check)
 	check.extra(req.extra(), form)
-	check.utf8(form)
+	params := wire.SortParams(form)
+	check.utf8(params)
 	if len(check.problems) > 0 {
 		return nil, &ValidationError{Operation: op.name, OrderNo: req.orderNo(), Fields: check.problems}
 	}
-	sign, err := signForm(c.key, form)
+	sign, err := signText(c.key, wire.ParamsSignText(params))
 	if err != nil {
 		return nil, &Error{Operation: op.name, OrderNo: req.orderNo(), Err: fmt.Errorf("nothing was sent, because the key did not sign: %w", err)}
 	}
-	form.Set("sign", sign)
-	return form, nil
+	return append(params, wire.Param{Name: "sign", Value: sign}), nil
 }
 
 // nonce returns 32 hexadecimal characters that won't come again.
 func nonce() string {
 	var b [16]byte
 	rand.Read(b[:]) // Never fails: it ends the program rather than return an error.
-	return hex.EncodeToString(b[:])
+	var text [2 * len(b)]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // exchange sends the request and reads the answer.
-func (c *Client) exchange(ctx context.Context, op *operation, form url.Values, dst answer) *Error {
+func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Param, dst answer) *Error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	body, status, sent, err := c.post(ctx, op.host(c)+"/"+op.name, form.Encode())
+	body, status, sent, err := c.post(ctx, op.host(c)+"/"+op.name, wire.EncodeParams(params))
 	if err != nil {
 		return &Error{HTTPStatus: status, Err: err, outcomeUnknown: sent}
 	}
 	r := reading{verifier: c.verifier, signed: op.signed, appID: c.appID, location: c.location}
 	if op.query {
-		r.mchOrderNo = form.Get("mch_order_no")
+		for _, p := range params {
+			if p.Name == "mch_order_no" {
+				r.mchOrderNo = p.Value
+			}
+		}
 	}
 	failure := r.read(body, dst)
 	if status < 200 || status > 299 {
 		refused := failure != nil && failure.Err == nil
 		if !refused {
-			failure = &Error{Message: clipText(string(body[:min(len(body), 1000)]))}
+			failure = &Error{Message: quote(body)}
 		}
 		failure.Err = ErrHTTPStatus
 		if 300 <= status && status < 400 {
@@ -444,9 +456,9 @@ func (c *Client) post(ctx context.Context, address, form string) (body []byte, s
 		var dial *net.OpError
 		sent = connected.Load() || !asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial")
 		if !sent {
-			return nil, 0, false, fmt.Errorf("nothing was sent: %w", err)
+			return nil, 0, false, fmt.Errorf("nothing was sent: %w", transportError{err})
 		}
-		return nil, 0, true, fmt.Errorf("no answer came: %w", err)
+		return nil, 0, true, fmt.Errorf("no answer came: %w", transportError{err})
 	}
 	defer resp.Body.Close()
 	body, err = readBody(resp.Body, resp.ContentLength, c.maxResponseBytes)
@@ -456,24 +468,35 @@ func (c *Client) post(ctx context.Context, address, form string) (body []byte, s
 	return body, resp.StatusCode, true, nil
 }
 
+// transportError keeps the text of an error short and free of signatures: it
+// may quote what the other side sent, a whole line of a broken header for
+// example.
+type transportError struct{ err error }
+
+func (e transportError) Error() string { return quote([]byte(e.err.Error())) }
+func (e transportError) Unwrap() error { return e.err }
+
 // readBody reads at most limit bytes. size is what the sender announced, -1 if
 // nothing.
 func readBody(from io.Reader, size, limit int64) ([]byte, error) {
-	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrBodyTooLarge, limit)
 	if size > limit {
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
 	var buf bytes.Buffer
 	// An announced size isn't to be trusted with more memory than an ordinary
 	// answer needs.
 	buf.Grow(int(min(max(size, 0), 64<<10)) + bytes.MinRead)
-	if _, err := buf.ReadFrom(io.LimitReader(from, limit+1)); err != nil {
+	if _, err := buf.ReadFrom(io.LimitReader(from, min(limit, math.MaxInt64-1)+1)); err != nil {
 		return nil, fmt.Errorf("the body broke off: %w", err)
 	}
 	if int64(buf.Len()) > limit {
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
 	return buf.Bytes(), nil
+}
+
+func tooLarge(limit int64) error {
+	return fmt.Errorf("%w: more than %d bytes", ErrBodyTooLarge, limit)
 }
 
 func (c *Client) logCall(ctx context.Context, op *operation, req request, took time.Duration, failure *Error) {
@@ -495,13 +518,19 @@ func (c *Client) logCall(ctx context.Context, op *operation, req request, took t
 		slog.String("outcome", outcome),
 	}
 	if failure != nil {
-		// What the gateway said in words stays out: it may name the buyer.
-		attrs = append(attrs,
-			slog.String("code", string(failure.Code)),
-			slog.Int("http_status", failure.HTTPStatus),
-			slog.Any("cause", failure.Err))
+		attrs = append(attrs, failure.logAttrs()...)
 	}
 	c.log.LogAttrs(ctx, level, "ksher call", attrs...)
+}
+
+// logAttrs tells what went wrong. What the other side said in words stays out:
+// it may name the buyer.
+func (e *Error) logAttrs() []slog.Attr {
+	return []slog.Attr{
+		slog.String("code", string(e.Code)),
+		slog.Int("http_status", e.HTTPStatus),
+		slog.Any("cause", e.Err),
+	}
 }
 
 // isNil also finds a nil pointer in an interface.

@@ -1,8 +1,10 @@
 package ksher
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,24 +53,16 @@ type reading struct {
 	location          *time.Location
 }
 
-func parseObject(text []byte) ([]wire.Member, error) {
-	members, err := wire.ParseObject(text)
-	if err != nil {
-		return nil, jsonError(err)
-	}
-	return members, nil
-}
-
 // read takes an envelope apart, checks its signature and everything else that
 // makes it believable, and decodes its data. An *Error without a cause is a
 // refusal by the gateway in due form.
 func (r *reading) read(body []byte, dst answer) *Error {
-	if len(strings.TrimSpace(string(body[:min(len(body), 64)]))) == 0 {
+	if len(bytes.TrimSpace(body)) == 0 {
 		return &Error{Err: ErrEmptyBody}
 	}
-	outer, err := parseObject(body)
+	outer, err := wire.ParseObject(body)
 	if err != nil {
-		return &Error{Err: err, Message: clipText(string(body[:min(len(body), 1000)]))}
+		return &Error{Err: jsonError(err), Message: quote(body)}
 	}
 	code, err := envelopeCode(outer)
 	if err != nil {
@@ -82,8 +76,8 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	value, _ := wire.Find(outer, "data")
 	if value.Kind == wire.Object && value.Raw != nil {
 		env.Data = value.Raw
-		if data, err = parseObject(value.Raw); err != nil {
-			return &Error{Err: fmt.Errorf("data: %w", err)}
+		if data, err = wire.ParseObject(value.Raw); err != nil {
+			return &Error{Err: fmt.Errorf("data: %w", jsonError(err))}
 		}
 	}
 	if code != 0 {
@@ -95,15 +89,15 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	case value.Kind != wire.Object:
 		return &Error{Err: fmt.Errorf("%w: data is %v", ErrEnvelope, value.Kind)}
 	}
-	if err := r.verifier.verify(len(value.Raw), data, r.signed, text(outer, "sign")); err != nil {
+	if err := r.verifier.verify(data, r.signed, string(text(outer, "sign"))); err != nil {
 		return &Error{Err: err}
 	}
 	for _, want := range [][2]string{{"appid", r.appID}, {"mch_order_no", r.mchOrderNo}} {
-		if got := text(data, want[0]); got != "" && want[1] != "" && got != want[1] {
-			return &Error{Err: fmt.Errorf("%w: %s is %q, not %q", ErrOtherOrder, want[0], clipText(got), want[1])}
+		if got := text(data, want[0]); len(got) > 0 && want[1] != "" && string(got) != want[1] {
+			return &Error{Err: fmt.Errorf("%w: %s is %q, not %q", ErrOtherOrder, want[0], clipText(string(got)), want[1])}
 		}
 	}
-	if text(data, "result") == string(ResultFail) {
+	if string(text(data, "result")) == string(ResultFail) {
 		return env.refusal(data, code)
 	}
 	if err := wire.Decode(data, dst, r.location); err != nil {
@@ -127,26 +121,37 @@ func envelopeCode(outer []wire.Member) (int, error) {
 	return code, nil
 }
 
-func text(members []wire.Member, name string) string {
-	value, _ := wire.Find(members, name)
-	if value.Kind != wire.String || value.Raw == nil {
-		return ""
+func text(members []wire.Member, name string) []byte {
+	value, ok := wire.Find(members, name)
+	if !ok || value.Kind != wire.String && value.Kind != wire.Number {
+		return nil
 	}
-	return string(value.Text())
+	return value.Text()
+}
+
+// signatureLike finds what may be a signature, or a good part of one.
+var signatureLike = regexp.MustCompile("[0-9A-Fa-f]{64,}")
+
+// quote makes what the other side said fit for an error: short, on one line,
+// and without the signature of the request, which it may have echoed, or its
+// own.
+func quote(said []byte) string {
+	said = said[:min(len(said), 4<<10)]
+	return clipText(string(signatureLike.ReplaceAll(said, []byte("[signature]"))))
 }
 
 // refusal makes an error of an answer that says no. It is documented that
 // data.err_code has the code; where there is no data, the code was seen in one
 // or another of the envelope's texts.
 func (e *Envelope) refusal(data []wire.Member, code int) *Error {
-	said := []string{text(data, "err_code"), e.StatusCode, e.Msg, e.StatusMsg, e.Message}
-	refusal := &Error{Code: Code(clipText(said[0]))}
+	said := []string{string(text(data, "err_code")), e.StatusCode, e.Msg, e.StatusMsg, e.Message}
+	refusal := &Error{Code: Code(quote([]byte(said[0])))}
 	if i := slices.IndexFunc(said, func(s string) bool { return looksLikeCode(s) }); refusal.Code == "" && i >= 0 {
 		refusal.Code = Code(said[i])
 	}
-	for _, s := range []string{text(data, "err_msg"), e.Message, e.StatusMsg, e.Msg} {
+	for _, s := range []string{string(text(data, "err_msg")), e.Message, e.StatusMsg, e.Msg} {
 		if s != "" && s != string(refusal.Code) {
-			refusal.Message = clipText(s)
+			refusal.Message = quote([]byte(s))
 			break
 		}
 	}

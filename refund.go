@@ -3,6 +3,7 @@ package ksher
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -201,8 +202,12 @@ func (c *Client) RefundGatewayOrder(ctx context.Context, req *RefundGatewayOrder
 	resp, err := c.OrderRefund(ctx, refund)
 	// The reader of an error knows the order by the merchant's own number.
 	var failed *Error
-	if errors.As(err, &failed) {
+	var invalid *ValidationError
+	switch {
+	case errors.As(err, &failed):
 		failed.OrderNo = req.MchOrderNo
+	case errors.As(err, &invalid):
+		invalid.OrderNo = req.MchOrderNo
 	}
 	return resp, err
 }
@@ -247,7 +252,7 @@ func (r *RefundQueryRequest) orderNo() string {
 
 func (r *RefundQueryRequest) check(c *checker) {
 	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
-	if firstNo(r.MchRefundNo, r.KsherRefundNo, r.ChannelRefundNo) == "" {
+	if strings.TrimSpace(r.MchRefundNo+r.KsherRefundNo+r.ChannelRefundNo) == "" {
 		c.problem("mch_refund_no", "is required, or ksher_refund_no, or channel_refund_no")
 	}
 	c.number("mch_refund_no", r.MchRefundNo)

@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 
 	"github.com/ksher-go/ksher/internal/shortrsa"
@@ -178,18 +177,22 @@ func usableSigner(key crypto.Signer) (crypto.Signer, error) {
 var md5Error = sync.OnceValue(func() (err error) {
 	defer func() {
 		if recover() != nil {
-			err = errors.New("Ksher signs with MD5, which this program's FIPS 140-only mode forbids (GODEBUG=fips140=only): run it without that mode")
+			err = errors.New("MD5, which Ksher signs with, is forbidden by this program's FIPS 140-only mode (GODEBUG=fips140=only): run it without that mode")
 		}
 	}()
 	md5.Sum(nil)
 	return nil
 })
 
-// signForm returns the signature of a request, in lowercase hex.
-func signForm(key crypto.Signer, params url.Values) (string, error) {
-	digest := md5.Sum(wire.FormSignText(params))
+// signText returns the signature of a request's text, in lowercase hex.
+func signText(key crypto.Signer, text []byte) (string, error) {
+	digest := md5.Sum(text)
 	sig, err := key.Sign(rand.Reader, digest[:], crypto.MD5)
-	return hex.EncodeToString(sig), err
+	if err != nil {
+		return "", err
+	}
+	var buf [2 * maxKeyBits / 8]byte
+	return string(hex.AppendEncode(buf[:0], sig)), nil
 }
 
 // Verifier checks the signatures that Ksher puts on answers and notifications.
@@ -216,7 +219,7 @@ func newVerifyKey(key *rsa.PublicKey) (verifyKey, error) {
 		short, err := shortrsa.NewPublicKey(key)
 		return verifyKey{short: short}, err
 	}
-	return verifyKey{long: key}, nil
+	return verifyKey{long: key}, shortrsa.CheckNumbers(key)
 }
 
 func (k verifyKey) size() int {
@@ -268,35 +271,35 @@ func (v *Verifier) Verify(data []byte, sign string) error {
 	if v == nil {
 		return fmt.Errorf("ksher: the verifier is nil: %w", ErrSignature)
 	}
-	members, err := parseObject(data)
-	if err == nil {
-		err = v.verify(len(data), members, nil, sign)
-	}
+	members, err := wire.ParseObject(data)
 	if err != nil {
+		return fmt.Errorf("ksher: %w", jsonError(err))
+	}
+	if err := v.verify(members, nil, sign); err != nil {
 		return fmt.Errorf("ksher: %w", err)
 	}
 	return nil
 }
 
 // verify checks the signature of parsed members, or of only some of them where
-// the operation signs just a part. size is about how long the signed text is.
-func (v *Verifier) verify(size int, members []wire.Member, only []string, sign string) error {
-	if err := errors.Join(v.err, md5Error()); err != nil {
+// the operation signs just a part.
+func (v *Verifier) verify(members []wire.Member, only []string, sign string) error {
+	if v.err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, v.err)
+	}
+	if err := md5Error(); err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	if sign == "" {
 		return ErrSignatureMissing
 	}
-	var buf [maxKeyBits / 8]byte
-	if len(sign) > hex.EncodedLen(len(buf)) {
-		return ErrSignatureMalformed
-	}
-	n, err := hex.Decode(buf[:], []byte(sign))
+	sig, err := hex.DecodeString(sign)
 	if err != nil {
 		return ErrSignatureMalformed
 	}
-	sig := buf[:n]
-	text := wire.AppendSignText(make([]byte, 0, size), members, only, false)
+	// Ordinary answers fit on the stack.
+	var small [1024]byte
+	text := wire.AppendSignText(small[:0], members, only, false)
 	err = v.verifyText(text, sig)
 	if errors.Is(err, ErrSignatureMismatch) && wire.HasLiteral(members) {
 		err = v.verifyText(wire.AppendSignText(text[:0], members, only, true), sig)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // maxString is the length of the parameters that are documented as String(32),
@@ -41,7 +43,7 @@ func (c *checker) requiredNumber(field, value string) {
 
 // oneOrderNo checks the three numbers an order can be named by.
 func (c *checker) oneOrderNo(mchOrderNo, ksherOrderNo, channelOrderNo string) {
-	if mchOrderNo == "" && ksherOrderNo == "" && channelOrderNo == "" {
+	if strings.TrimSpace(mchOrderNo+ksherOrderNo+channelOrderNo) == "" {
 		c.problem("mch_order_no", "is required, or ksher_order_no, or channel_order_no")
 	}
 	c.number("mch_order_no", mchOrderNo)
@@ -117,12 +119,10 @@ func (c *checker) extra(extra Extra, form url.Values) {
 	}
 }
 
-func (c *checker) utf8(form url.Values) {
-	for name, values := range form {
-		for _, v := range append(values, name) {
-			if !utf8.ValidString(v) {
-				c.problem(strings.ToValidUTF8(name, "?"), "is not UTF-8")
-			}
+func (c *checker) utf8(params []wire.Param) {
+	for _, p := range params {
+		if !utf8.ValidString(p.Name) || !utf8.ValidString(p.Value) {
+			c.problem(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
 		}
 	}
 }

@@ -62,7 +62,7 @@ func parseNotification(body []byte, v *Verifier, limit int64, appID string, loc 
 		return fail(&Error{Err: fmt.Errorf("%w: there is no verifier", ErrSignature)})
 	}
 	if int64(len(body)) > limit {
-		return fail(&Error{Err: fmt.Errorf("%w: more than %d bytes", ErrBodyTooLarge, limit)})
+		return fail(&Error{Err: tooLarge(limit)})
 	}
 	body = bytes.TrimSpace(body)
 	if len(body) > 0 && body[0] == '%' {
@@ -120,12 +120,14 @@ type webhook struct {
 //
 // Source: the notification page of Ksher's API documentation.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Notification) error, opts ...WebhookOption) http.Handler {
-	h := &webhook{client: c, fn: fn, maxBytes: defaultMaxNotificationBytes}
-	if c != nil {
-		h.verifier = c.notificationVerifier()
+	h := &webhook{fn: fn, maxBytes: defaultMaxNotificationBytes}
+	if c != nil && c.key != nil {
+		h.client, h.verifier = c, c.notificationVerifier()
 	}
 	for _, opt := range opts {
-		opt(h)
+		if opt != nil {
+			opt(h)
+		}
 	}
 	return h
 }
@@ -133,6 +135,7 @@ func NewWebhookHandler(c *Client, fn func(context.Context, *Notification) error,
 // refused is why a notification isn't accepted, with the HTTP status to say so.
 type refused struct {
 	status int
+	reason string
 	err    error
 }
 
@@ -145,8 +148,14 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.client != nil {
-		h.client.log.LogAttrs(r.Context(), slog.LevelWarn, "ksher notification refused",
-			slog.String("order_no", clipText(orderNo)), slog.Any("cause", no.err))
+		attrs := []slog.Attr{slog.String("order_no", clipText(orderNo)), slog.String("reason", no.reason)}
+		var failure *Error
+		if errors.As(no.err, &failure) {
+			attrs = append(attrs, failure.logAttrs()...)
+		} else {
+			attrs = append(attrs, slog.Any("cause", no.err))
+		}
+		h.client.log.LogAttrs(r.Context(), slog.LevelWarn, "ksher notification refused", attrs...)
 	}
 	if no.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)
@@ -157,32 +166,32 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *webhook) handle(w http.ResponseWriter, r *http.Request) (orderNo string, no *refused) {
 	if h.client == nil || h.fn == nil {
-		return "", &refused{http.StatusInternalServerError, errors.New("the handler was made without a client or a function")}
+		return "", &refused{http.StatusInternalServerError, "the handler was made without a client or a function", nil}
 	}
 	if r.Method != http.MethodPost {
-		return "", &refused{http.StatusMethodNotAllowed, fmt.Errorf("the method is %s, not POST", r.Method)}
+		return "", &refused{http.StatusMethodNotAllowed, "the method is not POST", nil}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.maxBytes))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return "", &refused{http.StatusRequestEntityTooLarge, ErrBodyTooLarge}
+		return "", &refused{http.StatusRequestEntityTooLarge, "it is too large", ErrBodyTooLarge}
 	}
 	if err != nil {
-		return "", &refused{http.StatusBadRequest, err}
+		return "", &refused{http.StatusBadRequest, "it could not be read", err}
 	}
 	n, err := parseNotification(body, h.verifier, h.maxBytes, h.client.appID, h.client.location)
 	if errors.Is(err, ErrSignature) || errors.Is(err, ErrOtherOrder) {
-		return "", &refused{http.StatusForbidden, err}
+		return "", &refused{http.StatusForbidden, "it is not signed for this merchant", err}
 	}
 	if err != nil {
-		return "", &refused{http.StatusBadRequest, err}
+		return "", &refused{http.StatusBadRequest, "it is not a notification of a payment", err}
 	}
 	confirmed, err := h.client.confirm(r.Context(), n)
 	if err != nil {
-		return n.MchOrderNo, &refused{http.StatusServiceUnavailable, fmt.Errorf("it could not be confirmed: %w", err)}
+		return n.MchOrderNo, &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}
 	}
 	if err := h.fn(r.Context(), confirmed); err != nil {
-		return n.MchOrderNo, &refused{http.StatusInternalServerError, fmt.Errorf("the merchant's function failed: %w", err)}
+		return n.MchOrderNo, &refused{http.StatusInternalServerError, "the merchant's function failed", err}
 	}
 	return n.MchOrderNo, nil
 }

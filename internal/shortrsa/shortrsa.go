@@ -50,16 +50,27 @@ func NewPublicKey(key *rsa.PublicKey) (*PublicKey, error) {
 		return nil, fmt.Errorf("an RSA key of %d bits is too short for an MD5 signature, which takes %d", bits, MinBits)
 	case bits >= MaxBits:
 		return nil, fmt.Errorf("an RSA key of %d bits is one for crypto/rsa", bits)
-	case key.N.Bit(0) == 0:
-		return nil, errors.New("the RSA modulus is even")
-	case key.E < 3 || key.E&1 == 0 || int64(key.E) > 1<<31-1:
-		return nil, errors.New("the RSA exponent is not an odd number from 3 to 2^31-1")
+	}
+	if err := CheckNumbers(key); err != nil {
+		return nil, err
 	}
 	n, err := bigmod.NewModulus(key.N.Bytes())
 	if err != nil {
 		return nil, err
 	}
 	return &PublicKey{n: n, e: uint(key.E)}, nil
+}
+
+// CheckNumbers refuses what can't be an RSA key of any length. crypto/rsa
+// says so of its keys, too, but not before the first signature.
+func CheckNumbers(key *rsa.PublicKey) error {
+	switch {
+	case key.N.Sign() <= 0 || key.N.Bit(0) == 0:
+		return errors.New("the RSA modulus is negative or even")
+	case key.E < 3 || key.E&1 == 0 || int64(key.E) > 1<<31-1:
+		return errors.New("the RSA exponent is not an odd number from 3 to 2^31-1")
+	}
+	return nil
 }
 
 // Size returns the length of a signature in bytes.
@@ -102,7 +113,10 @@ func encode(em, digest []byte) []byte {
 type PrivateKey struct {
 	public rsa.PublicKey
 	n      *bigmod.Modulus
-	d      []byte
+	// power raises to the private exponent, which nothing but this function
+	// holds: fmt doesn't call Format for an unexported field of another struct
+	// and would print the digits of any number it finds there.
+	power func(*bigmod.Nat) *bigmod.Nat
 }
 
 // NewPrivateKey checks a key and makes it ready.
@@ -120,7 +134,7 @@ func NewPrivateKey(key *rsa.PrivateKey) (*PrivateKey, error) {
 	return &PrivateKey{
 		public: rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E},
 		n:      pub.n,
-		d:      d,
+		power:  func(m *bigmod.Nat) *bigmod.Nat { return bigmod.NewNat().Exp(m, d, pub.n) },
 	}, nil
 }
 
@@ -142,10 +156,10 @@ func (k *PrivateKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([
 	if err != nil {
 		return nil, err
 	}
-	return bigmod.NewNat().Exp(m, k.d, k.n).Bytes(k.n), nil
+	return k.power(m).Bytes(k.n), nil
 }
 
 // Format keeps the key out of logs and errors, whatever the verb.
-func (k *PrivateKey) Format(f fmt.State, _ rune) {
+func (k PrivateKey) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "RSA private key of %d bits", k.n.BitLen())
 }

@@ -84,7 +84,7 @@ func decodeValue(src Value, dst reflect.Value, loc *time.Location) error {
 	}
 	switch {
 	case dst.Type() == timeType:
-		dst.Set(reflect.ValueOf(parseTime(text, loc)))
+		*dst.Addr().Interface().(*time.Time) = parseTime(text, loc)
 	case dst.Kind() == reflect.String:
 		dst.SetString(text)
 	default:
@@ -123,10 +123,14 @@ func decodeSlice(src Value, dst reflect.Value, loc *time.Location) error {
 }
 
 func parseTime(text string, loc *time.Location) time.Time {
-	if t, err := time.ParseInLocation(timeLayout, text, loc); err == nil {
-		return t
+	layout := timeLayout
+	if strings.Contains(text, "T") {
+		layout = time.RFC3339
 	}
-	t, err := time.Parse(time.RFC3339, text)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.ParseInLocation(layout, text, loc)
 	if err != nil {
 		return time.Time{}
 	}
@@ -144,4 +148,38 @@ func parseInteger(text string) (int64, error) {
 		return 0, fmt.Errorf("%q is not an integer", clip([]byte(text)))
 	}
 	return n, nil
+}
+
+// Encode is the counterpart of Decode: it writes the fields of a struct as the
+// gateway would, for a double of the gateway. Times are written in loc, and a
+// zero time or integer as an empty string, as in genuine answers.
+func Encode(src any, loc *time.Location) ([]byte, error) {
+	return json.Marshal(encodable(reflect.ValueOf(src), loc))
+}
+
+func encodable(v reflect.Value, loc *time.Location) any {
+	v = reflect.Indirect(v)
+	switch {
+	case v.Type() == timeType:
+		t := v.Interface().(time.Time)
+		if t.IsZero() {
+			return ""
+		}
+		return t.In(loc).Format(timeLayout)
+	case v.Kind() == reflect.Struct:
+		fields := make(map[string]any)
+		for name, path := range fieldsOf(v.Type()) {
+			fields[name] = encodable(v.FieldByIndex(path), loc)
+		}
+		return fields
+	case v.Kind() == reflect.Slice:
+		list := make([]any, v.Len())
+		for i := range list {
+			list[i] = encodable(v.Index(i), loc)
+		}
+		return list
+	case v.CanInt() && v.Int() == 0:
+		return ""
+	}
+	return v.Interface()
 }

@@ -10,9 +10,11 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,8 +54,8 @@ func (k Kind) String() string {
 // Value is one JSON value: its kind and its text as it was written, quotes
 // included.
 type Value struct {
-	Kind Kind
 	Raw  []byte
+	Kind Kind
 	// plain says that a string has no escapes, so that its text is Raw
 	// without the quotes.
 	plain bool
@@ -89,12 +91,18 @@ func Find(members []Member, name string) (Value, bool) {
 }
 
 // ParseObject reads one JSON object, strictly as RFC 8259 has it, and returns
-// its members in the order they were written. It refuses what two readers
-// could understand in two ways: invalid UTF-8, half a surrogate pair, a name
-// that occurs twice (also when only the case differs), and at the top level a
-// name that is empty or has an equals sign in it, which would make the signed
-// text ambiguous. The result shares memory with data.
+// its members in the order in which they are signed. It refuses what two
+// readers could understand in two ways: invalid UTF-8, half a surrogate pair, a
+// name that occurs twice (also when only the case differs), and at the top
+// level a name that is empty or has an equals sign in it, which would make the
+// signed text ambiguous. The members share memory with data.
 func ParseObject(data []byte) ([]Member, error) {
+	// Small enough to be inlined, so that the members of an ordinary answer can
+	// live on the caller's stack.
+	return parseObject(make([]Member, 0, 24), data)
+}
+
+func parseObject(dst []Member, data []byte) ([]Member, error) {
 	p := parser{data: data}
 	p.space()
 	if p.pos >= len(data) {
@@ -103,7 +111,7 @@ func ParseObject(data []byte) ([]Member, error) {
 	if data[p.pos] != '{' {
 		return nil, errors.New("it is not a JSON object")
 	}
-	members, err := p.object(make([]Member, 0, 32), 1)
+	members, err := p.object(dst, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -124,13 +132,9 @@ func (v Value) Elements() ([]Value, error) {
 	if v.Kind != Array {
 		return nil, fmt.Errorf("it is %v, not an array", v.Kind)
 	}
-	var elements []Value
 	p := parser{data: v.Raw}
-	err := p.list(']', func() error {
-		e, err := p.value(1)
-		elements = append(elements, e)
-		return err
-	})
+	var elements []Value
+	err := p.array(1, &elements)
 	return elements, err
 }
 
@@ -140,14 +144,20 @@ type parser struct {
 }
 
 func (p *parser) space() {
-	for p.pos < len(p.data) {
-		switch p.data[p.pos] {
-		case ' ', '\t', '\n', '\r':
-			p.pos++
-		default:
-			return
-		}
+	for p.pos < len(p.data) && isSpace(p.data[p.pos]) {
+		p.pos++
 	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+// at tells whether the next byte is c, and passes it by if so.
+func (p *parser) at(c byte) bool {
+	if p.pos < len(p.data) && p.data[p.pos] == c {
+		p.pos++
+		return true
+	}
+	return false
 }
 
 func (p *parser) unexpected(where string) error {
@@ -157,83 +167,120 @@ func (p *parser) unexpected(where string) error {
 	return fmt.Errorf("unexpected %q at byte %d, %s", p.data[p.pos], p.pos, where)
 }
 
-// list reads the items between the bracket at pos and its closing one.
-func (p *parser) list(closing byte, item func() error) error {
+var errTooMany = fmt.Errorf("an array or object has more than %d items", maxItems)
+
+// object appends the members of the object at pos to dst and sorts them.
+func (p *parser) object(dst []Member, depth int) ([]Member, error) {
 	p.pos++
 	p.space()
-	if p.pos < len(p.data) && p.data[p.pos] == closing {
-		p.pos++
+	if p.at('}') {
+		return dst, nil
+	}
+	for len(dst) < maxItems {
+		p.space()
+		if p.pos >= len(p.data) || p.data[p.pos] != '"' {
+			return nil, p.unexpected("where a member name belongs")
+		}
+		name, err := p.string()
+		if err != nil {
+			return nil, err
+		}
+		p.space()
+		if !p.at(':') {
+			return nil, p.unexpected("where a colon belongs")
+		}
+		p.space()
+		v, err := p.value(depth)
+		if err != nil {
+			return nil, err
+		}
+		dst = append(dst, Member{Name: name.Text(), Value: v})
+		p.space()
+		if p.at('}') {
+			return dst, sortMembers(dst)
+		}
+		if !p.at(',') {
+			return nil, p.unexpected("where a comma or a closing brace belongs")
+		}
+	}
+	return nil, errTooMany
+}
+
+// array reads the array at pos and keeps its elements if asked to.
+func (p *parser) array(depth int, keep *[]Value) error {
+	p.pos++
+	p.space()
+	if p.at(']') {
 		return nil
 	}
 	for range maxItems {
 		p.space()
-		if err := item(); err != nil {
-			return err
-		}
-		p.space()
-		if p.pos >= len(p.data) {
-			return ErrTruncated
-		}
-		switch p.data[p.pos] {
-		case ',':
-			p.pos++
-		case closing:
-			p.pos++
-			return nil
-		default:
-			return p.unexpected("where a comma or a closing bracket belongs")
-		}
-	}
-	return fmt.Errorf("an array or object has more than %d items", maxItems)
-}
-
-func (p *parser) object(members []Member, depth int) ([]Member, error) {
-	err := p.list('}', func() error {
-		if p.pos >= len(p.data) || p.data[p.pos] != '"' {
-			return p.unexpected("where a member name belongs")
-		}
-		name, err := p.string()
+		v, err := p.value(depth)
 		if err != nil {
 			return err
 		}
-		p.space()
-		if p.pos >= len(p.data) || p.data[p.pos] != ':' {
-			return p.unexpected("where a colon belongs")
+		if keep != nil {
+			*keep = append(*keep, v)
 		}
-		p.pos++
 		p.space()
-		v, err := p.value(depth)
-		members = append(members, Member{Name: name.Text(), Value: v})
-		return err
-	})
-	if err != nil {
-		return nil, err
+		if p.at(']') {
+			return nil
+		}
+		if !p.at(',') {
+			return p.unexpected("where a comma or a closing bracket belongs")
+		}
 	}
-	return members, refuseDuplicates(members)
+	return errTooMany
 }
 
-// refuseDuplicates also refuses names that differ only in case: a merchant who
-// reads the raw data with encoding/json, which ignores case, would see one of
-// the two at random.
-func refuseDuplicates(members []Member) error {
-	if len(members) <= 32 {
-		for i := range members {
-			for j := range i {
-				if bytes.EqualFold(members[i].Name, members[j].Name) {
-					return duplicate(members[i].Name)
-				}
+// sortMembers puts members in the order in which they are signed, and refuses a
+// name that occurs twice. Names that differ only in case count as the same: a
+// merchant who reads the raw data with encoding/json, which ignores case, would
+// see one of the two at random.
+func sortMembers(members []Member) error {
+	byName := func(a, b Member) int { return compareNames(a.Name, b.Name) }
+	// Genuine answers come sorted, or nearly so.
+	if !slices.IsSortedFunc(members, byName) {
+		slices.SortFunc(members, byName)
+	}
+	for i := range members {
+		name := members[i].Name
+		if i > 0 && bytes.Equal(members[i-1].Name, name) {
+			return duplicate(name)
+		}
+		if len(members) > 64 || !hasCapital(name) {
+			continue
+		}
+		for j := range members {
+			if i != j && bytes.EqualFold(members[j].Name, name) {
+				return duplicate(name)
 			}
 		}
+	}
+	if len(members) <= 64 {
 		return nil
 	}
 	seen := make(map[string]struct{}, len(members))
 	for i := range members {
+		// Both ways, because a few letters have a capital without being its
+		// small letter, such as the long s.
 		seen[strings.ToLower(strings.ToUpper(string(members[i].Name)))] = struct{}{}
 		if len(seen) <= i {
 			return duplicate(members[i].Name)
 		}
 	}
 	return nil
+}
+
+// hasCapital tells whether a name may equal another but for its case, seen from
+// the one of the two that isn't in small ASCII letters.
+func hasCapital(name []byte) bool {
+	for _, c := range name {
+		if c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return true
+		}
+	}
+	return false
 }
 
 func duplicate(name []byte) error {
@@ -256,13 +303,10 @@ func (p *parser) value(depth int) (Value, error) {
 		}
 		if c == '{' {
 			kind = Object
-			_, err = p.object(nil, depth+1)
+			_, err = p.object(make([]Member, 0, 24), depth+1)
 		} else {
 			kind = Array
-			err = p.list(']', func() error {
-				_, err := p.value(depth + 1)
-				return err
-			})
+			err = p.array(depth+1, nil)
 		}
 	case c == 't':
 		kind, err = Bool, p.word("true")
@@ -339,7 +383,11 @@ func (p *parser) string() (Value, error) {
 		for i+8 <= len(data) {
 			w := binary.LittleEndian.Uint64(data[i:])
 			quote, slash := w^('"'*ones), w^('\\'*ones)
-			if (w|(w-0x20*ones)|(quote-ones)|(slash-ones))&highs != 0 {
+			// The lowest bit that is set belongs to the first such byte. A borrow
+			// can set bits above it, never below.
+			special := (w | (w - 0x20*ones) | (quote - ones) | (slash - ones)) & highs
+			if special != 0 {
+				i += bits.TrailingZeros64(special) / 8
 				break
 			}
 			i += 8
@@ -402,14 +450,15 @@ func hex4(s []byte) (rune, error) {
 	if n := min(len(s), 2); string(s[:n]) != `\u`[:n] {
 		return 0, errors.New("half a surrogate pair in a string")
 	}
-	if len(s) < 6 {
+	digits := string(s[min(len(s), 2):min(len(s), 6)])
+	if strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+		return 0, fmt.Errorf("%q is not four hexadecimal digits", digits)
+	}
+	if len(digits) < 4 {
 		return 0, ErrTruncated
 	}
-	r, err := strconv.ParseUint(string(s[2:6]), 16, 16)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not four hexadecimal digits", s[2:6])
-	}
-	return rune(r), nil
+	r, err := strconv.ParseUint(digits, 16, 16)
+	return rune(r), err
 }
 
 // appendUnescaped undoes the escapes of a string that the parser has accepted.
@@ -442,13 +491,13 @@ func appendUnescaped(dst, s []byte) []byte {
 
 // AppendSignText appends the text that Ksher signs for an object: every member
 // but sign as name=value, sorted bytewise, with nothing between. If only is
-// not nil, just the members it names count. It sorts members in place.
+// not nil, just the members it names count. The members are in the order that
+// ParseObject gave them.
 //
 // Ksher's own clients disagree about a boolean or null: some sign true and
 // null, others True and None. The second spelling is used if titled is set.
 // What is inside an array or object is always spelled as in JSON.
 func AppendSignText(dst []byte, members []Member, only []string, titled bool) []byte {
-	slices.SortFunc(members, func(a, b Member) int { return compareNames(a.Name, b.Name) })
 	for i := range members {
 		m := &members[i]
 		if string(m.Name) == "sign" || only != nil && !slices.Contains(only, string(m.Name)) {
@@ -468,20 +517,23 @@ func AppendSignText(dst []byte, members []Member, only []string, titled bool) []
 	return dst
 }
 
-// compareNames orders a= and b=. Since no name has an equals sign in it, that
-// is the order of the whole name=value texts.
-func compareNames(a, b []byte) int {
+// compareNames orders a= and b=. At the top level, where no name has an equals
+// sign in it, that is the order of the whole name=value texts. Below it any name
+// may come, and two different ones must not pass for the same.
+func compareNames[T string | []byte](a, b T) int {
 	n := min(len(a), len(b))
-	if c := bytes.Compare(a[:n], b[:n]); c != 0 {
-		return c
+	for i := range n {
+		if a[i] != b[i] {
+			return int(a[i]) - int(b[i])
+		}
 	}
-	next := func(name []byte) int {
+	next := func(name T) int {
 		if len(name) == n {
 			return '='
 		}
 		return int(name[n])
 	}
-	return next(a) - next(b)
+	return cmp.Or(next(a)-next(b), len(a)-len(b))
 }
 
 // HasLiteral tells whether the spelling of booleans and nulls matters for the
