@@ -5,7 +5,10 @@ go 1.25
 require (
 	filippo.io/bigmod v0.1.0
 	github.com/google/go-querystring v1.2.0
+	github.com/jarcoal/httpmock v1.4.2
 	github.com/stretchr/testify v1.12.1
+	go.uber.org/goleak v1.3.0
+	rsc.io/qr v0.2.0
 )
 
 require (
