@@ -1,0 +1,163 @@
+// Command checkout takes a payment through the checkout page, learns that it
+// was paid, and refunds half of it.
+//
+// Without an account it starts a gateway of its own, plays the buyer, and ends
+// by itself:
+//
+//	go run ./examples/checkout
+//
+// With KSHER_APPID and KSHER_PRIVATE_KEY set it creates a real order at Ksher,
+// prints the address of its page, and stops there.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := error(nil)
+	if os.Getenv("KSHER_APPID") != "" && os.Getenv("KSHER_PRIVATE_KEY") != "" {
+		err = realOrder(ctx, os.Getenv("KSHER_APPID"), os.Getenv("KSHER_PRIVATE_KEY"))
+	} else {
+		err = wholeStory(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// newOrder is the request for a checkout page. A shop would take the values
+// from its own order, and keep MchOrderNo with it before calling.
+func newOrder(shop string) *ksher.GatewayPayRequest {
+	orderNo := time.Now().Format("20060102150405") + rand.Text()[:10]
+	return &ksher.GatewayPayRequest{
+		MchOrderNo:         orderNo,
+		MchCode:            orderNo,
+		TotalFee:           150_50, // 150.50 THB
+		FeeType:            "THB",
+		ChannelList:        []ksher.Channel{ksher.ChannelTrueMoney, ksher.ChannelCard, ksher.ChannelPromptPay},
+		ProductName:        "Two bags of coffee",
+		ReferURL:           shop + "/cart",
+		MchRedirectURL:     shop + "/thanks",
+		MchRedirectURLFail: shop + "/sorry",
+		MchNotifyURL:       shop + "/ksher/notify",
+	}
+}
+
+// realOrder creates an order at Ksher and leaves paying it to a person.
+func realOrder(ctx context.Context, appID, privateKey string) error {
+	key, err := ksher.ParsePrivateKey([]byte(privateKey))
+	if err != nil {
+		return err
+	}
+	client, err := ksher.NewClient(appID, key)
+	if err != nil {
+		return err
+	}
+	order := newOrder("https://shop.example")
+	page, err := client.GatewayPay(ctx, order)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Order %s over %v %s was created at Ksher. Its checkout page, where real money is paid:\n%s\n",
+		order.MchOrderNo, order.TotalFee, order.FeeType, page.PayContent)
+	return nil
+}
+
+// wholeStory plays every part: the gateway, the shop and the buyer.
+func wholeStory(ctx context.Context) error {
+	gateway, err := kshertest.Start()
+	if err != nil {
+		return err
+	}
+	defer gateway.Close()
+	client := gateway.Client
+	fmt.Println("1. A gateway runs inside this program. No account is needed, and no money moves.")
+
+	// The shop listens for notifications, as it would on the internet.
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	shop := "http://" + listener.Addr().String()
+	order := newOrder(shop)
+	paid := make(chan *ksher.Notification, 1)
+	mux := http.NewServeMux()
+	mux.Handle("/ksher/notify", ksher.NewWebhookHandler(client, func(_ context.Context, n *ksher.Notification) error {
+		// The only place that hands out the coffee. It checks that this payment
+		// is for this order, in full.
+		if err := n.CheckPaid(order.MchOrderNo, order.TotalFee, order.FeeType); err != nil {
+			return err
+		}
+		paid <- n
+		return nil
+	}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go server.Serve(listener)
+	defer server.Close()
+	fmt.Printf("2. The shop listens for notifications at %s.\n", order.MchNotifyURL)
+
+	page, err := client.GatewayPay(ctx, order)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("3. The shop created order %s over %v %s and sends the buyer to\n   %s\n",
+		order.MchOrderNo, order.TotalFee, order.FeeType, page.PayContent)
+
+	query := &ksher.GatewayOrderQueryRequest{MchOrderNo: order.MchOrderNo}
+	before, err := client.GatewayOrderQuery(ctx, query)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("4. Nobody has paid yet: the gateway answers %s.\n", before.Result)
+
+	if err := gateway.Pay(order.MchOrderNo, ksher.ChannelTrueMoney); err != nil {
+		return err
+	}
+	fmt.Println("5. The buyer pays with TrueMoney.")
+	if err := gateway.Deliver(ctx, order.MchOrderNo); err != nil {
+		return err
+	}
+	n := <-paid
+	fmt.Printf("6. The shop got a notification, checked its signature, asked the gateway itself, and knows for certain:\n   order %s is paid, %v %s at %s.\n",
+		n.MchOrderNo, n.TotalFee, n.FeeType, n.TimeEnd.Format(time.DateTime))
+
+	half := order.TotalFee / 2
+	refund, err := client.RefundGatewayOrder(ctx, &ksher.RefundGatewayOrderRequest{
+		MchOrderNo:  order.MchOrderNo,
+		MchRefundNo: "R" + order.MchOrderNo,
+		RefundFee:   half,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("7. One bag was sold out, so the shop refunds half: %v %s under number %s.\n", refund.RefundFee, refund.FeeType, refund.MchRefundNo)
+
+	refunds, err := client.RefundQuery(ctx, &ksher.RefundQueryRequest{
+		KsherOrderNo: refund.KsherOrderNo,
+		MchRefundNo:  refund.MchRefundNo,
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range refunds.RefundOrders {
+		if r.MchRefundNo == refund.MchRefundNo && r.RefundState == ksher.RefundSuccess {
+			fmt.Printf("8. The gateway confirms: %v %s went back to the buyer. That is the whole story.\n", r.MchRefundFee, refunds.FeeType)
+			return nil
+		}
+	}
+	return errors.New("the gateway does not know of the refund")
+}
