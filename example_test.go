@@ -1,0 +1,356 @@
+package ksher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+// The examples talk to a local gateway, which plays Ksher and the buyer.
+
+func startGateway() (*kshertest.Gateway, *ksher.Client) {
+	gateway, err := kshertest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	return gateway, gateway.Client
+}
+
+func order(no string) *ksher.GatewayPayRequest {
+	return &ksher.GatewayPayRequest{
+		MchOrderNo:         no,
+		MchCode:            no,
+		TotalFee:           150_50, // 150.50 THB
+		FeeType:            "THB",
+		ChannelList:        []ksher.Channel{ksher.ChannelTrueMoney, ksher.ChannelCard},
+		ProductName:        "Two bags of coffee",
+		ReferURL:           "https://shop.example/cart",
+		MchRedirectURL:     "https://shop.example/thanks",
+		MchRedirectURLFail: "https://shop.example/sorry",
+		MchNotifyURL:       "https://shop.example/ksher/notify",
+	}
+}
+
+// A program makes one client and shares it.
+func ExampleNewClient() {
+	// In production: os.Getenv("KSHER_PRIVATE_KEY"), and your own app ID.
+	key, err := ksher.ParsePrivateKey([]byte(kshertest.PrivateKeyPEM()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := ksher.NewClient(kshertest.AppID, key, ksher.WithTimeout(10*time.Second))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(client)
+	// Output: ksher.Client(mch00000)
+}
+
+// Create an order and send the buyer to its checkout page.
+func ExampleClient_GatewayPay() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+
+	page, err := client.GatewayPay(context.Background(), &ksher.GatewayPayRequest{
+		MchOrderNo:         "A-1001",
+		MchCode:            "A-1001",
+		TotalFee:           150_50, // 150.50 THB
+		FeeType:            "THB",
+		ChannelList:        []ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelCard},
+		ProductName:        "Two bags of coffee",
+		ReferURL:           "https://shop.example/cart",
+		MchRedirectURL:     "https://shop.example/thanks",
+		MchRedirectURLFail: "https://shop.example/sorry",
+		MchNotifyURL:       "https://shop.example/ksher/notify",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("send the buyer to the page:", page.PayContent != "")
+	// Output: send the buyer to the page: true
+}
+
+// Parameters that this package doesn't know are added by name, and signed.
+func ExampleExtra() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+
+	req := order("A-1002")
+	req.Extra = ksher.Extra{"store_id": "bangkok-7"}
+	if _, err := client.GatewayPay(context.Background(), req); err != nil {
+		log.Fatal(err)
+	}
+	kept, _ := gateway.Order("A-1002")
+	fmt.Println(kept.Params.Get("store_id"))
+	// Output: bangkok-7
+}
+
+// Learn for certain whether an order was paid.
+func ExampleClient_GatewayOrderQuery() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.GatewayPay(ctx, order("A-1003"))
+	gateway.Pay("A-1003", ksher.ChannelTrueMoney) // The buyer pays.
+
+	state, err := client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-1003"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := state.CheckPaid("A-1003", 150_50, "THB"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(state.Result, state.TotalFee, state.FeeType, state.Channel)
+	// Output: SUCCESS 150.50 THB truemoney
+}
+
+// Close the checkout page of an order that isn't paid. Keep an eye on it: a QR
+// code that the buyer has saved may still be paid.
+func ExampleClient_CancelOrder() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.GatewayPay(ctx, order("A-1004"))
+
+	if _, err := client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1004"}); err != nil {
+		log.Fatal(err)
+	}
+	state, err := client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-1004"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(state.Result)
+	// Output: CLOSED
+}
+
+// Refund part of an order that was made with GatewayPay.
+func ExampleClient_RefundGatewayOrder() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.GatewayPay(ctx, order("A-1005"))
+	gateway.Pay("A-1005", ksher.ChannelCard)
+
+	refund, err := client.RefundGatewayOrder(ctx, &ksher.RefundGatewayOrderRequest{
+		MchOrderNo:  "A-1005",
+		MchRefundNo: "A-1005-R1", // Keep it: the same number never refunds twice.
+		RefundFee:   50_00,
+	})
+	if errors.Is(err, ksher.ErrOutcomeUnknown) {
+		log.Fatal("ask with RefundQuery, or send the same request again: ", err)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(refund.Result, refund.RefundFee, refund.FeeType)
+	// Output: SUCCESS 50.00 THB
+}
+
+// Show a QR code and ask whether it was paid.
+func ExampleClient_NativePay() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+
+	code, err := client.NativePay(ctx, &ksher.NativePayRequest{
+		MchOrderNo: "K-2001",
+		TotalFee:   40_00,
+		FeeType:    "THB",
+		Channel:    ksher.ChannelPromptPay,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	image, mediaType, err := code.Image()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(mediaType, len(image) > 0)
+	// Output: image/png true
+}
+
+// Ask where an order stands that was made with NativePay.
+func ExampleClient_OrderQuery() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.NativePay(ctx, &ksher.NativePayRequest{MchOrderNo: "K-2002", TotalFee: 40_00, FeeType: "THB", Channel: ksher.ChannelWeChat})
+
+	for _, buyer := range []func(){func() {}, func() { gateway.Pay("K-2002", ksher.ChannelWeChat) }} {
+		buyer()
+		state, err := client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: "K-2002"})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(state.Result, "final:", state.Result.Final(), "paid:", state.Result.Paid())
+	}
+	// Output:
+	// NOTPAY final: false paid: false
+	// SUCCESS final: true paid: true
+}
+
+// Close an order that was made with NativePay and isn't paid.
+func ExampleClient_OrderClose() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.NativePay(ctx, &ksher.NativePayRequest{MchOrderNo: "K-2003", TotalFee: 40_00, FeeType: "THB", Channel: ksher.ChannelWeChat})
+
+	closed, err := client.OrderClose(ctx, &ksher.OrderCloseRequest{MchOrderNo: "K-2003"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(closed.Result)
+	// Output: SUCCESS
+}
+
+// Refund an order that was made with NativePay, and see where the refund
+// stands.
+func ExampleClient_OrderRefund() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.NativePay(ctx, &ksher.NativePayRequest{MchOrderNo: "K-2004", TotalFee: 40_00, FeeType: "THB", Channel: ksher.ChannelWeChat})
+	gateway.Pay("K-2004", ksher.ChannelWeChat)
+
+	if _, err := client.OrderRefund(ctx, &ksher.OrderRefundRequest{
+		MchOrderNo:  "K-2004",
+		MchRefundNo: "K-2004-R1",
+		RefundFee:   15_00,
+		TotalFee:    40_00,
+		FeeType:     "THB",
+	}); err != nil {
+		log.Fatal(err)
+	}
+	refunds, err := client.RefundQuery(ctx, &ksher.RefundQueryRequest{MchOrderNo: "K-2004", MchRefundNo: "K-2004-R1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range refunds.RefundOrders {
+		fmt.Println(r.MchRefundNo, r.RefundState, r.MchRefundFee)
+	}
+	// Output: K-2004-R1 REFUNDSUCCESS 15.00
+}
+
+// Ask where a refund stands, also after an ErrOutcomeUnknown.
+func ExampleClient_RefundQuery() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.NativePay(ctx, &ksher.NativePayRequest{MchOrderNo: "K-2005", TotalFee: 40_00, FeeType: "THB", Channel: ksher.ChannelWeChat})
+	gateway.Pay("K-2005", ksher.ChannelWeChat)
+
+	_, err := client.RefundQuery(ctx, &ksher.RefundQueryRequest{MchOrderNo: "K-2005", MchRefundNo: "K-2005-R1"})
+	fmt.Println("no such refund:", errors.Is(err, ksher.CodeInvalidOrderNo))
+	// Output: no such refund: true
+}
+
+// Receive notifications. The function gets the gateway's own answer, and runs
+// only for an order that is paid.
+func ExampleNewWebhookHandler() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+
+	handler := ksher.NewWebhookHandler(client, func(_ context.Context, n *ksher.Notification) error {
+		// Look the order up in your database, compare, and mark it as paid. The
+		// same notification may come again: do nothing twice.
+		if err := n.CheckPaid("A-1006", 150_50, "THB"); err != nil {
+			return err
+		}
+		fmt.Println("paid:", n.MchOrderNo, n.TotalFee)
+		return nil
+	})
+	// In production: http.Handle("/ksher/notify", handler)
+	shop := httptest.NewServer(handler)
+	defer shop.Close()
+
+	req := order("A-1006")
+	req.MchNotifyURL = shop.URL + "/ksher/notify"
+	client.GatewayPay(context.Background(), req)
+	gateway.Pay("A-1006", ksher.ChannelTrueMoney)
+	if err := gateway.Deliver(context.Background(), "A-1006"); err != nil {
+		log.Fatal(err)
+	}
+	// Output: paid: A-1006 150.50
+}
+
+// Read a notification without a handler. Its signature alone isn't a proof:
+// query the order before you act on it.
+func ExampleParseNotification() {
+	body := kshertest.SignedResponse(&ksher.Order{MchOrderNo: "A-1007", TotalFee: 150_50, FeeType: "THB", Result: ksher.ResultSuccess})
+
+	n, err := ksher.ParseNotification(body, kshertest.Verifier())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(n.MchOrderNo, n.Result)
+
+	_, err = ksher.ParseNotification(body, ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1)))
+	fmt.Println("signed by Ksher:", !errors.Is(err, ksher.ErrSignature))
+	// Output:
+	// A-1007 SUCCESS
+	// signed by Ksher: false
+}
+
+// What a request can end in.
+func ExampleError() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.GatewayPay(ctx, order("A-1008"))
+
+	_, err := client.GatewayPay(ctx, order("A-1008"))
+	var invalid *ksher.ValidationError
+	var failed *ksher.Error
+	switch {
+	case errors.As(err, &invalid):
+		fmt.Println("never sent:", invalid.Fields)
+	case errors.Is(err, ksher.ErrOutcomeUnknown):
+		fmt.Println("it may have been carried out: query the order")
+	case errors.As(err, &failed):
+		info, _ := failed.Code.Info()
+		fmt.Println(failed.Operation, string(failed.Code), "->", info.Action)
+	}
+	// Output: gateway_pay ORDER_ERROT -> new-order-no
+}
+
+// What Ksher's error codes mean, in words and for a program.
+func ExampleCode_Info() {
+	info, documented := ksher.CodeKsherRefundExpire.Info()
+	fmt.Println(documented, info.Action)
+	fmt.Println(info.Solution)
+	// Output:
+	// true by-hand
+	// Ask for the refund on Ksher's merchant platform.
+}
+
+func ExampleParseAmount() {
+	total, err := ksher.ParseAmount("150.50")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(int64(total), total)
+	// Output: 15050 150.50
+}
+
+// A private key as an environment variable often carries it, with \n written
+// out.
+func ExampleParsePrivateKey() {
+	text, err := os.ReadFile("testdata/keys/rsa512.pkcs1.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	key, err := ksher.ParsePrivateKey(text)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(key)
+	// Output: RSA private key of 512 bits
+}
