@@ -562,39 +562,60 @@ func spelling(first byte, titled bool) string {
 
 // appendCompact appends the value at pos, which the parser has accepted
 // before, without white space, with sorted names and only the escapes that
-// JSON demands.
+// JSON demands. It goes over the text once, however deep it is nested: anybody
+// can send a notification, and this comes before its signature is checked.
 func (p *parser) appendCompact(dst []byte) []byte {
-	v, _ := p.value(1)
-	switch v.Kind {
-	case String:
-		return appendQuoted(dst, v.Text())
-	case Array:
-		elements, _ := v.Elements()
+	switch p.data[p.pos] {
+	case '[':
+		p.pos++
 		dst = append(dst, '[')
-		for i, e := range elements {
-			if i > 0 {
+		for p.space(); !p.at(']'); p.space() {
+			if p.at(',') {
 				dst = append(dst, ',')
+				p.space()
 			}
-			inner := parser{data: e.Raw}
-			dst = inner.appendCompact(dst)
+			dst = p.appendCompact(dst)
 		}
 		return append(dst, ']')
-	case Object:
-		inner := parser{data: v.Raw}
-		members, _ := inner.object(nil, 1)
-		slices.SortFunc(members, func(a, b Member) int { return bytes.Compare(a.Name, b.Name) })
-		dst = append(dst, '{')
-		for i, m := range members {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(appendQuoted(dst, m.Name), ':')
-			inner := parser{data: m.Value.Raw}
-			dst = inner.appendCompact(dst)
-		}
-		return append(dst, '}')
+	case '{':
+		return p.appendCompactObject(dst)
+	}
+	v, _ := p.value(1)
+	if v.Kind == String {
+		return appendQuoted(dst, v.Text())
 	}
 	return append(dst, v.Raw...)
+}
+
+func (p *parser) appendCompactObject(dst []byte) []byte {
+	type member struct {
+		name     []byte
+		from, to int
+	}
+	var members []member
+	var values []byte
+	p.pos++
+	for p.space(); !p.at('}'); p.space() {
+		p.at(',')
+		p.space()
+		name, _ := p.string()
+		p.space()
+		p.at(':')
+		p.space()
+		from := len(values)
+		values = p.appendCompact(values)
+		members = append(members, member{name.Text(), from, len(values)})
+	}
+	slices.SortFunc(members, func(a, b member) int { return bytes.Compare(a.name, b.name) })
+	dst = append(dst, '{')
+	for i, m := range members {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendQuoted(dst, m.name), ':')
+		dst = append(dst, values[m.from:m.to]...)
+	}
+	return append(dst, '}')
 }
 
 func appendQuoted(dst, s []byte) []byte {
