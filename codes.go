@@ -632,13 +632,13 @@ var catalogue = map[Code]CodeInfo{
 		Meaning:  "the refund number has been used before",
 		Reason:   "A refund with this mch_refund_no already exists.",
 		Solution: "If an earlier attempt ended in doubt, query the refund under this number first: the money may be on its way. Use a new mch_refund_no only for a refund that has not been made.",
-		Action:   ActionNewOrderNo,
+		Action:   ActionQueryOrder,
 	},
 	CodeKsherDuplicatedRefundOrderNo: {
 		Meaning:  "the refund number has been used before",
 		Reason:   "A refund with this mch_refund_no already exists.",
 		Solution: "If an earlier attempt ended in doubt, query the refund under this number first: the money may be on its way. Use a new mch_refund_no only for a refund that has not been made.",
-		Action:   ActionNewOrderNo,
+		Action:   ActionQueryOrder,
 	},
 	CodeNotEnough: {
 		Meaning:  "the merchant's unsettled money does not cover the refund",
