@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"sync"
 
 	"github.com/ksher-go/ksher/internal/shortrsa"
@@ -108,7 +109,7 @@ func ParsePrivateKey(pemText []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// ParsePublicKey reads an RSA public key of 512 to 8192 bits from PEM, in PKIX
+// ParsePublicKey reads an RSA public key of at most 8192 bits from PEM, in PKIX
 // ("PUBLIC KEY") or PKCS #1 ("RSA PUBLIC KEY"). Line ends may be written out as
 // \n.
 func ParsePublicKey(pemText []byte) (*rsa.PublicKey, error) {
@@ -219,7 +220,7 @@ func newVerifyKey(key *rsa.PublicKey) (verifyKey, error) {
 		short, err := shortrsa.NewPublicKey(key)
 		return verifyKey{short: short}, err
 	}
-	return verifyKey{long: key}, shortrsa.CheckNumbers(key)
+	return verifyKey{long: &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E}}, shortrsa.CheckNumbers(key)
 }
 
 func (k verifyKey) size() int {
