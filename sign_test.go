@@ -1,0 +1,845 @@
+package ksher_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/fips140"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+)
+
+// The DER encodings of a DigestInfo up to the digest (RFC 8017, section 9.2,
+// note 1).
+const (
+	md5Info    = "\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"
+	sha1Info   = "\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"
+	sha256Info = "\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
+)
+
+// pkcs1 makes the encoding of PKCS #1 v1.5 around a DigestInfo, for a key of
+// that many bytes.
+func pkcs1(size int, info string) []byte {
+	return []byte("\x00\x01" + strings.Repeat("\xff", size-3-len(info)) + "\x00" + info)
+}
+
+func md5InfoOf(text string) string {
+	digest := md5.Sum([]byte(text))
+	return md5Info + string(digest[:])
+}
+
+// exponentiate is RSA without any padding or check.
+func exponentiate(key *rsa.PrivateKey, message []byte) []byte {
+	m := new(big.Int).SetBytes(message)
+	return m.Exp(m, key.D, key.N).FillBytes(make([]byte, key.Size()))
+}
+
+// textSign signs a text with plain arithmetic, which takes keys of any length.
+func textSign(key *rsa.PrivateKey, text string) string {
+	return hex.EncodeToString(exponentiate(key, pkcs1(key.Size(), md5InfoOf(text))))
+}
+
+// checkTextSign checks a signature without the package under test. crypto/rsa
+// does it for the lengths it takes.
+func checkTextSign(tb testing.TB, key *rsa.PublicKey, text, sign string) {
+	tb.Helper()
+	sig, err := hex.DecodeString(sign)
+	require.NoError(tb, err)
+	if key.N.BitLen() >= 1024 {
+		digest := md5.Sum([]byte(text))
+		require.NoError(tb, rsa.VerifyPKCS1v15(key, crypto.MD5, digest[:], sig))
+		return
+	}
+	require.Len(tb, sig, key.Size())
+	got := new(big.Int).SetBytes(sig)
+	require.Negative(tb, got.Cmp(key.N))
+	got.Exp(got, big.NewInt(int64(key.E)), key.N)
+	require.Equal(tb, pkcs1(key.Size(), md5InfoOf(text)), got.FillBytes(make([]byte, key.Size())))
+}
+
+func readFile(tb testing.TB, name string) string {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(tb, err)
+	return string(text)
+}
+
+var keySizes = []int{512, 1024, 2048, 4096}
+
+func TestSignaturesEqualOpenSSLs(t *testing.T) {
+	text := readFile(t, "openssl/text.txt")
+	digest := md5.Sum([]byte(text))
+	for _, bits := range keySizes {
+		want := strings.TrimSpace(readFile(t, fmt.Sprintf("openssl/rsa%d.sign", bits)))
+		pkcs1Text := readFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))
+		pkcs8Text := readFile(t, fmt.Sprintf("keys/rsa%d.pkcs8.pem", bits))
+		for _, form := range []struct{ name, text string }{
+			{"PKCS #1", pkcs1Text},
+			{"PKCS #8", pkcs8Text},
+			{"line ends written out", strings.ReplaceAll(pkcs1Text, "\n", `\n`)},
+			{"PKCS #8 with line ends written out", strings.ReplaceAll(pkcs8Text, "\n", `\n`)},
+			{"Windows line ends written out", strings.ReplaceAll(pkcs1Text, "\n", `\r\n`)},
+			{"Windows line ends", strings.ReplaceAll(pkcs8Text, "\n", "\r\n")},
+			{"without the last line end", strings.TrimSpace(pkcs1Text)},
+			{"blanks around", " \n\t" + pkcs1Text + "\r\n \n"},
+			{"in double quotes", `"` + strings.ReplaceAll(pkcs1Text, "\n", `\n`) + `"`},
+			{"in single quotes and blanks", " '" + pkcs8Text + "'\n"},
+			{"text before and after", "Bag Attributes\n" + pkcs1Text + "\nend\n"},
+		} {
+			t.Run(fmt.Sprintf("%d bits, %s", bits, form.name), func(t *testing.T) {
+				key, err := ksher.ParsePrivateKey([]byte(form.text))
+				require.NoError(t, err)
+				sig, err := key.Sign(rand.Reader, digest[:], crypto.MD5)
+				require.NoError(t, err)
+				assert.Equal(t, want, hex.EncodeToString(sig))
+				_, standard := key.(*rsa.PrivateKey)
+				assert.Equal(t, bits >= 1024, standard, "%T", key)
+			})
+		}
+	}
+}
+
+func TestParsePublicKey(t *testing.T) {
+	for _, bits := range keySizes {
+		want := rsaKey(t, bits).PublicKey
+		for _, form := range []string{"pkix", "pkcs1pub"} {
+			text := readFile(t, fmt.Sprintf("keys/rsa%d.%s.pem", bits, form))
+			for _, written := range []string{text, strings.ReplaceAll(text, "\n", `\n`), strings.ReplaceAll(text, "\n", "\r\n"), ` "` + text + `" `} {
+				key, err := ksher.ParsePublicKey([]byte(written))
+				require.NoError(t, err)
+				assert.True(t, want.Equal(key))
+			}
+		}
+	}
+}
+
+func TestOpenSSLVerifies(t *testing.T) {
+	program, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skipf("openssl is not installed: %v", err)
+	}
+	const text = "testdata/openssl/text.txt"
+	digest := md5.Sum([]byte(readFile(t, "openssl/text.txt")))
+	verify := func(t *testing.T, bits int, sig []byte) string {
+		file := filepath.Join(t.TempDir(), "sig")
+		require.NoError(t, os.WriteFile(file, sig, 0o600))
+		out, _ := exec.CommandContext(t.Context(), program, "dgst", "-md5",
+			"-verify", fmt.Sprintf("testdata/keys/rsa%d.pkix.pem", bits), "-signature", file, text).CombinedOutput()
+		return string(out)
+	}
+	for _, bits := range keySizes {
+		t.Run(fmt.Sprint(bits), func(t *testing.T) {
+			key, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs8.pem", bits))))
+			require.NoError(t, err)
+			sig, err := key.Sign(rand.Reader, digest[:], crypto.MD5)
+			require.NoError(t, err)
+			assert.Contains(t, verify(t, bits, sig), "Verified OK")
+			sig[len(sig)-1] ^= 1
+			assert.NotContains(t, verify(t, bits, sig), "Verified OK")
+		})
+	}
+}
+
+// The signature that arrives is compared with the documentation's recipe,
+// applied to what arrives.
+func TestRequestSignature(t *testing.T) {
+	const answer = `{"pay_content":"https://gateway.ksher.com/ua?order_uuid=1&lang=en"}`
+	for _, bits := range []int{512, 1024, 2048} {
+		t.Run(fmt.Sprint(bits), func(t *testing.T) {
+			var form url.Values
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				assert.NoError(t, r.ParseForm())
+				form = r.PostForm
+				fmt.Fprint(w, signedAnswer(t, answer))
+			}))
+			defer server.Close()
+			key, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
+			require.NoError(t, err)
+			client, err := ksher.NewClient(testAppID, key,
+				ksher.WithGatewayURL(server.URL),
+				ksher.WithVerifier(ksher.NewVerifier(&rsaKey(t, 1024).PublicKey)))
+			require.NoError(t, err)
+			_, err = client.GatewayPay(t.Context(), &ksher.GatewayPayRequest{
+				MchOrderNo: "2026-0001", MchCode: "2026-0001", TotalFee: 15050, FeeType: "THB",
+				ChannelList:        []ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelCard},
+				ProductName:        "ชาไทย 测试 🍵",
+				ReferURL:           "https://shop.example/a?b=c&d=%20+e",
+				MchRedirectURL:     "https://shop.example/ok",
+				MchRedirectURLFail: "https://shop.example/no",
+				Attach:             `+&=% "<>\` + "\r\n\t",
+				Extra: ksher.Extra{
+					// These sort differently by name alone than by name=value.
+					"a": "1", "a1": "2", "a-": "3", "aB": "4",
+					"empty": "", "thai": "ขอบคุณ", "odd": "a=b&c=d+e%41;f", "Upper": "x", "_": "y",
+				},
+			})
+			require.NoError(t, err)
+
+			var pairs []string
+			for name, values := range form {
+				require.Len(t, values, 1)
+				if name != "sign" {
+					pairs = append(pairs, name+"="+values[0])
+				}
+			}
+			slices.Sort(pairs)
+			text := strings.Join(pairs, "")
+			for _, pair := range []string{
+				"appid=" + testAppID, "channel_list=promptpay,card", "total_fee=15050", "product_name=ชาไทย 测试 🍵",
+				"empty=", "thai=ขอบคุณ", "odd=a=b&c=d+e%41;f", `attach=+&=% "<>\` + "\r\n\t",
+			} {
+				assert.Contains(t, pairs, pair)
+			}
+			sign := form.Get("sign")
+			assert.Equal(t, strings.ToLower(sign), sign)
+			checkTextSign(t, &rsaKey(t, bits).PublicKey, text, sign)
+		})
+	}
+}
+
+// smallData is data with the text that its signature covers.
+const (
+	smallData = `{"b":"2","a":"1"}`
+	smallText = "a=1b=2"
+)
+
+// A verifier that takes an encoding apart, instead of comparing the whole of
+// it, has been forged more than once.
+func TestMalformedEncodings(t *testing.T) {
+	info := md5InfoOf(smallText)
+	digest := info[len(md5Info):]
+	sum1, sum256 := sha1.Sum([]byte(smallText)), sha256.Sum256([]byte(smallText))
+	both := digest + string(sum1[:])
+	with := func(em []byte, at int, b byte) []byte {
+		em[at] = b
+		return em
+	}
+	for _, bits := range []int{512, 1024} {
+		key := rsaKey(t, bits)
+		size := key.Size()
+		good := func() []byte { return pkcs1(size, info) }
+		separator := size - len(info) - 1
+		// moved has the digest moved to the front and something behind it.
+		moved := func(padding int, info, behind string) []byte {
+			em := "\x00\x01" + strings.Repeat("\xff", padding) + "\x00" + info
+			return []byte(em + strings.Repeat(behind, size-len(em))[:size-len(em)])
+		}
+		for _, c := range []struct {
+			name string
+			em   []byte
+		}{
+			{"first byte is 1", with(good(), 0, 1)},
+			{"padding type 0", with(good(), 1, 0)},
+			{"padding type 2", with(good(), 1, 2)},
+			{"padding type 2 with random padding", []byte("\x00\x02" + strings.Repeat("\x5a", size-3-len(info)) + "\x00" + info)},
+			{"padding of zeros", []byte("\x00\x01" + strings.Repeat("\x00", size-2-len(info)) + info)},
+			{"padding of 8 and bytes behind the digest", moved(8, info, "\xaa")},
+			{"padding of 8 and zeros behind the digest", moved(8, info, "\x00")},
+			{"padding of 7 and bytes behind the digest", moved(7, info, "\xaa")},
+			{"no padding and bytes behind the digest", moved(0, info, "\xff")},
+			{"one byte behind the digest", moved(size-4-len(info), info, "\xff")},
+			{"padding only", []byte("\x00\x01" + strings.Repeat("\xff", size-3) + "\x00")},
+			{"first padding byte isn't FF", with(good(), 2, 0xfe)},
+			{"last padding byte isn't FF", with(good(), separator-1, 0x7f)},
+			{"zero within the padding", with(good(), 10, 0)},
+			{"no separator", with(good(), separator, 0xff)},
+			{"separator is 1", with(good(), separator, 1)},
+			{"two separators", with(good(), separator-1, 0)},
+			{"digest alone", pkcs1(size, digest)},
+			{"digest in an octet string alone", pkcs1(size, "\x04\x10"+digest)},
+			{"MD5 and SHA-1, as in old TLS", pkcs1(size, both)},
+			{"SHA-1", pkcs1(size, sha1Info+string(sum1[:]))},
+			{"SHA-256 cut to fit", pkcs1(size, sha256Info[:len(sha256Info)-1]+"\x10"+string(sum256[:16]))},
+			{"MD5 digest said to be SHA-1", pkcs1(size, "\x30\x1d\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x10"+digest)},
+			{"MD4", pkcs1(size, strings.Replace(info, "\x0d\x02\x05", "\x0d\x02\x04", 1))},
+			{"without the NULL parameter", pkcs1(size, "\x30\x1e\x30\x0a\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x04\x10"+digest)},
+			{"NULL with two bytes in it", pkcs1(size, "\x30\x22\x30\x0e\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x02\xaa\xaa\x04\x10"+digest)},
+			{"empty octet string for NULL", pkcs1(size, strings.Replace(info, "\x05\x05\x00", "\x05\x04\x00", 1))},
+			{"long form of a length", pkcs1(size, "\x30\x81\x20"+info[2:])},
+			{"wrong outer length", pkcs1(size, "\x30\x21"+info[2:])},
+			{"wrong digest length", pkcs1(size, md5Info[:len(md5Info)-1]+"\x0f"+digest)},
+			{"digest of one more byte", pkcs1(size, "\x30\x21"+md5Info[2:len(md5Info)-1]+"\x11"+digest+"\x00")},
+			{"digest of another text", pkcs1(size, md5InfoOf("a=1b=3"))},
+			{"digest with the last bit changed", with(good(), size-1, good()[size-1]^1)},
+		} {
+			t.Run(fmt.Sprintf("%d bits, %s", bits, c.name), func(t *testing.T) {
+				require.Len(t, c.em, size)
+				sign := hex.EncodeToString(exponentiate(key, c.em))
+				err := ksher.NewVerifier(&key.PublicKey).Verify([]byte(smallData), sign)
+				assert.ErrorIs(t, err, ksher.ErrSignatureMismatch)
+				assert.ErrorIs(t, err, ksher.ErrSignature)
+			})
+		}
+		t.Run(fmt.Sprintf("%d bits, as it should be", bits), func(t *testing.T) {
+			sign := hex.EncodeToString(exponentiate(key, good()))
+			assert.NoError(t, ksher.NewVerifier(&key.PublicKey).Verify([]byte(smallData), sign))
+		})
+	}
+
+	// This one only fits into the longer key.
+	key := rsaKey(t, 1024)
+	sign := hex.EncodeToString(exponentiate(key, pkcs1(key.Size(), sha256Info+string(sum256[:]))))
+	assert.ErrorIs(t, ksher.NewVerifier(&key.PublicKey).Verify([]byte(smallData), sign), ksher.ErrSignatureMismatch)
+}
+
+// findSignature returns data of which the signature by the key is as wanted.
+func findSignature(tb testing.TB, key *rsa.PrivateKey, wanted func(sig []byte) bool) (data string, sig []byte) {
+	tb.Helper()
+	for i := range 100_000 {
+		sig := exponentiate(key, pkcs1(key.Size(), md5InfoOf(fmt.Sprintf("n=%d", i))))
+		if wanted(sig) {
+			data := fmt.Sprintf(`{"n":%d}`, i)
+			require.NoError(tb, ksher.NewVerifier(&key.PublicKey).Verify([]byte(data), hex.EncodeToString(sig)))
+			return data, sig
+		}
+	}
+	require.Fail(tb, "no such signature")
+	return "", nil
+}
+
+func TestSignatureAsANumber(t *testing.T) {
+	for _, bits := range []int{512, 1024} {
+		key := rsaKey(t, bits)
+		n, size := key.N, key.Size()
+		verifier := ksher.NewVerifier(&key.PublicKey)
+
+		zeroData, zeroSig := findSignature(t, key, func(sig []byte) bool { return sig[0] == 0 })
+		room := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), uint(bits)), n)
+		lowData, lowSig := findSignature(t, key, func(sig []byte) bool { return new(big.Int).SetBytes(sig).Cmp(room) < 0 })
+		plusN := new(big.Int).Add(new(big.Int).SetBytes(lowSig), n)
+		fill := func(i *big.Int) []byte { return i.FillBytes(make([]byte, size)) }
+
+		for _, c := range []struct {
+			name, data string
+			sig        []byte
+			want       error
+		}{
+			{"leading zero cut off", zeroData, zeroSig[1:], ksher.ErrSignatureMalformed},
+			{"leading zero added", zeroData, append([]byte{0}, zeroSig...), ksher.ErrSignatureMalformed},
+			{"leading zero added to one without", lowData, append([]byte{0}, lowSig...), ksher.ErrSignatureMalformed},
+			{"zero added behind", lowData, append(slices.Clone(lowSig), 0), ksher.ErrSignatureMalformed},
+			{"n added", lowData, fill(plusN), ksher.ErrSignatureMismatch},
+			{"negative", lowData, fill(new(big.Int).Sub(n, new(big.Int).SetBytes(lowSig))), ksher.ErrSignatureMismatch},
+			{"n", lowData, fill(n), ksher.ErrSignatureMismatch},
+			{"n+1", lowData, fill(new(big.Int).Add(n, big.NewInt(1))), ksher.ErrSignatureMismatch},
+			{"n-1", lowData, fill(new(big.Int).Sub(n, big.NewInt(1))), ksher.ErrSignatureMismatch},
+			{"0", lowData, make([]byte, size), ksher.ErrSignatureMismatch},
+			{"1", lowData, fill(big.NewInt(1)), ksher.ErrSignatureMismatch},
+			{"the largest", lowData, slices.Repeat([]byte{0xff}, size), ksher.ErrSignatureMismatch},
+			{"the digest unsigned", lowData, pkcs1(size, md5InfoOf(strings.Trim(strings.ReplaceAll(lowData, `"n":`, "n="), "{}"))), ksher.ErrSignatureMismatch},
+		} {
+			t.Run(fmt.Sprintf("%d bits, %s", bits, c.name), func(t *testing.T) {
+				err := verifier.Verify([]byte(c.data), hex.EncodeToString(c.sig))
+				assert.ErrorIs(t, err, c.want)
+				assert.ErrorIs(t, err, ksher.ErrSignature)
+			})
+		}
+	}
+}
+
+func TestUnusableVerifiers(t *testing.T) {
+	short, long := &rsaKey(t, 512).PublicKey, &rsaKey(t, 1024).PublicKey
+	even := func(n *big.Int) *big.Int { return new(big.Int).Sub(n, big.NewInt(1)) }
+	huge := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 9000), big.NewInt(1))
+	for _, c := range []struct {
+		name string
+		keys []*rsa.PublicKey
+		says string
+	}{
+		{"no key", nil, "no key"},
+		{"nil", []*rsa.PublicKey{nil}, "nil"},
+		{"nil beside a good one", []*rsa.PublicKey{long, nil}, "nil"},
+		{"nil before a good one", []*rsa.PublicKey{nil, long}, "nil"},
+		{"zero value", []*rsa.PublicKey{{}}, "nil"},
+		{"modulus 0", []*rsa.PublicKey{{N: new(big.Int), E: 65537}}, "too short"},
+		{"tiny modulus", []*rsa.PublicKey{{N: big.NewInt(3233), E: 17}}, "too short"},
+		{"modulus of 359 bits", []*rsa.PublicKey{{N: new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 358), big.NewInt(1)), E: 3}}, "359 bits is too short"},
+		{"modulus of 9001 bits", []*rsa.PublicKey{{N: huge, E: 65537}}, "9001 bits is longer"},
+		{"even modulus", []*rsa.PublicKey{{N: even(short.N), E: 65537}}, "modulus"},
+		{"even long modulus", []*rsa.PublicKey{{N: even(long.N), E: 65537}}, "modulus"},
+		{"negative modulus", []*rsa.PublicKey{{N: new(big.Int).Neg(short.N), E: 65537}}, "modulus"},
+		{"negative long modulus", []*rsa.PublicKey{{N: new(big.Int).Neg(long.N), E: 65537}}, "modulus"},
+		{"exponent 0", []*rsa.PublicKey{{N: short.N}}, "exponent"},
+		{"exponent 0 of a long key", []*rsa.PublicKey{{N: long.N}}, "exponent"},
+		{"exponent 1", []*rsa.PublicKey{{N: short.N, E: 1}}, "exponent"},
+		{"exponent 1 of a long key", []*rsa.PublicKey{{N: long.N, E: 1}}, "exponent"},
+		{"exponent 2", []*rsa.PublicKey{{N: short.N, E: 2}}, "exponent"},
+		{"even exponent", []*rsa.PublicKey{{N: short.N, E: 65536}}, "exponent"},
+		{"even exponent of a long key", []*rsa.PublicKey{{N: long.N, E: 65536}}, "exponent"},
+		{"negative exponent", []*rsa.PublicKey{{N: short.N, E: -65537}}, "exponent"},
+		{"negative exponent of a long key", []*rsa.PublicKey{{N: long.N, E: -65537}}, "exponent"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			verifier := ksher.NewVerifier(c.keys...)
+			// With the exponent 1 an encoding is its own signature.
+			em := hex.EncodeToString(pkcs1(128, md5InfoOf(smallText)))
+			for _, sign := range []string{textSign(rsaKey(t, 1024), smallText), textSign(rsaKey(t, 512), smallText), em, em[128:], "00", ""} {
+				err := verifier.Verify([]byte(smallData), sign)
+				require.ErrorIs(t, err, ksher.ErrSignature)
+				require.ErrorContains(t, err, c.says)
+			}
+			_, err := ksher.ParseNotification([]byte(signedAnswer(t, smallData)), verifier)
+			assert.ErrorIs(t, err, ksher.ErrSignature)
+			assert.ErrorContains(t, err, c.says)
+
+			_, err = ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithVerifier(verifier))
+			assert.ErrorContains(t, err, "WithVerifier")
+			assert.ErrorContains(t, err, c.says)
+		})
+	}
+}
+
+func TestNilVerifier(t *testing.T) {
+	var verifier *ksher.Verifier
+	assert.ErrorIs(t, verifier.Verify([]byte(smallData), textSign(rsaKey(t, 1024), smallText)), ksher.ErrSignature)
+	assert.ErrorIs(t, (&ksher.Verifier{}).Verify([]byte(smallData), textSign(rsaKey(t, 1024), smallText)), ksher.ErrSignature)
+	_, err := ksher.ParseNotification([]byte(signedAnswer(t, smallData)), nil)
+	assert.ErrorIs(t, err, ksher.ErrSignature)
+	_, err = ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithVerifier(nil))
+	assert.ErrorContains(t, err, "WithVerifier: the verifier is nil")
+}
+
+func TestFormOfSignature(t *testing.T) {
+	for _, bits := range keySizes {
+		sign := textSign(rsaKey(t, bits), smallText)
+		for _, c := range []struct {
+			name, sign string
+			want       error
+		}{
+			{"as it is", sign, nil},
+			{"capitals", strings.ToUpper(sign), nil},
+			{"missing", "", ksher.ErrSignatureMissing},
+			{"one digit", "0", ksher.ErrSignatureMalformed},
+			{"a digit cut off", sign[:len(sign)-1], ksher.ErrSignatureMalformed},
+			{"a byte cut off", sign[:len(sign)-2], ksher.ErrSignatureMalformed},
+			{"half", sign[:len(sign)/2], ksher.ErrSignatureMalformed},
+			{"a digit more", sign + "0", ksher.ErrSignatureMalformed},
+			{"a byte more", sign + "00", ksher.ErrSignatureMalformed},
+			{"twice", sign + sign, ksher.ErrSignatureMalformed},
+			{"very long", strings.Repeat(sign, 1000), ksher.ErrSignatureMalformed},
+			{"not hexadecimal", "g" + sign[1:], ksher.ErrSignatureMalformed},
+			{"0x before", "0x" + sign[2:], ksher.ErrSignatureMalformed},
+			{"blank before", " " + sign, ksher.ErrSignatureMalformed},
+			{"line end behind", sign + "\n", ksher.ErrSignatureMalformed},
+			{"blank inside", sign[:10] + " " + sign[11:], ksher.ErrSignatureMalformed},
+			{"wide digit", "０" + sign[3:], ksher.ErrSignatureMalformed},
+			{"another key's", textSign(rsaKey(t, map[int]int{512: 1024, 1024: 512, 2048: 512, 4096: 512}[bits]), smallText), ksher.ErrSignatureMalformed},
+			{"of another text", textSign(rsaKey(t, bits), smallText+"c="), ksher.ErrSignatureMismatch},
+		} {
+			t.Run(fmt.Sprintf("%d bits, %s", bits, c.name), func(t *testing.T) {
+				err := ksher.NewVerifier(&rsaKey(t, bits).PublicKey).Verify([]byte(smallData), c.sign)
+				if c.want == nil {
+					assert.NoError(t, err)
+					return
+				}
+				assert.ErrorIs(t, err, c.want)
+				assert.ErrorIs(t, err, ksher.ErrSignature)
+				for _, other := range []error{ksher.ErrSignatureMissing, ksher.ErrSignatureMalformed, ksher.ErrSignatureMismatch} {
+					if other != c.want {
+						assert.NotErrorIs(t, err, other)
+					}
+				}
+				if len(c.sign) > 16 {
+					assert.NotContains(t, err.Error(), c.sign[:16])
+				}
+			})
+		}
+	}
+}
+
+func TestVerifierWithSeveralKeys(t *testing.T) {
+	verifier := ksher.NewVerifier(&rsaKey(t, 512).PublicKey, &rsaKey(t, 1024).PublicKey, &rsaKey(t, 2048).PublicKey, ksher.GatewayPublicKey(ksher.SignV1))
+	for _, bits := range []int{512, 1024, 2048} {
+		sign := textSign(rsaKey(t, bits), smallText)
+		assert.NoError(t, verifier.Verify([]byte(smallData), sign))
+		assert.ErrorIs(t, verifier.Verify([]byte(`{"a":"1","b":"3"}`), sign), ksher.ErrSignatureMismatch)
+	}
+	assert.ErrorIs(t, verifier.Verify([]byte(smallData), textSign(rsaKey(t, 4096), smallText)), ksher.ErrSignatureMalformed)
+	for _, v := range readVectors(t, "testdata/published-v1.json") {
+		assert.NoError(t, verifier.Verify(v.Data, v.Sign))
+	}
+	// Another key of the same length doesn't hide the one that fits.
+	for _, keys := range [][]*rsa.PublicKey{
+		{&rsaKey(t, 512).PublicKey, ksher.GatewayPublicKey(ksher.SignV1)},
+		{ksher.GatewayPublicKey(ksher.SignV1), &rsaKey(t, 512).PublicKey},
+	} {
+		assert.NoError(t, ksher.NewVerifier(keys...).Verify([]byte(smallData), textSign(rsaKey(t, 512), smallText)))
+	}
+	assert.ErrorIs(t, ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1)).Verify([]byte(smallData), textSign(rsaKey(t, 512), smallText)), ksher.ErrSignatureMismatch)
+}
+
+func TestSignedTextOfData(t *testing.T) {
+	key := rsaKey(t, 512)
+	verifier := ksher.NewVerifier(&key.PublicKey)
+	for _, c := range []struct {
+		name, data, text string
+		want             error
+	}{
+		{"no members", `{}`, "", nil},
+		{"empty value", `{"a":"","b":"x"}`, "a=b=x", nil},
+		{"digits and a hyphen sort before the equals sign", `{"a":1,"a1":2,"a-":3,"aB":4}`, "a-=3a1=2a=1aB=4", nil},
+		{"text with escapes", `{"a":"\u6d4b\u8BD5\n\/\"\ud83c\udf75"}`, "a=测试\n/\"🍵", nil},
+		{"integer", `{"a":100,"b":-57}`, "a=100b=-57", nil},
+		{"numbers are taken as they are written", `{"a":1e400,"b":-0,"c":0.50,"d":1E+2,"e":12345678901234567890}`, "a=1e400b=-0c=0.50d=1E+2e=12345678901234567890", nil},
+		{"numbers are not reckoned", `{"a":1.0}`, "a=1", ksher.ErrSignatureMismatch},
+		{"number or text is the same", `{"a":"100"}`, "a=100", nil},
+		{"JSON spelling", `{"a":true,"b":false,"c":null}`, "a=trueb=falsec=null", nil},
+		{"Python spelling", `{"a":true,"b":false,"c":null}`, "a=Trueb=Falsec=None", nil},
+		{"Python spelling of null alone", `{"c":null}`, "c=None", nil},
+		{"mixture", `{"a":true,"b":false}`, "a=Trueb=false", ksher.ErrSignatureMismatch},
+		{"mixture of true and null", `{"a":true,"c":null}`, "a=truec=None", ksher.ErrSignatureMismatch},
+		{"another spelling", `{"a":true}`, "a=TRUE", ksher.ErrSignatureMismatch},
+		{"null isn't empty", `{"a":null}`, "a=", ksher.ErrSignatureMismatch},
+		{"false isn't true", `{"a":false}`, "a=true", ksher.ErrSignatureMismatch},
+		{"text True is no boolean", `{"a":"true"}`, "a=True", ksher.ErrSignatureMismatch},
+		{"inside it is always JSON's", `{"a":[true,null,false],"b":{"c":true}}`, `a=[true,null,false]b={"c":true}`, nil},
+		{"inside it is never Python's", `{"a":[true,null]}`, `a=[True,None]`, ksher.ErrSignatureMismatch},
+		{"nested", `{"a":[{"z" : 1, "b":"<&>\u2028\u6d4b\""}, [ ], {} ]}`, "a=[{\"b\":\"<&>\u2028测\\\"\",\"z\":1},[],{}]", nil},
+		{"sign isn't signed", `{"a":"1","sign":"anything"}`, "a=1", nil},
+		{"sign isn't signed whatever it is", `{"sign":{"a":2},"a":"1"}`, "a=1", nil},
+		{"sign as if it were signed", `{"a":"1","sign":"x"}`, "a=1sign=x", ksher.ErrSignatureMismatch},
+		{"Sign is another name", `{"a":"1","Sign":"x"}`, "Sign=xa=1", nil},
+		{"same name twice", `{"a":"1","a":"2"}`, "a=1a=2", ksher.ErrNotJSON},
+		{"same name and value twice", `{"a":"1","a":"1"}`, "a=1a=1", ksher.ErrNotJSON},
+		{"same name in other case", `{"a":"1","A":"2"}`, "A=2a=1", ksher.ErrNotJSON},
+		{"same name by an escape", `{"a":"1","\u0061":"2"}`, "a=1a=2", ksher.ErrNotJSON},
+		{"same name by an escape in other case", `{"a":"1","\u0041":"2"}`, "A=2a=1", ksher.ErrNotJSON},
+		{"same name in what json.Unmarshal takes for the same case", `{"kind":"1","\u212aind":"2"}`, "kind=1\u212aind=2", ksher.ErrNotJSON},
+		{"sign twice", `{"a":"1","sign":"1","SIGN":"2"}`, "SIGN=2a=1", ksher.ErrNotJSON},
+		{"same name twice inside", `{"a":{"b":1,"b":2}}`, `a={"b":1,"b":2}`, ksher.ErrNotJSON},
+		{"equals sign in a name", `{"a=1b":"2"}`, "a=1b=2", ksher.ErrNotJSON},
+		{"equals sign in a name by an escape", `{"a\u003d1b":"2"}`, "a=1b=2", ksher.ErrNotJSON},
+		{"empty name", `{"":"a=1b=2"}`, "=a=1b=2", ksher.ErrNotJSON},
+		{"not an object", `["a"]`, `["a"]`, ksher.ErrNotJSON},
+		{"null", `null`, "", ksher.ErrNotJSON},
+		{"more behind", `{"a":"1"}{"b":"2"}`, "a=1", ksher.ErrNotJSON},
+		{"not UTF-8", "{\"a\":\"\xff\"}", "a=\xff", ksher.ErrNotJSON},
+		{"half a surrogate pair", `{"a":"\ud83c"}`, "a=\ufffd", ksher.ErrNotJSON},
+		{"cut short", `{"a":"1"`, "a=1", ksher.ErrTruncatedJSON},
+		{"empty", ``, "", ksher.ErrTruncatedJSON},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := verifier.Verify([]byte(c.data), textSign(key, c.text))
+			if c.want == nil {
+				assert.NoError(t, err)
+				return
+			}
+			assert.ErrorIs(t, err, c.want)
+		})
+	}
+}
+
+// keyMaterial is what must not be in an error: each line of a PEM text that is
+// only a key's.
+func keyMaterial(text string) []string {
+	var lines []string
+	for line := range strings.Lines(strings.ReplaceAll(text, `\n`, "\n")) {
+		if line = strings.Trim(line, "\r\n\" '"); len(line) >= 8 && !strings.Contains(line, "-----") && !strings.Contains(line, ": ") {
+			lines = append(lines, line[:8])
+		}
+	}
+	return lines
+}
+
+func pemOf(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+// shortKeys makes keys too short for a signature; openssl makes none.
+func shortKeys(tb testing.TB) (private, public string) {
+	tb.Helper()
+	p, _ := new(big.Int).SetString("e9f07b5bd0fd86bb9ae0e8fe0e9b0d1f", 16)
+	q, _ := new(big.Int).SetString("d3a5c1f7e0b49d86a1c2e3f405162739", 16)
+	one, e := big.NewInt(1), big.NewInt(65537)
+	lambda := new(big.Int)
+	for next := big.NewInt(2); !p.ProbablyPrime(20); {
+		p.Add(p, next)
+	}
+	for next := big.NewInt(2); !q.ProbablyPrime(20); {
+		q.Add(q, next)
+	}
+	lambda.Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+	n, d := new(big.Int).Mul(p, q), new(big.Int).ModInverse(e, lambda)
+	require.NotNil(tb, d)
+	require.Equal(tb, 256, n.BitLen())
+	der, err := asn1.Marshal(struct {
+		Version                  int
+		N, E, D, P, Q, Dp, Dq, I *big.Int
+	}{
+		0, n, e, d, p, q,
+		new(big.Int).Mod(d, new(big.Int).Sub(p, one)), new(big.Int).Mod(d, new(big.Int).Sub(q, one)), new(big.Int).ModInverse(q, p),
+	})
+	require.NoError(tb, err)
+	return pemOf("RSA PRIVATE KEY", der), pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: n, E: 65537}))
+}
+
+func TestWrongKeys(t *testing.T) {
+	tooShort, tooShortPublic := shortKeys(t)
+	rsaText := readFile(t, "keys/rsa1024.pkcs1.pem")
+	pkcs8 := readFile(t, "keys/rsa1024.pkcs8.pem")
+	public := readFile(t, "keys/rsa1024.pkix.pem")
+	block, _ := pem.Decode([]byte(rsaText))
+	publicBlock, _ := pem.Decode([]byte(public))
+	lines := strings.SplitAfter(rsaText, "\n")
+	inOneLine := strings.ReplaceAll(strings.TrimSpace(rsaText), "\n", " ")
+	swapped := append([]byte(nil), block.Bytes...)
+	swapped[len(swapped)/2] ^= 1 // within one of the primes
+
+	private := func(text []byte) error { _, err := ksher.ParsePrivateKey(text); return err }
+	publicKey := func(text []byte) error { _, err := ksher.ParsePublicKey(text); return err }
+	for _, c := range []struct {
+		name  string
+		parse func([]byte) error
+		text  string
+		says  string
+	}{
+		{"nothing", private, "", "private key: it is empty"},
+		{"blanks", private, " \n\t\r\n", "private key: it is empty"},
+		{"quotes", private, `""`, "private key: it is empty"},
+		{"line ends written out", private, `\n\r\n`, "private key: it is empty"},
+		{"garbage", private, "not a key", "not PEM"},
+		{"binary", private, string(block.Bytes), "not PEM"},
+		{"base64 alone", private, strings.Join(lines[1:len(lines)-2], ""), "not PEM"},
+		{"in one line", private, inOneLine, "not PEM"},
+		{"no last line", private, strings.Join(lines[:len(lines)-2], ""), "not PEM"},
+		{"no first line", private, strings.Join(lines[1:], ""), "not PEM"},
+		{"file name", private, "/etc/ksher/key.pem", "not PEM"},
+		{"base64 cut short", private, strings.Join(slices.Concat(lines[:4], lines[len(lines)-2:]), ""), "private key"},
+		{"base64 cut short within a group", private, strings.Join(slices.Concat(lines[:3], []string{lines[4][:13] + "\n"}, lines[len(lines)-2:]), ""), "not PEM"},
+		{"no bytes", private, pemOf("RSA PRIVATE KEY", nil), "private key"},
+		{"other bytes", private, pemOf("RSA PRIVATE KEY", []byte("this is no key at all")), "private key"},
+		{"bytes behind", private, pemOf("RSA PRIVATE KEY", append(slices.Clone(block.Bytes), 0)), "private key"},
+		{"a changed prime", private, pemOf("RSA PRIVATE KEY", swapped), "private key"},
+		{"PKCS #1 said to be PKCS #8", private, pemOf("PRIVATE KEY", block.Bytes), "PKCS1"},
+		{"certificate", private, pemOf("CERTIFICATE", block.Bytes), `"CERTIFICATE", not an RSA private key`},
+		{"public key", private, public, `"PUBLIC KEY", not an RSA private key`},
+		{"PKCS #1 public key", private, readFile(t, "keys/rsa1024.pkcs1pub.pem"), `"RSA PUBLIC KEY", not an RSA private key`},
+		{"public key said to be private", private, pemOf("PRIVATE KEY", publicBlock.Bytes), "private key"},
+		{"EC key", private, readFile(t, "keys/ec.sec1.pem"), `"EC PRIVATE KEY", not an RSA private key`},
+		{"EC key in PKCS #8", private, readFile(t, "keys/ec.pkcs8.pem"), "ecdsa.PrivateKey, and Ksher takes RSA keys only"},
+		{"encrypted", private, readFile(t, "keys/encrypted.pkcs1.pem"), "it is encrypted; decrypt it first"},
+		{"encrypted PKCS #8", private, readFile(t, "keys/encrypted.pkcs8.pem"), "it is encrypted; decrypt it first"},
+		{"encrypted with line ends written out", private, strings.ReplaceAll(readFile(t, "keys/encrypted.pkcs1.pem"), "\n", `\n`), "it is encrypted; decrypt it first"},
+		{"256 bits", private, tooShort, "256 bits is too short"},
+
+		{"nothing", publicKey, "", "public key: it is empty"},
+		{"blanks", publicKey, " \n\t", "public key: it is empty"},
+		{"garbage", publicKey, "not a key", "not PEM"},
+		{"private key", publicKey, rsaText, `"RSA PRIVATE KEY", not an RSA public key`},
+		{"PKCS #8 private key", publicKey, pkcs8, `"PRIVATE KEY", not an RSA public key`},
+		{"encrypted private key", publicKey, readFile(t, "keys/encrypted.pkcs8.pem"), "encrypted"},
+		{"private key said to be public", publicKey, pemOf("PUBLIC KEY", block.Bytes), "public key"},
+		{"EC key", publicKey, readFile(t, "keys/ec.pkix.pem"), "ecdsa.PublicKey, and Ksher uses RSA keys only"},
+		{"certificate", publicKey, pemOf("CERTIFICATE", publicBlock.Bytes), `"CERTIFICATE", not an RSA public key`},
+		{"PKIX said to be PKCS #1", publicKey, pemOf("RSA PUBLIC KEY", publicBlock.Bytes), "PKIX"},
+		{"cut short", publicKey, pemOf("PUBLIC KEY", publicBlock.Bytes[:len(publicBlock.Bytes)-9]), "public key"},
+		{"other bytes", publicKey, pemOf("PUBLIC KEY", []byte("this is no key at all")), "public key"},
+		{"256 bits", publicKey, tooShortPublic, "256 bits is too short"},
+		{"exponent 1", publicKey, pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: rsaKey(t, 1024).N, E: 1})), "exponent"},
+		{"even modulus", publicKey, pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1500), E: 3})), "modulus"},
+		{"9001 bits", publicKey, pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 9000), E: 3})), "9001 bits is longer than 8192"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := c.parse([]byte(c.text))
+			require.ErrorContains(t, err, c.says)
+			assert.ErrorContains(t, err, "ksher: ")
+			for _, secret := range keyMaterial(c.text) {
+				assert.NotContains(t, err.Error(), secret)
+			}
+			assert.Less(t, len(err.Error()), 400)
+		})
+	}
+	assert.ErrorContains(t, private(nil), "empty")
+	assert.ErrorContains(t, publicKey(nil), "empty")
+	require.NotEmpty(t, keyMaterial(rsaText))
+}
+
+func TestNewClientKeys(t *testing.T) {
+	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	var nilKey *rsa.PrivateKey
+	for _, c := range []struct {
+		name string
+		key  crypto.Signer
+		says string
+	}{
+		{"nil", nil, "the private key is nil"},
+		{"nil pointer", nilKey, "the private key is nil"},
+		{"EC", elliptical, "RSA keys only"},
+		{"zero value", &rsa.PrivateKey{}, "can't be used"},
+		{"no private exponent", &rsa.PrivateKey{PublicKey: rsaKey(t, 512).PublicKey}, "private exponent"},
+		{"private exponent 0", &rsa.PrivateKey{PublicKey: rsaKey(t, 512).PublicKey, D: new(big.Int)}, "private exponent"},
+		{"private exponent too large", &rsa.PrivateKey{PublicKey: rsaKey(t, 512).PublicKey, D: rsaKey(t, 512).N}, "private exponent"},
+		{"short and good", rsaKey(t, 512), ""},
+		{"long and good", rsaKey(t, 4096), ""},
+		{"behind an interface", struct{ crypto.Signer }{rsaKey(t, 1024)}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client, err := ksher.NewClient(testAppID, c.key)
+			if c.says == "" {
+				assert.NoError(t, err)
+				assert.NotNil(t, client)
+				return
+			}
+			assert.ErrorContains(t, err, "NewClient")
+			assert.ErrorContains(t, err, c.says)
+			assert.Nil(t, client)
+		})
+	}
+}
+
+func TestGatewayPublicKey(t *testing.T) {
+	for version, bits := range map[ksher.SignVersion]int{ksher.SignV1: 512, ksher.SignV2: 2048} {
+		key := ksher.GatewayPublicKey(version)
+		assert.Equal(t, bits, key.N.BitLen())
+		assert.Equal(t, 65537, key.E)
+		want := new(big.Int).Set(key.N)
+		key.N.SetInt64(1)
+		key.E = 3
+		again := ksher.GatewayPublicKey(version)
+		assert.Zero(t, want.Cmp(again.N))
+		assert.Equal(t, 65537, again.E)
+	}
+	for _, version := range []ksher.SignVersion{0, 3, -1} {
+		assert.Nil(t, ksher.GatewayPublicKey(version))
+	}
+}
+
+// secretsOf lists the ways in which fmt would write the secret numbers of a
+// key. Each is cut to 16 digits, so that a part of one is found as well.
+func secretsOf(key *rsa.PrivateKey) []string {
+	var secrets []string
+	for _, n := range append([]*big.Int{key.D}, key.Primes...) {
+		for _, bytes := range [][]byte{n.Bytes(), n.FillBytes(make([]byte, key.Size()))} {
+			list := fmt.Sprint(bytes)
+			secrets = append(secrets, strings.Trim(list, "[]")[:32], fmt.Sprintf("%#v", bytes)[10:40])
+		}
+		secrets = append(secrets, n.Text(10)[:16], n.Text(16)[:16], strings.ToUpper(n.Text(16)[:16]),
+			hex.EncodeToString([]byte(n.Text(10)))[:16], fmt.Sprintf("%#x", n.Bits()[0]), fmt.Sprint(n.Bits()[0]))
+	}
+	return secrets
+}
+
+func TestKeysAreNotPrinted(t *testing.T) {
+	for _, bits := range []int{512, 1024} {
+		key, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
+		require.NoError(t, err)
+		client, err := ksher.NewClient(testAppID, key)
+		require.NoError(t, err)
+		type shop struct {
+			Client  *ksher.Client
+			private ksher.Client
+			key     crypto.Signer
+		}
+		values := map[string]any{
+			"client": client, "client by value": *client, "client in a struct": shop{client, *client, nil},
+			"pointer to that": &shop{client, *client, nil}, "client in an error": fmt.Errorf("%v %+v", client, *client),
+		}
+		if bits < 1024 { // A longer one is crypto/rsa's type, which prints itself.
+			values["key"] = key
+			values["key in a struct"] = shop{key: key}
+			values["keys"] = []crypto.Signer{key, key}
+		}
+		for name, value := range values {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
+				printed := fmt.Sprintf(verb, value)
+				for _, secret := range secretsOf(rsaKey(t, bits)) {
+					assert.NotContains(t, printed, secret, "%s of %s", verb, name)
+				}
+			}
+		}
+		assert.Equal(t, "ksher.Client("+testAppID+")", fmt.Sprintf("%+v", client))
+		assert.Equal(t, "ksher.Client("+testAppID+")", fmt.Sprintf("%#v", *client))
+		// A search that finds nothing anywhere would prove nothing.
+		for _, verb := range []string{"%v", "%x", "%d"} {
+			printed := fmt.Sprintf(verb, rsaKey(t, bits))
+			assert.True(t, slices.ContainsFunc(secretsOf(rsaKey(t, bits)), func(s string) bool { return strings.Contains(printed, s) }))
+		}
+	}
+}
+
+// The mode is set before the program starts, so that this test starts itself.
+func TestFIPSOnlyMode(t *testing.T) {
+	const variable = "KSHER_TEST_FIPS_ONLY"
+	if os.Getenv(variable) == "" {
+		program, err := os.Executable()
+		require.NoError(t, err)
+		cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestFIPSOnlyMode$", "-test.v")
+		cmd.Env = append(os.Environ(), variable+"=1", "GODEBUG=fips140=only")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Contains(t, string(out), "--- PASS: TestFIPSOnlyMode")
+		return
+	}
+	require.True(t, fips140.Enabled())
+	require.Panics(t, func() { md5.Sum(nil) })
+
+	for _, bits := range []int{512, 2048} {
+		client, err := ksher.NewClient(testAppID, rsaKey(t, bits))
+		assert.ErrorContains(t, err, "fips140=only")
+		assert.Nil(t, client)
+	}
+	for _, version := range []ksher.SignVersion{ksher.SignV1, ksher.SignV2} {
+		verifier := ksher.NewVerifier(ksher.GatewayPublicKey(version))
+		v := readVectors(t, "testdata/published-v1.json")[0]
+		err := verifier.Verify(v.Data, v.Sign)
+		assert.ErrorIs(t, err, ksher.ErrSignature)
+		assert.ErrorContains(t, err, "fips140=only")
+
+		body := fmt.Sprintf(`{"code":0,"data":%s,"sign":%q}`, v.Data, v.Sign)
+		_, err = ksher.ParseNotification([]byte(body), verifier)
+		assert.ErrorIs(t, err, ksher.ErrSignature)
+		assert.ErrorContains(t, err, "fips140=only")
+	}
+	// What NewClient didn't make doesn't sign, either.
+	_, err := new(ksher.Client).GatewayOrderQuery(context.Background(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "1"})
+	assert.Error(t, err)
+}
+
+// failingSigner is a key that is out of reach, as one in an HSM may be.
+type failingSigner struct {
+	crypto.Signer
+	err error
+}
+
+func (s failingSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return nil, s.err }
+
+func TestSignerThatFails(t *testing.T) {
+	cause := errors.New("the HSM is gone")
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("something was sent without a signature")
+	}))
+	defer server.Close()
+	client, err := ksher.NewClient(testAppID, failingSigner{rsaKey(t, 1024), cause}, ksher.WithMerchantURL(server.URL))
+	require.NoError(t, err)
+	_, err = client.OrderClose(t.Context(), &ksher.OrderCloseRequest{MchOrderNo: "1"})
+	assert.ErrorIs(t, err, cause)
+	assert.ErrorContains(t, err, "nothing was sent")
+	assert.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+}
