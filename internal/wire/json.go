@@ -509,7 +509,9 @@ func AppendSignText(dst []byte, members []Member, only []string, titled bool) []
 			dst = append(dst, spelling(m.Value.Raw[0], titled)...)
 		case Array, Object:
 			p := parser{data: m.Value.Raw}
-			dst = p.appendCompact(dst)
+			// Into a buffer of its own: a recursive function would force dst to
+			// the heap, also for the flat data of nearly every answer.
+			dst = append(dst, p.appendCompact(nil)...)
 		case String, Number:
 			dst = append(dst, m.Value.Text()...)
 		}
