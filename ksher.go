@@ -63,6 +63,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/channels"
 )
 
 // Version is the version of this package. It is part of the User-Agent.
@@ -144,31 +146,8 @@ const (
 	ChannelSCBQRCard Channel = "scb_qrcard"
 )
 
-// isCard tells the channels that end at a card, whose refunds go by the
-// ksher_order_no. The guide says so of cards; that instalments on a card count
-// as well isn't documented, and both numbers are accepted there.
-func (c Channel) isCard() bool {
-	return c == ChannelCard || strings.HasSuffix(string(c), "card") && c != ChannelSCBQRCard || strings.HasSuffix(string(c), "_instal")
-}
-
-// gatewayMinimum is the smallest amount in THB cents of a channel on the
-// checkout page.
-var gatewayMinimum = map[Channel]Amount{
-	ChannelPromptPay:       1_00,
-	ChannelSCBQRCard:       1_00,
-	ChannelAtome:           20_00,
-	ChannelSCBEasy:         20_00,
-	ChannelBBLDeeplink:     20_00,
-	ChannelBAYBankDeeplink: 20_00,
-	ChannelKPlus:           20_00,
-	ChannelKTCInstal:       3000_00,
-	ChannelKBankInstal:     3000_00,
-	ChannelKCCInstal:       3000_00,
-	ChannelKFCInstal:       3000_00,
-}
-
-// nativeMinimum is the smallest amount in THB cents of any native_pay channel.
-const nativeMinimum Amount = 1_00
+// facts is what Ksher's guides say about the channel.
+func (c Channel) facts() channels.Channel { return channels.Lookup(string(c)) }
 
 // Result is where an order stands. In the answer to a close, cancel or refund
 // it says instead whether that was accepted: [ResultSuccess] there doesn't mean

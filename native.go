@@ -8,6 +8,8 @@ import (
 	"mime"
 	"net/url"
 	"strings"
+
+	"github.com/ksher-go/ksher/internal/channels"
 )
 
 // ImgType is a format of the QR code's image.
@@ -71,7 +73,7 @@ func (r *NativePayRequest) check(c *checker) {
 	c.amount("total_fee", r.TotalFee)
 	c.feeType(r.FeeType)
 	c.channel("channel", r.Channel)
-	c.minimum(r.Channel, nativeMinimum, r.TotalFee, r.FeeType)
+	c.minimum(r.Channel, channels.NativeMinimum, r.TotalFee, r.FeeType)
 	c.httpURL("notify_url", r.NotifyURL)
 	c.httpURL("redirect_url", r.RedirectURL)
 	c.oneOf("img_type", string(r.ImgType), string(ImgPNG), string(ImgSVG))

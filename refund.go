@@ -60,8 +60,8 @@ func (r *OrderRefundRequest) check(c *checker) {
 	switch {
 	case r.Channel == ChannelCard && r.KsherOrderNo == "":
 		c.problem("ksher_order_no", "is required to refund a card payment")
-	case r.Channel == ChannelPromptPay:
-		c.problem("channel", "is promptpay, which has no refunds through the API: pay the buyer back in another way")
+	case r.Channel != "" && !r.Channel.facts().Refund:
+		c.problem("channel", "is %s, which has no refunds through the API: pay the buyer back in another way", r.Channel)
 	}
 }
 
@@ -187,14 +187,14 @@ func (c *Client) RefundGatewayOrder(ctx context.Context, req *RefundGatewayOrder
 		check.problem("mch_order_no", "is an order that is not paid: its result is %s", clipText(string(order.Result)))
 	case req.RefundFee > order.TotalFee:
 		check.problem("refund_fee", "is %v, and only %v %s were paid", req.RefundFee, order.TotalFee, clipText(order.FeeType))
-	case order.KsherOrderNo == "" && (order.PayMchOrderNo == "" || order.Channel.isCard()):
+	case order.KsherOrderNo == "" && (order.PayMchOrderNo == "" || order.Channel.facts().Card):
 		check.problem("mch_order_no", "is an order whose number at the merchant host the gateway did not tell: refund it on the merchant platform")
 	}
 	if len(check.problems) > 0 {
 		return nil, &ValidationError{Operation: orderRefund.name, OrderNo: req.MchOrderNo, Fields: check.problems}
 	}
 	refund.TotalFee, refund.FeeType, refund.Channel = order.TotalFee, order.FeeType, order.Channel
-	if order.Channel.isCard() || order.PayMchOrderNo == "" {
+	if order.Channel.facts().Card || order.PayMchOrderNo == "" {
 		refund.KsherOrderNo = order.KsherOrderNo
 	} else {
 		refund.MchOrderNo = order.PayMchOrderNo
@@ -233,8 +233,8 @@ type RefundQueryRequest struct {
 	KsherRefundNo string `url:"ksher_refund_no,omitempty"`
 	// ChannelRefundNo is the channel's number of the refund.
 	ChannelRefundNo string `url:"channel_refund_no,omitempty"`
-	// Channel is how the order was paid. PromptPay and Alipay have no refund
-	// query.
+	// Channel is how the order was paid. PromptPay, Alipay and Alipay+ have no
+	// refund query.
 	Channel Channel `url:"channel,omitempty"`
 	// TotalFee is what the order cost, in cents of FeeType.
 	TotalFee Amount `url:"total_fee,omitempty"`
@@ -256,7 +256,7 @@ func (r *RefundQueryRequest) check(c *checker) {
 		c.problem("mch_refund_no", "is required, or ksher_refund_no, or channel_refund_no")
 	}
 	c.number("mch_refund_no", r.MchRefundNo)
-	if r.Channel == ChannelPromptPay || r.Channel == ChannelAlipay {
+	if r.Channel != "" && !r.Channel.facts().RefundQuery {
 		c.problem("channel", "is %s, which has no refund query", r.Channel)
 	}
 	if r.TotalFee != 0 {
@@ -336,7 +336,7 @@ type RefundQueryResponse struct {
 var refundQuery = &operation{name: "refund_query", host: onMerchant, query: true}
 
 // RefundQuery calls refund_query: it asks where an order's refunds stand.
-// PromptPay and Alipay don't offer it.
+// PromptPay, Alipay and Alipay+ don't offer it.
 //
 // It changes nothing and may be repeated at will. An answer about another
 // mch_order_no than the one asked for is [ErrOtherOrder].
