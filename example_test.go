@@ -258,6 +258,7 @@ func ExampleNewWebhookHandler() {
 	gateway, client := startGateway()
 	defer gateway.Close()
 
+	paid := make(chan struct{})
 	handler := ksher.NewWebhookHandler(client, func(_ context.Context, n *ksher.Notification) error {
 		// Look the order up in your database, compare, and mark it as paid. The
 		// same notification may come again: do nothing twice.
@@ -265,6 +266,7 @@ func ExampleNewWebhookHandler() {
 			return err
 		}
 		fmt.Println("paid:", n.MchOrderNo, n.TotalFee)
+		close(paid)
 		return nil
 	})
 	// In production: http.Handle("/ksher/notify", handler)
@@ -275,9 +277,7 @@ func ExampleNewWebhookHandler() {
 	req.MchNotifyURL = shop.URL + "/ksher/notify"
 	client.GatewayPay(context.Background(), req)
 	gateway.Pay("A-1006", ksher.ChannelTrueMoney)
-	if err := gateway.Deliver(context.Background(), "A-1006"); err != nil {
-		log.Fatal(err)
-	}
+	<-paid // The gateway notifies by itself.
 	// Output: paid: A-1006 150.50
 }
 

@@ -81,7 +81,7 @@ func Verifier() *ksher.Verifier {
 //
 // It panics if data can't be written as a JSON object.
 func SignedResponse(data any) []byte {
-	return envelope(data, ksher.SignV1)
+	return envelope(data, ksher.SignV1, time.Now())
 }
 
 // SignedNotification returns a notification with that data, signed by the local
@@ -92,7 +92,7 @@ func SignedResponse(data any) []byte {
 // It panics if data can't be written as a JSON object, or if the target is not
 // an address.
 func SignedNotification(target string, data any) *http.Request {
-	req, err := http.NewRequest(http.MethodPost, target, strings.NewReader(string(envelope(data, ksher.SignV1))))
+	req, err := http.NewRequest(http.MethodPost, target, strings.NewReader(string(envelope(data, ksher.SignV1, time.Now()))))
 	if err != nil {
 		panic(fmt.Sprintf("kshertest: SignedNotification: %v", err))
 	}
@@ -104,7 +104,7 @@ func SignedNotification(target string, data any) *http.Request {
 var zone = time.FixedZone("UTC+7", 7*60*60)
 
 // envelope writes an answer of code 0 around signed data.
-func envelope(data any, version ksher.SignVersion) []byte {
+func envelope(data any, version ksher.SignVersion, at time.Time) []byte {
 	text, err := dataText(data)
 	if err != nil {
 		panic(fmt.Sprintf("kshertest: the data of an answer: %v", err))
@@ -117,7 +117,7 @@ func envelope(data any, version ksher.SignVersion) []byte {
 		"status_msg":  "",
 		"lang":        "en",
 		"version":     "3.0.0",
-		"time_stamp":  timeStamp(),
+		"time_stamp":  timeStamp(at),
 		"data":        json.RawMessage(text),
 		"sign":        signData(text, version),
 	})
@@ -143,9 +143,9 @@ func signData(data []byte, version ksher.SignVersion) string {
 	return hex.EncodeToString(sign)
 }
 
-// timeStamp is the moment of an answer. Ksher writes it in UTC+8.
-func timeStamp() string {
-	return time.Now().In(time.FixedZone("", 8*60*60)).Format(time.RFC3339)
+// timeStamp writes the moment of an answer. Ksher does it in UTC+8.
+func timeStamp(at time.Time) string {
+	return at.In(time.FixedZone("", 8*60*60)).Format(time.RFC3339)
 }
 
 func marshal(v any) []byte {

@@ -1,7 +1,7 @@
 // Package kshertest is a Ksher gateway that runs inside your test or program,
 // because Ksher has no public test account. It keeps orders, checks signatures
-// and parameters, refuses with Ksher's codes, signs what it says, and lets you
-// play the buyer.
+// and parameters, refuses with Ksher's codes, signs what it says, notifies on
+// Ksher's schedule, misbehaves on request, and lets you play the buyer.
 //
 // In a test, one line gives a gateway and a client that talks to it:
 //
@@ -11,9 +11,13 @@
 //	err = gw.Pay(req.MchOrderNo, ksher.ChannelTrueMoney) // The buyer pays.
 //	err = gw.Deliver(ctx, req.MchOrderNo)                // Ksher notifies you.
 //
-// In a program, [Start] does the same without a test. Without any server,
-// [SignedResponse] makes the body of a correctly signed answer for a mock, and
-// [SignedNotification] a correctly signed notification for a handler.
+// The clock of such a gateway stands still until [Gateway.Advance] moves it, and
+// nothing happens by itself. In a program, [Start] gives one that runs in real
+// time and notifies by itself.
+//
+// Without any server, [SignedResponse] makes the body of a correctly signed
+// answer for a mock, and [SignedNotification] a correctly signed notification
+// for a handler.
 //
 // What Ksher doesn't document is decided here as seems likely, and the
 // docstrings say so. Don't rely on it where it matters: the codes of a refusal,
@@ -26,6 +30,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,31 +44,90 @@ type Gateway struct {
 
 	url       string
 	server    *http.Server
-	served    chan struct{}
+	running   sync.WaitGroup
+	posting   sync.WaitGroup
+	stop      context.CancelFunc
 	transport *http.Transport
+	woken     chan struct{}
+	options
 
 	mu sync.Mutex
-	// skew is how far Advance has moved the clock.
-	skew   time.Duration
-	serial int
-	// orders has each order under each of its numbers.
+	// started is when the gateway's clock began, by the real one, and skew how
+	// far it has been moved since.
+	started time.Time
+	skew    time.Duration
+	serial  int
+	// list has the orders as they came, orders each under each of its numbers.
+	list   []*order
 	orders map[number]*order
 	// refundNos has the refund numbers that were used.
 	refundNos map[string]bool
+	faults    []Fault
+	requests  []Request
 }
 
-// TB is the part of [testing.TB] that [New] needs.
+// options are what the Options set.
+type options struct {
+	client  []ksher.Option
+	account Account
+	address string
+	// speed is how much faster than the real clock the gateway's runs, 0 for one
+	// that stands still.
+	speed     float64
+	maxOrders int
+}
+
+// Option sets up a [Gateway].
+type Option func(*options)
+
+// WithClientOptions passes options to the gateway's Client.
+func WithClientOptions(opts ...ksher.Option) Option {
+	return func(o *options) { o.client = append(o.client, opts...) }
+}
+
+// Account is a kind of merchant account, which decides the channels of
+// native_pay.
+//
+// Source: Ksher's KIOSK (C Scan B) Integration Guide.
+type Account string
+
+// Kinds of account.
+const (
+	AnyAccount     Account = ""        // AnyAccount has the channels of both.
+	OfflineAccount Account = "offline" // OfflineAccount is for shops with a counter.
+	OnlineAccount  Account = "online"  // OnlineAccount is for websites.
+)
+
+// WithAccount sets the merchant's kind of account, [AnyAccount] by default.
+func WithAccount(a Account) Option { return func(o *options) { o.account = a } }
+
+// WithAddress sets where the gateway listens, a free port of the loopback
+// interface by default. Whoever can reach the address can pay and refund orders
+// on it.
+func WithAddress(address string) Option { return func(o *options) { o.address = address } }
+
+// WithSpeed lets the gateway's clock run that many times faster than the real
+// one, so that a day of notifications takes a minute at 1440.
+func WithSpeed(times float64) Option { return func(o *options) { o.speed = times } }
+
+// WithMaxOrders bounds how many orders the gateway keeps, 10,000 by default. It
+// forgets the oldest first.
+func WithMaxOrders(n int) Option { return func(o *options) { o.maxOrders = n } }
+
+// TB is the part of [testing.TB] that this package needs.
 type TB interface {
 	Helper()
+	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 	Cleanup(func())
 }
 
-// New starts a gateway for a test, and closes it when the test ends. The
-// options go to its Client.
-func New(tb TB, opts ...ksher.Option) *Gateway {
+// New starts a gateway for a test, and closes it when the test ends. Its clock
+// stands still until [Gateway.Advance] moves it, and it notifies only then or
+// when [Gateway.Deliver] says so.
+func New(tb TB, opts ...Option) *Gateway {
 	tb.Helper()
-	gw, err := Start(opts...)
+	gw, err := start(0, opts)
 	if err != nil {
 		tb.Fatalf("%v", err)
 		return nil
@@ -72,42 +136,55 @@ func New(tb TB, opts ...ksher.Option) *Gateway {
 	return gw
 }
 
-// Start starts a gateway on a free port of the loopback interface. The options
-// go to its Client. Close it when you are done.
-func Start(opts ...ksher.Option) (*Gateway, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("kshertest: %w", err)
-	}
-	gw := &Gateway{
-		url:       "http://" + listener.Addr().String(),
-		served:    make(chan struct{}),
+// Start starts a gateway that runs in real time and notifies by itself, on a
+// free port of the loopback interface unless told otherwise. Close it when you
+// are done.
+func Start(opts ...Option) (*Gateway, error) { return start(1, opts) }
+
+func start(speed float64, opts []Option) (*Gateway, error) {
+	g := &Gateway{
+		options:   options{address: "127.0.0.1:0", speed: speed, maxOrders: 10_000},
 		transport: &http.Transport{MaxIdleConnsPerHost: 32},
+		woken:     make(chan struct{}, 1),
+		started:   time.Now().Truncate(time.Second),
 		orders:    make(map[number]*order),
 		refundNos: make(map[string]bool),
 	}
-	gw.server = &http.Server{Handler: gw.handler(), ReadHeaderTimeout: 10 * time.Second}
-	gw.Client, err = gw.NewClient(opts...)
+	for _, opt := range opts {
+		opt(&g.options)
+	}
+	if g.speed < 0 || g.maxOrders < 1 {
+		return nil, fmt.Errorf("kshertest: a speed of %v and room for %d orders make no gateway", g.speed, g.maxOrders)
+	}
+	listener, err := net.Listen("tcp", g.address)
 	if err != nil {
+		return nil, fmt.Errorf("kshertest: %w", err)
+	}
+	g.url = "http://" + listener.Addr().String()
+	if g.Client, err = g.NewClient(g.client...); err != nil {
 		listener.Close()
 		return nil, err
 	}
-	go func() {
-		defer close(gw.served)
-		gw.server.Serve(listener)
-	}()
-	return gw, nil
+	g.server = &http.Server{Handler: g.handler(), ReadHeaderTimeout: 10 * time.Second}
+	var ctx context.Context
+	ctx, g.stop = context.WithCancel(context.Background())
+	g.running.Go(func() { g.server.Serve(listener) })
+	if g.speed > 0 {
+		g.running.Go(func() { g.deliverAll(ctx) })
+	}
+	return g, nil
 }
 
 // Close ends the gateway and its connections. It leaves no goroutine behind.
 func (g *Gateway) Close() {
+	g.stop()
 	g.transport.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := g.server.Shutdown(ctx); err != nil {
 		g.server.Close()
 	}
-	<-g.served
+	g.running.Wait()
 }
 
 // NewClient returns another client for the gateway, signing as the merchant
@@ -125,55 +202,85 @@ func (g *Gateway) NewClient(opts ...ksher.Option) (*ksher.Client, error) {
 // requests of your own and for [ksher.WithHTTPClient].
 func (g *Gateway) HTTPClient() *http.Client { return &http.Client{Transport: g.transport} }
 
+// URL is the address of the gateway without a path.
+func (g *Gateway) URL() string { return g.url }
+
 // GatewayURL is the address for [ksher.WithGatewayURL].
 func (g *Gateway) GatewayURL() string { return g.url + "/api" }
 
 // MerchantURL is the address for [ksher.WithMerchantURL].
 func (g *Gateway) MerchantURL() string { return g.url + "/KsherPay" }
 
-// Advance moves the gateway's clock forward, so that orders expire.
-func (g *Gateway) Advance(d time.Duration) {
+// Now is the time of the gateway's clock, in whole seconds.
+func (g *Gateway) Now() time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.skew += d
+	return g.now().Truncate(time.Second)
 }
 
-// now is the gateway's time. The caller holds g.mu.
-func (g *Gateway) now() time.Time { return time.Now().Add(g.skew).Truncate(time.Second) }
+// now is the time of the gateway's clock. The caller holds g.mu.
+func (g *Gateway) now() time.Time {
+	passed := time.Duration(float64(time.Since(g.started)) * g.speed)
+	return g.started.Add(passed + g.skew)
+}
 
-// ErrNotPayable is what Pay and Fail return for an order that the buyer can't
-// pay, because it is paid, expired, closed or cancelled.
+// ErrNotPayable is what Begin, Pay, Fail and the like return for an order that
+// the buyer can't pay, because it is paid, expired, closed or cancelled.
 var ErrNotPayable = errors.New("the order can't be paid")
 
 // ErrNoOrder means that the gateway has no order of that number.
 var ErrNoOrder = errors.New("there is no such order")
 
-// Pay plays the buyer who pays an order through one of its channels. An empty
-// channel stands for the order's first one. As in reality, an order that was
-// cancelled can still be paid by a QR code that the buyer saved.
+// Begin plays the buyer who has chosen a channel and is typing a PIN or an OTP,
+// by the order's first channel if none is given. The order is then USERPAYING,
+// and one by card can't be cancelled.
+func (g *Gateway) Begin(mchOrderNo string, channel ksher.Channel) error {
+	return g.change("Begin", mchOrderNo, func(o *order) error { return o.begin(channel, g.now()) })
+}
+
+// GiveUp plays the buyer who goes back from a channel without paying.
+func (g *Gateway) GiveUp(mchOrderNo string) error {
+	return g.change("GiveUp", mchOrderNo, func(o *order) error { return o.giveUp(g.now()) })
+}
+
+// Pay plays the buyer who pays an order through one of its channels: without
+// one, through the channel that was begun or else the order's first. As in
+// reality, an order that was cancelled can still be paid by a QR code that the
+// buyer saved.
 func (g *Gateway) Pay(mchOrderNo string, channel ksher.Channel) error {
-	return g.withOrder("Pay", mchOrderNo, func(o *order) error {
-		if err := o.pay(channel, g.now()); err != nil {
-			return err
-		}
-		o.channelOrderNo = g.nextNo("4200", 28)
-		g.orders[number{"channel_order_no", o.channelOrderNo}] = o
-		return nil
-	})
+	return g.change("Pay", mchOrderNo, func(o *order) error { return g.pay(o, channel) })
+}
+
+// pay is what a payment brings about. The caller holds g.mu.
+func (g *Gateway) pay(o *order, channel ksher.Channel) error {
+	if err := o.pay(channel, g.now()); err != nil {
+		return err
+	}
+	o.ChannelOrderNo = g.nextNo("4200", 28)
+	g.orders[number{"channel_order_no", o.ChannelOrderNo}] = o
+	g.announce(o)
+	return nil
 }
 
 // Fail plays the buyer whose payment fails for good.
 func (g *Gateway) Fail(mchOrderNo string) error {
-	return g.withOrder("Fail", mchOrderNo, func(o *order) error { return o.fail(g.now()) })
+	return g.change("Fail", mchOrderNo, func(o *order) error { return o.fail(g.now()) })
 }
 
 // Expire ends the time to pay an order.
 func (g *Gateway) Expire(mchOrderNo string) error {
-	return g.withOrder("Expire", mchOrderNo, func(o *order) error {
-		if o.state(g.now()) != Created {
-			return fmt.Errorf("%w: it is %s", ErrNotPayable, o.state(g.now()))
+	return g.change("Expire", mchOrderNo, func(o *order) error { return o.expire(g.now()) })
+}
+
+// Settle plays Ksher paying the merchant out: a paid order can no longer be
+// refunded through the API.
+func (g *Gateway) Settle(mchOrderNo string) error {
+	return g.change("Settle", mchOrderNo, func(o *order) error {
+		if o.PaidAt.IsZero() {
+			return fmt.Errorf("it is %s, not paid", o.state(g.now()))
 		}
-		o.expires = g.now()
+		o.Settled = true
+		o.note(g.now(), "settled")
 		return nil
 	})
 }
@@ -182,15 +289,26 @@ func (g *Gateway) Expire(mchOrderNo string) error {
 // gateway_pay or native_pay.
 func (g *Gateway) Order(mchOrderNo string) (Order, error) {
 	var view Order
-	err := g.withOrder("Order", mchOrderNo, func(o *order) error {
+	err := g.change("Order", mchOrderNo, func(o *order) error {
 		view = o.view(g.now())
 		return nil
 	})
 	return view, err
 }
 
-// withOrder runs a function on an order under the lock.
-func (g *Gateway) withOrder(what, mchOrderNo string, fn func(*order) error) error {
+// Orders returns the gateway's view of all orders, in the order they came.
+func (g *Gateway) Orders() []Order {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	views := make([]Order, len(g.list))
+	for i, o := range g.list {
+		views[i] = o.view(g.now())
+	}
+	return views
+}
+
+// change runs a function on an order under the lock.
+func (g *Gateway) change(what, mchOrderNo string, fn func(*order) error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	o := g.orders[number{"own", mchOrderNo}]
@@ -208,6 +326,32 @@ func (g *Gateway) withOrder(what, mchOrderNo string, fn func(*order) error) erro
 // the merchant gave, "uuid" for the one in the address of the checkout page, and
 // for the numbers of the merchant host the parameter that has it.
 type number struct{ kind, no string }
+
+func (o *order) numbers() []number {
+	all := []number{
+		{"own", o.MchOrderNo}, {"uuid", o.UUID}, {"mch_order_no", o.merchantHostNo()},
+		{"ksher_order_no", o.KsherOrderNo}, {"channel_order_no", o.ChannelOrderNo},
+	}
+	return slices.DeleteFunc(all, func(n number) bool { return n.no == "" })
+}
+
+// add keeps an order, forgetting the oldest ones if there are too many. The
+// caller holds g.mu.
+func (g *Gateway) add(o *order) {
+	for len(g.list) >= g.maxOrders {
+		for _, n := range g.list[0].numbers() {
+			delete(g.orders, n)
+		}
+		for _, r := range g.list[0].Refunds {
+			delete(g.refundNos, r.MchRefundNo)
+		}
+		g.list = slices.Delete(g.list, 0, 1)
+	}
+	g.list = append(g.list, o)
+	for _, n := range o.numbers() {
+		g.orders[n] = o
+	}
+}
 
 // nextNo returns a number of that many digits that begins with the prefix and
 // doesn't come again. The caller holds g.mu.

@@ -13,54 +13,265 @@ import (
 	"github.com/ksher-go/ksher"
 )
 
+// schedule has the times between one attempt to notify and the next: 12
+// repetitions over 29 hours.
+//
+// Source: the notification page of Ksher's API documentation.
+var schedule = []time.Duration{
+	time.Second, 2 * time.Second, 2 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute,
+	10 * time.Minute, time.Hour, 3 * time.Hour, 5 * time.Hour, 8 * time.Hour, 12 * time.Hour,
+}
+
+// watching is how long Ksher watches an order. A payment after that isn't
+// announced.
+const watching = 2 * time.Hour
+
 // ErrNotAccepted means that the merchant didn't answer a notification with
 // {"result":"SUCCESS","msg":"OK"}.
 var ErrNotAccepted = errors.New("the merchant did not accept the notification")
 
-// Notification returns the notification of an order as the request that the
-// gateway would post to its mch_notify_url or notify_url, with a body that
-// shows where the order stands now. The gateway itself only announces payments.
-func (g *Gateway) Notification(mchOrderNo string) (*http.Request, error) {
-	var req *http.Request
-	err := g.withOrder("Notification", mchOrderNo, func(o *order) error {
-		kind := "notify_url"
-		if o.gateway {
-			kind = "mch_notify_url"
-		}
-		target := o.params.Get(kind)
-		if target == "" {
-			return fmt.Errorf("it was created without a %s", kind)
-		}
-		body := envelope(&ksher.GatewayOrderQueryResponse{Order: o.query(g.now())}, ksher.SignV1)
-		var err error
-		if req, err = http.NewRequest(http.MethodPost, target, bytes.NewReader(body)); err != nil {
-			return err
-		}
-		req.Header.Set("Content-Type", "text/plain;charset=utf-8")
-		return nil
-	})
-	return req, err
+// ErrNoNotification means that an order has no notification to deliver: it
+// isn't paid, was created without an address for one, or was paid after the two
+// hours that Ksher watches an order.
+var ErrNoNotification = errors.New("the order has no notification")
+
+// notice is the notification of a payment on its way to the merchant.
+type notice struct {
+	Target string
+	// Body was made when the order was paid, and is the same in each attempt.
+	Body []byte
+	// Attempts is how many were made.
+	Attempts int
+	// Due is when the next attempt is to be made, zero if there is none.
+	Due time.Time
+	// busy is set during an attempt.
+	busy bool
 }
 
-// Deliver posts the notification of an order to the merchant, once, and waits
-// for the answer. Any answer but the one that Ksher documents is
-// [ErrNotAccepted].
+// Delivery is an attempt to notify the merchant.
+type Delivery struct {
+	// At is when, by the gateway's clock.
+	At time.Time
+	// Attempt counts from 1.
+	Attempt int
+	// Status is the HTTP status of the answer, 0 if there was none.
+	Status int
+	// Answer is the beginning of the answer, or what went wrong instead.
+	Answer string
+	// Accepted says that the merchant accepted it.
+	Accepted bool
+	// Fault is the fault that was injected into it.
+	Fault FaultKind
+}
+
+// maxDeliveries bounds the log of an order's notifications.
+const maxDeliveries = 100
+
+// announce makes the notification of an order that was just paid. The caller
+// holds g.mu.
+func (g *Gateway) announce(o *order) {
+	target := o.Params.Get("notify_url")
+	if o.Gateway {
+		target = o.Params.Get("mch_notify_url")
+	}
+	if target == "" || g.now().Sub(o.Created) > watching {
+		return
+	}
+	answer := &ksher.GatewayOrderQueryResponse{Order: o.query(g.now())}
+	answer.NonceStr = newUUID()
+	o.Notice = &notice{Target: target, Body: envelope(answer, ksher.SignV1, g.now()), Due: g.now()}
+	g.wake()
+}
+
+// Deliver makes the next attempt to notify the merchant of a payment now,
+// without waiting for its time. An order whose notification was accepted is
+// notified once more, as a repetition that Ksher had sent already. Any answer
+// but the one that Ksher documents is [ErrNotAccepted].
 func (g *Gateway) Deliver(ctx context.Context, mchOrderNo string) error {
-	req, err := g.Notification(mchOrderNo)
-	if err != nil {
-		return err
+	o, err := g.take(mchOrderNo)
+	if err == nil {
+		err = g.attempt(ctx, o)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	resp, err := g.HTTPClient().Do(req.WithContext(ctx))
 	if err != nil {
-		return fmt.Errorf("kshertest: Deliver: order %q: %w: %w", mchOrderNo, ErrNotAccepted, err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	var answer struct{ Result, Msg string }
-	if err != nil || json.Unmarshal(body, &answer) != nil || resp.StatusCode != http.StatusOK || answer.Result != "SUCCESS" || answer.Msg != "OK" {
-		return fmt.Errorf("kshertest: Deliver: order %q: %w: it answered HTTP %d, %.200q", mchOrderNo, ErrNotAccepted, resp.StatusCode, body)
+		return fmt.Errorf("kshertest: Deliver: order %q: %w", mchOrderNo, err)
 	}
 	return nil
+}
+
+// take marks the notification of an order as being delivered.
+func (g *Gateway) take(mchOrderNo string) (*order, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o := g.orders[number{"own", mchOrderNo}]
+	switch {
+	case o == nil:
+		return nil, ErrNoOrder
+	case o.Notice == nil:
+		return nil, ErrNoNotification
+	}
+	o.Notice.busy = true
+	return o, nil
+}
+
+// attempt posts a notification that was taken, and plans the next attempt.
+func (g *Gateway) attempt(ctx context.Context, o *order) error {
+	g.mu.Lock()
+	n := o.Notice
+	fault := g.nextFault(notify)
+	body := fault.spoilNotification(n.Body)
+	if fault.Kind == FaultOtherKey {
+		answer := &ksher.GatewayOrderQueryResponse{Order: o.query(g.now())}
+		body = envelope(answer, fault.version(ksher.SignV1), g.now())
+	}
+	postponed := fault.Kind == FaultLate || fault.Kind == FaultReorder
+	if postponed {
+		n.Due, n.busy = g.now().Add(fault.Delay), false
+		if fault.Kind == FaultReorder {
+			n.Due = g.now().Add(time.Millisecond)
+		}
+		g.wake()
+	}
+	g.mu.Unlock()
+	if postponed {
+		return nil
+	}
+
+	times := 1
+	if fault.Kind == FaultDuplicate {
+		times = 2
+	}
+	var err error
+	for range times {
+		status, answer, postErr := g.post(ctx, n.Target, body)
+		err = postErr
+		g.mu.Lock()
+		n.Attempts++
+		delivery := Delivery{At: g.now(), Attempt: n.Attempts, Status: status, Answer: answer, Accepted: err == nil, Fault: fault.Kind}
+		if len(o.Deliveries) < maxDeliveries {
+			o.Deliveries = append(o.Deliveries, delivery)
+		}
+		n.busy, n.Due = false, time.Time{}
+		if err != nil && n.Attempts <= len(schedule) {
+			n.Due = delivery.At.Add(schedule[n.Attempts-1])
+		}
+		g.wake()
+		g.mu.Unlock()
+	}
+	return err
+}
+
+func (g *Gateway) post(ctx context.Context, target string, body []byte) (status int, answer string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
+	}
+	req.Header.Set("Content-Type", "text/plain;charset=utf-8")
+	resp, err := g.HTTPClient().Do(req)
+	if err != nil {
+		return 0, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	var said struct{ Result, Msg string }
+	if err != nil || json.Unmarshal(text, &said) != nil || resp.StatusCode != http.StatusOK || said.Result != "SUCCESS" || said.Msg != "OK" {
+		err = fmt.Errorf("%w: it answered HTTP %d, %.200q", ErrNotAccepted, resp.StatusCode, text)
+	}
+	return resp.StatusCode, string(text[:min(len(text), 200)]), err
+}
+
+// due takes the notification that is due first, not after the given time.
+func (g *Gateway) due(until time.Time) (first *order, when time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, o := range g.list {
+		n := o.Notice
+		if n == nil || n.busy || n.Due.IsZero() || n.Due.After(until) {
+			continue
+		}
+		if first == nil || n.Due.Before(when) {
+			first, when = o, n.Due
+		}
+	}
+	if first != nil {
+		first.Notice.busy = true
+	}
+	return first, when
+}
+
+// Advance moves the gateway's clock forward, and on the way delivers the
+// notifications that fall due, each at its time and in order. Orders expire by
+// the same clock.
+func (g *Gateway) Advance(d time.Duration) {
+	target := g.Now().Add(d)
+	for {
+		o, when := g.due(target)
+		if o == nil {
+			break
+		}
+		g.moveTo(when)
+		g.attempt(context.Background(), o)
+	}
+	g.moveTo(target)
+}
+
+// moveTo sets the clock, never back.
+func (g *Gateway) moveTo(t time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if ahead := t.Sub(g.now()); ahead > 0 {
+		g.skew += ahead
+	}
+}
+
+// wake tells the loop that delivers by itself that something may be due.
+func (g *Gateway) wake() {
+	select {
+	case g.woken <- struct{}{}:
+	default:
+	}
+}
+
+// maxPosts is how many notifications are on their way at once.
+const maxPosts = 16
+
+// deliverAll delivers notifications when they fall due, until ctx ends.
+func (g *Gateway) deliverAll(ctx context.Context) {
+	slots := make(chan struct{}, maxPosts)
+	for ctx.Err() == nil {
+		for {
+			slots <- struct{}{}
+			o, _ := g.due(g.Now())
+			if o == nil {
+				<-slots
+				break
+			}
+			g.posting.Go(func() {
+				defer func() { <-slots }()
+				g.attempt(ctx, o)
+			})
+		}
+		timer := time.NewTimer(g.untilDue())
+		select {
+		case <-g.woken:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	g.posting.Wait()
+}
+
+// untilDue is how long the loop can sleep.
+func (g *Gateway) untilDue() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	sleep := time.Minute
+	for _, o := range g.list {
+		if n := o.Notice; n != nil && !n.busy && !n.Due.IsZero() {
+			sleep = min(sleep, time.Duration(float64(n.Due.Sub(g.now()))/g.speed))
+		}
+	}
+	return max(sleep, time.Millisecond)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,12 +15,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/channels"
 	"github.com/ksher-go/ksher/internal/shortrsa"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // maxRequestBytes is far above what a request with every parameter needs.
-const maxRequestBytes = 1 << 20
+const maxRequestBytes = 64 << 10
 
 // operation is one of Ksher's operations as the gateway serves it.
 type operation struct {
@@ -30,6 +32,9 @@ type operation struct {
 	// answer, or a code that refuses.
 	serve func(g *Gateway, p url.Values) (data any, refusal ksher.Code)
 }
+
+// name is the operation's name, the last part of its path.
+func (op operation) name() string { return path.Base(op.path) }
 
 var operations = []operation{
 	{"/api/gateway_pay", []string{"mch_order_no", "mch_code", "total_fee", "fee_type", "channel_list", "product_name", "refer_url",
@@ -52,34 +57,86 @@ func (g *Gateway) handler() http.Handler {
 	return mux
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, op operation) {
-	w.Header().Set("Content-Type", "application/json")
-	params, code := readRequest(w, r, op)
-	if code != "" {
-		w.Write(callFailed(code))
-		return
-	}
+// Request is a request as the gateway received it.
+type Request struct {
+	// At is when, by the gateway's clock.
+	At time.Time
+	// Operation is its name.
+	Operation string
+	// Params has the parameters, the signature included.
+	Params url.Values
+	// SignText is the text that had to be signed.
+	SignText string
+	// Code is why it was refused, "" if it wasn't.
+	Code ksher.Code
+	// Fault is the fault that was injected into it.
+	Fault FaultKind
+}
+
+// maxRequests bounds the log of requests.
+const maxRequests = 200
+
+// Requests returns the last 200 requests, the oldest first.
+func (g *Gateway) Requests() []Request {
 	g.mu.Lock()
-	data, code := op.serve(g, params)
-	g.mu.Unlock()
-	if code != "" {
-		data = map[string]any{
-			"appid":     AppID,
-			"err_code":  string(code),
-			"err_msg":   message(code),
-			"nonce_str": params.Get("nonce_str"),
-			"result":    string(ksher.ResultFail),
-		}
-	}
+	defer g.mu.Unlock()
+	return slices.Clone(g.requests)
+}
+
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, op operation) {
+	params, code := readRequest(w, r, op)
 	version := ksher.SignV1
 	if r.Header.Get("ksher-sign-version") == "V2" {
 		version = ksher.SignV2
 	}
-	w.Write(envelope(data, version))
+	fault, answer := g.carryOut(op, params, code, version)
+	w.Header().Set("Content-Type", "application/json")
+	fault.spoil(w, r, answer)
 }
 
-// readRequest returns the parameters of a request that is signed and complete,
-// or the code that refuses it.
+// carryOut does what a request asks for, unless code or a fault refuses it, and
+// makes the answer.
+func (g *Gateway) carryOut(op operation, params url.Values, code ksher.Code, version ksher.SignVersion) (Fault, []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	fault := g.nextFault(op.name())
+	at := g.now()
+	if fault.Kind == FaultClockSkew {
+		at = at.Add(fault.Delay)
+	}
+	var answer []byte
+	switch {
+	case code != "":
+		answer = callFailed(code, at)
+	case fault.prevents():
+	default:
+		var data any
+		if code = fault.Code; code == "" {
+			data, code = op.serve(g, params)
+		}
+		if code != "" {
+			data = map[string]any{
+				"appid":     AppID,
+				"err_code":  string(code),
+				"err_msg":   message(code),
+				"nonce_str": params.Get("nonce_str"),
+				"result":    string(ksher.ResultFail),
+			}
+		}
+		answer = fault.forge(envelope(data, fault.version(version), at))
+	}
+	if len(g.requests) == maxRequests {
+		g.requests = slices.Delete(g.requests, 0, 1)
+	}
+	g.requests = append(g.requests, Request{
+		At: g.now(), Operation: op.name(), Params: params, Code: code, Fault: fault.Kind,
+		SignText: string(wire.ParamsSignText(wire.SortParams(params))),
+	})
+	return fault, answer
+}
+
+// readRequest returns the parameters of a request, as far as they can be read,
+// and the code that refuses it if it isn't signed and complete.
 func readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Values, ksher.Code) {
 	if r.Method != http.MethodPost {
 		return nil, ksher.CodeRequirePostMethod
@@ -93,34 +150,34 @@ func readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Valu
 		return nil, ksher.CodeParamError
 	}
 	if len(params) == 0 {
-		return nil, ksher.CodePostDataEmpty
+		return params, ksher.CodePostDataEmpty
 	}
 	for name, values := range params {
 		if len(values) != 1 {
-			return nil, ksher.CodeParamError
+			return params, ksher.CodeParamError
 		}
 		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
-			return nil, ksher.CodeNotUTF8
+			return params, ksher.CodeNotUTF8
 		}
 	}
 	switch params.Get("appid") {
 	case AppID:
 	case "":
-		return nil, ksher.CodeAppIDNotExist
+		return params, ksher.CodeAppIDNotExist
 	default:
-		return nil, ksher.CodeKsherInvalidMchInfo
+		return params, ksher.CodeKsherInvalidMchInfo
 	}
 	if !signedByMerchant(params) {
-		return nil, ksher.CodeKsherSignError
+		return params, ksher.CodeKsherSignError
 	}
 	for _, name := range append(op.required, "nonce_str", "time_stamp") {
 		if params.Get(name) == "" {
-			return nil, ksher.CodeLackParams
+			return params, ksher.CodeLackParams
 		}
 	}
 	for _, name := range []string{"mch_order_no", "mch_refund_no", "nonce_str"} {
 		if utf8.RuneCountInString(params.Get(name)) > 32 {
-			return nil, ksher.CodeKsherParamOverlength
+			return params, ksher.CodeKsherParamOverlength
 		}
 	}
 	return params, ""
@@ -141,7 +198,7 @@ func signedByMerchant(params url.Values) bool {
 // callFailed is the answer to a call that wasn't processed: its code isn't 0,
 // and it has neither data nor signature. Where such an answer has the name of
 // the error isn't documented.
-func callFailed(code ksher.Code) []byte {
+func callFailed(code ksher.Code, at time.Time) []byte {
 	return marshal(map[string]any{
 		"code":        1,
 		"msg":         string(code),
@@ -150,7 +207,7 @@ func callFailed(code ksher.Code) []byte {
 		"status_msg":  "",
 		"lang":        "en",
 		"version":     "3.0.0",
-		"time_stamp":  timeStamp(),
+		"time_stamp":  timeStamp(at),
 	})
 }
 
@@ -176,38 +233,41 @@ func (g *Gateway) create(p url.Values, o *order, duplicate ksher.Code) ksher.Cod
 	case g.orders[number{"own", p.Get("mch_order_no")}] != nil:
 		return duplicate
 	}
-	o.mchOrderNo, o.total, o.feeType, o.params = p.Get("mch_order_no"), total, p.Get("fee_type"), p
+	o.MchOrderNo, o.Total, o.FeeType, o.Params = p.Get("mch_order_no"), total, p.Get("fee_type"), p
 	minutes, err := strconv.Atoi(p.Get("expire_time"))
 	if p.Get("expire_time") != "" && (err != nil || minutes < 0) {
 		return ksher.CodeKsherInvalidParam
 	}
 	if minutes > 0 {
-		o.expires = g.now().Add(time.Duration(minutes) * time.Minute)
+		o.Expires = g.now().Add(time.Duration(minutes) * time.Minute)
 	}
-	o.ksherOrderNo = g.nextNo("900", 23)
-	if o.gateway {
-		o.payMchOrderNo = g.nextNo("", 20)
+	o.KsherOrderNo = g.nextNo("900", 23)
+	if o.Gateway {
+		o.PayMchOrderNo = g.nextNo("", 20)
 	}
-	g.orders[number{"own", o.mchOrderNo}] = o
-	g.orders[number{"uuid", o.uuid}] = o
-	g.orders[number{"mch_order_no", o.merchantHostNo()}] = o
-	g.orders[number{"ksher_order_no", o.ksherOrderNo}] = o
+	o.Created = g.now()
+	o.note(g.now(), "created over %v %s", o.Total, o.FeeType)
+	g.add(o)
 	return ""
 }
 
 func (g *Gateway) gatewayPay(p url.Values) (any, ksher.Code) {
-	o := &order{gateway: true, uuid: newUUID()}
+	o := &order{Gateway: true, UUID: newUUID()}
 	for _, channel := range strings.Split(p.Get("channel_list"), ",") {
 		if channel == "" || strings.TrimSpace(channel) != channel {
 			return nil, ksher.CodeChannelListError
 		}
-		o.channels = append(o.channels, ksher.Channel(channel))
+		o.Channels = append(o.Channels, ksher.Channel(channel))
 	}
 	switch member := p.Get("member_id"); {
 	case utf8.RuneCountInString(member) > 32:
 		return nil, ksher.CodeMemberIDLengthOutOfLimit
 	case member != "" && strings.Trim(member, "0123456789") == "":
 		return nil, ksher.CodeMemberIDError
+	}
+	fee, ok := amount(p.Get("total_fee"))
+	if ok && !slices.ContainsFunc(o.Channels, func(c ksher.Channel) bool { return channels.Lookup(string(c)).PageMinimum <= int64(fee) }) {
+		return nil, ksher.CodeKsherAmountIsTooSmall
 	}
 	if code := g.create(p, o, ksher.CodeOrderErrot); code != "" {
 		return nil, code
@@ -216,12 +276,12 @@ func (g *Gateway) gatewayPay(p url.Values) (any, ksher.Code) {
 	if lang == "" {
 		lang = "en"
 	}
-	return ksher.GatewayPayResponse{PayContent: g.url + "/ua?" + "order_uuid=" + o.uuid + "&lang=" + url.QueryEscape(lang)}, ""
+	return ksher.GatewayPayResponse{PayContent: g.url + "/ua?" + "order_uuid=" + o.UUID + "&lang=" + url.QueryEscape(lang)}, ""
 }
 
 // byOwnNo finds an order of gateway_pay.
 func (g *Gateway) byOwnNo(p url.Values) *order {
-	if o := g.orders[number{"own", p.Get("mch_order_no")}]; o != nil && o.gateway {
+	if o := g.orders[number{"own", p.Get("mch_order_no")}]; o != nil && o.Gateway {
 		return o
 	}
 	return nil
@@ -254,14 +314,19 @@ func (g *Gateway) gatewayOrderQuery(p url.Values) (any, ksher.Code) {
 // cancel ends an order that nobody has paid.
 func (g *Gateway) cancel(o *order) ksher.Code {
 	switch o.state(g.now()) {
-	case Paid, Refunded:
+	case Paid, RefundedInPart, Refunded:
 		return ksher.CodeOrderAlreadyPayOperationCannotBePerformed
 	case Cancelled:
 		return ksher.CodeOrderAlreadyCancel
 	case Expired:
 		return ksher.CodeExpiireOrder
+	case InProgress:
+		if channels.Lookup(string(o.Channel)).Card {
+			return ksher.CodeCancelError
+		}
 	}
-	o.cancelled = true
+	o.Cancelled, o.InProgress = true, false
+	o.note(g.now(), "cancelled")
 	return ""
 }
 
@@ -273,41 +338,41 @@ func (g *Gateway) cancelOrder(p url.Values) (any, ksher.Code) {
 	if code := g.cancel(o); code != "" {
 		return nil, code
 	}
-	return ksher.CancelOrderResponse{AppID: AppID, MchOrderNo: o.mchOrderNo, Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str")}, ""
-}
-
-// nativeExpiry is how long the code of a channel can be paid, for those whose
-// time is documented and fixed.
-var nativeExpiry = map[ksher.Channel]time.Duration{
-	ksher.ChannelAlipay:     3 * time.Hour,
-	ksher.ChannelAlipayPlus: 10 * time.Minute,
-	ksher.ChannelWeChat:     2 * time.Hour,
-	ksher.ChannelTrueMoney:  24 * time.Hour,
+	return ksher.CancelOrderResponse{AppID: AppID, MchOrderNo: o.MchOrderNo, Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str")}, ""
 }
 
 func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 	channel := ksher.Channel(p.Get("channel"))
-	if fee, ok := amount(p.Get("total_fee")); ok && fee < 100 {
+	facts := channels.Lookup(p.Get("channel"))
+	if g.account == OfflineAccount && !facts.NativeOffline || g.account == OnlineAccount && !facts.NativeOnline ||
+		!facts.NativeOffline && !facts.NativeOnline {
+		return nil, ksher.CodeNoAuth
+	}
+	if fee, ok := amount(p.Get("total_fee")); ok && fee < channels.NativeMinimum {
 		return nil, ksher.CodeKsherAmountIsTooSmall
 	}
-	o := &order{channels: []ksher.Channel{channel}, uuid: newUUID()}
+	o := &order{Channels: []ksher.Channel{channel}, UUID: newUUID()}
 	if code := g.create(p, o, ksher.CodeKsherDuplicatedOrderNo); code != "" {
 		return nil, code
 	}
-	if after, fixed := nativeExpiry[channel]; fixed {
-		o.expires = g.now().Add(after)
-	} else if channel == ksher.ChannelPromptPay {
-		o.expires = time.Time{}
+	// The guide says that only TrueMoney's time can be set.
+	o.Expires = time.Time{}
+	expiry := facts.NativeExpiry
+	if minutes, err := strconv.Atoi(p.Get("tmn_expire_time")); err == nil && minutes > 0 && channel == ksher.ChannelTrueMoney {
+		expiry = time.Duration(minutes) * time.Minute
+	}
+	if expiry > 0 {
+		o.Expires = g.now().Add(expiry)
 	}
 	answer := ksher.NativePayResponse{
-		AppID: AppID, MchOrderNo: o.mchOrderNo, KsherOrderNo: o.ksherOrderNo, TradeType: "NATIVE",
-		TotalFee: o.total, FeeType: o.feeType, StallsName: stall, DeviceID: p.Get("device_id"),
+		AppID: AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, TradeType: "NATIVE",
+		TotalFee: o.Total, FeeType: o.FeeType, StallsName: stall, DeviceID: p.Get("device_id"),
 		Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str"),
-		CodeURL: "kshertest://pay/" + o.uuid,
+		CodeURL: "kshertest://pay/" + o.UUID,
 	}
 	if channel == ksher.ChannelPromptPay {
-		answer.CodeURL = promptPayCode(o.total, o.ksherOrderNo)
-		answer.PaymentCode, answer.PaymentID = answer.CodeURL, o.ksherOrderNo
+		answer.CodeURL = promptPayCode(o.Total, o.KsherOrderNo)
+		answer.PaymentCode, answer.PaymentID = answer.CodeURL, o.KsherOrderNo
 	}
 	var err error
 	if answer.ImgDat, err = qrImage(answer.CodeURL, ksher.ImgType(p.Get("img_type"))); err != nil {
@@ -324,23 +389,20 @@ func (g *Gateway) orderQuery(p url.Values) (any, ksher.Code) {
 	answer := ksher.OrderQueryResponse{
 		Order:       o.query(g.now()),
 		Operation:   "ORDER-QUERY",
-		OperatorID:  o.params.Get("operator_id"),
-		DeviceID:    o.params.Get("device_id"),
-		RawTotalFee: o.total,
+		OperatorID:  o.Params.Get("operator_id"),
+		DeviceID:    o.Params.Get("device_id"),
+		RawTotalFee: o.Total,
 	}
 	answer.MchOrderNo, answer.PayMchOrderNo, answer.NonceStr = o.merchantHostNo(), "", p.Get("nonce_str")
 	return answer, ""
 }
-
-// closable are the channels that order_close is documented for.
-var closable = []ksher.Channel{ksher.ChannelAirPay, ksher.ChannelWeChat, ksher.ChannelAlipay, ksher.ChannelAlipayPlus, "ktbcard"}
 
 func (g *Gateway) orderClose(p url.Values) (any, ksher.Code) {
 	o, code := g.byHostNo(p)
 	if code != "" {
 		return nil, code
 	}
-	if !o.gateway && !slices.Contains(closable, o.channels[0]) {
+	if !o.Gateway && !channels.Lookup(string(o.Channels[0])).Closable {
 		return nil, ksher.CodeCancelError
 	}
 	if code := g.cancel(o); code != "" {
@@ -356,25 +418,28 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 	}
 	total, okTotal := amount(p.Get("total_fee"))
 	fee, okFee := amount(p.Get("refund_fee"))
-	left := o.total - o.refunded()
+	left := o.Total - o.refunded()
+	facts := channels.Lookup(string(o.Channel))
 	switch {
-	case o.paidAt.IsZero():
+	case o.PaidAt.IsZero():
 		return nil, ksher.CodeOrderNotPay
-	case o.channel == ksher.ChannelPromptPay:
+	case !facts.Refund:
 		return nil, ksher.CodeRefundFailed
-	case o.channel == ksher.ChannelCard && p.Get("ksher_order_no") == "":
+	case o.Channel == ksher.ChannelCard && p.Get("ksher_order_no") == "":
 		return nil, ksher.CodeKsherErrorOrderNo
-	case !okTotal || !okFee || total != o.total || p.Get("fee_type") != o.feeType:
+	case !okTotal || !okFee || total != o.Total || p.Get("fee_type") != o.FeeType:
 		return nil, ksher.CodeKsherInvalidRefundFeeOrType
 	case g.refundNos[p.Get("mch_refund_no")]:
 		return nil, ksher.CodeKsherDuplicatedRefundOrderNo
-	case fee > o.total:
+	case fee > o.Total:
 		return nil, ksher.CodeKsherInvalidRefundFee
 	case left == 0:
 		return nil, ksher.CodeOrderAlreadyRefund
 	case fee > left:
 		return nil, ksher.CodeKsherInvalidRefundBalance
-	case o.channel == ksher.ChannelSCBQRCard && o.paidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
+	case o.Settled:
+		return nil, ksher.CodeKsherRefundExpire
+	case facts.SameDay && o.PaidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
 		return nil, ksher.CodeKsherRefundExpire
 	}
 	refund := ksher.RefundOrder{
@@ -386,11 +451,12 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 		RefundTime:      g.now().In(zone),
 	}
 	g.refundNos[refund.MchRefundNo] = true
-	o.refunds = append(o.refunds, refund)
+	o.Refunds = append(o.Refunds, refund)
+	o.note(g.now(), "refunded %v %s under %s", fee, o.FeeType, refund.MchRefundNo)
 	return ksher.OrderRefundResponse{
-		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.ksherOrderNo, ChannelOrderNo: o.channelOrderNo,
+		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		MchRefundNo: refund.MchRefundNo, KsherRefundNo: refund.KsherRefundNo, ChannelRefundNo: refund.ChannelRefundNo,
-		Channel: o.channel, FeeType: o.feeType, TotalFee: o.total, RefundFee: fee, CashRefundFee: fee,
+		Channel: o.Channel, FeeType: o.FeeType, TotalFee: o.Total, RefundFee: fee, CashRefundFee: fee,
 		RefundTime: refund.RefundTime, Result: ksher.ResultSuccess, Attach: p.Get("attach"),
 		OperatorID: p.Get("operator_id"), NonceStr: p.Get("nonce_str"),
 	}, ""
@@ -401,19 +467,19 @@ func (g *Gateway) refundQuery(p url.Values) (any, ksher.Code) {
 	if code != "" {
 		return nil, code
 	}
-	if o.channel == ksher.ChannelPromptPay || o.channel == ksher.ChannelAlipay {
+	if !o.PaidAt.IsZero() && !channels.Lookup(string(o.Channel)).RefundQuery {
 		return nil, ksher.CodeNoAuth
 	}
-	named := slices.ContainsFunc(o.refunds, func(r ksher.RefundOrder) bool {
+	named := slices.ContainsFunc(o.Refunds, func(r ksher.RefundOrder) bool {
 		return r.MchRefundNo == p.Get("mch_refund_no") || r.KsherRefundNo == p.Get("ksher_refund_no") || r.ChannelRefundNo == p.Get("channel_refund_no")
 	})
 	if !named {
 		return nil, ksher.CodeInvalidOrderNo
 	}
 	return ksher.RefundQueryResponse{
-		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.ksherOrderNo, ChannelOrderNo: o.channelOrderNo,
-		FeeType: o.feeType, TotalFee: o.total, CashFee: o.total, CashFeeType: o.feeType,
-		RefundCount: len(o.refunds), RefundFee: o.refunded(), RefundOrders: slices.Clone(o.refunds),
-		Result: ksher.ResultSuccess, TimeEnd: o.paidAt.In(zone), NonceStr: p.Get("nonce_str"),
+		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
+		FeeType: o.FeeType, TotalFee: o.Total, CashFee: o.Total, CashFeeType: o.FeeType,
+		RefundCount: len(o.Refunds), RefundFee: o.refunded(), RefundOrders: slices.Clone(o.Refunds),
+		Result: ksher.ResultSuccess, TimeEnd: o.PaidAt.In(zone), NonceStr: p.Get("nonce_str"),
 	}, ""
 }

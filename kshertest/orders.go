@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/channels"
 )
 
 // State is where an order stands in the gateway.
@@ -14,13 +15,26 @@ type State string
 
 // States of an order.
 const (
-	Created   State = "created"   // Created is before any payment.
-	Paid      State = "paid"      // Paid is after it, also after a refund in part.
-	Failed    State = "failed"    // Failed is after a payment that failed.
-	Expired   State = "expired"   // Expired is after the time to pay.
-	Cancelled State = "cancelled" // Cancelled is after cancel_order or order_close.
-	Refunded  State = "refunded"  // Refunded is after everything was given back.
+	Created        State = "created"          // Created is before any payment.
+	InProgress     State = "in progress"      // InProgress is while the buyer types a PIN or OTP.
+	Paid           State = "paid"             // Paid is after the payment.
+	RefundedInPart State = "refunded in part" // RefundedInPart is after some of it was given back.
+	Refunded       State = "refunded"         // Refunded is after everything was given back.
+	Failed         State = "failed"           // Failed is after a payment that failed.
+	Expired        State = "expired"          // Expired is after the time to pay.
+	Cancelled      State = "cancelled"        // Cancelled is after cancel_order or order_close.
 )
+
+// Event is a step in the history of an order.
+type Event struct {
+	// At is when, by the gateway's clock.
+	At time.Time
+	// What is the step in words, such as "paid by card".
+	What string
+}
+
+// maxEvents bounds the history of an order.
+const maxEvents = 100
 
 // Order is the gateway's view of an order, for a test to look at.
 type Order struct {
@@ -32,53 +46,74 @@ type Order struct {
 	Refunded ksher.Amount
 	// Refunds has each refund.
 	Refunds []ksher.RefundOrder
+	// Deliveries has each attempt to notify the merchant.
+	Deliveries []Delivery
+	// History has the steps of the order so far, the last hundred of them.
+	History []Event
 	// Params has the parameters of the request that made the order, without the
 	// signature.
 	Params url.Values
 }
 
+// order is an order as the gateway keeps it. Its exported fields are what
+// WithData keeps across restarts.
 type order struct {
-	// gateway says that gateway_pay made the order. The merchant host knows it
-	// by payMchOrderNo, and one of native_pay by mchOrderNo.
-	gateway        bool
-	mchOrderNo     string
-	payMchOrderNo  string
-	ksherOrderNo   string
-	channelOrderNo string
-	// uuid names the order in the address of its checkout page.
-	uuid     string
-	channels []ksher.Channel
-	channel  ksher.Channel
-	total    ksher.Amount
-	feeType  string
-	params   url.Values
-	// expires is zero for an order that never does.
-	expires   time.Time
-	paidAt    time.Time
-	failed    bool
-	cancelled bool
-	refunds   []ksher.RefundOrder
+	// Gateway says that gateway_pay made the order. The merchant host knows it
+	// by PayMchOrderNo, and one of native_pay by MchOrderNo.
+	Gateway        bool
+	MchOrderNo     string
+	PayMchOrderNo  string
+	KsherOrderNo   string
+	ChannelOrderNo string
+	// UUID names the order in the address of its checkout page.
+	UUID     string
+	Channels []ksher.Channel
+	Channel  ksher.Channel
+	Total    ksher.Amount
+	FeeType  string
+	Params   url.Values
+	Created  time.Time
+	// Expires is zero for an order that never does.
+	Expires    time.Time
+	PaidAt     time.Time
+	InProgress bool
+	Failed     bool
+	Cancelled  bool
+	Settled    bool
+	Refunds    []ksher.RefundOrder
+	History    []Event
+	// Notice is the notification of the payment, nil before it and for an order
+	// that wants none.
+	Notice     *notice
+	Deliveries []Delivery
 }
 
 func (o *order) state(now time.Time) State {
 	switch {
-	case !o.paidAt.IsZero() && o.refunded() == o.total:
+	case !o.PaidAt.IsZero() && o.refunded() == o.Total:
 		return Refunded
-	case !o.paidAt.IsZero():
+	case !o.PaidAt.IsZero() && o.refunded() > 0:
+		return RefundedInPart
+	case !o.PaidAt.IsZero():
 		return Paid
-	case o.failed:
+	case o.Failed:
 		return Failed
-	case o.cancelled:
+	case o.Cancelled:
 		return Cancelled
-	case !o.expires.IsZero() && !now.Before(o.expires):
+	case !o.Expires.IsZero() && !now.Before(o.Expires):
 		return Expired
+	case o.InProgress:
+		return InProgress
 	}
 	return Created
 }
 
+// settled tells the states in which the gateway can forget an order first.
+func (s State) settled() bool { return s != Created && s != InProgress }
+
 func (o *order) refunded() ksher.Amount {
 	var sum ksher.Amount
-	for _, r := range o.refunds {
+	for _, r := range o.Refunds {
 		sum += r.MchRefundFee
 	}
 	return sum
@@ -86,45 +121,94 @@ func (o *order) refunded() ksher.Amount {
 
 // merchantHostNo is the order's number at the merchant host.
 func (o *order) merchantHostNo() string {
-	if o.gateway {
-		return o.payMchOrderNo
+	if o.Gateway {
+		return o.PayMchOrderNo
 	}
-	return o.mchOrderNo
+	return o.MchOrderNo
 }
 
-// byQRCode tells the channels whose code a buyer can save and pay later.
-func byQRCode(c ksher.Channel) bool {
-	return slices.Contains([]ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelTrueMoney, ksher.ChannelSCBQRCard}, c)
+func (o *order) note(now time.Time, format string, args ...any) {
+	o.History = append(o.History, Event{now, fmt.Sprintf(format, args...)})
+	if extra := len(o.History) - maxEvents; extra > 0 {
+		o.History = slices.Delete(o.History, 0, extra)
+	}
+}
+
+// offers checks that the buyer can pay by a channel now, an empty one standing
+// for the first of the order.
+func (o *order) offers(channel ksher.Channel, now time.Time) (ksher.Channel, error) {
+	if channel == "" {
+		channel = o.Channels[0]
+	}
+	if !slices.Contains(o.Channels, channel) {
+		return "", fmt.Errorf("%w by %q: it offers %v", ErrNotPayable, channel, o.Channels)
+	}
+	s := o.state(now)
+	saved := s == Cancelled && channels.Lookup(string(channel)).Savable
+	if s.settled() && !saved {
+		return "", fmt.Errorf("%w: it is %s", ErrNotPayable, s)
+	}
+	return channel, nil
+}
+
+func (o *order) begin(channel ksher.Channel, now time.Time) error {
+	channel, err := o.offers(channel, now)
+	if err != nil {
+		return err
+	}
+	o.Channel, o.InProgress = channel, true
+	o.note(now, "the buyer is paying by %s", channel)
+	return nil
+}
+
+// giveUp takes the buyer back to the choice of a channel.
+func (o *order) giveUp(now time.Time) error {
+	if s := o.state(now); s != InProgress {
+		return fmt.Errorf("%w: it is %s", ErrNotPayable, s)
+	}
+	o.InProgress, o.Channel = false, ""
+	o.note(now, "the buyer gave up")
+	return nil
 }
 
 func (o *order) pay(channel ksher.Channel, now time.Time) error {
 	if channel == "" {
-		channel = o.channels[0]
+		channel = o.Channel
 	}
-	if !slices.Contains(o.channels, channel) {
-		return fmt.Errorf("%w by %q: it offers %v", ErrNotPayable, channel, o.channels)
+	channel, err := o.offers(channel, now)
+	if err != nil {
+		return err
 	}
-	if s := o.state(now); s != Created && !(s == Cancelled && byQRCode(channel)) {
-		return fmt.Errorf("%w: it is %s", ErrNotPayable, s)
-	}
-	o.channel, o.paidAt = channel, now
+	o.Channel, o.PaidAt, o.InProgress = channel, now, false
+	o.note(now, "paid by %s", channel)
 	return nil
 }
 
 func (o *order) fail(now time.Time) error {
-	if s := o.state(now); s != Created {
+	if s := o.state(now); s.settled() {
 		return fmt.Errorf("%w: it is %s", ErrNotPayable, s)
 	}
-	o.failed = true
+	o.Failed, o.InProgress = true, false
+	o.note(now, "the payment failed")
+	return nil
+}
+
+func (o *order) expire(now time.Time) error {
+	if s := o.state(now); s.settled() {
+		return fmt.Errorf("%w: it is %s", ErrNotPayable, s)
+	}
+	o.Expires = now
+	o.note(now, "the time to pay ended")
 	return nil
 }
 
 // result is how a query puts the order's state. Of an order that nobody has
-// paid on yet, a genuine answer of the gateway host says NOTSURE; that the
-// merchant host says NOTPAY isn't documented.
+// paid on yet, a genuine answer of the gateway host says NOTSURE. That the
+// merchant host says NOTPAY, and that a refund in part leaves SUCCESS, isn't
+// documented.
 func (o *order) result(now time.Time) ksher.Result {
 	switch o.state(now) {
-	case Paid:
+	case Paid, RefundedInPart:
 		return ksher.ResultSuccess
 	case Refunded:
 		return ksher.ResultRefund
@@ -132,8 +216,10 @@ func (o *order) result(now time.Time) ksher.Result {
 		return ksher.ResultPayError
 	case Cancelled, Expired:
 		return ksher.ResultClosed
+	case InProgress:
+		return ksher.ResultUserPaying
 	}
-	if o.gateway {
+	if o.Gateway {
 		return ksher.ResultNotSure
 	}
 	return ksher.ResultNotPay
@@ -143,21 +229,21 @@ func (o *order) result(now time.Time) ksher.Result {
 func (o *order) query(now time.Time) ksher.Order {
 	q := ksher.Order{
 		AppID:         AppID,
-		MchOrderNo:    o.mchOrderNo,
-		PayMchOrderNo: o.payMchOrderNo,
-		FeeType:       o.feeType,
-		TotalFee:      o.total,
+		MchOrderNo:    o.MchOrderNo,
+		PayMchOrderNo: o.PayMchOrderNo,
+		FeeType:       o.FeeType,
+		TotalFee:      o.Total,
 		Result:        o.result(now),
-		Attach:        o.params.Get("attach"),
+		Attach:        o.Params.Get("attach"),
+		Channel:       o.Channel,
 	}
-	if !o.paidAt.IsZero() {
-		q.Channel = o.channel
-		q.KsherOrderNo = o.ksherOrderNo
-		q.ChannelOrderNo = o.channelOrderNo
-		q.CashFee = o.total
-		q.CashFeeType = o.feeType
+	if !o.PaidAt.IsZero() {
+		q.KsherOrderNo = o.KsherOrderNo
+		q.ChannelOrderNo = o.ChannelOrderNo
+		q.CashFee = o.Total
+		q.CashFeeType = o.FeeType
 		q.Rate = "1.000000"
-		q.TimeEnd = o.paidAt.In(zone)
+		q.TimeEnd = o.PaidAt.In(zone)
 		q.OpenID = "kshertest-buyer"
 	}
 	return q
@@ -165,16 +251,18 @@ func (o *order) query(now time.Time) ksher.Order {
 
 func (o *order) view(now time.Time) Order {
 	params := make(url.Values)
-	for name, values := range o.params {
+	for name, values := range o.Params {
 		if name != "sign" {
 			params[name] = slices.Clone(values)
 		}
 	}
 	return Order{
-		Order:    o.query(now),
-		State:    o.state(now),
-		Refunded: o.refunded(),
-		Refunds:  slices.Clone(o.refunds),
-		Params:   params,
+		Order:      o.query(now),
+		State:      o.state(now),
+		Refunded:   o.refunded(),
+		Refunds:    slices.Clone(o.Refunds),
+		Deliveries: slices.Clone(o.Deliveries),
+		History:    slices.Clone(o.History),
+		Params:     params,
 	}
 }

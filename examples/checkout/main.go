@@ -128,10 +128,12 @@ func wholeStory(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("5. The buyer pays with TrueMoney.")
-	if err := gateway.Deliver(ctx, order.MchOrderNo); err != nil {
-		return err
+	var n *ksher.Notification
+	select {
+	case n = <-paid:
+	case <-ctx.Done():
+		return fmt.Errorf("no notification of order %s came: %w", order.MchOrderNo, ctx.Err())
 	}
-	n := <-paid
 	fmt.Printf("6. The shop got a notification, checked its signature, asked the gateway itself, and knows for certain:\n   order %s is paid, %v %s at %s.\n",
 		n.MchOrderNo, n.TotalFee, n.FeeType, n.TimeEnd.Format(time.DateTime))
 
