@@ -12,6 +12,8 @@ require (
 )
 
 require (
+	github.com/alecthomas/kong v1.17.0 // indirect
+	go.etcd.io/bbolt v1.4.3 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/sys v0.11.0 // indirect
+	golang.org/x/sys v0.29.0 // indirect
 )

@@ -1,0 +1,775 @@
+package ksher_test
+
+import (
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+)
+
+// named is every error a caller can ask for by name, so that a test can say
+// which of them are meant and that no other is.
+var named = []error{
+	ksher.ErrSignature, ksher.ErrSignatureMissing, ksher.ErrSignatureMalformed, ksher.ErrSignatureMismatch,
+	ksher.ErrHTTPStatus, ksher.ErrRedirect, ksher.ErrEmptyBody, ksher.ErrBodyTooLarge, ksher.ErrNotJSON,
+	ksher.ErrTruncatedJSON, ksher.ErrEnvelope, ksher.ErrNoData, ksher.ErrField, ksher.ErrOtherOrder, ksher.ErrNotPaid,
+	context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNREFUSED,
+}
+
+func namesOf(err error) []error {
+	var found []error
+	for _, name := range named {
+		if errors.Is(err, name) {
+			found = append(found, name)
+		}
+	}
+	return found
+}
+
+func errs(e ...error) []error { return e }
+
+var (
+	missing   = errs(ksher.ErrSignature, ksher.ErrSignatureMissing)
+	malformed = errs(ksher.ErrSignature, ksher.ErrSignatureMalformed)
+	mismatch  = errs(ksher.ErrSignature, ksher.ErrSignatureMismatch)
+)
+
+// checkFailure asserts what is to be true of any call that was tried and
+// didn't succeed.
+func checkFailure(t *testing.T, op operation, err error, status int, unknown bool, want []error) {
+	t.Helper()
+	var failed *ksher.Error
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, want, namesOf(err), "%v", err)
+	assert.Equal(t, op.name, failed.Operation)
+	assert.Equal(t, testOrderNo, failed.OrderNo)
+	assert.Equal(t, status, failed.HTTPStatus)
+	assert.Equal(t, unknown && op.changes, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+	text := err.Error()
+	assert.True(t, strings.HasPrefix(text, "ksher: "+op.name+` of order "order1": `), text)
+	assert.Equal(t, unknown && op.changes, strings.HasSuffix(text, "query the order before anything else"), text)
+	assert.Less(t, len(text), 1200, "the text is for people")
+	assert.NotContains(t, text, "\n")
+	if status > 299 {
+		assert.Contains(t, text, fmt.Sprintf("(HTTP %d)", status))
+	}
+}
+
+// withData is an envelope around that data, with the signature of other data
+// unless they are the same.
+func withData(tb testing.TB, data string) string {
+	tb.Helper()
+	return fmt.Sprintf(`{"code":0,"msg":"ok","data":%s,"sign":%q}`, data, peerSign(tb, rsaKey(tb, 1024), goodData))
+}
+
+func withSign(data, sign string) string {
+	return fmt.Sprintf(`{"code":0,"msg":"ok","data":%s,"sign":%s}`, data, sign)
+}
+
+func TestBadAnswers(t *testing.T) {
+	good := signedAnswer(t, goodData)
+	sign := peerSign(t, rsaKey(t, 1024), goodData)
+	html := "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
+	otherNo := strings.Replace(goodData, testOrderNo, "order2", 1)
+	type only int
+	const (
+		anyOperation only = iota
+		withTotalFee
+		queries
+	)
+	tests := []struct {
+		name   string
+		status int
+		body   string
+		want   []error
+		only   only
+	}{
+		{"500 with text", 500, "internal error", errs(ksher.ErrHTTPStatus), anyOperation},
+		{"502 with HTML", 502, html, errs(ksher.ErrHTTPStatus), anyOperation},
+		{"503 with nothing", 503, "", errs(ksher.ErrHTTPStatus), anyOperation},
+		{"500 around a good answer", 500, good, errs(ksher.ErrHTTPStatus), anyOperation},
+		{"404", 404, "404 page not found\n", errs(ksher.ErrHTTPStatus), anyOperation},
+		{"401 with JSON of another kind", 401, `{"error":"unauthorized"}`, errs(ksher.ErrHTTPStatus), anyOperation},
+		{"300", 300, "", errs(ksher.ErrRedirect), anyOperation},
+		{"302 without a location", 302, html, errs(ksher.ErrRedirect), anyOperation},
+		{"304", 304, "", errs(ksher.ErrRedirect), anyOperation},
+
+		{"HTML", 200, html, errs(ksher.ErrNotJSON), anyOperation},
+		{"an array", 200, "[" + good + "]", errs(ksher.ErrNotJSON), anyOperation},
+		{"a string", 200, `"SUCCESS"`, errs(ksher.ErrNotJSON), anyOperation},
+		{"XML", 200, "<xml><code>0</code></xml>", errs(ksher.ErrNotJSON), anyOperation},
+		{"more after the end", 200, good + "{}", errs(ksher.ErrNotJSON), anyOperation},
+		{"a byte order mark", 200, "\xef\xbb\xbf" + good, errs(ksher.ErrNotJSON), anyOperation},
+		{"not UTF-8", 200, strings.Replace(good, `"ok"`, "\"\xff\"", 1), errs(ksher.ErrNotJSON), anyOperation},
+		{"single quotes", 200, strings.ReplaceAll(good, `"`, "'"), errs(ksher.ErrNotJSON), anyOperation},
+		{"code twice", 200, strings.Replace(good, `{"code":0`, `{"code":0,"code":1`, 1), errs(ksher.ErrNotJSON), anyOperation},
+		{"data twice", 200, strings.Replace(good, `,"sign"`, `,"data":{},"sign"`, 1), errs(ksher.ErrNotJSON), anyOperation},
+		{"data twice, in capitals", 200, strings.Replace(good, `,"sign"`, `,"DATA":{},"sign"`, 1), errs(ksher.ErrNotJSON), anyOperation},
+		{"result twice", 200, withSign(`{"result":"SUCCESS","result":"FAIL"}`, `"`+sign+`"`), errs(ksher.ErrNotJSON), anyOperation},
+		{"nested too deep", 200, strings.Repeat(`{"data":`, 1000), errs(ksher.ErrNotJSON), anyOperation},
+		{"empty", 200, "", errs(ksher.ErrEmptyBody), anyOperation},
+		{"blank", 200, strings.Repeat(" \r\n", 100), errs(ksher.ErrEmptyBody), anyOperation},
+		{"201 and empty", 201, "", errs(ksher.ErrEmptyBody), anyOperation},
+		{"204", 204, "", errs(ksher.ErrEmptyBody), anyOperation},
+		{"cut after the first byte", 200, good[:1], errs(ksher.ErrTruncatedJSON), anyOperation},
+		{"cut in data", 200, good[:len(good)/2], errs(ksher.ErrTruncatedJSON), anyOperation},
+		{"cut before the last byte", 200, good[:len(good)-1], errs(ksher.ErrTruncatedJSON), anyOperation},
+
+		{"code as a string", 200, strings.Replace(good, `"code":0`, `"code":"0"`, 1), errs(ksher.ErrEnvelope), anyOperation},
+		{"code missing", 200, strings.Replace(good, `"code":0,`, ``, 1), errs(ksher.ErrEnvelope), anyOperation},
+		{"code in capitals", 200, strings.Replace(good, `"code":0`, `"CODE":0`, 1), errs(ksher.ErrEnvelope), anyOperation},
+		{"code as a float", 200, strings.Replace(good, `"code":0`, `"code":0.0`, 1), errs(ksher.ErrEnvelope), anyOperation},
+		{"code with an exponent", 200, strings.Replace(good, `"code":0`, `"code":0e0`, 1), errs(ksher.ErrEnvelope), anyOperation},
+		{"code out of range", 200, strings.Replace(good, `"code":0`, `"code":`+strings.Repeat("9", 30), 1), errs(ksher.ErrEnvelope), anyOperation},
+		{"code null", 200, strings.Replace(good, `"code":0`, `"code":null`, 1), errs(ksher.ErrEnvelope), anyOperation},
+		{"code false", 200, strings.Replace(good, `"code":0`, `"code":false`, 1), errs(ksher.ErrEnvelope), anyOperation},
+		{"an empty object", 200, `{}`, errs(ksher.ErrEnvelope), anyOperation},
+		{"data null", 200, withData(t, "null"), errs(ksher.ErrNoData), anyOperation},
+		{"data missing", 200, `{"code":0,"msg":"ok","sign":"` + sign + `"}`, errs(ksher.ErrNoData), anyOperation},
+		{"nothing but a code", 200, `{"code":0}`, errs(ksher.ErrNoData), anyOperation},
+		{"data an array", 200, withData(t, "["+goodData+"]"), errs(ksher.ErrEnvelope), anyOperation},
+		{"data a string", 200, withData(t, `"SUCCESS"`), errs(ksher.ErrEnvelope), anyOperation},
+		{"data a number", 200, withData(t, "0"), errs(ksher.ErrEnvelope), anyOperation},
+
+		{"signature missing", 200, `{"code":0,"data":` + goodData + `}`, missing, anyOperation},
+		{"signature empty", 200, withSign(goodData, `""`), missing, anyOperation},
+		{"signature null", 200, withSign(goodData, `null`), missing, anyOperation},
+		{"signature an array", 200, withSign(goodData, `["`+sign+`"]`), missing, anyOperation},
+		{"signature in data instead", 200, `{"code":0,"data":` + strings.Replace(goodData, "{", `{"sign":"`+sign+`",`, 1) + `}`, missing, anyOperation},
+		{"signature short", 200, withSign(goodData, `"`+sign[:len(sign)-2]+`"`), malformed, anyOperation},
+		{"signature of half a byte less", 200, withSign(goodData, `"`+sign[1:]+`"`), malformed, anyOperation},
+		{"signature long", 200, withSign(goodData, `"`+sign+`00"`), malformed, anyOperation},
+		{"signature enormous", 200, withSign(goodData, `"`+strings.Repeat(sign, 1000)+`"`), malformed, anyOperation},
+		{"signature not hex", 200, withSign(goodData, `"`+strings.Repeat("zz", len(sign)/2)+`"`), malformed, anyOperation},
+		{"signature with a blank", 200, withSign(goodData, `" `+sign[1:]+`"`), malformed, anyOperation},
+		{"signature of other data", 200, withData(t, strings.Replace(goodData, "10000", "10001", 1)), mismatch, anyOperation},
+		{"signature of less data", 200, withData(t, strings.Replace(goodData, "{", `{"attach":"",`, 1)), mismatch, anyOperation},
+		{"signature all zero", 200, withSign(goodData, `"`+strings.Repeat("0", len(sign))+`"`), mismatch, anyOperation},
+		{"signature by another key", 200, withSign(goodData, `"`+peerSign(t, rsaKey(t, 2048), goodData)+`"`), malformed, anyOperation},
+
+		{"another merchant", 200, signedAnswer(t, strings.Replace(goodData, testAppID, "mch99999", 1)), errs(ksher.ErrOtherOrder), anyOperation},
+		{"another order", 200, signedAnswer(t, otherNo), errs(ksher.ErrOtherOrder), queries},
+		{"another order as a number", 200, signedAnswer(t, strings.Replace(goodData, `"order1"`, `4711`, 1)), errs(ksher.ErrOtherOrder), queries},
+		{"another order that failed", 200, signedAnswer(t, strings.Replace(otherNo, "SUCCESS", "FAIL", 1)), errs(ksher.ErrOtherOrder), queries},
+		{"an amount in words", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"a lot"`, 1)), errs(ksher.ErrField), withTotalFee},
+		{"an amount with a fraction", 200, signedAnswer(t, strings.Replace(goodData, "10000", `100.50`, 1)), errs(ksher.ErrField), withTotalFee},
+		{"an amount with an exponent", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"1e4"`, 1)), errs(ksher.ErrField), withTotalFee},
+		{"an amount out of range", 200, signedAnswer(t, strings.Replace(goodData, "10000", `9223372036854775808`, 1)), errs(ksher.ErrField), withTotalFee},
+		{"an amount that is an object", 200, signedAnswer(t, strings.Replace(goodData, "10000", `{"cents":1}`, 1)), errs(ksher.ErrField), withTotalFee},
+	}
+	for _, tt := range tests {
+		for _, op := range operations() {
+			if tt.only == withTotalFee && !op.hasTotalFee || tt.only == queries && op.changes {
+				continue
+			}
+			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+				rec := recording(answering(tt.status, tt.body))
+				resp, err := op.call(t.Context(), newClient(t, rec), nil)
+				assert.Nil(t, resp)
+				checkFailure(t, op, err, tt.status, true, tt.want)
+				assertNoSignature(t, err.Error(), rec.only(t).PostForm.Get("sign"))
+				assertNoSignature(t, err.Error(), sign)
+			})
+		}
+	}
+}
+
+// assertNoSignature also finds a good part of one: cut off is not kept secret.
+func assertNoSignature(tb testing.TB, text, sign string) {
+	tb.Helper()
+	const part = 64
+	for i := 0; i+part <= len(sign); i++ {
+		if strings.Contains(text, sign[i:i+part]) {
+			tb.Errorf("part of a signature is in %q", text)
+			return
+		}
+	}
+}
+
+// A good key signs what a bad one signed: the key decides.
+func TestAnswerByAnotherKey(t *testing.T) {
+	answer := signedAnswer(t, goodData)
+	for _, op := range operations() {
+		t.Run(op.name, func(t *testing.T) {
+			_, err := op.call(t.Context(), newClient(t, answering(200, answer)), nil)
+			require.NoError(t, err)
+			// Of the same length, so that only the arithmetic can tell.
+			other := rsaKey(t, 1024).PublicKey
+			other.E = 3
+			client := newClient(t, answering(200, answer), ksher.WithVerifier(ksher.NewVerifier(&other)))
+			_, err = op.call(t.Context(), client, nil)
+			checkFailure(t, op, err, 200, true, mismatch)
+		})
+	}
+}
+
+// Whatever an echo looks like, a signed request must not be found in a log
+// that errors go to.
+func TestEchoedSignature(t *testing.T) {
+	answers := map[string]func(sign string) (status int, body string){
+		"a page":           func(sign string) (int, string) { return 500, "<p>appid=mch12345&sign=" + sign + "</p>" },
+		"a page, cut off":  func(sign string) (int, string) { return 500, strings.Repeat("x", 120) + sign },
+		"a page, far down": func(sign string) (int, string) { return 500, strings.Repeat("é\n", 450) + sign },
+		"in capitals":      func(sign string) (int, string) { return 500, strings.ToUpper(sign) },
+		"a page with 200":  func(sign string) (int, string) { return 200, "<p>" + sign + "</p>" },
+		"truncated JSON":   func(sign string) (int, string) { return 200, `{"sign":"` + sign },
+		"msg":              func(sign string) (int, string) { return 200, `{"code":1,"msg":"bad sign ` + sign + `"}` },
+		"msg after a prefix": func(sign string) (int, string) {
+			return 200, `{"code":1,"msg":"` + strings.Repeat("x", 100) + sign + `"}`
+		},
+		"message":     func(sign string) (int, string) { return 400, `{"code":1,"message":"` + sign + `"}` },
+		"status_msg":  func(sign string) (int, string) { return 200, `{"code":1,"status_msg":"` + sign + `"}` },
+		"status_code": func(sign string) (int, string) { return 200, `{"code":1,"status_code":"` + sign + `"}` },
+		"err_msg": func(sign string) (int, string) {
+			return 200, `{"code":1,"data":{"err_code":"SIGNERROR","err_msg":"` + sign + `"}}`
+		},
+		"err_code":        func(sign string) (int, string) { return 200, `{"code":1,"data":{"err_code":"` + sign + `"}}` },
+		"a member's name": func(sign string) (int, string) { return 200, `{"` + sign + `":1,"` + sign + `":2}` },
+		"code":            func(sign string) (int, string) { return 200, `{"code":"` + sign + `"}` },
+	}
+	for name, answer := range answers {
+		for _, op := range operations() {
+			t.Run(name+" "+op.name, func(t *testing.T) {
+				var logged logBuffer
+				rec := recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					status, body := answer(r.PostForm.Get("sign"))
+					answering(status, body).ServeHTTP(w, r)
+				}))
+				client := newClient(t, rec, ksher.WithLogger(logged.logger(0)))
+				_, err := op.call(t.Context(), client, nil)
+				require.Error(t, err)
+				sign := rec.only(t).PostForm.Get("sign")
+				assertNoSignature(t, strings.ToLower(err.Error()), sign)
+				assertNoSignature(t, strings.ToLower(fmt.Sprintf("%+v", err)), sign)
+				assertNoSignature(t, strings.ToLower(logged.text()), sign)
+			})
+		}
+	}
+	t.Run("a broken header", func(t *testing.T) {
+		for _, header := range []string{"HTTP/1.1 200 OK\r\n%s\r\n\r\n", "%s\r\n\r\n", "HTTP/1.1 302 Found\r\nLocation: http://x/%%zz%s\r\n\r\n"} {
+			var logged logBuffer
+			rec := recording(nil)
+			rec.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				cut(w, fmt.Sprintf(header, r.PostForm.Get("sign")))
+			})
+			_, err := newClient(t, rec, ksher.WithLogger(logged.logger(0))).GatewayPay(t.Context(), goodGatewayPay())
+			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+			assertNoSignature(t, err.Error(), rec.only(t).PostForm.Get("sign"))
+			assertNoSignature(t, logged.text(), rec.only(t).PostForm.Get("sign"))
+		}
+	})
+}
+
+// cut sends these bytes as the whole of the answer and cuts the connection.
+func cut(w http.ResponseWriter, bytes string) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	io.WriteString(conn, bytes)
+	conn.Close()
+}
+
+func TestBrokenConnections(t *testing.T) {
+	tests := []struct {
+		name   string
+		bytes  string
+		status int
+		want   []error
+	}{
+		{"before any answer", "", 0, errs(io.EOF)},
+		{"in the header", "HTTP/1.1 200 OK\r\nContent-Type: app", 0, errs(io.ErrUnexpectedEOF)},
+		{"in a body of a known length", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"code\":0", 200, errs(io.ErrUnexpectedEOF)},
+		{"in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{\"code\":0", 200, errs(io.ErrUnexpectedEOF)},
+		{"between chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"code\":0\r\n", 200, errs(io.ErrUnexpectedEOF)},
+		{"in a body of unknown length", "HTTP/1.1 200 OK\r\n\r\n{\"code\":0", 200, errs(ksher.ErrTruncatedJSON)},
+		{"in the body of an error", "HTTP/1.1 500 Oh\r\nContent-Length: 1000\r\n\r\n<html>", 500, errs(io.ErrUnexpectedEOF)},
+		{"after something else than HTTP", "SSH-2.0-OpenSSH_9.9\r\n\r\n", 0, nil},
+	}
+	for _, tt := range tests {
+		for _, op := range operations() {
+			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+				rec := recording(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { cut(w, tt.bytes) }))
+				_, err := op.call(t.Context(), newClient(t, rec), nil)
+				checkFailure(t, op, err, tt.status, true, tt.want)
+				rec.only(t)
+			})
+		}
+	}
+}
+
+// net/http repeats some requests by itself when a connection that was kept open
+// breaks. A payment must not be one of them.
+func TestNoRepetitionOnAReusedConnection(t *testing.T) {
+	clients := map[string]func(testing.TB, http.Handler, ...ksher.Option) *ksher.Client{
+		"HTTP/1.1":          newClient,
+		"HTTP/1.1, default": defaultTransportClient,
+		"HTTP/2":            http2Client,
+	}
+	for name, client := range clients {
+		for _, op := range operations() {
+			t.Run(name+" "+op.name, func(t *testing.T) {
+				rec := recording(nil)
+				rec.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if rec.count() > 1 {
+						panic(http.ErrAbortHandler)
+					}
+					answering(200, signedAnswer(t, goodData)).ServeHTTP(w, r)
+				})
+				c := client(t, rec)
+				_, err := op.call(t.Context(), c, nil)
+				require.NoError(t, err)
+				_, err = op.call(t.Context(), c, nil)
+				require.Error(t, err)
+				assert.Equal(t, op.changes, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+				assert.Equal(t, 2, rec.count(), "requests received")
+			})
+		}
+	}
+}
+
+// endless repeats a byte.
+type endless byte
+
+func (e endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(e)
+	}
+	return len(p), nil
+}
+
+const hundredMB = 100 << 20
+
+// fewBytes is what a body may cost at most: 4 MiB in a buffer that grew by
+// doubling, twice over because a build with the race detector needs more.
+const fewBytes uint64 = 40 << 20
+
+// allocated runs f and returns how much memory was asked for meanwhile.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestEnormousBodies(t *testing.T) {
+	const opening = `{"code":0,"msg":"`
+	body := func() io.Reader {
+		return io.LimitReader(io.MultiReader(strings.NewReader(opening), endless('a')), hundredMB)
+	}
+	tests := map[string]http.HandlerFunc{
+		"announced": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(hundredMB))
+			io.Copy(w, body())
+		},
+		"not announced": func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			io.Copy(w, body())
+		},
+		"an error page": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			io.Copy(w, body())
+		},
+		"a gzip bomb": func(w http.ResponseWriter, r *http.Request) {
+			if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+				http.Error(w, "gzip wasn't asked for, so this proves nothing", http.StatusNotAcceptable)
+				return
+			}
+			w.Header().Set("Content-Encoding", "gzip")
+			pack, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
+			io.Copy(pack, body())
+			pack.Close()
+		},
+		"more announced than there is": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(int64(1)<<60))
+			io.WriteString(w, opening)
+		},
+	}
+	for name, handler := range tests {
+		for _, op := range operations() {
+			if op.name != "order_refund" && op.name != "order_query" {
+				continue // They are read like these two, and it takes a while.
+			}
+			t.Run(name+" "+op.name, func(t *testing.T) {
+				rec := recording(handler)
+				client := newClient(t, rec)
+				var err error
+				memory := allocated(func() { _, err = op.call(t.Context(), client, nil) })
+				status := http.StatusOK
+				if name == "an error page" {
+					status = http.StatusBadGateway
+				}
+				checkFailure(t, op, err, status, true, errs(ksher.ErrBodyTooLarge))
+				assert.Less(t, memory, fewBytes, "bytes allocated")
+				rec.only(t)
+			})
+		}
+	}
+}
+
+// A size that was only announced must not be allocated.
+func TestAnnouncedSizeIsNotTrusted(t *testing.T) {
+	client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		cut(w, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n{", int64(1)<<40))
+	}), ksher.WithMaxResponseBytes(1<<50))
+	var err error
+	memory := allocated(func() { _, err = client.GatewayPay(t.Context(), goodGatewayPay()) })
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.Less(t, memory, fewBytes, "bytes allocated")
+}
+
+func TestEnormousHeaders(t *testing.T) {
+	for _, op := range operations() {
+		t.Run(op.name, func(t *testing.T) {
+			rec := recording(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("X-Padding", strings.Repeat("a", 1<<20))
+				io.WriteString(w, signedAnswer(t, goodData))
+			}))
+			_, err := op.call(t.Context(), defaultTransportClient(t, rec), nil)
+			checkFailure(t, op, err, 0, true, nil)
+			assert.ErrorContains(t, err, "headers exceeded")
+			rec.only(t)
+		})
+	}
+}
+
+// atWill is a context that ends by the error given, and exactly when a test
+// wants it to, so that no test depends on how fast a machine is.
+type atWill struct {
+	context.Context
+	done chan struct{}
+	err  error
+}
+
+func newAtWill(ctx context.Context, err error) (ctxAtWill *atWill, end func()) {
+	c := &atWill{ctx, make(chan struct{}), err}
+	return c, func() { close(c.done) }
+}
+
+func (c *atWill) Done() <-chan struct{} { return c.done }
+
+func (c *atWill) Err() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+func TestContextEnds(t *testing.T) {
+	blocked := func(w http.ResponseWriter, r *http.Request, end func()) {
+		end()
+		<-r.Context().Done()
+	}
+	never := func(w http.ResponseWriter, r *http.Request, end func()) {
+		io.WriteString(w, `{"code":0,"msg":"`)
+		w.(http.Flusher).Flush()
+		end()
+		<-r.Context().Done()
+	}
+	tests := []struct {
+		name    string
+		handler func(http.ResponseWriter, *http.Request, func())
+		// inBody says that the status may or may not have arrived.
+		inBody bool
+	}{
+		{"before the answer", blocked, false},
+		{"in a body that never ends", never, true},
+	}
+	for _, tt := range tests {
+		for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
+			for _, op := range operations() {
+				t.Run(fmt.Sprintf("%s %v %s", tt.name, cause, op.name), func(t *testing.T) {
+					ctx, end := newAtWill(t.Context(), cause)
+					rec := recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tt.handler(w, r, end) }))
+					_, err := op.call(ctx, newClient(t, rec), nil)
+					status := 0
+					var failed *ksher.Error
+					if tt.inBody && errors.As(err, &failed) {
+						status = failed.HTTPStatus
+					}
+					checkFailure(t, op, err, status, true, errs(cause))
+					rec.only(t)
+				})
+			}
+		}
+	}
+
+	for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
+		for _, op := range operations() {
+			t.Run(fmt.Sprintf("before the call %v %s", cause, op.name), func(t *testing.T) {
+				ctx, end := newAtWill(t.Context(), cause)
+				end()
+				rec := recording(answering(200, signedAnswer(t, goodData)))
+				_, err := op.call(ctx, newClient(t, rec), nil)
+				checkFailure(t, op, err, 0, false, errs(cause))
+				assert.ErrorContains(t, err, "nothing was sent")
+				assert.Zero(t, rec.count())
+			})
+			t.Run(fmt.Sprintf("while connecting %v %s", cause, op.name), func(t *testing.T) {
+				ctx, end := newAtWill(t.Context(), cause)
+				released := make(chan struct{})
+				transport := &http.Transport{DialContext: func(dialCtx context.Context, _, _ string) (net.Conn, error) {
+					end()
+					select {
+					case <-dialCtx.Done():
+					case <-released:
+					}
+					return nil, errors.New("gave up connecting")
+				}}
+				t.Cleanup(func() { close(released) })
+				_, err := op.call(ctx, overTransport(t, transport), nil)
+				checkFailure(t, op, err, 0, false, errs(cause))
+				assert.ErrorContains(t, err, "nothing was sent")
+			})
+		}
+	}
+}
+
+// The limit is the client's own: nobody has to bring a context that ends.
+func TestTimeout(t *testing.T) {
+	rec := recording(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	client := newClient(t, rec, ksher.WithTimeout(20*time.Millisecond))
+	_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+
+	// The http.Client's own limit counts as well.
+	server := httptest.NewServer(rec)
+	t.Cleanup(server.Close)
+	own := server.Client()
+	own.Timeout = 20 * time.Millisecond
+	client, err = ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithHTTPClient(own), ksher.WithMerchantURL(server.URL))
+	require.NoError(t, err)
+	_, err = client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// overTransport is a client with the default addresses.
+func overTransport(tb testing.TB, transport http.RoundTripper, opts ...ksher.Option) *ksher.Client {
+	tb.Helper()
+	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024),
+		append([]ksher.Option{ksher.WithHTTPClient(&http.Client{Transport: transport}), trustTestKey(tb)}, opts...)...)
+	require.NoError(tb, err)
+	return client
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Before a connection there is nothing that could have been carried out.
+func TestNoConnection(t *testing.T) {
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	untrusted := httptest.NewUnstartedServer(answering(200, signedAnswer(t, goodData)))
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	untrusted.StartTLS()
+	t.Cleanup(untrusted.Close)
+	plain := httptest.NewServer(answering(200, signedAnswer(t, goodData)))
+	t.Cleanup(plain.Close)
+	oldTLS := httptest.NewUnstartedServer(answering(200, signedAnswer(t, goodData)))
+	oldTLS.Config.ErrorLog = log.New(io.Discard, "", 0)
+	oldTLS.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
+	oldTLS.StartTLS()
+	t.Cleanup(oldTLS.Close)
+
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	failing := func(err error) http.RoundTripper {
+		return roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, err })
+	}
+	tests := []struct {
+		name      string
+		address   string
+		transport http.RoundTripper
+		want      []error
+		unknown   bool
+	}{
+		{"connection refused", closed.URL, &http.Transport{}, errs(syscall.ECONNREFUSED), false},
+		{"certificate of nobody", untrusted.URL, &http.Transport{}, nil, false},
+		{"no TLS", "https" + strings.TrimPrefix(plain.URL, "http"), &http.Transport{}, nil, false},
+		{"TLS 1.1", oldTLS.URL, &http.Transport{TLSClientConfig: oldTLS.Client().Transport.(*http.Transport).TLSClientConfig}, nil, false},
+		{"a proxy that is down", "https://gateway.example", &http.Transport{
+			Proxy: func(r *http.Request) (*url.URL, error) { return r.URL.Parse(closed.URL) },
+		}, errs(syscall.ECONNREFUSED), false},
+		{"a transport of unknown making that could not dial", "https://gateway.example", failing(fmt.Errorf("wrapped: %w", refused)), errs(syscall.ECONNREFUSED), false},
+		{"a transport of unknown making that failed", "https://gateway.example", failing(errors.New("out of luck")), nil, true},
+		{"a transport of unknown making that lost the connection", "https://gateway.example",
+			failing(&net.OpError{Op: "read", Net: "tcp", Err: io.ErrUnexpectedEOF}), errs(io.ErrUnexpectedEOF), true},
+	}
+	for _, tt := range tests {
+		for _, op := range operations() {
+			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+				sent := 0
+				counted := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+					sent++
+					return tt.transport.RoundTrip(r)
+				})
+				client := overTransport(t, counted, ksher.WithGatewayURL(tt.address), ksher.WithMerchantURL(tt.address))
+				_, err := op.call(t.Context(), client, nil)
+				checkFailure(t, op, err, 0, tt.unknown, tt.want)
+				if tt.unknown {
+					assert.ErrorContains(t, err, "no answer came")
+				} else {
+					assert.ErrorContains(t, err, "nothing was sent")
+				}
+				assert.Equal(t, 1, sent, "attempts")
+			})
+		}
+	}
+
+	t.Run("what the cause was is still there", func(t *testing.T) {
+		client := overTransport(t, &http.Transport{}, ksher.WithGatewayURL(untrusted.URL))
+		_, err := client.GatewayPay(t.Context(), goodGatewayPay())
+		var certificate *tls.CertificateVerificationError
+		require.ErrorAs(t, err, &certificate)
+	})
+}
+
+// A refusal in due form is an answer: nothing was carried out.
+func TestRefusals(t *testing.T) {
+	failed := func(members string) string {
+		return signedAnswer(t, `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL"`+members+`}`)
+	}
+	tests := []struct {
+		name    string
+		status  int
+		body    string
+		code    ksher.Code
+		message string
+		unknown bool
+	}{
+		{"the documented form", 200, failed(`,"err_code":"NOTENOUGH","err_msg":"balance too low"`), ksher.CodeNotEnough, "balance too low", false},
+		{"in Chinese", 200, failed(`,"err_code":"NOTENOUGH","err_msg":"余额不足"`), ksher.CodeNotEnough, "余额不足", false},
+		{"an unknown code", 200, failed(`,"err_code":"KSHER_MOON_PHASE","err_msg":"full"`), "KSHER_MOON_PHASE", "full", false},
+		{"a code of no known form", 200, failed(`,"err_code":"e-42"`), "e-42", "ok", false},
+		{"the message is the code", 200, failed(`,"err_code":"NOTENOUGH","err_msg":"NOTENOUGH"`), ksher.CodeNotEnough, "ok", false},
+		{"no code", 200, failed(`,"err_msg":"sorry"`), "", "sorry", false},
+		{"code 1 with signed data", 200, strings.Replace(failed(`,"err_code":"NOTENOUGH","err_msg":"low"`), `"code":0`, `"code":1`, 1), ksher.CodeNotEnough, "low", false},
+
+		{"without data and signature", 200, `{"code":1,"msg":"KSHER_INVALID_PARAM"}`, ksher.CodeKsherInvalidParam, "", false},
+		{"data null", 200, `{"code":1,"msg":"KSHER_INVALID_PARAM","data":null,"sign":null}`, ksher.CodeKsherInvalidParam, "", false},
+		{"data a string", 200, `{"code":1,"msg":"KSHER_INVALID_PARAM","data":""}`, ksher.CodeKsherInvalidParam, "", false},
+		{"data without a signature", 200, `{"code":2,"data":{"err_code":"PARAM_ERROR","err_msg":"bad"}}`, ksher.CodeParamError, "bad", false},
+		{"a negative code", 200, `{"code":-1,"msg":"PARAM_ERROR"}`, ksher.CodeParamError, "", false},
+		{"code in status_code", 200, `{"code":1,"msg":"fail","status_code":"SIGNERROR","status_msg":"wrong signature"}`, ksher.CodeSignError, "wrong signature", false},
+		{"code in status_msg", 200, `{"code":1,"msg":"fail","status_code":500,"status_msg":"ORDER_NOT_EXIST"}`, ksher.CodeOrderNotExist, "fail", false},
+		{"code in message", 200, `{"code":1,"message":"LACK_PARAMS"}`, ksher.CodeLackParams, "", false},
+		{"an unknown code in msg", 200, `{"code":1,"msg":"SOME_NEW_CODE","message":"something new"}`, "SOME_NEW_CODE", "something new", false},
+		{"no code but words", 200, `{"code":1,"msg":"操作失败"}`, "", "操作失败", false},
+		{"words in capitals", 200, `{"code":1,"msg":"FAIL"}`, "", "FAIL", false},
+		{"nothing but the number", 200, `{"code":17}`, "", "code 17", false},
+		{"with HTTP 400", 400, `{"code":1,"msg":"PARAM_ERROR"}`, ksher.CodeParamError, "", false},
+		{"with HTTP 403 and signed", 403, failed(`,"err_code":"NOAUTH","err_msg":"no"`), ksher.CodeNoAuth, "no", false},
+
+		// What the gateway says about itself, or what a proxy says in its
+		// place, leaves the outcome open.
+		{"with HTTP 500", 500, `{"code":1,"msg":"PARAM_ERROR"}`, ksher.CodeParamError, "", true},
+		{"with HTTP 503", 503, `{"code":1,"msg":"busy"}`, "", "busy", true},
+		{"SYSTEMERROR", 200, failed(`,"err_code":"SYSTEMERROR"`), ksher.CodeSystemError, "ok", true},
+		{"KSHER_SYSTEMERROR", 200, `{"code":1,"msg":"KSHER_SYSTEMERROR"}`, ksher.CodeKsherSystemError, "", true},
+		{"KSHER_CHANNEL_RESPONSE_ERROR", 200, failed(`,"err_code":"KSHER_CHANNEL_RESPONSE_ERROR"`), ksher.CodeKsherChannelResponseError, "ok", true},
+		{"TRADE_STATE_ERROR", 200, `{"code":1,"data":{"err_code":"TRADE_STATE_ERROR"}}`, ksher.CodeTradeStateError, "code 1", true},
+		{"SYSTEMERROR with HTTP 400", 400, `{"code":1,"msg":"SYSTEMERROR"}`, ksher.CodeSystemError, "", true},
+	}
+	for _, tt := range tests {
+		for _, op := range operations() {
+			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+				rec := recording(answering(tt.status, tt.body))
+				resp, err := op.call(t.Context(), newClient(t, rec), nil)
+				assert.Nil(t, resp)
+				var want []error
+				if tt.status != 200 {
+					want = errs(ksher.ErrHTTPStatus)
+				}
+				checkFailure(t, op, err, tt.status, tt.unknown, want)
+				rec.only(t)
+				var refused *ksher.Error
+				require.ErrorAs(t, err, &refused)
+				assert.Equal(t, tt.code, refused.Code)
+				if tt.code != "" {
+					require.ErrorIs(t, err, tt.code)
+					assert.Contains(t, err.Error(), string(tt.code))
+				}
+				if tt.message != "ok" && tt.message != "code 1" {
+					assert.Equal(t, tt.message, refused.Message)
+				}
+				if info, ok := tt.code.Info(); ok {
+					assert.Contains(t, err.Error(), info.Meaning)
+					assert.Contains(t, err.Error(), "What to do: "+strings.TrimSuffix(info.Solution, "."))
+				}
+			})
+		}
+	}
+}
+
+// An unsigned or badly signed answer that claims to be a refusal with code 0
+// isn't one: somebody may want a refund to look refused.
+func TestRefusalHasToBeSigned(t *testing.T) {
+	body := strings.Replace(signedAnswer(t, `{"result":"FAIL","err_code":"NOTENOUGH"}`), "NOTENOUGH", "NOAUTH", 1)
+	for _, op := range operations() {
+		_, err := op.call(t.Context(), newClient(t, answering(200, body)), nil)
+		checkFailure(t, op, err, 200, true, mismatch)
+		require.NotErrorIs(t, err, ksher.CodeNoAuth)
+	}
+}
+
+// Text from outside has to stay short and on its line, wherever it turns up.
+func TestTextFromOutside(t *testing.T) {
+	long := strings.Repeat("ก", 5000)
+	control := "first\\nlevel=ERROR\\u0000\\u001b[31mred\\u202eback"
+	tests := []struct {
+		name   string
+		status int
+		body   string
+	}{
+		{"a long message", 200, `{"code":1,"msg":"` + long + `"}`},
+		{"a long code", 200, `{"code":1,"data":{"err_code":"` + long + `"}}`},
+		{"a long page", 500, long},
+		{"a long page with 200", 200, long},
+		{"a message with control characters", 200, `{"code":1,"msg":"` + control + `"}`},
+		{"a code with control characters", 200, `{"code":1,"data":{"err_code":"` + control + `","err_msg":"` + control + `"}}`},
+		{"a page with control characters", 500, "first\nlevel=ERROR\x00\x1b[31mred\u202eback"},
+		{"a page that is not UTF-8", 500, strings.Repeat("\xff\xfe", 500)},
+		{"a long amount", 200, signedAnswer(t, `{"total_fee":"`+strings.Repeat("x", 5000)+`"}`)},
+		{"a long order number", 200, signedAnswer(t, `{"mch_order_no":"`+long+`"}`)},
+		{"a long member name twice", 200, `{"` + long + `":1,"` + long + `":2}`},
+		{"a long code of the wrong kind", 200, `{"code":1.` + strings.Repeat("0", 5000) + `}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			client := newClient(t, answering(tt.status, tt.body))
+			_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+			var failed *ksher.Error
+			require.ErrorAs(t, err, &failed)
+			for what, text := range map[string]string{"error": err.Error(), "message": failed.Message, "code": string(failed.Code)} {
+				assert.Less(t, len(text), 2000, what)
+				assert.NotContains(t, text, "\n", what)
+				assert.NotContains(t, text, "\x00", what)
+				assert.NotContains(t, text, "\x1b", what)
+				assert.NotContains(t, text, "\u202e", what)
+			}
+			assert.LessOrEqual(t, len([]rune(failed.Message)), 201)
+			assert.LessOrEqual(t, len([]rune(string(failed.Code))), 201)
+		})
+	}
+}

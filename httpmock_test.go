@@ -1,0 +1,77 @@
+package ksher_test
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/jarcoal/httpmock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+)
+
+// mockedClient is how a merchant's test replaces the gateway: the mock goes
+// into an http.Client of its own, and only then is the ksher.Client made,
+// because that takes a copy.
+func mockedClient(t *testing.T) *ksher.Client {
+	t.Helper()
+	own := &http.Client{}
+	httpmock.ActivateNonDefault(own)
+	t.Cleanup(httpmock.DeactivateAndReset)
+	client, err := ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithHTTPClient(own), trustTestKey(t))
+	require.NoError(t, err)
+	return client
+}
+
+func TestMockAnswers(t *testing.T) {
+	client := mockedClient(t)
+	var form url.Values
+	httpmock.RegisterResponder(http.MethodPost, ksher.DefaultGatewayURL+"/gateway_pay",
+		func(r *http.Request) (*http.Response, error) {
+			if err := r.ParseForm(); err != nil {
+				return nil, err
+			}
+			form = r.PostForm
+			return httpmock.NewStringResponse(200, signedAnswer(t, `{"pay_content":"https://gateway.ksher.com/ua?order_uuid=1"}`)), nil
+		})
+	httpmock.RegisterResponder(http.MethodPost, ksher.DefaultMerchantURL+"/order_query",
+		httpmock.NewStringResponder(200, signedAnswer(t, goodData)))
+
+	page, err := client.GatewayPay(t.Context(), goodGatewayPay())
+	require.NoError(t, err)
+	assert.Equal(t, "https://gateway.ksher.com/ua?order_uuid=1", page.PayContent)
+	assert.Equal(t, "10000", form.Get("total_fee"))
+	order, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+	require.NoError(t, err)
+	require.NoError(t, order.CheckPaid(testOrderNo, 100_00, "THB"))
+	assert.Equal(t, 2, httpmock.GetTotalCallCount())
+}
+
+func TestMockFails(t *testing.T) {
+	lost := errors.New("connection lost")
+	tests := []struct {
+		name      string
+		responder httpmock.Responder
+		want      error
+		unknown   bool
+	}{
+		{"no answer", httpmock.NewErrorResponder(lost), lost, true},
+		{"an outage", httpmock.NewStringResponder(503, "upstream is down"), ksher.ErrHTTPStatus, true},
+		{"a refusal", httpmock.NewStringResponder(200, `{"code":1,"msg":"KSHER_DUPLICATED_ORDERNO"}`), ksher.CodeKsherDuplicatedOrderNo, false},
+	}
+	for _, tt := range tests {
+		for _, op := range operations() {
+			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+				client := mockedClient(t)
+				httpmock.RegisterResponder(http.MethodPost, op.url+"/"+op.name, tt.responder)
+				_, err := op.call(t.Context(), client, nil)
+				require.ErrorIs(t, err, tt.want)
+				assert.Equal(t, tt.unknown && op.changes, errors.Is(err, ksher.ErrOutcomeUnknown))
+				assert.Equal(t, 1, httpmock.GetTotalCallCount(), "calls")
+			})
+		}
+	}
+}

@@ -1,0 +1,429 @@
+package ksher_test
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+)
+
+func TestOrderRefund(t *testing.T) {
+	example := publishedExample(t, "order_refund")
+	full := &ksher.OrderRefundRequest{
+		MchRefundNo:    "refund1",
+		RefundFee:      100,
+		TotalFee:       100,
+		FeeType:        "THB",
+		MchOrderNo:     "order1",
+		KsherOrderNo:   "900",
+		ChannelOrderNo: "42",
+		Channel:        ksher.ChannelCard,
+		OperatorID:     "somchai",
+		Attach:         "broken cup",
+		Version:        "3.0.0",
+		Extra:          ksher.Extra{"new": "1"},
+	}
+	byNumber := func(change func(*ksher.OrderRefundRequest)) *ksher.OrderRefundRequest {
+		req := goodOrderRefund()
+		req.MchOrderNo = ""
+		change(req)
+		return req
+	}
+	tests := []struct {
+		name string
+		req  *ksher.OrderRefundRequest
+		want map[string]string
+	}{
+		{"by the merchant's number", goodOrderRefund(), map[string]string{
+			"mch_refund_no": "refund1", "refund_fee": "5000", "total_fee": "10000", "fee_type": "THB", "mch_order_no": "order1",
+		}},
+		{"by Ksher's number", byNumber(func(r *ksher.OrderRefundRequest) { r.KsherOrderNo = "900" }), map[string]string{
+			"mch_refund_no": "refund1", "refund_fee": "5000", "total_fee": "10000", "fee_type": "THB", "ksher_order_no": "900",
+		}},
+		{"by the channel's number", byNumber(func(r *ksher.OrderRefundRequest) { r.ChannelOrderNo = "42" }), map[string]string{
+			"mch_refund_no": "refund1", "refund_fee": "5000", "total_fee": "10000", "fee_type": "THB", "channel_order_no": "42",
+		}},
+		{"full", full, map[string]string{
+			"mch_refund_no": "refund1", "refund_fee": "100", "total_fee": "100", "fee_type": "THB",
+			"mch_order_no": "order1", "ksher_order_no": "900", "channel_order_no": "42", "channel": "card",
+			"operator_id": "somchai", "attach": "broken cup", "version": "3.0.0", "new": "1",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rec := recording(answering(200, example.body))
+			client := offlineClient(t, example.appID, rec)
+			resp, err := client.OrderRefund(t.Context(), tt.req)
+			require.NoError(t, err)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_refund", rec.only(t).URL.String())
+			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, &ksher.OrderRefundResponse{
+				Envelope:        ksher.Envelope{Data: []byte(example.data)},
+				AppID:           "mch35005",
+				MchOrderNo:      "2103301701291052",
+				KsherOrderNo:    "90020210330180132318847",
+				ChannelOrderNo:  "1207919130",
+				MchRefundNo:     "refund_2103301701291052",
+				KsherRefundNo:   "90020210330180400878914",
+				ChannelRefundNo: "1207919130",
+				Channel:         ksher.ChannelAirPay,
+				FeeType:         "THB",
+				TotalFee:        100,
+				RefundFee:       100,
+				CashRefundFee:   100,
+				RefundTime:      time.Date(2021, 3, 30, 17, 4, 1, 0, bangkok),
+				Result:          ksher.ResultSuccess,
+				NonceStr:        "9c75d11e7572f887dbbfe374f205d5eb",
+			}, resp)
+		})
+	}
+
+	t.Run("an answer in other forms", func(t *testing.T) {
+		const loose = `{"refund_fee":"50.00","total_fee":"10000","cash_refund_fee":"","refund_time":"","operator_id":7,
+			"attach":"broken cup","device_id":"kiosk-1","nonce_str":null,"result":"PENDING"}`
+		client := newClient(t, answering(200, signedAnswer(t, loose)))
+		resp, err := client.OrderRefund(t.Context(), goodOrderRefund())
+		require.NoError(t, err)
+		assert.Equal(t, &ksher.OrderRefundResponse{
+			Envelope: envelopeOf(loose), TotalFee: 100_00, RefundFee: 50, OperatorID: "7", DeviceID: "kiosk-1", Attach: "broken cup", Result: ksher.ResultPending,
+		}, resp)
+	})
+}
+
+func TestRefundQuery(t *testing.T) {
+	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"42","fee_type":"THB",
+		"total_fee":10000,"cash_fee":"48","cash_fee_type":"CNY","refund_count":"2","refund_fee":"2","result":"SUCCESS",
+		"time_end":"2026-11-21 09:30:00","nonce_str":"n1","refund_orders":[
+		{"mch_refund_no":"refund1","ksher_refund_no":"901","channel_refund_no":"43","mch_refund_fee":5000,"refund_state":"REFUNDSUCCESS","refund_time":"2026-11-21 10:00:00"},
+		{"refund_time":"","refund_state":"NEW_STATE","mch_refund_fee":"1","mch_refund_no":"refund2","new":{"a":[]}}]}`
+	full := &ksher.RefundQueryRequest{
+		MchOrderNo:      "order1",
+		KsherOrderNo:    "900",
+		ChannelOrderNo:  "42",
+		MchRefundNo:     "refund1",
+		KsherRefundNo:   "901",
+		ChannelRefundNo: "43",
+		Channel:         ksher.ChannelWeChat,
+		TotalFee:        100_00,
+		RefundFee:       50_00,
+		FeeType:         "THB",
+		Extra:           ksher.Extra{"new": "1"},
+	}
+	tests := []struct {
+		name string
+		req  *ksher.RefundQueryRequest
+		want map[string]string
+	}{
+		{"minimal", &ksher.RefundQueryRequest{MchOrderNo: "order1", MchRefundNo: "refund1"},
+			map[string]string{"mch_order_no": "order1", "mch_refund_no": "refund1"}},
+		{"by Ksher's numbers", &ksher.RefundQueryRequest{KsherOrderNo: "900", KsherRefundNo: "901"},
+			map[string]string{"ksher_order_no": "900", "ksher_refund_no": "901"}},
+		{"by the channel's numbers", &ksher.RefundQueryRequest{ChannelOrderNo: "42", ChannelRefundNo: "43"},
+			map[string]string{"channel_order_no": "42", "channel_refund_no": "43"}},
+		{"full", full, map[string]string{
+			"mch_order_no": "order1", "ksher_order_no": "900", "channel_order_no": "42",
+			"mch_refund_no": "refund1", "ksher_refund_no": "901", "channel_refund_no": "43",
+			"channel": "wechat", "total_fee": "10000", "refund_fee": "5000", "fee_type": "THB", "new": "1",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rec := recording(answering(200, signedAnswer(t, data)))
+			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			resp, err := client.RefundQuery(t.Context(), tt.req)
+			require.NoError(t, err)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/refund_query", rec.only(t).URL.String())
+			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, &ksher.RefundQueryResponse{
+				Envelope:       envelopeOf(data),
+				AppID:          "mch12345",
+				MchOrderNo:     "order1",
+				KsherOrderNo:   "900",
+				ChannelOrderNo: "42",
+				FeeType:        "THB",
+				TotalFee:       100_00,
+				CashFee:        48,
+				CashFeeType:    "CNY",
+				RefundCount:    2,
+				RefundFee:      2,
+				RefundOrders: []ksher.RefundOrder{
+					{
+						MchRefundNo: "refund1", KsherRefundNo: "901", ChannelRefundNo: "43", MchRefundFee: 50_00,
+						RefundState: ksher.RefundSuccess, RefundTime: time.Date(2026, 11, 21, 10, 0, 0, 0, bangkok),
+					},
+					{MchRefundNo: "refund2", MchRefundFee: 1, RefundState: "NEW_STATE"},
+				},
+				Result:   ksher.ResultSuccess,
+				TimeEnd:  time.Date(2026, 11, 21, 9, 30, 0, 0, bangkok),
+				NonceStr: "n1",
+			}, resp)
+		})
+	}
+
+	lists := []struct {
+		name string
+		list string
+		want error
+	}{
+		{"empty", `[]`, nil},
+		{"null", `null`, nil},
+		{"empty text", `""`, nil},
+		{"an object", `{}`, ksher.ErrField},
+		{"text", `"none"`, ksher.ErrField},
+		{"a list of numbers", `[1]`, ksher.ErrField},
+		{"a list with an amount that can't be read", `[{"mch_refund_fee":"1.5"}]`, ksher.ErrField},
+	}
+	for _, tt := range lists {
+		t.Run("a list that is "+tt.name, func(t *testing.T) {
+			client := newClient(t, answering(200, signedAnswer(t, `{"result":"SUCCESS","refund_orders":`+tt.list+`}`)))
+			resp, err := client.RefundQuery(t.Context(), &ksher.RefundQueryRequest{MchOrderNo: "order1", MchRefundNo: "refund1"})
+			if tt.want != nil {
+				require.ErrorIs(t, err, tt.want)
+				return
+			}
+			require.NoError(t, err)
+			assert.Empty(t, resp.RefundOrders)
+		})
+	}
+
+	t.Run("a genuine answer", func(t *testing.T) {
+		genuine := genuineAnswer(t, "refund_query_nested")
+		client := offlineClient(t, genuine.appID, answering(200, genuine.body))
+		resp, err := client.RefundQuery(t.Context(), &ksher.RefundQueryRequest{MchOrderNo: "2023042111163700", MchRefundNo: "refund1"})
+		require.NoError(t, err)
+		assert.Equal(t, 2, resp.RefundCount)
+		assert.Equal(t, ksher.Amount(48), resp.CashFee)
+		require.Len(t, resp.RefundOrders, 2)
+		for _, refund := range resp.RefundOrders {
+			assert.Equal(t, ksher.RefundSuccess, refund.RefundState)
+			assert.False(t, refund.RefundTime.IsZero())
+			assert.Positive(t, refund.MchRefundFee)
+		}
+	})
+}
+
+// byOperation answers each operation by its own handler.
+type byOperation map[string]http.Handler
+
+func (b byOperation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	handler, ok := b[path.Base(r.URL.Path)]
+	if !ok {
+		http.Error(w, "no such operation in this test", http.StatusNotImplemented)
+		return
+	}
+	handler.ServeHTTP(w, r)
+}
+
+func namesSent(rec *recorder) []string {
+	names := []string{}
+	for _, r := range rec.all() {
+		names = append(names, path.Base(r.URL.Path))
+	}
+	return names
+}
+
+func gatewayOrder(members string) string {
+	return `{"appid":"mch12345","mch_order_no":"order1","fee_type":"THB","total_fee":10000` + members + `}`
+}
+
+func TestRefundGatewayOrder(t *testing.T) {
+	const refunded = `{"appid":"mch12345","mch_order_no":"pay1","mch_refund_no":"refund1","refund_fee":5000,"total_fee":10000,"result":"SUCCESS"}`
+	good := func() *ksher.RefundGatewayOrderRequest {
+		return &ksher.RefundGatewayOrderRequest{MchOrderNo: "order1", MchRefundNo: "refund1", RefundFee: 50_00}
+	}
+	common := map[string]string{"mch_refund_no": "refund1", "refund_fee": "5000", "total_fee": "10000", "fee_type": "THB"}
+	with := func(pairs ...string) map[string]string {
+		m := map[string]string{}
+		for name, value := range common {
+			m[name] = value
+		}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i]] = pairs[i+1]
+		}
+		return m
+	}
+	numbers := `,"pay_mch_order_no":"pay1","ksher_order_no":"900","channel_order_no":"42"`
+	tests := []struct {
+		name   string
+		order  string
+		change func(*ksher.RefundGatewayOrderRequest)
+		want   map[string]string
+	}{
+		{"by pay_mch_order_no", numbers + `,"channel":"wechat","result":"SUCCESS"`, nil,
+			with("mch_order_no", "pay1", "channel", "wechat")},
+		{"an order refunded before", numbers + `,"channel":"wechat","result":"REFUND"`, nil,
+			with("mch_order_no", "pay1", "channel", "wechat")},
+		{"an order of no known channel", numbers + `,"channel":"","result":"SUCCESS"`, nil,
+			with("mch_order_no", "pay1")},
+		{"a card", numbers + `,"channel":"card","result":"SUCCESS"`, nil,
+			with("ksher_order_no", "900", "channel", "card")},
+		{"an older value for a card", numbers + `,"channel":"ktbcard","result":"SUCCESS"`, nil,
+			with("ksher_order_no", "900", "channel", "ktbcard")},
+		{"instalments on a card", numbers + `,"channel":"ktc_instal","result":"SUCCESS"`, nil,
+			with("ksher_order_no", "900", "channel", "ktc_instal")},
+		{"a QR code on a card", numbers + `,"channel":"scb_qrcard","result":"SUCCESS"`, nil,
+			with("mch_order_no", "pay1", "channel", "scb_qrcard")},
+		{"no pay_mch_order_no", `,"pay_mch_order_no":"","ksher_order_no":"900","channel":"wechat","result":"SUCCESS"`, nil,
+			with("ksher_order_no", "900", "channel", "wechat")},
+		{"no ksher_order_no", `,"pay_mch_order_no":"pay1","channel":"wechat","result":"SUCCESS"`, nil,
+			with("mch_order_no", "pay1", "channel", "wechat")},
+		{"all of it", numbers + `,"channel":"wechat","result":"SUCCESS"`,
+			func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = 100_00 },
+			with("mch_order_no", "pay1", "channel", "wechat", "refund_fee", "10000")},
+		{"with everything passed on", numbers + `,"channel":"wechat","result":"SUCCESS"`,
+			func(r *ksher.RefundGatewayOrderRequest) {
+				r.OperatorID, r.Attach, r.Extra = "somchai", "broken cup", ksher.Extra{"new": "1"}
+			},
+			with("mch_order_no", "pay1", "channel", "wechat", "operator_id", "somchai", "attach", "broken cup", "new", "1")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rec := recording(byOperation{
+				"gateway_order_query": answering(200, signedAnswer(t, gatewayOrder(tt.order))),
+				"order_refund":        answering(200, signedAnswer(t, refunded)),
+			})
+			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			req := good()
+			if tt.change != nil {
+				tt.change(req)
+			}
+			resp, err := client.RefundGatewayOrder(t.Context(), req)
+			require.NoError(t, err)
+			assert.Equal(t, ksher.ResultSuccess, resp.Result)
+			assert.Equal(t, ksher.Amount(50_00), resp.RefundFee)
+			require.Equal(t, []string{"gateway_order_query", "order_refund"}, namesSent(rec))
+			requireParameters(t, rec.all()[0], map[string]string{"mch_order_no": "order1"})
+			requireParameters(t, rec.all()[1], tt.want)
+		})
+	}
+
+	refusals := []struct {
+		name   string
+		order  string
+		change func(*ksher.RefundGatewayOrderRequest)
+		want   string // The field that is to blame.
+	}{
+		{"not paid", numbers + `,"channel":"wechat","result":"NOTPAY"`, nil, "mch_order_no"},
+		{"closed", numbers + `,"channel":"wechat","result":"CLOSED"`, nil, "mch_order_no"},
+		{"not sure", numbers + `,"channel":"wechat","result":"NOTSURE"`, nil, "mch_order_no"},
+		{"pending", numbers + `,"channel":"wechat","result":"PENDING"`, nil, "mch_order_no"},
+		{"failed payment", numbers + `,"channel":"wechat","result":"PAYERROR"`, nil, "mch_order_no"},
+		{"a result nobody knows", numbers + `,"channel":"wechat","result":"SUCCESSFUL"`, nil, "mch_order_no"},
+		{"no result", numbers + `,"channel":"wechat"`, nil, "mch_order_no"},
+		{"more than was paid", numbers + `,"channel":"wechat","result":"SUCCESS"`,
+			func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = 100_01 }, "refund_fee"},
+		{"no number at all", `,"channel":"wechat","result":"SUCCESS"`, nil, "mch_order_no"},
+		{"a card without Ksher's number", `,"pay_mch_order_no":"pay1","channel":"card","result":"SUCCESS"`, nil, "mch_order_no"},
+		{"promptpay", numbers + `,"channel":"promptpay","result":"SUCCESS"`, nil, "channel"},
+		{"an Extra that collides", numbers + `,"channel":"wechat","result":"SUCCESS"`,
+			func(r *ksher.RefundGatewayOrderRequest) { r.Extra = ksher.Extra{"total_fee": "1"} }, "total_fee"},
+	}
+	for _, tt := range refusals {
+		t.Run("refuses "+tt.name, func(t *testing.T) {
+			rec := recording(byOperation{"gateway_order_query": answering(200, signedAnswer(t, gatewayOrder(tt.order)))})
+			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			req := good()
+			if tt.change != nil {
+				tt.change(req)
+			}
+			resp, err := client.RefundGatewayOrder(t.Context(), req)
+			assert.Nil(t, resp)
+			var invalid *ksher.ValidationError
+			require.ErrorAs(t, err, &invalid)
+			assert.Equal(t, "order_refund", invalid.Operation)
+			assert.Equal(t, "order1", invalid.OrderNo, "the number that the merchant knows")
+			require.Len(t, invalid.Fields, 1)
+			assert.Equal(t, tt.want, invalid.Fields[0].Field)
+			if tt.want == "refund_fee" {
+				assert.ErrorContains(t, err, "is 100.01, and only 100.00 THB were paid")
+			}
+			assert.Equal(t, []string{"gateway_order_query"}, namesSent(rec))
+			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+		})
+	}
+
+	invalid := []struct {
+		name   string
+		change func(*ksher.RefundGatewayOrderRequest)
+		want   []string
+	}{
+		{"nothing set", func(r *ksher.RefundGatewayOrderRequest) { *r = ksher.RefundGatewayOrderRequest{} },
+			[]string{"mch_order_no", "mch_refund_no", "refund_fee"}},
+		{"long numbers", func(r *ksher.RefundGatewayOrderRequest) {
+			r.MchOrderNo, r.MchRefundNo = strings.Repeat("1", 33), strings.Repeat("1", 33)
+		}, []string{"mch_order_no", "mch_refund_no"}},
+		{"a negative amount", func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = math.MinInt64 }, []string{"refund_fee"}},
+	}
+	for _, tt := range invalid {
+		t.Run("asks nothing with "+tt.name, func(t *testing.T) {
+			rec := recording(byOperation{})
+			req := good()
+			tt.change(req)
+			_, err := offlineClient(t, testAppID, rec, trustTestKey(t)).RefundGatewayOrder(t.Context(), req)
+			var invalid *ksher.ValidationError
+			require.ErrorAs(t, err, &invalid)
+			assert.Equal(t, tt.want, fieldsOf(invalid))
+			assert.Zero(t, rec.count())
+		})
+	}
+}
+
+func TestRefundGatewayOrderFails(t *testing.T) {
+	paid := gatewayOrder(`,"pay_mch_order_no":"pay1","ksher_order_no":"900","channel":"wechat","result":"SUCCESS"`)
+	req := &ksher.RefundGatewayOrderRequest{MchOrderNo: "order1", MchRefundNo: "refund1", RefundFee: 50_00}
+	tests := []struct {
+		name      string
+		query     http.Handler
+		refund    http.Handler
+		operation string
+		want      error
+		unknown   bool
+	}{
+		{"the order isn't known", answering(200, `{"code":1,"msg":"ORDER_NOT_EXIST"}`), nil,
+			"gateway_order_query", ksher.CodeOrderNotExist, false},
+		{"the query is not answered", answering(502, ""), nil, "gateway_order_query", ksher.ErrHTTPStatus, false},
+		{"the query is answered for another order", answering(200, signedAnswer(t, strings.Replace(paid, "order1", "order2", 1))), nil,
+			"gateway_order_query", ksher.ErrOtherOrder, false},
+		{"the query is answered without a signature", answering(200, `{"code":0,"data":`+paid+`}`), nil,
+			"gateway_order_query", ksher.ErrSignatureMissing, false},
+		{"the refund is refused", answering(200, signedAnswer(t, paid)), answering(200, `{"code":1,"msg":"KSHER_REFUND_EXPIRE"}`),
+			"order_refund", ksher.CodeKsherRefundExpire, false},
+		{"the refund is not answered", answering(200, signedAnswer(t, paid)), answering(502, ""),
+			"order_refund", ksher.ErrHTTPStatus, true},
+		{"the refund is in doubt", answering(200, signedAnswer(t, paid)), answering(200, `{"code":1,"msg":"SYSTEMERROR"}`),
+			"order_refund", ksher.CodeSystemError, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			operations := byOperation{"gateway_order_query": tt.query}
+			sent := []string{"gateway_order_query"}
+			if tt.refund != nil {
+				operations["order_refund"] = tt.refund
+				sent = append(sent, "order_refund")
+			}
+			rec := recording(operations)
+			resp, err := offlineClient(t, testAppID, rec, trustTestKey(t)).RefundGatewayOrder(t.Context(), req)
+			assert.Nil(t, resp)
+			require.ErrorIs(t, err, tt.want)
+			var failed *ksher.Error
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, tt.operation, failed.Operation)
+			assert.Equal(t, "order1", failed.OrderNo, "the number that the merchant knows")
+			if tt.unknown {
+				require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+			} else {
+				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+			}
+			assert.Contains(t, err.Error(), fmt.Sprintf("ksher: %s of order %q", tt.operation, "order1"))
+			assert.Equal(t, sent, namesSent(rec), "each once, and nothing more")
+		})
+	}
+}

@@ -1,0 +1,393 @@
+package ksher_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+)
+
+func fieldsOf(err error) []string {
+	var invalid *ksher.ValidationError
+	if !errors.As(err, &invalid) {
+		return nil
+	}
+	fields := []string{}
+	for _, f := range invalid.Fields {
+		fields = append(fields, f.Field)
+	}
+	return fields
+}
+
+// change is a change of a good request and the fields that it makes bad.
+type change[R any] struct {
+	name  string
+	apply func(*R)
+	want  []string
+}
+
+// checkRequest sends each changed request, and demands that the bad ones are
+// refused for just the right fields and never arrive.
+func checkRequest[R any](t *testing.T, operation string, good func() *R, call func(context.Context, *ksher.Client, *R) error, changes []change[R]) {
+	t.Helper()
+	for _, tt := range changes {
+		t.Run(tt.name, func(t *testing.T) {
+			rec := recording(answering(200, signedAnswer(t, `{"result":"SUCCESS"}`)))
+			client := newClient(t, rec)
+			req := good()
+			tt.apply(req)
+			err := call(t.Context(), client, req)
+			if len(tt.want) == 0 {
+				require.NoError(t, err)
+				rec.only(t)
+				return
+			}
+			var invalid *ksher.ValidationError
+			require.ErrorAs(t, err, &invalid)
+			assert.Equal(t, tt.want, fieldsOf(err), "%v", err)
+			assert.Equal(t, operation, invalid.Operation)
+			assert.True(t, strings.HasPrefix(err.Error(), "ksher: "+operation), err.Error())
+			assert.Contains(t, err.Error(), "was not sent")
+			for _, f := range invalid.Fields {
+				assert.Contains(t, err.Error(), f.Field+" "+f.Problem)
+				assert.NotEmpty(t, f.Problem)
+			}
+			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+			var tried *ksher.Error
+			assert.False(t, errors.As(err, &tried), "nothing was tried")
+			assert.Zero(t, rec.count(), "requests sent")
+		})
+	}
+}
+
+var (
+	thai32 = strings.Repeat("ก", 32)
+	thai33 = strings.Repeat("ก", 33)
+)
+
+const maxAmount ksher.Amount = 1<<53 - 1
+
+// badAmounts are wrong wherever they stand, and so are never sent.
+var badAmounts = map[string]ksher.Amount{
+	"zero":                  0,
+	"minus one":             -1,
+	"the smallest number":   math.MinInt64,
+	"2^53":                  maxAmount + 1,
+	"the largest number":    math.MaxInt64,
+	"minus the largest sum": -maxAmount,
+}
+
+var badFeeTypes = []string{"", "thb", "TH", "THBX", "T1B", "฿", " THB", "บาท"}
+
+var badURLs = []string{"shop.example/x", "/x", "ftp://shop.example/x", "javascript:alert(1)", "https://", "https:shop", "http://%zz", "://"}
+
+func TestGatewayPayIsChecked(t *testing.T) {
+	type req = ksher.GatewayPayRequest
+	changes := []change[req]{
+		{"good", func(*req) {}, nil},
+		{"nothing set", func(r *req) { *r = req{} }, []string{
+			"mch_order_no", "mch_code", "total_fee", "fee_type", "channel_list", "product_name",
+			"refer_url", "mch_redirect_url", "mch_redirect_url_fail",
+		}},
+		{"everything wrong", func(r *req) {
+			*r = req{
+				MchOrderNo: thai33, MchCode: " ", TotalFee: -1, FeeType: "baht", ChannelList: []ksher.Channel{"a,b"},
+				ProductName: "\t", ReferURL: "x", MchRedirectURL: "x", MchRedirectURLFail: "x", MchNotifyURL: "x",
+				Device: "TV", Lang: "de", MemberID: strings.Repeat("1", 33), ExpireTime: -1, HideExplain: "yes", HideExpTime: "2",
+				InstalFeePayerMerchantChannelList: []ksher.Channel{""},
+			}
+		}, []string{
+			"mch_order_no", "mch_code", "total_fee", "fee_type", "channel_list", "product_name",
+			"refer_url", "mch_redirect_url", "mch_redirect_url_fail", "mch_notify_url",
+			"device", "lang", "member_id", "member_id", "expire_time", "hide_explain", "hide_exp_time",
+			"instal_fee_payer_merchant_channel_list",
+		}},
+
+		{"mch_order_no blank", func(r *req) { r.MchOrderNo = " \t" }, []string{"mch_order_no"}},
+		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"mch_order_no of 32 bytes", func(r *req) { r.MchOrderNo = strings.Repeat("1", 32) }, nil},
+		{"mch_order_no of 33 bytes", func(r *req) { r.MchOrderNo = strings.Repeat("1", 33) }, []string{"mch_order_no"}},
+		{"mch_order_no not UTF-8", func(r *req) { r.MchOrderNo = "a\xff" }, []string{"mch_order_no"}},
+		{"mch_code missing", func(r *req) { r.MchCode = "" }, []string{"mch_code"}},
+		{"product_name missing", func(r *req) { r.ProductName = "" }, []string{"product_name"}},
+		{"product_name not UTF-8", func(r *req) { r.ProductName = "caf\xe9" }, []string{"product_name"}},
+		{"product_name with half a character", func(r *req) { r.ProductName = "ก"[:2] }, []string{"product_name"}},
+		{"attach not UTF-8", func(r *req) { r.Attach = "\xff" }, []string{"attach"}},
+
+		{"total_fee of one satang", func(r *req) { r.TotalFee, r.ChannelList = 1, []ksher.Channel{"wechat"} }, nil},
+		{"total_fee of 2^53-1", func(r *req) { r.TotalFee = maxAmount }, nil},
+
+		{"fee_type of another currency", func(r *req) { r.FeeType = "JPY" }, nil},
+		{"fee_type nobody knows", func(r *req) { r.FeeType = "XXX" }, nil},
+
+		{"channel_list missing", func(r *req) { r.ChannelList = nil }, []string{"channel_list"}},
+		{"channel_list empty", func(r *req) { r.ChannelList = []ksher.Channel{} }, []string{"channel_list"}},
+		{"channel_list with nothing in it", func(r *req) { r.ChannelList = []ksher.Channel{""} }, []string{"channel_list"}},
+		{"channel_list with a comma", func(r *req) { r.ChannelList = []ksher.Channel{"wechat,alipay"} }, []string{"channel_list"}},
+		{"channel_list with a blank", func(r *req) { r.ChannelList = []ksher.Channel{"wechat", " alipay"} }, []string{"channel_list"}},
+		{"channel_list not UTF-8", func(r *req) { r.ChannelList = []ksher.Channel{"wechat", "\xff"} }, []string{"channel_list"}},
+		{"channel_list with a new channel", func(r *req) { r.ChannelList = []ksher.Channel{"brand_new"} }, nil},
+
+		{"refer_url missing", func(r *req) { r.ReferURL = "" }, []string{"refer_url"}},
+		{"mch_redirect_url missing", func(r *req) { r.MchRedirectURL = "" }, []string{"mch_redirect_url"}},
+		{"mch_redirect_url_fail missing", func(r *req) { r.MchRedirectURLFail = "" }, []string{"mch_redirect_url_fail"}},
+		{"mch_notify_url over http", func(r *req) { r.MchNotifyURL = "http://10.0.0.1:8080/notify?x=1" }, nil},
+
+		{"device PC", func(r *req) { r.Device = ksher.DevicePC }, nil},
+		{"device in small letters", func(r *req) { r.Device = "pc" }, []string{"device"}},
+		{"lang Thai", func(r *req) { r.Lang = ksher.LangThai }, nil},
+		{"lang zh", func(r *req) { r.Lang = "zh" }, []string{"lang"}},
+		{"hide_explain hidden", func(r *req) { r.HideExplain, r.HideExpTime = ksher.Hidden, ksher.Shown }, nil},
+		{"hide_explain true", func(r *req) { r.HideExplain = "true" }, []string{"hide_explain"}},
+		{"hide_exp_time 2", func(r *req) { r.HideExpTime = "2" }, []string{"hide_exp_time"}},
+		{"expire_time negative", func(r *req) { r.ExpireTime = -1 }, []string{"expire_time"}},
+
+		{"member_id", func(r *req) { r.MemberID = "m1" }, nil},
+		{"member_id of digits", func(r *req) { r.MemberID = "4711" }, []string{"member_id"}},
+		{"member_id of 32 Thai letters", func(r *req) { r.MemberID = thai32 }, nil},
+		{"member_id of 33 Thai letters", func(r *req) { r.MemberID = thai33 }, []string{"member_id"}},
+		{"member_id of 33 digits", func(r *req) { r.MemberID = strings.Repeat("1", 33) }, []string{"member_id", "member_id"}},
+
+		{"instalments with a bad channel", func(r *req) { r.InstalFeePayerMerchantChannelList = []ksher.Channel{"a b"} },
+			[]string{"instal_fee_payer_merchant_channel_list"}},
+	}
+	for name, amount := range badAmounts {
+		changes = append(changes, change[req]{"total_fee " + name, func(r *req) { r.TotalFee = amount }, []string{"total_fee"}})
+	}
+	for _, feeType := range badFeeTypes {
+		changes = append(changes, change[req]{"fee_type " + feeType, func(r *req) { r.FeeType = feeType }, []string{"fee_type"}})
+	}
+	for _, address := range badURLs {
+		changes = append(changes,
+			change[req]{"refer_url " + address, func(r *req) { r.ReferURL = address }, []string{"refer_url"}},
+			change[req]{"mch_redirect_url " + address, func(r *req) { r.MchRedirectURL = address }, []string{"mch_redirect_url"}},
+			change[req]{"mch_redirect_url_fail " + address, func(r *req) { r.MchRedirectURLFail = address }, []string{"mch_redirect_url_fail"}},
+			change[req]{"mch_notify_url " + address, func(r *req) { r.MchNotifyURL = address }, []string{"mch_notify_url"}})
+	}
+	// The minimums, in baht, of the table in Ksher's guide.
+	minimums := map[ksher.Channel]ksher.Amount{
+		"promptpay": 1, "scb_qrcard": 1,
+		"atome": 20, "scb_easy": 20, "bbl_deeplink": 20, "baybank_deeplink": 20, "kplus": 20,
+		"ktc_instal": 3000, "kbank_instal": 3000, "kcc_instal": 3000, "kfc_instal": 3000,
+	}
+	for channel, baht := range minimums {
+		below := func(r *req) { r.TotalFee, r.ChannelList = 100*baht-1, []ksher.Channel{channel} }
+		changes = append(changes,
+			change[req]{string(channel) + " below its minimum", below, []string{"total_fee"}},
+			change[req]{string(channel) + " at its minimum", func(r *req) { below(r); r.TotalFee++ }, nil},
+			change[req]{string(channel) + " below its minimum, with a choice", func(r *req) { below(r); r.ChannelList = append(r.ChannelList, "wechat") }, nil},
+			change[req]{string(channel) + " below its minimum, in yen", func(r *req) { below(r); r.FeeType = "JPY" }, nil})
+	}
+	checkRequest(t, "gateway_pay", goodGatewayPay, func(ctx context.Context, c *ksher.Client, r *req) error {
+		_, err := c.GatewayPay(ctx, r)
+		return err
+	}, changes)
+}
+
+func TestNativePayIsChecked(t *testing.T) {
+	type req = ksher.NativePayRequest
+	changes := []change[req]{
+		{"good", func(*req) {}, nil},
+		{"nothing set", func(r *req) { *r = req{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
+		{"everything wrong", func(r *req) {
+			*r = req{
+				MchOrderNo: thai33, TotalFee: -1, FeeType: "baht", Channel: "a,b", NotifyURL: "x", RedirectURL: "x",
+				ImgType: "gif", ExpireTime: -1, TMNExpireTime: -1,
+			}
+		}, []string{
+			"mch_order_no", "total_fee", "fee_type", "channel", "notify_url", "redirect_url", "img_type", "expire_time", "tmn_expire_time",
+		}},
+		{"mch_order_no blank", func(r *req) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
+		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"product not UTF-8", func(r *req) { r.Product = "\xff" }, []string{"product"}},
+		{"total_fee of 2^53-1", func(r *req) { r.TotalFee = maxAmount }, nil},
+		{"total_fee of 1 THB", func(r *req) { r.TotalFee = 1_00 }, nil},
+		{"total_fee below 1 THB", func(r *req) { r.TotalFee = 99 }, []string{"total_fee"}},
+		{"total_fee below 1 THB in a new channel", func(r *req) { r.TotalFee, r.Channel = 99, "brand_new" }, []string{"total_fee"}},
+		{"total_fee below 100 yen", func(r *req) { r.TotalFee, r.FeeType = 99, "JPY" }, nil},
+		{"channel missing", func(r *req) { r.Channel = "" }, []string{"channel"}},
+		{"channel with a comma", func(r *req) { r.Channel = "wechat,alipay" }, []string{"channel"}},
+		{"a new channel", func(r *req) { r.Channel = "brand_new" }, nil},
+		{"img_type svg", func(r *req) { r.ImgType = ksher.ImgSVG }, nil},
+		{"img_type in capitals", func(r *req) { r.ImgType = "PNG" }, []string{"img_type"}},
+		{"expire_time negative", func(r *req) { r.ExpireTime = -1 }, []string{"expire_time"}},
+		{"tmn_expire_time negative", func(r *req) { r.TMNExpireTime = -1 }, []string{"tmn_expire_time"}},
+	}
+	for name, amount := range badAmounts {
+		changes = append(changes, change[req]{"total_fee " + name, func(r *req) { r.TotalFee = amount }, []string{"total_fee"}})
+	}
+	for _, feeType := range badFeeTypes {
+		changes = append(changes, change[req]{"fee_type " + feeType, func(r *req) { r.FeeType = feeType }, []string{"fee_type"}})
+	}
+	for _, address := range badURLs {
+		changes = append(changes,
+			change[req]{"notify_url " + address, func(r *req) { r.NotifyURL = address }, []string{"notify_url"}},
+			change[req]{"redirect_url " + address, func(r *req) { r.RedirectURL = address }, []string{"redirect_url"}})
+	}
+	checkRequest(t, "native_pay", goodNativePay, func(ctx context.Context, c *ksher.Client, r *req) error {
+		_, err := c.NativePay(ctx, r)
+		return err
+	}, changes)
+}
+
+func TestOrderRefundIsChecked(t *testing.T) {
+	type req = ksher.OrderRefundRequest
+	changes := []change[req]{
+		{"good", func(*req) {}, nil},
+		{"nothing set", func(r *req) { *r = req{} }, []string{"mch_refund_no", "refund_fee", "total_fee", "fee_type", "mch_order_no"}},
+		{"everything wrong", func(r *req) {
+			*r = req{MchRefundNo: thai33, RefundFee: 0, TotalFee: -1, FeeType: "baht", MchOrderNo: thai33, Channel: "card"}
+		}, []string{"mch_refund_no", "refund_fee", "total_fee", "refund_fee", "fee_type", "mch_order_no", "ksher_order_no"}},
+		{"no order number", func(r *req) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
+		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"mch_refund_no blank", func(r *req) { r.MchRefundNo = " " }, []string{"mch_refund_no"}},
+		{"mch_refund_no of 32 Thai letters", func(r *req) { r.MchRefundNo = thai32 }, nil},
+		{"mch_refund_no of 33 Thai letters", func(r *req) { r.MchRefundNo = thai33 }, []string{"mch_refund_no"}},
+		{"ksher_order_no not UTF-8", func(r *req) { r.KsherOrderNo = "\xff" }, []string{"ksher_order_no"}},
+		{"all of it", func(r *req) { r.RefundFee = r.TotalFee }, nil},
+		{"one satang too much", func(r *req) { r.RefundFee = r.TotalFee + 1 }, []string{"refund_fee"}},
+		{"one satang", func(r *req) { r.RefundFee = 1 }, nil},
+		{"2^53-1", func(r *req) { r.RefundFee, r.TotalFee = maxAmount, maxAmount }, nil},
+		{"card by the merchant's number", func(r *req) { r.Channel = ksher.ChannelCard }, []string{"ksher_order_no"}},
+		{"card by the channel's number", func(r *req) { r.Channel, r.MchOrderNo, r.ChannelOrderNo = ksher.ChannelCard, "", "42" }, []string{"ksher_order_no"}},
+		{"card by Ksher's number", func(r *req) { r.Channel, r.KsherOrderNo = ksher.ChannelCard, "900" }, nil},
+		{"promptpay", func(r *req) { r.Channel = ksher.ChannelPromptPay }, []string{"channel"}},
+		{"a new channel", func(r *req) { r.Channel = "brand_new" }, nil},
+	}
+	for name, amount := range badAmounts {
+		if amount <= 0 {
+			changes = append(changes,
+				change[req]{"refund_fee " + name, func(r *req) { r.RefundFee = amount }, []string{"refund_fee"}},
+				change[req]{"total_fee " + name, func(r *req) { r.TotalFee = amount }, []string{"total_fee", "refund_fee"}})
+			continue
+		}
+		changes = append(changes,
+			change[req]{"refund_fee " + name, func(r *req) { r.RefundFee = amount }, []string{"refund_fee", "refund_fee"}},
+			change[req]{"total_fee " + name, func(r *req) { r.TotalFee = amount }, []string{"total_fee"}})
+	}
+	for _, feeType := range badFeeTypes {
+		changes = append(changes, change[req]{"fee_type " + feeType, func(r *req) { r.FeeType = feeType }, []string{"fee_type"}})
+	}
+	checkRequest(t, "order_refund", goodOrderRefund, func(ctx context.Context, c *ksher.Client, r *req) error {
+		_, err := c.OrderRefund(ctx, r)
+		return err
+	}, changes)
+}
+
+func TestRefundQueryIsChecked(t *testing.T) {
+	type req = ksher.RefundQueryRequest
+	good := func() *req { return &req{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo} }
+	changes := []change[req]{
+		{"good", func(*req) {}, nil},
+		{"nothing set", func(r *req) { *r = req{} }, []string{"mch_order_no", "mch_refund_no"}},
+		{"everything wrong", func(r *req) {
+			*r = req{MchOrderNo: thai33, MchRefundNo: thai33, Channel: "alipay", TotalFee: -1, RefundFee: -1, FeeType: "baht"}
+		}, []string{"mch_order_no", "mch_refund_no", "channel", "total_fee", "refund_fee", "fee_type"}},
+		{"no order number", func(r *req) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
+		{"no refund number", func(r *req) { r.MchRefundNo = "" }, []string{"mch_refund_no"}},
+		{"blank numbers", func(r *req) { r.MchOrderNo, r.MchRefundNo = " ", "\t" }, []string{"mch_order_no", "mch_refund_no"}},
+		{"the channel's numbers", func(r *req) { *r = req{ChannelOrderNo: "42", ChannelRefundNo: "43"} }, nil},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"mch_refund_no of 33 Thai letters", func(r *req) { r.MchRefundNo = thai33 }, []string{"mch_refund_no"}},
+		{"numbers of 32 Thai letters", func(r *req) { r.MchOrderNo, r.MchRefundNo = thai32, thai32 }, nil},
+		{"promptpay", func(r *req) { r.Channel = ksher.ChannelPromptPay }, []string{"channel"}},
+		{"alipay", func(r *req) { r.Channel = ksher.ChannelAlipay }, []string{"channel"}},
+		{"wechat", func(r *req) { r.Channel = ksher.ChannelWeChat }, nil},
+		{"total_fee of 2^53-1", func(r *req) { r.TotalFee = maxAmount }, nil},
+		{"total_fee of 2^53", func(r *req) { r.TotalFee = maxAmount + 1 }, []string{"total_fee"}},
+		{"total_fee negative", func(r *req) { r.TotalFee = math.MinInt64 }, []string{"total_fee"}},
+		{"refund_fee of 2^53", func(r *req) { r.RefundFee = maxAmount + 1 }, []string{"refund_fee"}},
+		{"refund_fee negative", func(r *req) { r.RefundFee = -1 }, []string{"refund_fee"}},
+		{"fee_type in small letters", func(r *req) { r.FeeType = "thb" }, []string{"fee_type"}},
+	}
+	checkRequest(t, "refund_query", good, func(ctx context.Context, c *ksher.Client, r *req) error {
+		_, err := c.RefundQuery(ctx, r)
+		return err
+	}, changes)
+}
+
+func TestNumbersOfOrdersAreChecked(t *testing.T) {
+	t.Run("gateway_order_query", func(t *testing.T) {
+		type req = ksher.GatewayOrderQueryRequest
+		checkRequest(t, "gateway_order_query", func() *req { return &req{MchOrderNo: testOrderNo} },
+			func(ctx context.Context, c *ksher.Client, r *req) error {
+				_, err := c.GatewayOrderQuery(ctx, r)
+				return err
+			},
+			[]change[req]{
+				{"good", func(*req) {}, nil},
+				{"missing", func(r *req) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
+				{"blank", func(r *req) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
+				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+				{"not UTF-8", func(r *req) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
+			})
+	})
+	t.Run("cancel_order", func(t *testing.T) {
+		type req = ksher.CancelOrderRequest
+		checkRequest(t, "cancel_order", func() *req { return &req{MchOrderNo: testOrderNo} },
+			func(ctx context.Context, c *ksher.Client, r *req) error { _, err := c.CancelOrder(ctx, r); return err },
+			[]change[req]{
+				{"good", func(r *req) { r.Lang = ksher.LangEnglish }, nil},
+				{"missing", func(r *req) { *r = req{Lang: "de"} }, []string{"mch_order_no", "lang"}},
+				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+			})
+	})
+	t.Run("order_query", func(t *testing.T) {
+		type req = ksher.OrderQueryRequest
+		checkRequest(t, "order_query", func() *req { return &req{MchOrderNo: testOrderNo} },
+			func(ctx context.Context, c *ksher.Client, r *req) error { _, err := c.OrderQuery(ctx, r); return err },
+			[]change[req]{
+				{"good", func(*req) {}, nil},
+				{"none", func(r *req) { *r = req{Channel: "wechat"} }, []string{"mch_order_no"}},
+				{"blank", func(r *req) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
+				{"Ksher's", func(r *req) { *r = req{KsherOrderNo: "900"} }, nil},
+				{"the channel's", func(r *req) { *r = req{ChannelOrderNo: "42"} }, nil},
+				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+			})
+	})
+	t.Run("order_close", func(t *testing.T) {
+		type req = ksher.OrderCloseRequest
+		checkRequest(t, "order_close", func() *req { return &req{MchOrderNo: testOrderNo} },
+			func(ctx context.Context, c *ksher.Client, r *req) error { _, err := c.OrderClose(ctx, r); return err },
+			[]change[req]{
+				{"good", func(*req) {}, nil},
+				{"none", func(r *req) { *r = req{OperatorID: "somchai"} }, []string{"mch_order_no"}},
+				{"blank", func(r *req) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
+				{"Ksher's", func(r *req) { *r = req{KsherOrderNo: "900"} }, nil},
+				{"the channel's", func(r *req) { *r = req{ChannelOrderNo: "42"} }, nil},
+				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+			})
+	})
+}
+
+// A request with several mistakes is corrected in one go, and the text stays
+// fit for a log.
+func TestTextOfWrongRequests(t *testing.T) {
+	client := newClient(t, answering(500, ""))
+	req := goodGatewayPay()
+	req.MchOrderNo = strings.Repeat("x\n", 500)
+	req.FeeType = strings.Repeat("y\n", 500)
+	req.ChannelList = []ksher.Channel{ksher.Channel(strings.Repeat("z\n", 500))}
+	req.Device = ksher.Device(strings.Repeat("d\n", 500))
+	req.Extra = ksher.Extra{strings.Repeat("e\n", 500): ""}
+	_, err := client.GatewayPay(t.Context(), req)
+	assert.Equal(t, []string{"mch_order_no", "fee_type", "channel_list", "device", "Extra"}, fieldsOf(err))
+	assert.Less(t, len(err.Error()), 3000)
+	assert.NotContains(t, err.Error(), "\n")
+	var invalid *ksher.ValidationError
+	require.ErrorAs(t, err, &invalid)
+	assert.Equal(t, req.MchOrderNo, invalid.OrderNo, "as the caller gave it")
+}

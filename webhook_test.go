@@ -1,0 +1,565 @@
+package ksher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+)
+
+const accepted = `{"result":"SUCCESS","msg":"OK"}`
+
+// What a notification says and what the gateway answers differ in their
+// attach, so that a test can tell which of the two it was given.
+const (
+	notifiedNative   = `{"appid":"mch12345","mch_order_no":"order1","total_fee":10000,"fee_type":"THB","result":"SUCCESS","openid":"buyer-4711","attach":"notified"}`
+	confirmedNative  = `{"appid":"mch12345","mch_order_no":"order1","total_fee":10000,"fee_type":"THB","result":"SUCCESS","openid":"buyer-4711","attach":"confirmed"}`
+	notifiedGateway  = `{"appid":"mch12345","mch_order_no":"order1","pay_mch_order_no":"pay1","total_fee":10000,"fee_type":"THB","result":"SUCCESS","openid":"buyer-4711","attach":"notified"}`
+	confirmedGateway = `{"appid":"mch12345","mch_order_no":"order1","pay_mch_order_no":"pay1","total_fee":10000,"fee_type":"THB","result":"SUCCESS","openid":"buyer-4711","attach":"confirmed"}`
+)
+
+// unknownOrder is how a host answers about an order of the other.
+func unknownOrder(code string) http.Handler {
+	return answering(200, `{"code":1,"msg":"`+code+`","message":"Somchai has no such order"}`)
+}
+
+// merchant is a webhook handler with everything around it that a test looks at.
+type merchant struct {
+	handler http.Handler
+	gateway *recorder
+	log     *logBuffer
+	calls   atomic.Int64
+	got     chan *ksher.Notification
+}
+
+func newMerchant(tb testing.TB, gateway http.Handler, fnErr error, opts ...ksher.WebhookOption) *merchant {
+	tb.Helper()
+	m := &merchant{gateway: recording(gateway), log: &logBuffer{}, got: make(chan *ksher.Notification, 1000)}
+	client := newClient(tb, m.gateway, ksher.WithLogger(m.log.logger(slog.LevelDebug)))
+	m.handler = ksher.NewWebhookHandler(client, func(_ context.Context, n *ksher.Notification) error {
+		m.calls.Add(1)
+		m.got <- n
+		return fnErr
+	}, opts...)
+	return m
+}
+
+func post(handler http.Handler, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/notify", strings.NewReader(body))
+	r.Header.Set("Content-Type", "text/plain;charset=utf-8")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w
+}
+
+// requireRefused checks an answer that makes Ksher send the notification
+// again.
+func requireRefused(tb testing.TB, w *httptest.ResponseRecorder, status int) {
+	tb.Helper()
+	require.Equal(tb, status, w.Code, "%s", w.Body)
+	require.Equal(tb, "application/json", w.Header().Get("Content-Type"))
+	require.JSONEq(tb, fmt.Sprintf(`{"result":"FAIL","msg":%q}`, http.StatusText(status)), w.Body.String())
+}
+
+func TestWebhookConfirms(t *testing.T) {
+	native := answering(200, signedAnswer(t, confirmedNative))
+	gateway := answering(200, signedAnswer(t, confirmedGateway))
+	tests := []struct {
+		name         string
+		notification string
+		gateway      byOperation
+		want         []string
+	}{
+		{"an order of the merchant host", notifiedNative, byOperation{"order_query": native}, []string{"order_query"}},
+		{"an order of the gateway host", notifiedGateway, byOperation{"gateway_order_query": gateway}, []string{"gateway_order_query"}},
+		{
+			"an order of the gateway host that doesn't look like one", notifiedNative,
+			byOperation{"order_query": unknownOrder("KSHER_INVALID_ORDER_NO"), "gateway_order_query": gateway},
+			[]string{"order_query", "gateway_order_query"},
+		},
+		{
+			"an order of the merchant host that looks like one of the gateway host", notifiedGateway,
+			byOperation{"gateway_order_query": unknownOrder("ORDER_NOT_EXIST"), "order_query": native},
+			[]string{"gateway_order_query", "order_query"},
+		},
+		{
+			"ORDERNOTEXISTR", notifiedGateway,
+			byOperation{"gateway_order_query": unknownOrder("ORDERNOTEXISTR"), "order_query": native},
+			[]string{"gateway_order_query", "order_query"},
+		},
+		{
+			"INVALID_ORDER_NO", notifiedGateway,
+			byOperation{"gateway_order_query": unknownOrder("INVALID_ORDER_NO"), "order_query": native},
+			[]string{"gateway_order_query", "order_query"},
+		},
+	}
+	forms := map[string]func(string) string{
+		"as it is":                         func(s string) string { return s },
+		"percent-encoded":                  url.QueryEscape,
+		"percent-encoded in small letters": func(s string) string { return lowerHex(url.QueryEscape(s)) },
+		"percent-encoded as in a path":     url.PathEscape,
+		"with white space around":          func(s string) string { return "\r\n \t" + s + "\n" },
+	}
+	for _, tt := range tests {
+		for form, encode := range forms {
+			t.Run(tt.name+" "+form, func(t *testing.T) {
+				m := newMerchant(t, tt.gateway, nil)
+				w := post(m.handler, encode(signedAnswer(t, tt.notification)))
+				assert.Equal(t, http.StatusOK, w.Code)
+				assert.Equal(t, accepted, w.Body.String(), "byte for byte")
+				assert.Equal(t, "application/json", w.Header().Get("Content-Type"))
+				require.EqualValues(t, 1, m.calls.Load())
+				n := <-m.got
+				assert.Equal(t, "confirmed", n.Attach, "the gateway's answer, not what came in")
+				assert.Contains(t, string(n.Data), "confirmed")
+				require.NoError(t, n.CheckPaid("order1", 100_00, "THB"))
+				assert.Equal(t, tt.want, namesSent(m.gateway))
+				for _, r := range m.gateway.all() {
+					requireParameters(t, r, map[string]string{"mch_order_no": "order1"})
+				}
+			})
+		}
+	}
+}
+
+// lowerHex writes percent-encoding as some encoders do.
+func lowerHex(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' {
+			b.WriteString(strings.ToLower(s[i : i+3]))
+			i += 2
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func TestWebhookRefuses(t *testing.T) {
+	good := signedAnswer(t, notifiedNative)
+	sign := peerSign(t, rsaKey(t, 1024), notifiedNative)
+	tests := []struct {
+		name   string
+		body   string
+		status int
+	}{
+		{"nothing", "", 400},
+		{"blanks", " \n", 400},
+		{"text", "paid!", 400},
+		{"HTML", "<html>", 400},
+		{"a form", "result=SUCCESS&mch_order_no=order1", 400},
+		{"percent-encoding of nothing", "%zz", 400},
+		{"percent-encoding cut off", strings.TrimSuffix(url.QueryEscape(good), "D"), 400},
+		{"percent-encoded twice", url.QueryEscape(url.QueryEscape(good)), 400},
+		{"JSON cut off", good[:len(good)-1], 400},
+		{"JSON cut off after the signature", `{"code":0,"sign":"` + sign + `","data":` + notifiedNative[:len(notifiedNative)-20], 400},
+		{"the data alone", notifiedNative, 400},
+		{"no data", `{"code":0,"sign":"` + sign + `"}`, 400},
+		{"data null", `{"code":0,"data":null,"sign":"` + sign + `"}`, 400},
+		{"code 1", strings.Replace(good, `"code":0`, `"code":1`, 1), 400},
+		{"code as a string", strings.Replace(good, `"code":0`, `"code":"0"`, 1), 400},
+		{"result FAIL", signedAnswer(t, strings.Replace(notifiedNative, "SUCCESS", "FAIL", 1)), 400},
+		{"an amount in words", signedAnswer(t, strings.Replace(notifiedNative, "10000", `"much"`, 1)), 400},
+		{"no signature", `{"code":0,"data":` + notifiedNative + `}`, 403},
+		{"signature not hex", withSign(notifiedNative, `"`+strings.Repeat("xy", len(sign)/2)+`"`), 403},
+		{"signature short", withSign(notifiedNative, `"`+sign[2:]+`"`), 403},
+		{"another amount", strings.Replace(good, "10000", "90000", 1), 403},
+		{"another key", withSign(notifiedNative, `"`+peerSign(t, rsaKey(t, 2048), notifiedNative)+`"`), 403},
+		{"another merchant", signedAnswer(t, strings.Replace(notifiedNative, testAppID, "mch99999", 1)), 403},
+		{"larger than 64 KiB", good + strings.Repeat(" ", 64<<10), 413},
+		{"no order number", signedAnswer(t, `{"appid":"mch12345","result":"SUCCESS"}`), 503},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMerchant(t, byOperation{}, nil)
+			requireRefused(t, post(m.handler, tt.body), tt.status)
+			assert.Zero(t, m.calls.Load(), "fn was called")
+			assert.Zero(t, m.gateway.count(), "the gateway was asked")
+			requireLogged(t, m, sign)
+		})
+	}
+}
+
+// requireLogged checks that a refusal left one line for the operator, and
+// nothing in it that doesn't belong into a log.
+func requireLogged(tb testing.TB, m *merchant, sign string) logLine {
+	tb.Helper()
+	var refusals []logLine
+	for _, line := range m.log.lines(tb) {
+		if line.Msg == "ksher notification refused" {
+			refusals = append(refusals, line)
+		}
+	}
+	require.Len(tb, refusals, 1)
+	require.Equal(tb, "WARN", refusals[0].Level)
+	require.NotEmpty(tb, refusals[0].Reason)
+	assertNoSignature(tb, m.log.text(), sign)
+	for _, personal := range []string{"buyer-4711", "Somchai"} {
+		require.NotContains(tb, m.log.text(), personal)
+	}
+	return refusals[0]
+}
+
+func TestWebhookDoesNotConfirm(t *testing.T) {
+	good := signedAnswer(t, notifiedNative)
+	answer := func(old, replacement string) http.Handler {
+		return answering(200, signedAnswer(t, strings.Replace(confirmedNative, old, replacement, 1)))
+	}
+	unknown := unknownOrder("ORDER_NOT_EXIST")
+	tests := []struct {
+		name    string
+		gateway byOperation
+		asked   int
+	}{
+		{"not paid", byOperation{"order_query": answer("SUCCESS", "NOTPAY")}, 1},
+		{"refunded", byOperation{"order_query": answer("SUCCESS", "REFUND")}, 1},
+		{"closed", byOperation{"order_query": answer("SUCCESS", "CLOSED")}, 1},
+		{"a result nobody knows", byOperation{"order_query": answer("SUCCESS", "success")}, 1},
+		{"another order", byOperation{"order_query": answer("order1", "order2")}, 1},
+		{"no order", byOperation{"order_query": answer(`"mch_order_no":"order1",`, "")}, 1},
+		{"another merchant", byOperation{"order_query": answer(testAppID, "mch99999")}, 1},
+		{"an amount that can't be read", byOperation{"order_query": answer("10000", `"much"`)}, 1},
+		{"no signature", byOperation{"order_query": answering(200, `{"code":0,"data":`+confirmedNative+`}`)}, 1},
+		{"an outage", byOperation{"order_query": answering(502, "<p>Somchai, buyer-4711</p>")}, 1},
+		{"a refusal that names the buyer", byOperation{"order_query": answering(200, `{"code":1,"msg":"NOAUTH","message":"Somchai, buyer-4711"}`)}, 1},
+		{"a broken connection", byOperation{"order_query": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { cut(w, "") })}, 1},
+		{"neither host knows it", byOperation{"order_query": unknown, "gateway_order_query": unknown}, 2},
+		{"the other host is down", byOperation{"order_query": unknown, "gateway_order_query": answering(502, "")}, 2},
+		{"the other host says unpaid", byOperation{"order_query": unknown, "gateway_order_query": answer("SUCCESS", "NOTSURE")}, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMerchant(t, tt.gateway, nil)
+			requireRefused(t, post(m.handler, good), http.StatusServiceUnavailable)
+			assert.Zero(t, m.calls.Load(), "fn was called")
+			assert.Equal(t, tt.asked, m.gateway.count(), "queries")
+			line := requireLogged(t, m, peerSign(t, rsaKey(t, 1024), notifiedNative))
+			assert.Equal(t, "order1", line.OrderNo)
+			assert.Equal(t, "it could not be confirmed", line.Reason)
+		})
+	}
+}
+
+func TestWebhookFunctionFails(t *testing.T) {
+	for _, fnErr := range []error{
+		errors.New("the database is down"),
+		&ksher.Error{Operation: "order_refund", Code: ksher.CodeNotEnough, Message: "Somchai, buyer-4711"},
+	} {
+		m := newMerchant(t, byOperation{"order_query": answering(200, signedAnswer(t, confirmedNative))}, fnErr)
+		requireRefused(t, post(m.handler, signedAnswer(t, notifiedNative)), http.StatusInternalServerError)
+		assert.EqualValues(t, 1, m.calls.Load())
+		line := requireLogged(t, m, peerSign(t, rsaKey(t, 1024), notifiedNative))
+		assert.Equal(t, "the merchant's function failed", line.Reason)
+		assert.Equal(t, "order1", line.OrderNo)
+		var failed *ksher.Error
+		if errors.As(fnErr, &failed) {
+			assert.Equal(t, string(ksher.CodeNotEnough), line.Code)
+		} else {
+			assert.Equal(t, fnErr.Error(), line.Cause)
+		}
+	}
+}
+
+func TestWebhookMethods(t *testing.T) {
+	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post", strings.Repeat("X", 10_000)} {
+		m := newMerchant(t, byOperation{}, nil)
+		r := httptest.NewRequest(http.MethodPost, "/notify", strings.NewReader(signedAnswer(t, notifiedNative)))
+		r.Method = method
+		w := httptest.NewRecorder()
+		m.handler.ServeHTTP(w, r)
+		requireRefused(t, w, http.StatusMethodNotAllowed)
+		assert.Equal(t, "POST", w.Header().Get("Allow"))
+		assert.Zero(t, m.calls.Load())
+		assert.Less(t, len(m.log.text()), 1000)
+	}
+	m := newMerchant(t, byOperation{}, nil)
+	requireRefused(t, post(m.handler, ""), http.StatusBadRequest)
+	assert.Empty(t, post(m.handler, "").Header().Get("Allow"))
+}
+
+func TestWebhookSize(t *testing.T) {
+	good := signedAnswer(t, notifiedNative)
+	confirming := byOperation{"order_query": answering(200, signedAnswer(t, confirmedNative))}
+	tests := []struct {
+		name   string
+		limit  int64
+		body   string
+		status int
+	}{
+		{"just fits", int64(len(good)), good, 200},
+		{"one byte too many", int64(len(good)) - 1, good, 413},
+		{"a raised limit", 1 << 20, good + strings.Repeat(" ", 1<<19), 200},
+		{"over a raised limit", 1 << 20, good + strings.Repeat(" ", 1<<20), 413},
+		{"nothing allowed", 0, good, 413},
+		{"less than nothing allowed", -1, good, 413},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMerchant(t, confirming, nil, ksher.WithMaxNotificationBytes(tt.limit))
+			assert.Equal(t, tt.status, post(m.handler, tt.body).Code)
+		})
+	}
+	t.Run("exactly 64 KiB by default", func(t *testing.T) {
+		m := newMerchant(t, confirming, nil)
+		assert.Equal(t, 200, post(m.handler, good+strings.Repeat(" ", 64<<10-len(good))).Code)
+		assert.Equal(t, 413, post(m.handler, good+strings.Repeat(" ", 64<<10-len(good)+1)).Code)
+	})
+	t.Run("100 MB in little memory", func(t *testing.T) {
+		m := newMerchant(t, confirming, nil)
+		server := httptest.NewServer(m.handler)
+		t.Cleanup(server.Close)
+		var resp *http.Response
+		var err error
+		memory := allocated(func() {
+			resp, err = server.Client().Post(server.URL, "text/plain", io.LimitReader(endless('{'), hundredMB))
+		})
+		assert.Less(t, memory, fewBytes)
+		if err == nil { // The server may hang up before the client is done.
+			resp.Body.Close()
+			assert.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
+		}
+		assert.Zero(t, m.calls.Load())
+	})
+	t.Run("a body that breaks off", func(t *testing.T) {
+		m := newMerchant(t, confirming, nil)
+		r := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(good[:10]), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		w := httptest.NewRecorder()
+		m.handler.ServeHTTP(w, r)
+		requireRefused(t, w, http.StatusBadRequest)
+	})
+}
+
+// A handler that was made wrong must not accept anything, and must not panic.
+func TestWebhookMadeWrong(t *testing.T) {
+	fn := func(context.Context, *ksher.Notification) error { return nil }
+	client := newClient(t, answering(200, signedAnswer(t, confirmedNative)))
+	tests := map[string]http.Handler{
+		"no client":   ksher.NewWebhookHandler(nil, fn),
+		"zero client": ksher.NewWebhookHandler(&ksher.Client{}, fn),
+		"no function": ksher.NewWebhookHandler(client, nil),
+		"nothing":     ksher.NewWebhookHandler(nil, nil),
+	}
+	for name, handler := range tests {
+		t.Run(name, func(t *testing.T) {
+			requireRefused(t, post(handler, signedAnswer(t, notifiedNative)), http.StatusInternalServerError)
+			requireRefused(t, post(handler, ""), http.StatusInternalServerError)
+		})
+	}
+	t.Run("nil option", func(t *testing.T) {
+		assert.Equal(t, 200, post(ksher.NewWebhookHandler(client, fn, nil), signedAnswer(t, notifiedNative)).Code)
+	})
+}
+
+func TestWebhookConcurrently(t *testing.T) {
+	var gateway http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data := strings.Replace(confirmedNative, testOrderNo, r.PostForm.Get("mch_order_no"), 1)
+		answering(200, signedAnswer(t, data)).ServeHTTP(w, r)
+	})
+	m := newMerchant(t, gateway, nil)
+	server := httptest.NewServer(m.handler)
+	t.Cleanup(server.Close)
+	const orders, deliveries = 10, 5
+	var group sync.WaitGroup
+	for i := range orders * deliveries {
+		group.Go(func() {
+			no := fmt.Sprintf("order%d", i%orders)
+			body := signedAnswer(t, strings.Replace(notifiedNative, testOrderNo, no, 1))
+			resp, err := server.Client().Post(server.URL+"/notify", "text/plain;charset=utf-8", strings.NewReader(body))
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer resp.Body.Close()
+			text, err := io.ReadAll(resp.Body)
+			assert.NoError(t, err)
+			assert.Equal(t, accepted, string(text))
+		})
+	}
+	group.Wait()
+	close(m.got)
+	count := map[string]int{}
+	for n := range m.got {
+		count[n.MchOrderNo]++
+	}
+	assert.Len(t, count, orders)
+	for no, n := range count {
+		assert.Equal(t, deliveries, n, no)
+	}
+}
+
+// fn works on behalf of the delivery: when Ksher hangs up, it is told.
+func TestWebhookContext(t *testing.T) {
+	type contextKey struct{}
+	client := newClient(t, answering(200, signedAnswer(t, confirmedNative)))
+	var value any
+	handler := ksher.NewWebhookHandler(client, func(ctx context.Context, _ *ksher.Notification) error {
+		value = ctx.Value(contextKey{})
+		return nil
+	})
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(signedAnswer(t, notifiedNative)))
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r.WithContext(context.WithValue(t.Context(), contextKey{}, "of the request")))
+	assert.Equal(t, http.StatusOK, w.Code)
+	assert.Equal(t, "of the request", value)
+
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	w = httptest.NewRecorder()
+	r = httptest.NewRequest(http.MethodPost, "/", strings.NewReader(signedAnswer(t, notifiedNative)))
+	handler.ServeHTTP(w, r.WithContext(canceled))
+	requireRefused(t, w, http.StatusServiceUnavailable)
+}
+
+// Ksher's own keys sign a notification unless the merchant says otherwise, and
+// either does.
+func TestWebhookKeys(t *testing.T) {
+	example := publishedExample(t, "order_query")
+	signedByTestKey := signedAnswer(t, notifiedNative)
+	for _, version := range []ksher.SignVersion{ksher.SignV1, ksher.SignV2} {
+		asked := recording(answering(200, example.body))
+		client := offlineClient(t, example.appID, asked, ksher.WithSignVersion(version))
+		calls := 0
+		handler := ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error { calls++; return nil })
+		requireRefused(t, post(handler, signedByTestKey), http.StatusForbidden)
+		w := post(handler, example.body)
+		if version == ksher.SignV1 {
+			assert.Equal(t, http.StatusOK, w.Code)
+			assert.Equal(t, 1, calls)
+			continue
+		}
+		// The notification is believed, and the answer of a gateway that was
+		// asked for V2 isn't.
+		requireRefused(t, w, http.StatusServiceUnavailable)
+		assert.Equal(t, 1, asked.count())
+		assert.Zero(t, calls)
+	}
+
+	own := offlineClient(t, example.appID, answering(200, example.body), trustTestKey(t))
+	handler := ksher.NewWebhookHandler(own, func(context.Context, *ksher.Notification) error { return nil })
+	requireRefused(t, post(handler, example.body), http.StatusForbidden)
+}
+
+func TestParseNotification(t *testing.T) {
+	example := publishedExample(t, "order_query")
+	v1 := ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1))
+	test := ksher.NewVerifier(&rsaKey(t, 1024).PublicKey)
+	spaced := strings.Replace(notifiedNative, "notified", "table 7 + 1 = 100%, ก", 1)
+	accept := []struct {
+		name     string
+		body     string
+		verifier *ksher.Verifier
+		attach   string
+	}{
+		{"the published answer", example.body, v1, ""},
+		{"one of several keys", example.body, ksher.NewVerifier(&rsaKey(t, 1024).PublicKey, ksher.GatewayPublicKey(ksher.SignV1)), ""},
+		{"as it is", signedAnswer(t, spaced), test, "table 7 + 1 = 100%, ก"},
+		{"percent-encoded, + for blank", url.QueryEscape(signedAnswer(t, spaced)), test, "table 7 + 1 = 100%, ก"},
+		{"percent-encoded, %20 for blank", strings.ReplaceAll(url.QueryEscape(signedAnswer(t, spaced)), "+", "%20"), test, "table 7 + 1 = 100%, ก"},
+		{"percent-encoded in small letters", lowerHex(url.QueryEscape(signedAnswer(t, spaced))), test, "table 7 + 1 = 100%, ก"},
+		{"every byte percent-encoded", everyByte(signedAnswer(t, spaced)), test, "table 7 + 1 = 100%, ก"},
+		{"white space around", " \r\n\t" + signedAnswer(t, notifiedNative) + "\n", test, "notified"},
+		{"white space around the percent-encoded", "\n" + url.QueryEscape(signedAnswer(t, notifiedNative)) + "\r\n", test, "notified"},
+		{"white space percent-encoded", url.QueryEscape("\n" + signedAnswer(t, notifiedNative) + "\n"), test, "notified"},
+		{"exactly 64 KiB", pad(signedAnswer(t, notifiedNative), 64<<10), test, "notified"},
+		{"another result", signedAnswer(t, strings.Replace(notifiedNative, "SUCCESS", "REFUND", 1)), test, "notified"},
+	}
+	for _, tt := range accept {
+		t.Run(tt.name, func(t *testing.T) {
+			body := []byte(tt.body)
+			n, err := ksher.ParseNotification(body, tt.verifier)
+			require.NoError(t, err)
+			assert.Equal(t, tt.attach, n.Attach)
+			assert.NotEmpty(t, n.MchOrderNo)
+			assert.Equal(t, tt.body, string(body), "the caller's bytes are left alone")
+			clear(body)
+			assert.Contains(t, string(n.Data), "mch_order_no", "and can be used again")
+		})
+	}
+	t.Run("in full", func(t *testing.T) {
+		n, err := ksher.ParseNotification([]byte(signedAnswer(t, notifiedGateway)), test)
+		require.NoError(t, err)
+		assert.Equal(t, &ksher.Notification{
+			Envelope: envelopeOf(notifiedGateway),
+			Order: ksher.Order{
+				AppID: "mch12345", MchOrderNo: "order1", PayMchOrderNo: "pay1", TotalFee: 100_00, FeeType: "THB",
+				Result: ksher.ResultSuccess, OpenID: "buyer-4711", Attach: "notified",
+			},
+		}, n)
+	})
+
+	good := signedAnswer(t, notifiedNative)
+	refuse := []struct {
+		name     string
+		body     string
+		verifier *ksher.Verifier
+		want     []error
+	}{
+		{"nothing", "", test, errs(ksher.ErrEmptyBody)},
+		{"blanks", " \n", test, errs(ksher.ErrEmptyBody)},
+		{"blanks, percent-encoded", "%20%0A", test, errs(ksher.ErrEmptyBody)},
+		{"one byte more than 64 KiB", pad(good, 64<<10+1), test, errs(ksher.ErrBodyTooLarge)},
+		{"more than 64 KiB of nothing", pad("", 64<<10+1), test, errs(ksher.ErrBodyTooLarge)},
+		{"no verifier", good, nil, errs(ksher.ErrSignature)},
+		{"a verifier without keys", good, ksher.NewVerifier(), errs(ksher.ErrSignature)},
+		{"a verifier with a nil key", good, ksher.NewVerifier(&rsaKey(t, 1024).PublicKey, nil), errs(ksher.ErrSignature)},
+		{"another verifier", good, v1, malformed},
+		{"a form", "a=b", test, errs(ksher.ErrNotJSON)},
+		{"bad percent-encoding", "%7B%zz", test, errs(ksher.ErrNotJSON)},
+		{"percent-encoded twice", url.QueryEscape(url.QueryEscape(good)), test, errs(ksher.ErrNotJSON)},
+		{"cut off", good[:len(good)-1], test, errs(ksher.ErrTruncatedJSON)},
+		{"percent-encoded and cut off", url.QueryEscape(good[:len(good)-1]), test, errs(ksher.ErrTruncatedJSON)},
+		{"the data alone", notifiedNative, test, errs(ksher.ErrEnvelope)},
+		{"no data", `{"code":0}`, test, errs(ksher.ErrNoData)},
+		{"no signature", `{"code":0,"data":` + notifiedNative + `}`, test, missing},
+		{"another amount", strings.Replace(good, "10000", "1000000", 1), test, mismatch},
+		{"an amount in words", signedAnswer(t, strings.Replace(notifiedNative, "10000", `"much"`, 1)), test, errs(ksher.ErrField)},
+		{"code 1", strings.Replace(good, `"code":0`, `"code":1`, 1), test, nil},
+		{"result FAIL", signedAnswer(t, `{"result":"FAIL","err_code":"SYSTEMERROR"}`), test, nil},
+	}
+	for _, tt := range refuse {
+		t.Run("refuses "+tt.name, func(t *testing.T) {
+			n, err := ksher.ParseNotification([]byte(tt.body), tt.verifier)
+			assert.Nil(t, n)
+			var failed *ksher.Error
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, tt.want, namesOf(err), "%v", err)
+			assert.Equal(t, "notification", failed.Operation)
+			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown, "nothing was asked for")
+			assert.Less(t, len(err.Error()), 1000)
+		})
+	}
+	t.Run("refuses nil", func(t *testing.T) {
+		_, err := ksher.ParseNotification(nil, test)
+		require.ErrorIs(t, err, ksher.ErrEmptyBody)
+		_, err = ksher.ParseNotification(nil, nil)
+		require.ErrorIs(t, err, ksher.ErrSignature)
+	})
+	t.Run("a refusal keeps its code", func(t *testing.T) {
+		_, err := ksher.ParseNotification([]byte(signedAnswer(t, `{"result":"FAIL","err_code":"ORDER_NOT_EXIST"}`)), test)
+		require.ErrorIs(t, err, ksher.CodeOrderNotExist)
+	})
+}
+
+func everyByte(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		fmt.Fprintf(&b, "%%%02x", s[i])
+	}
+	return b.String()
+}
+
+func pad(s string, size int) string { return s + strings.Repeat(" ", size-len(s)) }
