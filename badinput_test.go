@@ -773,3 +773,28 @@ func TestTextFromOutside(t *testing.T) {
 		})
 	}
 }
+
+// A signed answer without what it is for is no success.
+func TestAnswerWithoutItsPoint(t *testing.T) {
+	client := newClient(t, answering(200, signedAnswer(t, `{"result":"SUCCESS"}`)))
+	_, err := client.GatewayPay(t.Context(), order("A-1"))
+	assert.ErrorIs(t, err, ksher.ErrField)
+	assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+	assert.ErrorContains(t, err, "pay_content")
+	_, err = client.NativePay(t.Context(), &ksher.NativePayRequest{MchOrderNo: "K-1", TotalFee: 100, FeeType: "THB", Channel: ksher.ChannelWeChat})
+	assert.ErrorIs(t, err, ksher.ErrField)
+	assert.ErrorContains(t, err, "code_url")
+	_, err = client.RefundGatewayOrder(t.Context(), &ksher.RefundGatewayOrderRequest{MchOrderNo: "A-1", MchRefundNo: "R-1", RefundFee: 1})
+	assert.ErrorIs(t, err, ksher.ErrOtherOrder, "the answer names no order")
+}
+
+// Merchants log errors, and an answer may name the buyer.
+func TestErrorsDoNotQuoteAnswers(t *testing.T) {
+	whole := signedAnswer(t, `{"openid":"buyer-17","result":"SUCCESS"}`)
+	for _, body := range []string{whole[:len(whole)-5], " " + whole + "}"} {
+		client := newClient(t, answering(200, body))
+		_, err := client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-1"})
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), "buyer-17")
+	}
+}

@@ -86,8 +86,8 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	if err := md5Error(); err != nil {
 		return err
 	}
-	if c.appID == "" || strings.TrimSpace(c.appID) != c.appID || utf8.RuneCountInString(c.appID) > maxString {
-		return errors.New("the app ID is empty, has blanks around it or is longer than 32 characters; it looks like mch12345")
+	if c.appID == "" || strings.TrimSpace(c.appID) != c.appID || utf8.RuneCountInString(c.appID) > maxString || !utf8.ValidString(c.appID) {
+		return errors.New("the app ID is empty, has blanks around it, is longer than 32 characters or not UTF-8; it looks like mch12345")
 	}
 	if isNil(key) {
 		return errors.New("the private key is nil; ParsePrivateKey makes one from PEM")
@@ -134,7 +134,8 @@ func (c *Client) setHTTPClient(client *http.Client) {
 }
 
 // WithHTTPClient sends requests through a copy of that client: a proxy, a
-// transport that measures, or a mock. The copy doesn't follow redirects. The
+// transport that measures, or a mock, which has to be in place before
+// [NewClient] makes the copy. The copy doesn't follow redirects. The
 // default keeps up to 32 idle connections to a host open, shared by all
 // clients of the program.
 //
@@ -342,7 +343,7 @@ func (c *Client) do(ctx context.Context, op *operation, req request, dst answer)
 	case isNil(req):
 		return invalid("request", "is nil")
 	}
-	params, err := c.sign(op, req)
+	params, err := c.params(op, req)
 	if err != nil {
 		return err
 	}
@@ -359,11 +360,13 @@ func (c *Client) do(ctx context.Context, op *operation, req request, dst answer)
 	return nil
 }
 
-// sign checks a request and makes the signed parameters of it.
-func (c *Client) sign(op *operation, req request) ([]wire.Param, error) {
+// params checks a request and makes its parameters, all but the signature.
+func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
+	invalid := &ValidationError{Operation: op.name, OrderNo: req.orderNo()}
 	form, err := query.Values(req)
 	if err != nil {
-		return nil, &ValidationError{Operation: op.name, OrderNo: req.orderNo(), Fields: []FieldError{{"request", err.Error()}}}
+		invalid.Fields = []FieldError{{"request", err.Error()}}
+		return nil, invalid
 	}
 	form.Set("appid", c.appID)
 	form.Set("nonce_str", nonce())
@@ -373,14 +376,16 @@ func (c *Client) sign(op *operation, req request) ([]wire.Param, error) {
 	check.extra(req.extra(), form)
 	params := wire.SortParams(form)
 	check.utf8(params)
-	if len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: op.name, OrderNo: req.orderNo(), Fields: check.problems}
+	if invalid.Fields = check.problems; len(invalid.Fields) > 0 {
+		return nil, invalid
 	}
+	return params, nil
+}
+
+// sign appends the signature to the parameters.
+func (c *Client) sign(params []wire.Param) ([]wire.Param, error) {
 	sign, err := signText(c.key, wire.ParamsSignText(params))
-	if err != nil {
-		return nil, &Error{Operation: op.name, OrderNo: req.orderNo(), Err: fmt.Errorf("nothing was sent, because the key did not sign: %w", err)}
-	}
-	return append(params, wire.Param{Name: "sign", Value: sign}), nil
+	return append(params, wire.Param{Name: "sign", Value: sign}), err
 }
 
 // nonce returns 32 hexadecimal characters that won't come again.
@@ -392,8 +397,12 @@ func nonce() string {
 	return string(text[:])
 }
 
-// exchange sends the request and reads the answer.
+// exchange signs and sends the request and reads the answer.
 func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Param, dst answer) *Error {
+	params, err := c.sign(params)
+	if err != nil {
+		return &Error{Err: fmt.Errorf("nothing was sent, because the key did not sign: %w", err)}
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	body, status, sent, err := c.post(ctx, op.host(c)+"/"+op.name, wire.EncodeParams(params))

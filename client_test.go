@@ -46,7 +46,7 @@ const (
 )
 
 // goodData suits the answer to every operation's good request.
-const goodData = `{"appid":"mch12345","mch_order_no":"order1","mch_refund_no":"refund1","result":"SUCCESS","total_fee":10000,"refund_fee":5000,"fee_type":"THB","channel":"wechat","openid":"buyer-4711","pay_content":"https://gateway.ksher.com/ua?order_uuid=1"}`
+const goodData = `{"appid":"mch12345","mch_order_no":"order1","mch_refund_no":"refund1","result":"SUCCESS","total_fee":10000,"refund_fee":5000,"fee_type":"THB","channel":"wechat","openid":"buyer-4711","code_url":"weixin://wxpay/bizpayurl?pr=1","pay_content":"https://gateway.ksher.com/ua?order_uuid=1"}`
 
 func goodGatewayPay() *ksher.GatewayPayRequest {
 	return &ksher.GatewayPayRequest{
@@ -292,6 +292,7 @@ func TestNewClientRefuses(t *testing.T) {
 		{"empty app ID", "", key, nil, "app ID"},
 		{"blank app ID", "  ", key, nil, "app ID"},
 		{"app ID with a line end", "mch12345\n", key, nil, "app ID"},
+		{"app ID not in UTF-8", "mch\xff", key, nil, "app ID"},
 		{"app ID of 33 characters", strings.Repeat("m", 33), key, nil, "app ID"},
 		{"app ID of 33 Thai characters", strings.Repeat("ก", 33), key, nil, "app ID"},
 		{"no key", testAppID, nil, nil, "private key is nil"},

@@ -103,6 +103,9 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	if err := wire.Decode(data, dst, r.location); err != nil {
 		return &Error{Err: fmt.Errorf("%w: %w", ErrField, err)}
 	}
+	if essential, ok := dst.(interface{ missing() string }); ok && essential.missing() != "" {
+		return &Error{Err: fmt.Errorf("%w: %s is missing", ErrField, essential.missing())}
+	}
 	return nil
 }
 
@@ -134,9 +137,13 @@ var signatureLike = regexp.MustCompile("[0-9A-Fa-f]{64,}")
 
 // quote makes what the other side said fit for an error: short, on one line,
 // and without the signature of the request, which it may have echoed, or its
-// own.
+// own. Something like an answer isn't quoted at all, because an answer may name
+// the buyer.
 func quote(said []byte) string {
 	said = said[:min(len(said), 4<<10)]
+	if bytes.HasPrefix(bytes.TrimSpace(said), []byte("{")) {
+		return ""
+	}
 	return clipText(string(signatureLike.ReplaceAll(said, []byte("[signature]"))))
 }
 

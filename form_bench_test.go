@@ -45,14 +45,17 @@ func BenchmarkSignAndEncode(b *testing.B) {
 		req  *GatewayPayRequest
 	}{{"required", &required}, {"more", &more}} {
 		b.Run(bm.name, func(b *testing.B) {
-			params, err := client.sign(gatewayPay, bm.req)
+			params, err := client.params(gatewayPay, bm.req)
 			require.NoError(b, err)
 			text := wire.ParamsSignText(params)
 			var costs, floors []time.Duration
 			b.ReportAllocs()
 			for b.Loop() {
 				start := time.Now()
-				params, err := client.sign(gatewayPay, bm.req)
+				params, err := client.params(gatewayPay, bm.req)
+				if err == nil {
+					params, err = client.sign(params)
+				}
 				if err != nil || wire.EncodeParams(params) == "" {
 					b.Fatal(err)
 				}

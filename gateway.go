@@ -176,6 +176,13 @@ type GatewayPayResponse struct {
 	PayContent string `json:"pay_content"`
 }
 
+func (r *GatewayPayResponse) missing() string {
+	if r.PayContent == "" {
+		return "pay_content"
+	}
+	return ""
+}
+
 var gatewayPay = &operation{name: "gateway_pay", host: onGateway}
 
 // GatewayPay calls gateway_pay: it creates an order and returns the address of

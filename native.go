@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"mime"
 	"net/url"
 	"strings"
 
@@ -115,6 +114,13 @@ type NativePayResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
+func (r *NativePayResponse) missing() string {
+	if r.CodeURL == "" && r.ImgDat == "" {
+		return "code_url"
+	}
+	return ""
+}
+
 // Image returns the bytes of the QR code's image and its media type, such as
 // "image/png". It is an [ErrField] if ImgDat is not a data URI of an image.
 //
@@ -136,8 +142,8 @@ func dataURI(uri string) (content []byte, mediaType string, err error) {
 		return nil, "", errors.New("it is not a data URI")
 	}
 	head, inBase64 := strings.CutSuffix(head, ";base64")
-	mediaType, _, err = mime.ParseMediaType(head)
-	if err != nil || !strings.HasPrefix(mediaType, "image/") {
+	mediaType, _, _ = strings.Cut(strings.ToLower(head), ";")
+	if len(mediaType) <= len("image/") || !strings.HasPrefix(mediaType, "image/") {
 		return nil, "", errors.New("it is not an image")
 	}
 	if inBase64 {

@@ -118,6 +118,7 @@ func TestImage(t *testing.T) {
 		{"PNG", "data:image/png;base64," + encode([]byte("\x89PNG\r\n\x00")), "\x89PNG\r\n\x00", "image/png"},
 		{"SVG in base64", "data:image/svg+xml;base64," + encode([]byte(svg)), svg, "image/svg+xml"},
 		{"SVG in base64, with its charset", "data:image/svg+xml;charset=utf-8;base64," + encode([]byte(svg)), svg, "image/svg+xml"},
+		{"SVG with the customary utf8", "data:image/svg+xml;utf8," + url.PathEscape(svg), svg, "image/svg+xml"},
 		{"SVG percent-encoded", "data:image/svg+xml," + url.PathEscape(svg), svg, "image/svg+xml"},
 		{"SVG as it is", "data:image/svg+xml;charset=utf-8," + svg, svg, "image/svg+xml"},
 		{"the type in capitals", "data:IMAGE/PNG;base64,aGk=", "hi", "image/png"},

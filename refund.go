@@ -3,6 +3,7 @@ package ksher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -183,6 +184,9 @@ func (c *Client) RefundGatewayOrder(ctx context.Context, req *RefundGatewayOrder
 		return nil, err
 	}
 	switch {
+	case order.MchOrderNo != req.MchOrderNo:
+		return nil, &Error{Operation: gatewayOrderQuery.name, OrderNo: req.MchOrderNo,
+			Err: fmt.Errorf("%w: mch_order_no is %q", ErrOtherOrder, clipText(order.MchOrderNo))}
 	case order.Result != ResultSuccess && order.Result != ResultRefund:
 		check.problem("mch_order_no", "is an order that is not paid: its result is %s", clipText(string(order.Result)))
 	case req.RefundFee > order.TotalFee:

@@ -83,9 +83,14 @@ func parseNotification(body []byte, v *Verifier, limit int64, appID string, loc 
 type WebhookOption func(*webhook)
 
 // WithMaxNotificationBytes limits the size of a notification, 64 KiB by
-// default. A longer one is refused.
+// default, which also stands for a limit that isn't positive. A longer one is
+// refused.
 func WithMaxNotificationBytes(n int64) WebhookOption {
-	return func(h *webhook) { h.maxBytes = n }
+	return func(h *webhook) {
+		if n > 0 {
+			h.maxBytes = n
+		}
+	}
 }
 
 // webhook is the handler of notifications.
@@ -248,7 +253,7 @@ func (c *Client) confirmNative(ctx context.Context, mchOrderNo string) (*Notific
 
 // isUnknownOrder tells the answers to a number that a host doesn't know.
 func isUnknownOrder(err error) bool {
-	for _, code := range []Code{CodeOrderNotExist, CodeOrderNotExistR, CodeKsherInvalidOrderNo, CodeInvalidOrderNo} {
+	for _, code := range []Code{CodeOrderNotExist, CodeOrderNotExistR, CodeKsherInvalidOrderNo, CodeInvalidOrderNo, CodeUserNotExist} {
 		if errors.Is(err, code) {
 			return true
 		}

@@ -423,8 +423,6 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 	switch {
 	case o.PaidAt.IsZero():
 		return nil, ksher.CodeOrderNotPay
-	case !facts.Refund:
-		return nil, ksher.CodeRefundFailed
 	case o.Channel == ksher.ChannelCard && p.Get("ksher_order_no") == "":
 		return nil, ksher.CodeKsherErrorOrderNo
 	case !okTotal || !okFee || total != o.Total || p.Get("fee_type") != o.FeeType:
@@ -433,6 +431,8 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 		return nil, ksher.CodeKsherDuplicatedRefundOrderNo
 	case fee > o.Total:
 		return nil, ksher.CodeKsherInvalidRefundFee
+	case !facts.Refund:
+		return nil, ksher.CodeRefundFailed
 	case left == 0:
 		return nil, ksher.CodeOrderAlreadyRefund
 	case fee > left:
