@@ -31,6 +31,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,7 +43,9 @@ type Gateway struct {
 	// Client is a client for the gateway, signing as the merchant [AppID].
 	Client *ksher.Client
 
-	url       string
+	url string
+	// local says that the gateway listens on the loopback interface only.
+	local     bool
 	server    *http.Server
 	running   sync.WaitGroup
 	posting   sync.WaitGroup
@@ -64,6 +67,12 @@ type Gateway struct {
 	refundNos map[string]bool
 	faults    []Fault
 	requests  []Request
+	pages     pageMemory
+	// store keeps the state, nil without WithData, and savedSkew is the skew that
+	// it has. touched has the orders that a running operation changed.
+	store     store
+	savedSkew time.Duration
+	touched   []*order
 }
 
 // options are what the Options set.
@@ -75,6 +84,8 @@ type options struct {
 	// that stands still.
 	speed     float64
 	maxOrders int
+	// data is the file of WithData, "" for none.
+	data string
 }
 
 // Option sets up a [Gateway].
@@ -160,9 +171,19 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kshertest: %w", err)
 	}
+	if err := g.openStore(); err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("kshertest: %w", err)
+	}
 	g.url = "http://" + listener.Addr().String()
+	at := listener.Addr().(*net.TCPAddr)
+	g.local = at.IP.IsLoopback()
+	if at.IP.IsUnspecified() {
+		g.url = fmt.Sprintf("http://127.0.0.1:%d", at.Port)
+	}
 	if g.Client, err = g.NewClient(g.client...); err != nil {
 		listener.Close()
+		g.closeStore()
 		return nil, err
 	}
 	g.server = &http.Server{Handler: g.handler(), ReadHeaderTimeout: 10 * time.Second}
@@ -185,17 +206,32 @@ func (g *Gateway) Close() {
 		g.server.Close()
 	}
 	g.running.Wait()
+	g.closeStore()
 }
 
 // NewClient returns another client for the gateway, signing as the merchant
 // [AppID].
 func (g *Gateway) NewClient(opts ...ksher.Option) (*ksher.Client, error) {
+	client, base := g.HTTPClient(), g.url
+	if !g.local {
+		// A client talks plain HTTP to the loopback interface only.
+		client, base = &http.Client{Transport: toGateway{g}}, "http://127.0.0.1"
+	}
 	return ksher.NewClient(AppID, PrivateKey(), append([]ksher.Option{
-		ksher.WithHTTPClient(g.HTTPClient()),
-		ksher.WithGatewayURL(g.GatewayURL()),
-		ksher.WithMerchantURL(g.MerchantURL()),
+		ksher.WithHTTPClient(client),
+		ksher.WithGatewayURL(base + "/api"),
+		ksher.WithMerchantURL(base + "/KsherPay"),
 		ksher.WithVerifier(Verifier()),
 	}, opts...)...)
+}
+
+// toGateway sends every request to the gateway, whatever its host.
+type toGateway struct{ g *Gateway }
+
+func (t toGateway) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Host, r.Host = strings.TrimPrefix(t.g.url, "http://"), ""
+	return t.g.transport.RoundTrip(r)
 }
 
 // HTTPClient returns an HTTP client whose connections Close closes, for
@@ -316,6 +352,9 @@ func (g *Gateway) change(what, mchOrderNo string, fn func(*order) error) error {
 	if o != nil {
 		err = fn(o)
 	}
+	if err == nil {
+		err = g.save(o)
+	}
 	if err != nil {
 		return fmt.Errorf("kshertest: %s: order %q: %w", what, mchOrderNo, err)
 	}
@@ -335,22 +374,12 @@ func (o *order) numbers() []number {
 	return slices.DeleteFunc(all, func(n number) bool { return n.no == "" })
 }
 
-// add keeps an order, forgetting the oldest ones if there are too many. The
-// caller holds g.mu.
+// add keeps a new order. The caller holds g.mu.
 func (g *Gateway) add(o *order) {
-	for len(g.list) >= g.maxOrders {
-		for _, n := range g.list[0].numbers() {
-			delete(g.orders, n)
-		}
-		for _, r := range g.list[0].Refunds {
-			delete(g.refundNos, r.MchRefundNo)
-		}
-		g.list = slices.Delete(g.list, 0, 1)
-	}
+	o.Serial = g.serial
 	g.list = append(g.list, o)
-	for _, n := range o.numbers() {
-		g.orders[n] = o
-	}
+	g.index(o)
+	g.touched = append(g.touched, o)
 }
 
 // nextNo returns a number of that many digits that begins with the prefix and

@@ -129,6 +129,7 @@ func (g *Gateway) attempt(ctx context.Context, o *order) error {
 		if fault.Kind == FaultReorder {
 			n.Due = g.now().Add(time.Millisecond)
 		}
+		g.write(o)
 		g.wake()
 	}
 	g.mu.Unlock()
@@ -153,6 +154,10 @@ func (g *Gateway) attempt(ctx context.Context, o *order) error {
 		n.busy, n.Due = false, time.Time{}
 		if err != nil && n.Attempts <= len(schedule) {
 			n.Due = delivery.At.Add(schedule[n.Attempts-1])
+		}
+		if saveErr := g.write(o); saveErr != nil {
+			// The merchant has it, and memory says so; the file will with the next change.
+			err = errors.Join(err, saveErr)
 		}
 		g.wake()
 		g.mu.Unlock()
@@ -203,26 +208,34 @@ func (g *Gateway) due(until time.Time) (first *order, when time.Time) {
 // Advance moves the gateway's clock forward, and on the way delivers the
 // notifications that fall due, each at its time and in order. Orders expire by
 // the same clock.
-func (g *Gateway) Advance(d time.Duration) {
+func (g *Gateway) Advance(d time.Duration) { g.advance(context.Background(), d) }
+
+// advance is Advance until ctx ends. The error says that the clock's new time
+// couldn't be written down.
+func (g *Gateway) advance(ctx context.Context, d time.Duration) error {
 	target := g.Now().Add(d)
-	for {
+	for ctx.Err() == nil {
 		o, when := g.due(target)
 		if o == nil {
 			break
 		}
 		g.moveTo(when)
-		g.attempt(context.Background(), o)
+		g.attempt(ctx, o)
 	}
-	g.moveTo(target)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return g.moveTo(target)
 }
 
 // moveTo sets the clock, never back.
-func (g *Gateway) moveTo(t time.Time) {
+func (g *Gateway) moveTo(t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if ahead := t.Sub(g.now()); ahead > 0 {
 		g.skew += ahead
 	}
+	return g.save()
 }
 
 // wake tells the loop that delivers by itself that something may be due.

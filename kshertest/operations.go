@@ -53,7 +53,8 @@ func (g *Gateway) handler() http.Handler {
 	for _, op := range operations {
 		mux.HandleFunc(op.path, func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, op) })
 	}
-	mux.HandleFunc("GET /ua", g.showPage)
+	g.servePages(mux)
+	mux.Handle("/", g.dashboard())
 	return mux
 }
 
@@ -113,6 +114,10 @@ func (g *Gateway) carryOut(op operation, params url.Values, code ksher.Code, ver
 		var data any
 		if code = fault.Code; code == "" {
 			data, code = op.serve(g, params)
+			err := g.save(g.touched...)
+			if g.touched = nil; err != nil {
+				code = ksher.CodeKsherSystemError
+			}
 		}
 		if code != "" {
 			data = map[string]any{
@@ -327,6 +332,7 @@ func (g *Gateway) cancel(o *order) ksher.Code {
 	}
 	o.Cancelled, o.InProgress = true, false
 	o.note(g.now(), "cancelled")
+	g.touched = append(g.touched, o)
 	return ""
 }
 
@@ -453,6 +459,7 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 	g.refundNos[refund.MchRefundNo] = true
 	o.Refunds = append(o.Refunds, refund)
 	o.note(g.now(), "refunded %v %s under %s", fee, o.FeeType, refund.MchRefundNo)
+	g.touched = append(g.touched, o)
 	return ksher.OrderRefundResponse{
 		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		MchRefundNo: refund.MchRefundNo, KsherRefundNo: refund.KsherRefundNo, ChannelRefundNo: refund.ChannelRefundNo,

@@ -86,6 +86,13 @@ type order struct {
 	// that wants none.
 	Notice     *notice
 	Deliveries []Delivery
+	// Serial is greater than those of the orders before.
+	Serial int
+	// visit is the buyer at the checkout page, nil if there is none. It isn't kept
+	// across restarts.
+	visit *visit
+	// saved is the order as the store has it, nil if it hasn't.
+	saved []byte
 }
 
 func (o *order) state(now time.Time) State {

@@ -1,0 +1,22 @@
+// Command ksher runs a Ksher gateway on your own machine, because Ksher has no
+// public test account:
+//
+//	go run ./cmd/ksher sandbox
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "ksher: %v\n", err)
+		os.Exit(1)
+	}
+}

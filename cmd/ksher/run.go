@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+// commands are what the command line offers.
+type commands struct {
+	Sandbox sandbox `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
+	Version version `cmd:"" help:"Print the version."`
+}
+
+// exit is how kong ends the program, after --help.
+type exit int
+
+// run does what the arguments say, until ctx ends.
+func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
+	defer func() {
+		if code := recover(); code != nil {
+			if code, ok := code.(exit); !ok || code != 0 {
+				panic(code)
+			}
+			err = nil
+		}
+	}()
+	parser, err := kong.New(&commands{},
+		kong.Name("ksher"),
+		kong.Description("A Ksher gateway on your own machine."),
+		kong.Writers(stdout, stdout),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+	)
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return fmt.Errorf("%w; ksher --help lists what there is", err)
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.BindTo(stdout, (*io.Writer)(nil))
+	return parsed.Run()
+}
+
+type version struct{}
+
+// Run prints the version.
+func (version) Run(stdout io.Writer) error {
+	_, err := fmt.Fprintf(stdout, "ksher %s (%s)\n", ksher.Version, runtime.Version())
+	return err
+}
+
+type sandbox struct {
+	Listen      string  `default:"127.0.0.1:8765" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
+	AllowRemote bool    `help:"Allow to listen beyond the loopback interface. Whoever reaches the sandbox can pay and refund its orders and make it post to addresses of their choice."`
+	Data        string  `type:"path" placeholder:"FILE" help:"Keep the orders in this file, so that they survive restarts. Without it they are kept in memory only."`
+	Speed       float64 `default:"1" help:"How many times faster than the real clock the sandbox's runs: at 1440 a day of notifications takes a minute."`
+	Account     string  `enum:"any,offline,online" default:"any" help:"The merchant's kind of account, which decides the channels of native_pay: ${enum}."`
+}
+
+// Run runs the gateway until ctx ends.
+func (s *sandbox) Run(ctx context.Context, stdout io.Writer) error {
+	if s.Speed <= 0 {
+		return fmt.Errorf("--speed=%v: the clock has to run, so give more than 0", s.Speed)
+	}
+	remote, err := s.remote(ctx)
+	if err != nil {
+		return err
+	}
+	if remote && !s.AllowRemote {
+		return fmt.Errorf("--listen=%s can be reached from other machines, and whoever reaches the sandbox can pay and refund its orders "+
+			"and make it post to addresses of their choice: listen on 127.0.0.1, or add --allow-remote if you want that", s.Listen)
+	}
+	opts := []kshertest.Option{kshertest.WithAddress(s.Listen), kshertest.WithSpeed(s.Speed)}
+	if s.Data != "" {
+		opts = append(opts, kshertest.WithData(s.Data))
+	}
+	if s.Account != "any" {
+		opts = append(opts, kshertest.WithAccount(kshertest.Account(s.Account)))
+	}
+	gateway, err := kshertest.Start(opts...)
+	if err != nil {
+		return err
+	}
+	defer gateway.Close()
+
+	fmt.Fprintf(stdout, `The Ksher sandbox is running. It is a simulation: no money moves.
+
+  Dashboard     %s/
+  Gateway URL   %s
+  Merchant URL  %s
+  App ID        %s
+  Private key   %s/setup has it, with the public keys and snippets to copy
+
+`, gateway.URL(), gateway.GatewayURL(), gateway.MerchantURL(), kshertest.AppID, gateway.URL())
+	if s.Data == "" {
+		fmt.Fprintln(stdout, "Orders are kept in memory and gone when it ends; --data FILE keeps them.")
+	} else {
+		fmt.Fprintf(stdout, "Orders are kept in %s.\n", s.Data)
+	}
+	if remote {
+		fmt.Fprintln(stdout, "Warning: other machines can reach it. Whoever does can pay and refund its orders and make it post to addresses of their choice.")
+	}
+	fmt.Fprintln(stdout, "Press Ctrl-C to end it.")
+	<-ctx.Done()
+	fmt.Fprintln(stdout, "The sandbox has ended.")
+	return nil
+}
+
+// remote tells whether other machines could reach the address to listen on.
+func (s *sandbox) remote(ctx context.Context) (bool, error) {
+	host, port, err := net.SplitHostPort(s.Listen)
+	if err != nil || port == "" {
+		return false, errors.New("--listen takes HOST:PORT, such as 127.0.0.1:8765")
+	}
+	if host == "" {
+		return true, nil
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return false, fmt.Errorf("--listen=%s: %w", s.Listen, err)
+	}
+	for _, a := range addresses {
+		if !a.Unmap().IsLoopback() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
