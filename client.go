@@ -123,6 +123,8 @@ var sharedTransport = sync.OnceValue(func() *http.Transport {
 		MaxIdleConnsPerHost:    32,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
+		// So that calls don't go on timing out on a connection that has died.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
 })
 
@@ -140,13 +142,18 @@ func (c *Client) setHTTPClient(client *http.Client) {
 // clients of the program.
 //
 // It is an error if the client's [http.Transport] allows TLS below 1.2 or
-// doesn't check certificates.
+// doesn't check certificates. Don't use a transport that repeats requests by
+// itself: a payment isn't to be repeated.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *Client) error {
 		if client == nil {
 			return errors.New("WithHTTPClient: the client is nil")
 		}
-		if t, ok := client.Transport.(*http.Transport); ok && t.TLSClientConfig != nil {
+		transport := client.Transport
+		if transport == nil {
+			transport = http.DefaultTransport
+		}
+		if t, ok := transport.(*http.Transport); ok && t.TLSClientConfig != nil {
 			conf := t.TLSClientConfig
 			if conf.InsecureSkipVerify && conf.VerifyConnection == nil && conf.VerifyPeerCertificate == nil {
 				return errors.New("WithHTTPClient: InsecureSkipVerify lets anybody answer in Ksher's place; add the certificate to RootCAs instead")
@@ -296,6 +303,21 @@ type operation struct {
 	signed []string
 }
 
+// repeats tells the parameters that the answer has to repeat if it has them. It
+// isn't documented under which of its numbers a refund names a gateway order,
+// nor is the refund_fee of a refund_query what it seems.
+func (op *operation) repeats(name string) bool {
+	switch name {
+	case "appid", "ksher_order_no", "channel_order_no", "mch_refund_no":
+		return true
+	case "mch_order_no":
+		return op.query
+	case "refund_fee":
+		return !op.query
+	}
+	return false
+}
+
 func onGateway(c *Client) string  { return c.gatewayURL }
 func onMerchant(c *Client) string { return c.merchantURL }
 
@@ -350,7 +372,7 @@ func (c *Client) do(ctx context.Context, op *operation, req request, dst answer)
 	start := c.now()
 	failure := c.exchange(ctx, op, params, dst)
 	if failure != nil {
-		failure.Operation, failure.OrderNo = op.name, req.orderNo()
+		failure.Operation, failure.OrderNo, failure.RefundNo = op.name, req.orderNo(), refundNo(req)
 		failure.outcomeUnknown = failure.outcomeUnknown && !op.query
 	}
 	c.logCall(ctx, op, req, c.now().Sub(start), failure)
@@ -409,12 +431,10 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 	if err != nil {
 		return &Error{HTTPStatus: status, Err: err, outcomeUnknown: sent}
 	}
-	r := reading{verifier: c.verifier, signed: op.signed, appID: c.appID, location: c.location}
-	if op.query {
-		for _, p := range params {
-			if p.Name == "mch_order_no" {
-				r.mchOrderNo = p.Value
-			}
+	r := reading{verifier: c.verifier, signed: op.signed, change: !op.query, location: c.location}
+	for _, p := range params {
+		if op.repeats(p.Name) {
+			r.same = append(r.same, p)
 		}
 	}
 	failure := r.read(body, dst)
@@ -523,6 +543,7 @@ func (c *Client) logCall(ctx context.Context, op *operation, req request, took t
 	attrs := []slog.Attr{
 		slog.String("operation", op.name),
 		slog.String("order_no", clipText(req.orderNo())),
+		slog.String("refund_no", clipText(refundNo(req))),
 		slog.Duration("duration", took),
 		slog.String("outcome", outcome),
 	}
@@ -540,6 +561,14 @@ func (e *Error) logAttrs() []slog.Attr {
 		slog.Int("http_status", e.HTTPStatus),
 		slog.Any("cause", e.Err),
 	}
+}
+
+// refundNo is the refund that a request is about, "" for none.
+func refundNo(req request) string {
+	if r, ok := req.(interface{ refundNo() string }); ok {
+		return r.refundNo()
+	}
+	return ""
 }
 
 // isNil also finds a nil pointer in an interface.

@@ -1175,3 +1175,22 @@ func TestMaxResponseBytes(t *testing.T) {
 		}
 	}
 }
+
+// A client without a transport uses the default one, whatever that is by then.
+func TestDefaultTransportIsCheckedToo(t *testing.T) {
+	saved := http.DefaultTransport
+	defer func() { http.DefaultTransport = saved }()
+	http.DefaultTransport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	_, err := ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithHTTPClient(&http.Client{}))
+	assert.ErrorContains(t, err, "InsecureSkipVerify")
+}
+
+// An answer about another number than the one asked for, whichever it is.
+func TestAnswerAboutAnotherNumber(t *testing.T) {
+	client := newClient(t, answering(200, signedAnswer(t, `{"mch_order_no":"order1","ksher_order_no":"901","result":"SUCCESS"}`)))
+	_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{KsherOrderNo: "900"})
+	assert.ErrorIs(t, err, ksher.ErrOtherOrder)
+	_, err = client.OrderClose(t.Context(), &ksher.OrderCloseRequest{KsherOrderNo: "900"})
+	assert.ErrorIs(t, err, ksher.ErrOtherOrder)
+	assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+}

@@ -48,9 +48,13 @@ type reading struct {
 	verifier *Verifier
 	// signed names the members of data that the operation signs, nil for all.
 	signed []string
-	// appID and mchOrderNo are compared with those in data, if both are there.
-	appID, mchOrderNo string
-	location          *time.Location
+	// same has parameters of the request that data has to repeat, as far as it
+	// has them.
+	same []wire.Param
+	// change says that the request was to change something, so that a result
+	// other than SUCCESS leaves it open whether it did.
+	change   bool
+	location *time.Location
 }
 
 // read takes an envelope apart, checks its signature and everything else that
@@ -81,6 +85,9 @@ func (r *reading) read(body []byte, dst answer) *Error {
 		}
 	}
 	if code != 0 {
+		if Result(text(data, "result")) == ResultSuccess {
+			return &Error{EnvelopeCode: code, Err: fmt.Errorf("%w: its code says that the call failed, and its result that it did not", ErrEnvelope)}
+		}
 		return env.refusal(data, code)
 	}
 	switch {
@@ -92,13 +99,16 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	if err := r.verifier.verify(data, r.signed, string(text(outer, "sign"))); err != nil {
 		return &Error{Err: err}
 	}
-	for _, want := range [][2]string{{"appid", r.appID}, {"mch_order_no", r.mchOrderNo}} {
-		if got := text(data, want[0]); len(got) > 0 && want[1] != "" && string(got) != want[1] {
-			return &Error{Err: fmt.Errorf("%w: %s is %q, not %q", ErrOtherOrder, want[0], clipText(string(got)), want[1])}
+	for _, want := range r.same {
+		if got := text(data, want.Name); len(got) > 0 && want.Value != "" && string(got) != want.Value {
+			return &Error{Err: fmt.Errorf("%w: %s is %q, not %q", ErrOtherOrder, want.Name, clipText(string(got)), clipText(want.Value))}
 		}
 	}
-	if string(text(data, "result")) == string(ResultFail) {
+	switch result := Result(text(data, "result")); {
+	case result == ResultFail:
 		return env.refusal(data, code)
+	case r.change && result != "" && result != ResultSuccess:
+		return &Error{Err: fmt.Errorf("the gateway did not say that it is done: its result is %q", clipText(string(result)))}
 	}
 	if err := wire.Decode(data, dst, r.location); err != nil {
 		return &Error{Err: fmt.Errorf("%w: %w", ErrField, err)}
@@ -152,18 +162,16 @@ func quote(said []byte) string {
 // or another of the envelope's texts.
 func (e *Envelope) refusal(data []wire.Member, code int) *Error {
 	said := []string{string(text(data, "err_code")), e.StatusCode, e.Msg, e.StatusMsg, e.Message}
-	refusal := &Error{Code: Code(quote([]byte(said[0])))}
+	refusal := &Error{Code: Code(quote([]byte(said[0]))), EnvelopeCode: code}
 	if i := slices.IndexFunc(said, func(s string) bool { return looksLikeCode(s) }); refusal.Code == "" && i >= 0 {
 		refusal.Code = Code(said[i])
 	}
 	for _, s := range []string{string(text(data, "err_msg")), e.Message, e.StatusMsg, e.Msg} {
-		if s != "" && s != string(refusal.Code) {
+		// The envelope of a refusal may still say that all is well.
+		if s != "" && s != string(refusal.Code) && !strings.EqualFold(s, "ok") && !strings.EqualFold(s, "success") {
 			refusal.Message = quote([]byte(s))
 			break
 		}
-	}
-	if refusal.Code == "" && refusal.Message == "" {
-		refusal.Message = "code " + strconv.Itoa(code)
 	}
 	return refusal
 }

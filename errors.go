@@ -11,9 +11,11 @@ import (
 
 // ErrOutcomeUnknown marks an error after which a request that pays, refunds,
 // cancels or closes may or may not have been carried out: it was sent, and no
-// believable answer came back, or the gateway itself said that it doesn't know.
-// Don't take such a request for failed, and don't repeat it under a new number.
-// Query the order first. The package never repeats such a request by itself.
+// believable answer came back, or the gateway said something else than yes or a
+// documented no. Don't take such a request for failed. Query the order first: it
+// may also be on its way still. A doubtful refund may be sent again under the
+// same number, and never under a new one. The package never repeats such a
+// request by itself.
 var ErrOutcomeUnknown = errors.New("the outcome is unknown")
 
 // What can be wrong with an answer or a notification. Each is found with
@@ -82,6 +84,11 @@ type Error struct {
 	// OrderNo is the number of the order it was tried on, as the caller gave
 	// it: the merchant's if there was one, otherwise Ksher's or the channel's.
 	OrderNo string
+	// RefundNo is the merchant's number of the refund, if it was about one.
+	RefundNo string
+	// EnvelopeCode is the number in the answer's code, 0 if the call was
+	// processed or no answer came.
+	EnvelopeCode int
 	// Code is Ksher's code for the reason, "" if there was none. It isn't
 	// necessarily one of the documented ones.
 	Code Code
@@ -104,6 +111,9 @@ func (e *Error) Error() string {
 	if e.OrderNo != "" {
 		fmt.Fprintf(&b, " of order %q", clipText(e.OrderNo))
 	}
+	if e.RefundNo != "" {
+		fmt.Fprintf(&b, ", refund %q", clipText(e.RefundNo))
+	}
 	info, documented := e.Code.Info()
 	switch {
 	case e.Code != "":
@@ -115,6 +125,9 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, ": the gateway answered %q", e.Message)
 	case e.Err == nil:
 		b.WriteString(": the gateway refused without a reason")
+	}
+	if e.Code == "" && e.EnvelopeCode != 0 {
+		fmt.Fprintf(&b, " (code %d)", e.EnvelopeCode)
 	}
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
@@ -180,13 +193,15 @@ func (e *ValidationError) Error() string {
 }
 
 // outcomeDoubtful tells the codes after which a request may have been carried
-// out, by the documented advice to query, to wait or to send the same again.
+// out: those that are documented with the advice to query, to wait or to send
+// the same again, and whatever isn't documented.
 func outcomeDoubtful(code Code) bool {
 	switch code {
-	case CodeSystemError, CodeKsherSystemError, CodeKsherChannelResponseError, CodeTradeStateError:
+	case CodeSystemError, CodeKsherSystemError, CodeKsherChannelResponseError, CodeTradeStateError, CodeRefundFailed:
 		return true
 	}
-	return false
+	_, documented := code.Info()
+	return !documented
 }
 
 // jsonError turns an error of the parser into one a caller can ask for.

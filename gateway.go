@@ -189,8 +189,10 @@ var gatewayPay = &operation{name: "gateway_pay", host: onGateway}
 // the checkout page where the buyer pays it. Whether and when that happens is
 // told by [Client.GatewayOrderQuery] and by notifications.
 //
-// After an [ErrOutcomeUnknown], query the order: if it isn't known to the
-// gateway, the request was not carried out.
+// After an [ErrOutcomeUnknown], query the order. If the gateway doesn't know it,
+// repeat under the same number, which creates at most one order. If it does, the
+// page's address is lost: cancel the order, keep watching it, and only then
+// create one under a new number.
 //
 // Source: POST gateway_pay, the Gateway Pay page of Ksher's API documentation.
 func (c *Client) GatewayPay(ctx context.Context, req *GatewayPayRequest) (*GatewayPayResponse, error) {
@@ -259,7 +261,8 @@ type CancelOrderResponse struct {
 	AppID string `json:"appid"`
 	// MchOrderNo is the merchant's number of the order.
 	MchOrderNo string `json:"mch_order_no"`
-	// Result is [ResultSuccess] if the order was cancelled.
+	// Result is [ResultSuccess], or empty if the gateway gives none. With anything
+	// else the order isn't known to be cancelled, and the call is an error.
 	Result Result `json:"result"`
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`

@@ -154,7 +154,7 @@ func TestGatewayOrderQuery(t *testing.T) {
 		"channel_order_no":"4200000607","channel":"wechat","fee_type":"THB","total_fee":10000,"cash_fee":48,"cash_fee_type":"CNY",
 		"rate":"0.223410","result":"SUCCESS","time_end":"2026-11-21 09:30:00","openid":"buyer-4711","attach":"table 7","nonce_str":"n1"}`
 	const loose = `{"appid":"mch12345","mch_order_no":"order1","pay_mch_order_no":2303031613445796,"ksher_order_no":90020230303161344,
-		"channel_order_no":4200000607,"channel":"wechat","fee_type":"THB","total_fee":"10000","cash_fee":"48.00","cash_fee_type":"CNY",
+		"channel_order_no":4200000607,"channel":"wechat","fee_type":"THB","total_fee":"10000","cash_fee":"48","cash_fee_type":"CNY",
 		"rate":0.223410,"result":"SUCCESS","time_end":"2026-11-21T10:30:00+08:00","openid":"buyer-4711","attach":"table 7","nonce_str":"n1",
 		"new_field":{"deep":[1,null]},"is_new":true}`
 	const unpaid = `{"appid":"mch12345","mch_order_no":"order1","pay_mch_order_no":"","ksher_order_no":"","channel_order_no":null,"channel":"",

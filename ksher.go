@@ -100,8 +100,8 @@ type Channel string
 // Channels. Those for the checkout page go into a [GatewayPayRequest], those
 // with "QR code" also into a [NativePayRequest]. Minimums are in Thai baht.
 const (
-	// ChannelPromptPay is the PromptPay QR code, from 1 THB. It can't be
-	// refunded through the API.
+	// ChannelPromptPay is the PromptPay QR code, from 1 THB. The guide to
+	// native_pay has no refunds for it.
 	ChannelPromptPay Channel = "promptpay"
 	// ChannelLinePay is Rabbit LINE Pay.
 	ChannelLinePay Channel = "linepay"
@@ -189,9 +189,11 @@ const (
 // the amount.
 func (r Result) Paid() bool { return r == ResultSuccess }
 
-// Final reports whether the result can be relied on not to change by itself,
-// so that polling may stop: SUCCESS, REFUND, CLOSED and PAYERROR. Anything
-// else, an unknown result included, has to be asked for again.
+// Final reports whether the buyer's attempt is over, so that polling may stop:
+// SUCCESS, REFUND, CLOSED and PAYERROR. Anything else, an unknown result
+// included, has to be asked for again. Keep watching an order that you cancelled
+// all the same, because a saved QR code may still be paid, and remember that a
+// refund turns SUCCESS into REFUND.
 func (r Result) Final() bool {
 	switch r {
 	case ResultSuccess, ResultRefund, ResultClosed, ResultPayError:

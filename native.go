@@ -53,10 +53,10 @@ type NativePayRequest struct {
 	DeviceID string `url:"device_id,omitempty"`
 	// ImgType is the format of the image, PNG by default.
 	ImgType ImgType `url:"img_type,omitempty"`
-	// ExpireTime is how many minutes the code can be paid. The guide says that
-	// no channel but TrueMoney lets it be set, and gives their fixed times:
-	// PromptPay never expires, Alipay takes 3 hours, Alipay+ 10 minutes, WeChat
-	// Pay 2 hours.
+	// ExpireTime is how many minutes the code can be paid. The guide says that it
+	// can't be set for PromptPay, which never expires, Alipay (3 hours), Alipay+
+	// (10 minutes) and WeChat Pay (2 hours). For airpay and scb_qrcard it isn't
+	// documented.
 	ExpireTime int `url:"expire_time,omitempty"`
 	// TMNExpireTime is how long a TrueMoney code can be paid, 1 day by default.
 	// Its unit is not documented; minutes, as for ExpireTime, is likely.
@@ -165,8 +165,10 @@ var nativePay = &operation{name: "native_pay", host: onMerchant}
 // buyer to scan (C scan B). Whether it was paid is told by [Client.OrderQuery]
 // and by notifications.
 //
-// After an [ErrOutcomeUnknown], query the order: if it isn't known to the
-// gateway, the request was not carried out.
+// After an [ErrOutcomeUnknown], query the order. If the gateway doesn't know it,
+// repeat under the same number, which creates at most one order. If it does, the
+// QR code is lost: close the order, keep watching it, and only then create one
+// under a new number.
 //
 // Source: POST native_pay, the Native Pay page of Ksher's API documentation.
 func (c *Client) NativePay(ctx context.Context, req *NativePayRequest) (*NativePayResponse, error) {
@@ -221,7 +223,7 @@ type OrderQueryResponse struct {
 	DeviceID string `json:"device_id"`
 	// RawTotalFee is the amount before discounts, in cents of FeeType. The
 	// reading is not documented.
-	RawTotalFee Amount `json:"raw_total_fee"`
+	RawTotalFee Amount `json:"raw_total_fee" wire:"loose"`
 	// ConsumerRemark is a remark by the buyer.
 	ConsumerRemark string `json:"consumer_remark"`
 	// MerchantRemark is a remark by the merchant.
@@ -280,10 +282,18 @@ type OrderCloseResponse struct {
 	AppID string `json:"appid"`
 	// MchOrderNo is the merchant's number of the order.
 	MchOrderNo string `json:"mch_order_no"`
-	// Result is [ResultSuccess] if the order was closed.
+	// Result is [ResultSuccess]. With anything else the order isn't known to be
+	// closed, and the call is an error.
 	Result Result `json:"result"`
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
+}
+
+func (r *OrderCloseResponse) missing() string {
+	if r.Result == "" {
+		return "result"
+	}
+	return ""
 }
 
 var orderClose = &operation{name: "order_close", host: onMerchant}

@@ -29,8 +29,8 @@ type Order struct {
 	// TotalFee is what the order costs, in cents of FeeType.
 	TotalFee Amount `json:"total_fee"`
 	// CashFee is what the buyer paid in the currency of the wallet, in cents of
-	// CashFeeType.
-	CashFee Amount `json:"cash_fee"`
+	// CashFeeType. It is 0 if the gateway gave none or no whole number.
+	CashFee Amount `json:"cash_fee" wire:"loose"`
 	// CashFeeType is the currency of CashFee, such as "CNY".
 	CashFeeType string `json:"cash_fee_type"`
 	// Rate is the exchange rate from FeeType to CashFeeType, a decimal such as

@@ -43,10 +43,16 @@ type OrderRefundRequest struct {
 	Version string `url:"version,omitempty"`
 
 	Extra `url:"-"`
+
+	// ownNo is the number by which the merchant knows the order, if that is
+	// another one.
+	ownNo string
 }
 
+func (r *OrderRefundRequest) refundNo() string { return r.MchRefundNo }
+
 func (r *OrderRefundRequest) orderNo() string {
-	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+	return firstNo(r.ownNo, r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
 }
 
 func (r *OrderRefundRequest) check(c *checker) {
@@ -59,6 +65,7 @@ func (r *OrderRefundRequest) check(c *checker) {
 	c.feeType(r.FeeType)
 	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
 	switch {
+	// The guide says so of card, and nothing of instalments on a card.
 	case r.Channel == ChannelCard && r.KsherOrderNo == "":
 		c.problem("ksher_order_no", "is required to refund a card payment")
 	case r.Channel != "" && !r.Channel.facts().Refund:
@@ -95,11 +102,11 @@ type OrderRefundResponse struct {
 	// RefundFee is what was given back, in cents of FeeType.
 	RefundFee Amount `json:"refund_fee"`
 	// CashRefundFee is what was given back in the wallet's currency, in cents.
-	CashRefundFee Amount `json:"cash_refund_fee"`
+	CashRefundFee Amount `json:"cash_refund_fee" wire:"loose"`
 	// RefundTime is when, read in the merchant's zone; zero if not given.
 	RefundTime time.Time `json:"refund_time"`
-	// Result is [ResultSuccess] if the refund was accepted. With anything else
-	// the refund isn't known to be done: use [Client.RefundQuery].
+	// Result is [ResultSuccess]. With anything else the refund isn't known to be
+	// done, and the call is an error.
 	Result Result `json:"result"`
 	// Attach is the attach of the request.
 	Attach string `json:"attach"`
@@ -111,11 +118,20 @@ type OrderRefundResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
+func (r *OrderRefundResponse) missing() string {
+	if r.Result == "" {
+		return "result"
+	}
+	return ""
+}
+
 var orderRefund = &operation{name: "order_refund", host: onMerchant}
 
 // OrderRefund calls order_refund: it refunds a paid order, whole or in part.
-// PromptPay has no refunds through the API, scb_qrcard only on the same day,
-// and once an order is settled a refund is [CodeKsherRefundExpire].
+// The guide to native_pay has no refunds for PromptPay, and for scb_qrcard only
+// on the same day. Once an order is settled a refund is [CodeKsherRefundExpire].
+// An answer with any other result than [ResultSuccess] is an [*Error] with
+// [ErrOutcomeUnknown].
 //
 // After an [ErrOutcomeUnknown], the refund may have been made: find out with
 // [Client.RefundQuery], or send the very same request again, because Ksher
@@ -154,66 +170,74 @@ type RefundGatewayOrderRequest struct {
 // right one, which is its pay_mch_order_no, or its ksher_order_no where there
 // is no other or the buyer paid by card.
 //
-// What can't be refunded is a [*ValidationError], and no refund is sent: an
-// order that isn't paid, a refund of more than was paid, an order paid by
-// PromptPay. An error of the query comes back as an [*Error] of
-// gateway_order_query; then no refund was sent either. Errors of the refund
-// are those of OrderRefund, including [ErrOutcomeUnknown].
+// What can't be refunded isn't sent: an order that isn't paid, or not yet, is
+// an [*Error] with [ErrNotPaid], a refund of more than was paid a
+// [*ValidationError]. An error of the query comes back as an [*Error] of
+// gateway_order_query; then no refund was sent either. Errors of the refund are
+// those of OrderRefund.
+//
+// After an [ErrOutcomeUnknown], call it again with the very same request: if the
+// first refund was made, the answer is [CodeKsherDuplicatedRefundOrderNo] or
+// [CodeKsherInvalidRefundOrderNo], and no second one is. [Client.RefundQuery]
+// tells where it stands, by the KsherOrderNo that [Client.GatewayOrderQuery]
+// gives; it doesn't know the MchOrderNo of a gateway order.
 //
 // Source: Order Refund in Ksher's Website Integration Guide.
 func (c *Client) RefundGatewayOrder(ctx context.Context, req *RefundGatewayOrderRequest) (*OrderRefundResponse, error) {
 	if req == nil {
 		req = &RefundGatewayOrderRequest{}
 	}
-	refund := &OrderRefundRequest{
-		MchRefundNo: req.MchRefundNo,
-		RefundFee:   req.RefundFee,
-		OperatorID:  req.OperatorID,
-		Attach:      req.Attach,
-		Extra:       req.Extra,
-	}
 	check := &checker{}
+	invalid := func() error {
+		return &ValidationError{Operation: orderRefund.name, OrderNo: req.MchOrderNo, Fields: check.problems}
+	}
 	check.requiredNumber("mch_order_no", req.MchOrderNo)
 	check.requiredNumber("mch_refund_no", req.MchRefundNo)
 	check.amount("refund_fee", req.RefundFee)
 	if len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: orderRefund.name, OrderNo: req.MchOrderNo, Fields: check.problems}
+		return nil, invalid()
 	}
 	order, err := c.GatewayOrderQuery(ctx, &GatewayOrderQueryRequest{MchOrderNo: req.MchOrderNo})
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case order.MchOrderNo != req.MchOrderNo:
-		return nil, &Error{Operation: gatewayOrderQuery.name, OrderNo: req.MchOrderNo,
-			Err: fmt.Errorf("%w: mch_order_no is %q", ErrOtherOrder, clipText(order.MchOrderNo))}
-	case order.Result != ResultSuccess && order.Result != ResultRefund:
-		check.problem("mch_order_no", "is an order that is not paid: its result is %s", clipText(string(order.Result)))
-	case req.RefundFee > order.TotalFee:
+	if err := refundable(&order.Order, req.MchOrderNo); err != nil {
+		return nil, &Error{Operation: orderRefund.name, OrderNo: req.MchOrderNo, RefundNo: req.MchRefundNo,
+			Err: fmt.Errorf("nothing was sent: %w", err)}
+	}
+	if req.RefundFee > order.TotalFee {
 		check.problem("refund_fee", "is %v, and only %v %s were paid", req.RefundFee, order.TotalFee, clipText(order.FeeType))
-	case order.KsherOrderNo == "" && (order.PayMchOrderNo == "" || order.Channel.facts().Card):
-		check.problem("mch_order_no", "is an order whose number at the merchant host the gateway did not tell: refund it on the merchant platform")
+		return nil, invalid()
 	}
-	if len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: orderRefund.name, OrderNo: req.MchOrderNo, Fields: check.problems}
+	refund := &OrderRefundRequest{
+		MchRefundNo: req.MchRefundNo,
+		RefundFee:   req.RefundFee,
+		TotalFee:    order.TotalFee,
+		FeeType:     order.FeeType,
+		OperatorID:  req.OperatorID,
+		Attach:      req.Attach,
+		Extra:       req.Extra,
+		ownNo:       req.MchOrderNo,
 	}
-	refund.TotalFee, refund.FeeType, refund.Channel = order.TotalFee, order.FeeType, order.Channel
 	if order.Channel.facts().Card || order.PayMchOrderNo == "" {
 		refund.KsherOrderNo = order.KsherOrderNo
 	} else {
 		refund.MchOrderNo = order.PayMchOrderNo
 	}
-	resp, err := c.OrderRefund(ctx, refund)
-	// The reader of an error knows the order by the merchant's own number.
-	var failed *Error
-	var invalid *ValidationError
+	return c.OrderRefund(ctx, refund)
+}
+
+// refundable says why the order that a query told of can't be refunded.
+func refundable(o *Order, mchOrderNo string) error {
 	switch {
-	case errors.As(err, &failed):
-		failed.OrderNo = req.MchOrderNo
-	case errors.As(err, &invalid):
-		invalid.OrderNo = req.MchOrderNo
+	case o.MchOrderNo != mchOrderNo:
+		return fmt.Errorf("%w: the query told of order %q", ErrOtherOrder, clipText(o.MchOrderNo))
+	case o.Result != ResultSuccess && o.Result != ResultRefund:
+		return fmt.Errorf("%w: its result is %q", ErrNotPaid, clipText(string(o.Result)))
+	case o.KsherOrderNo == "" && (o.PayMchOrderNo == "" || o.Channel.facts().Card):
+		return errors.New("the gateway did not tell the order's number at the merchant host: refund it on the merchant platform")
 	}
-	return resp, err
+	return nil
 }
 
 // RefundQueryRequest asks for an order's refunds: one number of the order and
@@ -249,6 +273,8 @@ type RefundQueryRequest struct {
 
 	Extra `url:"-"`
 }
+
+func (r *RefundQueryRequest) refundNo() string { return r.MchRefundNo }
 
 func (r *RefundQueryRequest) orderNo() string {
 	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
@@ -317,14 +343,14 @@ type RefundQueryResponse struct {
 	TotalFee Amount `json:"total_fee"`
 	// CashFee is what the buyer paid in the wallet's currency, in cents of
 	// CashFeeType.
-	CashFee Amount `json:"cash_fee"`
+	CashFee Amount `json:"cash_fee" wire:"loose"`
 	// CashFeeType is the wallet's currency.
 	CashFeeType string `json:"cash_fee_type"`
 	// RefundCount is how many refunds there are.
-	RefundCount int `json:"refund_count"`
+	RefundCount int `json:"refund_count" wire:"loose"`
 	// RefundFee isn't to be relied on: in a genuine answer it was not the sum of
 	// the refunds. Add up RefundOrders instead.
-	RefundFee Amount `json:"refund_fee"`
+	RefundFee Amount `json:"refund_fee" wire:"loose"`
 	// RefundOrders has the refunds of the order.
 	RefundOrders []RefundOrder `json:"refund_orders"`
 	// Result is [ResultSuccess] if the query was answered. Whether a refund was

@@ -18,13 +18,13 @@ import (
 func TestOrderRefund(t *testing.T) {
 	example := publishedExample(t, "order_refund")
 	full := &ksher.OrderRefundRequest{
-		MchRefundNo:    "refund1",
+		MchRefundNo:    "refund_2103301701291052",
 		RefundFee:      100,
 		TotalFee:       100,
 		FeeType:        "THB",
 		MchOrderNo:     "order1",
-		KsherOrderNo:   "900",
-		ChannelOrderNo: "42",
+		KsherOrderNo:   "90020210330180132318847",
+		ChannelOrderNo: "1207919130",
 		Channel:        ksher.ChannelCard,
 		OperatorID:     "somchai",
 		Attach:         "broken cup",
@@ -33,7 +33,7 @@ func TestOrderRefund(t *testing.T) {
 	}
 	byNumber := func(change func(*ksher.OrderRefundRequest)) *ksher.OrderRefundRequest {
 		req := goodOrderRefund()
-		req.MchOrderNo = ""
+		req.MchOrderNo, req.MchRefundNo, req.RefundFee = "", "refund_2103301701291052", 100
 		change(req)
 		return req
 	}
@@ -42,18 +42,18 @@ func TestOrderRefund(t *testing.T) {
 		req  *ksher.OrderRefundRequest
 		want map[string]string
 	}{
-		{"by the merchant's number", goodOrderRefund(), map[string]string{
-			"mch_refund_no": "refund1", "refund_fee": "5000", "total_fee": "10000", "fee_type": "THB", "mch_order_no": "order1",
+		{"by the merchant's number", byNumber(func(r *ksher.OrderRefundRequest) { r.MchOrderNo = "order1" }), map[string]string{
+			"mch_refund_no": "refund_2103301701291052", "refund_fee": "100", "total_fee": "10000", "fee_type": "THB", "mch_order_no": "order1",
 		}},
-		{"by Ksher's number", byNumber(func(r *ksher.OrderRefundRequest) { r.KsherOrderNo = "900" }), map[string]string{
-			"mch_refund_no": "refund1", "refund_fee": "5000", "total_fee": "10000", "fee_type": "THB", "ksher_order_no": "900",
+		{"by Ksher's number", byNumber(func(r *ksher.OrderRefundRequest) { r.KsherOrderNo = "90020210330180132318847" }), map[string]string{
+			"mch_refund_no": "refund_2103301701291052", "refund_fee": "100", "total_fee": "10000", "fee_type": "THB", "ksher_order_no": "90020210330180132318847",
 		}},
-		{"by the channel's number", byNumber(func(r *ksher.OrderRefundRequest) { r.ChannelOrderNo = "42" }), map[string]string{
-			"mch_refund_no": "refund1", "refund_fee": "5000", "total_fee": "10000", "fee_type": "THB", "channel_order_no": "42",
+		{"by the channel's number", byNumber(func(r *ksher.OrderRefundRequest) { r.ChannelOrderNo = "1207919130" }), map[string]string{
+			"mch_refund_no": "refund_2103301701291052", "refund_fee": "100", "total_fee": "10000", "fee_type": "THB", "channel_order_no": "1207919130",
 		}},
 		{"full", full, map[string]string{
-			"mch_refund_no": "refund1", "refund_fee": "100", "total_fee": "100", "fee_type": "THB",
-			"mch_order_no": "order1", "ksher_order_no": "900", "channel_order_no": "42", "channel": "card",
+			"mch_refund_no": "refund_2103301701291052", "refund_fee": "100", "total_fee": "100", "fee_type": "THB",
+			"mch_order_no": "order1", "ksher_order_no": "90020210330180132318847", "channel_order_no": "1207919130", "channel": "card",
 			"operator_id": "somchai", "attach": "broken cup", "version": "3.0.0", "new": "1",
 		}},
 	}
@@ -87,15 +87,44 @@ func TestOrderRefund(t *testing.T) {
 	}
 
 	t.Run("an answer in other forms", func(t *testing.T) {
-		const loose = `{"refund_fee":"50.00","total_fee":"10000","cash_refund_fee":"","refund_time":"","operator_id":7,
-			"attach":"broken cup","device_id":"kiosk-1","nonce_str":null,"result":"PENDING"}`
+		const loose = `{"refund_fee":"5000","total_fee":"10000","cash_refund_fee":"0.07","refund_time":"","operator_id":7,
+			"attach":"broken cup","device_id":"kiosk-1","nonce_str":null,"result":"SUCCESS"}`
 		client := newClient(t, answering(200, signedAnswer(t, loose)))
 		resp, err := client.OrderRefund(t.Context(), goodOrderRefund())
 		require.NoError(t, err)
 		assert.Equal(t, &ksher.OrderRefundResponse{
-			Envelope: envelopeOf(loose), TotalFee: 100_00, RefundFee: 50, OperatorID: "7", DeviceID: "kiosk-1", Attach: "broken cup", Result: ksher.ResultPending,
+			Envelope: envelopeOf(loose), TotalFee: 100_00, RefundFee: 50_00, OperatorID: "7", DeviceID: "kiosk-1", Attach: "broken cup", Result: ksher.ResultSuccess,
 		}, resp)
 	})
+}
+
+// An answer about something else, or that doesn't say done, is no refund.
+func TestOrderRefundIsNotDone(t *testing.T) {
+	for _, tt := range []struct {
+		name, data string
+		want       error
+	}{
+		{"pending", `{"result":"PENDING"}`, nil},
+		{"not sure", `{"result":"NOTSURE"}`, nil},
+		{"no result", `{"mch_refund_no":"refund1"}`, ksher.ErrField},
+		{"another refund", `{"mch_refund_no":"refund2","result":"SUCCESS"}`, ksher.ErrOtherOrder},
+		{"another amount", `{"refund_fee":4999,"result":"SUCCESS"}`, ksher.ErrOtherOrder},
+		{"another amount in text", `{"refund_fee":"50.00","result":"SUCCESS"}`, ksher.ErrOtherOrder},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			resp, err := newClient(t, answering(200, signedAnswer(t, tt.data))).OrderRefund(t.Context(), goodOrderRefund())
+			assert.Nil(t, resp)
+			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+			if tt.want != nil {
+				assert.ErrorIs(t, err, tt.want)
+			}
+		})
+	}
+	client := newClient(t, answering(200, signedAnswer(t, `{"result":"NOTSURE"}`)))
+	_, err := client.CancelOrder(t.Context(), &ksher.CancelOrderRequest{MchOrderNo: "order1"})
+	assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+	_, err = client.OrderClose(t.Context(), &ksher.OrderCloseRequest{MchOrderNo: "order1"})
+	assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 }
 
 func TestRefundQuery(t *testing.T) {
@@ -235,7 +264,7 @@ func gatewayOrder(members string) string {
 }
 
 func TestRefundGatewayOrder(t *testing.T) {
-	const refunded = `{"appid":"mch12345","mch_order_no":"pay1","mch_refund_no":"refund1","refund_fee":5000,"total_fee":10000,"result":"SUCCESS"}`
+	const refunded = `{"appid":"mch12345","mch_order_no":"pay1","mch_refund_no":"refund1","total_fee":10000,"result":"SUCCESS"}`
 	good := func() *ksher.RefundGatewayOrderRequest {
 		return &ksher.RefundGatewayOrderRequest{MchOrderNo: "order1", MchRefundNo: "refund1", RefundFee: 50_00}
 	}
@@ -258,31 +287,34 @@ func TestRefundGatewayOrder(t *testing.T) {
 		want   map[string]string
 	}{
 		{"by pay_mch_order_no", numbers + `,"channel":"wechat","result":"SUCCESS"`, nil,
-			with("mch_order_no", "pay1", "channel", "wechat")},
+			with("mch_order_no", "pay1")},
 		{"an order refunded before", numbers + `,"channel":"wechat","result":"REFUND"`, nil,
-			with("mch_order_no", "pay1", "channel", "wechat")},
+			with("mch_order_no", "pay1")},
 		{"an order of no known channel", numbers + `,"channel":"","result":"SUCCESS"`, nil,
 			with("mch_order_no", "pay1")},
 		{"a card", numbers + `,"channel":"card","result":"SUCCESS"`, nil,
-			with("ksher_order_no", "900", "channel", "card")},
+			with("ksher_order_no", "900")},
 		{"an older value for a card", numbers + `,"channel":"ktbcard","result":"SUCCESS"`, nil,
-			with("ksher_order_no", "900", "channel", "ktbcard")},
+			with("ksher_order_no", "900")},
 		{"instalments on a card", numbers + `,"channel":"ktc_instal","result":"SUCCESS"`, nil,
-			with("ksher_order_no", "900", "channel", "ktc_instal")},
+			with("ksher_order_no", "900")},
 		{"a QR code on a card", numbers + `,"channel":"scb_qrcard","result":"SUCCESS"`, nil,
-			with("mch_order_no", "pay1", "channel", "scb_qrcard")},
+			with("mch_order_no", "pay1")},
 		{"no pay_mch_order_no", `,"pay_mch_order_no":"","ksher_order_no":"900","channel":"wechat","result":"SUCCESS"`, nil,
-			with("ksher_order_no", "900", "channel", "wechat")},
+			with("ksher_order_no", "900")},
 		{"no ksher_order_no", `,"pay_mch_order_no":"pay1","channel":"wechat","result":"SUCCESS"`, nil,
-			with("mch_order_no", "pay1", "channel", "wechat")},
+			with("mch_order_no", "pay1")},
 		{"all of it", numbers + `,"channel":"wechat","result":"SUCCESS"`,
 			func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = 100_00 },
-			with("mch_order_no", "pay1", "channel", "wechat", "refund_fee", "10000")},
+			with("mch_order_no", "pay1", "refund_fee", "10000")},
+		// The guide to native_pay knows no refund by PromptPay, and the one to the
+		// checkout page says nothing: the gateway decides.
+		{"promptpay", numbers + `,"channel":"promptpay","result":"SUCCESS"`, nil, with("mch_order_no", "pay1")},
 		{"with everything passed on", numbers + `,"channel":"wechat","result":"SUCCESS"`,
 			func(r *ksher.RefundGatewayOrderRequest) {
 				r.OperatorID, r.Attach, r.Extra = "somchai", "broken cup", ksher.Extra{"new": "1"}
 			},
-			with("mch_order_no", "pay1", "channel", "wechat", "operator_id", "somchai", "attach", "broken cup", "new", "1")},
+			with("mch_order_no", "pay1", "operator_id", "somchai", "attach", "broken cup", "new", "1")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -298,7 +330,7 @@ func TestRefundGatewayOrder(t *testing.T) {
 			resp, err := client.RefundGatewayOrder(t.Context(), req)
 			require.NoError(t, err)
 			assert.Equal(t, ksher.ResultSuccess, resp.Result)
-			assert.Equal(t, ksher.Amount(50_00), resp.RefundFee)
+			assert.Equal(t, ksher.Amount(100_00), resp.TotalFee)
 			require.Equal(t, []string{"gateway_order_query", "order_refund"}, namesSent(rec))
 			requireParameters(t, rec.all()[0], map[string]string{"mch_order_no": "order1"})
 			requireParameters(t, rec.all()[1], tt.want)
@@ -306,47 +338,62 @@ func TestRefundGatewayOrder(t *testing.T) {
 	}
 
 	refusals := []struct {
-		name   string
-		order  string
-		change func(*ksher.RefundGatewayOrderRequest)
-		want   string // The field that is to blame.
+		name  string
+		order string
+		want  error
 	}{
-		{"not paid", numbers + `,"channel":"wechat","result":"NOTPAY"`, nil, "mch_order_no"},
-		{"closed", numbers + `,"channel":"wechat","result":"CLOSED"`, nil, "mch_order_no"},
-		{"not sure", numbers + `,"channel":"wechat","result":"NOTSURE"`, nil, "mch_order_no"},
-		{"pending", numbers + `,"channel":"wechat","result":"PENDING"`, nil, "mch_order_no"},
-		{"failed payment", numbers + `,"channel":"wechat","result":"PAYERROR"`, nil, "mch_order_no"},
-		{"a result nobody knows", numbers + `,"channel":"wechat","result":"SUCCESSFUL"`, nil, "mch_order_no"},
-		{"no result", numbers + `,"channel":"wechat"`, nil, "mch_order_no"},
-		{"more than was paid", numbers + `,"channel":"wechat","result":"SUCCESS"`,
-			func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = 100_01 }, "refund_fee"},
-		{"no number at all", `,"channel":"wechat","result":"SUCCESS"`, nil, "mch_order_no"},
-		{"a card without Ksher's number", `,"pay_mch_order_no":"pay1","channel":"card","result":"SUCCESS"`, nil, "mch_order_no"},
-		{"promptpay", numbers + `,"channel":"promptpay","result":"SUCCESS"`, nil, "channel"},
-		{"an Extra that collides", numbers + `,"channel":"wechat","result":"SUCCESS"`,
-			func(r *ksher.RefundGatewayOrderRequest) { r.Extra = ksher.Extra{"total_fee": "1"} }, "total_fee"},
+		{"not paid", numbers + `,"channel":"wechat","result":"NOTPAY"`, ksher.ErrNotPaid},
+		{"closed", numbers + `,"channel":"wechat","result":"CLOSED"`, ksher.ErrNotPaid},
+		{"not sure", numbers + `,"channel":"wechat","result":"NOTSURE"`, ksher.ErrNotPaid},
+		{"pending", numbers + `,"channel":"wechat","result":"PENDING"`, ksher.ErrNotPaid},
+		{"failed payment", numbers + `,"channel":"wechat","result":"PAYERROR"`, ksher.ErrNotPaid},
+		{"a result nobody knows", numbers + `,"channel":"wechat","result":"SUCCESSFUL"`, ksher.ErrNotPaid},
+		{"no result", numbers + `,"channel":"wechat"`, ksher.ErrNotPaid},
+		{"no number at all", `,"channel":"wechat","result":"SUCCESS"`, nil},
+		{"a card without Ksher's number", `,"pay_mch_order_no":"pay1","channel":"card","result":"SUCCESS"`, nil},
 	}
 	for _, tt := range refusals {
 		t.Run("refuses "+tt.name, func(t *testing.T) {
 			rec := recording(byOperation{"gateway_order_query": answering(200, signedAnswer(t, gatewayOrder(tt.order)))})
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
-			req := good()
-			if tt.change != nil {
-				tt.change(req)
-			}
-			resp, err := client.RefundGatewayOrder(t.Context(), req)
+			resp, err := offlineClient(t, testAppID, rec, trustTestKey(t)).RefundGatewayOrder(t.Context(), good())
 			assert.Nil(t, resp)
-			var invalid *ksher.ValidationError
-			require.ErrorAs(t, err, &invalid)
-			assert.Equal(t, "order_refund", invalid.Operation)
-			assert.Equal(t, "order1", invalid.OrderNo, "the number that the merchant knows")
-			require.Len(t, invalid.Fields, 1)
-			assert.Equal(t, tt.want, invalid.Fields[0].Field)
-			if tt.want == "refund_fee" {
-				assert.ErrorContains(t, err, "is 100.01, and only 100.00 THB were paid")
+			var failed *ksher.Error
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, "order_refund", failed.Operation)
+			assert.Equal(t, "order1", failed.OrderNo, "the number that the merchant knows")
+			assert.Equal(t, "refund1", failed.RefundNo)
+			if tt.want != nil {
+				require.ErrorIs(t, err, tt.want)
+			} else {
+				assert.ErrorContains(t, err, "merchant platform")
 			}
+			assert.ErrorContains(t, err, "nothing was sent")
 			assert.Equal(t, []string{"gateway_order_query"}, namesSent(rec))
 			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+		})
+	}
+
+	paid := answering(200, signedAnswer(t, gatewayOrder(numbers+`,"channel":"wechat","result":"SUCCESS"`)))
+	for _, tt := range []struct {
+		name   string
+		change func(*ksher.RefundGatewayOrderRequest)
+		field  string
+		says   string
+	}{
+		{"more than was paid", func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = 100_01 }, "refund_fee", "is 100.01, and only 100.00 THB were paid"},
+		{"an Extra that collides", func(r *ksher.RefundGatewayOrderRequest) { r.Extra = ksher.Extra{"total_fee": "1"} }, "total_fee", "Extra"},
+	} {
+		t.Run("refuses "+tt.name, func(t *testing.T) {
+			rec := recording(byOperation{"gateway_order_query": paid})
+			req := good()
+			tt.change(req)
+			_, err := offlineClient(t, testAppID, rec, trustTestKey(t)).RefundGatewayOrder(t.Context(), req)
+			var invalid *ksher.ValidationError
+			require.ErrorAs(t, err, &invalid)
+			assert.Equal(t, "order1", invalid.OrderNo, "the number that the merchant knows")
+			assert.Equal(t, []string{tt.field}, fieldsOf(err))
+			assert.ErrorContains(t, err, tt.says)
+			assert.Equal(t, []string{"gateway_order_query"}, namesSent(rec))
 		})
 	}
 

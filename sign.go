@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
 	"sync"
 
 	"github.com/ksher-go/ksher/internal/shortrsa"
@@ -75,8 +76,8 @@ const maxKeyBits = 8192
 
 // ParsePrivateKey reads a merchant's RSA private key from PEM, in PKCS #1
 // ("RSA PRIVATE KEY", as Ksher's merchant platform hands it out) or PKCS #8
-// ("PRIVATE KEY"). Line ends may be written out as \n, as environment variables
-// often carry them. The result is an *rsa.PrivateKey from 1024 bits on; shorter
+// ("PRIVATE KEY"). Line ends may be written out as \n or be blanks, as happens in
+// environment variables. The result is an *rsa.PrivateKey from 1024 bits on; shorter
 // keys, down to the 512 bits of a new account, get a signer of this package,
 // because crypto/rsa refuses them.
 //
@@ -139,6 +140,9 @@ func ParsePublicKey(pemText []byte) (*rsa.PublicKey, error) {
 	return rsaKey, nil
 }
 
+// onOneLine matches PEM whose line ends were lost.
+var onOneLine = regexp.MustCompile(`^(-----BEGIN [A-Z ]+-----)([A-Za-z0-9+/= \t]+)(-----END [A-Z ]+-----)$`)
+
 func decodePEM(text []byte, what string) (*pem.Block, error) {
 	text = bytes.Trim(bytes.TrimSpace(text), `"'`)
 	text = bytes.ReplaceAll(text, []byte(`\r`), nil)
@@ -147,6 +151,13 @@ func decodePEM(text []byte, what string) (*pem.Block, error) {
 		return nil, fmt.Errorf("ksher: %s key: it is empty", what)
 	}
 	block, _ := pem.Decode(text)
+	if block == nil {
+		// An environment variable may have turned the line ends into blanks.
+		if m := onOneLine.FindSubmatch(text); m != nil {
+			lines := bytes.Join(bytes.Fields(m[2]), []byte("\n"))
+			block, _ = pem.Decode(bytes.Join([][]byte{m[1], lines, m[3]}, []byte("\n")))
+		}
+	}
 	if block == nil {
 		return nil, fmt.Errorf("ksher: %s key: it is not PEM, which begins with a line such as -----BEGIN RSA %s KEY-----",
 			what, bytes.ToUpper([]byte(what)))

@@ -607,7 +607,6 @@ func TestWrongKeys(t *testing.T) {
 	block, _ := pem.Decode([]byte(rsaText))
 	publicBlock, _ := pem.Decode([]byte(public))
 	lines := strings.SplitAfter(rsaText, "\n")
-	inOneLine := strings.ReplaceAll(strings.TrimSpace(rsaText), "\n", " ")
 	swapped := append([]byte(nil), block.Bytes...)
 	swapped[len(swapped)/2] ^= 1 // within one of the primes
 
@@ -626,7 +625,6 @@ func TestWrongKeys(t *testing.T) {
 		{"garbage", private, "not a key", "not PEM"},
 		{"binary", private, string(block.Bytes), "not PEM"},
 		{"base64 alone", private, strings.Join(lines[1:len(lines)-2], ""), "not PEM"},
-		{"in one line", private, inOneLine, "not PEM"},
 		{"no last line", private, strings.Join(lines[:len(lines)-2], ""), "not PEM"},
 		{"no first line", private, strings.Join(lines[1:], ""), "not PEM"},
 		{"file name", private, "/etc/ksher/key.pem", "not PEM"},
@@ -842,4 +840,16 @@ func TestSignerThatFails(t *testing.T) {
 	assert.ErrorIs(t, err, cause)
 	assert.ErrorContains(t, err, "nothing was sent")
 	assert.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+}
+
+// An environment variable may have lost the line ends of a key.
+func TestKeyWhoseLineEndsAreBlanks(t *testing.T) {
+	for _, file := range []string{"keys/rsa512.pkcs1.pem", "keys/rsa2048.pkcs8.pem"} {
+		text := readFile(t, file)
+		want, err := ksher.ParsePrivateKey([]byte(text))
+		require.NoError(t, err)
+		got, err := ksher.ParsePrivateKey([]byte(strings.ReplaceAll(strings.TrimSpace(text), "\n", " ")))
+		require.NoError(t, err, file)
+		assert.Equal(t, want.Public(), got.Public())
+	}
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // defaultMaxNotificationBytes is far above the kilobyte of a genuine
@@ -38,10 +40,11 @@ type Notification struct {
 // confirms the notification.
 //
 // A signature alone proves little: Ksher's 512-bit V1 key can be factored in
-// hours, a genuine notification can be repeated by anybody who saw it, and the
-// text that is signed leaves open where one value ends and the next name
-// begins. Before acting on it, query the order and use [Order.CheckPaid] on the
-// answer.
+// hours, a genuine notification can be repeated by anybody who saw it, and
+// with a key of any length the text that is signed leaves open where one value
+// ends and the next name begins, so that another merchant of Ksher's can have a
+// text signed and cut it up into another one. Before acting on a notification,
+// query the order and use [Order.CheckPaid] on the answer.
 //
 // The error is one of those of this package for bodies and signatures, such as
 // [ErrSignature], [ErrNotJSON] and [ErrBodyTooLarge].
@@ -65,15 +68,25 @@ func parseNotification(body []byte, v *Verifier, limit int64, appID string, loc 
 		return fail(&Error{Err: tooLarge(limit)})
 	}
 	body = bytes.TrimSpace(body)
+	r := reading{verifier: v, same: []wire.Param{{Name: "appid", Value: appID}}, location: loc}
+	plain := bytes.Clone(body)
 	if len(body) > 0 && body[0] == '%' {
-		plain, err := url.QueryUnescape(string(body))
+		text, err := url.QueryUnescape(string(body))
 		if err != nil {
 			return fail(&Error{Err: fmt.Errorf("%w: %w", ErrNotJSON, err)})
 		}
-		body = []byte(plain)
+		plain = []byte(text)
 	}
-	r := reading{verifier: v, appID: appID, location: loc}
-	if failure := r.read(bytes.Clone(body), n); failure != nil {
+	failure := r.read(plain, n)
+	if failure != nil && errors.Is(failure, ErrSignatureMismatch) && len(body) > 0 && body[0] == '%' && bytes.IndexByte(body, '+') >= 0 {
+		// Some encoders leave a plus as it is, others write a blank that way. The
+		// signature tells which.
+		if text, err := url.PathUnescape(string(body)); err == nil {
+			n = &Notification{}
+			failure = r.read([]byte(text), n)
+		}
+	}
+	if failure != nil {
 		return fail(failure)
 	}
 	return n, nil
@@ -211,8 +224,8 @@ func (c *Client) notificationVerifier() *Verifier {
 
 // confirm asks the gateway about the order of a notification. Nothing in a
 // notification says for certain which host made it, but only an order made by
-// gateway_pay has a pay_mch_order_no, so that host is asked first; if it
-// doesn't know the order, the other is.
+// gateway_pay has a pay_mch_order_no, so that host is asked first. If it refuses
+// or doesn't say paid, the other is asked; an order has to be paid at one.
 func (c *Client) confirm(ctx context.Context, n *Notification) (*Notification, error) {
 	if n.MchOrderNo == "" {
 		return nil, fmt.Errorf("%w: it names no order", ErrOtherOrder)
@@ -221,18 +234,25 @@ func (c *Client) confirm(ctx context.Context, n *Notification) (*Notification, e
 	if n.PayMchOrderNo != "" {
 		hosts[0], hosts[1] = hosts[1], hosts[0]
 	}
-	confirmed, err := hosts[0](ctx, n.MchOrderNo)
-	if isUnknownOrder(err) {
-		confirmed, err = hosts[1](ctx, n.MchOrderNo)
+	var first error
+	for _, ask := range hosts {
+		answer, err := ask(ctx, n.MchOrderNo)
+		if err == nil {
+			// An answer that leaves its order number out is not about any order.
+			err = answer.CheckPaid(n.MchOrderNo, answer.TotalFee, answer.FeeType)
+		}
+		if err == nil {
+			return answer, nil
+		}
+		if first == nil {
+			first = err
+		}
+		var failed *Error
+		if errors.As(err, &failed) && failed.Err != nil {
+			break // Nothing was learned, so the next host can't be either.
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	// An answer that leaves its order number out is not about any order.
-	if err := confirmed.CheckPaid(n.MchOrderNo, confirmed.TotalFee, confirmed.FeeType); err != nil {
-		return nil, err
-	}
-	return confirmed, nil
+	return nil, first
 }
 
 func (c *Client) confirmGateway(ctx context.Context, mchOrderNo string) (*Notification, error) {
@@ -249,14 +269,4 @@ func (c *Client) confirmNative(ctx context.Context, mchOrderNo string) (*Notific
 		return nil, err
 	}
 	return &Notification{Envelope: answer.Envelope, Order: answer.Order}, nil
-}
-
-// isUnknownOrder tells the answers to a number that a host doesn't know.
-func isUnknownOrder(err error) bool {
-	for _, code := range []Code{CodeOrderNotExist, CodeOrderNotExistR, CodeKsherInvalidOrderNo, CodeInvalidOrderNo, CodeUserNotExist} {
-		if errors.Is(err, code) {
-			return true
-		}
-	}
-	return false
 }

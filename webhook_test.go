@@ -226,17 +226,17 @@ func TestWebhookDoesNotConfirm(t *testing.T) {
 		gateway byOperation
 		asked   int
 	}{
-		{"not paid", byOperation{"order_query": answer("SUCCESS", "NOTPAY")}, 1},
-		{"refunded", byOperation{"order_query": answer("SUCCESS", "REFUND")}, 1},
-		{"closed", byOperation{"order_query": answer("SUCCESS", "CLOSED")}, 1},
-		{"a result nobody knows", byOperation{"order_query": answer("SUCCESS", "success")}, 1},
+		{"not paid", byOperation{"order_query": answer("SUCCESS", "NOTPAY")}, 2},
+		{"refunded", byOperation{"order_query": answer("SUCCESS", "REFUND")}, 2},
+		{"closed", byOperation{"order_query": answer("SUCCESS", "CLOSED")}, 2},
+		{"a result nobody knows", byOperation{"order_query": answer("SUCCESS", "success")}, 2},
 		{"another order", byOperation{"order_query": answer("order1", "order2")}, 1},
-		{"no order", byOperation{"order_query": answer(`"mch_order_no":"order1",`, "")}, 1},
+		{"no order", byOperation{"order_query": answer(`"mch_order_no":"order1",`, "")}, 2},
 		{"another merchant", byOperation{"order_query": answer(testAppID, "mch99999")}, 1},
 		{"an amount that can't be read", byOperation{"order_query": answer("10000", `"much"`)}, 1},
 		{"no signature", byOperation{"order_query": answering(200, `{"code":0,"data":`+confirmedNative+`}`)}, 1},
 		{"an outage", byOperation{"order_query": answering(502, "<p>Somchai, buyer-4711</p>")}, 1},
-		{"a refusal that names the buyer", byOperation{"order_query": answering(200, `{"code":1,"msg":"NOAUTH","message":"Somchai, buyer-4711"}`)}, 1},
+		{"a refusal that names the buyer", byOperation{"order_query": answering(200, `{"code":1,"msg":"NOAUTH","message":"Somchai, buyer-4711"}`)}, 2},
 		{"a broken connection", byOperation{"order_query": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { cut(w, "") })}, 1},
 		{"neither host knows it", byOperation{"order_query": unknown, "gateway_order_query": unknown}, 2},
 		{"the other host is down", byOperation{"order_query": unknown, "gateway_order_query": answering(502, "")}, 2},
@@ -527,7 +527,7 @@ func TestParseNotification(t *testing.T) {
 		{"no signature", `{"code":0,"data":` + notifiedNative + `}`, test, missing},
 		{"another amount", strings.Replace(good, "10000", "1000000", 1), test, mismatch},
 		{"an amount in words", signedAnswer(t, strings.Replace(notifiedNative, "10000", `"much"`, 1)), test, errs(ksher.ErrField)},
-		{"code 1", strings.Replace(good, `"code":0`, `"code":1`, 1), test, nil},
+		{"code 1", strings.Replace(good, `"code":0`, `"code":1`, 1), test, errs(ksher.ErrEnvelope)},
 		{"result FAIL", signedAnswer(t, `{"result":"FAIL","err_code":"SYSTEMERROR"}`), test, nil},
 	}
 	for _, tt := range refuse {
@@ -563,3 +563,18 @@ func everyByte(s string) string {
 }
 
 func pad(s string, size int) string { return s + strings.Repeat(" ", size-len(s)) }
+
+// Encoders disagree about the plus; the signature decides.
+func TestPlusInAPercentEncodedNotification(t *testing.T) {
+	verifier := ksher.NewVerifier(&rsaKey(t, 1024).PublicKey)
+	good := signedAnswer(t, `{"mch_order_no":"order1","attach":"a+b c","result":"SUCCESS"}`)
+	for name, body := range map[string]string{
+		"blanks as plus":    url.QueryEscape(good),
+		"plus as it stands": strings.ReplaceAll(strings.ReplaceAll(url.QueryEscape(good), "+", "%20"), "%2B", "+"),
+	} {
+		n, err := ksher.ParseNotification([]byte(body), verifier)
+		if assert.NoError(t, err, name) {
+			assert.Equal(t, "a+b c", n.Attach, name)
+		}
+	}
+}

@@ -438,7 +438,7 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 	case fee > o.Total:
 		return nil, ksher.CodeKsherInvalidRefundFee
 	case !facts.Refund:
-		return nil, ksher.CodeRefundFailed
+		return nil, ksher.CodeNoAuth
 	case left == 0:
 		return nil, ksher.CodeOrderAlreadyRefund
 	case fee > left:

@@ -90,7 +90,7 @@ func TestWrongParameters(t *testing.T) {
 		{"/KsherPay/order_query", map[string]string{"a": "b"}, "a", "c", ksher.CodeKsherErrorOrderNo},
 		{"/KsherPay/order_refund", refund, "refund_fee", "4001", ksher.CodeKsherInvalidRefundFee},
 		{"/KsherPay/order_refund", refund, "refund_fee", "-1", ksher.CodeKsherInvalidRefundFeeOrType},
-		{"/KsherPay/order_refund", refund, "attach", "x", ksher.CodeRefundFailed},
+		{"/KsherPay/order_refund", refund, "attach", "x", ksher.CodeNoAuth},
 	} {
 		t.Run(strings.TrimPrefix(c.operation, "/")+" "+c.name+"="+c.value, func(t *testing.T) {
 			gw := kshertest.New(t)

@@ -27,10 +27,14 @@ import (
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err := error(nil)
-	if os.Getenv("KSHER_APPID") != "" && os.Getenv("KSHER_PRIVATE_KEY") != "" {
-		err = realOrder(ctx, os.Getenv("KSHER_APPID"), os.Getenv("KSHER_PRIVATE_KEY"))
-	} else {
+	appID, privateKey := os.Getenv("KSHER_APPID"), os.Getenv("KSHER_PRIVATE_KEY")
+	var err error
+	switch {
+	case (appID == "") != (privateKey == ""):
+		err = errors.New("of KSHER_APPID and KSHER_PRIVATE_KEY only one is set: set both, or none")
+	case appID != "":
+		err = realOrder(ctx, appID, privateKey)
+	default:
 		err = wholeStory(ctx)
 	}
 	if err != nil {
@@ -96,14 +100,18 @@ func wholeStory(ctx context.Context) error {
 	order := newOrder(shop)
 	paid := make(chan *ksher.Notification, 1)
 	mux := http.NewServeMux()
-	mux.Handle("/ksher/notify", ksher.NewWebhookHandler(client, func(_ context.Context, n *ksher.Notification) error {
+	mux.Handle("/ksher/notify", ksher.NewWebhookHandler(client, func(ctx context.Context, n *ksher.Notification) error {
 		// The only place that hands out the coffee. It checks that this payment
 		// is for this order, in full.
 		if err := n.CheckPaid(order.MchOrderNo, order.TotalFee, order.FeeType); err != nil {
 			return err
 		}
-		paid <- n
-		return nil
+		select {
+		case paid <- n:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(listener)

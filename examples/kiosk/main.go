@@ -11,6 +11,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -32,7 +33,10 @@ func main() {
 
 func run(ctx context.Context) error {
 	appID, privateKey := os.Getenv("KSHER_APPID"), os.Getenv("KSHER_PRIVATE_KEY")
-	if appID != "" && privateKey != "" {
+	if (appID == "") != (privateKey == "") {
+		return errors.New("of KSHER_APPID and KSHER_PRIVATE_KEY only one is set: set both, or none")
+	}
+	if appID != "" {
 		key, err := ksher.ParsePrivateKey([]byte(privateKey))
 		if err != nil {
 			return err
@@ -97,11 +101,14 @@ func waitUntilPaid(ctx context.Context, client *ksher.Client, order *ksher.Nativ
 	defer tick.Stop()
 	for {
 		state, err := client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: order.MchOrderNo})
-		if err != nil {
-			return err
-		}
-		fmt.Printf("The gateway answers %s.\n", state.Result)
-		if state.Result.Final() {
+		switch {
+		case err != nil:
+			// Whatever goes wrong with a query, the buyer may be paying: ask again.
+			fmt.Println(err)
+		case !state.Result.Final():
+			fmt.Printf("The gateway answers %s.\n", state.Result)
+		default:
+			fmt.Printf("The gateway answers %s.\n", state.Result)
 			if err := state.CheckPaid(order.MchOrderNo, order.TotalFee, order.FeeType); err != nil {
 				return err
 			}
@@ -114,7 +121,7 @@ func waitUntilPaid(ctx context.Context, client *ksher.Client, order *ksher.Nativ
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("order %s was not paid in time: %w", order.MchOrderNo, ctx.Err())
+			return fmt.Errorf("order %s was not paid in time, and may still be: keep querying it: %w", order.MchOrderNo, ctx.Err())
 		}
 	}
 }

@@ -21,33 +21,40 @@ const timeLayout = time.DateTime
 // It is strict about integers, which are money, and lenient about the rest,
 // because a payment isn't to be lost over the form of a remark: a text takes
 // any value as it is written, and a time that can't be read is left zero. An
-// integer may be a decimal string, and empty or null for zero.
+// integer may be a decimal string, and empty or null for zero. One that is
+// tagged wire:"loose" is left zero if it can't be read.
 func Decode(members []Member, dst any, loc *time.Location) error {
 	v := reflect.ValueOf(dst).Elem()
 	index := fieldsOf(v.Type())
 	for i := range members {
-		path, ok := index[string(members[i].Name)]
+		f, ok := index[string(members[i].Name)]
 		if !ok {
 			continue
 		}
-		if err := decodeValue(members[i].Value, v.FieldByIndex(path), loc); err != nil {
+		if err := decodeValue(members[i].Value, v.FieldByIndex(f.path), loc); err != nil && !f.loose {
 			return fmt.Errorf("%s: %w", members[i].Name, err)
 		}
 	}
 	return nil
 }
 
-var fieldCache sync.Map // reflect.Type to map[string][]int
+// field is where the value of a member goes.
+type field struct {
+	path  []int
+	loose bool
+}
 
-func fieldsOf(t reflect.Type) map[string][]int {
+var fieldCache sync.Map // reflect.Type to map[string]field
+
+func fieldsOf(t reflect.Type) map[string]field {
 	if cached, ok := fieldCache.Load(t); ok {
-		return cached.(map[string][]int)
+		return cached.(map[string]field)
 	}
-	index := make(map[string][]int)
+	index := make(map[string]field)
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "" && name != "-" && !belongsElsewhere(t, f.Index) {
-			index[name] = f.Index
+			index[name] = field{f.Index, f.Tag.Get("wire") == "loose"}
 		}
 	}
 	fieldCache.Store(t, index)
@@ -137,14 +144,14 @@ func parseTime(text string, loc *time.Location) time.Time {
 	return t.In(loc)
 }
 
-// parseInteger reads an integer that may be written with an empty fraction.
+// parseInteger reads an integer. A fraction is refused even if it is empty:
+// "100.00" might be meant in whole units instead of cents.
 func parseInteger(text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	whole, fraction, _ := strings.Cut(text, ".")
-	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || strings.Trim(fraction, "0") != "" {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
 		return 0, fmt.Errorf("%q is not an integer", clip([]byte(text)))
 	}
 	return n, nil
@@ -168,8 +175,8 @@ func encodable(v reflect.Value, loc *time.Location) any {
 		return t.In(loc).Format(timeLayout)
 	case v.Kind() == reflect.Struct:
 		fields := make(map[string]any)
-		for name, path := range fieldsOf(v.Type()) {
-			fields[name] = encodable(v.FieldByIndex(path), loc)
+		for name, f := range fieldsOf(v.Type()) {
+			fields[name] = encodable(v.FieldByIndex(f.path), loc)
 		}
 		return fields
 	case v.Kind() == reflect.Slice:

@@ -303,7 +303,13 @@ func (p *parser) value(depth int) (Value, error) {
 		}
 		if c == '{' {
 			kind = Object
-			_, err = p.object(make([]Member, 0, 24), depth+1)
+			// Room for the data in an envelope. Deeper down, where an attacker may
+			// put thousands of objects, only what is needed.
+			var room []Member
+			if depth == 1 {
+				room = make([]Member, 0, 24)
+			}
+			_, err = p.object(room, depth+1)
 		} else {
 			kind = Array
 			err = p.array(depth+1, nil)
