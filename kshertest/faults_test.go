@@ -40,7 +40,7 @@ func TestFaults(t *testing.T) {
 		{kshertest.Fault{Kind: kshertest.FaultOtherKey}, ksher.ErrSignatureMalformed, true, true},
 		{kshertest.Fault{Kind: kshertest.FaultRefuse, Code: ksher.CodeKsherExceedAmountLimit}, ksher.CodeKsherExceedAmountLimit, false, false},
 		{kshertest.Fault{Kind: kshertest.FaultRefuse, Code: ksher.CodeSystemError}, ksher.CodeSystemError, true, false},
-		{kshertest.Fault{Kind: kshertest.FaultRefuse, Code: "NOT_DOCUMENTED"}, ksher.Code("NOT_DOCUMENTED"), false, false},
+		{kshertest.Fault{Kind: kshertest.FaultRefuse, Code: "NOT_DOCUMENTED"}, ksher.Code("NOT_DOCUMENTED"), true, false},
 		{kshertest.Fault{Kind: kshertest.FaultClockSkew, Delay: time.Hour}, nil, false, true},
 	} {
 		t.Run(fmt.Sprint(c.fault.Kind, c.fault.Code, c.fault.Delay), func(t *testing.T) {
