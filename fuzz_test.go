@@ -40,8 +40,7 @@ func checkNotificationError(t *testing.T, n *ksher.Notification, err error) {
 	require.Less(t, len(err.Error()), 4000)
 	require.NotContains(t, err.Error(), "\n")
 	if failure.Err == nil {
-		require.NotEmpty(t, string(failure.Code)+failure.Message)
-		return
+		return // A refusal, which may come without a reason.
 	}
 	require.True(t, slices.ContainsFunc(bodyErrors, func(e error) bool { return errors.Is(err, e) }), "%v", err)
 }
