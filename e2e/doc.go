@@ -1,0 +1,11 @@
+// Package e2e has the browser tests of the local gateway: a buyer in real
+// Chromium walks the checkout page of every channel, and a developer the
+// dashboard. It is a module of its own so that nobody else needs a browser.
+//
+//	cd e2e && go test ./...
+//
+// The tests are skipped where there is no Chromium, unless KSHER_E2E=1 says
+// that there has to be one. CHROMIUM names its executable, and
+// KSHER_SCREENSHOTS the folder for the pictures, which is screenshots by
+// default.
+package e2e
