@@ -118,7 +118,7 @@ func (s *scene) findPlace() {
 			s.channel, s.visit = o.Channel, v
 			v.seen = s.now
 			return
-		case v == nil || s.now.Sub(v.seen) < maxIdle:
+		case s.now.Sub(o.lastMove()) < maxIdle:
 			s.taken = true
 			return
 		}
@@ -137,6 +137,15 @@ func (s *scene) findPlace() {
 	ways := s.ways(s.channel)
 	i := max(0, slices.IndexFunc(ways, func(w way) bool { return w.name == s.query.Get("way") }))
 	s.visit = &visit{browser: s.browser, way: ways[i], seen: s.now}
+}
+
+// lastMove is when the buyer last did something: on the page, or if the page
+// doesn't know of one, as after a restart, by the history.
+func (o *order) lastMove() time.Time {
+	if o.visit != nil {
+		return o.visit.seen
+	}
+	return o.History[len(o.History)-1].At
 }
 
 // offered are the channels that the buyer can choose from.

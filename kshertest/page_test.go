@@ -746,3 +746,19 @@ func TestStylesheet(t *testing.T) {
 	assert.Equal(t, "text/css; charset=utf-8", b.header.Get("Content-Type"))
 	assert.NotContains(t, b.body, "http", "nothing external")
 }
+
+// A buyer whom the page doesn't know, as after a restart, keeps others out no
+// longer than one whom it does.
+func TestPageIsFreeAgainAfterAStranger(t *testing.T) {
+	gw := kshertest.New(t)
+	page, err := gw.Client.GatewayPay(t.Context(), gatewayPay("A-1"))
+	require.NoError(t, err)
+	require.NoError(t, gw.Begin("A-1", ksher.ChannelCard))
+	for _, status := range []int{http.StatusConflict, http.StatusOK} {
+		resp, err := gw.HTTPClient().Get(page.PayContent)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, status, resp.StatusCode)
+		gw.Advance(15 * time.Minute)
+	}
+}
