@@ -432,6 +432,7 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 		return &Error{HTTPStatus: status, Err: err, outcomeUnknown: sent}
 	}
 	r := reading{verifier: c.verifier, signed: op.signed, change: !op.query, location: c.location}
+	r.same = make([]wire.Param, 0, 4)
 	for _, p := range params {
 		if op.repeats(p.Name) {
 			r.same = append(r.same, p)
@@ -466,10 +467,10 @@ func (c *Client) post(ctx context.Context, address, form string) (body []byte, s
 	}
 	// A transport that reports its progress tells for sure that no connection
 	// was had. One that doesn't, such as a mock, gets the benefit of no doubt.
-	var asked, connected atomic.Bool
+	var conn struct{ asked, had atomic.Bool }
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+		GetConn: func(string) { conn.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { conn.had.Store(true) },
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form))
 	if err != nil {
@@ -483,7 +484,7 @@ func (c *Client) post(ctx context.Context, address, form string) (body []byte, s
 	resp, err := c.http.Do(req)
 	if err != nil {
 		var dial *net.OpError
-		sent = connected.Load() || !asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial")
+		sent = conn.had.Load() || !conn.asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial")
 		if !sent {
 			return nil, 0, false, fmt.Errorf("nothing was sent: %w", transportError{err})
 		}
