@@ -52,7 +52,7 @@ const (
 	FaultDuplicate FaultKind = "duplicate"
 	// FaultLate delivers a notification Fault.Delay later.
 	FaultLate FaultKind = "late"
-	// FaultReorder delivers a notification after the one that is due next.
+	// FaultReorder lets the other notifications that are due now go first.
 	FaultReorder FaultKind = "reorder"
 	// FaultCorrupt changes the amount in a notification, and nothing else.
 	FaultCorrupt FaultKind = "corrupt"
@@ -205,12 +205,13 @@ func (f Fault) version(asked ksher.SignVersion) ksher.SignVersion {
 	return ksher.SignV1 + ksher.SignV2 - asked
 }
 
-// forge replaces the signature of an answer under the fault.
+// forge makes an answer under the fault one that its signature isn't of.
 func (f Fault) forge(answer []byte) []byte {
 	text := string(answer)
 	switch f.Kind {
 	case FaultBadSignature:
-		// The last digit of a signature is never all there is to it.
+		// Its first digit, so that it stays below the modulus: a signature of the
+		// right form, of something else.
 		i := strings.LastIndex(text, `"sign":"`) + len(`"sign":"`)
 		text = text[:i] + flip(text[i:i+1]) + text[i+1:]
 	case FaultCorrupt:
