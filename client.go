@@ -21,10 +21,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-querystring/query"
 
+	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -50,6 +52,7 @@ type Client struct {
 	maxResponseBytes int64
 	location         *time.Location
 	now              func() time.Time
+	deduper          Deduper
 }
 
 // Option sets up a [Client].
@@ -74,6 +77,7 @@ func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error)
 		maxResponseBytes: defaultMaxResponseBytes,
 		location:         thailand,
 		now:              time.Now,
+		deduper:          &once.Memory{},
 	}
 	c.setHTTPClient(&http.Client{Transport: sharedTransport()})
 	if err := c.setUp(key, opts); err != nil {
@@ -86,8 +90,8 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	if err := md5Error(); err != nil {
 		return err
 	}
-	if c.appID == "" || strings.TrimSpace(c.appID) != c.appID || utf8.RuneCountInString(c.appID) > maxString || !utf8.ValidString(c.appID) {
-		return errors.New("the app ID is empty, has blanks around it, is longer than 32 characters or not UTF-8; it looks like mch12345")
+	if c.appID == "" || strings.ContainsFunc(c.appID, unicode.IsSpace) || utf8.RuneCountInString(c.appID) > maxString || !utf8.ValidString(c.appID) {
+		return errors.New("the app ID is empty, has blanks in it, is longer than 32 characters or not UTF-8; it looks like mch12345")
 	}
 	if isNil(key) {
 		return errors.New("the private key is nil; ParsePrivateKey makes one from PEM")
