@@ -64,7 +64,7 @@ func checkFailure(t *testing.T, op operation, err error, status int, unknown boo
 	assert.Equal(t, unknown && op.changes, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
 	text := err.Error()
 	assert.Regexp(t, "^ksher: "+op.name+` of order "order1"(, refund "refund1")?: `, text)
-	assert.Equal(t, unknown && op.changes, strings.HasSuffix(text, "query the order before anything else"), text)
+	assert.Equal(t, unknown && op.changes, strings.HasSuffix(text, "ask Client.Resolve before anything else"), text)
 	assert.Less(t, len(text), 1200, "the text is for people")
 	assert.NotContains(t, text, "\n")
 	if status > 299 {
@@ -333,7 +333,11 @@ func TestNoRepetitionOnAReusedConnection(t *testing.T) {
 					}
 					answering(200, signedAnswer(t, goodData)).ServeHTTP(w, r)
 				})
-				c := client(t, rec)
+				repeating := ksher.WithRetry(1, 0)
+				if op.changes {
+					repeating = ksher.WithRetry(10, 0) // Which isn't for these.
+				}
+				c := client(t, rec, repeating)
 				_, err := op.call(t.Context(), c, nil)
 				require.NoError(t, err)
 				_, err = op.call(t.Context(), c, nil)
@@ -558,7 +562,7 @@ func TestTimeout(t *testing.T) {
 	t.Cleanup(server.Close)
 	own := server.Client()
 	own.Timeout = 20 * time.Millisecond
-	client, err = ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithHTTPClient(own), ksher.WithMerchantURL(server.URL))
+	client, err = ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithHTTPClient(own), ksher.WithMerchantURL(server.URL), ksher.WithRetry(1, 0))
 	require.NoError(t, err)
 	_, err = client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -568,7 +572,7 @@ func TestTimeout(t *testing.T) {
 func overTransport(tb testing.TB, transport http.RoundTripper, opts ...ksher.Option) *ksher.Client {
 	tb.Helper()
 	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024),
-		append([]ksher.Option{ksher.WithHTTPClient(&http.Client{Transport: transport}), trustTestKey(tb)}, opts...)...)
+		append([]ksher.Option{ksher.WithHTTPClient(&http.Client{Transport: transport}), trustTestKey(tb), ksher.WithRetry(1, 0)}, opts...)...)
 	require.NoError(tb, err)
 	return client
 }

@@ -53,6 +53,8 @@ type Client struct {
 	location         *time.Location
 	now              func() time.Time
 	deduper          Deduper
+	retry            *retry
+	hooks            []Hook
 }
 
 // Option sets up a [Client].
@@ -78,6 +80,7 @@ func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error)
 		location:         thailand,
 		now:              time.Now,
 		deduper:          &once.Memory{},
+		retry:            &retry{attempts: defaultAttempts, wait: defaultRetryWait},
 	}
 	c.setHTTPClient(&http.Client{Transport: sharedTransport()})
 	if err := c.setUp(key, opts); err != nil {
@@ -143,11 +146,12 @@ func (c *Client) setHTTPClient(client *http.Client) {
 // transport that measures, or a mock, which has to be in place before
 // [NewClient] makes the copy. The copy doesn't follow redirects. The
 // default keeps up to 32 idle connections to a host open, shared by all
-// clients of the program.
+// clients of the program; a transport of your own has to care for that itself.
 //
 // It is an error if the client's [http.Transport] allows TLS below 1.2 or
-// doesn't check certificates. Don't use a transport that repeats requests by
-// itself: a payment isn't to be repeated.
+// doesn't check certificates; inside another transport this isn't seen. Don't
+// use a transport that repeats requests by itself: a payment isn't to be
+// repeated.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *Client) error {
 		if client == nil {
@@ -238,10 +242,11 @@ func WithVerifier(v *Verifier) Option {
 	}
 }
 
-// WithLogger logs each call with its operation, order number, duration and
-// outcome: at level Info if it succeeded, Warn if it failed, Error if its
-// outcome is unknown. Keys, signatures and what identifies a buyer are never
-// logged. The default logs nothing.
+// WithLogger logs each request with its operation, order number, attempt,
+// duration and outcome: at level Info if it succeeded, Warn if it failed or was
+// refused, Error if its outcome is unknown. Keys, signatures and what identifies
+// a buyer are never logged. [NewClient] logs a warning if one of the keys is
+// weak, see [KeyHealth]. The default logs nothing.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *Client) error {
 		if logger == nil {
@@ -252,8 +257,8 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithTimeout limits how long a call may take as a whole, 30 seconds by
-// default. A context that ends earlier ends the call earlier.
+// WithTimeout limits how long a call may take as a whole, repetitions of a query
+// included, 30 seconds by default. A context that ends earlier ends the call earlier.
 func WithTimeout(d time.Duration) Option {
 	return func(c *Client) error {
 		if d <= 0 {
@@ -369,21 +374,46 @@ func (c *Client) do(ctx context.Context, op *operation, req request, dst answer)
 	case isNil(req):
 		return invalid("request", "is nil")
 	}
-	params, err := c.params(op, req)
-	if err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	for number := 1; ; number++ {
+		params, err := c.params(op, req)
+		if err != nil {
+			return err
+		}
+		a := Attempt{Operation: op.name, OrderNo: req.orderNo(), RefundNo: refundNo(req), Number: number}
+		failure := c.attempt(ctx, a, op, params, dst)
+		if failure == nil {
+			return nil
+		}
+		if !c.retry.again(ctx, op, number, failure) {
+			return failure
+		}
+		if err := c.retry.pause(ctx, number); err != nil {
+			cause := fmt.Errorf("it was not repeated: %w", err)
+			if failure.Err != nil {
+				cause = fmt.Errorf("%w; %w", failure.Err, cause)
+			}
+			stopped := *failure // A hook may have kept the other.
+			stopped.Err = cause
+			return &stopped
+		}
+		reflect.ValueOf(dst).Elem().SetZero()
 	}
-	start := c.now()
+}
+
+// attempt makes one request of a call, and reports it.
+func (c *Client) attempt(ctx context.Context, a Attempt, op *operation, params []wire.Param, dst answer) *Error {
+	ctx, ends := c.begin(ctx, &a)
 	failure := c.exchange(ctx, op, params, dst)
 	if failure != nil {
-		failure.Operation, failure.OrderNo, failure.RefundNo = op.name, req.orderNo(), refundNo(req)
+		failure.Operation, failure.OrderNo, failure.RefundNo, failure.attempts = a.Operation, a.OrderNo, a.RefundNo, a.Number
 		failure.outcomeUnknown = failure.outcomeUnknown && !op.query
+		a.Err = failure
 	}
-	c.logCall(ctx, op, req, c.now().Sub(start), failure)
-	if failure != nil {
-		return failure
-	}
-	return nil
+	c.end(ends, &a)
+	c.logAttempt(ctx, &a)
+	return failure
 }
 
 // params checks a request and makes its parameters, all but the signature.
@@ -429,8 +459,6 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 	if err != nil {
 		return &Error{Err: fmt.Errorf("nothing was sent, because the key did not sign: %w", err)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
 	body, status, sent, err := c.post(ctx, op.host(c)+"/"+op.name, wire.EncodeParams(params))
 	if err != nil {
 		return &Error{HTTPStatus: status, Err: err, outcomeUnknown: sent}
@@ -521,7 +549,7 @@ func readBody(from io.Reader, size, limit int64) ([]byte, error) {
 	// answer needs.
 	buf.Grow(int(min(max(size, 0), 64<<10)) + bytes.MinRead)
 	if _, err := buf.ReadFrom(io.LimitReader(from, min(limit, math.MaxInt64-1)+1)); err != nil {
-		return nil, fmt.Errorf("the body broke off: %w", err)
+		return nil, fmt.Errorf("the body broke off: %w", transportError{err})
 	}
 	if int64(buf.Len()) > limit {
 		return nil, tooLarge(limit)
@@ -531,41 +559,6 @@ func readBody(from io.Reader, size, limit int64) ([]byte, error) {
 
 func tooLarge(limit int64) error {
 	return fmt.Errorf("%w: more than %d bytes", ErrBodyTooLarge, limit)
-}
-
-func (c *Client) logCall(ctx context.Context, op *operation, req request, took time.Duration, failure *Error) {
-	level, outcome := slog.LevelInfo, "ok"
-	switch {
-	case failure == nil:
-	case failure.outcomeUnknown:
-		level, outcome = slog.LevelError, "unknown"
-	default:
-		level, outcome = slog.LevelWarn, "failed"
-	}
-	if !c.log.Enabled(ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{
-		slog.String("operation", op.name),
-		slog.String("order_no", clipText(req.orderNo())),
-		slog.String("refund_no", clipText(refundNo(req))),
-		slog.Duration("duration", took),
-		slog.String("outcome", outcome),
-	}
-	if failure != nil {
-		attrs = append(attrs, failure.logAttrs()...)
-	}
-	c.log.LogAttrs(ctx, level, "ksher call", attrs...)
-}
-
-// logAttrs tells what went wrong. What the other side said in words stays out:
-// it may name the buyer.
-func (e *Error) logAttrs() []slog.Attr {
-	return []slog.Attr{
-		slog.String("code", string(e.Code)),
-		slog.Int("http_status", e.HTTPStatus),
-		slog.Any("cause", e.Err),
-	}
 }
 
 // refundNo is the refund that a request is about, "" for none.

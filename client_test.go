@@ -204,10 +204,10 @@ func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // offlineClient has the default addresses, and the handler in the network's
-// place.
+// place. It doesn't repeat queries.
 func offlineClient(tb testing.TB, appID string, handler http.Handler, opts ...ksher.Option) *ksher.Client {
 	tb.Helper()
-	opts = append([]ksher.Option{ksher.WithHTTPClient(&http.Client{Transport: handlerTransport{handler}})}, opts...)
+	opts = append([]ksher.Option{ksher.WithHTTPClient(&http.Client{Transport: handlerTransport{handler}}), ksher.WithRetry(1, 0)}, opts...)
 	client, err := ksher.NewClient(appID, rsaKey(tb, 1024), opts...)
 	require.NoError(tb, err)
 	return client
@@ -275,6 +275,12 @@ type keyless struct{ crypto.Signer }
 
 func (keyless) Public() crypto.PublicKey { return nil }
 
+type someDeduper struct{}
+
+func (*someDeduper) Once(ctx context.Context, _ string, fn func(context.Context) error) error {
+	return fn(ctx)
+}
+
 func TestNewClientRefuses(t *testing.T) {
 	key := rsaKey(t, 1024)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -291,6 +297,7 @@ func TestNewClientRefuses(t *testing.T) {
 	}{
 		{"empty app ID", "", key, nil, "app ID"},
 		{"blank app ID", "  ", key, nil, "app ID"},
+		{"app ID with a blank in it", "mch 12345", key, nil, "app ID"},
 		{"app ID with a line end", "mch12345\n", key, nil, "app ID"},
 		{"app ID not in UTF-8", "mch\xff", key, nil, "app ID"},
 		{"app ID of 33 characters", strings.Repeat("m", 33), key, nil, "app ID"},
@@ -315,6 +322,15 @@ func TestNewClientRefuses(t *testing.T) {
 		{"negative limit", testAppID, key, ksher.WithMaxResponseBytes(-1), "WithMaxResponseBytes"},
 		{"SignVersion 0", testAppID, key, ksher.WithSignVersion(0), "WithSignVersion"},
 		{"SignVersion 3", testAppID, key, ksher.WithSignVersion(3), "WithSignVersion"},
+		{"no attempt", testAppID, key, ksher.WithRetry(0, 0), "WithRetry"},
+		{"fewer attempts than none", testAppID, key, ksher.WithRetry(math.MinInt, 0), "WithRetry"},
+		{"11 attempts", testAppID, key, ksher.WithRetry(11, 0), "WithRetry"},
+		{"a negative pause", testAppID, key, ksher.WithRetry(3, -1), "WithRetry"},
+		{"a pause over 10 s", testAppID, key, ksher.WithRetry(3, 10*time.Second+1), "WithRetry"},
+		{"the longest pause there is", testAppID, key, ksher.WithRetry(3, math.MaxInt64), "WithRetry"},
+		{"no hook", testAppID, key, ksher.WithHook(nil), "WithHook"},
+		{"no deduper", testAppID, key, ksher.WithDeduper(nil), "WithDeduper"},
+		{"nil *someDeduper", testAppID, key, ksher.WithDeduper((*someDeduper)(nil)), "WithDeduper"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -362,7 +378,11 @@ func TestNewClientAccepts(t *testing.T) {
 			ksher.WithTimeout(time.Minute),
 			ksher.WithMaxResponseBytes(1),
 			ksher.WithLocation(time.UTC),
+			ksher.WithRetry(10, 10*time.Second),
+			ksher.WithHook(func(ctx context.Context, _ ksher.Attempt) (context.Context, func(ksher.Attempt)) { return ctx, nil }),
+			ksher.WithDeduper(&someDeduper{}),
 		}},
+		{"no repetition", testAppID, []ksher.Option{ksher.WithRetry(1, 0)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -772,18 +792,20 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
-// defaultTransportClient sends through the transport that all clients share.
+// defaultTransportClient sends through the transport that all clients share, and
+// doesn't repeat queries.
 func defaultTransportClient(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher.Client {
 	tb.Helper()
 	server := httptest.NewServer(handler)
 	tb.Cleanup(server.Close)
 	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), append([]ksher.Option{
-		ksher.WithGatewayURL(server.URL), ksher.WithMerchantURL(server.URL), trustTestKey(tb),
+		ksher.WithGatewayURL(server.URL), ksher.WithMerchantURL(server.URL), trustTestKey(tb), ksher.WithRetry(1, 0),
 	}, opts...)...)
 	require.NoError(tb, err)
 	return client
 }
 
+// http2Client speaks HTTP/2, and doesn't repeat queries.
 func http2Client(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher.Client {
 	tb.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -792,7 +814,7 @@ func http2Client(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksh
 	tb.Cleanup(server.Close)
 	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), append([]ksher.Option{
 		ksher.WithGatewayURL(server.URL), ksher.WithMerchantURL(server.URL), trustTestKey(tb),
-		ksher.WithHTTPClient(server.Client()),
+		ksher.WithHTTPClient(server.Client()), ksher.WithRetry(1, 0),
 	}, opts...)...)
 	require.NoError(tb, err)
 	return client
@@ -950,6 +972,8 @@ type logLine struct {
 	Msg        string
 	Operation  string
 	OrderNo    string `json:"order_no"`
+	RefundNo   string `json:"refund_no"`
+	Attempt    int
 	Duration   *int64
 	Outcome    string
 	Code       string
@@ -1008,8 +1032,8 @@ func TestLogger(t *testing.T) {
 		},
 		{
 			"refusal", 200, signedAnswer(t, refused),
-			logLine{Level: "WARN", Outcome: "failed", Code: "NOTENOUGH", HTTPStatus: 200},
-			logLine{Level: "WARN", Outcome: "failed", Code: "NOTENOUGH", HTTPStatus: 200},
+			logLine{Level: "WARN", Outcome: "refused", Code: "NOTENOUGH", HTTPStatus: 200},
+			logLine{Level: "WARN", Outcome: "refused", Code: "NOTENOUGH", HTTPStatus: 200},
 		},
 		{
 			"unknown outcome", 502, "<html>openid buyer-4711, Somchai</html>",
@@ -1041,7 +1065,10 @@ func TestLogger(t *testing.T) {
 				if !op.changes {
 					want = tt.wantQuery
 				}
-				want.Msg, want.Operation, want.OrderNo = "ksher call", op.name, testOrderNo
+				want.Msg, want.Operation, want.OrderNo, want.Attempt = "ksher call", op.name, testOrderNo, 1
+				if strings.Contains(op.name, "refund") {
+					want.RefundNo = testRefundNo
+				}
 				assert.Equal(t, want, lines[0])
 
 				secrets := map[string]string{

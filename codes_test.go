@@ -203,7 +203,7 @@ func TestErrorOutcomeUnknown(t *testing.T) {
 			for _, part := range []string{"order_refund", `"2026-1"`, code.Error(), `"sorry"`, strings.TrimSuffix(info.Solution, ".")} {
 				assert.ErrorContains(t, err, part)
 			}
-			assert.Equal(t, unknown, strings.Contains(err.Error(), "It may have been carried out all the same: query the order before anything else"))
+			assert.Equal(t, unknown, strings.Contains(err.Error(), "It may have been carried out all the same: ask Client.Resolve before anything else"))
 		})
 	}
 }

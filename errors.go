@@ -12,9 +12,9 @@ import (
 // ErrOutcomeUnknown marks an error after which a request that pays, refunds,
 // cancels or closes may or may not have been carried out: it was sent, and no
 // believable answer came back, or the gateway said something else than yes or a
-// documented no. Don't take such a request for failed. Query the order first: it
-// may also be on its way still. A doubtful refund may be sent again under the
-// same number, and never under a new one. The package never repeats such a
+// documented no. Don't take such a request for failed. [Client.Resolve] finds out
+// what became of it; it may also be on its way still. The very same request may be
+// sent again, never one under a new number. The package never repeats such a
 // request by itself.
 var ErrOutcomeUnknown = errors.New("the outcome is unknown")
 
@@ -101,6 +101,8 @@ type Error struct {
 	Err error
 
 	outcomeUnknown bool
+	// attempts is how often it was tried.
+	attempts int
 }
 
 // Error says what was tried on which order, what the gateway said, and what to
@@ -135,11 +137,14 @@ func (e *Error) Error() string {
 	if e.HTTPStatus != 0 && (e.HTTPStatus < 200 || e.HTTPStatus > 299) {
 		fmt.Fprintf(&b, " (HTTP %d)", e.HTTPStatus)
 	}
+	if e.attempts > 1 {
+		fmt.Fprintf(&b, " (the last of %d attempts)", e.attempts)
+	}
 	if documented {
 		b.WriteString(". What to do: " + strings.TrimSuffix(info.Solution, "."))
 	}
 	if e.outcomeUnknown {
-		b.WriteString(". It may have been carried out all the same: query the order before anything else")
+		b.WriteString(". It may have been carried out all the same: ask Client.Resolve before anything else")
 	}
 	return b.String()
 }

@@ -75,7 +75,7 @@ func signedAnswer(tb testing.TB, data string) string {
 }
 
 // newClient returns a client whose requests go to the handler, which believes
-// the 1024-bit test key.
+// the 1024-bit test key and doesn't repeat queries.
 func newClient(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher.Client {
 	tb.Helper()
 	server := httptest.NewServer(handler)
@@ -85,6 +85,7 @@ func newClient(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher
 		ksher.WithGatewayURL(server.URL + "/api"),
 		ksher.WithMerchantURL(server.URL + "/KsherPay"),
 		ksher.WithVerifier(ksher.NewVerifier(&rsaKey(tb, 1024).PublicKey)),
+		ksher.WithRetry(1, 0),
 	}, opts...)
 	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), opts...)
 	require.NoError(tb, err)

@@ -16,12 +16,12 @@ import (
 // mockedClient is how a merchant's test replaces the gateway: the mock goes
 // into an http.Client of its own, and only then is the ksher.Client made,
 // because that takes a copy.
-func mockedClient(t *testing.T) *ksher.Client {
+func mockedClient(t *testing.T, opts ...ksher.Option) *ksher.Client {
 	t.Helper()
 	own := &http.Client{}
 	httpmock.ActivateNonDefault(own)
 	t.Cleanup(httpmock.DeactivateAndReset)
-	client, err := ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithHTTPClient(own), trustTestKey(t))
+	client, err := ksher.NewClient(testAppID, rsaKey(t, 1024), append(opts, ksher.WithHTTPClient(own), trustTestKey(t))...)
 	require.NoError(t, err)
 	return client
 }
@@ -65,7 +65,7 @@ func TestMockFails(t *testing.T) {
 	for _, tt := range tests {
 		for _, op := range operations() {
 			t.Run(tt.name+" "+op.name, func(t *testing.T) {
-				client := mockedClient(t)
+				client := mockedClient(t, ksher.WithRetry(1, 0))
 				httpmock.RegisterResponder(http.MethodPost, op.url+"/"+op.name, tt.responder)
 				_, err := op.call(t.Context(), client, nil)
 				require.ErrorIs(t, err, tt.want)

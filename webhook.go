@@ -167,13 +167,7 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if h.client != nil {
 		attrs := []slog.Attr{slog.String("order_no", clipText(orderNo)), slog.String("reason", no.reason)}
-		var failure *Error
-		if errors.As(no.err, &failure) {
-			attrs = append(attrs, failure.logAttrs()...)
-		} else {
-			attrs = append(attrs, slog.Any("cause", no.err))
-		}
-		h.client.log.LogAttrs(r.Context(), slog.LevelWarn, "ksher notification refused", attrs...)
+		h.client.log.LogAttrs(r.Context(), slog.LevelWarn, "ksher notification refused", append(attrs, errorAttrs(no.err)...)...)
 	}
 	if no.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodPost)

@@ -109,7 +109,9 @@ func (f Fault) check() error {
 
 // Inject makes the gateway misbehave in the requests or notifications to come.
 // Faults of the same operation happen one after the other, in the order they
-// were injected, one to a request. The error says what is wrong with the fault.
+// were injected, one to a request. A client repeats a query after some of them,
+// so that a test which is to see the error injects as many as there are attempts.
+// The error says what is wrong with the fault.
 func (g *Gateway) Inject(f Fault) error {
 	if err := f.check(); err != nil {
 		return fmt.Errorf("kshertest: Inject: %w", err)

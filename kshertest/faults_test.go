@@ -78,7 +78,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestFaultsHappenInTurn(t *testing.T) {
-	gw := kshertest.New(t)
+	gw := kshertest.New(t, kshertest.WithClientOptions(ksher.WithRetry(1, 0)))
 	query := func() error {
 		_, err := gw.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "none"})
 		return err

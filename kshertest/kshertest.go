@@ -210,19 +210,24 @@ func (g *Gateway) Close() {
 }
 
 // NewClient returns another client for the gateway, signing as the merchant
-// [AppID].
+// [AppID]. If the gateway was made by [New], the client repeats queries without
+// pausing.
 func (g *Gateway) NewClient(opts ...ksher.Option) (*ksher.Client, error) {
 	client, base := g.HTTPClient(), g.url
 	if !g.local {
 		// A client talks plain HTTP to the loopback interface only.
 		client, base = &http.Client{Transport: toGateway{g}}, "http://127.0.0.1"
 	}
-	return ksher.NewClient(AppID, PrivateKey(), append([]ksher.Option{
+	standard := []ksher.Option{
 		ksher.WithHTTPClient(client),
 		ksher.WithGatewayURL(base + "/api"),
 		ksher.WithMerchantURL(base + "/KsherPay"),
 		ksher.WithVerifier(Verifier()),
-	}, opts...)...)
+	}
+	if g.speed == 0 {
+		standard = append(standard, ksher.WithRetry(3, 0))
+	}
+	return ksher.NewClient(AppID, PrivateKey(), append(standard, opts...)...)
 }
 
 // toGateway sends every request to the gateway, whatever its host.

@@ -1,0 +1,147 @@
+package ksher
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// Attempt is one request to Ksher, or one notification by it, as a [Hook] sees
+// it.
+type Attempt struct {
+	// Operation is the wire name of what is tried, such as "order_refund", or
+	// "notification".
+	Operation string
+	// OrderNo is the number of the order, as the caller gave it. Of a
+	// notification it is known only at the end.
+	OrderNo string
+	// RefundNo is the merchant's number of the refund, if it is about one.
+	RefundNo string
+	// Number is 1 for the first request of a call, 2 for its first repetition.
+	Number int
+	// Duration is how long it took, 0 at the beginning.
+	Duration time.Duration
+	// Err is what went wrong, nil at the beginning and if nothing did.
+	Err error
+
+	start time.Time
+}
+
+// Outcome is how a request or notification ended, in a word for a metric's
+// label. It is one of four.
+type Outcome string
+
+// Outcomes.
+const (
+	// OutcomeOK means that it succeeded. It says nothing about the payment.
+	OutcomeOK Outcome = "ok"
+	// OutcomeRefused means that the gateway said no in due form.
+	OutcomeRefused Outcome = "refused"
+	// OutcomeFailed means that it failed in another way, without leaving in
+	// doubt whether anything was changed.
+	OutcomeFailed Outcome = "failed"
+	// OutcomeUnknown belongs to an [ErrOutcomeUnknown].
+	OutcomeUnknown Outcome = "unknown"
+)
+
+// Outcome sums Err up in a word.
+func (a Attempt) Outcome() Outcome {
+	var failure *Error
+	switch {
+	case a.Err == nil:
+		return OutcomeOK
+	case errors.Is(a.Err, ErrOutcomeUnknown):
+		return OutcomeUnknown
+	case errors.As(a.Err, &failure) && failure.Err == nil:
+		return OutcomeRefused
+	}
+	return OutcomeFailed
+}
+
+// Hook is called before each request to Ksher, repetitions of a query included,
+// and for each notification. The context it returns goes on to the request, or to
+// the merchant's function, so that a span started in the hook is the parent of
+// theirs. The function it returns, which may be nil, is called when the attempt
+// has ended, with Duration and Err set. Both are called on the caller's
+// goroutine, and at the same time for calls at the same time.
+//
+// Requests that weren't sent because of a [*ValidationError] aren't reported.
+type Hook func(ctx context.Context, a Attempt) (context.Context, func(Attempt))
+
+// WithHook lets metrics and traces follow what a client does. Given several
+// times, the first hook is the outermost.
+func WithHook(hook Hook) Option {
+	return func(c *Client) error {
+		if hook == nil {
+			return errors.New("WithHook: the hook is nil")
+		}
+		c.hooks = append(c.hooks, hook)
+		return nil
+	}
+}
+
+// begin reports the beginning of an attempt. What it returns is for end.
+func (c *Client) begin(ctx context.Context, a *Attempt) (context.Context, []func(Attempt)) {
+	a.start = c.now()
+	var ends []func(Attempt)
+	for _, hook := range c.hooks {
+		inner, end := hook(ctx, *a)
+		if inner != nil {
+			ctx = inner
+		}
+		if end != nil {
+			ends = append(ends, end)
+		}
+	}
+	return ctx, ends
+}
+
+// end reports the end of an attempt.
+func (c *Client) end(ends []func(Attempt), a *Attempt) {
+	a.Duration = c.now().Sub(a.start)
+	for _, end := range slices.Backward(ends) {
+		end(*a)
+	}
+}
+
+// logAttempt logs a request that has ended.
+func (c *Client) logAttempt(ctx context.Context, a *Attempt) {
+	outcome, level := a.Outcome(), slog.LevelWarn
+	switch outcome {
+	case OutcomeOK:
+		level = slog.LevelInfo
+	case OutcomeUnknown:
+		level = slog.LevelError
+	}
+	if !c.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("operation", a.Operation),
+		slog.String("order_no", clipText(a.OrderNo)),
+		slog.String("refund_no", clipText(a.RefundNo)),
+		slog.Int("attempt", a.Number),
+		slog.Duration("duration", a.Duration),
+		slog.String("outcome", string(outcome)),
+	}
+	c.log.LogAttrs(ctx, level, "ksher call", append(attrs, errorAttrs(a.Err)...)...)
+}
+
+// errorAttrs tells what went wrong. What the other side said in words stays
+// out: it may name the buyer.
+func errorAttrs(err error) []slog.Attr {
+	var failure *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failure):
+		return []slog.Attr{
+			slog.String("code", string(failure.Code)),
+			slog.Int("http_status", failure.HTTPStatus),
+			slog.Any("cause", failure.Err),
+		}
+	}
+	return []slog.Attr{slog.Any("cause", err)}
+}
