@@ -114,6 +114,7 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	if c.verifier == nil {
 		c.verifier = NewVerifier(GatewayPublicKey(c.signVersion))
 	}
+	c.logWeakKeys()
 	return nil
 }
 

@@ -55,6 +55,8 @@ type reading struct {
 	// other than SUCCESS leaves it open whether it did.
 	change   bool
 	location *time.Location
+	// bits is set by read to the length of the key that signed the data.
+	bits int
 }
 
 // read takes an envelope apart, checks its signature and everything else that
@@ -96,7 +98,7 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	case value.Kind != wire.Object:
 		return &Error{Err: fmt.Errorf("%w: data is %v", ErrEnvelope, value.Kind)}
 	}
-	if err := r.verifier.verify(data, r.signed, string(text(outer, "sign"))); err != nil {
+	if r.bits, err = r.verifier.verify(data, r.signed, string(text(outer, "sign"))); err != nil {
 		return &Error{Err: err}
 	}
 	for _, want := range r.same {

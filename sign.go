@@ -11,8 +11,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"regexp"
+	"slices"
 	"sync"
 
 	"github.com/ksher-go/ksher/internal/shortrsa"
@@ -218,6 +220,7 @@ type Verifier struct {
 type verifyKey struct {
 	long  *rsa.PublicKey
 	short *shortrsa.PublicKey
+	bits  int
 }
 
 func newVerifyKey(key *rsa.PublicKey) (verifyKey, error) {
@@ -229,9 +232,10 @@ func newVerifyKey(key *rsa.PublicKey) (verifyKey, error) {
 	}
 	if key.N.BitLen() < shortrsa.MaxBits {
 		short, err := shortrsa.NewPublicKey(key)
-		return verifyKey{short: short}, err
+		return verifyKey{short: short, bits: key.N.BitLen()}, err
 	}
-	return verifyKey{long: &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E}}, shortrsa.CheckNumbers(key)
+	long := &rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E}
+	return verifyKey{long: long, bits: key.N.BitLen()}, shortrsa.CheckNumbers(key)
 }
 
 func (k verifyKey) size() int {
@@ -287,49 +291,99 @@ func (v *Verifier) Verify(data []byte, sign string) error {
 	if err != nil {
 		return fmt.Errorf("ksher: %w", jsonError(err))
 	}
-	if err := v.verify(members, nil, sign); err != nil {
+	if _, err := v.verify(members, nil, sign); err != nil {
 		return fmt.Errorf("ksher: %w", err)
 	}
 	return nil
 }
 
 // verify checks the signature of parsed members, or of only some of them where
-// the operation signs just a part.
-func (v *Verifier) verify(members []wire.Member, only []string, sign string) error {
+// the operation signs just a part. It returns the length of the key that made it.
+func (v *Verifier) verify(members []wire.Member, only []string, sign string) (bits int, err error) {
 	if v.err != nil {
-		return fmt.Errorf("%w: %w", ErrSignature, v.err)
+		return 0, fmt.Errorf("%w: %w", ErrSignature, v.err)
 	}
 	if err := md5Error(); err != nil {
-		return fmt.Errorf("%w: %w", ErrSignature, err)
+		return 0, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	if sign == "" {
-		return ErrSignatureMissing
+		return 0, ErrSignatureMissing
 	}
 	sig, err := hex.DecodeString(sign)
 	if err != nil {
-		return ErrSignatureMalformed
+		return 0, ErrSignatureMalformed
 	}
 	// Ordinary answers fit on the stack.
 	var small [1024]byte
 	text := wire.AppendSignText(small[:0], members, only, false)
-	err = v.verifyText(text, sig)
+	bits, err = v.verifyText(text, sig)
 	if errors.Is(err, ErrSignatureMismatch) && wire.HasLiteral(members) {
-		err = v.verifyText(wire.AppendSignText(text[:0], members, only, true), sig)
+		bits, err = v.verifyText(wire.AppendSignText(text[:0], members, only, true), sig)
 	}
-	return err
+	return bits, err
 }
 
-func (v *Verifier) verifyText(text, sig []byte) error {
+func (v *Verifier) verifyText(text, sig []byte) (bits int, err error) {
 	digest := md5.Sum(text)
-	err := ErrSignatureMalformed
+	err = ErrSignatureMalformed
 	for _, k := range v.keys {
 		if k.size() != len(sig) {
 			continue
 		}
 		if k.verify(digest, sig) == nil {
-			return nil
+			return k.bits, nil
 		}
 		err = ErrSignatureMismatch
 	}
-	return err
+	return 0, err
+}
+
+// weakBits is the length below which an RSA key can be factored by anybody who
+// cares to.
+const weakBits = 1024
+
+// KeyHealth tells how much the signatures of both sides are worth.
+type KeyHealth struct {
+	// MerchantBits is the length of the merchant's key. Whoever factors it can
+	// refund in the merchant's name.
+	MerchantBits int
+	// SignVersion is the version in which the gateway is asked to sign.
+	SignVersion SignVersion
+	// GatewayBits has the length of each key that an answer may be signed with.
+	// Whoever factors one can sign notifications, which is why they are
+	// confirmed by a query; answers also have TLS.
+	GatewayBits []int
+}
+
+// Weak tells whether one of the keys has fewer than 1024 bits, so that it can be
+// factored with rented machines. The cure is a longer key on Ksher's merchant
+// platform for the merchant's, and [SignV2] for the gateway's.
+func (h KeyHealth) Weak() bool {
+	return h.MerchantBits < weakBits || len(h.GatewayBits) == 0 || slices.Min(h.GatewayBits) < weakBits
+}
+
+// KeyHealth tells the length of the keys in use, for a health check or a
+// dashboard.
+func (c *Client) KeyHealth() KeyHealth {
+	if c == nil || c.key == nil {
+		return KeyHealth{} // Not made by NewClient.
+	}
+	h := KeyHealth{SignVersion: c.signVersion}
+	if public, ok := c.key.Public().(*rsa.PublicKey); ok {
+		h.MerchantBits = public.N.BitLen()
+	}
+	for _, k := range c.verifier.keys {
+		h.GatewayBits = append(h.GatewayBits, k.bits)
+	}
+	return h
+}
+
+func (c *Client) logWeakKeys() {
+	if h := c.KeyHealth(); h.Weak() {
+		c.log.Warn("ksher: a key is weak: whoever factors it can sign in its owner's name",
+			slog.String("appid", c.appID),
+			slog.Int("merchant_bits", h.MerchantBits),
+			slog.Int("sign_version", int(h.SignVersion)),
+			slog.Any("gateway_bits", h.GatewayBits))
+	}
 }

@@ -1,0 +1,491 @@
+package ksher_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+)
+
+// seen is an Attempt in a form that can be compared.
+type seen struct {
+	operation, orderNo, refundNo string
+	number                       int
+	duration                     time.Duration
+	err                          error
+	outcome                      ksher.Outcome
+}
+
+func seenOf(a ksher.Attempt) seen {
+	return seen{a.Operation, a.OrderNo, a.RefundNo, a.Number, a.Duration, a.Err, a.Outcome()}
+}
+
+// observer is a hook that notes what it is told.
+type observer struct {
+	mu          sync.Mutex
+	begun, done []ksher.Attempt
+}
+
+func (o *observer) hook(ctx context.Context, a ksher.Attempt) (context.Context, func(ksher.Attempt)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.begun = append(o.begun, a)
+	return ctx, func(a ksher.Attempt) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.done = append(o.done, a)
+	}
+}
+
+func TestHook(t *testing.T) {
+	const took = 1234 * time.Millisecond
+	tests := []struct {
+		name string
+		step step
+		// want is for an operation that changes something, wantQuery for a query.
+		want, wantQuery ksher.Outcome
+	}{
+		{"success", answer(200, signedAnswer(t, goodData)), ksher.OutcomeOK, ksher.OutcomeOK},
+		{"refusal", answer(200, refusal("PARAM_ERROR")), ksher.OutcomeRefused, ksher.OutcomeRefused},
+		{"refusal in doubt", answer(200, refusal("SYSTEMERROR")), ksher.OutcomeUnknown, ksher.OutcomeRefused},
+		{"outage", answer(502, ""), ksher.OutcomeUnknown, ksher.OutcomeFailed},
+		{"not believed", answer(200, `{"code":0,"data":`+goodData+`}`), ksher.OutcomeUnknown, ksher.OutcomeFailed},
+		{"no answer", fails(io.EOF), ksher.OutcomeUnknown, ksher.OutcomeFailed},
+	}
+	for _, tt := range tests {
+		for _, op := range operations() {
+			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var o observer
+					var log logBuffer
+					transport := scripted(func(r *http.Request) (*http.Response, error) {
+						assert.Len(t, o.begun, 1, "begun before the request")
+						assert.Empty(t, o.done, "and not ended yet")
+						time.Sleep(took)
+						return tt.step(r)
+					})
+					client := repeatingClient(t, transport, ksher.WithRetry(1, 0), ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelInfo)))
+					_, err := op.call(t.Context(), client, nil)
+
+					want := seen{operation: op.name, orderNo: testOrderNo, number: 1, outcome: ksher.OutcomeOK}
+					if strings.Contains(op.name, "refund") {
+						want.refundNo = testRefundNo
+					}
+					require.Len(t, o.begun, 1)
+					assert.Equal(t, want, seenOf(o.begun[0]))
+					want.duration, want.err, want.outcome = took, err, tt.want
+					if !op.changes {
+						want.outcome = tt.wantQuery
+					}
+					require.Len(t, o.done, 1)
+					assert.Equal(t, want, seenOf(o.done[0]))
+
+					require.Len(t, log.lines(t), 1)
+					assert.Equal(t, string(want.outcome), log.lines(t)[0].Outcome)
+					assert.Equal(t, int64(took), *log.lines(t)[0].Duration)
+				})
+			})
+		}
+	}
+
+	t.Run("a request that doesn't get as far", func(t *testing.T) {
+		var o observer
+		transport := scripted(answer(500, ""))
+		locked := errors.New("the device is locked")
+		client := repeatingClientOf(t, &hsm{rsaKey(t, 1024), locked}, transport, ksher.WithHook(o.hook))
+		_, err := client.GatewayPay(t.Context(), goodGatewayPay())
+		require.ErrorIs(t, err, locked)
+		require.Len(t, o.done, 1)
+		assert.Equal(t, ksher.OutcomeFailed, o.done[0].Outcome())
+		assert.Equal(t, err, o.done[0].Err)
+	})
+}
+
+func TestOutcomeOf(t *testing.T) {
+	assert.Equal(t, ksher.OutcomeOK, ksher.Attempt{}.Outcome())
+	for want, failures := range map[ksher.Outcome][]error{
+		ksher.OutcomeUnknown: {ksher.ErrOutcomeUnknown, fmt.Errorf("refunding: %w", ksher.ErrOutcomeUnknown)},
+		ksher.OutcomeRefused: {&ksher.Error{}, &ksher.Error{Code: ksher.CodeNotEnough}, fmt.Errorf("x: %w", &ksher.Error{})},
+		ksher.OutcomeFailed:  {&ksher.Error{Err: io.EOF}, &ksher.ValidationError{}, io.EOF, context.Canceled, ksher.ErrSignature},
+	} {
+		for _, err := range failures {
+			assert.Equal(t, want, ksher.Attempt{Err: err}.Outcome(), "%#v", err)
+		}
+	}
+}
+
+// The pauses belong to no attempt.
+func TestHookSeesEachAttempt(t *testing.T) {
+	after := func(d time.Duration, then step) step {
+		return func(r *http.Request) (*http.Response, error) {
+			time.Sleep(d)
+			return then(r)
+		}
+	}
+	for _, op := range operations() {
+		if op.changes {
+			continue
+		}
+		t.Run(op.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var o observer
+				var log logBuffer
+				transport := scripted(
+					after(1*time.Second, answer(503, "")),
+					after(2*time.Second, fails(io.EOF)),
+					after(3*time.Second, answer(200, refusal("SYSTEMERROR"))),
+					after(4*time.Second, answer(200, signedAnswer(t, goodData))))
+				client := repeatingClient(t, transport, ksher.WithRetry(10, 5*time.Second), ksher.WithTimeout(time.Hour),
+					ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelInfo)))
+				_, err := op.call(t.Context(), client, nil)
+				require.NoError(t, err)
+
+				lines := log.lines(t)
+				require.Len(t, o.begun, 4)
+				require.Len(t, o.done, 4)
+				require.Len(t, lines, 4)
+				causes := []error{ksher.ErrHTTPStatus, io.EOF, ksher.CodeSystemError, nil}
+				outcomes := []ksher.Outcome{ksher.OutcomeFailed, ksher.OutcomeFailed, ksher.OutcomeRefused, ksher.OutcomeOK}
+				levels := []string{"WARN", "WARN", "WARN", "INFO"}
+				for i := range 4 {
+					begun, done := seenOf(o.begun[i]), seenOf(o.done[i])
+					assert.Equal(t, i+1, begun.number)
+					assert.NoError(t, begun.err)
+					assert.Zero(t, begun.duration)
+					assert.Equal(t, op.name, begun.operation)
+
+					require.ErrorIs(t, done.err, causes[i])
+					for _, other := range causes[:3] {
+						assert.Equal(t, other == causes[i], errors.Is(done.err, other), "attempt %d, %v", i+1, other)
+					}
+					begun.duration, begun.err, begun.outcome = time.Duration(i+1)*time.Second, done.err, outcomes[i]
+					assert.Equal(t, begun, done)
+
+					assert.Equal(t, i+1, lines[i].Attempt)
+					assert.Equal(t, string(outcomes[i]), lines[i].Outcome)
+					assert.Equal(t, levels[i], lines[i].Level)
+					assert.Equal(t, int64(done.duration), *lines[i].Duration)
+				}
+			})
+		})
+	}
+}
+
+type contextKey string
+
+// What the hooks put into the context is there for the hooks within, for the
+// request and for the log, and for no other attempt.
+func TestContextOfHooks(t *testing.T) {
+	var events []string
+	note := func(ctx context.Context, what string) {
+		events = append(events, fmt.Sprintf("%s, caller %v, outer %v, inner %v", what,
+			ctx.Value(contextKey("caller")), ctx.Value(contextKey("outer")), ctx.Value(contextKey("inner"))))
+	}
+	hook := func(name string) ksher.Option {
+		return ksher.WithHook(func(ctx context.Context, a ksher.Attempt) (context.Context, func(ksher.Attempt)) {
+			note(ctx, fmt.Sprintf("begin %s of %d", name, a.Number))
+			return context.WithValue(ctx, contextKey(name), a.Number), func(a ksher.Attempt) {
+				events = append(events, fmt.Sprintf("end %s of %d", name, a.Number))
+			}
+		})
+	}
+	reply := func(next step) step {
+		return func(r *http.Request) (*http.Response, error) {
+			note(r.Context(), "request")
+			_, limited := r.Context().Deadline()
+			assert.True(t, limited, "WithTimeout still counts")
+			return next(r)
+		}
+	}
+	transport := scripted(reply(answer(500, "")), reply(answer(200, signedAnswer(t, goodData))))
+	logger := slog.New(contextHandler{slog.DiscardHandler, func(ctx context.Context) { note(ctx, "log") }})
+	client := repeatingClient(t, transport, ksher.WithRetry(2, 0), hook("outer"), hook("inner"), ksher.WithLogger(logger))
+	require.NoError(t, queryOrder(context.WithValue(t.Context(), contextKey("caller"), "x"), client))
+	assert.Equal(t, []string{
+		"begin outer of 1, caller x, outer <nil>, inner <nil>",
+		"begin inner of 1, caller x, outer 1, inner <nil>",
+		"request, caller x, outer 1, inner 1",
+		"end inner of 1",
+		"end outer of 1",
+		"log, caller x, outer 1, inner 1",
+		"begin outer of 2, caller x, outer <nil>, inner <nil>",
+		"begin inner of 2, caller x, outer 2, inner <nil>",
+		"request, caller x, outer 2, inner 2",
+		"end inner of 2",
+		"end outer of 2",
+		"log, caller x, outer 2, inner 2",
+	}, events)
+}
+
+// contextHandler passes on the context of a log line, in which a handler may look
+// for a trace ID.
+type contextHandler struct {
+	slog.Handler
+	note func(context.Context)
+}
+
+func (contextHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h contextHandler) Handle(ctx context.Context, _ slog.Record) error {
+	h.note(ctx)
+	return nil
+}
+
+// A panic gets to the caller only on the caller's goroutine.
+func TestHookRunsOnTheCallersGoroutine(t *testing.T) {
+	bad := func(context.Context, ksher.Attempt) (context.Context, func(ksher.Attempt)) { panic("begin") }
+	worse := func(ctx context.Context, _ ksher.Attempt) (context.Context, func(ksher.Attempt)) {
+		return ctx, func(ksher.Attempt) { panic("end") }
+	}
+	for want, hook := range map[string]ksher.Hook{"begin": bad, "end": worse} {
+		client := repeatingClient(t, scripted(answer(200, signedAnswer(t, goodData))), ksher.WithHook(hook))
+		assert.PanicsWithValue(t, want, func() { _ = queryOrder(t.Context(), client) })
+	}
+}
+
+// A hook that is careless mustn't cost a payment.
+func TestHookWithoutContextOrEnd(t *testing.T) {
+	bare := func(context.Context, ksher.Attempt) (context.Context, func(ksher.Attempt)) { return nil, nil }
+	for _, op := range operations() {
+		var o observer
+		transport := scripted(func(r *http.Request) (*http.Response, error) {
+			assert.Equal(t, "x", r.Context().Value(contextKey("caller")))
+			return answer(200, signedAnswer(t, goodData))(r)
+		})
+		client := repeatingClient(t, transport, ksher.WithHook(bare), ksher.WithHook(o.hook), ksher.WithHook(bare))
+		_, err := op.call(context.WithValue(t.Context(), contextKey("caller"), "x"), client, nil)
+		require.NoError(t, err)
+		assert.Len(t, o.begun, 1)
+		assert.Len(t, o.done, 1)
+	}
+}
+
+// The end of the hook's context is the end of the attempt, as for any other.
+func TestHookEndsTheContext(t *testing.T) {
+	ended := func(ctx context.Context, _ ksher.Attempt) (context.Context, func(ksher.Attempt)) {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		return ctx, nil
+	}
+	for _, op := range operations() {
+		transport := scripted(answer(200, signedAnswer(t, goodData)))
+		_, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithHook(ended)), nil)
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+		assert.Zero(t, transport.count())
+	}
+}
+
+func TestHookIsNotToldOfInvalidRequests(t *testing.T) {
+	var o observer
+	client := repeatingClient(t, scripted(answer(500, "")), ksher.WithHook(o.hook))
+	var noContext context.Context
+	for _, op := range operations() {
+		var invalid *ksher.ValidationError
+		_, err := op.call(t.Context(), client, ksher.Extra{"sign": "x"})
+		require.ErrorAs(t, err, &invalid)
+		_, err = op.call(noContext, client, nil)
+		require.ErrorAs(t, err, &invalid)
+		require.ErrorAs(t, op.callNil(t.Context(), client), &invalid)
+	}
+	assert.Empty(t, o.begun)
+	assert.Empty(t, o.done)
+}
+
+func TestAttemptHasNoSecret(t *testing.T) {
+	key := rsaKey(t, 1024)
+	answers := map[string]func(sign string) step{
+		"success":        func(string) step { return answer(200, signedAnswer(t, goodData)) },
+		"page":           func(sign string) step { return answer(500, "<p>"+sign) },
+		"refusal":        func(sign string) step { return answer(200, `{"code":1,"msg":"PARAM_ERROR","message":"`+sign+`"}`) },
+		"broken":         func(sign string) step { return fails(errors.New("malformed HTTP response " + sign)) },
+		"broken body":    func(sign string) step { return answer(200, `{"sign":"`+sign) },
+		"signed wrongly": func(string) step { return answer(200, strings.Replace(signedAnswer(t, goodData), "10000", "10001", 1)) },
+	}
+	for name, answer := range answers {
+		for _, op := range operations() {
+			t.Run(name+" "+op.name, func(t *testing.T) {
+				var o observer
+				transport := scripted(func(r *http.Request) (*http.Response, error) { return answer(r.PostForm.Get("sign"))(r) })
+				client := repeatingClientOf(t, key, transport, ksher.WithRetry(2, 0), ksher.WithHook(o.hook))
+				_, err := op.call(t.Context(), client, nil)
+				assert.Equal(t, name != "success", err != nil)
+				require.Len(t, o.done, transport.count())
+				for _, a := range append(o.begun, o.done...) {
+					for _, text := range []string{fmt.Sprintf("%+v", a), fmt.Sprintf("%v", a), fmt.Sprintf("%+v", &a)} {
+						assert.Contains(t, text, op.name)
+						for _, r := range transport.forms {
+							assertNoSignature(t, text, r.PostForm.Get("sign"))
+						}
+						assertNoSignature(t, text, peerSign(t, key, goodData))
+						for _, secret := range secretsOf(key) {
+							assert.NotContains(t, text, secret)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestHookOfCallsAtTheSameTime(t *testing.T) {
+	var o observer
+	rec := recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answering(200, signedAnswer(t, strings.Replace(goodData, testOrderNo, r.PostForm.Get("mch_order_no"), 1))).ServeHTTP(w, r)
+	}))
+	client := newClient(t, rec, ksher.WithHook(o.hook))
+	const calls = 50
+	var group sync.WaitGroup
+	for i := range calls {
+		group.Go(func() {
+			_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: fmt.Sprintf("order%d", 100+i)})
+			assert.NoError(t, err)
+		})
+	}
+	group.Wait()
+	begun, done := map[string]bool{}, map[string]bool{}
+	for i := range o.begun {
+		begun[o.begun[i].OrderNo], done[o.done[i].OrderNo] = true, true
+		assert.Equal(t, 1, o.done[i].Number)
+	}
+	assert.Len(t, begun, calls)
+	assert.Equal(t, begun, done)
+}
+
+func TestKeyHealth(t *testing.T) {
+	parsed := func(bits int) crypto.Signer {
+		key, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs8.pem", bits))))
+		require.NoError(t, err)
+		return key
+	}
+	public := func(bits ...int) ksher.Option {
+		var keys []*rsa.PublicKey
+		for _, n := range bits {
+			keys = append(keys, &rsaKey(t, n).PublicKey)
+		}
+		return ksher.WithVerifier(ksher.NewVerifier(keys...))
+	}
+	v2 := ksher.WithSignVersion(ksher.SignV2)
+	tests := []struct {
+		name string
+		key  crypto.Signer
+		opts []ksher.Option
+		want ksher.KeyHealth
+		weak bool
+	}{
+		{"as an account begins", parsed(512), nil, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV1, GatewayBits: []int{512}}, true},
+		{"V1", parsed(2048), nil, ksher.KeyHealth{MerchantBits: 2048, SignVersion: ksher.SignV1, GatewayBits: []int{512}}, true},
+		{"V2 and 512 bits", parsed(512), []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, true},
+		{"V2 and 512 bits of crypto/rsa", rsaKey(t, 512), []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, true},
+		{"V2 and 1024 bits", parsed(1024), []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, false},
+		{"V2 and 2048 bits", parsed(2048), []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 2048, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, false},
+		{"V2 and a weak device", &hsm{key: rsaKey(t, 512)}, []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, true},
+		{"V2 and a device", &hsm{key: rsaKey(t, 4096)}, []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 4096, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, false},
+		{"own keys, all long", parsed(1024), []ksher.Option{public(4096, 1024)}, ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV1, GatewayBits: []int{4096, 1024}}, false},
+		{"own keys, one short", parsed(1024), []ksher.Option{public(4096, 512, 1024)}, ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV1, GatewayBits: []int{4096, 512, 1024}}, true},
+		{"both of Ksher's", parsed(1024), []ksher.Option{v2, ksher.WithVerifier(ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2)))},
+			ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV2, GatewayBits: []int{512, 2048}}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log logBuffer
+			transport := scripted(answer(500, ""))
+			client, err := ksher.NewClient(testAppID, tt.key, append(tt.opts,
+				ksher.WithHTTPClient(&http.Client{Transport: transport}), ksher.WithRetry(1, 0), ksher.WithLogger(log.logger(slog.LevelDebug)))...)
+			require.NoError(t, err)
+			warning := log.text()
+			assert.Equal(t, tt.want, client.KeyHealth())
+			assert.Equal(t, tt.weak, client.KeyHealth().Weak())
+			// What it returns is the caller's.
+			client.KeyHealth().GatewayBits[0] = 1
+			assert.Equal(t, tt.want, client.KeyHealth())
+
+			require.Error(t, queryOrder(t.Context(), client))
+			lines := log.lines(t)
+			if !tt.weak {
+				assert.Empty(t, warning)
+				require.Len(t, lines, 1)
+				assert.Equal(t, "ksher call", lines[0].Msg)
+				return
+			}
+			require.Len(t, lines, 2, "once, and nothing about it with the call")
+			assert.Equal(t, "WARN", lines[0].Level)
+			assert.Contains(t, lines[0].Msg, "weak")
+			assert.Equal(t, "ksher call", lines[1].Msg)
+			assert.JSONEq(t, fmt.Sprintf(`{"appid":"mch12345","merchant_bits":%d,"sign_version":%d,"gateway_bits":%s}`,
+				tt.want.MerchantBits, tt.want.SignVersion, strings.ReplaceAll(fmt.Sprint(tt.want.GatewayBits), " ", ",")), attrsOf(t, warning))
+			own, isDevice := tt.key.(*hsm)
+			if !isDevice {
+				own = &hsm{key: rsaKey(t, tt.want.MerchantBits)}
+			}
+			moduli := []*rsa.PublicKey{&own.key.PublicKey, ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2)}
+			for _, secret := range secretsOf(own.key) {
+				assert.NotContains(t, warning, secret)
+			}
+			for _, public := range moduli {
+				assert.NotContains(t, warning, public.N.Text(10)[:16])
+				assert.NotContains(t, warning, public.N.Text(16)[:16])
+			}
+		})
+	}
+}
+
+// attrsOf is a line of the log without what every line has.
+func attrsOf(tb testing.TB, line string) string {
+	tb.Helper()
+	var attrs map[string]any
+	require.NoError(tb, json.Unmarshal([]byte(line), &attrs))
+	delete(attrs, "time")
+	delete(attrs, "level")
+	delete(attrs, "msg")
+	text, err := json.Marshal(attrs)
+	require.NoError(tb, err)
+	return string(text)
+}
+
+func TestWeak(t *testing.T) {
+	for _, tt := range []struct {
+		merchant int
+		gateway  []int
+		want     bool
+	}{
+		{1024, []int{1024}, false},
+		{1023, []int{1024}, true},
+		{1024, []int{1023}, true},
+		{1024, []int{2048, 1023}, true},
+		{1024, []int{1023, 2048}, true},
+		{4096, []int{2048, 1024}, false},
+		{4096, nil, true},
+		{0, []int{2048}, true},
+	} {
+		assert.Equal(t, tt.want, ksher.KeyHealth{MerchantBits: tt.merchant, GatewayBits: tt.gateway}.Weak(), "%+v", tt)
+	}
+}
+
+// What NewClient didn't make has no keys, and a client that it refuses isn't
+// worth a warning.
+func TestKeyHealthWithoutKeys(t *testing.T) {
+	assert.Equal(t, ksher.KeyHealth{}, new(ksher.Client).KeyHealth())
+	assert.Equal(t, ksher.KeyHealth{}, (*ksher.Client)(nil).KeyHealth())
+	assert.True(t, ksher.KeyHealth{}.Weak())
+
+	var log logBuffer
+	_, err := ksher.NewClient(testAppID, rsaKey(t, 512), ksher.WithLogger(log.logger(slog.LevelDebug)), ksher.WithTimeout(0))
+	require.Error(t, err)
+	assert.Empty(t, log.text())
+}
