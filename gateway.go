@@ -187,12 +187,12 @@ var gatewayPay = &operation{name: "gateway_pay", host: onGateway}
 
 // GatewayPay calls gateway_pay: it creates an order and returns the address of
 // the checkout page where the buyer pays it. Whether and when that happens is
-// told by [Client.GatewayOrderQuery] and by notifications.
+// told by [Client.WaitForPayment] and by notifications.
 //
-// After an [ErrOutcomeUnknown], query the order. If the gateway doesn't know it,
-// repeat under the same number, which creates at most one order. If it does, the
-// page's address is lost: cancel the order, keep watching it, and only then
-// create one under a new number.
+// After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know
+// the order, repeat under the same number, which creates at most one order. If it
+// does, the page's address is lost: cancel the order, keep watching it, and only
+// then create one under a new number.
 //
 // Source: POST gateway_pay, the Gateway Pay page of Ksher's API documentation.
 func (c *Client) GatewayPay(ctx context.Context, req *GatewayPayRequest) (*GatewayPayResponse, error) {

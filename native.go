@@ -165,7 +165,7 @@ var nativePay = &operation{name: "native_pay", host: onMerchant}
 // buyer to scan (C scan B). Whether it was paid is told by [Client.OrderQuery]
 // and by notifications.
 //
-// After an [ErrOutcomeUnknown], query the order. If the gateway doesn't know it,
+// After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know it,
 // repeat under the same number, which creates at most one order. If it does, the
 // QR code is lost: close the order, keep watching it, and only then create one
 // under a new number.

@@ -134,7 +134,7 @@ var orderRefund = &operation{name: "order_refund", host: onMerchant}
 // [ErrOutcomeUnknown].
 //
 // After an [ErrOutcomeUnknown], the refund may have been made: find out with
-// [Client.RefundQuery], or send the very same request again, because Ksher
+// [Client.Resolve], or send the very same request again, because Ksher
 // carries out each mch_refund_no once. Never send it under a new number. If
 // the first had been carried out, the second is answered with
 // [CodeKsherDuplicatedRefundOrderNo] or [CodeKsherInvalidRefundOrderNo].

@@ -59,14 +59,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	polls := 0
-	return waitUntilPaid(ctx, gateway.Client, order, func() error {
-		if polls++; polls == 2 {
-			fmt.Println("The buyer scans the code and pays.")
-			return gateway.Pay(order.MchOrderNo, ksher.ChannelPromptPay)
+	go func() {
+		time.Sleep(2 * time.Second)
+		fmt.Println("The buyer scans the code and pays.")
+		if err := gateway.Pay(order.MchOrderNo, ksher.ChannelPromptPay); err != nil {
+			fmt.Println(err)
 		}
-		return nil
-	})
+	}()
+	return waitUntilPaid(ctx, gateway.Client, order)
 }
 
 // showCode creates an order and puts its QR code where the buyer can see it.
@@ -94,34 +94,21 @@ func showCode(ctx context.Context, client *ksher.Client) (*ksher.NativePayReques
 	return order, nil
 }
 
-// waitUntilPaid polls until the order's fate is known. Between two polls the
-// program plays the buyer.
-func waitUntilPaid(ctx context.Context, client *ksher.Client, order *ksher.NativePayRequest, meanwhile func() error) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		state, err := client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: order.MchOrderNo})
-		switch {
-		case err != nil:
-			// Whatever goes wrong with a query, the buyer may be paying: ask again.
-			fmt.Println(err)
-		case !state.Result.Final():
-			fmt.Printf("The gateway answers %s.\n", state.Result)
-		default:
-			fmt.Printf("The gateway answers %s.\n", state.Result)
-			if err := state.CheckPaid(order.MchOrderNo, order.TotalFee, order.FeeType); err != nil {
-				return err
-			}
-			fmt.Printf("It is paid: hand out the %s.\n", order.Product)
-			return nil
-		}
-		if err := meanwhile(); err != nil {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("order %s was not paid in time, and may still be: keep querying it: %w", order.MchOrderNo, ctx.Err())
-		}
+// waitUntilPaid asks until the order's fate is known.
+func waitUntilPaid(ctx context.Context, client *ksher.Client, order *ksher.NativePayRequest) error {
+	fmt.Println("Waiting for the buyer.")
+	state, err := client.WaitForPayment(ctx, ksher.OpenOrder{
+		MchOrderNo: order.MchOrderNo,
+		Host:       ksher.HostMerchant,
+		TotalFee:   order.TotalFee,
+		FeeType:    order.FeeType,
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("it may still be paid, so keep watching it: %w", err)
 	}
+	if err != nil {
+		return err
+	}
+	fmt.Printf("The gateway answers %s, %v %s: hand out the %s.\n", state.Result, state.TotalFee, state.FeeType, order.Product)
+	return nil
 }

@@ -1,0 +1,226 @@
+package ksher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Verdict is what became of a request that ended in doubt.
+type Verdict string
+
+// Verdicts.
+const (
+	// CarriedOut means that the gateway did what was asked.
+	CarriedOut Verdict = "carried out"
+	// NotCarriedOut means that the gateway had not done it when it was asked. The
+	// request may still be on its way. The very same one can be sent again, and
+	// takes effect once.
+	NotCarriedOut Verdict = "not carried out"
+	// StillUnknown means that the gateway doesn't tell. The very same request can
+	// be sent again, and takes effect once.
+	StillUnknown Verdict = "still unknown"
+)
+
+// Resolution is what [Client.Resolve] found out.
+type Resolution struct {
+	// Verdict is what became of the request.
+	Verdict Verdict
+	// Order is the order as the gateway told of it, nil if it didn't.
+	Order *Order
+	// Refund is the refund as the gateway told of it, nil if it didn't.
+	Refund *RefundOrder
+}
+
+// Doubtful is a request whose outcome can be found out afterwards:
+// [*GatewayPayRequest], [*NativePayRequest], [*CancelOrderRequest],
+// [*OrderCloseRequest], [*OrderRefundRequest] and [*RefundGatewayOrderRequest].
+type Doubtful interface {
+	// resolve asks what became of the request. Its check has passed.
+	resolve(context.Context, *Client) (*Resolution, error)
+	check(*checker)
+	orderNo() string
+}
+
+// Resolve finds out by queries what became of a request that ended in
+// [ErrOutcomeUnknown]. Give it the very same request.
+//
+// Whatever the verdict, the very same request may be sent again: Ksher makes one
+// order of an order number and one refund of a refund number, so nobody is
+// charged or refunded twice. Under another number everything would happen again.
+//
+//   - An order (gateway_pay, native_pay) is [CarriedOut] if the gateway knows
+//     it. Its page or code is lost with the answer: cancel or close it and keep
+//     watching it. If the number belongs to an order of another amount or
+//     currency, the error is [ErrOtherOrder].
+//   - A cancellation (cancel_order, order_close) is CarriedOut if the order is
+//     closed. If it is paid, it was too late: [NotCarriedOut].
+//   - A refund is CarriedOut if the gateway lists it as done. Where the channel
+//     has no refund query, or the refund is listed with another state than
+//     [RefundSuccess], it is [StillUnknown]. If the number belongs to a refund of
+//     another amount, the error is [ErrOtherOrder].
+//
+// The other errors are those of the queries, which are repeated as [WithRetry]
+// says. Then nothing was learned: try again later.
+//
+// Source: not documented as a procedure. That numbers are unique is in Ksher's
+// API documentation; the states are those of its queries.
+func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error) {
+	check := &checker{}
+	c.usable(ctx, check)
+	orderNo := ""
+	if isNil(req) {
+		check.problem("request", "is nil")
+	} else {
+		req.check(check)
+		orderNo = req.orderNo()
+	}
+	if len(check.problems) > 0 {
+		return nil, &ValidationError{Operation: "Resolve", OrderNo: orderNo, Fields: check.problems}
+	}
+	return req.resolve(ctx, c)
+}
+
+func (r *GatewayPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.MchOrderNo, HostGateway, r.TotalFee, r.FeeType)
+}
+
+func (r *NativePayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
+}
+
+func (c *Client) resolveCreated(ctx context.Context, mchOrderNo string, host Host, total Amount, feeType string) (*Resolution, error) {
+	n, err := c.lookUp(ctx, mchOrderNo, host)
+	if unknownOrder(err) {
+		return &Resolution{Verdict: NotCarriedOut}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	// An unpaid order may come without its amount.
+	if n.TotalFee != 0 && n.TotalFee != total || n.FeeType != "" && n.FeeType != feeType {
+		return nil, fmt.Errorf("ksher: resolving order %q: %w: the gateway has an order over %v %s under this number, not %v %s",
+			mchOrderNo, ErrOtherOrder, n.TotalFee, clipText(n.FeeType), total, feeType)
+	}
+	return &Resolution{Verdict: CarriedOut, Order: &n.Order}, nil
+}
+
+func (r *CancelOrderRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	n, err := c.lookUp(ctx, r.MchOrderNo, HostGateway)
+	if err != nil {
+		return nil, err
+	}
+	return resolveClosed(&n.Order), nil
+}
+
+func (r *OrderCloseRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	order, err := c.merchantOrder(ctx, r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+	if err != nil {
+		return nil, err
+	}
+	return resolveClosed(order), nil
+}
+
+// merchantOrder asks the merchant host about an order by any of its numbers.
+func (c *Client) merchantOrder(ctx context.Context, mchOrderNo, ksherOrderNo, channelOrderNo string) (*Order, error) {
+	answer, err := c.OrderQuery(ctx, &OrderQueryRequest{MchOrderNo: mchOrderNo, KsherOrderNo: ksherOrderNo, ChannelOrderNo: channelOrderNo})
+	if err == nil {
+		err = tellsOf(orderQuery, &answer.Order, mchOrderNo)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &answer.Order, nil
+}
+
+func resolveClosed(o *Order) *Resolution {
+	res := &Resolution{Verdict: NotCarriedOut, Order: o}
+	if o.Result == ResultClosed {
+		res.Verdict = CarriedOut
+	}
+	return res
+}
+
+func (r *OrderRefundRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	order, err := c.merchantOrder(ctx, r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+	if err != nil {
+		return nil, err
+	}
+	return c.resolveRefund(ctx, order, &RefundQueryRequest{
+		MchOrderNo: r.MchOrderNo, KsherOrderNo: r.KsherOrderNo, ChannelOrderNo: r.ChannelOrderNo, MchRefundNo: r.MchRefundNo,
+	}, r.RefundFee)
+}
+
+func (r *RefundGatewayOrderRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *RefundGatewayOrderRequest) check(c *checker) {
+	c.requiredNumber("mch_order_no", r.MchOrderNo)
+	c.requiredNumber("mch_refund_no", r.MchRefundNo)
+	c.amount("refund_fee", r.RefundFee)
+}
+
+func (r *RefundGatewayOrderRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	n, err := c.lookUp(ctx, r.MchOrderNo, HostGateway)
+	if err != nil {
+		return nil, err
+	}
+	query := &RefundQueryRequest{KsherOrderNo: n.KsherOrderNo, MchRefundNo: r.MchRefundNo}
+	if n.KsherOrderNo == "" {
+		query.MchOrderNo = n.PayMchOrderNo
+	}
+	return c.resolveRefund(ctx, &n.Order, query, r.RefundFee)
+}
+
+// resolveRefund looks for a refund among those of an order.
+func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQueryRequest, fee Amount) (*Resolution, error) {
+	res := &Resolution{Verdict: StillUnknown, Order: order}
+	switch order.Result {
+	case ResultSuccess, ResultRefund:
+	case ResultNotPay, ResultUserPaying, ResultClosed, ResultPayError:
+		res.Verdict = NotCarriedOut // What isn't paid isn't refunded.
+		return res, nil
+	default:
+		return res, nil
+	}
+	if !order.Channel.facts().RefundQuery || query.orderNo() == "" {
+		return res, nil
+	}
+	answer, err := c.RefundQuery(ctx, query)
+	switch {
+	case unknownOrder(err):
+		// The order is known, as it was found just now.
+		res.Verdict = NotCarriedOut
+		return res, nil
+	case err != nil:
+		return nil, err
+	}
+	i := slices.IndexFunc(answer.RefundOrders, func(o RefundOrder) bool { return o.MchRefundNo == query.MchRefundNo })
+	if i < 0 {
+		res.Verdict = NotCarriedOut
+		return res, nil
+	}
+	res.Refund = &answer.RefundOrders[i]
+	if res.Refund.MchRefundFee != fee {
+		return nil, fmt.Errorf("ksher: resolving refund %q of order %q: %w: under this number %v %s were refunded, not %v",
+			query.MchRefundNo, order.MchOrderNo, ErrOtherOrder, res.Refund.MchRefundFee, clipText(answer.FeeType), fee)
+	}
+	if res.Refund.RefundState == RefundSuccess {
+		res.Verdict = CarriedOut
+	}
+	return res, nil
+}
+
+// unknownOrder tells whether a query was refused because there is no such order
+// or refund.
+func unknownOrder(err error) bool {
+	var failed *Error
+	if !errors.As(err, &failed) || failed.Err != nil {
+		return false
+	}
+	switch failed.Code {
+	case CodeOrderNotExist, CodeOrderNotExistR, CodeInvalidOrderNo, CodeKsherInvalidOrderNo:
+		return true
+	}
+	return false
+}

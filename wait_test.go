@@ -1,0 +1,526 @@
+package ksher_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+// inMemory is both of Ksher's hosts without a network, so that it works within
+// testing/synctest. It notes what it was asked, and when.
+type inMemory struct {
+	answer func(r *http.Request, operation string, form url.Values) ([]byte, error)
+
+	mu    sync.Mutex
+	asked []question
+}
+
+type question struct {
+	operation string
+	form      url.Values
+	at        time.Time
+}
+
+func (m *inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, err
+	}
+	r.Body.Close()
+	op := path.Base(r.URL.Path)
+	m.mu.Lock()
+	m.asked = append(m.asked, question{op, r.PostForm, time.Now()})
+	m.mu.Unlock()
+	body, err := m.answer(r, op, r.PostForm)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(body)),
+		Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+}
+
+// questions is what was asked by that operation, by any if it is "".
+func (m *inMemory) questions(operation string) []question {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := slices.Clone(m.asked)
+	return slices.DeleteFunc(all, func(q question) bool { return operation != "" && q.operation != operation })
+}
+
+// client asks the hosts in memory, each query once.
+func (m *inMemory) client(tb testing.TB, opts ...ksher.Option) *ksher.Client {
+	tb.Helper()
+	client, err := ksher.NewClient(kshertest.AppID, kshertest.PrivateKey(), append([]ksher.Option{
+		ksher.WithHTTPClient(&http.Client{Transport: m}),
+		ksher.WithVerifier(kshertest.Verifier()),
+		ksher.WithRetry(1, 0),
+	}, opts...)...)
+	require.NoError(tb, err)
+	return client
+}
+
+// reply is an answer of a host, or the way in which it gives none.
+type reply func(*http.Request) ([]byte, error)
+
+// tells answers with an order, changed by the functions.
+func tells(result ksher.Result, change ...func(*ksher.Order)) reply {
+	o := &ksher.Order{AppID: kshertest.AppID, MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Result: result}
+	for _, fn := range change {
+		fn(o)
+	}
+	return func(*http.Request) ([]byte, error) { return kshertest.SignedResponse(o), nil }
+}
+
+// denies refuses with a code, in due form.
+func denies(code ksher.Code) reply {
+	return says(string(kshertest.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})))
+}
+
+func says(body string) reply {
+	return func(*http.Request) ([]byte, error) { return []byte(body), nil }
+}
+
+var errLine = errors.New("the line is dead")
+
+func breaks(*http.Request) ([]byte, error) { return nil, errLine }
+
+// hangs until the request's context ends.
+func hangs(r *http.Request) ([]byte, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// These change the order of tells.
+func numbered(no string) func(*ksher.Order)      { return func(o *ksher.Order) { o.MchOrderNo = no } }
+func over(total ksher.Amount) func(*ksher.Order) { return func(o *ksher.Order) { o.TotalFee = total } }
+func inCurrency(feeType string) func(*ksher.Order) {
+	return func(o *ksher.Order) { o.FeeType = feeType }
+}
+func payableBy(ch ksher.Channel) func(*ksher.Order) { return func(o *ksher.Order) { o.Channel = ch } }
+func asKsherNo(no string) func(*ksher.Order)        { return func(o *ksher.Order) { o.KsherOrderNo = no } }
+func asMerchantHostNo(no string) func(*ksher.Order) {
+	return func(o *ksher.Order) { o.PayMchOrderNo = no }
+}
+
+// place is where an order was made, and what the merchant knows of that.
+type place struct {
+	name      string
+	host      ksher.Host
+	operation string
+}
+
+var places = []place{
+	{"gateway", ksher.HostGateway, "gateway_order_query"},
+	{"merchant", ksher.HostMerchant, "order_query"},
+	{"any, made at the gateway", ksher.HostAny, "gateway_order_query"},
+	{"any, made at the merchant host", ksher.HostAny, "order_query"},
+}
+
+// having is both hosts, of which the place's gives the replies one after the
+// other, and the last one again and again. The other host doesn't know the order.
+func (p place) having(replies ...reply) *inMemory {
+	m := &inMemory{}
+	m.answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
+		switch {
+		case op == p.operation:
+			return replies[min(len(m.questions(op)), len(replies))-1](r)
+		case op == "gateway_order_query":
+			return denies(ksher.CodeOrderNotExist)(r)
+		}
+		return denies(ksher.CodeKsherInvalidOrderNo)(r)
+	}
+	return m
+}
+
+func openOrder(host ksher.Host) ksher.OpenOrder {
+	return ksher.OpenOrder{MchOrderNo: testOrderNo, Host: host, TotalFee: 100_00, FeeType: "THB"}
+}
+
+func TestWaitForPayment(t *testing.T) {
+	notPaid, paid := tells(ksher.ResultNotPay), tells(ksher.ResultSuccess)
+	tests := []struct {
+		name    string
+		replies []reply
+		// expires is when the order does, and ends when the context does, both
+		// from the beginning and 0 for never.
+		expires, ends time.Duration
+		// want is what the error is, nil for none, and not what it isn't.
+		want []error
+		not  []error
+		// result is that of the order that is returned, "" for no order.
+		result ksher.Result
+		// queries is how often the place's host was asked, 0 for no matter.
+		queries int
+		// after is when it returned, -1 for no matter.
+		after time.Duration
+	}{
+		{name: "paid already", replies: []reply{paid}, result: "SUCCESS", queries: 1},
+		{
+			name: "paid after everything that isn't an end",
+			replies: []reply{
+				notPaid, tells(ksher.ResultNotSure), tells(ksher.ResultUserPaying), tells(ksher.ResultPending),
+				tells("SOMETHING_NEW"), tells(""), paid,
+			},
+			result: "SUCCESS", queries: 7, after: -1,
+		},
+		{name: "closed", replies: []reply{notPaid, tells(ksher.ResultClosed)}, want: []error{ksher.ErrNotPaid}, result: "CLOSED", queries: 2, after: -1},
+		{name: "failed", replies: []reply{notPaid, tells(ksher.ResultPayError)}, want: []error{ksher.ErrNotPaid}, result: "PAYERROR", queries: 2, after: -1},
+		{name: "refunded", replies: []reply{notPaid, tells(ksher.ResultRefund)}, want: []error{ksher.ErrNotPaid}, result: "REFUND", queries: 2, after: -1},
+
+		{name: "expired", replies: []reply{notPaid}, expires: 90 * time.Second, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", after: 90 * time.Second},
+		{name: "expired before", replies: []reply{notPaid}, expires: -time.Hour, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", queries: 1},
+		{name: "expired at this moment", replies: []reply{notPaid}, expires: time.Nanosecond, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", queries: 2, after: time.Nanosecond},
+		{name: "expired before, and paid", replies: []reply{paid}, expires: -time.Hour, result: "SUCCESS", queries: 1},
+		{name: "paid at the last moment", replies: []reply{notPaid, paid}, expires: 500 * time.Millisecond, result: "SUCCESS", queries: 2, after: 500 * time.Millisecond},
+		{
+			name: "expired while the gateway can't tell", replies: []reply{notPaid, breaks, says("<html>"), denies(ksher.CodeSystemError), notPaid},
+			expires: 500 * time.Millisecond, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", queries: 5, after: -1,
+		},
+		{
+			name: "paid while the gateway couldn't tell", replies: []reply{notPaid, breaks, breaks, paid},
+			expires: 500 * time.Millisecond, result: "SUCCESS", queries: 4, after: -1,
+		},
+		{
+			name: "expired, and the gateway never tells", replies: []reply{breaks}, expires: time.Second, ends: time.Minute,
+			want: []error{context.DeadlineExceeded}, not: []error{ksher.ErrOrderExpired}, after: time.Minute,
+		},
+
+		{name: "the context ends in a pause", replies: []reply{notPaid}, ends: time.Minute, want: []error{context.DeadlineExceeded}, not: []error{ksher.ErrNotPaid, ksher.ErrOrderExpired}, result: "NOTPAY", after: time.Minute},
+		{name: "the context ends in a query", replies: []reply{notPaid, hangs}, ends: 10 * time.Second, want: []error{context.DeadlineExceeded}, result: "NOTPAY", queries: 2, after: 10 * time.Second},
+		{name: "the context ends in the first query", replies: []reply{hangs}, ends: 10 * time.Second, want: []error{context.DeadlineExceeded}, queries: 1, after: 10 * time.Second},
+		{name: "queries take too long, until one doesn't", replies: []reply{hangs, hangs, paid}, result: "SUCCESS", queries: 3, after: -1},
+
+		{
+			name: "unknown", replies: []reply{denies(ksher.CodeOrderNotExist)},
+			want: []error{ksher.CodeOrderNotExist}, not: []error{ksher.ErrNotPaid, ksher.ErrOutcomeUnknown}, queries: 1,
+		},
+		{name: "refused for good", replies: []reply{denies(ksher.CodeNoAuth)}, want: []error{ksher.CodeNoAuth}, queries: 1},
+		{name: "refused for good later", replies: []reply{notPaid, denies(ksher.CodeNoAuth)}, want: []error{ksher.CodeNoAuth}, result: "NOTPAY", queries: 2, after: -1},
+		{name: "refused by an undocumented code", replies: []reply{denies("TEAPOT")}, want: []error{ksher.Code("TEAPOT")}, queries: 1},
+
+		{name: "another amount", replies: []reply{notPaid, tells(ksher.ResultSuccess, over(99_99))}, want: []error{ksher.ErrOtherOrder}, result: "SUCCESS", queries: 2, after: -1},
+		{name: "no amount", replies: []reply{tells(ksher.ResultSuccess, over(0))}, want: []error{ksher.ErrOtherOrder}, result: "SUCCESS", queries: 1},
+		{name: "another currency", replies: []reply{tells(ksher.ResultSuccess, inCurrency("JPY"))}, want: []error{ksher.ErrOtherOrder}, result: "SUCCESS", queries: 1},
+		{name: "another amount, not paid yet", replies: []reply{tells(ksher.ResultNotPay, over(0)), paid}, result: "SUCCESS", queries: 2, after: -1},
+
+		{
+			name: "garbage in between",
+			replies: []reply{
+				breaks, says(""), says("<html>"), says(`{"code":0`), says(`{"code":0,"data":{"result":"SUCCESS"}}`),
+				says(strings.Replace(string(kshertest.SignedResponse(&ksher.Order{MchOrderNo: testOrderNo, TotalFee: 100_01})), "10001", "10000", 1)),
+				tells(ksher.ResultSuccess, numbered("order2")), tells(ksher.ResultSuccess, numbered("")), tells(ksher.ResultClosed, numbered("order2")),
+				tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }),
+				denies(ksher.CodeSystemError), denies(ksher.CodeKsherSystemError), denies(ksher.CodeKsherChannelResponseError),
+				paid,
+			},
+			result: "SUCCESS", queries: 14, after: -1,
+		},
+		{
+			name: "nothing but garbage", replies: []reply{tells(ksher.ResultSuccess, numbered("order2"))}, ends: time.Minute,
+			want: []error{context.DeadlineExceeded}, not: []error{ksher.ErrNotPaid, ksher.ErrOrderExpired}, after: time.Minute,
+		},
+		{name: "nothing but a dead line", replies: []reply{breaks}, ends: time.Minute, want: []error{context.DeadlineExceeded}, after: time.Minute},
+	}
+	for _, p := range places {
+		for _, tt := range tests {
+			t.Run(p.name+"/"+tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					hosts := p.having(tt.replies...)
+					client := hosts.client(t)
+					ctx, order, start := t.Context(), openOrder(p.host), time.Now()
+					if tt.ends != 0 {
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, tt.ends)
+						defer cancel()
+					}
+					if tt.expires != 0 {
+						order.Expires = start.Add(tt.expires)
+					}
+					known, err := client.WaitForPayment(ctx, order)
+					if tt.want == nil {
+						require.NoError(t, err)
+						require.NoError(t, known.CheckPaid(testOrderNo, 100_00, "THB"))
+					}
+					for _, want := range tt.want {
+						require.ErrorIs(t, err, want)
+						require.ErrorContains(t, err, testOrderNo)
+					}
+					for _, not := range tt.not {
+						require.NotErrorIs(t, err, not)
+					}
+					if tt.result == "" {
+						require.Nil(t, known)
+					} else {
+						require.NotNil(t, known)
+						require.Equal(t, tt.result, known.Result)
+					}
+					if tt.queries != 0 {
+						require.Len(t, hosts.questions(p.operation), tt.queries)
+					}
+					if tt.after >= 0 {
+						require.Equal(t, tt.after, max(0, time.Since(start)))
+					}
+					if p.host != ksher.HostAny {
+						require.Len(t, hosts.questions(""), len(hosts.questions(p.operation)), "the other host was asked")
+					}
+				})
+			})
+		}
+	}
+}
+
+// What keeps the gateway from telling is part of the error in the end.
+func TestWaitForPaymentSaysWhatWentWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := places[0].having(breaks).client(t).WaitForPayment(ctx, openOrder(ksher.HostGateway))
+		require.EqualError(t, err, `ksher: waiting for payment of order "order1": context deadline exceeded; the last query failed: `+
+			`ksher: gateway_order_query of order "order1": no answer came: Post "https://gateway.ksher.com/api/gateway_order_query": the line is dead`)
+	})
+}
+
+// An order is unknown only if both hosts say so.
+func TestWaitForPaymentAtAnyHost(t *testing.T) {
+	paid, notPaid := tells(ksher.ResultSuccess), tells(ksher.ResultNotSure)
+	unknown := denies(ksher.CodeOrderNotExist)
+	tests := []struct {
+		name              string
+		gateway, merchant []reply
+		want              error
+	}{
+		{"unknown to both", []reply{unknown}, []reply{denies(ksher.CodeKsherInvalidOrderNo)}, ksher.CodeOrderNotExist},
+		{"the gateway fails first", []reply{breaks, unknown}, []reply{paid}, nil},
+		{"the merchant host fails first", []reply{unknown}, []reply{breaks, paid}, nil},
+		{"the merchant host is out of order first", []reply{unknown}, []reply{denies(ksher.CodeSystemError), paid}, nil},
+		{"the gateway is out of order first", []reply{denies(ksher.CodeSystemError), paid}, []reply{denies(ksher.CodeKsherInvalidOrderNo)}, nil},
+		{"the merchant host refuses", []reply{unknown}, []reply{denies(ksher.CodeNoAuth)}, ksher.CodeNoAuth},
+		{"the gateway refuses", []reply{denies(ksher.CodeNoAuth)}, []reply{unknown}, ksher.CodeNoAuth},
+		{"not paid at one, paid at the other", []reply{notPaid}, []reply{paid}, nil},
+		{"closed at one, paid at the other", []reply{tells(ksher.ResultClosed)}, []reply{paid}, nil},
+		{"not paid at one while the other fails", []reply{notPaid, notPaid, paid}, []reply{breaks}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := &inMemory{}
+				m.answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
+					replies := map[string][]reply{"gateway_order_query": tt.gateway, "order_query": tt.merchant}[op]
+					return replies[min(len(m.questions(op)), len(replies))-1](r)
+				}
+				known, err := m.client(t).WaitForPayment(t.Context(), openOrder(ksher.HostAny))
+				if tt.want != nil {
+					require.ErrorIs(t, err, tt.want)
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, ksher.ResultSuccess, known.Result)
+			})
+		})
+	}
+}
+
+func TestWaitForPaymentOfContextThatEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, p := range places {
+		hosts := p.having(tells(ksher.ResultSuccess))
+		known, err := hosts.client(t).WaitForPayment(ctx, openOrder(p.host))
+		require.ErrorIs(t, err, context.Canceled)
+		require.Nil(t, known)
+		require.Empty(t, hosts.questions(""))
+	}
+}
+
+func TestWaitForPaymentRefuses(t *testing.T) {
+	hosts := places[0].having(tells(ksher.ResultSuccess))
+	client := hosts.client(t)
+	with := func(change func(*ksher.OpenOrder)) ksher.OpenOrder {
+		o := openOrder(ksher.HostGateway)
+		o.Expires = time.Now()
+		change(&o)
+		return o
+	}
+	good := with(func(*ksher.OpenOrder) {})
+	tests := []struct {
+		name   string
+		client *ksher.Client
+		ctx    context.Context
+		order  ksher.OpenOrder
+		fields []string
+	}{
+		{"no client", nil, t.Context(), good, []string{"client"}},
+		{"a client of its own making", &ksher.Client{}, t.Context(), good, []string{"client"}},
+		{"no context", client, nil, good, []string{"context"}},
+		{"nothing at all", nil, nil, ksher.OpenOrder{}, []string{"client", "context", "mch_order_no", "total_fee", "fee_type"}},
+		{"an empty order", client, t.Context(), ksher.OpenOrder{}, []string{"mch_order_no", "total_fee", "fee_type"}},
+		{"a blank number", client, t.Context(), with(func(o *ksher.OpenOrder) { o.MchOrderNo = " " }), []string{"mch_order_no"}},
+		{"a long number", client, t.Context(), with(func(o *ksher.OpenOrder) { o.MchOrderNo = strings.Repeat("1", 33) }), []string{"mch_order_no"}},
+		{"a number that isn't UTF-8", client, t.Context(), with(func(o *ksher.OpenOrder) { o.MchOrderNo = "\xff" }), []string{"mch_order_no"}},
+		{"no amount", client, t.Context(), with(func(o *ksher.OpenOrder) { o.TotalFee = 0 }), []string{"total_fee"}},
+		{"a negative amount", client, t.Context(), with(func(o *ksher.OpenOrder) { o.TotalFee = -1 }), []string{"total_fee"}},
+		{"no currency", client, t.Context(), with(func(o *ksher.OpenOrder) { o.FeeType = "" }), []string{"fee_type"}},
+		{"a currency in small letters", client, t.Context(), with(func(o *ksher.OpenOrder) { o.FeeType = "thb" }), []string{"fee_type"}},
+		{"another host", client, t.Context(), with(func(o *ksher.OpenOrder) { o.Host = "gateway.ksher.com" }), []string{"host"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			known, err := tt.client.WaitForPayment(tt.ctx, tt.order)
+			require.Nil(t, known)
+			var invalid *ksher.ValidationError
+			require.ErrorAs(t, err, &invalid)
+			var fields []string
+			for _, f := range invalid.Fields {
+				fields = append(fields, f.Field)
+			}
+			require.Equal(t, tt.fields, fields)
+			require.Empty(t, hosts.questions(""))
+		})
+	}
+}
+
+func TestWithPolling(t *testing.T) {
+	hosts := places[0].having(tells(ksher.ResultSuccess))
+	client := hosts.client(t)
+	for _, tt := range []struct {
+		first, most time.Duration
+		ok          bool
+	}{
+		{time.Millisecond, time.Millisecond, true},
+		{time.Hour, time.Hour, true},
+		{time.Millisecond, time.Hour, true},
+		{time.Millisecond - 1, time.Second, false},
+		{0, time.Second, false},
+		{-time.Second, time.Second, false},
+		{time.Second, time.Second - 1, false},
+		{time.Second, 0, false},
+		{time.Second, time.Hour + 1, false},
+		{2 * time.Hour, 2 * time.Hour, false},
+	} {
+		before := len(hosts.questions(""))
+		_, err := client.WaitForPayment(t.Context(), openOrder(ksher.HostGateway), ksher.WithPolling(tt.first, tt.most))
+		if tt.ok {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, "WithPolling", "%v", tt)
+		require.Len(t, hosts.questions(""), before, "%v", tt)
+	}
+	_, err := client.WaitForPayment(t.Context(), openOrder(ksher.HostGateway), nil)
+	require.ErrorContains(t, err, "nil")
+}
+
+// pauses are the times between the queries.
+func pauses(asked []question) []time.Duration {
+	var all []time.Duration
+	for i, q := range asked[1:] {
+		all = append(all, q.at.Sub(asked[i].at))
+	}
+	return all
+}
+
+func TestPollingSchedule(t *testing.T) {
+	tests := []struct {
+		name        string
+		opts        []ksher.WaitOption
+		first, most time.Duration
+	}{
+		{"default", nil, time.Second, 10 * time.Second},
+		{"a kiosk in a hurry", []ksher.WaitOption{ksher.WithPolling(200*time.Millisecond, 2*time.Second)}, 200 * time.Millisecond, 2 * time.Second},
+		{"the same all the time", []ksher.WaitOption{ksher.WithPolling(5*time.Second, 5*time.Second)}, 5 * time.Second, 5 * time.Second},
+		{"the last option counts", []ksher.WaitOption{ksher.WithPolling(1*time.Hour, 1*time.Hour), ksher.WithPolling(time.Second, time.Minute)}, time.Second, time.Minute},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hosts := places[0].having(tells(ksher.ResultNotPay))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				start := time.Now()
+				_, err := hosts.client(t).WaitForPayment(ctx, openOrder(ksher.HostGateway), tt.opts...)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				asked := hosts.questions("")
+				require.Equal(t, start, asked[0].at, "the first query waited")
+
+				wait, distinct := tt.first, map[time.Duration]bool{}
+				for i, pause := range pauses(asked) {
+					require.InDelta(t, wait, pause, float64(wait/5), "pause %d", i+1)
+					distinct[pause] = true
+					wait = min(wait+wait/2, tt.most)
+				}
+				require.Greater(t, len(distinct), len(asked)/2, "the pauses don't differ")
+				most := int(time.Hour/(tt.most*4/5)) + 20
+				require.LessOrEqual(t, len(asked), most, "queries in an hour")
+			})
+		})
+	}
+}
+
+// With Expires the last query comes right then, and the ones before as usual.
+func TestPollingUntilExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := places[0].having(tells(ksher.ResultNotPay))
+		order := openOrder(ksher.HostGateway)
+		order.Expires = time.Now().Add(15 * time.Minute)
+		_, err := hosts.client(t).WaitForPayment(t.Context(), order)
+		require.ErrorIs(t, err, ksher.ErrOrderExpired)
+		asked := hosts.questions("")
+		require.WithinDuration(t, order.Expires, asked[len(asked)-1].at, 0)
+		before := asked[len(asked)-2].at
+		require.True(t, before.Before(order.Expires))
+		require.LessOrEqual(t, order.Expires.Sub(before), 12*time.Second)
+		all := pauses(asked)
+		for _, pause := range all[6 : len(all)-1] {
+			require.InDelta(t, 10*time.Second, pause, float64(2*time.Second))
+		}
+	})
+}
+
+// Kiosks that start together drift apart.
+func TestPollingOfAChain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := map[time.Time]bool{}
+		for range 50 {
+			hosts := places[0].having(tells(ksher.ResultNotPay), tells(ksher.ResultSuccess))
+			start := time.Now()
+			_, err := hosts.client(t).WaitForPayment(t.Context(), openOrder(ksher.HostGateway))
+			require.NoError(t, err)
+			second[time.Time{}.Add(hosts.questions("")[1].at.Sub(start))] = true
+		}
+		require.Greater(t, len(second), 40)
+	})
+}
+
+// Several waits at once for one client, each with a context of its own.
+func TestWaitForPaymentConcurrently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := places[0].having(tells(ksher.ResultNotPay))
+		client := hosts.client(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		for range 20 {
+			running.Go(func() {
+				_, err := client.WaitForPayment(ctx, openOrder(ksher.HostGateway))
+				assert.ErrorIs(t, err, context.Canceled)
+			})
+		}
+		time.Sleep(time.Minute)
+		cancel()
+		running.Wait()
+	})
+}
