@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -231,7 +233,7 @@ func TestWebhookDoesNotConfirm(t *testing.T) {
 		{"closed", byOperation{"order_query": answer("SUCCESS", "CLOSED")}, 2},
 		{"a result nobody knows", byOperation{"order_query": answer("SUCCESS", "success")}, 2},
 		{"another order", byOperation{"order_query": answer("order1", "order2")}, 1},
-		{"no order", byOperation{"order_query": answer(`"mch_order_no":"order1",`, "")}, 2},
+		{"no order", byOperation{"order_query": answer(`"mch_order_no":"order1",`, "")}, 1},
 		{"another merchant", byOperation{"order_query": answer(testAppID, "mch99999")}, 1},
 		{"an amount that can't be read", byOperation{"order_query": answer("10000", `"much"`)}, 1},
 		{"no signature", byOperation{"order_query": answering(200, `{"code":0,"data":`+confirmedNative+`}`)}, 1},
@@ -374,22 +376,38 @@ func TestWebhookConcurrently(t *testing.T) {
 	server := httptest.NewServer(m.handler)
 	t.Cleanup(server.Close)
 	const orders, deliveries = 10, 5
+	deliver := func(i int) (status int, text string) {
+		no := fmt.Sprintf("order%d", i%orders)
+		body := signedAnswer(t, strings.Replace(notifiedNative, testOrderNo, no, 1))
+		resp, err := server.Client().Post(server.URL+"/notify", "text/plain;charset=utf-8", strings.NewReader(body))
+		if !assert.NoError(t, err) {
+			return 0, ""
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		assert.NoError(t, err)
+		return resp.StatusCode, string(answer)
+	}
 	var group sync.WaitGroup
+	var taken [orders]atomic.Int64
 	for i := range orders * deliveries {
 		group.Go(func() {
-			no := fmt.Sprintf("order%d", i%orders)
-			body := signedAnswer(t, strings.Replace(notifiedNative, testOrderNo, no, 1))
-			resp, err := server.Client().Post(server.URL+"/notify", "text/plain;charset=utf-8", strings.NewReader(body))
-			if !assert.NoError(t, err) {
-				return
+			// Which of them comes while another is being handled is left to chance.
+			status, text := deliver(i)
+			if status == http.StatusOK {
+				assert.Equal(t, accepted, text)
+				taken[i%orders].Add(1)
+			} else {
+				assert.Equal(t, http.StatusServiceUnavailable, status, text)
 			}
-			defer resp.Body.Close()
-			text, err := io.ReadAll(resp.Body)
-			assert.NoError(t, err)
-			assert.Equal(t, accepted, string(text))
 		})
 	}
 	group.Wait()
+	for i := range orders {
+		assert.Positive(t, taken[i].Load(), "deliveries of order%d that were accepted", i)
+		_, text := deliver(i)
+		assert.Equal(t, accepted, text)
+	}
 	close(m.got)
 	count := map[string]int{}
 	for n := range m.got {
@@ -397,7 +415,7 @@ func TestWebhookConcurrently(t *testing.T) {
 	}
 	assert.Len(t, count, orders)
 	for no, n := range count {
-		assert.Equal(t, deliveries, n, no)
+		assert.Equal(t, 1, n, no)
 	}
 }
 
@@ -576,5 +594,152 @@ func TestPlusInAPercentEncodedNotification(t *testing.T) {
 		if assert.NoError(t, err, name) {
 			assert.Equal(t, "a+b c", n.Attach, name)
 		}
+	}
+}
+
+// watched is what a hook saw of an attempt, from the beginning to the end.
+type watched struct {
+	begin, end ksher.Attempt
+	// within is the operation of the attempt around it.
+	within string
+	ended  bool
+}
+
+// watching is a hook that keeps what it sees. It marks the context.
+type watching struct {
+	mu  sync.Mutex
+	all []*watched
+}
+
+type withinKey struct{}
+
+func (h *watching) hook(ctx context.Context, a ksher.Attempt) (context.Context, func(ksher.Attempt)) {
+	within, _ := ctx.Value(withinKey{}).(string)
+	seen := &watched{begin: a, within: within}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all = append(h.all, seen)
+	return context.WithValue(ctx, withinKey{}, within+"/"+a.Operation), func(a ksher.Attempt) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		seen.end, seen.ended = a, true
+	}
+}
+
+func TestWebhookHooks(t *testing.T) {
+	down := errors.New("the database is down")
+	confirms := byOperation{"order_query": answering(200, signedAnswer(t, confirmedNative))}
+	unknown := byOperation{"order_query": unknownOrder("ORDER_NOT_EXIST"), "gateway_order_query": unknownOrder("ORDER_NOT_EXIST")}
+	tests := []struct {
+		name    string
+		gateway byOperation
+		body    string
+		fn      error
+		opts    []ksher.WebhookOption
+		// queries are the outcomes of the queries, in their order.
+		queries []ksher.Outcome
+		outcome ksher.Outcome
+		orderNo string
+		want    error
+	}{
+		{"accepted", confirms, notified(t, testOrderNo), nil, nil, []ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeOK, testOrderNo, nil},
+		{"fn fails", confirms, notified(t, testOrderNo), down, nil, []ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeFailed, testOrderNo, down},
+		{
+			"fn refunds, and it is in doubt", confirms, notified(t, testOrderNo), ksher.ErrOutcomeUnknown, nil,
+			[]ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeUnknown, testOrderNo, ksher.ErrOutcomeUnknown,
+		},
+		{
+			"not known to the gateway", unknown, notified(t, testOrderNo), nil, nil,
+			[]ksher.Outcome{ksher.OutcomeRefused, ksher.OutcomeRefused}, ksher.OutcomeRefused, testOrderNo, ksher.CodeOrderNotExist,
+		},
+		{
+			"an outage", byOperation{"order_query": answering(502, "")}, notified(t, testOrderNo), nil, nil,
+			[]ksher.Outcome{ksher.OutcomeFailed}, ksher.OutcomeFailed, testOrderNo, ksher.ErrHTTPStatus,
+		},
+		{
+			"another amount", confirms, notified(t, testOrderNo), nil, []ksher.WebhookOption{expecting(1, "THB", nil)},
+			[]ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeFailed, testOrderNo, ksher.ErrOtherOrder,
+		},
+		{"forged", confirms, withSign(notifiedNative, `"00"`), nil, nil, nil, ksher.OutcomeFailed, "", ksher.ErrSignature},
+		{"result FAIL", confirms, signedAnswer(t, `{"result":"FAIL","err_code":"SYSTEMERROR"}`), nil, nil, nil, ksher.OutcomeRefused, "", ksher.CodeSystemError},
+		{"not JSON", confirms, "paid!", nil, nil, nil, ksher.OutcomeFailed, "", ksher.ErrNotJSON},
+		{"nothing", confirms, "", nil, nil, nil, ksher.OutcomeFailed, "", ksher.ErrEmptyBody},
+		{"too large", confirms, strings.Repeat(" ", 1<<20), nil, nil, nil, ksher.OutcomeFailed, "", ksher.ErrBodyTooLarge},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// In a bubble, so that the clock shows how long something takes.
+			synctest.Test(t, func(t *testing.T) {
+				outer, inner := &watching{}, &watching{}
+				client := offlineClient(t, testAppID, recording(tt.gateway), trustTestKey(t), ksher.WithHook(outer.hook), ksher.WithHook(inner.hook))
+				handler := ksher.NewWebhookHandler(client, func(ctx context.Context, _ *ksher.Notification) error {
+					assert.Equal(t, "/notification/notification", ctx.Value(withinKey{}), "the context of both hooks")
+					time.Sleep(3 * time.Second)
+					return tt.fn
+				}, tt.opts...)
+				post(handler, tt.body)
+
+				for _, h := range []*watching{outer, inner} {
+					require.Len(t, h.all, 1+len(tt.queries))
+					n := h.all[0]
+					assert.Equal(t, "notification", n.begin.Operation)
+					assert.Equal(t, 1, n.begin.Number)
+					assert.Empty(t, n.begin.OrderNo, "it isn't known yet")
+					assert.Zero(t, n.begin.Duration)
+					require.NoError(t, n.begin.Err)
+
+					require.True(t, n.ended)
+					assert.Equal(t, "notification", n.end.Operation)
+					assert.Equal(t, tt.orderNo, n.end.OrderNo)
+					assert.Equal(t, tt.outcome, n.end.Outcome(), "%v", n.end.Err)
+					require.ErrorIs(t, n.end.Err, tt.want)
+					took := time.Duration(0)
+					if tt.fn != nil || tt.outcome == ksher.OutcomeOK {
+						took = 3 * time.Second
+					}
+					assert.Equal(t, took, n.end.Duration)
+					for i, q := range h.all[1:] {
+						assert.Contains(t, q.within, "/notification", "the query is within")
+						assert.Contains(t, q.end.Operation, "order_query")
+						assert.Equal(t, testOrderNo, q.begin.OrderNo)
+						assert.True(t, q.ended)
+						assert.Equal(t, tt.queries[i], q.end.Outcome())
+					}
+				}
+			})
+		})
+	}
+}
+
+// What has no error of its own gets one, so that no outcome is OK that wasn't.
+func TestWebhookHooksEnd(t *testing.T) {
+	fn := func(context.Context, *ksher.Notification) error { panic("out of luck") }
+	get := httptest.NewRequest(http.MethodGet, "/", nil)
+	notification := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(notified(t, testOrderNo)))
+	tests := map[string]struct {
+		r    *http.Request
+		fn   func(context.Context, *ksher.Notification) error
+		want string
+	}{
+		"another method": {get, fn, "the method is not POST"},
+		"no function":    {get, nil, "made without a function"},
+		"a panic":        {notification, fn, "panicked"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			hook := &watching{}
+			client := offlineClient(t, testAppID, recording(paying(t)), trustTestKey(t), ksher.WithHook(hook.hook))
+			handler := ksher.NewWebhookHandler(client, tt.fn)
+			serve := func() { handler.ServeHTTP(httptest.NewRecorder(), tt.r) }
+			if name == "a panic" {
+				require.PanicsWithValue(t, "out of luck", serve)
+			} else {
+				serve()
+			}
+			require.NotEmpty(t, hook.all)
+			require.True(t, hook.all[0].ended)
+			require.ErrorContains(t, hook.all[0].end.Err, tt.want)
+			assert.Equal(t, ksher.OutcomeFailed, hook.all[0].end.Outcome())
+		})
 	}
 }

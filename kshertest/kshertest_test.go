@@ -349,8 +349,16 @@ func TestDeliver(t *testing.T) {
 		require.NoError(t, gw.Deliver(t.Context(), no))
 		assert.Equal(t, no, got[len(got)-1].MchOrderNo)
 	}
+	require.NoError(t, gw.Deliver(t.Context(), "A-1"), "a repetition is accepted")
+	assert.Len(t, got, 2, "and handled once")
+
 	answer = assert.AnError
-	assert.ErrorIs(t, gw.Deliver(t.Context(), "A-1"), kshertest.ErrNotAccepted)
+	refused := gatewayPay("A-3")
+	refused.MchNotifyURL = shop.URL
+	_, err = gw.Client.GatewayPay(t.Context(), refused)
+	require.NoError(t, err)
+	require.NoError(t, gw.Pay("A-3", ""))
+	assert.ErrorIs(t, gw.Deliver(t.Context(), "A-3"), kshertest.ErrNotAccepted)
 
 	_, err = gw.Client.GatewayPay(t.Context(), gatewayPay("A-2"))
 	require.NoError(t, err)

@@ -3,7 +3,9 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,6 +61,11 @@ func fieldsOf(t reflect.Type) map[string]field {
 	}
 	fieldCache.Store(t, index)
 	return index
+}
+
+// Names returns the names that Decode fills the type of a struct from.
+func Names(t reflect.Type) []string {
+	return slices.Collect(maps.Keys(fieldsOf(t)))
 }
 
 // belongsElsewhere tells whether a field is inside an embedded struct that the

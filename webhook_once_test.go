@@ -1,0 +1,549 @@
+package ksher_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/once"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+// paying is a gateway where every order is paid.
+func paying(tb testing.TB) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data := strings.Replace(confirmedNative, testOrderNo, r.PostForm.Get("mch_order_no"), 1)
+		data = strings.Replace(data, testAppID, r.PostForm.Get("appid"), 1)
+		answering(200, signedAnswer(tb, data)).ServeHTTP(w, r)
+	})
+}
+
+// notified is a genuine notification of an order.
+func notified(tb testing.TB, mchOrderNo string) string {
+	return signedAnswer(tb, strings.Replace(notifiedNative, testOrderNo, mchOrderNo, 1))
+}
+
+// refusals are the lines that the handler logged.
+func refusals(tb testing.TB, log *logBuffer) []logLine {
+	tb.Helper()
+	var found []logLine
+	for _, line := range log.lines(tb) {
+		if line.Msg == "ksher notification refused" {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+func TestOncePerPayment(t *testing.T) {
+	gw := kshertest.New(t)
+	calls := map[string]int{}
+	shop := httptest.NewServer(ksher.NewWebhookHandler(gw.Client, func(_ context.Context, n *ksher.Notification) error {
+		calls[n.MchOrderNo]++
+		return n.CheckPaid(n.MchOrderNo, 100_00, "THB")
+	}))
+	t.Cleanup(shop.Close)
+	for _, no := range []string{"A-1", "A-2"} {
+		req := order(no)
+		req.TotalFee, req.MchNotifyURL = 100_00, shop.URL
+		_, err := gw.Client.GatewayPay(t.Context(), req)
+		require.NoError(t, err)
+		require.NoError(t, gw.Pay(no, ""))
+	}
+	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "notify", Kind: kshertest.FaultDuplicate, Count: 2}))
+	for range 5 {
+		for _, no := range []string{"A-1", "A-2"} {
+			require.NoError(t, gw.Deliver(t.Context(), no))
+		}
+	}
+	assert.Equal(t, map[string]int{"A-1": 1, "A-2": 1}, calls)
+	for _, no := range []string{"A-1", "A-2"} {
+		view, err := gw.Order(no)
+		require.NoError(t, err)
+		assert.Len(t, view.Deliveries, 6)
+		for _, d := range view.Deliveries {
+			assert.True(t, d.Accepted, "%+v", d)
+		}
+	}
+}
+
+// Ksher's repetitions go on until fn has succeeded, and fn isn't called after that.
+func TestOnceOverTheSchedule(t *testing.T) {
+	gw := kshertest.New(t)
+	calls := 0
+	shop := httptest.NewServer(ksher.NewWebhookHandler(gw.Client, func(context.Context, *ksher.Notification) error {
+		if calls++; calls < 4 {
+			return errors.New("the database is down")
+		}
+		return nil
+	}))
+	t.Cleanup(shop.Close)
+	req := order("A-1")
+	req.MchNotifyURL = shop.URL
+	_, err := gw.Client.GatewayPay(t.Context(), req)
+	require.NoError(t, err)
+	require.NoError(t, gw.Pay("A-1", ""))
+	gw.Advance(30 * time.Hour)
+	assert.Equal(t, 4, calls)
+	view, err := gw.Order("A-1")
+	require.NoError(t, err)
+	require.Len(t, view.Deliveries, 4)
+	for i, d := range view.Deliveries {
+		assert.Equal(t, i == 3, d.Accepted)
+	}
+	require.NoError(t, gw.Deliver(t.Context(), "A-1"))
+	assert.Equal(t, 4, calls)
+}
+
+// While fn runs every other delivery is asked to come back, and forgeries that
+// arrive among them change nothing.
+func TestOnceAtTheSameTime(t *testing.T) {
+	const deliveries = 50
+	log := &logBuffer{}
+	client := newClient(t, recording(paying(t)), ksher.WithLogger(log.logger(slog.LevelInfo)))
+	var calls atomic.Int64
+	entered, release := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error {
+		calls.Add(1)
+		close(entered)
+		<-release
+		return nil
+	}))
+	t.Cleanup(server.Close)
+	deliver := func(body string) (status int, text string) {
+		resp, err := server.Client().Post(server.URL, "text/plain", strings.NewReader(body))
+		if !assert.NoError(t, err) {
+			return 0, ""
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		assert.NoError(t, err)
+		return resp.StatusCode, string(answer)
+	}
+	good := notified(t, testOrderNo)
+	forged := strings.Replace(good, "10000", "90000", 1)
+
+	var first, others sync.WaitGroup
+	first.Go(func() {
+		status, text := deliver(good)
+		assert.Equal(t, http.StatusOK, status)
+		assert.Equal(t, accepted, text)
+	})
+	<-entered
+	for range deliveries {
+		others.Go(func() {
+			status, text := deliver(good)
+			assert.Equal(t, http.StatusServiceUnavailable, status)
+			assert.JSONEq(t, `{"result":"FAIL","msg":"Service Unavailable"}`, text)
+		})
+		others.Go(func() {
+			status, _ := deliver(forged)
+			assert.Equal(t, http.StatusForbidden, status)
+		})
+	}
+	others.Wait()
+	close(release)
+	first.Wait()
+	assert.EqualValues(t, 1, calls.Load())
+	levels := map[string]int{}
+	for _, line := range refusals(t, log) {
+		levels[line.Level+" "+line.Reason+" "+line.OrderNo]++
+	}
+	assert.Equal(t, map[string]int{
+		"INFO another delivery of it is being handled order1": deliveries,
+		"WARN it is not signed for this merchant ":            deliveries,
+	}, levels)
+
+	for range deliveries {
+		others.Go(func() {
+			status, text := deliver(good)
+			assert.Equal(t, http.StatusOK, status)
+			assert.Equal(t, accepted, text)
+		})
+	}
+	others.Wait()
+	assert.EqualValues(t, 1, calls.Load())
+}
+
+// What fn didn't finish, the next delivery does.
+func TestOnceAfterAFailure(t *testing.T) {
+	tests := map[string]func() error{
+		"an error":        func() error { return errors.New("the database is down") },
+		"context ended":   func() error { return context.Canceled },
+		"in progress":     func() error { return fmt.Errorf("another table: %w", ksher.ErrInProgress) },
+		"a panic":         func() error { panic("out of luck") },
+		"net/http's own":  func() error { panic(http.ErrAbortHandler) },
+		"a panic of nil":  func() error { panic(nil) },
+		"a refused query": func() error { return &ksher.Error{Operation: "order_refund", Code: ksher.CodeNotEnough} },
+	}
+	for name, fail := range tests {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			client := newClient(t, recording(paying(t)))
+			handler := ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error {
+				if calls++; calls <= 2 {
+					return fail()
+				}
+				return nil
+			})
+			for i := 1; i <= 4; i++ {
+				var w *httptest.ResponseRecorder
+				func() {
+					defer func() { recover() }()
+					w = post(handler, notified(t, testOrderNo))
+				}()
+				switch {
+				case i > 2:
+					assert.Equal(t, accepted, w.Body.String())
+				case strings.Contains(name, "panic") || strings.Contains(name, "net/http"):
+					assert.Nil(t, w, "the panic goes on to the server, which closes the connection")
+				case name == "in progress":
+					requireRefused(t, w, http.StatusServiceUnavailable)
+				default:
+					requireRefused(t, w, http.StatusInternalServerError)
+				}
+				assert.Equal(t, min(i, 3), calls)
+			}
+		})
+	}
+}
+
+// The server of net/http turns a panic into a connection without an answer.
+func TestPanicIsNotAcknowledged(t *testing.T) {
+	client := newClient(t, recording(paying(t)))
+	server := httptest.NewUnstartedServer(ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error { panic("out of luck") }))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.Start()
+	t.Cleanup(server.Close)
+	resp, err := server.Client().Post(server.URL, "text/plain", strings.NewReader(notified(t, testOrderNo)))
+	if err == nil {
+		resp.Body.Close()
+	}
+	require.ErrorIs(t, err, io.EOF)
+}
+
+func TestOrdersDoNotBlockEachOther(t *testing.T) {
+	client := newClient(t, recording(paying(t)))
+	entered, release := make(chan struct{}), make(chan struct{})
+	handler := ksher.NewWebhookHandler(client, func(_ context.Context, n *ksher.Notification) error {
+		if n.MchOrderNo == "slow" {
+			close(entered)
+			<-release
+		}
+		return nil
+	})
+	var slow sync.WaitGroup
+	slow.Go(func() { assert.Equal(t, accepted, post(handler, notified(t, "slow")).Body.String()) })
+	<-entered
+	for i := range 20 {
+		assert.Equal(t, accepted, post(handler, notified(t, fmt.Sprintf("order%d", i))).Body.String())
+	}
+	assert.Equal(t, 503, post(handler, notified(t, "slow")).Code)
+	close(release)
+	slow.Wait()
+}
+
+// What was delivered to one handler isn't called again by another that shares
+// the Deduper, unless it is of another merchant.
+func TestSharedDeduper(t *testing.T) {
+	shared := ksher.WithDeduper(&once.Memory{})
+	var calls []string
+	handler := func(appID string) http.Handler {
+		client := offlineClient(t, appID, recording(paying(t)), trustTestKey(t), shared)
+		return ksher.NewWebhookHandler(client, func(_ context.Context, n *ksher.Notification) error {
+			calls = append(calls, n.AppID+" "+n.MchOrderNo)
+			return nil
+		})
+	}
+	for _, appID := range []string{testAppID, "mch99999", testAppID, "mch1234"} {
+		body := signedAnswer(t, strings.Replace(notifiedNative, testAppID, appID, 1))
+		h := handler(appID)
+		assert.Equal(t, accepted, post(h, body).Body.String())
+		assert.Equal(t, accepted, post(h, body).Body.String())
+	}
+	assert.Equal(t, []string{"mch12345 order1", "mch99999 order1", "mch1234 order1"}, calls)
+}
+
+// deduper is one of a merchant's own.
+type deduper struct {
+	keys []string
+	once func(ctx context.Context, fn func(context.Context) error) error
+}
+
+func (d *deduper) Once(ctx context.Context, key string, fn func(context.Context) error) error {
+	d.keys = append(d.keys, key)
+	return d.once(ctx, fn)
+}
+
+func TestOwnDeduper(t *testing.T) {
+	type contextKey struct{}
+	run := func(ctx context.Context, fn func(context.Context) error) error {
+		return fn(context.WithValue(ctx, contextKey{}, "a transaction"))
+	}
+	down := errors.New("the database is down")
+	tests := []struct {
+		name   string
+		once   func(ctx context.Context, fn func(context.Context) error) error
+		fnErr  error
+		status int
+		called bool
+		level  string
+	}{
+		{"runs it", run, nil, 200, true, ""},
+		{"runs it, and it fails", run, errors.New("no stock"), 500, true, "WARN"},
+		{"says that it was done", func(context.Context, func(context.Context) error) error { return nil }, nil, 200, false, ""},
+		{"fails before", func(context.Context, func(context.Context) error) error { return down }, nil, 500, false, "WARN"},
+		{
+			"fails after, in the commit",
+			func(ctx context.Context, fn func(context.Context) error) error {
+				return errors.Join(run(ctx, fn), down)
+			}, nil, 500, true, "WARN",
+		},
+		{"is at it", func(context.Context, func(context.Context) error) error { return ksher.ErrInProgress }, nil, 503, false, "INFO"},
+		{
+			"is at it, in more words",
+			func(context.Context, func(context.Context) error) error {
+				return fmt.Errorf("row is locked: %w", ksher.ErrInProgress)
+			}, nil, 503, false, "INFO",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, log, called := &deduper{once: tt.once}, &logBuffer{}, false
+			client := newClient(t, recording(paying(t)), ksher.WithDeduper(d), ksher.WithLogger(log.logger(slog.LevelInfo)))
+			handler := ksher.NewWebhookHandler(client, func(ctx context.Context, _ *ksher.Notification) error {
+				called = true
+				assert.Equal(t, "a transaction", ctx.Value(contextKey{}))
+				return tt.fnErr
+			})
+			w := post(handler, notified(t, testOrderNo))
+			assert.Equal(t, tt.called, called)
+			if tt.status == http.StatusOK {
+				assert.Equal(t, accepted, w.Body.String())
+				assert.Empty(t, refusals(t, log))
+			} else {
+				requireRefused(t, w, tt.status)
+				lines := refusals(t, log)
+				require.Len(t, lines, 1)
+				assert.Equal(t, tt.level, lines[0].Level)
+				assert.Equal(t, testOrderNo, lines[0].OrderNo)
+				assert.NotEmpty(t, lines[0].Cause)
+			}
+			require.Len(t, d.keys, 1)
+			assert.Contains(t, d.keys[0], testAppID)
+			assert.Contains(t, d.keys[0], testOrderNo)
+			// It is asked each time, and may change its mind.
+			post(handler, notified(t, testOrderNo))
+			require.Len(t, d.keys, 2)
+			assert.Equal(t, d.keys[0], d.keys[1])
+		})
+	}
+}
+
+// Only what is proved may be remembered as handled, or else a forgery could
+// make the genuine notification look like a repetition.
+func TestForgeriesDoNotReachTheDeduper(t *testing.T) {
+	unpaid := answering(200, signedAnswer(t, strings.Replace(confirmedNative, "SUCCESS", "NOTPAY", 1)))
+	long, strong := strings.Repeat("9", 50_000), rsaKey(t, 4096)
+	tests := []struct {
+		name    string
+		gateway http.Handler
+		body    string
+		opts    []ksher.WebhookOption
+	}{
+		{"not signed", paying(t), `{"code":0,"data":` + notifiedNative + `}`, nil},
+		{"changed", paying(t), strings.Replace(notified(t, testOrderNo), "order1", "order2", 1), nil},
+		{"signed with another key", paying(t), withSign(notifiedNative, `"`+peerSign(t, rsaKey(t, 2048), notifiedNative)+`"`), nil},
+		{"of another merchant", paying(t), signedAnswer(t, strings.Replace(notifiedNative, testAppID, "mch99999", 1)), nil},
+		{"not JSON", paying(t), "paid!", nil},
+		{"not paid, says the gateway", unpaid, notified(t, testOrderNo), nil},
+		{"not known to the gateway", unknownOrder("ORDER_NOT_EXIST"), notified(t, testOrderNo), nil},
+		{"an outage", answering(502, ""), notified(t, testOrderNo), nil},
+		{"a number that can't be asked for", paying(t), notified(t, long), nil},
+		{
+			"a number that can't be asked for, trusted", paying(t),
+			withSign(strings.Replace(notifiedNative, testOrderNo, long, 1), `"`+peerSign(t, strong, strings.Replace(notifiedNative, testOrderNo, long, 1))+`"`),
+			[]ksher.WebhookOption{ksher.TrustStrongKey()},
+		},
+		{"not expected", paying(t), notified(t, testOrderNo), []ksher.WebhookOption{expecting(1, "THB", nil)}},
+		{"not known to the merchant", paying(t), notified(t, testOrderNo), []ksher.WebhookOption{expecting(0, "", errors.New("no such order"))}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := &deduper{once: func(context.Context, func(context.Context) error) error { return nil }}
+			client := newClient(t, recording(tt.gateway), ksher.WithDeduper(d),
+				ksher.WithVerifier(ksher.NewVerifier(&rsaKey(t, 1024).PublicKey, &strong.PublicKey)))
+			handler := ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error { return nil }, tt.opts...)
+			assert.NotEqual(t, http.StatusOK, post(handler, tt.body).Code)
+			assert.Empty(t, d.keys)
+		})
+	}
+}
+
+// A key has to be text of at most 300 bytes, whatever a number looks like.
+func TestKeysOfTheDeduper(t *testing.T) {
+	d := &deduper{once: func(context.Context, func(context.Context) error) error { return nil }}
+	appID := strings.Repeat("é", 32)
+	client := offlineClient(t, appID, recording(paying(t)), trustTestKey(t), ksher.WithDeduper(d))
+	handler := ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error { return nil })
+	numbers := []string{"a", "A", "a b", "ก", "\u00e9", "e\u0301", strings.Repeat("𝄞", 32)}
+	for _, no := range numbers {
+		data := strings.NewReplacer(testOrderNo, no, testAppID, appID).Replace(notifiedNative)
+		post(handler, signedAnswer(t, data))
+	}
+	seen := map[string]bool{}
+	for _, key := range d.keys {
+		seen[key] = true
+		assert.LessOrEqual(t, len(key), 300)
+	}
+	assert.Len(t, seen, len(numbers), "%q", d.keys)
+}
+
+// fn finished, and nobody was there any more to hear it.
+func TestClientHangsUp(t *testing.T) {
+	client := newClient(t, recording(paying(t)))
+	var calls atomic.Int64
+	hangUp := make(chan context.CancelFunc, 1)
+	ended := make(chan struct{})
+	handler := ksher.NewWebhookHandler(client, func(ctx context.Context, _ *ksher.Notification) error {
+		calls.Add(1)
+		(<-hangUp)()
+		<-ctx.Done()
+		return nil
+	})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+		close(ended)
+	}))
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	hangUp <- cancel
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, bytes.NewReader([]byte(notified(t, testOrderNo))))
+	require.NoError(t, err)
+	resp, err := server.Client().Do(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	require.ErrorIs(t, err, context.Canceled)
+	<-ended
+	assert.Equal(t, accepted, post(handler, notified(t, testOrderNo)).Body.String(), "the next one is told")
+	assert.EqualValues(t, 1, calls.Load())
+}
+
+// expecting is a merchant who expects that of every order.
+func expecting(total ksher.Amount, feeType string, err error) ksher.WebhookOption {
+	return ksher.WithExpected(func(context.Context, string) (ksher.Amount, string, error) { return total, feeType, err })
+}
+
+func TestWithExpected(t *testing.T) {
+	unknown := errors.New("no such order")
+	tests := []struct {
+		name    string
+		total   ksher.Amount
+		feeType string
+		err     error
+		status  int
+		reason  string
+		want    error
+	}{
+		{"the same", 100_00, "THB", nil, 200, "", nil},
+		{"a cent more", 100_01, "THB", nil, 409, "it is not what the merchant expects", ksher.ErrOtherOrder},
+		{"a cent less", 99_99, "THB", nil, 409, "it is not what the merchant expects", ksher.ErrOtherOrder},
+		{"nothing", 0, "", nil, 409, "it is not what the merchant expects", ksher.ErrOtherOrder},
+		{"the same with a minus", -100_00, "THB", nil, 409, "it is not what the merchant expects", ksher.ErrOtherOrder},
+		{"another currency", 100_00, "JPY", nil, 409, "it is not what the merchant expects", ksher.ErrOtherOrder},
+		{"small letters", 100_00, "thb", nil, 409, "it is not what the merchant expects", ksher.ErrOtherOrder},
+		{"no currency", 100_00, "", nil, 409, "it is not what the merchant expects", ksher.ErrOtherOrder},
+		{"an order that isn't known", 100_00, "THB", unknown, 500, "the merchant's lookup of the order failed", unknown},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			type contextKey struct{}
+			asked := 0
+			var m *merchant
+			m = newMerchant(t, paying(t), nil, ksher.WithExpected(func(ctx context.Context, no string) (ksher.Amount, string, error) {
+				asked++
+				assert.Equal(t, testOrderNo, no)
+				assert.Equal(t, "of the request", ctx.Value(contextKey{}))
+				assert.Equal(t, 1, m.gateway.count(), "it is confirmed first")
+				return tt.total, tt.feeType, tt.err
+			}))
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(notified(t, testOrderNo)))
+			w := httptest.NewRecorder()
+			m.handler.ServeHTTP(w, r.WithContext(context.WithValue(t.Context(), contextKey{}, "of the request")))
+			assert.Equal(t, 1, asked)
+			if tt.status == http.StatusOK {
+				assert.Equal(t, accepted, w.Body.String())
+				assert.EqualValues(t, 1, m.calls.Load())
+				return
+			}
+			requireRefused(t, w, tt.status)
+			assert.Zero(t, m.calls.Load(), "fn was called")
+			line := requireLogged(t, m, peerSign(t, rsaKey(t, 1024), notifiedNative))
+			assert.Equal(t, tt.reason, line.Reason)
+			assert.Equal(t, testOrderNo, line.OrderNo)
+			assert.Contains(t, line.Cause, tt.want.Error())
+		})
+	}
+}
+
+// The merchant's database isn't for anybody to ask.
+func TestExpectedOnlyOfWhatIsProved(t *testing.T) {
+	asked := 0
+	lookup := ksher.WithExpected(func(context.Context, string) (ksher.Amount, string, error) {
+		asked++
+		return 100_00, "THB", nil
+	})
+	m := newMerchant(t, unknownOrder("ORDER_NOT_EXIST"), nil, lookup)
+	assert.Equal(t, 503, post(m.handler, notified(t, testOrderNo)).Code)
+	assert.Equal(t, 403, post(m.handler, strings.Replace(notified(t, testOrderNo), "10000", "10001", 1)).Code)
+	assert.Equal(t, 400, post(m.handler, notifiedNative).Code)
+	assert.Zero(t, asked)
+}
+
+// An option that would check nothing must not let everything pass.
+func TestExpectedIsNil(t *testing.T) {
+	m := newMerchant(t, paying(t), nil, ksher.WithExpected(nil))
+	requireRefused(t, post(m.handler, notified(t, testOrderNo)), http.StatusInternalServerError)
+	assert.Zero(t, m.calls.Load())
+	assert.Contains(t, requireLogged(t, m, "").Cause, "WithExpected")
+}
+
+// With the amount left to the handler, fn sees only what is right, once.
+func TestExpectedAtTheGateway(t *testing.T) {
+	gw := kshertest.New(t)
+	prices := map[string]ksher.Amount{"A-1": 100_00, "A-2": 100_00}
+	var handled []string
+	shop := httptest.NewServer(ksher.NewWebhookHandler(gw.Client, func(_ context.Context, n *ksher.Notification) error {
+		handled = append(handled, n.MchOrderNo)
+		return nil
+	}, ksher.WithExpected(func(_ context.Context, no string) (ksher.Amount, string, error) { return prices[no], "THB", nil })))
+	t.Cleanup(shop.Close)
+	for no, total := range map[string]ksher.Amount{"A-1": 100_00, "A-2": 99_00} {
+		req := order(no)
+		req.TotalFee, req.MchNotifyURL = total, shop.URL
+		_, err := gw.Client.GatewayPay(t.Context(), req)
+		require.NoError(t, err)
+		require.NoError(t, gw.Pay(no, ""))
+	}
+	require.NoError(t, gw.Deliver(t.Context(), "A-1"))
+	require.ErrorIs(t, gw.Deliver(t.Context(), "A-2"), kshertest.ErrNotAccepted)
+	assert.Equal(t, []string{"A-1"}, handled)
+	prices["A-2"] = 99_00
+	require.NoError(t, gw.Deliver(t.Context(), "A-2"))
+	assert.Equal(t, []string{"A-1", "A-2"}, handled)
+}
