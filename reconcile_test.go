@@ -1,0 +1,747 @@
+package ksher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+// orderList is a merchant's list of open orders, sorted by their numbers.
+type orderList []ksher.OpenOrder
+
+func (l orderList) OpenOrders(_ context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
+	i, found := slices.BinarySearchFunc(l, after, func(o ksher.OpenOrder, no string) int { return strings.Compare(o.MchOrderNo, no) })
+	if found {
+		i++
+	}
+	return l[i:min(i+limit, len(l))], nil
+}
+
+type listFunc func(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error)
+
+func (f listFunc) OpenOrders(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
+	return f(ctx, after, limit)
+}
+
+// openOrders are n open orders of the gateway host.
+func openOrders(n int) orderList {
+	list := make(orderList, n)
+	for i := range list {
+		list[i] = ksher.OpenOrder{MchOrderNo: fmt.Sprintf("order%04d", i), Host: ksher.HostGateway, TotalFee: 100_00, FeeType: "THB"}
+	}
+	return list
+}
+
+// telling is a gateway host that says the same about every order.
+func telling(result ksher.Result, change ...func(*ksher.Order)) *inMemory {
+	return &inMemory{answer: func(r *http.Request, _ string, form url.Values) ([]byte, error) {
+		return tells(result, append(change, numbered(form.Get("mch_order_no")))...)(r)
+	}}
+}
+
+// till counts what a reconciler reports.
+type till struct {
+	mu    sync.Mutex
+	calls []string
+	// err is what its functions return, by the report, such as "paid order1".
+	err map[string]error
+}
+
+func (m *till) note(what string, n *ksher.Notification) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls = append(m.calls, what+" "+n.MchOrderNo)
+	return m.err[what+" "+n.MchOrderNo]
+}
+
+func (m *till) paid(_ context.Context, n *ksher.Notification) error { return m.note("paid", n) }
+
+func (m *till) ended(_ context.Context, n *ksher.Notification) error {
+	return m.note(strings.ToLower("ended "+string(n.Result)), n)
+}
+
+func (m *till) all() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.calls)
+}
+
+// reconciler has a rate that needs no waiting.
+func (m *till) reconciler(client *ksher.Client, orders ksher.OpenOrders) *ksher.Reconciler {
+	return &ksher.Reconciler{Client: client, Orders: orders, Paid: m.paid, Ended: m.ended, Rate: 1000}
+}
+
+func pass(tb testing.TB, r *ksher.Reconciler) ksher.Reconciliation {
+	tb.Helper()
+	sum, err := r.Pass(tb.Context())
+	require.NoError(tb, err)
+	return sum
+}
+
+func TestReconcilerPages(t *testing.T) {
+	for _, n := range []int{0, 1, 99, 100, 101, 200, 250} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hosts, list := telling(ksher.ResultNotSure), openOrders(n)
+				var after []string
+				counted := listFunc(func(ctx context.Context, no string, limit int) ([]ksher.OpenOrder, error) {
+					require.Equal(t, 100, limit)
+					after = append(after, no)
+					return list.OpenOrders(ctx, no, limit)
+				})
+				sum := pass(t, (&till{}).reconciler(hosts.client(t), counted))
+				require.Equal(t, ksher.Reconciliation{Asked: n, Open: n}, sum)
+				var asked []string
+				for _, q := range hosts.questions("") {
+					asked = append(asked, q.form.Get("mch_order_no"))
+				}
+				require.Len(t, asked, n)
+				for i, o := range list {
+					require.Equal(t, o.MchOrderNo, asked[i])
+				}
+				want := []string{""}
+				for i := 99; i < n; i += 100 {
+					want = append(want, list[i].MchOrderNo)
+				}
+				if n%100 != 0 {
+					want = append(want, list[n-1].MchOrderNo)
+				}
+				require.Equal(t, want, after)
+			})
+		})
+	}
+}
+
+func TestReconcilerOfAListThatNeverEnds(t *testing.T) {
+	list := openOrders(150)
+	source := rand.New(rand.NewPCG(1, 2))
+	tests := []struct {
+		name string
+		list listFunc
+	}{
+		{"it ignores the number", func(_ context.Context, _ string, limit int) ([]ksher.OpenOrder, error) {
+			return list[:limit], nil
+		}},
+		{"it ignores the number and the limit", func(context.Context, string, int) ([]ksher.OpenOrder, error) {
+			return list, nil
+		}},
+		{"it includes the number", func(_ context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
+			i := slices.IndexFunc(list, func(o ksher.OpenOrder) bool { return o.MchOrderNo >= after })
+			return list[i:min(i+limit, len(list))], nil
+		}},
+		{"it goes round", func(_ context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
+			if after == "" || after == list[149].MchOrderNo {
+				return list[:100], nil
+			}
+			return list[100:], nil
+		}},
+		{"it is shuffled each time", func(_ context.Context, _ string, limit int) ([]ksher.OpenOrder, error) {
+			page := slices.Clone(list[:10])
+			source.Shuffle(len(page), func(i, j int) { page[i], page[j] = page[j], page[i] })
+			return page, nil
+		}},
+		{"its orders have no numbers", func(context.Context, string, int) ([]ksher.OpenOrder, error) {
+			return make([]ksher.OpenOrder, 3), nil
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, err := (&till{}).reconciler(telling(ksher.ResultNotSure).client(t), tt.list).Pass(t.Context())
+				require.ErrorContains(t, err, "never end")
+			})
+		})
+	}
+}
+
+func TestReconcilerRate(t *testing.T) {
+	tests := []struct {
+		rate float64
+		// interval is the time between two orders.
+		interval time.Duration
+		// slow is how long an answer takes.
+		slow time.Duration
+	}{
+		{0, 500 * time.Millisecond, 0},
+		{2, 500 * time.Millisecond, 0},
+		{2, 500 * time.Millisecond, 400 * time.Millisecond},
+		{10, 100 * time.Millisecond, 0},
+		{0.001, 1000 * time.Second, 0},
+		{1000, time.Millisecond, 0},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.rate, tt.slow), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hosts := telling(ksher.ResultNotSure)
+				told := hosts.answer
+				hosts.answer = func(r *http.Request, op string, form url.Values) ([]byte, error) {
+					time.Sleep(tt.slow)
+					return told(r, op, form)
+				}
+				r := (&till{}).reconciler(hosts.client(t), openOrders(120))
+				r.Rate = tt.rate
+				start := time.Now()
+				pass(t, r)
+				asked := hosts.questions("")
+				require.Equal(t, start, asked[0].at, "the first order waited")
+				for _, pause := range pauses(asked) {
+					require.Equal(t, tt.interval, pause)
+				}
+			})
+		})
+	}
+}
+
+// Answers that take longer than the interval aren't made up for by a burst.
+func TestReconcilerDoesNotCatchUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := telling(ksher.ResultNotSure)
+		told := hosts.answer
+		hosts.answer = func(r *http.Request, op string, form url.Values) ([]byte, error) {
+			if len(hosts.questions("")) == 1 {
+				time.Sleep(20 * time.Second)
+			}
+			return told(r, op, form)
+		}
+		r := (&till{}).reconciler(hosts.client(t), openOrders(20))
+		r.Rate = 1
+		pass(t, r)
+		all := pauses(hosts.questions(""))
+		for _, pause := range all[2:] {
+			require.Equal(t, time.Second, pause)
+		}
+	})
+}
+
+func TestReconcilerReports(t *testing.T) {
+	past, future := -time.Hour, time.Hour
+	unknown := denies(ksher.CodeOrderNotExist)
+	tests := []struct {
+		name    string
+		reply   reply
+		expires time.Duration
+		host    ksher.Host
+		calls   []string
+		sum     ksher.Reconciliation
+		logged  string
+	}{
+		{name: "paid", reply: tells(ksher.ResultSuccess), calls: []string{"paid order1"}, sum: ksher.Reconciliation{Paid: 1}},
+		{name: "paid, and expired", reply: tells(ksher.ResultSuccess), expires: past, calls: []string{"paid order1"}, sum: ksher.Reconciliation{Paid: 1}},
+		{name: "closed", reply: tells(ksher.ResultClosed), calls: []string{"ended closed order1"}, sum: ksher.Reconciliation{Ended: 1}},
+		{name: "failed", reply: tells(ksher.ResultPayError), calls: []string{"ended payerror order1"}, sum: ksher.Reconciliation{Ended: 1}},
+		{name: "refunded", reply: tells(ksher.ResultRefund), calls: []string{"ended refund order1"}, sum: ksher.Reconciliation{Ended: 1}},
+		{name: "not paid", reply: tells(ksher.ResultNotPay), sum: ksher.Reconciliation{Open: 1}},
+		{name: "not paid, and expired", reply: tells(ksher.ResultNotPay), expires: past, sum: ksher.Reconciliation{Open: 1}},
+		{name: "not sure", reply: tells(ksher.ResultNotSure), sum: ksher.Reconciliation{Open: 1}},
+		{name: "something new", reply: tells("SOMETHING_NEW"), sum: ksher.Reconciliation{Open: 1}},
+		{name: "no result", reply: tells(""), expires: past, sum: ksher.Reconciliation{Open: 1}},
+
+		{name: "unknown", reply: unknown, sum: ksher.Reconciliation{Failed: 1}, logged: "ORDER_NOT_EXIST"},
+		{name: "unknown before its time is over", reply: unknown, expires: future, sum: ksher.Reconciliation{Failed: 1}, logged: "ORDER_NOT_EXIST"},
+		{name: "unknown after its time is over", reply: unknown, expires: past, calls: []string{"ended  order1"}, sum: ksher.Reconciliation{Ended: 1}},
+		{name: "unknown to any host after its time is over", reply: unknown, expires: past, host: "any", calls: []string{"ended  order1"}, sum: ksher.Reconciliation{Ended: 1}},
+
+		{name: "another amount", reply: tells(ksher.ResultSuccess, over(100_01)), sum: ksher.Reconciliation{Failed: 1}, logged: "100.01"},
+		{name: "another currency", reply: tells(ksher.ResultSuccess, inCurrency("JPY")), sum: ksher.Reconciliation{Failed: 1}, logged: "JPY"},
+		{name: "another order", reply: tells(ksher.ResultSuccess, numbered("order2")), sum: ksher.Reconciliation{Failed: 1}, logged: "order2"},
+		{name: "an answer about no order", reply: tells(ksher.ResultClosed, numbered("")), expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: "not reconciled"},
+		{name: "a dead line", reply: breaks, expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: "the line is dead"},
+		{name: "garbage", reply: says("<html>"), expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: "JSON"},
+		{name: "out of order", reply: denies(ksher.CodeSystemError), expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: "SYSTEMERROR"},
+		{name: "refused", reply: denies(ksher.CodeNoAuth), expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: string(ksher.CodeNoAuth)},
+		{name: "no such host", reply: unknown, expires: past, host: "native", sum: ksher.Reconciliation{Failed: 1}, logged: "native"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m, log := &till{}, &logBuffer{}
+			hosts := answersOf(map[string]reply{"gateway_order_query": tt.reply, "order_query": unknown})
+			order := openOrder(ksher.HostGateway)
+			switch tt.host {
+			case "":
+			case "any":
+				order.Host = ksher.HostAny
+			default:
+				order.Host = tt.host
+			}
+			if tt.expires != 0 {
+				order.Expires = time.Now().Add(tt.expires)
+			}
+			r := m.reconciler(hosts.client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), orderList{order})
+			tt.sum.Asked = 1
+			for range 3 {
+				require.Equal(t, tt.sum, pass(t, r))
+			}
+			require.Equal(t, tt.calls, m.all())
+			require.Equal(t, tt.logged != "", strings.Contains(log.text(), "not reconciled"))
+			require.Contains(t, log.text(), tt.logged)
+			if tt.logged != "" {
+				require.Contains(t, log.text(), `"order_no":"order1"`)
+			}
+
+			// Without Ended the numbers are the same.
+			m = &till{}
+			r = m.reconciler(hosts.client(t), orderList{order})
+			r.Ended = nil
+			require.Equal(t, tt.sum, pass(t, r))
+		})
+	}
+}
+
+// A host that is out of order isn't one that doesn't know the order.
+func TestReconcilerAsksBothHosts(t *testing.T) {
+	unknown := denies(ksher.CodeOrderNotExist)
+	for _, trouble := range []reply{breaks, denies(ksher.CodeSystemError), denies("TEAPOT"), denies(ksher.CodeNoAuth), says("")} {
+		for _, replies := range []map[string]reply{
+			{"gateway_order_query": unknown, "order_query": trouble},
+			{"gateway_order_query": trouble, "order_query": unknown},
+		} {
+			m, order := &till{}, openOrder(ksher.HostAny)
+			order.Expires = time.Now().Add(-time.Hour)
+			sum := pass(t, m.reconciler(answersOf(replies).client(t), orderList{order}))
+			require.Equal(t, ksher.Reconciliation{Asked: 1, Failed: 1}, sum)
+			require.Empty(t, m.all())
+		}
+	}
+	m := &till{}
+	hosts := answersOf(map[string]reply{"gateway_order_query": unknown, "order_query": tells(ksher.ResultSuccess)})
+	require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, pass(t, m.reconciler(hosts.client(t), orderList{openOrder(ksher.HostAny)})))
+}
+
+// What the merchant's function gets is the gateway's answer.
+func TestReconcilerPasses(t *testing.T) {
+	hosts := telling(ksher.ResultSuccess, func(o *ksher.Order) { o.Attach = "table 4" })
+	client := hosts.client(t)
+	type key string
+	ctx := context.WithValue(t.Context(), key("who"), "cron")
+	ran := 0
+	r := &ksher.Reconciler{Client: client, Orders: openOrders(1), Rate: 1000, Paid: func(ctx context.Context, n *ksher.Notification) error {
+		ran++
+		require.Equal(t, "cron", ctx.Value(key("who")))
+		require.Equal(t, "table 4", n.Attach)
+		require.NotEmpty(t, n.Data)
+		return n.CheckPaid("order0000", 100_00, "THB")
+	}}
+	_, err := r.Pass(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, ran)
+}
+
+func TestReconcilerTriesAgain(t *testing.T) {
+	for _, tt := range []struct {
+		result ksher.Result
+		report string
+		done   ksher.Reconciliation
+	}{
+		{ksher.ResultSuccess, "paid order0000", ksher.Reconciliation{Asked: 1, Paid: 1}},
+		{ksher.ResultClosed, "ended closed order0000", ksher.Reconciliation{Asked: 1, Ended: 1}},
+	} {
+		m, log := &till{err: map[string]error{tt.report: errors.New("the database is away")}}, &logBuffer{}
+		r := m.reconciler(telling(tt.result).client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), openOrders(1))
+		failed := ksher.Reconciliation{Asked: 1, Failed: 1}
+		require.Equal(t, failed, pass(t, r))
+		require.Equal(t, failed, pass(t, r))
+		require.Contains(t, log.text(), "the database is away")
+		m.err = nil
+		require.Equal(t, tt.done, pass(t, r))
+		require.Equal(t, tt.done, pass(t, r))
+		require.Equal(t, []string{tt.report, tt.report, tt.report}, m.all())
+	}
+}
+
+// One order's trouble is no other's.
+func TestReconcilerCounts(t *testing.T) {
+	list := openOrders(6)
+	list[5].Expires = time.Now().Add(-time.Minute)
+	replies := map[string]reply{
+		"order0000": tells(ksher.ResultSuccess, numbered("order0000")),
+		"order0001": breaks,
+		"order0002": tells(ksher.ResultClosed, numbered("order0002")),
+		"order0003": tells(ksher.ResultNotSure, numbered("order0003")),
+		"order0004": tells(ksher.ResultSuccess, numbered("order0004")),
+		"order0005": denies(ksher.CodeOrderNotExist),
+	}
+	hosts := &inMemory{answer: func(r *http.Request, _ string, form url.Values) ([]byte, error) {
+		return replies[form.Get("mch_order_no")](r)
+	}}
+	m := &till{err: map[string]error{"paid order0004": errors.New("no stock")}}
+	sum := pass(t, m.reconciler(hosts.client(t), list))
+	require.Equal(t, ksher.Reconciliation{Asked: 6, Paid: 1, Ended: 2, Open: 1, Failed: 2}, sum)
+	require.Equal(t, []string{"paid order0000", "ended closed order0002", "paid order0004", "ended  order0005"}, m.all())
+}
+
+func TestReconcilerList(t *testing.T) {
+	away := errors.New("the database is away")
+	for _, failing := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			r := (&till{}).reconciler(telling(ksher.ResultNotSure).client(t), listFunc(func(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
+				if calls++; calls == failing {
+					return nil, away
+				}
+				return openOrders(150).OpenOrders(ctx, after, limit)
+			}))
+			sum, err := r.Pass(t.Context())
+			require.ErrorIs(t, err, away)
+			require.Equal(t, 100*(failing-1), sum.Asked)
+		})
+	}
+}
+
+func TestReconcilerContext(t *testing.T) {
+	tests := []struct {
+		name string
+		ends time.Duration
+		// asked is how many orders were asked about then.
+		asked, failed int
+		slow          time.Duration
+	}{
+		{"before", 0, 0, 0, 0},
+		{"between two orders", 2200 * time.Millisecond, 5, 0, 0},
+		{"in a query", 2200 * time.Millisecond, 5, 1, 400 * time.Millisecond},
+		{"in the last query", 4600 * time.Millisecond, 10, 1, 400 * time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hosts := telling(ksher.ResultNotSure)
+				told := hosts.answer
+				hosts.answer = func(r *http.Request, op string, form url.Values) ([]byte, error) {
+					select {
+					case <-time.After(tt.slow):
+					case <-r.Context().Done():
+						return nil, r.Context().Err()
+					}
+					return told(r, op, form)
+				}
+				r := (&till{}).reconciler(hosts.client(t), openOrders(10))
+				r.Rate = 2
+				ctx, cancel := context.WithTimeout(t.Context(), tt.ends)
+				defer cancel()
+				sum, err := r.Pass(ctx)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, tt.asked, sum.Asked)
+				require.Equal(t, tt.failed, sum.Failed)
+			})
+		})
+	}
+}
+
+func TestReconcilerRun(t *testing.T) {
+	for _, every := range []time.Duration{0, time.Minute, time.Hour, -time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			log, away := &logBuffer{}, errors.New("the database is away")
+			var at []time.Time
+			list := listFunc(func(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
+				if after != "" {
+					return nil, nil
+				}
+				if at = append(at, time.Now()); len(at)%2 == 0 {
+					return nil, away
+				}
+				return openOrders(3), nil
+			})
+			hosts, m := telling(ksher.ResultSuccess), &till{}
+			r := m.reconciler(hosts.client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), list)
+			r.Every, r.Rate = every, 1
+			want := every
+			if every <= 0 {
+				want = time.Minute
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*want)
+			defer cancel()
+			start := time.Now()
+			require.ErrorIs(t, r.Run(ctx), context.DeadlineExceeded)
+			require.Equal(t, 10*want, time.Since(start))
+			require.Equal(t, start, at[0])
+			require.GreaterOrEqual(t, len(at), 9)
+			for i := range at[1:] {
+				// A pass over three orders takes two seconds, one without any none.
+				pause := want
+				if i%2 == 0 {
+					pause += 2 * time.Second
+				}
+				require.Equal(t, pause, at[i+1].Sub(at[i]))
+			}
+			require.Equal(t, []string{"paid order0000", "paid order0001", "paid order0002"}, m.all())
+			require.Contains(t, log.text(), `"level":"ERROR","msg":"ksher reconciliation"`)
+			require.Contains(t, log.text(), "the database is away")
+			require.Contains(t, log.text(), `"asked":3,"paid":3,"ended":0,"open":0,"failed":0`)
+		})
+	}
+}
+
+func TestReconcilerRunEndsInAPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := (&till{}).reconciler(telling(ksher.ResultNotSure).client(t), openOrders(100))
+		r.Rate = 1
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Second, cancel)
+		start := time.Now()
+		require.Equal(t, context.Canceled, r.Run(ctx))
+		require.Equal(t, 10*time.Second, time.Since(start))
+	})
+}
+
+func TestReconcilerRefuses(t *testing.T) {
+	hosts := telling(ksher.ResultSuccess)
+	client, m := hosts.client(t), &till{}
+	good := func(change func(*ksher.Reconciler)) *ksher.Reconciler {
+		r := m.reconciler(client, openOrders(1))
+		change(r)
+		return r
+	}
+	tests := []struct {
+		name string
+		r    *ksher.Reconciler
+	}{
+		{"nil", nil},
+		{"nothing", &ksher.Reconciler{}},
+		{"no client", good(func(r *ksher.Reconciler) { r.Client = nil })},
+		{"a client of its own making", good(func(r *ksher.Reconciler) { r.Client = &ksher.Client{} })},
+		{"no list", good(func(r *ksher.Reconciler) { r.Orders = nil })},
+		{"a nil list", good(func(r *ksher.Reconciler) { r.Orders = (*orderList)(nil) })},
+		{"no Paid", good(func(r *ksher.Reconciler) { r.Paid = nil })},
+		{"a negative rate", good(func(r *ksher.Reconciler) { r.Rate = -1 })},
+		{"a rate too low", good(func(r *ksher.Reconciler) { r.Rate = 0.0009 })},
+		{"a rate too high", good(func(r *ksher.Reconciler) { r.Rate = 1000.1 })},
+		{"a rate that is no number", good(func(r *ksher.Reconciler) { r.Rate = math.NaN() })},
+		{"a rate without end", good(func(r *ksher.Reconciler) { r.Rate = math.Inf(1) })},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			sum, err := tt.r.Pass(t.Context())
+			require.ErrorContains(t, err, "ksher: Reconciler: ")
+			require.Zero(t, sum)
+			require.ErrorContains(t, tt.r.Run(t.Context()), "ksher: Reconciler: ")
+		})
+	}
+	t.Run("no context", func(t *testing.T) {
+		r := good(func(*ksher.Reconciler) {})
+		var none context.Context
+		_, err := r.Pass(none)
+		require.ErrorContains(t, err, "context")
+		require.ErrorContains(t, r.Run(none), "context")
+	})
+	require.Empty(t, hosts.questions(""))
+	require.Empty(t, m.all())
+}
+
+// shop is a merchant with a local gateway: a handler of notifications that can
+// be down, and a list of open orders.
+type shop struct {
+	gw     *kshertest.Gateway
+	client *ksher.Client
+	till   *till
+	url    string
+	down   atomic.Bool
+	orders orderList
+}
+
+func newShop(t *testing.T, opts ...ksher.Option) *shop {
+	s := &shop{gw: kshertest.New(t), till: &till{}}
+	var err error
+	s.client, err = s.gw.NewClient(append([]ksher.Option{ksher.WithRetry(3, 0)}, opts...)...)
+	require.NoError(t, err)
+	handler := ksher.NewWebhookHandler(s.client, s.till.paid)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.down.Load() {
+			http.Error(w, "down", http.StatusServiceUnavailable)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	s.url = server.URL
+	return s
+}
+
+// create makes an order at both hosts in turn.
+func (s *shop) create(t *testing.T, no string, host ksher.Host) {
+	open := ksher.OpenOrder{MchOrderNo: no, Host: host, TotalFee: 100_00, FeeType: "THB"}
+	var err error
+	if host == ksher.HostMerchant {
+		req := goodNativePay()
+		req.MchOrderNo, req.NotifyURL, req.Channel = no, s.url, ksher.ChannelPromptPay
+		_, err = s.client.NativePay(t.Context(), req)
+	} else {
+		req := goodGatewayPay()
+		req.MchOrderNo, req.MchNotifyURL = no, s.url
+		_, err = s.client.GatewayPay(t.Context(), req)
+	}
+	require.NoError(t, err)
+	s.orders = append(s.orders, open)
+}
+
+func (s *shop) pass(t *testing.T) ksher.Reconciliation {
+	t.Helper()
+	return pass(t, s.till.reconciler(s.client, s.orders))
+}
+
+// The three payments that a handler of notifications never hears of.
+func TestReconcilerFindsPayments(t *testing.T) {
+	for _, host := range []ksher.Host{ksher.HostGateway, ksher.HostMerchant, ksher.HostAny} {
+		t.Run("after two hours of watching "+string(host), func(t *testing.T) {
+			s := newShop(t)
+			s.create(t, "order1", host)
+			require.Equal(t, ksher.Reconciliation{Asked: 1, Open: 1}, s.pass(t))
+			s.gw.Advance(2*time.Hour + time.Second)
+			require.NoError(t, s.gw.Pay("order1", ksher.ChannelPromptPay))
+			s.gw.Advance(30 * time.Hour)
+			require.ErrorIs(t, s.gw.Deliver(t.Context(), "order1"), kshertest.ErrNoNotification)
+			require.Empty(t, s.till.all())
+			for range 2 {
+				require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, s.pass(t))
+				require.Equal(t, []string{"paid order1"}, s.till.all())
+			}
+		})
+		t.Run("while the merchant was down "+string(host), func(t *testing.T) {
+			s := newShop(t)
+			s.create(t, "order1", host)
+			s.down.Store(true)
+			require.NoError(t, s.gw.Pay("order1", ksher.ChannelPromptPay))
+			s.gw.Advance(30 * time.Hour)
+			o, err := s.gw.Order("order1")
+			require.NoError(t, err)
+			require.Len(t, o.Deliveries, 13)
+			s.down.Store(false)
+			s.gw.Advance(30 * time.Hour)
+			require.Empty(t, s.till.all())
+			require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, s.pass(t))
+			require.Equal(t, []string{"paid order1"}, s.till.all())
+		})
+	}
+	t.Run("cancelled, and paid all the same", func(t *testing.T) {
+		s := newShop(t)
+		s.create(t, "order1", ksher.HostGateway)
+		_, err := s.client.CancelOrder(t.Context(), &ksher.CancelOrderRequest{MchOrderNo: "order1"})
+		require.NoError(t, err)
+		require.Equal(t, ksher.Reconciliation{Asked: 1, Ended: 1}, s.pass(t))
+		require.Equal(t, ksher.Reconciliation{Asked: 1, Ended: 1}, s.pass(t))
+		require.NoError(t, s.gw.Pay("order1", ksher.ChannelPromptPay))
+		require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, s.pass(t))
+		require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, s.pass(t))
+		require.NoError(t, s.gw.Deliver(t.Context(), "order1"))
+		require.Equal(t, []string{"ended closed order1", "paid order1"}, s.till.all())
+	})
+}
+
+// Each payment is reported once, whoever hears of it first.
+func TestReconcilerAndHandler(t *testing.T) {
+	for _, first := range []string{"the handler", "the reconciler", "both"} {
+		t.Run(first, func(t *testing.T) {
+			s := newShop(t)
+			var want []string
+			for i := range 8 {
+				s.create(t, fmt.Sprint("order", i), []ksher.Host{ksher.HostGateway, ksher.HostMerchant}[i%2])
+				require.NoError(t, s.gw.Pay(fmt.Sprint("order", i), ksher.ChannelPromptPay))
+				want = append(want, fmt.Sprint("paid order", i))
+			}
+			deliver := func() {
+				for i := range 8 {
+					// A delivery that meets the reconciler at work has to come back.
+					if err := s.gw.Deliver(t.Context(), fmt.Sprint("order", i)); err != nil {
+						assert.ErrorIs(t, err, kshertest.ErrNotAccepted)
+					}
+				}
+			}
+			switch first {
+			case "the handler":
+				deliver()
+				s.pass(t)
+			case "the reconciler":
+				s.pass(t)
+				deliver()
+			case "both":
+				var running sync.WaitGroup
+				for range 3 {
+					running.Go(deliver)
+				}
+				s.pass(t)
+				running.Wait()
+			}
+			require.Equal(t, ksher.Reconciliation{Asked: 8, Paid: 8}, s.pass(t))
+			deliver()
+			got := s.till.all()
+			slices.Sort(got)
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+// Two reconcilers, as on two servers that share a Deduper.
+func TestTwoReconcilers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hosts := telling(ksher.ResultSuccess)
+		one := hosts.client(t)
+		m, list := &till{}, openOrders(50)
+		slow := func(ctx context.Context, n *ksher.Notification) error {
+			time.Sleep(time.Second)
+			return m.paid(ctx, n)
+		}
+		sums := make([]ksher.Reconciliation, 2)
+		var running sync.WaitGroup
+		for i := range sums {
+			running.Go(func() {
+				r := m.reconciler(one, list)
+				r.Paid = slow
+				var err error
+				sums[i], err = r.Pass(t.Context())
+				assert.NoError(t, err)
+			})
+		}
+		running.Wait()
+		got := m.all()
+		slices.Sort(got)
+		require.Len(t, got, 50)
+		require.Equal(t, got, slices.Compact(slices.Clone(got)))
+		for _, sum := range sums {
+			require.Equal(t, 50, sum.Asked)
+			require.Equal(t, 50, sum.Paid+sum.Open)
+		}
+		require.Positive(t, sums[0].Open+sums[1].Open, "they never met")
+		require.Equal(t, ksher.Reconciliation{Asked: 50, Paid: 50}, pass(t, m.reconciler(one, list)))
+		require.Len(t, m.all(), 50)
+	})
+}
+
+// Two clients share what WithDeduper gives them.
+func TestReconcilersShareADeduper(t *testing.T) {
+	keys := &keyed{done: map[string]bool{}}
+	m, hosts := &till{}, telling(ksher.ResultSuccess)
+	for range 2 {
+		client := hosts.client(t, ksher.WithDeduper(keys))
+		require.Equal(t, ksher.Reconciliation{Asked: 3, Paid: 3}, pass(t, m.reconciler(client, openOrders(3))))
+	}
+	require.Equal(t, []string{"paid order0000", "paid order0001", "paid order0002"}, m.all())
+}
+
+// keyed is a Deduper for one call at a time.
+type keyed struct{ done map[string]bool }
+
+func (k *keyed) Once(ctx context.Context, key string, fn func(context.Context) error) error {
+	if k.done[key] {
+		return nil
+	}
+	err := fn(ctx)
+	k.done[key] = err == nil
+	return err
+}
