@@ -25,11 +25,17 @@
 //
 // # Knowing that you were paid
 //
-// The buyer's return to your redirect page proves nothing. Two things do: a
-// query that you make yourself, and [Order.CheckPaid] on its answer, which
-// compares number, amount and currency with what you expect. Let
-// [NewWebhookHandler] receive Ksher's notifications: it checks the signature,
-// makes the query, and only then calls your function.
+// The buyer's return to your redirect page proves nothing. The gateway's answer
+// does, if it is about the order, the amount and the currency that you expect,
+// which [Order.CheckPaid] compares. There are three ways to it, and they go
+// together:
+//
+//   - [NewWebhookHandler] receives Ksher's notifications. It checks the
+//     signature, asks the gateway, and only then calls your function, once for
+//     each payment.
+//   - [Client.WaitForPayment] asks until an order is paid or over, as a kiosk
+//     does.
+//   - A [Reconciler] asks about the orders that never heard.
 //
 // # Refunds
 //
@@ -44,8 +50,8 @@
 // Whatever the documentation rules out is a [*ValidationError] before anything
 // is sent. Anything else that goes wrong with a call is an [*Error]. After a
 // request that moves money, look for [ErrOutcomeUnknown] first: it means that
-// the request may have been carried out, and that the order has to be queried
-// before anything else. [Code.Info] explains Ksher's error codes.
+// the request may have been carried out. [Client.Resolve] finds out. [Code.Info]
+// explains Ksher's error codes.
 //
 // # Money
 //
