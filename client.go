@@ -425,13 +425,13 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 		invalid.Fields = []FieldError{{"request", err.Error()}}
 		return nil, invalid
 	}
-	form.Set("appid", c.appID)
-	form.Set("nonce_str", nonce())
-	form.Set("time_stamp", c.now().In(c.location).Format("20060102150405"))
 	check := &checker{}
 	req.check(check)
 	check.extra(req.extra(), form)
-	params := wire.SortParams(form)
+	params := wire.SortParams(form,
+		wire.Param{Name: "appid", Value: c.appID},
+		wire.Param{Name: "nonce_str", Value: nonce()},
+		wire.Param{Name: "time_stamp", Value: c.now().In(c.location).Format("20060102150405")})
 	check.utf8(params)
 	if invalid.Fields = check.problems; len(invalid.Fields) > 0 {
 		return nil, invalid

@@ -105,13 +105,13 @@ func (c *checker) channel(field string, value Channel) {
 }
 
 // extra adds the unmodelled parameters to the form, which has the modelled ones
-// already.
+// already, all but those that every request carries.
 func (c *checker) extra(extra Extra, form url.Values) {
 	for name, value := range extra {
 		switch {
 		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
 			c.problem("Extra", "has %q, which is not a parameter's name", clipText(name))
-		case name == "sign" || form.Has(name):
+		case form.Has(name), name == "appid", name == "nonce_str", name == "time_stamp", name == "sign":
 			c.problem(name, "is in Extra, but set already by the request itself")
 		default:
 			form.Set(name, value)

@@ -9,11 +9,12 @@ import (
 // Param is one parameter of a request.
 type Param struct{ Name, Value string }
 
-// SortParams puts the parameters of a form in the order in which they are
-// signed. No parameter may occur twice or have an equals sign in its name.
-func SortParams(form url.Values) []Param {
+// SortParams puts the parameters of a form, and more beside it, in the order in
+// which they are signed. No parameter may occur twice or have an equals sign in
+// its name.
+func SortParams(form url.Values, more ...Param) []Param {
 	// One more, for the signature.
-	params := make([]Param, 0, len(form)+1)
+	params := append(make([]Param, 0, len(form)+len(more)+1), more...)
 	for name, values := range form {
 		if len(values) > 0 {
 			params = append(params, Param{name, values[0]})

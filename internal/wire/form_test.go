@@ -43,6 +43,8 @@ func TestParamsSignText(t *testing.T) {
 func TestSortParams(t *testing.T) {
 	form := url.Values{"a1": {"1"}, "a": {"2"}, "sign": {"3"}, "B": {""}}
 	assert.Equal(t, []wire.Param{{"B", ""}, {"a1", "1"}, {"a", "2"}, {"sign", "3"}}, wire.SortParams(form))
+	assert.Equal(t, []wire.Param{{"A", "4"}, {"B", ""}, {"a1", "1"}, {"a", "2"}, {"b", "5"}, {"sign", "3"}},
+		wire.SortParams(form, wire.Param{Name: "b", Value: "5"}, wire.Param{Name: "A", Value: "4"}))
 	assert.Empty(t, wire.SortParams(nil))
 }
 
