@@ -28,16 +28,45 @@ const timeLayout = time.DateTime
 func Decode(members []Member, dst any, loc *time.Location) error {
 	v := reflect.ValueOf(dst).Elem()
 	index := fieldsOf(v.Type())
+	d := decoder{loc: loc}
+	short := 0
+	for i := range members {
+		if n := len(members[i].Value.Raw); n <= maxShort {
+			short += n
+		}
+	}
+	// Members without a field may be many.
+	d.short.Grow(min(short, 1<<10))
 	for i := range members {
 		f, ok := index[string(members[i].Name)]
 		if !ok {
 			continue
 		}
-		if err := decodeValue(members[i].Value, v.FieldByIndex(f.path), loc); err != nil && !f.loose {
+		if err := d.value(members[i].Value, v.FieldByIndex(f.path)); err != nil && !f.loose {
 			return fmt.Errorf("%s: %w", members[i].Name, err)
 		}
 	}
 	return nil
+}
+
+// maxShort is up to how many bytes texts share memory.
+const maxShort = 128
+
+type decoder struct {
+	loc *time.Location
+	// short holds the short texts of a struct, for a single allocation. A long
+	// one stays by itself: whoever keeps an order's number isn't to keep a
+	// picture with it.
+	short strings.Builder
+}
+
+func (d *decoder) keep(text []byte) string {
+	if len(text) > maxShort {
+		return string(text)
+	}
+	start := d.short.Len()
+	d.short.Write(text)
+	return d.short.String()[start:]
 }
 
 // field is where the value of a member goes.
@@ -84,25 +113,22 @@ var (
 	rawType  = reflect.TypeFor[json.RawMessage]()
 )
 
-func decodeValue(src Value, dst reflect.Value, loc *time.Location) error {
+func (d *decoder) value(src Value, dst reflect.Value) error {
+	var text []byte
+	if src.Kind != Null {
+		text = src.Text()
+	}
 	switch {
 	case dst.Type() == rawType:
 		dst.SetBytes(src.Raw)
-		return nil
 	case dst.Kind() == reflect.Slice:
-		return decodeSlice(src, dst, loc)
-	}
-	var text string
-	if src.Kind != Null {
-		text = string(src.Text())
-	}
-	switch {
+		return decodeSlice(src, dst, d.loc)
 	case dst.Type() == timeType:
-		*dst.Addr().Interface().(*time.Time) = parseTime(text, loc)
+		*dst.Addr().Interface().(*time.Time) = parseTime(string(text), d.loc)
 	case dst.Kind() == reflect.String:
-		dst.SetString(text)
+		dst.SetString(d.keep(text))
 	default:
-		n, err := parseInteger(text)
+		n, err := parseInteger(string(text))
 		if err != nil {
 			return err
 		}

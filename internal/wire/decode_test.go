@@ -102,6 +102,11 @@ func TestDecode(t *testing.T) {
 		{"time as a number", `{"when":1682050965}`, document{}},
 		{"time as an object", `{"when":{}}`, document{}},
 
+		{
+			"short and long texts", `{"no":"1","state":"` + strings.Repeat("x", 128) + `","text":"` + strings.Repeat("y", 129) + `\u0e0a"}`,
+			document{common: common{No: "1"}, State: state(strings.Repeat("x", 128)), Text: strings.Repeat("y", 129) + "ช"},
+		},
+
 		{"raw", `{"raw": { "a" : 1 } }`, document{Raw: json.RawMessage(`{ "a" : 1 }`)}},
 		{"raw null", `{"raw":null}`, document{Raw: json.RawMessage(`null`)}},
 
