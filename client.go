@@ -24,8 +24,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/go-querystring/query"
-
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -420,18 +418,19 @@ func (c *Client) attempt(ctx context.Context, a Attempt, op *operation, params [
 // params checks a request and makes its parameters, all but the signature.
 func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	invalid := &ValidationError{Operation: op.name, OrderNo: req.orderNo()}
-	form, err := query.Values(req)
+	params, err := wire.StructParams(req)
 	if err != nil {
 		invalid.Fields = []FieldError{{"request", err.Error()}}
 		return nil, invalid
 	}
-	check := &checker{}
-	req.check(check)
-	check.extra(req.extra(), form)
-	params := wire.SortParams(form,
+	params = append(params,
 		wire.Param{Name: "appid", Value: c.appID},
 		wire.Param{Name: "nonce_str", Value: nonce()},
 		wire.Param{Name: "time_stamp", Value: c.now().In(c.location).Format("20060102150405")})
+	check := &checker{}
+	req.check(check)
+	params = check.extra(req.extra(), params)
+	wire.SortParams(params)
 	check.utf8(params)
 	if invalid.Fields = check.problems; len(invalid.Fields) > 0 {
 		return nil, invalid

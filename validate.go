@@ -104,19 +104,21 @@ func (c *checker) channel(field string, value Channel) {
 	}
 }
 
-// extra adds the unmodelled parameters to the form, which has the modelled ones
-// already, all but those that every request carries.
-func (c *checker) extra(extra Extra, form url.Values) {
+// extra adds the unmodelled parameters to the modelled ones.
+func (c *checker) extra(extra Extra, params []wire.Param) []wire.Param {
+	modelled := params
 	for name, value := range extra {
+		isName := func(p wire.Param) bool { return p.Name == name }
 		switch {
 		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
 			c.problem("Extra", "has %q, which is not a parameter's name", clipText(name))
-		case form.Has(name), name == "appid", name == "nonce_str", name == "time_stamp", name == "sign":
+		case name == "sign" || slices.ContainsFunc(modelled, isName):
 			c.problem(name, "is in Extra, but set already by the request itself")
 		default:
-			form.Set(name, value)
+			params = append(params, wire.Param{Name: name, Value: value})
 		}
 	}
+	return params
 }
 
 func (c *checker) utf8(params []wire.Param) {

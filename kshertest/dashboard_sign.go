@@ -37,7 +37,7 @@ func signHint(params url.Values) string {
 		return fmt.Sprintf("The signature is %d bits long, and one by this gateway's merchant key is %d. "+
 			"Sign with the private key on the set-up page.", len(sig)*8, key.Size()*8)
 	}
-	sorted := slices.DeleteFunc(wire.SortParams(params), func(p wire.Param) bool { return p.Name == "sign" })
+	sorted := slices.DeleteFunc(wire.FormParams(params), func(p wire.Param) bool { return p.Name == "sign" })
 	join := func(between string, value func(string) string, keep func(wire.Param) bool) []byte {
 		var parts []string
 		for _, p := range sorted {

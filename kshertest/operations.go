@@ -135,7 +135,7 @@ func (g *Gateway) carryOut(op operation, params url.Values, code ksher.Code, ver
 	}
 	g.requests = append(g.requests, Request{
 		At: g.now(), Operation: op.name(), Params: params, Code: code, Fault: fault.Kind,
-		SignText: string(wire.ParamsSignText(wire.SortParams(params))),
+		SignText: string(wire.ParamsSignText(wire.FormParams(params))),
 	})
 	return fault, answer
 }
@@ -197,7 +197,7 @@ func signedByMerchant(params url.Values) bool {
 	if err != nil {
 		panic(err) // The key is part of this package.
 	}
-	return key.Verify(md5.Sum(wire.ParamsSignText(wire.SortParams(params))), sig) == nil
+	return key.Verify(md5.Sum(wire.ParamsSignText(wire.FormParams(params))), sig) == nil
 }
 
 // callFailed is the answer to a call that wasn't processed: its code isn't 0,

@@ -1,12 +1,16 @@
 package wire_test
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-querystring/query"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -35,17 +39,63 @@ func TestParamsSignText(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			assert.Equal(t, c.want, string(wire.ParamsSignText(wire.SortParams(c.params))))
+			assert.Equal(t, c.want, string(wire.ParamsSignText(wire.FormParams(c.params))))
 		})
 	}
 }
 
-func TestSortParams(t *testing.T) {
+func TestFormParams(t *testing.T) {
 	form := url.Values{"a1": {"1"}, "a": {"2"}, "sign": {"3"}, "B": {""}}
-	assert.Equal(t, []wire.Param{{"B", ""}, {"a1", "1"}, {"a", "2"}, {"sign", "3"}}, wire.SortParams(form))
-	assert.Equal(t, []wire.Param{{"A", "4"}, {"B", ""}, {"a1", "1"}, {"a", "2"}, {"b", "5"}, {"sign", "3"}},
-		wire.SortParams(form, wire.Param{Name: "b", Value: "5"}, wire.Param{Name: "A", Value: "4"}))
-	assert.Empty(t, wire.SortParams(nil))
+	assert.Equal(t, []wire.Param{{"B", ""}, {"a1", "1"}, {"a", "2"}, {"sign", "3"}}, wire.FormParams(form))
+	assert.Empty(t, wire.FormParams(nil))
+}
+
+type spoken string
+
+func (s spoken) String() string { return "spoken " + string(s) }
+
+type failing string
+
+func (failing) EncodeValues(string, *url.Values) error { return errors.New("no form for it") }
+
+func TestStructParams(t *testing.T) {
+	type plain string
+	type request struct {
+		Text      string `url:"text"`
+		Plain     plain  `url:"plain,omitempty"`
+		Spoken    spoken `url:"spoken"`
+		Odd       string `url:"odd,int"`
+		Nameless  string `url:",omitempty"`
+		Untagged  string
+		Dash      string    `url:"-,"`
+		Skipped   string    `url:"-"`
+		Pointer   *string   `url:"pointer,omitempty"`
+		Count     int       `url:"count,omitempty"`
+		Flag      bool      `url:"flag,int"`
+		List      []plain   `url:"list,comma"`
+		Time      time.Time `url:"time,unix"`
+		unwritten string
+	}
+	text := "x"
+	for _, req := range []request{
+		{},
+		{"a", "b", "c", "d", "e", "f", "g", "h", &text, 1, true, []plain{"i", "j"}, time.Unix(1, 0), "k"},
+		{Text: "\xff=&", List: []plain{""}},
+	} {
+		form, err := query.Values(req)
+		require.NoError(t, err)
+		params, err := wire.StructParams(&req)
+		require.NoError(t, err)
+		wire.SortParams(params)
+		assert.Equal(t, wire.FormParams(form), params)
+	}
+	params, err := wire.StructParams(&struct{}{})
+	assert.Empty(t, params)
+	require.NoError(t, err)
+	_, err = wire.StructParams(&struct {
+		F failing `url:"f"`
+	}{})
+	assert.ErrorContains(t, err, "no form for it")
 }
 
 func TestEncodeParams(t *testing.T) {
@@ -91,7 +141,7 @@ func FuzzParams(f *testing.F) {
 				t.Skip("requests have no such parameter")
 			}
 		}
-		sorted := wire.SortParams(params)
+		sorted := wire.FormParams(params)
 		assert.Equal(t, formSignText(params), string(wire.ParamsSignText(sorted)))
 		back, err := url.ParseQuery(wire.EncodeParams(sorted))
 		assert.NoError(t, err)
