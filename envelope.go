@@ -66,7 +66,7 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return &Error{Err: ErrEmptyBody}
 	}
-	outer, err := wire.ParseObject(body)
+	outer, data, err := wire.ParseEnvelope(body)
 	if err != nil {
 		return &Error{Err: jsonError(err), Message: quote(body)}
 	}
@@ -78,13 +78,9 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	if err := wire.Decode(outer, env, r.location); err != nil {
 		return &Error{Err: fmt.Errorf("%w: %w", ErrEnvelope, err)}
 	}
-	var data []wire.Member
 	value, _ := wire.Find(outer, "data")
-	if value.Kind == wire.Object && value.Raw != nil {
+	if value.Kind == wire.Object {
 		env.Data = value.Raw
-		if data, err = wire.ParseObject(value.Raw); err != nil {
-			return &Error{Err: fmt.Errorf("data: %w", jsonError(err))}
-		}
 	}
 	if code != 0 {
 		if Result(text(data, "result")) == ResultSuccess {

@@ -97,6 +97,7 @@ func FuzzParseObject(f *testing.F) {
 		`{"a":"\ud83c\udf75"}`, `{"a":"\ud83c"}`, `{"a":"\u1"}`, `{"a":1,"A":2}`, `{"a":1,"\u0061":2}`, `{"a=":1}`, `{"a1":1,"a":2}`, `{"sign":1}`,
 		manyMembers(40, `"x":1`), manyMembers(40, `"N1":1`), nested(32, "[", "]"), nested(33, "[", "]"), "{\"a\":\"\xff\"}",
 		`{"0":1.`, `{"ı":1,"i":2}`, `{"x":{"a":1,"a=":2,"a":3}}`, `{"k":[-0,0.0,1E+5],"v":{"":{}}}`,
+		`{"code":0,"data":{"b":1,"a":{"data":{}}},"sign":""}`, `{"data":{"a=":1}}`, `{"d\u0061ta":{"a":1}}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -111,6 +112,7 @@ func FuzzParseObject(f *testing.F) {
 		original := bytes.Clone(data)
 		members, err := wire.ParseObject(data)
 		require.Equal(t, original, data)
+		requireEnvelope(t, string(data))
 		if err != nil {
 			require.Less(t, len(err.Error()), 300)
 			if errors.Is(err, wire.ErrTruncated) {

@@ -99,32 +99,41 @@ func Find(members []Member, name string) (Value, bool) {
 func ParseObject(data []byte) ([]Member, error) {
 	// Small enough to be inlined, so that the members of an ordinary answer can
 	// live on the caller's stack.
-	return parseObject(make([]Member, 0, 24), data)
+	members, _, err := parseObject(make([]Member, 0, 24), nil, data)
+	return members, err
 }
 
-func parseObject(dst []Member, data []byte) ([]Member, error) {
+// ParseEnvelope is ParseObject for an object whose member data is what matters:
+// if that is an object, it is read just as strictly, and inner are its members.
+func ParseEnvelope(data []byte) (outer, inner []Member, err error) {
+	return parseObject(make([]Member, 0, 24), make([]Member, 0, 24), data)
+}
+
+func parseObject(dst, inner []Member, data []byte) ([]Member, []Member, error) {
 	p := parser{data: data}
 	p.space()
 	if p.pos >= len(data) {
-		return nil, ErrTruncated
+		return nil, nil, ErrTruncated
 	}
 	if data[p.pos] != '{' {
-		return nil, errors.New("it is not a JSON object")
+		return nil, nil, errors.New("it is not a JSON object")
 	}
-	members, err := p.object(dst, 1)
+	dst, inner, err := p.object(dst, inner, 1)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p.space()
 	if p.pos < len(data) {
-		return nil, p.unexpected("after the JSON object")
+		return nil, nil, p.unexpected("after the JSON object")
 	}
-	for i := range members {
-		if name := members[i].Name; len(name) == 0 || bytes.IndexByte(name, '=') >= 0 {
-			return nil, fmt.Errorf("the member name %q is not one that can be signed", clip(name))
+	for _, members := range [][]Member{dst, inner} {
+		for i := range members {
+			if name := members[i].Name; len(name) == 0 || bytes.IndexByte(name, '=') >= 0 {
+				return nil, nil, fmt.Errorf("the member name %q is not one that can be signed", clip(name))
+			}
 		}
 	}
-	return members, nil
+	return dst, inner, nil
 }
 
 // Elements returns the elements of a JSON array that ParseObject has accepted.
@@ -169,41 +178,49 @@ func (p *parser) unexpected(where string) error {
 
 var errTooMany = fmt.Errorf("an array or object has more than %d items", maxItems)
 
-// object appends the members of the object at pos to dst and sorts them.
-func (p *parser) object(dst []Member, depth int) ([]Member, error) {
+// object appends the members of the object at pos to dst and sorts them, and
+// those of its member data to inner, unless that is nil.
+func (p *parser) object(dst, inner []Member, depth int) ([]Member, []Member, error) {
 	p.pos++
 	p.space()
 	if p.at('}') {
-		return dst, nil
+		return dst, inner, nil
 	}
 	for len(dst) < maxItems {
 		p.space()
 		if p.pos >= len(p.data) || p.data[p.pos] != '"' {
-			return nil, p.unexpected("where a member name belongs")
+			return nil, nil, p.unexpected("where a member name belongs")
 		}
-		name, err := p.string()
+		quoted, err := p.string()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		name := quoted.Text()
 		p.space()
 		if !p.at(':') {
-			return nil, p.unexpected("where a colon belongs")
+			return nil, nil, p.unexpected("where a colon belongs")
 		}
 		p.space()
-		v, err := p.value(depth)
-		if err != nil {
-			return nil, err
+		var v Value
+		if start := p.pos; inner != nil && string(name) == "data" && start < len(p.data) && p.data[start] == '{' {
+			inner, _, err = p.object(inner, nil, depth+1)
+			v = Value{Kind: Object, Raw: p.data[start:p.pos]}
+		} else {
+			v, err = p.value(depth)
 		}
-		dst = append(dst, Member{Name: name.Text(), Value: v})
+		if err != nil {
+			return nil, nil, err
+		}
+		dst = append(dst, Member{Name: name, Value: v})
 		p.space()
 		if p.at('}') {
-			return dst, sortMembers(dst)
+			return dst, inner, sortMembers(dst)
 		}
 		if !p.at(',') {
-			return nil, p.unexpected("where a comma or a closing brace belongs")
+			return nil, nil, p.unexpected("where a comma or a closing brace belongs")
 		}
 	}
-	return nil, errTooMany
+	return nil, nil, errTooMany
 }
 
 // array reads the array at pos and keeps its elements if asked to.
@@ -303,13 +320,7 @@ func (p *parser) value(depth int) (Value, error) {
 		}
 		if c == '{' {
 			kind = Object
-			// Room for the data in an envelope. Deeper down, where an attacker may
-			// put thousands of objects, only what is needed.
-			var room []Member
-			if depth == 1 {
-				room = make([]Member, 0, 24)
-			}
-			_, err = p.object(room, depth+1)
+			_, _, err = p.object(nil, nil, depth+1)
 		} else {
 			kind = Array
 			err = p.array(depth+1, nil)

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -355,4 +356,41 @@ func TestGenuineDataMapBased(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, signText(t, string(v.Data)))
 	}
+}
+
+// requireEnvelope checks that ParseEnvelope is ParseObject twice.
+func requireEnvelope(tb testing.TB, text string) {
+	tb.Helper()
+	outer, inner, err := wire.ParseEnvelope([]byte(text))
+	wantOuter, wantErr := wire.ParseObject([]byte(text))
+	var wantInner []wire.Member
+	if data, _ := wire.Find(wantOuter, "data"); data.Kind == wire.Object {
+		wantInner, wantErr = wire.ParseObject(data.Raw)
+	}
+	if wantErr != nil {
+		require.Error(tb, err)
+		require.Equal(tb, errors.Is(wantErr, wire.ErrTruncated), errors.Is(err, wire.ErrTruncated))
+		return
+	}
+	require.NoError(tb, err)
+	require.Equal(tb, wantOuter, outer)
+	require.Len(tb, inner, len(wantInner))
+	for i := range inner {
+		require.Equal(tb, wantInner[i], inner[i])
+	}
+}
+
+func TestParseEnvelope(t *testing.T) {
+	for _, data := range []string{
+		`{}`, `{"b":1,"a":{"data":{"c":2}},"data":{"d":3}}`, manyMembers(40, `"x":1`), "null", `"{}"`, `[{"a":1}]`, "1",
+		`{"a":1,"A":2}`, `{"a=":1}`, `{"":1}`, `{"a":{"":1,"b=":2}}`, `{"a"`, `{"a":01}`, `{"a":1,}`, `{"a":[}`,
+		nested(30, "[", "]"), `{"a":` + nested(30, "[", "]") + "}", `{"a":` + nested(31, "[", "]") + "}",
+	} {
+		for _, format := range []string{`{"data":%s}`, `{"code":0, "data" : %s ,"sign":"x","other":{"data":{"y":1}}}`, `{"data":%s,"data":{}}`, `{"d\u0061ta":%s}`, `{"x":{"data":%s}}`, `{"data":%s`} {
+			requireEnvelope(t, fmt.Sprintf(format, data))
+		}
+	}
+	_, inner, err := wire.ParseEnvelope([]byte(`{"data":{"b":1,"a":"2"}}`))
+	require.NoError(t, err)
+	require.Equal(t, "a=2b=1", string(wire.AppendSignText(nil, inner, nil, false)))
 }
