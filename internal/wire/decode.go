@@ -118,15 +118,16 @@ func (d *decoder) value(src Value, dst reflect.Value) error {
 	if src.Kind != Null {
 		text = src.Text()
 	}
-	switch {
-	case dst.Type() == rawType:
-		dst.SetBytes(src.Raw)
-	case dst.Kind() == reflect.Slice:
-		return decodeSlice(src, dst, d.loc)
-	case dst.Type() == timeType:
-		*dst.Addr().Interface().(*time.Time) = parseTime(string(text), d.loc)
-	case dst.Kind() == reflect.String:
+	switch dst.Kind() {
+	case reflect.String:
 		dst.SetString(d.keep(text))
+	case reflect.Slice:
+		if dst.Type() != rawType {
+			return decodeSlice(src, dst, d.loc)
+		}
+		dst.SetBytes(src.Raw)
+	case reflect.Struct:
+		*dst.Addr().Interface().(*time.Time) = parseTime(string(text), d.loc)
 	default:
 		n, err := parseInteger(string(text))
 		if err != nil {
