@@ -126,14 +126,20 @@ func parseObject(dst, inner []Member, data []byte) ([]Member, []Member, error) {
 	if p.pos < len(data) {
 		return nil, nil, p.unexpected("after the JSON object")
 	}
-	for _, members := range [][]Member{dst, inner} {
-		for i := range members {
-			if name := members[i].Name; len(name) == 0 || bytes.IndexByte(name, '=') >= 0 {
-				return nil, nil, fmt.Errorf("the member name %q is not one that can be signed", clip(name))
-			}
-		}
+	if err := cmp.Or(checkNames(dst), checkNames(inner)); err != nil {
+		return nil, nil, err
 	}
 	return dst, inner, nil
+}
+
+// checkNames refuses names that would make the signed text ambiguous.
+func checkNames(members []Member) error {
+	for i := range members {
+		if name := members[i].Name; len(name) == 0 || bytes.IndexByte(name, '=') >= 0 {
+			return fmt.Errorf("the member name %q is not one that can be signed", clip(name))
+		}
+	}
+	return nil
 }
 
 // Elements returns the elements of a JSON array that ParseObject has accepted.
