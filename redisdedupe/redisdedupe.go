@@ -1,0 +1,310 @@
+// Package redisdedupe remembers in Redis which payments were handled, so that
+// several servers handle each of them once. Give its [Deduper] to
+// [ksher.WithDeduper].
+//
+// A payment has one key. It holds a claim while a server handles the payment,
+// and "done" for 48 hours afterwards. To have a payment handled again, delete
+// its key.
+//
+// # What is done once
+//
+// Commands that are queued with [Pipeline] are executed together with the note
+// that the payment is done: both or neither. Only they are done once, whatever
+// happens to the server. Everything else, such as a row in another database or
+// an e-mail, is done again if the server dies, or loses Redis, between the work
+// and the note. Make that work idempotent, by the order number.
+//
+// # What Redis forgets
+//
+// A payment that Redis forgot is handled again when its notification repeats.
+//
+//   - After a crash Redis knows what it had written to its disk. Without
+//     "appendfsync always" the last second is missing, without an append-only
+//     file more. What is queued with [Pipeline] is forgotten with the note.
+//   - When Redis fails over to a replica, what the replica hadn't received yet
+//     is lost.
+//   - When its memory is full, Redis removes keys, unless "maxmemory-policy" is
+//     "noeviction". All keys of this package expire, so the "volatile" policies
+//     remove them too, and leave what was queued with [Pipeline].
+//
+// # Redis Cluster
+//
+// A cluster executes commands together only if their keys are in one hash slot.
+// To use [Pipeline] there, put a hash tag into the prefix, such as
+// WithPrefix("{shop}:"), and the same tag into the keys of what is queued.
+// Otherwise the cluster refuses all of it, and [Deduper.Once] returns that
+// error. Without [Pipeline] a cluster needs nothing special.
+package redisdedupe
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/once"
+)
+
+const (
+	defaultLease  = 2 * time.Minute
+	defaultPrefix = "ksher:"
+	// settleTimeout is for the end of a claim, which doesn't depend on the
+	// request any more.
+	settleTimeout = 10 * time.Second
+)
+
+// What a key holds. A random token follows claimed.
+const (
+	claimed = "claimed "
+	done    = "done"
+)
+
+var errLost = errors.New("the claim ended before fn did")
+
+// Deduper is a [ksher.Deduper] in Redis. Make one with [New] and share it: it is
+// safe for concurrent use.
+type Deduper struct {
+	client redis.UniversalClient
+	lease  time.Duration
+	prefix string
+}
+
+var _ ksher.Deduper = (*Deduper)(nil)
+
+// Option sets up a [Deduper].
+type Option func(*Deduper) error
+
+// WithLease sets for how long a claim lasts, 2 minutes by default and at least a
+// second. The payment of a server that died is handled by another one after
+// that. The context of the function ends after three quarters of it.
+func WithLease(lease time.Duration) Option {
+	return func(d *Deduper) error {
+		if lease < time.Second {
+			return fmt.Errorf("WithLease: %v is too short, it has to be a second or more", lease)
+		}
+		d.lease = lease
+		return nil
+	}
+}
+
+// WithPrefix sets what the names of the keys begin with, "ksher:" by default. A
+// Redis user may be confined to certain names, and a cluster needs a hash tag,
+// as the package's documentation says. All servers need the same prefix. It
+// can't be empty.
+func WithPrefix(prefix string) Option {
+	return func(d *Deduper) error {
+		if prefix == "" {
+			return errors.New("WithPrefix: the prefix is empty")
+		}
+		d.prefix = prefix
+		return nil
+	}
+}
+
+// New returns a Deduper that uses the client, which stays the caller's to close.
+// Nothing is sent. The error says which argument is wrong: a client that is nil,
+// an option, or a [redis.Ring], which forgets what a shard knows as soon as the
+// shard is out of reach.
+func New(client redis.UniversalClient, opts ...Option) (*Deduper, error) {
+	if v := reflect.ValueOf(client); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, errors.New("redisdedupe: the client is nil")
+	}
+	if _, ok := client.(*redis.Ring); ok {
+		return nil, errors.New("redisdedupe: a redis.Ring moves keys to an empty shard when one fails, so payments would be handled twice")
+	}
+	d := &Deduper{client: client, lease: defaultLease, prefix: defaultPrefix}
+	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
+		if err := opt(d); err != nil {
+			return nil, fmt.Errorf("redisdedupe: %w", err)
+		}
+	}
+	return d, nil
+}
+
+// Once runs fn, unless it has returned nil for this key in the last 48 hours, on
+// any server. While another call runs one for the key, the answer is
+// [ksher.ErrInProgress]. If fn returns an error, that is the answer, and the
+// next call runs fn again; so it does after a panic.
+//
+// The context of fn is derived from ctx. It ends after three quarters of the
+// lease, and takes [Pipeline]. A fn that runs for longer than the lease loses
+// its claim: nothing that it has queued is executed, and if it returned nil, the
+// answer is an error that wraps [ksher.ErrInProgress].
+//
+// When fn has returned nil, the end of ctx doesn't matter any more: the note
+// that the key is done, and what was queued, get 10 seconds of their own.
+//
+// Other errors mean that Redis couldn't be asked, or that the note is missing or
+// in doubt because the connection was lost. Call again: if it was done, the
+// answer is nil, otherwise fn runs again, at the latest after the lease. A key
+// that holds something that isn't this package's is an error too.
+func (d *Deduper) Once(ctx context.Context, key string, fn func(context.Context) error) error {
+	if d == nil || d.client == nil {
+		return errors.New("redisdedupe: make a Deduper with New")
+	}
+	key = d.prefix + key
+	token := claimed + rand.Text()
+	// Counted from before the claim is sent, so that it never ends after it.
+	deadline := time.Now().Add(d.lease / 4 * 3)
+	if ours, err := d.claim(ctx, key, token); err != nil || !ours {
+		return err
+	}
+	finished := false
+	// Deferred, because fn may panic.
+	defer func() {
+		if !finished {
+			// If this fails, the claim ends with the lease.
+			_ = d.settle(ctx, key, token, redis.NewIntCmd(ctx, "del", key))
+		}
+	}()
+	q := queue{d.client.TxPipeline()}
+	fnCtx, cancel := context.WithDeadline(context.WithValue(ctx, queueKey{}, q), deadline)
+	defer cancel()
+	if err := fn(fnCtx); err != nil {
+		return err
+	}
+	err := d.complete(ctx, key, token, q.Cmds())
+	finished = err == nil
+	return err
+}
+
+// claim reports whether the key is ours now. If it isn't, and there is no error,
+// it is done.
+func (d *Deduper) claim(ctx context.Context, key, token string) (bool, error) {
+	ours, err := d.client.SetNX(ctx, key, token, d.lease).Result()
+	if err != nil {
+		return false, fmt.Errorf("redisdedupe: claiming %q: %w", key, err)
+	}
+	if ours {
+		return true, nil
+	}
+	value, err := d.client.Get(ctx, key).Result()
+	switch {
+	case errors.Is(err, redis.Nil):
+		// Whoever had it has just given it back.
+		return false, ksher.ErrInProgress
+	case err != nil:
+		return false, fmt.Errorf("redisdedupe: reading who claimed %q: %w", key, err)
+	case value == token:
+		// The client repeats a command whose answer was lost.
+		return true, nil
+	case value == done:
+		return false, nil
+	case strings.HasPrefix(value, claimed):
+		return false, ksher.ErrInProgress
+	}
+	return false, fmt.Errorf("redisdedupe: the key %q holds something else: delete it, or choose another prefix", key)
+}
+
+// complete executes what was queued, together with the note.
+func (d *Deduper) complete(ctx context.Context, key, token string, queued []redis.Cmder) error {
+	note := redis.NewStatusCmd(ctx, "set", key, done, "px", once.Keep.Milliseconds())
+	cmds := append(queued, note)
+	err := d.settle(ctx, key, token, cmds...)
+	failed, noted := firstFailed(cmds), note.Val() == "OK"
+	switch {
+	case errors.Is(err, errLost):
+		return fmt.Errorf("redisdedupe: %w, and nothing queued for %q was executed: %w", errLost, key, ksher.ErrInProgress)
+	case noted && failed == nil:
+		return nil
+	case noted:
+		return fmt.Errorf("redisdedupe: %q is noted as done, but the queued %s failed and won't be tried again: %w", key, failed.Name(), failed.Err())
+	case redis.IsExecAbortError(err) && failed != nil:
+		return fmt.Errorf("redisdedupe: nothing queued for %q was executed, because Redis refused %s: %w", key, failed.Name(), failed.Err())
+	default:
+		return fmt.Errorf("redisdedupe: noting that %q is done failed, or the answer was lost: %w", key, err)
+	}
+}
+
+// firstFailed returns the first command that failed by itself, or nil.
+func firstFailed(cmds []redis.Cmder) redis.Cmder {
+	for _, cmd := range cmds {
+		// To look for what isn't there is no failure, and EXECABORT is what the
+		// neighbours of the one that was refused get.
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) && !redis.IsExecAbortError(err) {
+			return cmd
+		}
+	}
+	return nil
+}
+
+// settle executes the commands in one transaction, if the claim is still ours.
+func (d *Deduper) settle(ctx context.Context, key, token string, cmds ...redis.Cmder) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	var err error
+	// A transaction can't change its connection, which may have died while fn
+	// ran. Once it is sent it isn't repeated: it may have been executed.
+	again := true
+	for attempt := 0; again && attempt < 3; attempt++ {
+		err = d.client.Watch(ctx, func(tx *redis.Tx) error {
+			value, err := tx.Get(ctx, key).Result()
+			if err != nil && !errors.Is(err, redis.Nil) {
+				return err
+			}
+			again = false
+			if value != token {
+				return errLost
+			}
+			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error { return p.BatchProcess(ctx, cmds...) })
+			return err
+		}, key)
+	}
+	if errors.Is(err, redis.TxFailedErr) {
+		return errLost
+	}
+	return err
+}
+
+// Pipeline returns the queue that belongs to the context of the function that
+// [Deduper.Once] runs. When that function returns nil, Redis executes the
+// commands in it, in one MULTI and EXEC, with the note that the payment is done.
+// Otherwise it executes none. Their answers are there after Once.
+//
+// Exec, Pipelined and TxPipelined of the queue return an error. It isn't safe
+// for concurrent use, and not for use after the function has returned.
+//
+// Redis takes nothing back: if it accepts the commands, but one fails when it is
+// executed, such as an INCRBY of a key that holds a list, the others and the
+// note stay. Once returns that error, and the next call nil, so it has to be put
+// right by hand. Queue a script with Eval: [redis.Script] can't see here that
+// Redis doesn't know it yet.
+//
+// The error says that the context isn't one that Once made.
+func Pipeline(ctx context.Context) (redis.Pipeliner, error) {
+	q, ok := ctx.Value(queueKey{}).(queue)
+	if !ok {
+		return nil, errors.New("redisdedupe: Pipeline needs the context that Once gave to the function")
+	}
+	return q, nil
+}
+
+type queueKey struct{}
+
+// queue collects commands that only Once executes.
+type queue struct{ redis.Pipeliner }
+
+var errExec = errors.New("redisdedupe: the queue is executed when the function returns nil, and can't be executed before")
+
+func (q queue) Exec(context.Context) ([]redis.Cmder, error) { return nil, errExec }
+
+func (q queue) Pipelined(context.Context, func(redis.Pipeliner) error) ([]redis.Cmder, error) {
+	return nil, errExec
+}
+
+func (q queue) TxPipelined(context.Context, func(redis.Pipeliner) error) ([]redis.Cmder, error) {
+	return nil, errExec
+}
+
+func (q queue) Pipeline() redis.Pipeliner { return q }
+
+func (q queue) TxPipeline() redis.Pipeliner { return q }
