@@ -1,0 +1,173 @@
+// Command otel shows the metrics and traces of a whole payment, with
+// OpenTelemetry. It starts a gateway of its own, plays the buyer, lets two things
+// go wrong, and ends by itself:
+//
+//	cd examples/otel
+//	go run .
+//
+// The hook in hook.go is there to be copied.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// scope names what makes the spans and metrics.
+const scope = "github.com/ksher-go/ksher/examples/otel"
+
+// run takes a payment, and prints what was seen of it.
+func run(ctx context.Context, out io.Writer, opts ...ksher.Option) error {
+	// Here a shop would have exporters to its collector, behind
+	// sdktrace.WithBatcher and sdkmetric.NewPeriodicReader.
+	spans, metrics := tracetest.NewInMemoryExporter(), sdkmetric.NewManualReader()
+	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans), sdktrace.WithSampler(sdktrace.AlwaysSample()))
+	tracer := traces.Tracer(scope)
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(metrics)).Meter(scope)
+
+	gateway, err := kshertest.Start()
+	if err != nil {
+		return err
+	}
+	defer gateway.Close()
+	hook, err := Hook(tracer, meter)
+	if err != nil {
+		return err
+	}
+	httpClient := &http.Client{Transport: traced(gateway.HTTPClient().Transport, traces)}
+	client, err := gateway.NewClient(append(opts, ksher.WithHook(hook), ksher.WithHTTPClient(httpClient))...)
+	if err != nil {
+		return err
+	}
+	if err := payAndRefund(ctx, out, gateway, client, tracer); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "\nTraces:")
+	printSpans(out, spans.GetSpans())
+	fmt.Fprintln(out, "\nMetric ksher.client.duration:")
+	return printDurations(ctx, out, metrics)
+}
+
+// traced gives each HTTP request a span below that of its attempt. The request
+// stays as it is: trace IDs and baggage in its header would tell Ksher what is
+// none of its business.
+func traced(base http.RoundTripper, traces trace.TracerProvider) http.RoundTripper {
+	return otelhttp.NewTransport(base, otelhttp.WithTracerProvider(traces),
+		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()))
+}
+
+// payAndRefund plays the shop and the buyer.
+func payAndRefund(ctx context.Context, out io.Writer, gateway *kshertest.Gateway, client *ksher.Client, tracer trace.Tracer) (err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	shop := "http://" + listener.Addr().String()
+	orderNo := time.Now().Format("20060102150405") + rand.Text()[:10]
+	order := &ksher.GatewayPayRequest{
+		MchOrderNo:         orderNo,
+		MchCode:            orderNo,
+		TotalFee:           150_50, // 150.50 THB
+		FeeType:            "THB",
+		ChannelList:        []ksher.Channel{ksher.ChannelTrueMoney, ksher.ChannelCard},
+		ProductName:        "Two bags of coffee",
+		ReferURL:           shop + "/cart",
+		MchRedirectURL:     shop + "/thanks",
+		MchRedirectURLFail: shop + "/sorry",
+		MchNotifyURL:       shop + "/ksher/notify",
+	}
+	paid := make(chan struct{}, 1)
+	mux := http.NewServeMux()
+	mux.Handle("/ksher/notify", ksher.NewWebhookHandler(client, func(ctx context.Context, n *ksher.Notification) error {
+		_, span := tracer.Start(ctx, "hand out the coffee")
+		defer span.End()
+		if err := n.CheckPaid(order.MchOrderNo, order.TotalFee, order.FeeType); err != nil {
+			return err
+		}
+		paid <- struct{}{}
+		return nil
+	}))
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go server.Serve(listener)
+	// The notification's span ends after the shop has heard of the payment.
+	defer func() { err = errors.Join(err, server.Shutdown(ctx)) }()
+	step := func(name string, do func(context.Context) error) error {
+		ctx, span := tracer.Start(ctx, name)
+		defer span.End()
+		return do(ctx)
+	}
+
+	err = step("check out", func(ctx context.Context) error {
+		_, err := client.GatewayPay(ctx, order)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "1. The shop created order %s over %v %s.\n", orderNo, order.TotalFee, order.FeeType)
+
+	if err := gateway.Inject(kshertest.Fault{Operation: "gateway_order_query", Kind: kshertest.FaultHTTP500}); err != nil {
+		return err
+	}
+	if err := gateway.Pay(orderNo, ksher.ChannelTrueMoney); err != nil {
+		return err
+	}
+	select {
+	case <-paid:
+	case <-ctx.Done():
+		return fmt.Errorf("no notification of order %s came: %w", orderNo, ctx.Err())
+	}
+	fmt.Fprintln(out, "2. The buyer paid. The query that confirms the notification failed once, was repeated, and the coffee was handed out.")
+
+	refund := &ksher.RefundGatewayOrderRequest{MchOrderNo: orderNo, MchRefundNo: "R" + orderNo, RefundFee: order.TotalFee / 2}
+	if err := gateway.Inject(kshertest.Fault{Operation: "order_refund", Kind: kshertest.FaultDropAfter}); err != nil {
+		return err
+	}
+	err = step("refund a bag", func(ctx context.Context) error {
+		_, err := client.RefundGatewayOrder(ctx, refund)
+		return err
+	})
+	if !errors.Is(err, ksher.ErrOutcomeUnknown) {
+		return fmt.Errorf("the refund was to end in doubt, and ended in %v", err)
+	}
+	fmt.Fprintf(out, "3. The shop refunds %v %s. The connection broke before the answer came, so nobody knows whether it was done.\n", refund.RefundFee, order.FeeType)
+
+	err = step("find out about the refund", func(ctx context.Context) error {
+		found, err := client.Resolve(ctx, refund)
+		if err == nil && found.Verdict != ksher.CarriedOut {
+			err = fmt.Errorf("refund %s is %s", refund.MchRefundNo, found.Verdict)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "4. The shop asked what became of it: it was carried out.")
+	return nil
+}
