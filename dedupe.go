@@ -29,7 +29,8 @@ type Deduper interface {
 	// derived from ctx; an implementation may put into it what fn needs to do
 	// its work in one transaction with the note that it is done.
 	//
-	// A key is text in UTF-8 of at most 300 bytes. Upper and lower case count.
+	// A key is text in UTF-8 of 1 to 300 bytes, without NUL. Upper and lower case
+	// count.
 	Once(ctx context.Context, key string, fn func(context.Context) error) error
 }
 

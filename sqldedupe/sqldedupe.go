@@ -1,0 +1,407 @@
+// Package sqldedupe remembers in a database which payments were handled: a
+// [ksher.Deduper] for several servers, on PostgreSQL, MySQL, MariaDB or SQLite,
+// with any driver for database/sql.
+//
+//	deduper, err := sqldedupe.New(db, sqldedupe.PostgreSQL)
+//	// …
+//	client, err := ksher.NewClient(appID, key, ksher.WithDeduper(deduper))
+//
+// It needs one table, which [Schema] defines. Create it with the tool that makes
+// your other tables, or by
+//
+//	_, err := db.ExecContext(ctx, sqldedupe.Schema(sqldedupe.PostgreSQL))
+//
+// # Exactly once, or at least once
+//
+// A function that does its work in the transaction it gets from [Tx] takes
+// effect exactly once, even if its server is killed, at any moment: the work and
+// the note that it is done are committed together, or neither is.
+//
+//	func(ctx context.Context, n *ksher.Notification) error {
+//		tx, err := sqldedupe.Tx(ctx)
+//		if err != nil {
+//			return err
+//		}
+//		_, err = tx.ExecContext(ctx, "UPDATE orders SET paid = true WHERE no = $1", n.MchOrderNo)
+//		return err
+//	}
+//
+// That holds for what is done in that transaction, in that database. An e-mail
+// or a call to another system isn't in it: write down in the transaction that it
+// is due, and send it afterwards.
+//
+// A function that doesn't call Tx takes effect at least once: if its server is
+// killed after the work and before the note, or the database can't be reached
+// for the note, the function runs again. If it goes on with its work after its
+// context has ended, the next one may run beside it.
+//
+// # Claims
+//
+// Whoever runs a function claims its key for some minutes first, see
+// [WithLease]. While a claim runs, the others get [ksher.ErrInProgress]. It ends
+// when the function returns, and by itself if its server dies. What is done,
+// stays done: see [Deduper.Forget].
+//
+// Times are the database's, so the clocks of the servers don't matter.
+//
+// # Isolation
+//
+// The transaction of Tx has the isolation level that is the default of the
+// connection. Each level that the databases have keeps the promise above. At
+// REPEATABLE READ and SERIALIZABLE, PostgreSQL may refuse a claim, a statement
+// or the commit because of another transaction. That is an error like any
+// other: nothing was done, and the next notification runs the function again.
+//
+// # SQLite
+//
+// SQLite has one writer at a time. Have the others wait for it with a
+// busy_timeout of some seconds, and begin transactions as writers: in one that
+// starts by reading, the first write may fail at once. For
+// github.com/mattn/go-sqlite3:
+//
+//	sql.Open("sqlite3", "file:shop.db?_busy_timeout=5000&_txlock=immediate")
+//
+// From the call of Tx on, the function keeps everybody else from writing, so
+// talk to other systems before it. In the function use the transaction, never
+// the *sql.DB: that waits for the transaction, which waits for the function. With
+// SetMaxOpenConns(1) this is so for reading too, and for every database.
+package sqldedupe
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/once"
+)
+
+const (
+	defaultLease = 2 * time.Minute
+	minLease     = time.Second
+	maxKey       = 300
+)
+
+// Deduper runs a function once for each key, and keeps what is done in a table.
+// Make one with [New]. It is safe for concurrent use, by any number of programs
+// on the same database.
+type Deduper struct {
+	db    *sql.DB
+	lease time.Duration
+
+	dialect                                 dialect
+	claim, look, takeOver, giveBack, finish string
+}
+
+var _ ksher.Deduper = (*Deduper)(nil)
+
+// Option sets up a [Deduper].
+type Option func(*Deduper) error
+
+// WithLease sets how long a claim runs, 2 minutes by default and at least a
+// second. The function's context ends after three quarters of it. If a server
+// dies, its payment waits until the claim has ended.
+func WithLease(d time.Duration) Option {
+	return func(dd *Deduper) error {
+		if d < minLease {
+			return fmt.Errorf("WithLease: %v is shorter than %v", d, minLease)
+		}
+		dd.lease = d
+		return nil
+	}
+}
+
+// New returns a deduper that keeps its table, see [Schema], in the database. The
+// error says which argument is wrong. The database isn't asked anything yet, and
+// stays yours to close.
+func New(db *sql.DB, dialect Dialect, opts ...Option) (*Deduper, error) {
+	d := &Deduper{db: db, lease: defaultLease}
+	if err := d.setUp(dialect, opts); err != nil {
+		return nil, fmt.Errorf("sqldedupe: New: %w", err)
+	}
+	return d, nil
+}
+
+func (d *Deduper) setUp(dialect Dialect, opts []Option) error {
+	if d.db == nil {
+		return errors.New("the database is nil")
+	}
+	var ok bool
+	if d.dialect, ok = dialects[dialect]; !ok {
+		return fmt.Errorf("the dialect is %d, not PostgreSQL, MySQL or SQLite", int(dialect))
+	}
+	for _, opt := range opts {
+		if opt == nil {
+			return errors.New("an option is nil")
+		}
+		if err := opt(d); err != nil {
+			return err
+		}
+	}
+	d.prepare()
+	return nil
+}
+
+// Once runs fn, unless it has returned nil for this key before, on any server:
+// then the answer is nil. While somebody else has the claim on the key, it is
+// [ksher.ErrInProgress].
+//
+// fn gets a context that ends after three quarters of the lease, see
+// [WithLease], and that [Tx] takes. If fn returns nil, this is noted, together
+// with the work in the transaction of Tx if there is one, even if ctx has ended
+// by then. If fn returns an error or panics, the transaction is rolled back, and
+// the next call runs fn again.
+//
+// An error other than fn's means that the note may not have been written. If fn
+// took so long that somebody else took its claim over, that error is
+// [ksher.ErrInProgress], and the transaction was rolled back.
+//
+// A key is text in UTF-8 of 1 to 300 bytes, without NUL. Each byte counts: case,
+// accents, blanks at the end.
+func (d *Deduper) Once(ctx context.Context, key string, fn func(context.Context) error) error {
+	switch {
+	case d == nil || d.db == nil:
+		return errors.New("sqldedupe: Once: the deduper wasn't made by New")
+	case ctx == nil:
+		return errors.New("sqldedupe: Once: the context is nil")
+	case fn == nil:
+		return errors.New("sqldedupe: Once: the function is nil")
+	}
+	if err := checkKey(key); err != nil {
+		return fmt.Errorf("sqldedupe: Once: %w", err)
+	}
+	// The time is taken before the claim is made, so that it ends here before it
+	// ends in the database.
+	r := &run{d: d, key: key, token: rand.Text(), ends: time.Now().Add(d.lease), cancelTx: func() {}}
+	done, err := r.claim(ctx)
+	if done || err != nil {
+		return err
+	}
+	return r.do(ctx, fn)
+}
+
+func checkKey(key string) error {
+	switch {
+	case key == "":
+		return errors.New("the key is empty")
+	case len(key) > maxKey:
+		return fmt.Errorf("the key has %d bytes, at most %d are allowed", len(key), maxKey)
+	case !utf8.ValidString(key) || strings.Contains(key, "\x00"):
+		return fmt.Errorf("the key %q is not UTF-8, or has a NUL in it", key)
+	}
+	return nil
+}
+
+// Forget deletes what was done longer ago than that, and returns how many
+// payments these were. A notification or a [ksher.Reconciler] that comes back to
+// one of them has it handled again, so olderThan is at least 48 hours; a month
+// costs little. Claims, and payments that were never done, stay.
+//
+// Call it once a day or so. It reads the whole table, and on MySQL and SQLite,
+// payments that arrive wait for it. Nothing else depends on it.
+func (d *Deduper) Forget(ctx context.Context, olderThan time.Duration) (int64, error) {
+	switch {
+	case d == nil || d.db == nil:
+		return 0, errors.New("sqldedupe: Forget: the deduper wasn't made by New")
+	case ctx == nil:
+		return 0, errors.New("sqldedupe: Forget: the context is nil")
+	case olderThan < once.Keep:
+		return 0, fmt.Errorf("sqldedupe: Forget: %v is shorter than %v, and notifications repeat over 29 hours", olderThan, once.Keep)
+	}
+	n, err := change(ctx, d.db, "DELETE FROM ksher_dedupe WHERE done_at < "+d.dialect.clock(-olderThan))
+	if err != nil {
+		return 0, fmt.Errorf("sqldedupe: forgetting what was done %v ago: %w", olderThan, err)
+	}
+	return n, nil
+}
+
+// Tx returns the transaction of the function that [Deduper.Once] runs with ctx:
+// the same for every call, begun by the first. It is committed, with the note
+// that the function is done, after the function has returned nil, and otherwise
+// rolled back. Leave both to Once. It is also rolled back when the lease ends.
+//
+// Return the error of each statement that fails: a database may have given up
+// the transaction then, and not tell again. On MySQL, statements such as CREATE
+// TABLE commit it.
+//
+// The error says that ctx isn't the context of such a function, that the function
+// has returned, or why the transaction couldn't be begun. ctx only limits the
+// wait for that.
+func Tx(ctx context.Context) (*sql.Tx, error) {
+	if ctx == nil {
+		return nil, errors.New("sqldedupe: Tx: the context is nil")
+	}
+	r, ok := ctx.Value(runKey{}).(*run)
+	if !ok {
+		return nil, errors.New("sqldedupe: Tx: the context isn't the one that Once gave to its function")
+	}
+	tx, err := r.begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sqldedupe: Tx: beginning the transaction for %q: %w", r.key, err)
+	}
+	return tx, nil
+}
+
+// runKey is where the context of a function has its run.
+type runKey struct{}
+
+// run is one call of Once that has the claim, or wants it.
+type run struct {
+	d          *Deduper
+	key, token string
+	ends       time.Time
+
+	mu       sync.Mutex
+	returned bool
+	tx       *sql.Tx
+	cancelTx context.CancelFunc
+}
+
+// claim makes the claim, unless the key is done.
+func (r *run) claim(ctx context.Context) (done bool, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("sqldedupe: claiming %q: %w", r.key, err)
+		}
+	}()
+	n, err := change(ctx, r.d.db, r.d.claim, r.key, r.token)
+	if n == 1 || err != nil {
+		return false, err
+	}
+	err = r.d.db.QueryRowContext(ctx, r.d.look, r.key).Scan(&done)
+	if done || err != nil {
+		return done, err
+	}
+	n, err = change(ctx, r.d.db, r.d.takeOver, r.token, r.key)
+	if n != 1 && err == nil {
+		err = ksher.ErrInProgress
+	}
+	return false, err
+}
+
+// do runs fn and notes that it is done, or gives the claim back.
+func (r *run) do(ctx context.Context, fn func(context.Context) error) (err error) {
+	fnCtx, cancel := context.WithDeadline(context.WithValue(ctx, runKey{}, r), r.ends.Add(-r.d.lease/4))
+	finished := false
+	// Deferred, because fn may panic.
+	defer func() {
+		cancel()
+		if !finished {
+			if e := r.giveBack(ctx); e != nil {
+				err = errors.Join(err, e)
+			}
+		}
+		r.cancelTx()
+	}()
+	if err = fn(fnCtx); err != nil {
+		return err
+	}
+	// So that the note needn't wait for a transaction that fn, still running in
+	// another goroutine, is about to begin.
+	cancel()
+	err = r.finish(ctx)
+	finished = err == nil
+	return err
+}
+
+func (r *run) begin(ctx context.Context) (*sql.Tx, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.returned {
+		return nil, errors.New("the function has returned")
+	}
+	if r.tx != nil {
+		return r.tx, nil
+	}
+	// A transaction is rolled back when its context ends. This one has to live
+	// on for the note if the request's context ends, but not to begin after that.
+	txCtx, cancel := context.WithDeadline(context.WithoutCancel(ctx), r.ends)
+	stop := context.AfterFunc(ctx, cancel)
+	tx, err := r.d.db.BeginTx(txCtx, nil)
+	if !stop() {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		cancel()
+		if tx != nil {
+			tx.Rollback()
+		}
+		return nil, err
+	}
+	r.tx, r.cancelTx = tx, cancel
+	return tx, nil
+}
+
+// end lets nobody begin a transaction any more, and returns the one there is.
+func (r *run) end() *sql.Tx {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.returned = true
+	return r.tx
+}
+
+// finish notes that the key is done.
+func (r *run) finish(ctx context.Context) error {
+	ctx, cancel := r.lastly(ctx)
+	defer cancel()
+	tx := r.end()
+	var in execer = r.d.db
+	if tx != nil {
+		in = tx
+	}
+	n, err := change(ctx, in, r.d.finish, r.key, r.token)
+	switch {
+	case errors.Is(err, sql.ErrTxDone):
+		return fmt.Errorf("sqldedupe: %q may have to be handled again, because its transaction was over already: the function has to leave commit and rollback to Once, and to return before the lease of %v ends: %w", r.key, r.d.lease, err)
+	case err != nil:
+		return fmt.Errorf("sqldedupe: noting that %q is done: %w", r.key, err)
+	case n != 1:
+		return fmt.Errorf("sqldedupe: %q wasn't finished within its lease of %v, and somebody else took it over: %w", r.key, r.d.lease, ksher.ErrInProgress)
+	case tx == nil:
+		return nil
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("sqldedupe: committing what was done for %q: %w", r.key, err)
+	}
+	return nil
+}
+
+// giveBack ends the claim, if it is still this one. If the commit did arrive
+// after all, that changes nothing: what is done needs no claim.
+func (r *run) giveBack(ctx context.Context) error {
+	if tx := r.end(); tx != nil {
+		// If it fails, the connection is broken, and the database rolls back.
+		tx.Rollback()
+	}
+	ctx, cancel := r.lastly(ctx)
+	defer cancel()
+	if _, err := change(ctx, r.d.db, r.d.giveBack, r.key, r.token); err != nil {
+		return fmt.Errorf("sqldedupe: giving back the claim on %q, which ends by itself within %v: %w", r.key, r.d.lease, err)
+	}
+	return nil
+}
+
+// lastly returns a context for what has to be written down though ctx has ended.
+func (r *run) lastly(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), r.d.lease/4)
+}
+
+// execer is a database or a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// change executes a statement and returns how many rows it changed.
+func change(ctx context.Context, in execer, query string, args ...any) (int64, error) {
+	result, err := in.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
