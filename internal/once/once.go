@@ -16,7 +16,7 @@ var ErrInProgress = errors.New("it is being handled already")
 // over 29 hours.
 const Keep = 48 * time.Hour
 
-// maxKeys bounds the memory: some 20 MB of ordinary keys.
+// maxKeys bounds the memory, to some 20 MB of ordinary keys.
 const maxKeys = 100_000
 
 // Memory remembers in the memory of one process. Its zero value is ready for
@@ -53,7 +53,7 @@ func (m *Memory) Once(ctx context.Context, key string, fn func(context.Context) 
 func (m *Memory) claim(key string) (done bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forget(maxKeys)
+	m.forget()
 	if _, ok := m.done[key]; ok {
 		return true, nil
 	}
@@ -72,17 +72,16 @@ func (m *Memory) release(key string, finished bool) {
 	defer m.mu.Unlock()
 	delete(m.running, key)
 	if finished {
-		m.forget(maxKeys - 1)
 		m.done[key] = struct{}{}
 		m.oldest.PushBack(doneKey{key, time.Now()})
 	}
 }
 
 // forget drops what is old, and the oldest beyond the limit.
-func (m *Memory) forget(limit int) {
+func (m *Memory) forget() {
 	for e := m.oldest.Front(); e != nil; e = m.oldest.Front() {
 		first := e.Value.(doneKey)
-		if m.oldest.Len() <= limit && time.Since(first.at) < Keep {
+		if m.oldest.Len() <= maxKeys && time.Since(first.at) < Keep {
 			return
 		}
 		delete(m.done, first.key)
