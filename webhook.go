@@ -297,8 +297,9 @@ func (h *webhook) handle(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.maxBytes))
 	if err == nil {
-		// Or else the deadline would end the request's context. It stays for a body
-		// that didn't end, because the server reads on before it answers.
+		// Or else the deadline would end the request's context where something before
+		// this handler has read the body. For a body that didn't end it stays, because
+		// the server reads on before it answers.
 		http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}
 	var tooLarge *http.MaxBytesError
