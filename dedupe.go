@@ -1,6 +1,7 @@
 package ksher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -53,5 +54,12 @@ func WithDeduper(d Deduper) Option {
 func (c *Client) handleOnce(ctx context.Context, n *Notification, fn func(context.Context, *Notification) error) error {
 	// Neither an app ID nor a result has a blank in it.
 	key := c.appID + " " + string(n.Result) + " " + n.MchOrderNo
-	return c.deduper.Once(ctx, key, func(ctx context.Context) error { return fn(ctx, n) })
+	var failed error
+	err := c.deduper.Once(ctx, key, func(ctx context.Context) error {
+		failed = fn(ctx, n)
+		return failed
+	})
+	// A Deduper that keeps the error to itself would have the payment taken for
+	// handled.
+	return cmp.Or(err, failed)
 }

@@ -306,6 +306,11 @@ func TestOwnDeduper(t *testing.T) {
 		{"runs it", run, nil, 200, true, ""},
 		{"runs it, and it fails", run, errors.New("no stock"), 500, true, "WARN"},
 		{"says that it was done", func(context.Context, func(context.Context) error) error { return nil }, nil, 200, false, ""},
+		{
+			"keeps its failure to itself",
+			func(ctx context.Context, fn func(context.Context) error) error { run(ctx, fn); return nil },
+			errors.New("no stock"), 500, true, "WARN",
+		},
 		{"fails before", func(context.Context, func(context.Context) error) error { return down }, nil, 500, false, "WARN"},
 		{
 			"fails after, in the commit",
