@@ -755,6 +755,7 @@ func TestTextFromOutside(t *testing.T) {
 		{"a long page with 200", 200, long},
 		{"a message with control characters", 200, `{"code":1,"msg":"` + control + `"}`},
 		{"a code with control characters", 200, `{"code":1,"data":{"err_code":"` + control + `","err_msg":"` + control + `"}}`},
+		{"an escape that isn't one", 200, "{\"code\":0,\"msg\":\"\\\nlevel=ERROR\"}"},
 		{"a page with control characters", 500, "first\nlevel=ERROR\x00\x1b[31mred\u202eback"},
 		{"a page that is not UTF-8", 500, strings.Repeat("\xff\xfe", 500)},
 		{"a long amount", 200, signedAnswer(t, `{"total_fee":"`+strings.Repeat("x", 5000)+`"}`)},

@@ -450,7 +450,7 @@ func escape(s []byte) (int, error) {
 	}
 	if s[1] != 'u' {
 		if strings.IndexByte(`"\/bfnrt`, s[1]) < 0 {
-			return 0, fmt.Errorf(`there is no escape \%c`, s[1])
+			return 0, fmt.Errorf("there is no escape %q", s[:2])
 		}
 		return 2, nil
 	}
