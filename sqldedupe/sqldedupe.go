@@ -61,6 +61,10 @@
 //
 //	sql.Open("sqlite3", "file:shop.db?_busy_timeout=5000&_txlock=immediate")
 //
+// For modernc.org/sqlite:
+//
+//	sql.Open("sqlite", "file:shop.db?_pragma=busy_timeout(5000)&_txlock=immediate")
+//
 // From the call of Tx on, the function keeps everybody else from writing, so
 // talk to other systems before it. In the function use the transaction, never
 // the *sql.DB: that waits for the transaction, which waits for the function. With

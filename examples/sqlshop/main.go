@@ -1,0 +1,128 @@
+// Command sqlshop is a shop that keeps its orders in SQLite and applies each
+// payment once, whether Ksher tells of it or the shop has to ask.
+//
+// It needs no account and nothing but Go. The gateway, the shop and the buyers
+// are in this program, which ends by itself:
+//
+//	go run .
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "sqlshop")
+	if err == nil {
+		err = errors.Join(story(ctx, filepath.Join(dir, "shop.db")), os.RemoveAll(dir))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// story plays the gateway and the buyers around the shop in shop.go.
+func story(ctx context.Context, file string) error {
+	gateway, err := kshertest.Start()
+	if err != nil {
+		return err
+	}
+	defer gateway.Close()
+	s, err := open(ctx, file, gateway, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	// The orders, and how they should end.
+	want := []order{{"A-1001", 150_50, "paid", 1}, {"A-1002", 80_00, "paid", 1}, {"A-1003", 320_00, "refunded", 1}}
+	for _, o := range want {
+		if err := s.create(ctx, o.no, o.total); err != nil {
+			return err
+		}
+	}
+	fmt.Println("1. A gateway runs inside this program. No account is needed, and no money moves.")
+	fmt.Println("2. The shop creates the orders A-1001, A-1002 and A-1003.")
+
+	fmt.Println("3. The buyer of A-1001 pays. The notification comes twice, and is handled once:")
+	if err := errors.Join(gateway.Pay("A-1001", ksher.ChannelTrueMoney), notify(ctx, gateway, "A-1001"), notify(ctx, gateway, "A-1001")); err != nil {
+		return err
+	}
+
+	fmt.Println("4. The shop cancels A-1003. Its buyer has saved the QR code.")
+	if err := s.cancel(ctx, "A-1003"); err != nil {
+		return err
+	}
+
+	fmt.Println("5. The shop is down. A-1002 is paid, and A-1003 all the same. Ksher gives up notifying.")
+	if err := s.close(); err != nil {
+		return err
+	}
+	for _, no := range []string{"A-1002", "A-1003"} {
+		if err := gateway.Pay(no, ksher.ChannelTrueMoney); err != nil {
+			return err
+		}
+		for range 13 { // What Ksher does in 29 hours.
+			if err := gateway.Deliver(ctx, no); !errors.Is(err, kshertest.ErrNotAccepted) {
+				return fmt.Errorf("notifying a shop that is down of %s: %w", no, err)
+			}
+		}
+	}
+
+	fmt.Println("6. The shop is up again, and asks about its open orders:")
+	if s, err = open(ctx, file, gateway, s.server.Addr); err != nil {
+		return err
+	}
+	defer s.close()
+	// A real shop has this going on all the time, with Run.
+	r := ksher.Reconciler{Client: s.client, Orders: s, Paid: s.paid}
+	pass, err := r.Pass(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("   It asked about %d orders, and %d are paid.\n", pass.Asked, pass.Paid)
+
+	fmt.Println("7. The shop gives back what was paid for a cancelled order:")
+	if err := s.refund(ctx); err != nil {
+		return err
+	}
+
+	fmt.Println("8. Late notifications of what was handled are accepted, and change nothing.")
+	if err := errors.Join(notify(ctx, gateway, "A-1001"), notify(ctx, gateway, "A-1002")); err != nil {
+		return err
+	}
+
+	list, err := s.orders(ctx, "true ORDER BY no")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("9. That is the whole story:\n\n   %-8s %8s  %-10s %s\n", "order", "THB", "state", "applied")
+	for _, o := range list {
+		fmt.Printf("   %-8s %8v  %-10s %d\n", o.no, o.total, o.state, o.applied)
+	}
+	if !slices.Equal(list, want) {
+		return fmt.Errorf("it should have ended with %v", want)
+	}
+	return nil
+}
+
+// notify has Ksher tell the shop of a payment. While the shop is handling another
+// notification of it, this one is asked to come back.
+func notify(ctx context.Context, gateway *kshertest.Gateway, no string) error {
+	for {
+		err := gateway.Deliver(ctx, no)
+		if !errors.Is(err, kshertest.ErrNotAccepted) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
