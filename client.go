@@ -309,6 +309,8 @@ type operation struct {
 	query bool
 	// signed names the members of data that the gateway signs, nil for all.
 	signed []string
+	// secret names a parameter that no error quotes, "" for none.
+	secret string
 }
 
 // repeats tells the parameters that the answer has to repeat if it has them. It
@@ -406,6 +408,7 @@ func (c *Client) attempt(ctx context.Context, a Attempt, op *operation, params [
 	ctx, ends := c.begin(ctx, &a)
 	failure := c.exchange(ctx, op, params, dst)
 	if failure != nil {
+		failure.hide(op.secret, params)
 		failure.Operation, failure.OrderNo, failure.RefundNo, failure.attempts = a.Operation, a.OrderNo, a.RefundNo, a.Number
 		failure.outcomeUnknown = failure.outcomeUnknown && !op.query
 		a.Err = failure

@@ -146,6 +146,22 @@ func operations() []operation {
 			},
 			func(ctx context.Context, c *ksher.Client) error { _, err := c.RefundQuery(ctx, nil); return err },
 		},
+		{
+			"quick_pay", ksher.DefaultMerchantURL, true, true,
+			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
+				req := goodQuickPay()
+				req.Extra = extra
+				return c.QuickPay(ctx, req)
+			},
+			func(ctx context.Context, c *ksher.Client) error { _, err := c.QuickPay(ctx, nil); return err },
+		},
+		{
+			"order_reverse", ksher.DefaultMerchantURL, true, false,
+			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
+				return c.OrderReverse(ctx, &ksher.OrderReverseRequest{MchOrderNo: testOrderNo, Extra: extra})
+			},
+			func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderReverse(ctx, nil); return err },
+		},
 	}
 }
 

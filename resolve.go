@@ -34,8 +34,9 @@ type Resolution struct {
 }
 
 // Doubtful is a request whose outcome can be found out afterwards:
-// [*GatewayPayRequest], [*NativePayRequest], [*CancelOrderRequest],
-// [*OrderCloseRequest], [*OrderRefundRequest] and [*RefundGatewayOrderRequest].
+// [*GatewayPayRequest], [*NativePayRequest], [*QuickPayRequest],
+// [*CancelOrderRequest], [*OrderCloseRequest], [*OrderReverseRequest],
+// [*OrderRefundRequest] and [*RefundGatewayOrderRequest].
 type Doubtful interface {
 	// resolve asks what became of the request. Its check has passed.
 	resolve(context.Context, *Client) (*Resolution, error)
@@ -49,6 +50,8 @@ type Doubtful interface {
 // Whatever the verdict, the very same request may be sent again: Ksher makes one
 // order of an order number and one refund of a refund number, so nobody is
 // charged or refunded twice. Under another number everything would happen again.
+// If the one sent again is refused, other than with a code for duplicates, that
+// says nothing about the first: resolve it again.
 //
 //   - An order (gateway_pay, native_pay) is [CarriedOut] if the gateway knows
 //     it. Its page or code is lost with the answer: cancel or close it and keep
@@ -56,9 +59,14 @@ type Doubtful interface {
 //     currency, the error is [ErrOtherOrder].
 //   - A cancellation (cancel_order, order_close) is CarriedOut if the order is
 //     closed. If it is paid, it was too late: [NotCarriedOut].
+//   - A charge (quick_pay) is CarriedOut if the order is paid, NotCarriedOut if
+//     it ended otherwise or isn't known, and [StillUnknown] in between. It can be
+//     of another amount like an order. [Client.TakeQuickPay] asks by itself.
+//   - A reversal (order_reverse) is CarriedOut if the order is closed or
+//     refunded.
 //   - A refund is CarriedOut if the gateway lists it as done. Where the channel
 //     has no refund query, or the refund is listed with another state than
-//     [RefundSuccess], it is [StillUnknown]. If the number belongs to a refund of
+//     [RefundSuccess], it is StillUnknown. If the number belongs to a refund of
 //     another amount, the error is [ErrOtherOrder].
 //
 // The other errors are those of the queries, which are repeated as [WithRetry]

@@ -18,7 +18,7 @@ const (
 	HostAny Host = ""
 	// HostGateway has the orders made with [Client.GatewayPay].
 	HostGateway Host = "gateway"
-	// HostMerchant has the orders made with [Client.NativePay].
+	// HostMerchant has the orders made with [Client.NativePay] or [Client.QuickPay].
 	HostMerchant Host = "merchant"
 )
 
@@ -62,7 +62,7 @@ type WaitOption func(*polling) error
 
 type polling struct {
 	first, most time.Duration
-	// patient says that an order which the gateway doesn't know may still come.
+	// patient says that the gateway may still come to know what it refuses to tell.
 	patient bool
 }
 
@@ -107,7 +107,8 @@ func WithPolling(first, most time.Duration) WaitOption {
 //     know the order, or a [*ValidationError].
 //
 // Answers that can't be read or believed don't end the waiting. What went wrong
-// the last time is part of the error in the end.
+// the last time is part of the error in the end, so ask for the context's error
+// first.
 func (c *Client) WaitForPayment(ctx context.Context, order OpenOrder, opts ...WaitOption) (*Order, error) {
 	p, err := newPolling(opts)
 	if err != nil {
@@ -144,7 +145,7 @@ func (c *Client) waitFor(ctx context.Context, order OpenOrder, p polling) (*Orde
 			return known, stopped(fmt.Errorf("%w: its result is %q", ErrNotPaid, known.Result), nil)
 		case ctx.Err() != nil:
 			return known, stopped(ctx.Err(), err)
-		case err != nil && !(errors.As(err, &failed) && (failed.Err != nil || passing(failed) || p.patient && unknownOrder(err))):
+		case err != nil && !(errors.As(err, &failed) && (failed.Err != nil || passing(failed) || p.patient)):
 			return known, err
 		case over && err == nil:
 			return known, stopped(ErrOrderExpired, nil)

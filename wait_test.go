@@ -242,12 +242,12 @@ func TestWaitForPayment(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					hosts := p.having(tt.replies...)
 					client := hosts.client(t)
-					ctx, order, start := t.Context(), openOrder(p.host), time.Now()
-					if tt.ends != 0 {
-						var cancel context.CancelFunc
-						ctx, cancel = context.WithTimeout(ctx, tt.ends)
-						defer cancel()
+					order, start, ends := openOrder(p.host), time.Now(), tt.ends
+					if ends == 0 {
+						ends = time.Hour // So that no mistake makes it go on for ever.
 					}
+					ctx, cancel := context.WithTimeout(t.Context(), ends)
+					defer cancel()
 					if tt.expires != 0 {
 						order.Expires = start.Add(tt.expires)
 					}
@@ -323,7 +323,9 @@ func TestWaitForPaymentAtAnyHost(t *testing.T) {
 					replies := map[string][]reply{"gateway_order_query": tt.gateway, "order_query": tt.merchant}[op]
 					return replies[min(len(m.questions(op)), len(replies))-1](r)
 				}
-				known, err := m.client(t).WaitForPayment(t.Context(), openOrder(ksher.HostAny))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				known, err := m.client(t).WaitForPayment(ctx, openOrder(ksher.HostAny))
 				if tt.want != nil {
 					require.ErrorIs(t, err, tt.want)
 					return

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/channels"
 )
 
 // action is something that the dashboard and the control API do to an order.
@@ -54,9 +53,7 @@ var actions = []action{
 }
 
 func canPay(o *order, s State) bool {
-	return !s.settled() || s == Cancelled && slices.ContainsFunc(o.Channels, func(c ksher.Channel) bool {
-		return channels.Lookup(string(c)).Savable
-	})
+	return !s.settled() || s == Cancelled && slices.ContainsFunc(o.Channels, o.savable)
 }
 
 // act carries out an action by its name.

@@ -15,6 +15,17 @@
 // nothing happens by itself. In a program, [Start] gives one that runs in real
 // time and notifies by itself.
 //
+// The last two characters of the code that [ksher.Client.QuickPay] charges decide
+// how it goes:
+//
+//	01  the buyer has to type a PIN: NOTSURE, and USERPAYING until Pay, Fail or Expire
+//	02  the code is too old: ORDER_PAYMENT_ERROR, and there is no order
+//	03  the buyer hasn't enough money: ORDER_PAYMENT_ERROR, and the order is PAYERROR
+//
+// Any other code is paid at once. The first digits tell the wallet, as in
+// reality: 10 to 15, with 18 digits, is WeChat Pay, and 25 to 30, with 16 to 24
+// digits, is Alipay. Other codes need a channel.
+//
 // Without any server, [SignedResponse] makes the body of a correctly signed
 // answer for a mock, and [SignedNotification] a correctly signed notification
 // for a handler.
@@ -327,7 +338,7 @@ func (g *Gateway) Settle(mchOrderNo string) error {
 }
 
 // Order returns the gateway's view of an order, by the number given to
-// gateway_pay or native_pay.
+// gateway_pay, native_pay or quick_pay.
 func (g *Gateway) Order(mchOrderNo string) (Order, error) {
 	var view Order
 	err := g.change("Order", mchOrderNo, func(o *order) error {

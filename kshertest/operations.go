@@ -46,6 +46,8 @@ var operations = []operation{
 	{"/KsherPay/order_close", nil, (*Gateway).orderClose},
 	{"/KsherPay/order_refund", []string{"mch_refund_no", "refund_fee", "total_fee", "fee_type"}, (*Gateway).orderRefund},
 	{"/KsherPay/refund_query", nil, (*Gateway).refundQuery},
+	{"/KsherPay/quick_pay", []string{"mch_order_no", "total_fee", "fee_type", "auth_code"}, (*Gateway).quickPay},
+	{"/KsherPay/order_reverse", nil, (*Gateway).orderReverse},
 }
 
 func (g *Gateway) handler() http.Handler {

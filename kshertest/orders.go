@@ -22,7 +22,7 @@ const (
 	Refunded       State = "refunded"         // Refunded is after everything was given back.
 	Failed         State = "failed"           // Failed is after a payment that failed.
 	Expired        State = "expired"          // Expired is after the time to pay.
-	Cancelled      State = "cancelled"        // Cancelled is after cancel_order or order_close.
+	Cancelled      State = "cancelled"        // Cancelled is after cancel_order, order_close or order_reverse.
 )
 
 // Event is a step in the history of an order.
@@ -60,7 +60,9 @@ type Order struct {
 type order struct {
 	// Gateway says that gateway_pay made the order. The merchant host knows it
 	// by PayMchOrderNo, and one of native_pay by MchOrderNo.
-	Gateway        bool
+	Gateway bool
+	// Quick says that quick_pay made the order.
+	Quick          bool
 	MchOrderNo     string
 	PayMchOrderNo  string
 	KsherOrderNo   string
@@ -151,11 +153,15 @@ func (o *order) offers(channel ksher.Channel, now time.Time) (ksher.Channel, err
 		return "", fmt.Errorf("%w by %q: it offers %v", ErrNotPayable, channel, o.Channels)
 	}
 	s := o.state(now)
-	saved := s == Cancelled && channels.Lookup(string(channel)).Savable
-	if s.settled() && !saved {
+	if s.settled() && !(s == Cancelled && o.savable(channel)) {
 		return "", fmt.Errorf("%w: it is %s", ErrNotPayable, s)
 	}
 	return channel, nil
+}
+
+// savable tells whether the buyer has a QR code of the channel to save.
+func (o *order) savable(channel ksher.Channel) bool {
+	return !o.Quick && channels.Lookup(string(channel)).Savable
 }
 
 func (o *order) begin(channel ksher.Channel, now time.Time) error {

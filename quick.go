@@ -1,0 +1,312 @@
+package ksher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// QuickPayRequest charges the code that a buyer shows (B scan C). Every parameter
+// of [Client.QuickPay] that isn't marked as required may be left zero.
+//
+// Source: the Quick Pay page of Ksher's API documentation.
+type QuickPayRequest struct {
+	// MchOrderNo is the merchant's number of the order: required, unique for the
+	// merchant, at most 32 characters.
+	MchOrderNo string `url:"mch_order_no"`
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
+	TotalFee Amount `url:"total_fee"`
+	// FeeType is the currency, an ISO 4217 code: required.
+	FeeType string `url:"fee_type"`
+	// AuthCode is what the scanner read from the buyer's phone: required. Whoever
+	// has it can charge the buyer, for about a minute, so don't log it.
+	AuthCode string `url:"auth_code"`
+	// Channel is the buyer's wallet. Without it Ksher finds it out from the code.
+	Channel Channel `url:"channel,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *QuickPayRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *QuickPayRequest) check(c *checker) {
+	c.requiredNumber("mch_order_no", r.MchOrderNo)
+	c.amount("total_fee", r.TotalFee)
+	c.feeType(r.FeeType)
+	c.required("auth_code", r.AuthCode)
+}
+
+func (r *QuickPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	res, err := c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
+	if err != nil || res.Order == nil || res.Order.Result.Paid() {
+		return res, err
+	}
+	// What was asked for is the payment, not the order.
+	res.Verdict = StillUnknown
+	if res.Order.Result.Final() {
+		res.Verdict = NotCarriedOut
+	}
+	return res, nil
+}
+
+// QuickPayResponse is the answer to [Client.QuickPay]. Its fields are not
+// documented one by one: they follow those of order_query.
+type QuickPayResponse struct {
+	Envelope `json:"-"`
+	Order
+	// Operation is the name of the operation.
+	Operation string `json:"operation"`
+	// OperatorID is the operator_id of the request.
+	OperatorID string `json:"operator_id"`
+	// DeviceID names the till.
+	DeviceID string `json:"device_id"`
+}
+
+func (r *QuickPayResponse) missing() string {
+	if r.Result == "" {
+		return "result"
+	}
+	return ""
+}
+
+var quickPay = &operation{name: "quick_pay", host: onMerchant, secret: "auth_code"}
+
+// QuickPay calls quick_pay: it charges the buyer whose code was scanned. Without
+// an error the order is paid. [Client.TakeQuickPay] does the whole procedure
+// around it.
+//
+// If the buyer has to type a PIN first, Ksher answers NOTSURE, which is an
+// [*Error] with [ErrOutcomeUnknown] like every answer but yes and a documented
+// no: query the order until it settles, and if it doesn't, reverse it.
+//
+// Source: POST quick_pay, the Quick Pay page of Ksher's API documentation.
+func (c *Client) QuickPay(ctx context.Context, req *QuickPayRequest) (*QuickPayResponse, error) {
+	return call[QuickPayResponse](ctx, c, quickPay, req)
+}
+
+// OrderReverseRequest names a doubtful order of [Client.QuickPay] by any one of
+// its numbers.
+//
+// Source: the Order Reverse page of Ksher's API documentation.
+type OrderReverseRequest struct {
+	// MchOrderNo is the merchant's number, at most 32 characters. Of the three
+	// numbers at least one is required.
+	MchOrderNo string `url:"mch_order_no,omitempty"`
+	// KsherOrderNo is Ksher's number.
+	KsherOrderNo string `url:"ksher_order_no,omitempty"`
+	// ChannelOrderNo is the channel's number.
+	ChannelOrderNo string `url:"channel_order_no,omitempty"`
+	// Channel is how the order is paid. It is documented as required, and left
+	// out by all of Ksher's SDKs.
+	Channel Channel `url:"channel,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *OrderReverseRequest) orderNo() string {
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+}
+
+func (r *OrderReverseRequest) check(c *checker) {
+	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+}
+
+func (r *OrderReverseRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	order, err := c.merchantOrder(ctx, r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+	if err != nil {
+		return nil, err
+	}
+	res := resolveClosed(order)
+	if order.Result == ResultRefund {
+		res.Verdict = CarriedOut // It was paid, and the money went back.
+	}
+	return res, nil
+}
+
+// OrderReverseResponse is the answer to [Client.OrderReverse]. Which fields its
+// data has is not documented: they follow those of order_close.
+type OrderReverseResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// MchOrderNo is the merchant's number of the order.
+	MchOrderNo string `json:"mch_order_no"`
+	// Result is [ResultSuccess]. With anything else the order isn't known to be
+	// reversed, and the call is an error.
+	Result Result `json:"result"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+func (r *OrderReverseResponse) missing() string {
+	if r.Result == "" {
+		return "result"
+	}
+	return ""
+}
+
+var orderReverse = &operation{name: "order_reverse", host: onMerchant}
+
+// OrderReverse calls order_reverse: it undoes a doubtful order of
+// [Client.QuickPay], so that the buyer isn't charged, or gets the money back.
+//
+// Source: POST order_reverse, the Order Reverse page of Ksher's API
+// documentation.
+func (c *Client) OrderReverse(ctx context.Context, req *OrderReverseRequest) (*OrderReverseResponse, error) {
+	return call[OrderReverseResponse](ctx, c, orderReverse, req)
+}
+
+// ErrNeedsPerson means that it can't be found out by program whether a buyer was
+// charged: somebody has to look, on the merchant platform and on the buyer's
+// phone, before goods or money change hands.
+var ErrNeedsPerson = errors.New("a person has to look whether the buyer was charged")
+
+// Times of TakeQuickPay.
+const (
+	quickPayPatience = time.Minute
+	reversePatience  = 30 * time.Second
+)
+
+// TakeQuickPay takes a payment at a till as Ksher's documentation has it: it
+// charges the code; if that ends in doubt, for example because the buyer has to
+// type a PIN, it asks for the order for up to a minute; if it doesn't settle, it
+// reverses the order and asks for up to half a minute whether the reversal took.
+// It ends in one of
+//
+//   - nil: the order is paid, this order and that amount;
+//   - [ErrNotPaid]: the buyer was not charged, or has the money back;
+//   - an [*Error] without [ErrOutcomeUnknown], or a [*ValidationError]: the
+//     charge was refused or not sent, for example because the code is too old;
+//   - [ErrNeedsPerson], which is an ErrOutcomeUnknown: neither could be made sure
+//     of, also if the context ended first.
+//
+// It may be called again for the same order number, also with a newer code: what
+// the first call has charged isn't charged again, and counts as paid. If the second
+// call is refused, that says nothing about the first: resolve that one.
+//
+// The options set how the order is asked for. The order is what the gateway told
+// last, nil if it told nothing. Don't use it without an error check.
+//
+// Source: the Quick Pay page of Ksher's API documentation. How long to ask is
+// not documented.
+func (c *Client) TakeQuickPay(ctx context.Context, req *QuickPayRequest, opts ...WaitOption) (*Order, error) {
+	p, err := newPolling(opts)
+	if err != nil {
+		return nil, err
+	}
+	p.patient = true
+	var known *Order
+	charged, err := c.QuickPay(ctx, req)
+	switch {
+	case err != nil && !aboutOrder(err):
+		return nil, err
+	case err == nil:
+		known = &charged.Order
+		if known.CheckPaid(req.MchOrderNo, req.TotalFee, req.FeeType) == nil {
+			return known, nil
+		}
+	}
+	open := OpenOrder{MchOrderNo: req.MchOrderNo, Host: HostMerchant, TotalFee: req.TotalFee, FeeType: req.FeeType}
+	ask := func(ctx context.Context) error {
+		order, err := c.waitFor(ctx, open, p)
+		if order != nil {
+			known = order
+		}
+		return err
+	}
+	needsPerson := func(why error) (*Order, error) {
+		return known, &Error{Operation: quickPay.name, OrderNo: req.MchOrderNo, Err: fmt.Errorf("%w: %w", ErrNeedsPerson, why), outcomeUnknown: true}
+	}
+
+	charging, cancel := context.WithTimeout(ctx, quickPayPatience)
+	defer cancel()
+	err = ask(charging)
+	switch {
+	case err == nil || errors.Is(err, ErrNotPaid):
+		return known, err
+	case ctx.Err() != nil || errors.Is(err, ErrOtherOrder):
+		return needsPerson(err)
+	}
+	_, reversal := c.OrderReverse(ctx, &OrderReverseRequest{MchOrderNo: req.MchOrderNo, Channel: req.Channel, OperatorID: req.OperatorID})
+	if known == nil && unknownOrder(err) && unknownOrder(reversal) {
+		// A minute has passed, so that the charge isn't on its way any more.
+		return nil, fmt.Errorf("ksher: quick_pay of order %q: %w: the gateway has no such order", req.MchOrderNo, ErrNotPaid)
+	}
+
+	reversing, cancel := context.WithTimeout(ctx, reversePatience)
+	defer cancel()
+	// That it is paid may be what was before the reversal.
+	for err = ask(reversing); err == nil && sleep(reversing, p.most) == nil; {
+		if last := ask(reversing); !errors.Is(last, context.DeadlineExceeded) {
+			err = last
+		}
+	}
+	switch {
+	case errors.Is(err, ErrNotPaid), err == nil && reversal != nil && !errors.Is(reversal, ErrOutcomeUnknown):
+		return known, err
+	case err == nil:
+		err = errors.New("it is paid, although it was to be reversed")
+	}
+	if reversal != nil {
+		err = fmt.Errorf("%w; the reversal failed: %w", err, reversal)
+	}
+	return needsPerson(err)
+}
+
+// aboutOrder tells whether an error of a charge leaves open whether the order is
+// paid: the charge is in doubt, or was refused because of what became of the order
+// before. A connection that repeats a request, such as a proxy's, gets that
+// refusal of a charge that was carried out.
+func aboutOrder(err error) bool {
+	if errors.Is(err, ErrOutcomeUnknown) {
+		return true
+	}
+	var failed *Error
+	if !errors.As(err, &failed) {
+		return false
+	}
+	switch info, _ := failed.Code.Info(); info.Action {
+	case ActionQueryOrder, ActionNewOrderNo, ActionWait, ActionNone:
+		return true
+	}
+	// The amount isn't 0, so that it is the other documented reason: the order
+	// was created before.
+	return failed.Code == CodePriceNotExist
+}
+
+// hide takes what the other side echoed of a parameter out of the error. The
+// parameter's beginning gives it away, because a text may have been cut off.
+func (e *Error) hide(name string, params []wire.Param) {
+	i := slices.IndexFunc(params, func(p wire.Param) bool { return p.Name == name })
+	if i < 0 {
+		return
+	}
+	echoed := func(text string) bool { return strings.Contains(text, params[i].Value[:min(8, len(params[i].Value))]) }
+	if echoed(e.Message) {
+		e.Message = ""
+	}
+	if echoed(string(e.Code)) {
+		e.Code = ""
+	}
+	if e.Err != nil && echoed(e.Err.Error()) {
+		e.Err = unquoted{e.Err, name}
+	}
+}
+
+// unquoted is an error whose text isn't to be seen.
+type unquoted struct {
+	err  error
+	name string
+}
+
+func (e unquoted) Error() string { return "the answer repeats the " + e.name + ", so it isn't quoted" }
+func (e unquoted) Unwrap() error { return e.err }
