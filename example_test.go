@@ -299,6 +299,113 @@ func ExampleParseNotification() {
 	// signed by Ksher: false
 }
 
+// Wait at a kiosk until the buyer has paid.
+func ExampleClient_WaitForPayment() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	client.NativePay(ctx, &ksher.NativePayRequest{MchOrderNo: "K-2006", TotalFee: 40_00, FeeType: "THB", Channel: ksher.ChannelPromptPay})
+	gateway.Pay("K-2006", ksher.ChannelPromptPay) // The buyer pays.
+
+	paid, err := client.WaitForPayment(ctx, ksher.OpenOrder{
+		MchOrderNo: "K-2006",
+		Host:       ksher.HostMerchant, // It was made with NativePay.
+		TotalFee:   40_00,
+		FeeType:    "THB",
+	})
+	switch {
+	case errors.Is(err, ksher.ErrNotPaid), errors.Is(err, ksher.ErrOrderExpired):
+		fmt.Println("not paid: show the menu again")
+	case err != nil:
+		log.Fatal("look the order up before the next step: ", err)
+	default:
+		fmt.Println("paid:", paid.MchOrderNo, paid.TotalFee, paid.Channel)
+	}
+	// Output: paid: K-2006 40.00 promptpay
+}
+
+// Find out what became of a refund whose answer was lost.
+func ExampleClient_Resolve() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.GatewayPay(ctx, order("A-1009"))
+	gateway.Pay("A-1009", ksher.ChannelTrueMoney)
+	gateway.Inject(kshertest.Fault{Operation: "order_refund", Kind: kshertest.FaultDropAfter}) // The answer gets lost.
+
+	refund := &ksher.RefundGatewayOrderRequest{MchOrderNo: "A-1009", MchRefundNo: "A-1009-R1", RefundFee: 50_00}
+	_, err := client.RefundGatewayOrder(ctx, refund)
+	if !errors.Is(err, ksher.ErrOutcomeUnknown) {
+		log.Fatal("this example wants doubt: ", err)
+	}
+	found, err := client.Resolve(ctx, refund)
+	if err != nil {
+		log.Fatal("nothing was learned, so try again later: ", err)
+	}
+	switch found.Verdict {
+	case ksher.CarriedOut:
+		fmt.Println("refunded", found.Refund.MchRefundFee)
+	default:
+		fmt.Println("send the very same request again")
+	}
+	// Output: refunded 50.00
+}
+
+// shopOrders is the list of open orders. A shop would ask its database:
+//
+//	SELECT … FROM orders WHERE open AND number > $1 ORDER BY number LIMIT $2
+type shopOrders []ksher.OpenOrder
+
+func (s shopOrders) OpenOrders(_ context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
+	var page []ksher.OpenOrder
+	for _, o := range s { // They are in the order of their numbers.
+		if o.MchOrderNo > after && len(page) < limit {
+			page = append(page, o)
+		}
+	}
+	return page, nil
+}
+
+// Find the payments that no notification told of.
+func ExampleReconciler() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	var open shopOrders
+	for _, no := range []string{"A-1010", "A-1011", "A-1012"} {
+		client.GatewayPay(ctx, order(no))
+		open = append(open, ksher.OpenOrder{MchOrderNo: no, Host: ksher.HostGateway, TotalFee: 150_50, FeeType: "THB"})
+	}
+	gateway.Advance(3 * time.Hour)                // Ksher watches an order for two.
+	gateway.Pay("A-1011", ksher.ChannelTrueMoney) // So this payment isn't announced.
+	client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1012"})
+
+	reconciler := &ksher.Reconciler{
+		Client: client,
+		Orders: open,
+		Paid: func(_ context.Context, n *ksher.Notification) error { // As for NewWebhookHandler.
+			fmt.Println("paid:", n.MchOrderNo, n.TotalFee)
+			return nil
+		},
+		Ended: func(_ context.Context, n *ksher.Notification) error {
+			fmt.Println("release the goods of", n.MchOrderNo)
+			return nil
+		},
+		Rate: 100, // The default of 2 per second is kinder to a real gateway.
+	}
+	// In production: go reconciler.Run(ctx)
+	sum, err := reconciler.Pass(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("asked", sum.Asked, "paid", sum.Paid, "ended", sum.Ended, "open", sum.Open)
+	// Output:
+	// paid: A-1011 150.50
+	// release the goods of A-1012
+	// asked 3 paid 1 ended 1 open 1
+}
+
 // What a request can end in.
 func ExampleError() {
 	gateway, client := startGateway()

@@ -42,7 +42,9 @@ type Reconciler struct {
 	// meanwhile, or "" for one that the gateway doesn't know and whose time is
 	// over. A closed order may still turn paid.
 	Ended func(context.Context, *Notification) error
-	// Rate is how many orders it asks about per second, 2 if it is 0.
+	// Rate is how many orders it asks about per second, 2 if it is 0. It has to be
+	// above that of new orders whose numbers rise, or else a pass doesn't get to
+	// its end.
 	Rate float64
 	// Every is how long Run waits between passes, a minute if it is 0.
 	Every time.Duration

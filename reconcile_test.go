@@ -166,7 +166,9 @@ func TestReconcilerOfAListThatNeverEnds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				_, err := (&till{}).reconciler(telling(ksher.ResultNotSure).client(t), tt.list).Pass(t.Context())
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				_, err := (&till{}).reconciler(telling(ksher.ResultNotSure).client(t), tt.list).Pass(ctx)
 				require.ErrorContains(t, err, "never end")
 			})
 		})

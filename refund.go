@@ -191,10 +191,7 @@ func (c *Client) RefundGatewayOrder(ctx context.Context, req *RefundGatewayOrder
 	invalid := func() error {
 		return &ValidationError{Operation: orderRefund.name, OrderNo: req.MchOrderNo, Fields: check.problems}
 	}
-	check.requiredNumber("mch_order_no", req.MchOrderNo)
-	check.requiredNumber("mch_refund_no", req.MchRefundNo)
-	check.amount("refund_fee", req.RefundFee)
-	if len(check.problems) > 0 {
+	if req.check(check); len(check.problems) > 0 {
 		return nil, invalid()
 	}
 	order, err := c.GatewayOrderQuery(ctx, &GatewayOrderQueryRequest{MchOrderNo: req.MchOrderNo})

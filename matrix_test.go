@@ -1,0 +1,935 @@
+package ksher_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+// trouble is a fault of the local gateway with what it leaves behind.
+type trouble struct {
+	name  string
+	fault kshertest.Fault
+	// carriedOut says that the request was, and unknown that the caller can't
+	// know.
+	carriedOut, unknown bool
+	// query is what a query ends in if it happens once, nil for an answer.
+	query error
+}
+
+func troubles() []trouble {
+	all := []trouble{
+		{"none", kshertest.Fault{}, true, false, nil},
+		{"latency", kshertest.Fault{Kind: kshertest.FaultLatency, Delay: time.Hour}, true, true, context.Canceled},
+		{"drop before", kshertest.Fault{Kind: kshertest.FaultDropBefore}, false, true, nil},
+		{"drop after", kshertest.Fault{Kind: kshertest.FaultDropAfter}, true, true, nil},
+		{"HTTP 500", kshertest.Fault{Kind: kshertest.FaultHTTP500}, false, true, nil},
+		{"HTML 502", kshertest.Fault{Kind: kshertest.FaultHTML502}, false, true, nil},
+		{"empty", kshertest.Fault{Kind: kshertest.FaultEmpty}, true, true, ksher.ErrEmptyBody},
+		{"truncated", kshertest.Fault{Kind: kshertest.FaultTruncated}, true, true, ksher.ErrTruncatedJSON},
+		{"endless", kshertest.Fault{Kind: kshertest.FaultEndless}, true, true, ksher.ErrBodyTooLarge},
+		{"bad signature", kshertest.Fault{Kind: kshertest.FaultBadSignature}, true, true, ksher.ErrSignature},
+		{"other key", kshertest.Fault{Kind: kshertest.FaultOtherKey}, true, true, ksher.ErrSignature},
+		{"clock skew", kshertest.Fault{Kind: kshertest.FaultClockSkew, Delay: -48 * time.Hour}, true, false, nil},
+	}
+	for _, code := range []struct {
+		code    ksher.Code
+		unknown bool
+		query   error
+	}{
+		{ksher.CodeSystemError, true, nil},
+		{ksher.CodeKsherSystemError, true, nil},
+		{ksher.CodeKsherChannelResponseError, true, nil},
+		{"SOMETHING_NEW", true, ksher.Code("SOMETHING_NEW")},
+		{ksher.CodeNoAuth, false, ksher.CodeNoAuth},
+		{ksher.CodeManyOpen, false, ksher.CodeManyOpen},
+	} {
+		all = append(all, trouble{"refused " + string(code.code), kshertest.Fault{Kind: kshertest.FaultRefuse, Code: code.code}, false, code.unknown, code.query})
+	}
+	return all
+}
+
+// onlyV1 believes the key of one version, so that the other's is another.
+func onlyV1() ksher.Option {
+	return ksher.WithVerifier(ksher.NewVerifier(kshertest.PublicKey(ksher.SignV1)))
+}
+
+// smallAnswers is more than the gateway ever says, and soon reached if it
+// doesn't stop.
+const smallAnswers = 64 << 10
+
+// untilGone returns a context that ends once the gateway has seen all its
+// faults happen, and so has carried the request out. It is how a caller loses
+// patience at the right moment without a clock.
+func untilGone(ctx context.Context, gw *kshertest.Gateway) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil && len(gw.Faults()) > 0 {
+			runtime.Gosched()
+		}
+		cancel()
+	}()
+	return ctx, func() {
+		cancel()
+		<-done
+	}
+}
+
+// matter is an operation on an order, with the means to look what became of it.
+type matter struct {
+	// name is the operation's, and faulty the one that the fault happens to.
+	name, faulty string
+	// prepare makes the order ready for it.
+	prepare func(*testing.T, *kshertest.Gateway)
+	// req is the request if it can be in doubt.
+	req  ksher.Doubtful
+	call func(context.Context, *ksher.Client) error
+	// done is the gateway's own view.
+	done func(*kshertest.Gateway) bool
+}
+
+func createAtGateway(t *testing.T, gw *kshertest.Gateway) {
+	_, err := gw.Client.GatewayPay(t.Context(), goodGatewayPay())
+	require.NoError(t, err)
+}
+
+func createAtMerchant(t *testing.T, gw *kshertest.Gateway) {
+	_, err := gw.Client.NativePay(t.Context(), goodNativePay())
+	require.NoError(t, err)
+}
+
+func chargeAtMerchant(t *testing.T, gw *kshertest.Gateway) {
+	_, err := gw.Client.QuickPay(t.Context(), goodQuickPay())
+	require.NoError(t, err)
+}
+
+func payAt(create func(*testing.T, *kshertest.Gateway)) func(*testing.T, *kshertest.Gateway) {
+	return func(t *testing.T, gw *kshertest.Gateway) {
+		create(t, gw)
+		require.NoError(t, gw.Pay(testOrderNo, ksher.ChannelWeChat))
+	}
+}
+
+func matters() []matter {
+	created := func(gw *kshertest.Gateway) bool { return len(gw.Orders()) == 1 }
+	closed := func(gw *kshertest.Gateway) bool { return gw.Orders()[0].State == kshertest.Cancelled }
+	refunded := func(gw *kshertest.Gateway) bool { return gw.Orders()[0].Refunded == 50_00 }
+	reversed := func(gw *kshertest.Gateway) bool { return gw.Orders()[0].State == kshertest.Refunded }
+	none := func(*testing.T, *kshertest.Gateway) {}
+	pay, native, quick, refund := goodGatewayPay(), goodNativePay(), goodQuickPay(), goodOrderRefund()
+	reversal := &ksher.OrderReverseRequest{MchOrderNo: testOrderNo}
+	cancel, closing := &ksher.CancelOrderRequest{MchOrderNo: testOrderNo}, &ksher.OrderCloseRequest{MchOrderNo: testOrderNo}
+	gatewayRefund := &ksher.RefundGatewayOrderRequest{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, RefundFee: 50_00}
+	all := []matter{
+		{"gateway_pay", "gateway_pay", none, pay, func(ctx context.Context, c *ksher.Client) error { _, err := c.GatewayPay(ctx, pay); return err }, created},
+		{"native_pay", "native_pay", none, native, func(ctx context.Context, c *ksher.Client) error { _, err := c.NativePay(ctx, native); return err }, created},
+		{"quick_pay", "quick_pay", none, quick, func(ctx context.Context, c *ksher.Client) error { _, err := c.QuickPay(ctx, quick); return err }, created},
+		{"order_reverse", "order_reverse", chargeAtMerchant, reversal, func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderReverse(ctx, reversal); return err }, reversed},
+		{"cancel_order", "cancel_order", createAtGateway, cancel, func(ctx context.Context, c *ksher.Client) error { _, err := c.CancelOrder(ctx, cancel); return err }, closed},
+		{"order_close", "order_close", createAtMerchant, closing, func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderClose(ctx, closing); return err }, closed},
+		{"order_refund", "order_refund", payAt(createAtMerchant), refund, func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderRefund(ctx, refund); return err }, refunded},
+		{"RefundGatewayOrder", "order_refund", payAt(createAtGateway), gatewayRefund, func(ctx context.Context, c *ksher.Client) error {
+			_, err := c.RefundGatewayOrder(ctx, gatewayRefund)
+			return err
+		}, refunded},
+	}
+	for _, op := range operations() {
+		prepare := map[string]func(*testing.T, *kshertest.Gateway){
+			"gateway_order_query": payAt(createAtGateway),
+			"order_query":         payAt(createAtMerchant),
+			"refund_query": func(t *testing.T, gw *kshertest.Gateway) {
+				payAt(createAtMerchant)(t, gw)
+				_, err := gw.Client.OrderRefund(t.Context(), goodOrderRefund())
+				require.NoError(t, err)
+			},
+		}[op.name]
+		if prepare != nil {
+			all = append(all, matter{op.name, op.name, prepare, nil, func(ctx context.Context, c *ksher.Client) error { _, err := op.call(ctx, c, nil); return err }, nil})
+		}
+	}
+	return all
+}
+
+// Every fault of every operation ends in knowledge: what was done, that nothing
+// was, or a doubt that Resolve removes in agreement with the gateway.
+func TestMatrix(t *testing.T) {
+	for _, m := range matters() {
+		for _, tr := range troubles() {
+			t.Run(m.name+"/"+tr.name, func(t *testing.T) {
+				gw := kshertest.New(t)
+				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
+				require.NoError(t, err)
+				m.prepare(t, gw)
+				if tr.fault.Operation = m.faulty; tr.fault.Kind != "" {
+					require.NoError(t, gw.Inject(tr.fault))
+				}
+				ctx := t.Context()
+				if tr.fault.Kind == kshertest.FaultLatency {
+					var end func()
+					ctx, end = untilGone(ctx, gw)
+					defer end()
+				}
+				before := len(gw.Requests())
+				err = m.call(ctx, client)
+				require.Empty(t, gw.Faults(), "the fault hasn't happened")
+				if m.req == nil {
+					// A query leaves no doubt, and is repeated where that helps.
+					require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+					if tr.query == nil {
+						require.NoError(t, err)
+					} else {
+						require.ErrorIs(t, err, tr.query)
+					}
+					return
+				}
+				sent := slices.DeleteFunc(gw.Requests()[before:], func(r kshertest.Request) bool { return r.Operation != m.faulty })
+				require.Len(t, sent, 1, "the request was repeated")
+				require.Equal(t, tr.carriedOut, m.done(gw), "the gateway's view")
+				require.Equal(t, tr.unknown, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+				if !tr.unknown {
+					require.Equal(t, tr.carriedOut, err == nil, "%v", err)
+					return
+				}
+				// A query on the way to knowing it may fail, too.
+				for _, op := range []string{"gateway_order_query", "order_query", "refund_query"} {
+					require.NoError(t, gw.Inject(kshertest.Fault{Operation: op, Kind: kshertest.FaultDropBefore}))
+				}
+				res, err := client.Resolve(t.Context(), m.req)
+				require.NoError(t, err)
+				want := ksher.NotCarriedOut
+				if tr.carriedOut {
+					want = ksher.CarriedOut
+				}
+				require.Equal(t, want, res.Verdict)
+				gw.ClearFaults()
+
+				// The very same request may follow, and takes effect once.
+				err = m.call(t.Context(), client)
+				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+				require.Equal(t, tr.carriedOut, err != nil, "%v", err)
+				require.True(t, m.done(gw))
+			})
+		}
+	}
+}
+
+// A query that keeps failing ends in a plain error, after as many attempts as
+// it is allowed.
+func TestMatrixOfLastingTroubles(t *testing.T) {
+	for _, m := range matters() {
+		if m.req != nil {
+			continue
+		}
+		for _, tr := range troubles() {
+			switch tr.fault.Kind {
+			case "", kshertest.FaultClockSkew, kshertest.FaultLatency:
+				continue
+			}
+			t.Run(m.name+"/"+tr.name, func(t *testing.T) {
+				gw := kshertest.New(t)
+				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
+				require.NoError(t, err)
+				m.prepare(t, gw)
+				tr.fault.Operation, tr.fault.Count = m.faulty, 9
+				require.NoError(t, gw.Inject(tr.fault))
+				err = m.call(t.Context(), client)
+				require.Error(t, err)
+				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+				attempts := 1
+				if tr.query == nil {
+					attempts = 3
+				}
+				require.Equal(t, 9-attempts, gw.Faults()[0].Count)
+			})
+		}
+	}
+}
+
+// A refund of a gateway order begins with a query. If that fails, no refund was
+// sent, and nothing is in doubt.
+func TestMatrixOfTheQueryBeforeARefund(t *testing.T) {
+	for _, tr := range troubles() {
+		t.Run(tr.name, func(t *testing.T) {
+			gw := kshertest.New(t)
+			client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
+			require.NoError(t, err)
+			payAt(createAtGateway)(t, gw)
+			if tr.fault.Operation = "gateway_order_query"; tr.fault.Kind != "" {
+				require.NoError(t, gw.Inject(tr.fault))
+			}
+			ctx := t.Context()
+			if tr.fault.Kind == kshertest.FaultLatency {
+				var end func()
+				ctx, end = untilGone(ctx, gw)
+				defer end()
+			}
+			_, err = client.RefundGatewayOrder(ctx, &ksher.RefundGatewayOrderRequest{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, RefundFee: 50_00})
+			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+			require.Equal(t, tr.query == nil, err == nil, "%v", err)
+			require.Equal(t, tr.query == nil, gw.Orders()[0].Refunded == 50_00)
+		})
+	}
+}
+
+// What was answered with a code of doubt may have been carried out, and a call
+// that runs out of time, too.
+func TestMatrixOfDoubtfulRefusals(t *testing.T) {
+	for _, m := range matters() {
+		if m.req == nil {
+			continue
+		}
+		for _, code := range []ksher.Code{ksher.CodeSystemError, ksher.CodeKsherSystemError, ksher.CodeTradeStateError, ksher.CodeRefundFailed, "SOMETHING_NEW", "WITHOUT_CARRYING_OUT"} {
+			t.Run(m.name+"/"+string(code), func(t *testing.T) {
+				gw := kshertest.New(t)
+				wire := &line{next: gw.HTTPClient().Transport}
+				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithHTTPClient(&http.Client{Transport: wire}))
+				require.NoError(t, err)
+				m.prepare(t, gw)
+				wire.plan(m.faulty, func(send func() (*http.Response, error)) (*http.Response, error) {
+					if code != "WITHOUT_CARRYING_OUT" {
+						resp, err := send()
+						if err != nil {
+							return nil, err
+						}
+						resp.Body.Close()
+					}
+					return answerWith(kshertest.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})), nil
+				})
+				require.ErrorIs(t, m.call(t.Context(), client), ksher.ErrOutcomeUnknown)
+				res, err := client.Resolve(t.Context(), m.req)
+				require.NoError(t, err)
+				require.Equal(t, m.done(gw), res.Verdict == ksher.CarriedOut)
+				require.Equal(t, !m.done(gw), res.Verdict == ksher.NotCarriedOut)
+				require.Equal(t, code != "WITHOUT_CARRYING_OUT", m.done(gw))
+			})
+		}
+	}
+}
+
+func answerWith(body []byte) *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader(body))}
+}
+
+// A request that is on its way still when Resolve asks takes effect later, and
+// once, whatever was sent in between.
+func TestMatrixOfRequestsOnTheirWay(t *testing.T) {
+	for _, m := range matters() {
+		if m.req == nil {
+			continue
+		}
+		t.Run(m.name, func(t *testing.T) {
+			gw := kshertest.New(t)
+			wire := &line{next: gw.HTTPClient().Transport}
+			client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithHTTPClient(&http.Client{Transport: wire}))
+			require.NoError(t, err)
+			m.prepare(t, gw)
+			var arrive func() (*http.Response, error)
+			wire.plan(m.faulty, func(send func() (*http.Response, error)) (*http.Response, error) {
+				arrive = send
+				return nil, errLine
+			})
+			require.ErrorIs(t, m.call(t.Context(), client), ksher.ErrOutcomeUnknown)
+			res, err := client.Resolve(t.Context(), m.req)
+			require.NoError(t, err)
+			require.Equal(t, ksher.NotCarriedOut, res.Verdict)
+			require.NoError(t, m.call(t.Context(), client))
+			resp, err := arrive()
+			require.NoError(t, err)
+			resp.Body.Close()
+			require.True(t, m.done(gw))
+			res, err = client.Resolve(t.Context(), m.req)
+			require.NoError(t, err)
+			require.Equal(t, ksher.CarriedOut, res.Verdict)
+		})
+	}
+}
+
+// line is a transport on which requests meet with accidents that no gateway
+// makes.
+type line struct {
+	next http.RoundTripper
+
+	mu sync.Mutex
+	// accidents has what happens to the next request of an operation.
+	accidents map[string][]accident
+}
+
+// accident is what happens to a request. It may send it, now or later.
+type accident func(send func() (*http.Response, error)) (*http.Response, error)
+
+func (l *line) plan(operation string, a accident) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.accidents == nil {
+		l.accidents = make(map[string][]accident)
+	}
+	l.accidents[operation] = append(l.accidents[operation], a)
+}
+
+func (l *line) clear() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accidents = nil
+}
+
+func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
+	op := path.Base(r.URL.Path)
+	l.mu.Lock()
+	var a accident
+	if waiting := l.accidents[op]; len(waiting) > 0 {
+		a, l.accidents[op] = waiting[0], waiting[1:]
+	}
+	l.mu.Unlock()
+	if a == nil {
+		return l.next.RoundTrip(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	return a(func() (*http.Response, error) {
+		again, err := http.NewRequest(r.Method, r.URL.String(), bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		again.Header = r.Header.Clone()
+		return l.next.RoundTrip(again)
+	})
+}
+
+// belief is what the merchant knows of a request.
+type belief string
+
+const (
+	notDone belief = ""
+	done    belief = "done"
+	inDoubt belief = "in doubt"
+)
+
+// deed is a request that changes something, with what the merchant believes of
+// it. A deed that ended in doubt is only ever sent again as the very same request.
+type deed struct {
+	name   string
+	belief belief
+	req    ksher.Doubtful
+	call   func(context.Context) error
+	// settled has the codes that say that it was done before.
+	settled []ksher.Code
+	// isDone is the gateway's own view.
+	isDone func(*kshertest.Order) bool
+}
+
+// life is one order's, played by a merchant who keeps to the rules of this
+// package's documentation while everything around goes wrong.
+type life struct {
+	t      *testing.T
+	rng    *rand.Rand
+	gw     *kshertest.Gateway
+	client *ksher.Client
+	wire   *line
+	// losePatience ends the context of the merchant's call.
+	losePatience func()
+	// onTheWay has requests that haven't arrived yet.
+	onTheWay []func() (*http.Response, error)
+	order    ksher.OpenOrder
+	channels []ksher.Channel
+
+	create, end *deed
+	refunds     []*deed
+	fees        map[*deed]ksher.Amount
+	knowsPaid   bool
+
+	mu sync.Mutex
+	// fails is how often the merchant's function fails before it works again.
+	fails int
+	// handled is how often it returned nil, and ended what it was told of orders
+	// that ended otherwise.
+	handled int
+	ended   []ksher.Result
+	wrong   []error
+}
+
+var changing = map[ksher.Host][]string{
+	ksher.HostGateway:  {"gateway_pay", "cancel_order", "order_refund"},
+	ksher.HostMerchant: {"native_pay", "order_close", "order_refund"},
+}
+
+var asking = map[ksher.Host][]string{
+	ksher.HostGateway:  {"gateway_order_query", "refund_query"},
+	ksher.HostMerchant: {"order_query", "refund_query"},
+}
+
+func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
+
+// chance is true that many times of a hundred.
+func (l *life) chance(percent int) bool { return l.rng.IntN(100) < percent }
+
+func newLife(t *testing.T, seed uint64, notifyURL string) *life {
+	l := &life{t: t, rng: rand.New(rand.NewPCG(seed, 0)), gw: kshertest.New(t), fees: map[*deed]ksher.Amount{}}
+	l.wire = &line{next: l.gw.HTTPClient().Transport}
+	var err error
+	l.client, err = l.gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1(),
+		ksher.WithHTTPClient(&http.Client{Transport: l.wire}))
+	require.NoError(t, err)
+	l.order = ksher.OpenOrder{MchOrderNo: testOrderNo, Host: pick(l.rng, []ksher.Host{ksher.HostGateway, ksher.HostMerchant}), TotalFee: 100_00, FeeType: "THB"}
+	if l.order.Host == ksher.HostGateway {
+		l.channels = []ksher.Channel{pick(l.rng, []ksher.Channel{"truemoney", "card", "wechat", "alipay", "promptpay", "linepay"}), "truemoney"}
+		pay, cancel := goodGatewayPay(), &ksher.CancelOrderRequest{MchOrderNo: testOrderNo}
+		pay.ChannelList, pay.MchNotifyURL = l.channels, notifyURL
+		l.create = &deed{name: "gateway_pay", req: pay, call: func(ctx context.Context) error { _, err := l.client.GatewayPay(ctx, pay); return err }}
+		l.end = &deed{name: "cancel_order", req: cancel, call: func(ctx context.Context) error { _, err := l.client.CancelOrder(ctx, cancel); return err }}
+	} else {
+		l.channels = []ksher.Channel{pick(l.rng, []ksher.Channel{"truemoney", "wechat", "alipay", "promptpay", "airpay", "scb_qrcard"})}
+		pay, closing := goodNativePay(), &ksher.OrderCloseRequest{MchOrderNo: testOrderNo}
+		pay.Channel, pay.NotifyURL = l.channels[0], notifyURL
+		l.create = &deed{name: "native_pay", req: pay, call: func(ctx context.Context) error { _, err := l.client.NativePay(ctx, pay); return err }}
+		l.end = &deed{name: "order_close", req: closing, call: func(ctx context.Context) error { _, err := l.client.OrderClose(ctx, closing); return err }}
+	}
+	l.create.settled = []ksher.Code{ksher.CodeOrderErrot, ksher.CodeKsherDuplicatedOrderNo}
+	l.create.isDone = func(o *kshertest.Order) bool { return o != nil }
+	l.end.settled = []ksher.Code{ksher.CodeOrderAlreadyCancel}
+	// A cancelled order may be paid afterwards, and what has ended needn't be closed.
+	l.end.isDone = func(o *kshertest.Order) bool {
+		return o != nil && (o.Result == ksher.ResultClosed || o.Result == ksher.ResultPayError || events(o, "cancelled") > 0)
+	}
+	for i := range 3 {
+		l.planRefund(fmt.Sprint("refund", i), pick(l.rng, []ksher.Amount{10_00, 33_33, 50_00, 100_00}))
+	}
+	return l
+}
+
+func (l *life) planRefund(no string, fee ksher.Amount) {
+	d := &deed{
+		name: no, settled: []ksher.Code{ksher.CodeKsherDuplicatedRefundOrderNo, ksher.CodeKsherInvalidRefundOrderNo},
+		isDone: func(o *kshertest.Order) bool {
+			return o != nil && slices.ContainsFunc(o.Refunds, func(r ksher.RefundOrder) bool { return r.MchRefundNo == no })
+		},
+	}
+	if l.order.Host == ksher.HostGateway {
+		req := &ksher.RefundGatewayOrderRequest{MchOrderNo: testOrderNo, MchRefundNo: no, RefundFee: fee}
+		d.req, d.call = req, func(ctx context.Context) error { _, err := l.client.RefundGatewayOrder(ctx, req); return err }
+	} else {
+		req := &ksher.OrderRefundRequest{MchOrderNo: testOrderNo, MchRefundNo: no, RefundFee: fee, TotalFee: l.order.TotalFee, FeeType: "THB"}
+		d.req, d.call = req, func(ctx context.Context) error { _, err := l.client.OrderRefund(ctx, req); return err }
+	}
+	l.refunds, l.fees[d] = append(l.refunds, d), fee
+}
+
+// view is the order as the gateway has it, nil if it hasn't.
+func (l *life) view() *kshertest.Order {
+	o, err := l.gw.Order(testOrderNo)
+	if err != nil {
+		require.ErrorIs(l.t, err, kshertest.ErrNoOrder)
+		return nil
+	}
+	return &o
+}
+
+// calls makes a request of a caller who may lose patience.
+func (l *life) calls(fn func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(l.t.Context())
+	defer cancel()
+	l.losePatience = cancel
+	return fn(ctx)
+}
+
+// do sends a deed's request, and finds out what became of it.
+func (l *life) do(d *deed) {
+	if d.belief == done {
+		return
+	}
+	err := l.calls(d.call)
+	switch {
+	case err == nil:
+		d.belief = done
+	case errors.Is(err, ksher.ErrOutcomeUnknown):
+		d.belief = inDoubt
+	case d.belief == inDoubt && slices.ContainsFunc(d.settled, func(c ksher.Code) bool { return errors.Is(err, c) }):
+		d.belief = done
+	case d.belief == inDoubt:
+		// That it is refused now says nothing of the first time.
+	case slices.ContainsFunc(d.settled, func(c ksher.Code) bool { return errors.Is(err, c) }):
+		require.Equal(l.t, l.end, d, "refused as done before, though it never was: %v", err)
+	}
+	l.compare(d, "sending it ended in %v", err)
+	if d.belief == inDoubt {
+		l.resolve(d)
+	}
+}
+
+// resolve asks what became of a deed. That it wasn't carried out yet leaves it in
+// doubt, because the request may be on its way.
+func (l *life) resolve(d *deed) ksher.Verdict {
+	var res *ksher.Resolution
+	err := l.calls(func(ctx context.Context) (err error) {
+		res, err = l.client.Resolve(ctx, d.req)
+		return err
+	})
+	if err != nil {
+		require.NotErrorIs(l.t, err, ksher.ErrOutcomeUnknown, d.name)
+		return ksher.StillUnknown
+	}
+	o := l.view()
+	switch res.Verdict {
+	case ksher.CarriedOut:
+		d.belief = done
+		l.compare(d, "Resolve says %s", res.Verdict)
+	case ksher.NotCarriedOut:
+		if d == l.end {
+			require.NotEqual(l.t, ksher.ResultClosed, o.Result, "%s: Resolve says %s", d.name, res.Verdict)
+		} else {
+			require.False(l.t, d.isDone(o), "%s: Resolve says %s", d.name, res.Verdict)
+		}
+	default:
+		require.Equal(l.t, ksher.StillUnknown, res.Verdict)
+	}
+	return res.Verdict
+}
+
+// compare holds what the merchant believes against the gateway's view.
+func (l *life) compare(d *deed, why string, arg any) {
+	l.t.Helper()
+	if d.belief != inDoubt && d != l.end || d.belief == done {
+		require.Equal(l.t, d.belief == done, d.isDone(l.view()), "%s: "+why, d.name, arg)
+	}
+}
+
+// harm plans some misfortune for the requests to come.
+func (l *life) harm() {
+	host := l.order.Host
+	op := pick(l.rng, append(slices.Clone(changing[host]), asking[host]...))
+	switch l.rng.IntN(9) {
+	case 0:
+		kind := pick(l.rng, []kshertest.FaultKind{
+			kshertest.FaultDuplicate, kshertest.FaultLate, kshertest.FaultReorder, kshertest.FaultCorrupt,
+			kshertest.FaultBadSignature, kshertest.FaultOtherKey, kshertest.FaultTruncated,
+		})
+		require.NoError(l.t, l.gw.Inject(kshertest.Fault{Operation: "notify", Kind: kind, Delay: time.Minute}))
+	case 1:
+		l.wire.plan(pick(l.rng, changing[host]), func(send func() (*http.Response, error)) (*http.Response, error) {
+			l.onTheWay = append(l.onTheWay, send)
+			return nil, errLine
+		})
+	case 2:
+		code := pick(l.rng, []ksher.Code{ksher.CodeSystemError, ksher.CodeKsherSystemError, ksher.CodeTradeStateError, "SOMETHING_NEW"})
+		l.wire.plan(pick(l.rng, changing[host]), func(send func() (*http.Response, error)) (*http.Response, error) {
+			if err := arrives(send); err != nil {
+				return nil, err
+			}
+			return answerWith(kshertest.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})), nil
+		})
+	case 3:
+		l.wire.plan(op, func(send func() (*http.Response, error)) (*http.Response, error) {
+			arrives(send)
+			l.losePatience()
+			return nil, context.Canceled
+		})
+	case 4:
+		l.mu.Lock()
+		l.fails = 1 + l.rng.IntN(3)
+		l.mu.Unlock()
+	default:
+		// Without latency, which is that of the wire.
+		fault := pick(l.rng, troubles()[2:]).fault
+		fault.Operation, fault.Count = op, 1+l.rng.IntN(3)
+		require.NoError(l.t, l.gw.Inject(fault))
+	}
+}
+
+// arrive lets requests that were on their way reach the gateway.
+func (l *life) arrive() {
+	sends := l.onTheWay
+	l.onTheWay = nil
+	for _, send := range sends {
+		arrives(send)
+	}
+}
+
+// arrives sends a request whose answer nobody reads.
+func arrives(send func() (*http.Response, error)) error {
+	resp, err := send()
+	if err != nil {
+		return err
+	}
+	io.Copy(io.Discard, io.LimitReader(resp.Body, smallAnswers))
+	return resp.Body.Close()
+}
+
+// paid is the merchant's function.
+func (l *life) paid(_ context.Context, n *ksher.Notification) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fails > 0 {
+		l.fails--
+		return errors.New("the database is away")
+	}
+	l.handled++
+	l.wrong = append(l.wrong, n.CheckPaid(testOrderNo, 100_00, "THB"))
+	return nil
+}
+
+func (l *life) endedOtherwise(_ context.Context, n *ksher.Notification) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = append(l.ended, n.Result)
+	return nil
+}
+
+func (l *life) reconcile() (ksher.Reconciliation, error) {
+	order := l.order
+	if l.chance(30) {
+		order.Host = ksher.HostAny
+	}
+	r := &ksher.Reconciler{Client: l.client, Orders: orderList{order}, Paid: l.paid, Ended: l.endedOtherwise, Rate: 1000}
+	return r.Pass(l.t.Context())
+}
+
+func (l *life) query() {
+	var order ksher.Order
+	err := l.calls(func(ctx context.Context) error {
+		if l.order.Host == ksher.HostGateway {
+			answer, err := l.client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: testOrderNo})
+			if err == nil {
+				order = answer.Order
+			}
+			return err
+		}
+		answer, err := l.client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+		if err == nil {
+			order = answer.Order
+		}
+		return err
+	})
+	require.NotErrorIs(l.t, err, ksher.ErrOutcomeUnknown)
+	if err != nil {
+		return
+	}
+	o := l.view()
+	require.Equal(l.t, o.Result, order.Result)
+	if order.CheckPaid(testOrderNo, 100_00, "THB") == nil {
+		l.knowsPaid = true
+	}
+}
+
+// step is something that happens in the life of an order.
+func (l *life) step() {
+	switch n := l.rng.IntN(100); {
+	case n < 25:
+		l.harm()
+	case n < 45: // The buyer.
+		buyer := pick(l.rng, []func(){
+			func() { l.gw.Begin(testOrderNo, pick(l.rng, l.channels)) },
+			func() { l.gw.GiveUp(testOrderNo) },
+			func() { l.gw.Fail(testOrderNo) },
+			func() { l.gw.Pay(testOrderNo, "") },
+			func() { l.gw.Pay(testOrderNo, l.channels[0]) },
+			func() { l.gw.Pay(testOrderNo, pick(l.rng, l.channels)) },
+		})
+		buyer()
+	case n < 55:
+		l.query()
+	case n < 62:
+		l.do(l.end)
+	case n < 80:
+		if l.mu.Lock(); l.handled > 0 {
+			l.knowsPaid = true
+		}
+		l.mu.Unlock()
+		if l.knowsPaid {
+			l.do(pick(l.rng, l.refunds))
+		}
+	case n < 88:
+		for range 1 + l.rng.IntN(2) {
+			l.gw.Deliver(l.t.Context(), testOrderNo)
+		}
+	case n < 92:
+		l.gw.Advance(time.Duration(l.rng.IntN(4*60)) * time.Minute)
+	case n < 95:
+		l.reconcile()
+	case n < 96:
+		l.gw.Settle(testOrderNo)
+	default:
+		l.arrive()
+	}
+}
+
+// settle removes a doubt for good, now that nothing goes wrong any more.
+func (l *life) settle(d *deed) {
+	for range 3 {
+		if d.belief != inDoubt || l.resolve(d) == ksher.CarriedOut {
+			return
+		}
+		if l.do(d); d.belief == inDoubt && l.resolve(d) != ksher.CarriedOut {
+			// The gateway refuses it, and it isn't done.
+			d.belief = notDone
+		}
+	}
+}
+
+func (l *life) live() {
+	t := l.t
+	for range l.rng.IntN(4) {
+		l.harm()
+	}
+	for range 1 + l.rng.IntN(4) {
+		l.do(l.create)
+	}
+	if l.create.belief == done {
+		if l.chance(25) {
+			l.do(l.end)
+		}
+		for range l.rng.IntN(3) {
+			l.harm()
+		}
+		if l.chance(60) && l.gw.Pay(testOrderNo, pick(l.rng, l.channels)) == nil && l.chance(70) {
+			l.gw.Deliver(t.Context(), testOrderNo)
+		}
+		for range 3 + l.rng.IntN(9) {
+			l.step()
+		}
+	}
+
+	// The storm is over.
+	l.gw.ClearFaults()
+	l.wire.clear()
+	l.mu.Lock()
+	l.fails = 0
+	l.mu.Unlock()
+	l.arrive()
+	for _, d := range append([]*deed{l.create, l.end}, l.refunds...) {
+		l.settle(d)
+		l.compare(d, "at the end it is %v", d.belief)
+	}
+	orders := l.gw.Orders()
+	if l.create.belief != done {
+		require.Empty(t, orders)
+		require.Zero(t, l.handled)
+		return
+	}
+	require.Len(t, orders, 1, "orders")
+	for range 2 {
+		sum, err := l.reconcile()
+		require.NoError(t, err)
+		require.Zero(t, sum.Failed)
+		l.gw.Deliver(t.Context(), testOrderNo)
+	}
+	o := l.view()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch o.State {
+	case kshertest.Paid, kshertest.RefundedInPart:
+		require.Equal(t, 1, l.handled, "how often the payment was handled")
+	case kshertest.Refunded:
+		// Who refunds before hearing of the payment hears of the refund.
+		require.LessOrEqual(t, l.handled, 1, "how often the payment was handled")
+		require.Equal(t, 1, count(l.ended, ksher.ResultRefund), "how often the refund was reported")
+	default:
+		require.Zero(t, l.handled, "how often the payment was handled")
+		require.False(t, l.knowsPaid)
+	}
+	for _, err := range l.wrong {
+		require.NoError(t, err)
+	}
+	for _, result := range l.ended {
+		require.Equal(t, 1, count(l.ended, result), "how often %s was reported", result)
+	}
+	require.LessOrEqual(t, events(o, "paid by "), 1, "payments")
+	var sum ksher.Amount
+	for _, d := range l.refunds {
+		if d.belief == done {
+			sum += l.fees[d]
+		}
+		listed := 0
+		for _, r := range o.Refunds {
+			if r.MchRefundNo == d.name {
+				listed++
+				require.Equal(t, l.fees[d], r.MchRefundFee)
+			}
+		}
+		require.LessOrEqual(t, listed, 1, "how often %s was made", d.name)
+	}
+	require.Equal(t, sum, o.Refunded, "what was refunded")
+}
+
+// events counts the steps in an order's history that begin like that.
+func events(o *kshertest.Order, prefix string) (n int) {
+	for _, e := range o.History {
+		if strings.HasPrefix(e.What, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func count(results []ksher.Result, result ksher.Result) (n int) {
+	for _, r := range results {
+		if r == result {
+			n++
+		}
+	}
+	return n
+}
+
+// number reads a number from the environment.
+func number(t *testing.T, name string, otherwise uint64) uint64 {
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err, name)
+	return n
+}
+
+// Whatever goes wrong, a merchant who keeps to the rules charges once, refunds
+// each refund once, handles each payment once, and knows in the end what the
+// gateway knows.
+func TestLives(t *testing.T) {
+	seed, runs := number(t, "KSHER_SEED", rand.Uint64N(1<<32)), number(t, "KSHER_RUNS", 200)
+	t.Logf("KSHER_SEED=%d KSHER_RUNS=%d", seed, runs)
+	var next atomic.Uint64
+	for worker := range runtime.GOMAXPROCS(0) {
+		t.Run(fmt.Sprint("worker", worker), func(t *testing.T) {
+			t.Parallel()
+			var handler atomic.Pointer[http.Handler]
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load()).ServeHTTP(w, r) }))
+			defer server.Close()
+			for i := next.Add(1) - 1; i < runs && !t.Failed(); i = next.Add(1) - 1 {
+				t.Run(fmt.Sprint(seed+i), func(t *testing.T) {
+					defer func() {
+						if t.Failed() {
+							t.Logf("to see it again: KSHER_SEED=%d KSHER_RUNS=1 go test -run TestLives", seed+i)
+						}
+					}()
+					l := newLife(t, seed+i, server.URL)
+					h := ksher.NewWebhookHandler(l.client, l.paid)
+					handler.Store(&h)
+					l.live()
+				})
+			}
+		})
+	}
+}
