@@ -523,9 +523,18 @@ func (c *lineConn) Write(p []byte) (int, error) {
 	if _, err := c.Conn.Write(p); err != nil {
 		return 0, err
 	}
-	// Redis has executed it when it answers.
-	if _, err := c.Conn.Read(make([]byte, 1<<10)); err != nil || c.line.how == unanswered {
-		return len(p), err
+	// Redis has executed it when it answers: an EXEC with an array, after the
+	// answers to what was queued.
+	answer, buf := "", make([]byte, 1<<10)
+	for answer == "" || strings.Contains(c.line.word, "exec") && !strings.Contains(answer, "*") {
+		n, err := c.Conn.Read(buf)
+		if err != nil {
+			return len(p), err
+		}
+		answer += string(buf[:n])
+	}
+	if c.line.how == unanswered {
+		return len(p), nil
 	}
 	return 0, io.ErrClosedPipe
 }
