@@ -117,6 +117,15 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	return nil
 }
 
+// missingResult names the result if an answer, which is nothing without one, has
+// none.
+func missingResult(result Result) string {
+	if result == "" {
+		return "result"
+	}
+	return ""
+}
+
 func envelopeCode(outer []wire.Member) (int, error) {
 	value, ok := wire.Find(outer, "code")
 	if !ok {

@@ -165,10 +165,10 @@ var nativePay = &operation{name: "native_pay", host: onMerchant}
 // buyer to scan (C scan B). Whether it was paid is told by [Client.OrderQuery]
 // and by notifications.
 //
-// After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know it,
-// repeat under the same number, which creates at most one order. If it does, the
-// QR code is lost: close the order, keep watching it, and only then create one
-// under a new number.
+// After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know
+// the order, repeat under the same number, which creates at most one order. If it
+// does, the QR code is lost: close the order, keep watching it, and only then
+// create one under a new number.
 //
 // Source: POST native_pay, the Native Pay page of Ksher's API documentation.
 func (c *Client) NativePay(ctx context.Context, req *NativePayRequest) (*NativePayResponse, error) {
@@ -289,12 +289,7 @@ type OrderCloseResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *OrderCloseResponse) missing() string {
-	if r.Result == "" {
-		return "result"
-	}
-	return ""
-}
+func (r *OrderCloseResponse) missing() string { return missingResult(r.Result) }
 
 var orderClose = &operation{name: "order_close", host: onMerchant}
 

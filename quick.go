@@ -69,12 +69,7 @@ type QuickPayResponse struct {
 	DeviceID string `json:"device_id"`
 }
 
-func (r *QuickPayResponse) missing() string {
-	if r.Result == "" {
-		return "result"
-	}
-	return ""
-}
+func (r *QuickPayResponse) missing() string { return missingResult(r.Result) }
 
 var quickPay = &operation{name: "quick_pay", host: onMerchant, secret: "auth_code"}
 
@@ -147,12 +142,7 @@ type OrderReverseResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *OrderReverseResponse) missing() string {
-	if r.Result == "" {
-		return "result"
-	}
-	return ""
-}
+func (r *OrderReverseResponse) missing() string { return missingResult(r.Result) }
 
 var orderReverse = &operation{name: "order_reverse", host: onMerchant}
 

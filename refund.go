@@ -118,12 +118,7 @@ type OrderRefundResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *OrderRefundResponse) missing() string {
-	if r.Result == "" {
-		return "result"
-	}
-	return ""
-}
+func (r *OrderRefundResponse) missing() string { return missingResult(r.Result) }
 
 var orderRefund = &operation{name: "order_refund", host: onMerchant}
 
