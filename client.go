@@ -257,7 +257,8 @@ func WithLogger(logger *slog.Logger) Option {
 }
 
 // WithTimeout limits how long a call may take as a whole, repetitions of a query
-// included, 30 seconds by default. A context that ends earlier ends the call earlier.
+// included, 30 seconds by default. A context that ends earlier ends the call
+// earlier.
 func WithTimeout(d time.Duration) Option {
 	return func(c *Client) error {
 		if d <= 0 {

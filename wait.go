@@ -57,7 +57,7 @@ const (
 	maxPoll          = time.Hour
 )
 
-// WaitOption sets up [Client.WaitForPayment].
+// WaitOption sets up [Client.WaitForPayment] and [Client.TakeQuickPay].
 type WaitOption func(*polling) error
 
 type polling struct {
@@ -79,8 +79,8 @@ func newPolling(opts []WaitOption) (polling, error) {
 	return p, nil
 }
 
-// WithPolling sets how long WaitForPayment waits between queries: at first, and
-// at most, between 1 ms and 1 hour. The default is 1 second and 10 seconds. The
+// WithPolling sets how long to wait between queries: at first, and at most,
+// between 1 ms and 1 hour. The default is 1 second and 10 seconds. The
 // wait grows by half each time, and is up to a fifth shorter or longer than that,
 // so that the kiosks of a chain don't ask all at once.
 func WithPolling(first, most time.Duration) WaitOption {
