@@ -24,6 +24,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -82,87 +83,51 @@ type operation struct {
 	callNil     func(context.Context, *ksher.Client) error
 }
 
-func operations() []operation {
-	return []operation{
-		{
-			"gateway_pay", ksher.DefaultGatewayURL, true, false,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				req := goodGatewayPay()
-				req.Extra = extra
-				return c.GatewayPay(ctx, req)
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.GatewayPay(ctx, nil); return err },
+var operationTable []operation
+
+// operations has every operation of the library. The test of each adds it.
+func operations() []operation { return slices.Clone(operationTable) }
+
+// kind tells one operation from another in the tests of all of them.
+type kind struct{ changes, hasTotalFee bool }
+
+// tested adds an operation to those that every general test tries, with a maker
+// of a good request to which goodData is a good answer.
+func tested[Req, Resp any](name, url string, k kind, good func() *Req, method func(*ksher.Client, context.Context, *Req) (*Resp, error)) {
+	operationTable = append(operationTable, operation{
+		name, url, k.changes, k.hasTotalFee,
+		func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
+			req := good()
+			reflect.ValueOf(req).Elem().FieldByName("Extra").Set(reflect.ValueOf(extra))
+			resp, err := method(c, ctx, req)
+			if resp == nil {
+				return nil, err
+			}
+			return resp, err
 		},
-		{
-			"gateway_order_query", ksher.DefaultGatewayURL, false, true,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				return c.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: testOrderNo, Extra: extra})
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.GatewayOrderQuery(ctx, nil); return err },
-		},
-		{
-			"cancel_order", ksher.DefaultGatewayURL, true, false,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				return c.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: testOrderNo, Extra: extra})
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.CancelOrder(ctx, nil); return err },
-		},
-		{
-			"native_pay", ksher.DefaultMerchantURL, true, true,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				req := goodNativePay()
-				req.Extra = extra
-				return c.NativePay(ctx, req)
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.NativePay(ctx, nil); return err },
-		},
-		{
-			"order_query", ksher.DefaultMerchantURL, false, true,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				return c.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: testOrderNo, Extra: extra})
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderQuery(ctx, nil); return err },
-		},
-		{
-			"order_close", ksher.DefaultMerchantURL, true, false,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				return c.OrderClose(ctx, &ksher.OrderCloseRequest{MchOrderNo: testOrderNo, Extra: extra})
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderClose(ctx, nil); return err },
-		},
-		{
-			"order_refund", ksher.DefaultMerchantURL, true, true,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				req := goodOrderRefund()
-				req.Extra = extra
-				return c.OrderRefund(ctx, req)
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderRefund(ctx, nil); return err },
-		},
-		{
-			"refund_query", ksher.DefaultMerchantURL, false, true,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				return c.RefundQuery(ctx, &ksher.RefundQueryRequest{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, Extra: extra})
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.RefundQuery(ctx, nil); return err },
-		},
-		{
-			"quick_pay", ksher.DefaultMerchantURL, true, true,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				req := goodQuickPay()
-				req.Extra = extra
-				return c.QuickPay(ctx, req)
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.QuickPay(ctx, nil); return err },
-		},
-		{
-			"order_reverse", ksher.DefaultMerchantURL, true, false,
-			func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
-				return c.OrderReverse(ctx, &ksher.OrderReverseRequest{MchOrderNo: testOrderNo, Extra: extra})
-			},
-			func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderReverse(ctx, nil); return err },
-		},
-	}
+		func(ctx context.Context, c *ksher.Client) error { _, err := method(c, ctx, nil); return err },
+	})
+}
+
+func init() {
+	tested("gateway_pay", ksher.DefaultGatewayURL, kind{changes: true}, goodGatewayPay, (*ksher.Client).GatewayPay)
+	tested("gateway_order_query", ksher.DefaultGatewayURL, kind{hasTotalFee: true}, func() *ksher.GatewayOrderQueryRequest {
+		return &ksher.GatewayOrderQueryRequest{MchOrderNo: testOrderNo}
+	}, (*ksher.Client).GatewayOrderQuery)
+	tested("cancel_order", ksher.DefaultGatewayURL, kind{changes: true}, func() *ksher.CancelOrderRequest {
+		return &ksher.CancelOrderRequest{MchOrderNo: testOrderNo}
+	}, (*ksher.Client).CancelOrder)
+	tested("native_pay", ksher.DefaultMerchantURL, kind{changes: true, hasTotalFee: true}, goodNativePay, (*ksher.Client).NativePay)
+	tested("order_query", ksher.DefaultMerchantURL, kind{hasTotalFee: true}, func() *ksher.OrderQueryRequest {
+		return &ksher.OrderQueryRequest{MchOrderNo: testOrderNo}
+	}, (*ksher.Client).OrderQuery)
+	tested("order_close", ksher.DefaultMerchantURL, kind{changes: true}, func() *ksher.OrderCloseRequest {
+		return &ksher.OrderCloseRequest{MchOrderNo: testOrderNo}
+	}, (*ksher.Client).OrderClose)
+	tested("order_refund", ksher.DefaultMerchantURL, kind{changes: true, hasTotalFee: true}, goodOrderRefund, (*ksher.Client).OrderRefund)
+	tested("refund_query", ksher.DefaultMerchantURL, kind{hasTotalFee: true}, func() *ksher.RefundQueryRequest {
+		return &ksher.RefundQueryRequest{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo}
+	}, (*ksher.Client).RefundQuery)
 }
 
 // recorder is a handler that notes every request and its parameters before it

@@ -132,10 +132,8 @@ type GatewayPayRequest struct {
 func (r *GatewayPayRequest) orderNo() string { return r.MchOrderNo }
 
 func (r *GatewayPayRequest) check(c *checker) {
-	c.requiredNumber("mch_order_no", r.MchOrderNo)
+	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
 	c.required("mch_code", r.MchCode)
-	c.amount("total_fee", r.TotalFee)
-	c.feeType(r.FeeType)
 	if len(r.ChannelList) == 0 {
 		c.problem("channel_list", "is required")
 	}

@@ -68,9 +68,7 @@ type NativePayRequest struct {
 func (r *NativePayRequest) orderNo() string { return r.MchOrderNo }
 
 func (r *NativePayRequest) check(c *checker) {
-	c.requiredNumber("mch_order_no", r.MchOrderNo)
-	c.amount("total_fee", r.TotalFee)
-	c.feeType(r.FeeType)
+	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
 	c.channel("channel", r.Channel)
 	c.minimum(r.Channel, channels.NativeMinimum, r.TotalFee, r.FeeType)
 	c.httpURL("notify_url", r.NotifyURL)

@@ -37,9 +37,7 @@ type QuickPayRequest struct {
 func (r *QuickPayRequest) orderNo() string { return r.MchOrderNo }
 
 func (r *QuickPayRequest) check(c *checker) {
-	c.requiredNumber("mch_order_no", r.MchOrderNo)
-	c.amount("total_fee", r.TotalFee)
-	c.feeType(r.FeeType)
+	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
 	c.required("auth_code", r.AuthCode)
 }
 

@@ -55,6 +55,13 @@ func (c *checker) amount(field string, value Amount) {
 	}
 }
 
+// newOrder checks what every request that makes an order has.
+func (c *checker) newOrder(mchOrderNo string, total Amount, feeType string) {
+	c.requiredNumber("mch_order_no", mchOrderNo)
+	c.amount("total_fee", total)
+	c.feeType(feeType)
+}
+
 // minimum checks the total against what a channel takes at least. The minimums
 // are documented in baht.
 func (c *checker) minimum(channel Channel, least int64, total Amount, feeType string) {

@@ -92,7 +92,7 @@ func TestGatewayPayIsChecked(t *testing.T) {
 	changes := []change[req]{
 		{"good", func(*req) {}, nil},
 		{"nothing set", func(r *req) { *r = req{} }, []string{
-			"mch_order_no", "mch_code", "total_fee", "fee_type", "channel_list", "product_name",
+			"mch_order_no", "total_fee", "fee_type", "mch_code", "channel_list", "product_name",
 			"refer_url", "mch_redirect_url", "mch_redirect_url_fail",
 		}},
 		{"everything wrong", func(r *req) {
@@ -103,7 +103,7 @@ func TestGatewayPayIsChecked(t *testing.T) {
 				InstalFeePayerMerchantChannelList: []ksher.Channel{""},
 			}
 		}, []string{
-			"mch_order_no", "mch_code", "total_fee", "fee_type", "channel_list", "product_name",
+			"mch_order_no", "total_fee", "fee_type", "mch_code", "channel_list", "product_name",
 			"refer_url", "mch_redirect_url", "mch_redirect_url_fail", "mch_notify_url",
 			"device", "lang", "member_id", "member_id", "expire_time", "hide_explain", "hide_exp_time",
 			"instal_fee_payer_merchant_channel_list",

@@ -36,18 +36,23 @@ type operation struct {
 // name is the operation's name, the last part of its path.
 func (op operation) name() string { return path.Base(op.path) }
 
-var operations = []operation{
-	{"/api/gateway_pay", []string{"mch_order_no", "mch_code", "total_fee", "fee_type", "channel_list", "product_name", "refer_url",
-		"mch_redirect_url", "mch_redirect_url_fail"}, (*Gateway).gatewayPay},
-	{"/api/gateway_order_query", []string{"mch_order_no"}, (*Gateway).gatewayOrderQuery},
-	{"/api/cancel_order", []string{"mch_order_no"}, (*Gateway).cancelOrder},
-	{"/KsherPay/native_pay", []string{"mch_order_no", "total_fee", "fee_type", "channel"}, (*Gateway).nativePay},
-	{"/KsherPay/order_query", nil, (*Gateway).orderQuery},
-	{"/KsherPay/order_close", nil, (*Gateway).orderClose},
-	{"/KsherPay/order_refund", []string{"mch_refund_no", "refund_fee", "total_fee", "fee_type"}, (*Gateway).orderRefund},
-	{"/KsherPay/refund_query", nil, (*Gateway).refundQuery},
-	{"/KsherPay/quick_pay", []string{"mch_order_no", "total_fee", "fee_type", "auth_code"}, (*Gateway).quickPay},
-	{"/KsherPay/order_reverse", nil, (*Gateway).orderReverse},
+// operations has every operation that the gateway serves. Each file adds its own.
+var operations []operation
+
+func serves(path string, required []string, serve func(*Gateway, url.Values) (any, ksher.Code)) {
+	operations = append(operations, operation{path, required, serve})
+}
+
+func init() {
+	serves("/api/gateway_pay", []string{"mch_order_no", "mch_code", "total_fee", "fee_type", "channel_list", "product_name", "refer_url",
+		"mch_redirect_url", "mch_redirect_url_fail"}, (*Gateway).gatewayPay)
+	serves("/api/gateway_order_query", []string{"mch_order_no"}, (*Gateway).gatewayOrderQuery)
+	serves("/api/cancel_order", []string{"mch_order_no"}, (*Gateway).cancelOrder)
+	serves("/KsherPay/native_pay", []string{"mch_order_no", "total_fee", "fee_type", "channel"}, (*Gateway).nativePay)
+	serves("/KsherPay/order_query", nil, (*Gateway).orderQuery)
+	serves("/KsherPay/order_close", nil, (*Gateway).orderClose)
+	serves("/KsherPay/order_refund", []string{"mch_refund_no", "refund_fee", "total_fee", "fee_type"}, (*Gateway).orderRefund)
+	serves("/KsherPay/refund_query", nil, (*Gateway).refundQuery)
 }
 
 func (g *Gateway) handler() http.Handler {
