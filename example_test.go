@@ -461,3 +461,16 @@ func ExampleParsePrivateKey() {
 	fmt.Println(key)
 	// Output: RSA private key of 512 bits
 }
+
+// Offer the channels that the checkout page has for an amount.
+func ExampleChannels() {
+	const total = 15_00 // 15.00 THB
+	var offer []ksher.Channel
+	for _, info := range ksher.Channels() {
+		if info.GatewayPay && !info.MobileOnly && info.GatewayPayMinimum <= total && info.Refund != ksher.RefundNever {
+			offer = append(offer, info.Channel)
+		}
+	}
+	fmt.Println(offer)
+	// Output: [truemoney airpay linepay scb_qrcard wechat alipay alipayplus card]
+}

@@ -141,7 +141,7 @@ func (r *GatewayPayRequest) check(c *checker) {
 		c.channel("channel_list", channel)
 	}
 	if len(r.ChannelList) == 1 {
-		c.minimum(r.ChannelList[0], r.ChannelList[0].facts().PageMinimum, r.TotalFee, r.FeeType)
+		c.minimum(r.ChannelList[0], r.ChannelList[0].facts().GatewayPayMinimum, r.TotalFee, r.FeeType)
 	}
 	c.required("product_name", r.ProductName)
 	c.requiredURL("refer_url", r.ReferURL)

@@ -69,8 +69,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/ksher-go/ksher/internal/channels"
 )
 
 // Version is the version of this package. It is part of the User-Agent.
@@ -94,66 +92,6 @@ const (
 // [WithLocation] says otherwise. It is fixed, so that no zone database is
 // needed.
 var thailand = time.FixedZone("UTC+7", 7*60*60)
-
-// Channel is a way to pay. The type is open: a channel without a constant here
-// is sent as it is, because Ksher adds channels faster than anyone documents
-// them.
-//
-// Source: the channel tables of Ksher's Website Integration Guide and KIOSK
-// (C Scan B) Integration Guide.
-type Channel string
-
-// Channels. Those for the checkout page go into a [GatewayPayRequest], those
-// with "QR code" also into a [NativePayRequest]. Minimums are in Thai baht.
-const (
-	// ChannelPromptPay is the PromptPay QR code, from 1 THB. The guide to
-	// native_pay has no refunds for it.
-	ChannelPromptPay Channel = "promptpay"
-	// ChannelLinePay is Rabbit LINE Pay.
-	ChannelLinePay Channel = "linepay"
-	// ChannelAirPay is ShopeePay, under its old name; also a QR code. It
-	// doesn't work inside an app's web view.
-	ChannelAirPay Channel = "airpay"
-	// ChannelTrueMoney is TrueMoney, by QR code or OTP as the account is set
-	// up; also a QR code for online accounts.
-	ChannelTrueMoney Channel = "truemoney"
-	// ChannelAtome is Atome, pay later, from 20 THB.
-	ChannelAtome Channel = "atome"
-	// ChannelAlipay is Alipay; also a QR code for offline accounts.
-	ChannelAlipay Channel = "alipay"
-	// ChannelAlipayPlus is Alipay+; also a QR code for offline accounts.
-	ChannelAlipayPlus Channel = "alipayplus"
-	// ChannelWeChat is WeChat Pay; also a QR code. On a phone the checkout page
-	// works only inside WeChat's browser.
-	ChannelWeChat Channel = "wechat"
-	// ChannelCard is Visa, Mastercard, UnionPay and TPN cards. Its refunds need
-	// the ksher_order_no.
-	ChannelCard Channel = "card"
-	// ChannelKTCInstal is KTC card instalments, from 3,000 THB.
-	ChannelKTCInstal Channel = "ktc_instal"
-	// ChannelKBankInstal is KBank card instalments, from 3,000 THB.
-	ChannelKBankInstal Channel = "kbank_instal"
-	// ChannelKCCInstal is Krungsri card instalments, from 3,000 THB.
-	ChannelKCCInstal Channel = "kcc_instal"
-	// ChannelKFCInstal is First Choice card instalments, from 3,000 THB.
-	ChannelKFCInstal Channel = "kfc_instal"
-	// ChannelSCBEasy is the SCB Easy app, on phones only, from 20 THB.
-	ChannelSCBEasy Channel = "scb_easy"
-	// ChannelBBLDeeplink is the Bualuang mBanking app, on phones only, from
-	// 20 THB.
-	ChannelBBLDeeplink Channel = "bbl_deeplink"
-	// ChannelBAYBankDeeplink is the KMA app of Krungsri, on phones only, from
-	// 20 THB.
-	ChannelBAYBankDeeplink Channel = "baybank_deeplink"
-	// ChannelKPlus is the K PLUS app of KBank, on phones only, from 20 THB.
-	ChannelKPlus Channel = "kplus"
-	// ChannelSCBQRCard is a QR code on a credit or debit card, from 1 THB; also
-	// a [NativePayRequest] QR code, refundable on the same day only.
-	ChannelSCBQRCard Channel = "scb_qrcard"
-)
-
-// facts is what Ksher's guides say about the channel.
-func (c Channel) facts() channels.Channel { return channels.Lookup(string(c)) }
 
 // Result is where an order stands. In the answer to a close, cancel or refund
 // it says instead whether that was accepted: [ResultSuccess] there doesn't mean

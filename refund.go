@@ -68,7 +68,7 @@ func (r *OrderRefundRequest) check(c *checker) {
 	// The guide says so of card, and nothing of instalments on a card.
 	case r.Channel == ChannelCard && r.KsherOrderNo == "":
 		c.problem("ksher_order_no", "is required to refund a card payment")
-	case r.Channel != "" && !r.Channel.facts().Refund:
+	case r.Channel != "" && r.Channel.facts().Refund == RefundNever:
 		c.problem("channel", "is %s, which has no refunds through the API: pay the buyer back in another way", r.Channel)
 	}
 }

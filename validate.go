@@ -64,9 +64,9 @@ func (c *checker) newOrder(mchOrderNo string, total Amount, feeType string) {
 
 // minimum checks the total against what a channel takes at least. The minimums
 // are documented in baht.
-func (c *checker) minimum(channel Channel, least int64, total Amount, feeType string) {
-	if feeType == "THB" && total > 0 && total < Amount(least) {
-		c.problem("total_fee", "is %v THB, and %s takes at least %v THB", total, channel, Amount(least))
+func (c *checker) minimum(channel Channel, least Amount, total Amount, feeType string) {
+	if feeType == "THB" && total > 0 && total < least {
+		c.problem("total_fee", "is %v THB, and %s takes at least %v THB", total, channel, least)
 	}
 }
 

@@ -16,21 +16,15 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/channels"
 )
 
 //go:embed dashboard
 var dashboardFiles embed.FS
 
 var dashboardPages = template.Must(template.New("").Funcs(template.FuncMap{
-	"time": func(t time.Time) string { return t.In(zone).Format("2 Jan 2006 15:04:05") },
-	"iso":  func(t time.Time) string { return t.In(zone).Format(time.RFC3339) },
-	"title": func(c ksher.Channel) string {
-		if title := channels.Lookup(string(c)).Title; title != "" {
-			return title
-		}
-		return string(c)
-	},
+	"time":    func(t time.Time) string { return t.In(zone).Format("2 Jan 2006 15:04:05") },
+	"iso":     func(t time.Time) string { return t.In(zone).Format(time.RFC3339) },
+	"title":   func(c ksher.Channel) string { return infoOf(c).Name },
 	"slug":    func(s State) string { return strings.ReplaceAll(string(s), " ", "-") },
 	"escape":  url.QueryEscape,
 	"meaning": message,

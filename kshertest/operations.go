@@ -15,7 +15,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/channels"
 	"github.com/ksher-go/ksher/internal/shortrsa"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -278,7 +277,7 @@ func (g *Gateway) gatewayPay(p url.Values) (any, ksher.Code) {
 		return nil, ksher.CodeMemberIDError
 	}
 	fee, ok := amount(p.Get("total_fee"))
-	if ok && !slices.ContainsFunc(o.Channels, func(c ksher.Channel) bool { return channels.Lookup(string(c)).PageMinimum <= int64(fee) }) {
+	if ok && !slices.ContainsFunc(o.Channels, func(c ksher.Channel) bool { return infoOf(c).GatewayPayMinimum <= fee }) {
 		return nil, ksher.CodeKsherAmountIsTooSmall
 	}
 	if code := g.create(p, o, ksher.CodeOrderErrot); code != "" {
@@ -333,7 +332,7 @@ func (g *Gateway) cancel(o *order) ksher.Code {
 	case Expired:
 		return ksher.CodeExpiireOrder
 	case InProgress:
-		if channels.Lookup(string(o.Channel)).Card {
+		if infoOf(o.Channel).Card {
 			return ksher.CodeCancelError
 		}
 	}
@@ -356,12 +355,12 @@ func (g *Gateway) cancelOrder(p url.Values) (any, ksher.Code) {
 
 func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 	channel := ksher.Channel(p.Get("channel"))
-	facts := channels.Lookup(p.Get("channel"))
-	if g.account == OfflineAccount && !facts.NativeOffline || g.account == OnlineAccount && !facts.NativeOnline ||
-		!facts.NativeOffline && !facts.NativeOnline {
+	info := infoOf(channel)
+	if g.account == OfflineAccount && !info.NativePayOffline || g.account == OnlineAccount && !info.NativePayOnline ||
+		!info.NativePayOffline && !info.NativePayOnline {
 		return nil, ksher.CodeNoAuth
 	}
-	if fee, ok := amount(p.Get("total_fee")); ok && fee < channels.NativeMinimum {
+	if fee, ok := amount(p.Get("total_fee")); ok && fee < info.NativePayMinimum {
 		return nil, ksher.CodeKsherAmountIsTooSmall
 	}
 	o := &order{Channels: []ksher.Channel{channel}, UUID: newUUID()}
@@ -370,7 +369,7 @@ func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 	}
 	// The guide says that only TrueMoney's time can be set.
 	o.Expires = time.Time{}
-	expiry := facts.NativeExpiry
+	expiry := info.NativePayExpiry
 	if minutes, err := strconv.Atoi(p.Get("tmn_expire_time")); err == nil && minutes > 0 && channel == ksher.ChannelTrueMoney {
 		expiry = time.Duration(minutes) * time.Minute
 	}
@@ -415,7 +414,7 @@ func (g *Gateway) orderClose(p url.Values) (any, ksher.Code) {
 	if code != "" {
 		return nil, code
 	}
-	if !o.Gateway && !channels.Lookup(string(o.Channels[0])).Closable {
+	if !o.Gateway && !infoOf(o.Channels[0]).OrderClose {
 		return nil, ksher.CodeCancelError
 	}
 	if code := g.cancel(o); code != "" {
@@ -432,7 +431,7 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 	total, okTotal := amount(p.Get("total_fee"))
 	fee, okFee := amount(p.Get("refund_fee"))
 	left := o.Total - o.refunded()
-	facts := channels.Lookup(string(o.Channel))
+	info := infoOf(o.Channel)
 	switch {
 	case o.PaidAt.IsZero():
 		return nil, ksher.CodeOrderNotPay
@@ -444,7 +443,7 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 		return nil, ksher.CodeKsherDuplicatedRefundOrderNo
 	case fee > o.Total:
 		return nil, ksher.CodeKsherInvalidRefundFee
-	case !facts.Refund:
+	case info.Refund == ksher.RefundNever:
 		return nil, ksher.CodeNoAuth
 	case left == 0:
 		return nil, ksher.CodeOrderAlreadyRefund
@@ -452,7 +451,7 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 		return nil, ksher.CodeKsherInvalidRefundBalance
 	case o.Settled:
 		return nil, ksher.CodeKsherRefundExpire
-	case facts.SameDay && o.PaidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
+	case info.Refund == ksher.RefundSameDay && o.PaidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
 		return nil, ksher.CodeKsherRefundExpire
 	}
 	refund := ksher.RefundOrder{
@@ -481,7 +480,7 @@ func (g *Gateway) refundQuery(p url.Values) (any, ksher.Code) {
 	if code != "" {
 		return nil, code
 	}
-	if !o.PaidAt.IsZero() && !channels.Lookup(string(o.Channel)).RefundQuery {
+	if !o.PaidAt.IsZero() && !infoOf(o.Channel).RefundQuery {
 		return nil, ksher.CodeNoAuth
 	}
 	named := slices.ContainsFunc(o.Refunds, func(r ksher.RefundOrder) bool {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/channels"
 )
 
 // State is where an order stands in the gateway.
@@ -159,9 +158,15 @@ func (o *order) offers(channel ksher.Channel, now time.Time) (ksher.Channel, err
 	return channel, nil
 }
 
+// infoOf is what Ksher's guides say about a channel.
+func infoOf(c ksher.Channel) ksher.ChannelInfo {
+	info, _ := c.Info()
+	return info
+}
+
 // savable tells whether the buyer has a QR code of the channel to save.
 func (o *order) savable(channel ksher.Channel) bool {
-	return !o.Quick && channels.Lookup(string(channel)).Savable
+	return !o.Quick && infoOf(channel).Savable
 }
 
 func (o *order) begin(channel ksher.Channel, now time.Time) error {

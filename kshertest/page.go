@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/channels"
 )
 
 // The checkout page, which pay_content leads to. It needs no JavaScript: a
@@ -152,9 +151,9 @@ func (o *order) lastMove() time.Time {
 func (s *scene) offered() []ksher.Channel {
 	var all []ksher.Channel
 	for _, c := range s.o.Channels {
-		facts := channels.Lookup(string(c))
-		tooSmall := s.o.FeeType == "THB" && int64(s.o.Total) < facts.PageMinimum
-		if !tooSmall && (s.h5 || !facts.MobileOnly) && !slices.Contains(all, c) {
+		info := infoOf(c)
+		tooSmall := s.o.FeeType == "THB" && s.o.Total < info.GatewayPayMinimum
+		if !tooSmall && (s.h5 || !info.MobileOnly) && !slices.Contains(all, c) {
 			all = append(all, c)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/channels"
 )
 
 func TestEveryPhraseIsInEveryLanguage(t *testing.T) {
@@ -43,9 +42,9 @@ func TestEveryPhraseThatIsNeededExists(t *testing.T) {
 			needed = append(needed, m[1])
 		}
 	}
-	for _, c := range channels.Known {
-		needed = append(needed, "channel_"+c.Name)
-		k := kindOf(ksher.Channel(c.Name))
+	for _, c := range ksher.Channels() {
+		needed = append(needed, "channel_"+string(c.Channel))
+		k := kindOf(c.Channel)
 		for _, w := range slices.Concat(k.pc, k.h5) {
 			needed = append(needed, "way_"+w.name)
 			for _, s := range w.steps {

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/channels"
 )
 
 // A journey is what a buyer goes through in a channel. It is data: a channel is
@@ -205,7 +204,7 @@ func kindOf(channel ksher.Channel) kind {
 	switch {
 	case strings.HasSuffix(name, "_instal"):
 		return instalKind
-	case channels.Lookup(name).Card:
+	case infoOf(channel).Card:
 		return cardKind
 	case strings.Contains(name, "promptpay"):
 		return qrKind
@@ -219,11 +218,11 @@ var tabs = []string{"thai", "chinese", "card", "bank"}
 // tabOf is the tab that has a channel.
 func tabOf(channel ksher.Channel) string {
 	name := string(channel)
-	facts := channels.Lookup(name)
+	info := infoOf(channel)
 	switch {
-	case facts.MobileOnly:
+	case info.MobileOnly:
 		return "bank"
-	case facts.Card || channel == ksher.ChannelSCBQRCard || strings.HasSuffix(name, "_instal"):
+	case info.Card || channel == ksher.ChannelSCBQRCard || strings.HasSuffix(name, "_instal"):
 		return "card"
 	case channel == ksher.ChannelWeChat || strings.HasPrefix(name, "alipay"):
 		return "chinese"

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/channels"
 )
 
 //go:embed web/*.html web/page.css
@@ -156,7 +155,7 @@ func channelTitle(lang ksher.Lang, c ksher.Channel) string {
 	if text, err := phrase(lang, "channel_"+string(c)); err == nil {
 		return text
 	}
-	return channels.Lookup(string(c)).Title
+	return infoOf(c).Name
 }
 
 func (s *scene) channelChoice(c ksher.Channel) choice {
@@ -295,7 +294,7 @@ func (s *scene) stepView(v *view, sub *submission) {
 	v.Heading, v.Lead = s.say(st.phrase("title_"), channel.Text), s.say(st.phrase("lead_"), channel.Text)
 	if st.outside {
 		v.Outside = s.say("outside_note", channel.Text)
-		if channels.Lookup(string(s.channel)).Card {
+		if infoOf(s.channel).Card {
 			v.Outside = s.say("outside_bank")
 		}
 	}

@@ -1,0 +1,180 @@
+package ksher
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:generate go run ./internal/channeldoc docs/channels.md
+
+// Channel is a way to pay. The type is open: a channel without a constant here
+// is sent as it is, because Ksher adds channels faster than anyone documents
+// them. [Channel.Info] has what is documented of one, and docs/channels.md shows
+// all of it as a table.
+//
+// Source: the channel tables of Ksher's Website Integration Guide and KIOSK
+// (C Scan B) Integration Guide.
+type Channel string
+
+// Channels. Those for the checkout page go into a [GatewayPayRequest], those
+// with "QR code" also into a [NativePayRequest]. Minimums are in Thai baht.
+const (
+	// ChannelPromptPay is the PromptPay QR code, from 1 THB. The guide to
+	// native_pay has no refunds for it.
+	ChannelPromptPay Channel = "promptpay"
+	// ChannelTrueMoney is TrueMoney, by QR code or OTP as the account is set
+	// up; also a QR code for online accounts.
+	ChannelTrueMoney Channel = "truemoney"
+	// ChannelAirPay is ShopeePay, under its old name; also a QR code for offline
+	// accounts. It doesn't work inside an app's web view.
+	ChannelAirPay Channel = "airpay"
+	// ChannelLinePay is Rabbit LINE Pay.
+	ChannelLinePay Channel = "linepay"
+	// ChannelAtome is Atome, pay later, from 20 THB.
+	ChannelAtome Channel = "atome"
+	// ChannelSCBQRCard is a QR code on a credit or debit card, from 1 THB; also
+	// a [NativePayRequest] QR code, refundable on the same day only.
+	ChannelSCBQRCard Channel = "scb_qrcard"
+	// ChannelWeChat is WeChat Pay; also a QR code. On a phone the checkout page
+	// works only inside WeChat's browser.
+	ChannelWeChat Channel = "wechat"
+	// ChannelAlipay is Alipay; also a QR code for offline accounts.
+	ChannelAlipay Channel = "alipay"
+	// ChannelAlipayPlus is Alipay+; also a QR code for offline accounts.
+	ChannelAlipayPlus Channel = "alipayplus"
+	// ChannelCard is Visa, Mastercard, UnionPay and TPN cards. Its refunds need
+	// the ksher_order_no.
+	ChannelCard Channel = "card"
+	// ChannelKTCInstal is KTC card instalments, from 3,000 THB.
+	ChannelKTCInstal Channel = "ktc_instal"
+	// ChannelKBankInstal is KBank card instalments, from 3,000 THB.
+	ChannelKBankInstal Channel = "kbank_instal"
+	// ChannelKCCInstal is Krungsri card instalments, from 3,000 THB.
+	ChannelKCCInstal Channel = "kcc_instal"
+	// ChannelKFCInstal is First Choice card instalments, from 3,000 THB.
+	ChannelKFCInstal Channel = "kfc_instal"
+	// ChannelSCBEasy is the SCB Easy app, on phones only, from 20 THB.
+	ChannelSCBEasy Channel = "scb_easy"
+	// ChannelBBLDeeplink is the Bualuang mBanking app, on phones only, from
+	// 20 THB.
+	ChannelBBLDeeplink Channel = "bbl_deeplink"
+	// ChannelBAYBankDeeplink is the KMA app of Krungsri, on phones only, from
+	// 20 THB.
+	ChannelBAYBankDeeplink Channel = "baybank_deeplink"
+	// ChannelKPlus is the K PLUS app of KBank, on phones only, from 20 THB.
+	ChannelKPlus Channel = "kplus"
+)
+
+// ChannelInfo is what Ksher's guides say about a channel. Its minimums are in
+// cents of THB.
+type ChannelInfo struct {
+	// Channel is its value on the wire.
+	Channel Channel
+	// Name is what a buyer calls it, in English.
+	Name string
+
+	// GatewayPay says that the checkout page of [Client.GatewayPay] offers it.
+	GatewayPay bool
+	// GatewayPayMinimum is the smallest amount on the checkout page, 0 if none is
+	// documented.
+	GatewayPayMinimum Amount
+	// MobileOnly says that the checkout page offers it on phones only.
+	MobileOnly bool
+
+	// NativePayOffline and NativePayOnline say for which kinds of account
+	// [Client.NativePay] makes a QR code.
+	NativePayOffline, NativePayOnline bool
+	// NativePayMinimum is the smallest amount of such a code, 0 if none is
+	// documented.
+	NativePayMinimum Amount
+	// NativePayExpiry is how long such a code can be paid unless the request says
+	// otherwise: 0 if it never expires, as with [ChannelPromptPay], or if nothing
+	// is documented.
+	NativePayExpiry time.Duration
+	// Savable says that a buyer can save the QR code and pay with it later, also
+	// after the order was cancelled. That it holds for the channels whose codes
+	// don't have to be scanned from the screen is assumed.
+	Savable bool
+	// OrderClose says that [Client.OrderClose] is documented for it.
+	OrderClose bool
+
+	// Refund is when its payments can be refunded through the API. The guide says
+	// so of native_pay; that it holds for the checkout page, too, is assumed.
+	Refund RefundRule
+	// RefundQuery says that [Client.RefundQuery] knows its refunds. It is assumed
+	// for the channels that the guide to native_pay leaves out.
+	RefundQuery bool
+	// Card says that it charges a card: its refunds need the ksher_order_no, and
+	// while it waits for the OTP it can't be cancelled. The guide says so of
+	// cards; that instalments on a card count as well is assumed.
+	Card bool
+}
+
+// RefundRule is when a payment can be refunded through the API.
+type RefundRule string
+
+// Rules of refunds.
+const (
+	// RefundNever means that the API has no refunds for the channel: pay the
+	// buyer back in another way.
+	RefundNever RefundRule = "never"
+	// RefundSameDay means on the day of the payment only, by the merchant's zone.
+	RefundSameDay RefundRule = "same day"
+	// RefundUntilSettled means until Ksher has settled the payment with the
+	// merchant; see [CodeKsherRefundExpire].
+	RefundUntilSettled RefundRule = "until settled"
+)
+
+// channelTable has every channel that the guides describe, in the order of the
+// checkout page.
+var channelTable = []ChannelInfo{
+	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: 1_00, Savable: true, Refund: RefundNever},
+	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: 1_00, NativePayExpiry: 24 * time.Hour, Savable: true, Refund: RefundUntilSettled, RefundQuery: true},
+	{Channel: ChannelAirPay, Name: "ShopeePay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: 1_00, Refund: RefundUntilSettled, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelLinePay, Name: "Rabbit LINE Pay", GatewayPay: true, Refund: RefundUntilSettled, RefundQuery: true},
+	{Channel: ChannelAtome, Name: "Atome", GatewayPay: true, GatewayPayMinimum: 20_00, Refund: RefundUntilSettled, RefundQuery: true},
+	{Channel: ChannelSCBQRCard, Name: "QR credit/debit card", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: 1_00, Savable: true, Refund: RefundSameDay, RefundQuery: true},
+	{Channel: ChannelWeChat, Name: "WeChat Pay", GatewayPay: true, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: 1_00, NativePayExpiry: 2 * time.Hour, Refund: RefundUntilSettled, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelAlipay, Name: "Alipay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: 1_00, NativePayExpiry: 3 * time.Hour, Refund: RefundUntilSettled, OrderClose: true},
+	{Channel: ChannelAlipayPlus, Name: "Alipay+", GatewayPay: true, NativePayOffline: true, NativePayMinimum: 1_00, NativePayExpiry: 10 * time.Minute, Refund: RefundUntilSettled, OrderClose: true},
+	{Channel: ChannelCard, Name: "Credit or debit card", GatewayPay: true, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelKTCInstal, Name: "KTC instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelKBankInstal, Name: "KBank instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelKCCInstal, Name: "Krungsri instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelKFCInstal, Name: "First Choice instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelSCBEasy, Name: "SCB Easy", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundUntilSettled, RefundQuery: true},
+	{Channel: ChannelBBLDeeplink, Name: "Bualuang mBanking", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundUntilSettled, RefundQuery: true},
+	{Channel: ChannelBAYBankDeeplink, Name: "KMA", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundUntilSettled, RefundQuery: true},
+	{Channel: ChannelKPlus, Name: "K PLUS", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundUntilSettled, RefundQuery: true},
+}
+
+// Channels returns every channel that Ksher's guides describe, in the order of
+// the checkout page.
+//
+// Source: Ksher's Website Integration Guide and KIOSK (C Scan B) Integration
+// Guide.
+func Channels() []ChannelInfo { return slices.Clone(channelTable) }
+
+// Info returns what Ksher's guides say about the channel. Of one that they don't
+// describe, known is false, and the info rules nothing out.
+//
+// Source: Ksher's Website Integration Guide and KIOSK (C Scan B) Integration
+// Guide.
+func (c Channel) Info() (info ChannelInfo, known bool) {
+	for _, info := range channelTable {
+		if info.Channel == c {
+			return info, true
+		}
+	}
+	return ChannelInfo{
+		Channel: c, Name: string(c), GatewayPay: true, NativePayOffline: true, NativePayOnline: true,
+		Refund: RefundUntilSettled, RefundQuery: true, OrderClose: c == "ktbcard",
+		Card: strings.HasSuffix(string(c), "card") || strings.HasSuffix(string(c), "_instal"),
+	}, false
+}
+
+func (c Channel) facts() ChannelInfo {
+	info, _ := c.Info()
+	return info
+}
