@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 
 	"github.com/ksher-go/ksher"
 )
@@ -33,4 +34,45 @@ func ExampleClient_TakeQuickPay() {
 		fmt.Println("not sent:", err)
 	}
 	// Output: paid by alipay
+}
+
+// Charge a code, and leave what comes of a doubt to code of your own.
+// TakeQuickPay does it for you.
+func ExampleClient_QuickPay() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+
+	req := &ksher.QuickPayRequest{
+		MchOrderNo: "A-1014",
+		TotalFee:   150_50, // 150.50 THB
+		FeeType:    "THB",
+		AuthCode:   "287634438256643901", // The local gateway's buyer has to type a PIN.
+	}
+	_, err := client.QuickPay(context.Background(), req)
+	if errors.Is(err, ksher.ErrOutcomeUnknown) {
+		found, err := client.Resolve(context.Background(), req)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(found.Verdict, found.Order.Result)
+	}
+	// Output: still unknown USERPAYING
+}
+
+// Undo a charge that stays in doubt, so that the buyer gets the money back.
+func ExampleClient_OrderReverse() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.QuickPay(ctx, &ksher.QuickPayRequest{MchOrderNo: "A-1015", TotalFee: 150_50, FeeType: "THB", AuthCode: "287634438256643901"})
+
+	if _, err := client.OrderReverse(ctx, &ksher.OrderReverseRequest{MchOrderNo: "A-1015"}); err != nil {
+		log.Fatal(err)
+	}
+	state, err := client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: "A-1015"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(state.Result)
+	// Output: CLOSED
 }

@@ -474,3 +474,13 @@ func ExampleChannels() {
 	fmt.Println(offer)
 	// Output: [truemoney airpay linepay scb_qrcard wechat alipay alipayplus card]
 }
+
+// Tell a health check how long the keys are.
+func ExampleClient_KeyHealth() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+
+	health := client.KeyHealth()
+	fmt.Println(health.MerchantBits, health.GatewayBits, health.Weak())
+	// Output: 512 [512 2048] true
+}

@@ -109,6 +109,9 @@ func WithPolling(first, most time.Duration) WaitOption {
 // Answers that can't be read or believed don't end the waiting. What went wrong
 // the last time is part of the error in the end, so ask for the context's error
 // first.
+//
+// Source: not documented as a procedure. The results are those of the query pages
+// of Ksher's API documentation.
 func (c *Client) WaitForPayment(ctx context.Context, order OpenOrder, opts ...WaitOption) (*Order, error) {
 	p, err := newPolling(opts)
 	if err != nil {
