@@ -126,18 +126,22 @@ const (
 	RefundUntilSettled RefundRule = "until settled"
 )
 
+// nativePayMinimum is what the guide gives as the minimum of every channel it
+// lists.
+const nativePayMinimum Amount = 1_00
+
 // channelTable has every channel that the guides describe, in the order of the
 // checkout page.
 var channelTable = []ChannelInfo{
-	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: 1_00, Savable: true, Refund: RefundNever},
-	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: 1_00, NativePayExpiry: 24 * time.Hour, Savable: true, Refund: RefundUntilSettled, RefundQuery: true},
-	{Channel: ChannelAirPay, Name: "ShopeePay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: 1_00, Refund: RefundUntilSettled, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, Savable: true, Refund: RefundNever},
+	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 24 * time.Hour, Savable: true, Refund: RefundUntilSettled, RefundQuery: true},
+	{Channel: ChannelAirPay, Name: "ShopeePay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, Refund: RefundUntilSettled, RefundQuery: true, OrderClose: true},
 	{Channel: ChannelLinePay, Name: "Rabbit LINE Pay", GatewayPay: true, Refund: RefundUntilSettled, RefundQuery: true},
 	{Channel: ChannelAtome, Name: "Atome", GatewayPay: true, GatewayPayMinimum: 20_00, Refund: RefundUntilSettled, RefundQuery: true},
-	{Channel: ChannelSCBQRCard, Name: "QR credit/debit card", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: 1_00, Savable: true, Refund: RefundSameDay, RefundQuery: true},
-	{Channel: ChannelWeChat, Name: "WeChat Pay", GatewayPay: true, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: 1_00, NativePayExpiry: 2 * time.Hour, Refund: RefundUntilSettled, RefundQuery: true, OrderClose: true},
-	{Channel: ChannelAlipay, Name: "Alipay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: 1_00, NativePayExpiry: 3 * time.Hour, Refund: RefundUntilSettled, OrderClose: true},
-	{Channel: ChannelAlipayPlus, Name: "Alipay+", GatewayPay: true, NativePayOffline: true, NativePayMinimum: 1_00, NativePayExpiry: 10 * time.Minute, Refund: RefundUntilSettled, OrderClose: true},
+	{Channel: ChannelSCBQRCard, Name: "QR credit/debit card", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, Savable: true, Refund: RefundSameDay, RefundQuery: true},
+	{Channel: ChannelWeChat, Name: "WeChat Pay", GatewayPay: true, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 2 * time.Hour, Refund: RefundUntilSettled, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelAlipay, Name: "Alipay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 3 * time.Hour, Refund: RefundUntilSettled, OrderClose: true},
+	{Channel: ChannelAlipayPlus, Name: "Alipay+", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 10 * time.Minute, Refund: RefundUntilSettled, OrderClose: true},
 	{Channel: ChannelCard, Name: "Credit or debit card", GatewayPay: true, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
 	{Channel: ChannelKTCInstal, Name: "KTC instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
 	{Channel: ChannelKBankInstal, Name: "KBank instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},

@@ -68,7 +68,7 @@ func (r *NativePayRequest) orderNo() string { return r.MchOrderNo }
 func (r *NativePayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
 	c.channel("channel", r.Channel)
-	c.minimum(r.Channel, r.Channel.facts().NativePayMinimum, r.TotalFee, r.FeeType)
+	c.minimum(r.Channel, nativePayMinimum, r.TotalFee, r.FeeType)
 	c.httpURL("notify_url", r.NotifyURL)
 	c.httpURL("redirect_url", r.RedirectURL)
 	c.oneOf("img_type", string(r.ImgType), string(ImgPNG), string(ImgSVG))

@@ -353,6 +353,9 @@ func (g *Gateway) cancelOrder(p url.Values) (any, ksher.Code) {
 	return ksher.CancelOrderResponse{AppID: AppID, MchOrderNo: o.MchOrderNo, Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str")}, ""
 }
 
+// nativePayMinimum is the smallest amount of native_pay.
+const nativePayMinimum ksher.Amount = 1_00
+
 func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 	channel := ksher.Channel(p.Get("channel"))
 	info := infoOf(channel)
@@ -360,7 +363,7 @@ func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 		!info.NativePayOffline && !info.NativePayOnline {
 		return nil, ksher.CodeNoAuth
 	}
-	if fee, ok := amount(p.Get("total_fee")); ok && fee < info.NativePayMinimum {
+	if fee, ok := amount(p.Get("total_fee")); ok && fee < nativePayMinimum {
 		return nil, ksher.CodeKsherAmountIsTooSmall
 	}
 	o := &order{Channels: []ksher.Channel{channel}, UUID: newUUID()}
