@@ -1,37 +1,23 @@
 package ksher
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"math"
-	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"reflect"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher/internal/once"
+	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
-)
-
-// Defaults of a Client.
-const (
-	defaultTimeout          = 30 * time.Second
-	defaultMaxResponseBytes = 4 << 20
 )
 
 // Client calls Ksher's operations for one app ID. Make one with [NewClient] and
@@ -51,7 +37,7 @@ type Client struct {
 	location         *time.Location
 	now              func() time.Time
 	deduper          Deduper
-	retry            *retry
+	retry            *transport.Retry
 	hooks            []Hook
 }
 
@@ -73,14 +59,14 @@ func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error)
 		merchantURL:      DefaultMerchantURL,
 		signVersion:      SignV1,
 		log:              slog.New(slog.DiscardHandler),
-		timeout:          defaultTimeout,
-		maxResponseBytes: defaultMaxResponseBytes,
+		http:             transport.Default(),
+		timeout:          transport.DefaultTimeout,
+		maxResponseBytes: transport.DefaultMaxBytes,
 		location:         thailand,
 		now:              time.Now,
 		deduper:          &once.Memory{},
-		retry:            &retry{attempts: defaultAttempts, wait: defaultRetryWait},
+		retry:            transport.NewRetry(),
 	}
-	c.setHTTPClient(&http.Client{Transport: sharedTransport()})
 	if err := c.setUp(key, opts); err != nil {
 		return nil, fmt.Errorf("ksher: NewClient: %w", err)
 	}
@@ -116,31 +102,6 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	return nil
 }
 
-// sharedTransport serves every client without a WithHTTPClient, so that a
-// program with a client for each of its merchants shares connections.
-var sharedTransport = sync.OnceValue(func() *http.Transport {
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:      true,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConns:           100,
-		MaxIdleConnsPerHost:    32,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		// So that calls don't go on timing out on a connection that has died.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
-	}
-})
-
-// setHTTPClient takes a copy, because redirects are not to be followed with
-// this client and may be with the caller's.
-func (c *Client) setHTTPClient(client *http.Client) {
-	c.http = *client
-	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-}
-
 // WithHTTPClient sends requests through a copy of that client: a proxy, a
 // transport that measures, or a mock, which has to be in place before
 // [NewClient] makes the copy. The copy doesn't follow redirects. The
@@ -152,25 +113,9 @@ func (c *Client) setHTTPClient(client *http.Client) {
 // use a transport that repeats requests by itself: a payment isn't to be
 // repeated.
 func WithHTTPClient(client *http.Client) Option {
-	return func(c *Client) error {
-		if client == nil {
-			return errors.New("WithHTTPClient: the client is nil")
-		}
-		transport := client.Transport
-		if transport == nil {
-			transport = http.DefaultTransport
-		}
-		if t, ok := transport.(*http.Transport); ok && t.TLSClientConfig != nil {
-			conf := t.TLSClientConfig
-			if conf.InsecureSkipVerify && conf.VerifyConnection == nil && conf.VerifyPeerCertificate == nil {
-				return errors.New("WithHTTPClient: InsecureSkipVerify lets anybody answer in Ksher's place; add the certificate to RootCAs instead")
-			}
-			if conf.MinVersion != 0 && conf.MinVersion < tls.VersionTLS12 {
-				return errors.New("WithHTTPClient: MinVersion is below TLS 1.2")
-			}
-		}
-		c.setHTTPClient(client)
-		return nil
+	return func(c *Client) (err error) {
+		c.http, err = transport.Copy(client)
+		return err
 	}
 }
 
@@ -179,7 +124,7 @@ func WithHTTPClient(client *http.Client) Option {
 // has to be https, except on a loopback address.
 func WithGatewayURL(address string) Option {
 	return func(c *Client) (err error) {
-		c.gatewayURL, err = hostURL("WithGatewayURL", address)
+		c.gatewayURL, err = transport.BaseURL("WithGatewayURL", address, DefaultGatewayURL)
 		return err
 	}
 }
@@ -188,29 +133,9 @@ func WithGatewayURL(address string) Option {
 // by default. It has to be https, except on a loopback address.
 func WithMerchantURL(address string) Option {
 	return func(c *Client) (err error) {
-		c.merchantURL, err = hostURL("WithMerchantURL", address)
+		c.merchantURL, err = transport.BaseURL("WithMerchantURL", address, DefaultMerchantURL)
 		return err
 	}
-}
-
-func hostURL(option, address string) (string, error) {
-	// A password, which only an address with an @ can have, is not to be quoted.
-	if strings.Contains(address, "@") {
-		return "", fmt.Errorf("%s: the address has an @ in it; one such as %s is needed", option, DefaultGatewayURL)
-	}
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Hostname() == "" || strings.ContainsAny(address, "?#"):
-		return "", fmt.Errorf("%s: %q is not an address such as %s", option, clipText(address), DefaultGatewayURL)
-	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
-		return strings.TrimRight(address, "/"), nil
-	}
-	return "", fmt.Errorf("%s: %q is not https, which only a loopback address may do without", option, clipText(address))
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // WithSignVersion asks the gateway to sign its answers with the key of that
@@ -388,10 +313,10 @@ func (c *Client) do(ctx context.Context, op *operation, req request, dst answer)
 		if failure == nil {
 			return nil
 		}
-		if !c.retry.again(ctx, op, number, failure) {
+		if !op.query || !passing(failure) || !c.retry.Again(ctx, number) {
 			return failure
 		}
-		if err := c.retry.pause(ctx, number); err != nil {
+		if err := c.retry.Pause(ctx, number); err != nil {
 			cause := fmt.Errorf("it was not repeated: %w", err)
 			if failure.Err != nil {
 				cause = fmt.Errorf("%w; %w", failure.Err, cause)
@@ -463,9 +388,9 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 	if err != nil {
 		return &Error{Err: fmt.Errorf("nothing was sent, because the key did not sign: %w", err)}
 	}
-	body, status, sent, err := c.post(ctx, op.host(c)+"/"+op.name, wire.EncodeParams(params))
+	answer, sent, err := c.post(ctx, op.host(c)+"/"+op.name, wire.EncodeParams(params))
 	if err != nil {
-		return &Error{HTTPStatus: status, Err: err, outcomeUnknown: sent}
+		return &Error{HTTPStatus: answer.Status, Err: err, outcomeUnknown: sent}
 	}
 	r := reading{verifier: c.verifier, signed: op.signed, change: !op.query, location: c.location}
 	r.same = make([]wire.Param, 0, 4)
@@ -474,11 +399,12 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 			r.same = append(r.same, p)
 		}
 	}
-	failure := r.read(body, dst)
+	status := answer.Status
+	failure := r.read(answer.Body, dst)
 	if status < 200 || status > 299 {
 		refused := failure != nil && failure.Err == nil
 		if !refused {
-			failure = &Error{Message: quote(body)}
+			failure = &Error{Message: quote(answer.Body)}
 		}
 		failure.Err = ErrHTTPStatus
 		if 300 <= status && status < 400 {
@@ -497,72 +423,15 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 
 // post sends a form and reads the bounded answer. With an error, sent tells
 // whether anything may have reached the other side.
-func (c *Client) post(ctx context.Context, address, form string) (body []byte, status int, sent bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, 0, false, fmt.Errorf("nothing was sent: %w", err)
+func (c *Client) post(ctx context.Context, address, form string) (answer transport.Answer, sent bool, err error) {
+	header := http.Header{
+		"Content-Type": {"application/x-www-form-urlencoded"},
+		"User-Agent":   {"ksher-go/" + Version},
 	}
-	// A transport that reports its progress tells for sure that no connection
-	// was had. One that doesn't, such as a mock, gets the benefit of no doubt.
-	var conn struct{ asked, had atomic.Bool }
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { conn.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { conn.had.Store(true) },
-	})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form))
-	if err != nil {
-		return nil, 0, false, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("User-Agent", "ksher-go/"+Version)
 	if c.signVersion == SignV2 {
-		req.Header.Set(signVersionHeader, "V2")
+		header.Set(signVersionHeader, "V2")
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		var dial *net.OpError
-		sent = conn.had.Load() || !conn.asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial")
-		if !sent {
-			return nil, 0, false, fmt.Errorf("nothing was sent: %w", transportError{err})
-		}
-		return nil, 0, true, fmt.Errorf("no answer came: %w", transportError{err})
-	}
-	defer resp.Body.Close()
-	body, err = readBody(resp.Body, resp.ContentLength, c.maxResponseBytes)
-	if err != nil {
-		return nil, resp.StatusCode, true, err
-	}
-	return body, resp.StatusCode, true, nil
-}
-
-// transportError keeps the text of an error short and free of signatures: it
-// may quote what the other side sent, a whole line of a broken header for
-// example.
-type transportError struct{ err error }
-
-func (e transportError) Error() string { return quote([]byte(e.err.Error())) }
-func (e transportError) Unwrap() error { return e.err }
-
-// readBody reads at most limit bytes. size is what the sender announced, -1 if
-// nothing.
-func readBody(from io.Reader, size, limit int64) ([]byte, error) {
-	if size > limit {
-		return nil, tooLarge(limit)
-	}
-	var buf bytes.Buffer
-	// An announced size isn't to be trusted with more memory than an ordinary
-	// answer needs.
-	buf.Grow(int(min(max(size, 0), 64<<10)) + bytes.MinRead)
-	if _, err := buf.ReadFrom(io.LimitReader(from, min(limit, math.MaxInt64-1)+1)); err != nil {
-		return nil, fmt.Errorf("the body broke off: %w", transportError{err})
-	}
-	if int64(buf.Len()) > limit {
-		return nil, tooLarge(limit)
-	}
-	return buf.Bytes(), nil
-}
-
-func tooLarge(limit int64) error {
-	return fmt.Errorf("%w: more than %d bytes", ErrBodyTooLarge, limit)
+	return transport.Do(ctx, &c.http, http.MethodPost, address, header, form, c.maxResponseBytes)
 }
 
 // refundNo is the refund that a request is about, "" for none.

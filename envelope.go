@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -149,20 +149,7 @@ func text(members []wire.Member, name string) []byte {
 	return value.Text()
 }
 
-// signatureLike finds what may be a signature, or a good part of one.
-var signatureLike = regexp.MustCompile("[0-9A-Fa-f]{64,}")
-
-// quote makes what the other side said fit for an error: short, on one line,
-// and without the signature of the request, which it may have echoed, or its
-// own. Something like an answer isn't quoted at all, because an answer may name
-// the buyer.
-func quote(said []byte) string {
-	said = said[:min(len(said), 4<<10)]
-	if bytes.HasPrefix(bytes.TrimSpace(said), []byte("{")) {
-		return ""
-	}
-	return clipText(string(signatureLike.ReplaceAll(said, []byte("[signature]"))))
-}
+func quote(said []byte) string { return transport.Quote(said) }
 
 // refusal makes an error of an answer that says no. It is documented that
 // data.err_code has the code; where there is no data, the code was seen in one

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
+	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -45,7 +45,7 @@ var (
 	ErrEmptyBody = errors.New("the body is empty")
 	// ErrBodyTooLarge means that the body was longer than allowed, see
 	// [WithMaxResponseBytes] and [WithMaxNotificationBytes].
-	ErrBodyTooLarge = errors.New("the body is too large")
+	ErrBodyTooLarge = transport.ErrTooLarge
 	// ErrNotJSON means that the text is not a JSON object that can be read in
 	// only one way: HTML, for example, or an object with the same name twice.
 	ErrNotJSON = errors.New("it is not acceptable JSON")
@@ -217,21 +217,4 @@ func jsonError(err error) error {
 	return fmt.Errorf("%w: %w", ErrNotJSON, err)
 }
 
-// clipText makes text from outside fit for an error or a log: short and
-// without anything that could look like a line of its own.
-func clipText(s string) string {
-	const most = 200
-	var b strings.Builder
-	n := 0
-	for _, r := range s {
-		if n++; n > most {
-			b.WriteString("…")
-			break
-		}
-		if !unicode.IsPrint(r) {
-			r = ' '
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
+func clipText(s string) string { return transport.Clip(s) }

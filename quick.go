@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -233,7 +234,7 @@ func (c *Client) TakeQuickPay(ctx context.Context, req *QuickPayRequest, opts ..
 	reversing, cancel := context.WithTimeout(ctx, reversePatience)
 	defer cancel()
 	// That it is paid may be what was before the reversal.
-	for err = ask(reversing); err == nil && sleep(reversing, p.most) == nil; {
+	for err = ask(reversing); err == nil && transport.Sleep(reversing, p.most) == nil; {
 		if last := ask(reversing); !errors.Is(last, context.DeadlineExceeded) {
 			err = last
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/transport"
 )
 
 // OpenOrders is the merchant's list of orders whose outcome isn't known. The
@@ -136,7 +138,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			slog.Int("asked", sum.Asked), slog.Int("paid", sum.Paid), slog.Int("ended", sum.Ended),
 			slog.Int("open", sum.Open), slog.Int("failed", sum.Failed),
 		}, errorAttrs(err)...)...)
-		if err := sleep(ctx, every); err != nil {
+		if err := transport.Sleep(ctx, every); err != nil {
 			return err
 		}
 	}

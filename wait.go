@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/transport"
 )
 
 // Host is where an order was made, and so where it can be asked about.
@@ -157,7 +159,7 @@ func (c *Client) waitFor(ctx context.Context, order OpenOrder, p polling) (*Orde
 		if !order.Expires.IsZero() && !over {
 			d = min(d, max(order.Expires.Sub(c.now()), 0))
 		}
-		if stop := sleep(ctx, d); stop != nil {
+		if stop := transport.Sleep(ctx, d); stop != nil {
 			return known, stopped(stop, err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -70,7 +71,7 @@ func parseNotification(body []byte, v *Verifier, limit int64, appID string, loc 
 		return fail(&Error{Err: fmt.Errorf("%w: there is no verifier", ErrSignature)})
 	}
 	if int64(len(body)) > limit {
-		return fail(&Error{Err: tooLarge(limit)})
+		return fail(&Error{Err: transport.TooLarge(limit)})
 	}
 	body = bytes.TrimSpace(body)
 	r := reading{verifier: v, same: []wire.Param{{Name: "appid", Value: appID}}, location: loc}

@@ -1,0 +1,179 @@
+// Package transport sends requests the way every client of this module does: over
+// TLS, without following redirects, with a bounded answer, and knowing afterwards
+// whether anything may have reached the other side.
+package transport
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Defaults of a client.
+const (
+	DefaultTimeout  = 30 * time.Second
+	DefaultMaxBytes = 4 << 20
+)
+
+// ErrTooLarge means that an answer was longer than allowed.
+var ErrTooLarge = errors.New("the body is too large")
+
+// Shared is the transport of every client without one of its own, so that a
+// program with a client for each of its merchants shares connections.
+var Shared = sync.OnceValue(func() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxIdleConns:           100,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		// So that calls don't go on timing out on a connection that has died.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+	}
+})
+
+// Default is a client on the shared transport.
+func Default() http.Client { return unredirected(http.Client{Transport: Shared()}) }
+
+// Copy takes a copy of a caller's client, because redirects are not to be
+// followed with ours and may be with the caller's. It refuses one that doesn't
+// know who answers.
+func Copy(client *http.Client) (http.Client, error) {
+	if client == nil {
+		return http.Client{}, errors.New("WithHTTPClient: the client is nil")
+	}
+	transport := client.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	if t, ok := transport.(*http.Transport); ok && t.TLSClientConfig != nil {
+		conf := t.TLSClientConfig
+		if conf.InsecureSkipVerify && conf.VerifyConnection == nil && conf.VerifyPeerCertificate == nil {
+			return http.Client{}, errors.New("WithHTTPClient: InsecureSkipVerify lets anybody answer in the host's place; add the certificate to RootCAs instead")
+		}
+		if conf.MinVersion != 0 && conf.MinVersion < tls.VersionTLS12 {
+			return http.Client{}, errors.New("WithHTTPClient: MinVersion is below TLS 1.2")
+		}
+	}
+	return unredirected(*client), nil
+}
+
+func unredirected(client http.Client) http.Client {
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return client
+}
+
+// BaseURL checks the address of a host: https, or http on a loopback address,
+// with nothing after the path. The option that sets it and an example are for the
+// error.
+func BaseURL(option, address, example string) (string, error) {
+	// A password, which only an address with an @ can have, is not to be quoted.
+	if strings.Contains(address, "@") {
+		return "", fmt.Errorf("%s: the address has an @ in it; one such as %s is needed", option, example)
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Hostname() == "" || strings.ContainsAny(address, "?#"):
+		return "", fmt.Errorf("%s: %q is not an address such as %s", option, Clip(address), example)
+	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+		return strings.TrimRight(address, "/"), nil
+	}
+	return "", fmt.Errorf("%s: %q is not https, which only a loopback address may do without", option, Clip(address))
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Answer is what came back.
+type Answer struct {
+	Status int
+	Body   []byte
+}
+
+// Do sends a request with that body and reads an answer of at most limit bytes.
+// With an error, sent tells whether anything may have reached the other side, and
+// the answer may have a status.
+func Do(ctx context.Context, client *http.Client, method, address string, header http.Header, body string, limit int64) (answer Answer, sent bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return Answer{}, false, fmt.Errorf("nothing was sent: %w", err)
+	}
+	// A transport that reports its progress tells for sure that no connection
+	// was had. One that doesn't, such as a mock, gets the benefit of no doubt.
+	var conn struct{ asked, had atomic.Bool }
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { conn.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { conn.had.Store(true) },
+	})
+	var content io.Reader
+	if body != "" {
+		content = strings.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, content)
+	if err != nil {
+		return Answer{}, false, fmt.Errorf("nothing was sent: %w", Error{err})
+	}
+	req.Header = header
+	resp, err := client.Do(req)
+	if err != nil {
+		var dial *net.OpError
+		sent = conn.had.Load() || !conn.asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial")
+		if !sent {
+			return Answer{}, false, fmt.Errorf("nothing was sent: %w", Error{err})
+		}
+		return Answer{}, true, fmt.Errorf("no answer came: %w", Error{err})
+	}
+	defer resp.Body.Close()
+	answer.Status = resp.StatusCode
+	answer.Body, err = readBody(resp.Body, resp.ContentLength, limit)
+	return answer, true, err
+}
+
+// Error is a connection that couldn't be had or broke. Its text is short and free
+// of signatures, because it may quote what the other side sent, a whole line of a
+// broken header for example.
+type Error struct{ Err error }
+
+func (e Error) Error() string { return Quote([]byte(e.Err.Error())) }
+func (e Error) Unwrap() error { return e.Err }
+
+// readBody reads at most limit bytes. size is what the sender announced, -1 if
+// nothing.
+func readBody(from io.Reader, size, limit int64) ([]byte, error) {
+	if size > limit {
+		return nil, TooLarge(limit)
+	}
+	var buf bytes.Buffer
+	// An announced size isn't to be trusted with more memory than an ordinary
+	// answer needs.
+	buf.Grow(int(min(max(size, 0), 64<<10)) + bytes.MinRead)
+	if _, err := buf.ReadFrom(io.LimitReader(from, min(limit, math.MaxInt64-1)+1)); err != nil {
+		return nil, fmt.Errorf("the body broke off: %w", Error{err})
+	}
+	if int64(buf.Len()) > limit {
+		return nil, TooLarge(limit)
+	}
+	return buf.Bytes(), nil
+}
+
+// TooLarge is the error for a body of more than limit bytes.
+func TooLarge(limit int64) error {
+	return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+}
