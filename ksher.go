@@ -194,6 +194,18 @@ func (a Amount) String() string {
 	return sign + s[:len(s)-2] + "." + s[len(s)-2:]
 }
 
+// Display writes the amount for people, as in "1,234.50 THB": with commas between
+// the thousands, two decimals, and the currency, which may be empty. It doesn't
+// check the currency. [ParseAmount] doesn't read it back.
+func (a Amount) Display(currency string) string {
+	s := a.String()
+	first := len(s) - len(strings.TrimPrefix(s, "-"))
+	for i := len(s) - len("000.00"); i > first; i -= len("000") {
+		s = s[:i] + "," + s[i:]
+	}
+	return strings.TrimSpace(s + " " + currency)
+}
+
 // EncodeValues writes the amount as the integer that the wire wants. It
 // implements the Encoder interface of github.com/google/go-querystring.
 func (a Amount) EncodeValues(key string, v *url.Values) error {

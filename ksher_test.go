@@ -75,6 +75,35 @@ func TestParseAmountRefuses(t *testing.T) {
 	}
 }
 
+func TestAmountDisplay(t *testing.T) {
+	for _, c := range []struct {
+		amount   ksher.Amount
+		currency string
+		want     string
+	}{
+		{0, "THB", "0.00 THB"},
+		{1, "THB", "0.01 THB"},
+		{-1, "THB", "-0.01 THB"},
+		{999_99, "THB", "999.99 THB"},
+		{-999_99, "THB", "-999.99 THB"},
+		{1000_00, "THB", "1,000.00 THB"},
+		{-1000_00, "THB", "-1,000.00 THB"},
+		{1234_50, "THB", "1,234.50 THB"},
+		{99999_99, "THB", "99,999.99 THB"},
+		{-123456_00, "THB", "-123,456.00 THB"},
+		{1234567_89, "JPY", "1,234,567.89 JPY"},
+		{math.MaxInt64, "THB", "92,233,720,368,547,758.07 THB"},
+		{math.MinInt64, "THB", "-92,233,720,368,547,758.08 THB"},
+		{1000_00, "", "1,000.00"},
+		{1000_00, " ", "1,000.00"},
+		{1000_00, "฿", "1,000.00 ฿"},
+		{1000_00, "บาท", "1,000.00 บาท"},
+		{1000_00, "%d", "1,000.00 %d"},
+	} {
+		assert.Equal(t, c.want, c.amount.Display(c.currency))
+	}
+}
+
 func TestAmountOnTheWire(t *testing.T) {
 	for amount, want := range map[ksher.Amount]string{
 		0: "0", 1: "1", 150_50: "15050", -1: "-1", math.MaxInt64: "9223372036854775807", math.MinInt64: "-9223372036854775808",

@@ -12,7 +12,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -46,7 +45,7 @@ func main() {
 // newOrder is the request for a checkout page. A shop would take the values
 // from its own order, and keep MchOrderNo with it before calling.
 func newOrder(shop string) *ksher.GatewayPayRequest {
-	orderNo := time.Now().Format("20060102150405") + rand.Text()[:10]
+	orderNo := ksher.NewOrderNo()
 	return &ksher.GatewayPayRequest{
 		MchOrderNo:         orderNo,
 		MchCode:            orderNo,
@@ -148,7 +147,7 @@ func wholeStory(ctx context.Context) error {
 	half := order.TotalFee / 2
 	refund, err := client.RefundGatewayOrder(ctx, &ksher.RefundGatewayOrderRequest{
 		MchOrderNo:  order.MchOrderNo,
-		MchRefundNo: "R" + order.MchOrderNo,
+		MchRefundNo: ksher.NewRefundNo(),
 		RefundFee:   half,
 	})
 	if err != nil {

@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -72,7 +71,7 @@ func run(ctx context.Context) error {
 // showCode creates an order and puts its QR code where the buyer can see it.
 func showCode(ctx context.Context, client *ksher.Client) (*ksher.NativePayRequest, error) {
 	order := &ksher.NativePayRequest{
-		MchOrderNo: time.Now().Format("20060102150405") + rand.Text()[:10],
+		MchOrderNo: ksher.NewOrderNo(),
 		TotalFee:   1_00, // 1.00 THB
 		FeeType:    "THB",
 		Channel:    ksher.ChannelPromptPay,

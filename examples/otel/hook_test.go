@@ -348,7 +348,7 @@ func TestHookMeasuresSeconds(t *testing.T) {
 func TestStory(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out, ksher.WithRetry(3, 0)))
-	text := regexp.MustCompile(`order \d{14}[A-Z2-7]{10}`).ReplaceAllString(out.String(), "order A-1")
+	text := regexp.MustCompile(`order \d{17}[A-Z2-7]{15}`).ReplaceAllString(out.String(), "order A-1")
 	text = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(text, "gateway")
 	text = regexp.MustCompile(` +\d[\d.]*(µs|ms|s)\b *`).ReplaceAllString(text, " … ")
 	text = regexp.MustCompile(` +\n`).ReplaceAllString(text, "\n")

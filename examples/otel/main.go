@@ -10,7 +10,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -89,7 +88,7 @@ func payAndRefund(ctx context.Context, out io.Writer, gateway *kshertest.Gateway
 		return err
 	}
 	shop := "http://" + listener.Addr().String()
-	orderNo := time.Now().Format("20060102150405") + rand.Text()[:10]
+	orderNo := ksher.NewOrderNo()
 	order := &ksher.GatewayPayRequest{
 		MchOrderNo:         orderNo,
 		MchCode:            orderNo,
@@ -145,7 +144,7 @@ func payAndRefund(ctx context.Context, out io.Writer, gateway *kshertest.Gateway
 	}
 	fmt.Fprintln(out, "2. The buyer paid. The query that confirms the notification failed once, was repeated, and the coffee was handed out.")
 
-	refund := &ksher.RefundGatewayOrderRequest{MchOrderNo: orderNo, MchRefundNo: "R" + orderNo, RefundFee: order.TotalFee / 2}
+	refund := &ksher.RefundGatewayOrderRequest{MchOrderNo: orderNo, MchRefundNo: ksher.NewRefundNo(), RefundFee: order.TotalFee / 2}
 	if err := gateway.Inject(kshertest.Fault{Operation: "order_refund", Kind: kshertest.FaultDropAfter}); err != nil {
 		return err
 	}

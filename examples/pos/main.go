@@ -13,7 +13,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -55,7 +54,7 @@ func charge(ctx context.Context, code string) error {
 	if err != nil {
 		return err
 	}
-	return sell(ctx, client, newOrderNo(), code)
+	return sell(ctx, client, ksher.NewOrderNo(), code)
 }
 
 // play sells to three buyers of its own making. The last two digits of their
@@ -69,12 +68,12 @@ func play(ctx context.Context) error {
 	fmt.Println("A gateway runs inside this program. No account is needed, and no money moves.")
 
 	fmt.Println("\nThe first buyer shows a code.")
-	if err := sell(ctx, gateway.Client, newOrderNo(), "287634438256643900"); err != nil {
+	if err := sell(ctx, gateway.Client, ksher.NewOrderNo(), "287634438256643900"); err != nil {
 		return err
 	}
 
 	fmt.Println("\nThe second buyer shows a code, and has to type a PIN.")
-	no := newOrderNo()
+	no := ksher.NewOrderNo()
 	go func() {
 		time.Sleep(2 * time.Second)
 		fmt.Println("The buyer types the PIN.")
@@ -87,7 +86,7 @@ func play(ctx context.Context) error {
 	}
 
 	fmt.Println("\nThe third buyer shows a code, and never types the PIN. That takes a minute.")
-	return sell(ctx, gateway.Client, newOrderNo(), "134567890123456701")
+	return sell(ctx, gateway.Client, ksher.NewOrderNo(), "134567890123456701")
 }
 
 // sell takes the payment for a coffee.
@@ -115,5 +114,3 @@ func sell(ctx context.Context, client *ksher.Client, no, code string) error {
 func say(ctx context.Context, a ksher.Attempt) (context.Context, func(ksher.Attempt)) {
 	return ctx, func(a ksher.Attempt) { fmt.Printf("  %s %s: %s\n", a.Operation, a.OrderNo, a.Outcome()) }
 }
-
-func newOrderNo() string { return time.Now().Format("20060102150405") + rand.Text()[:10] }

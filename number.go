@@ -1,0 +1,36 @@
+package ksher
+
+import (
+	"crypto/rand"
+	"time"
+)
+
+// NewOrderNo returns a number for a new order, for MchOrderNo: 32 digits and
+// capital letters, such as 20261121030405678K7QX2MZ4C5DGHTW. It is the time in UTC
+// to the millisecond and then 75 random bits, so that servers that know nothing of
+// each other don't make the same number, and numbers sort by when they were made,
+// as far as the servers' clocks agree. Two of the same millisecond sort either way.
+//
+// Keep the number with your order before you call Ksher: it is the order's only
+// name until the answer comes.
+//
+// Source: the length is that of mch_order_no in Ksher's API documentation. Which
+// characters it may have is not documented: these are in all of Ksher's examples.
+func NewOrderNo() string { return newNo("") }
+
+// NewRefundNo returns a number for a new refund, for MchRefundNo: like one by
+// [NewOrderNo], but with an R in front, which tells it from an order's, and 70
+// random bits.
+//
+// Keep the number with your refund before you call Ksher, and repeat a refund that
+// ended in doubt under the same one: Ksher carries out each number once.
+//
+// Source: the length is that of mch_refund_no in Ksher's API documentation. Which
+// characters it may have is not documented.
+func NewRefundNo() string { return newNo("R") }
+
+func newNo(prefix string) string {
+	now := time.Now().UTC().Format("20060102150405.000")
+	no := prefix + now[:14] + now[15:]
+	return no + rand.Text()[:maxString-len(no)]
+}
