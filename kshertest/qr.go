@@ -5,11 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"strings"
-
-	"rsc.io/qr"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/qrcode"
 )
 
 // stall is Ksher's name of the shop. Genuine PromptPay codes carry it, too.
@@ -51,26 +49,15 @@ func crc16(text string) uint16 {
 
 // qrImage draws a QR code as a data URI, PNG unless told otherwise.
 func qrImage(text string, format ksher.ImgType) (string, error) {
-	code, err := qr.Encode(text, qr.M)
+	draw, mediaType := qrcode.PNG, "image/png"
+	if format == ksher.ImgSVG {
+		draw, mediaType = qrcode.SVG, "image/svg+xml"
+	}
+	image, err := draw(text)
 	if err != nil {
 		return "", err
 	}
-	if format != ksher.ImgSVG {
-		return "data:image/png;base64," + base64.StdEncoding.EncodeToString(code.PNG()), nil
-	}
-	const quiet = 4 // The blank modules that have to surround a QR code.
-	var path strings.Builder
-	for y := range code.Size {
-		for x := range code.Size {
-			if code.Black(x, y) {
-				fmt.Fprintf(&path, "M%d %dh1v1h-1z", x+quiet, y+quiet)
-			}
-		}
-	}
-	size := code.Size + 2*quiet
-	svg := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d"><path fill="#fff" d="M0 0h%dv%dH0z"/><path d="%s"/></svg>`,
-		size, size, size, size, path.String())
-	return "data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString([]byte(svg)), nil
+	return "data:" + mediaType + ";base64," + base64.StdEncoding.EncodeToString(image), nil
 }
 
 // newUUID returns the name of an order in the address of its checkout page. It
