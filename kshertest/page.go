@@ -20,6 +20,7 @@ func (g *Gateway) servePages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /ua", g.showPage)
 	mux.HandleFunc("POST /ua", g.postPage)
 	mux.HandleFunc("GET /ua/page.css", serveStylesheet)
+	g.serveForms(mux)
 }
 
 // visit is how far a buyer has come with an order.

@@ -1,0 +1,221 @@
+package ksher
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+)
+
+// GatewayPayForm is a signed gateway_pay request for the buyer's browser to post.
+// It has all that anybody needs to create this one order and nothing else, so that
+// it is fit for the buyer, and not for a log: printing it shows no signature.
+type GatewayPayForm struct {
+	// Action is the address that the fields are to be posted to, as
+	// application/x-www-form-urlencoded in UTF-8.
+	Action string `json:"action"`
+	// Fields has the hidden fields by their names, the signature included. None may
+	// be changed, left out or added.
+	Fields map[string]string `json:"fields"`
+}
+
+// formRequest is a GatewayPayRequest that a browser is to send.
+type formRequest GatewayPayRequest
+
+func (r *formRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *formRequest) check(c *checker) {
+	(*GatewayPayRequest)(r).check(c)
+	if r.Device == "" {
+		c.problem("device", "is required for a form; DeviceOf finds it out")
+	}
+}
+
+// GatewayPayForm signs a gateway_pay request without sending it, for the buyer's
+// browser to post to the gateway: the second of Ksher's two ways to the checkout
+// page. The request is that of [Client.GatewayPay], with Device required, see
+// [DeviceOf]. The form goes to /pc or /h5 beside the /api of [WithGatewayURL], which
+// the buyer has to be able to reach.
+//
+// [GatewayPayForm.ServeHTTP] answers the buyer with a page that posts itself, and
+// Action and Fields are for a page of your own.
+//
+// Nothing is sent here, so that no hook is called and nothing is in doubt. The
+// order comes into being when the browser posts, and of a buyer who leaves before
+// that, the gateway never hears: until then a query, and with it
+// [Client.WaitForPayment], is an [*Error] such as [CodeOrderNotExist]. Keep the order
+// with its number before you hand out the form, and learn of the payment by
+// [NewWebhookHandler] and a [Reconciler]. [Client.Resolve] tells whether the form
+// was posted, as it tells of a GatewayPay. How long the gateway takes a form after
+// it was signed is not documented: one that wasn't posted today may be tomorrow.
+//
+// A buyer may post a form again, by the browser's buttons. It makes at most one
+// order: the gateway refuses the second with [CodeOrderErrot] or another of the codes
+// for duplicates. What page the buyer sees then is not documented. For a buyer who
+// comes back to your shop unpaid, ask Resolve: if the order isn't known, serve the
+// form again under the same number. If it is, its page can't be had again: cancel
+// the order, keep watching it, and only then make a form under a new number.
+//
+// The error is a [*ValidationError], also for what a browser's form would change on
+// its way and so break the signature: a NUL, or a line break other than CR LF. If
+// the key doesn't sign, it is an [*Error].
+//
+// Source: POST to /pc and /h5, the HTML form method of the Gateway Pay page of
+// Ksher's API documentation, which has it with http; here it goes to the scheme of
+// the gateway URL, https by default.
+func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error) {
+	check := &checker{}
+	c.usable(context.Background(), check)
+	if req == nil {
+		check.problem("request", "is nil")
+	}
+	if len(check.problems) > 0 {
+		return nil, &ValidationError{Operation: gatewayPay.name, Fields: check.problems}
+	}
+	params, err := c.params(gatewayPay, (*formRequest)(req))
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range params {
+		if !survivesForm(p.Name) || !survivesForm(p.Value) {
+			check.problem(p.Name, "has a NUL or a line break other than CR LF, which a browser's form would change")
+		}
+	}
+	if len(check.problems) > 0 {
+		return nil, &ValidationError{Operation: gatewayPay.name, OrderNo: req.MchOrderNo, Fields: check.problems}
+	}
+	if params, err = c.sign(params); err != nil {
+		return nil, &Error{Operation: gatewayPay.name, OrderNo: req.MchOrderNo, Err: fmt.Errorf("the form was not made, because the key did not sign: %w", err)}
+	}
+	form := &GatewayPayForm{
+		Action: strings.TrimSuffix(c.gatewayURL, "/api") + "/" + strings.ToLower(string(req.Device)),
+		Fields: make(map[string]string, len(params)),
+	}
+	for _, p := range params {
+		form.Fields[p.Name] = p.Value
+	}
+	return form, nil
+}
+
+// survivesForm tells whether a form sends a text as it is. Browsers write every
+// kind of line break as CR LF, and read a NUL as another character.
+func survivesForm(text string) bool {
+	return !strings.ContainsAny(strings.ReplaceAll(text, "\r\n", ""), "\r\n\x00")
+}
+
+// submitScript posts the form. It runs before the page is complete, so that the
+// browser puts the next page in the place of this one and the back button doesn't
+// post again. A field may be called submit.
+const submitScript = "HTMLFormElement.prototype.submit.call(document.forms[0])"
+
+var formPage = template.Must(template.New("").Parse(`<!doctype html>
+<html lang="{{.Text.Lang}}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="strict-origin">
+<title>{{.Text.Continue}}</title>
+</head>
+<body>
+<form method="post" action="{{.Form.Action}}" accept-charset="utf-8">
+{{range $name, $value := .Form.Fields}}<input type="hidden" name="{{$name}}" value="{{$value}}">
+{{end}}<button>{{.Text.Continue}}</button>
+</form>
+<script>` + submitScript + `</script>
+</body>
+</html>
+`))
+
+// formPolicy lets the page do what it has to. Where the form goes isn't limited,
+// because the gateway may lead on to another host.
+var formPolicy = func() string {
+	sum := sha256.Sum256([]byte(submitScript))
+	return "default-src 'none'; img-src 'self'; base-uri 'none'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}()
+
+type formText struct{ Lang, Continue string }
+
+var formTexts = map[Lang]formText{
+	LangEnglish: {"en", "Continue to payment"},
+	LangThai:    {"th", "ไปยังหน้าชำระเงิน"},
+	LangChinese: {"zh-Hans", "前往付款"},
+}
+
+// WriteHTML writes a whole page, in the language of the request, that posts the
+// form by itself. Where scripts don't run, the buyer presses its one button. If
+// your site has a Content-Security-Policy, its form-action has to allow the
+// gateway, and without 'unsafe-inline' in its script-src the button is what is
+// left; [GatewayPayForm.ServeHTTP] sets one that suits.
+//
+// The error is the writer's, or says that the form wasn't made by
+// [Client.GatewayPayForm].
+func (f *GatewayPayForm) WriteHTML(w io.Writer) error {
+	if f == nil || f.Action == "" {
+		return errors.New("ksher: the form was not made by Client.GatewayPayForm")
+	}
+	text, ok := formTexts[Lang(f.Fields["lang"])]
+	if !ok {
+		text = formTexts[LangEnglish]
+	}
+	return formPage.Execute(w, map[string]any{"Form": f, "Text": text})
+}
+
+// ServeHTTP answers with the page of [GatewayPayForm.WriteHTML], which no cache
+// keeps, and with a Content-Security-Policy in place of your site's, for this page.
+// The gateway learns your site's origin from the browser, and not the page's address.
+func (f *GatewayPayForm) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	var page bytes.Buffer
+	if err := f.WriteHTML(&page); err != nil {
+		http.Error(w, "The payment page can't be shown.", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", formPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.Write(page.Bytes())
+}
+
+// Format keeps the signature out of logs, whatever the verb.
+func (f GatewayPayForm) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "ksher.GatewayPayForm(%s to %s)", clipText(f.Fields["mch_order_no"]), clipText(f.Action))
+}
+
+// LogValue keeps the signature out of structured logs.
+func (f GatewayPayForm) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
+
+// DeviceOf tells the layout of the checkout page that suits a buyer's browser, for
+// Device: [DeviceH5] for phones and [DevicePC] for everything else. Tablets count as
+// PCs: their screen is large enough for the QR code that a phone scans, they seldom
+// have banking apps, and an iPad usually says that it is a Mac. A buyer's browser
+// can say what it likes, so don't decide anything else by it. It is DevicePC for a
+// nil request.
+//
+// Source: not documented by Ksher. The header Sec-CH-UA-Mobile is that of User-Agent
+// Client Hints, and that the User-Agent of phones has Mobi in it is a custom.
+func DeviceOf(r *http.Request) Device {
+	if r == nil {
+		return DevicePC
+	}
+	agent := r.UserAgent()
+	says := func(word string) bool { return strings.Contains(agent, word) }
+	switch hint := r.Header.Get("Sec-CH-UA-Mobile"); {
+	case hint == "?0":
+		return DevicePC
+	case hint == "?1":
+		return DeviceH5
+	case says("iPad"), says("Tablet"):
+		return DevicePC
+	case says("Mobi"), says("Opera Mini"):
+		return DeviceH5
+	}
+	return DevicePC
+}
