@@ -1,0 +1,538 @@
+package ksher
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// JSAPIPayRequest asks for a payment on a page inside the buyer's wallet. Every
+// parameter of [Client.JSAPIPay] that isn't marked as required may be left zero.
+//
+// Source: Ksher's official SDKs. Product and Attach are not documented here: they
+// follow native_pay.
+type JSAPIPayRequest struct {
+	// MchOrderNo is the merchant's number of the order: required, unique for the
+	// merchant, at most 32 characters.
+	MchOrderNo string `url:"mch_order_no"`
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
+	TotalFee Amount `url:"total_fee"`
+	// FeeType is the currency, an ISO 4217 code: required.
+	FeeType string `url:"fee_type"`
+	// Channel is the wallet, such as [ChannelWeChat]: required.
+	Channel Channel `url:"channel"`
+	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	NotifyURL string `url:"notify_url,omitempty"`
+	// RedirectURL is where the buyer goes after paying.
+	RedirectURL string `url:"redirect_url,omitempty"`
+	// PaypageTitle is the title of the page.
+	PaypageTitle string `url:"paypage_title,omitempty"`
+	// Product is what the buyer pays for, plain text.
+	Product string `url:"product,omitempty"`
+	// Attach is returned as it is in queries and notifications.
+	Attach string `url:"attach,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *JSAPIPayRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *JSAPIPayRequest) check(c *checker) {
+	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
+}
+
+func (r *JSAPIPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
+}
+
+// MiniProgramPayRequest asks for a payment in a mini program. Every parameter of
+// [Client.MiniProgramPay] that isn't marked as required may be left zero.
+//
+// Source: Ksher's official SDKs. Product and Attach are not documented here: they
+// follow native_pay.
+type MiniProgramPayRequest struct {
+	// MchOrderNo is the merchant's number of the order: required, unique for the
+	// merchant, at most 32 characters.
+	MchOrderNo string `url:"mch_order_no"`
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
+	TotalFee Amount `url:"total_fee"`
+	// LocalTotalFee isn't explained anywhere. Leave it zero unless Ksher tells
+	// you: that it may be left out is assumed.
+	LocalTotalFee Amount `url:"local_total_fee,omitempty"`
+	// FeeType is the currency, an ISO 4217 code: required.
+	FeeType string `url:"fee_type"`
+	// Channel is the wallet, such as [ChannelWeChat]: required.
+	Channel Channel `url:"channel"`
+	// SubOpenID is the buyer's ID in the mini program, for WeChat what its login
+	// gives as openid: required. It is personal data.
+	SubOpenID string `url:"sub_openid"`
+	// ChannelSubAppID is the mini program's own ID at the wallet, for WeChat one
+	// that begins with wx: required.
+	ChannelSubAppID string `url:"channel_sub_appid"`
+	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	NotifyURL string `url:"notify_url,omitempty"`
+	// RedirectURL is where the buyer goes after paying. What that means in a mini
+	// program isn't documented.
+	RedirectURL string `url:"redirect_url,omitempty"`
+	// PaypageTitle is the title of a page, for channels with one.
+	PaypageTitle string `url:"paypage_title,omitempty"`
+	// Product is what the buyer pays for, plain text.
+	Product string `url:"product,omitempty"`
+	// Attach is returned as it is in queries and notifications.
+	Attach string `url:"attach,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *MiniProgramPayRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *MiniProgramPayRequest) check(c *checker) {
+	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
+	c.localTotalFee(r.LocalTotalFee)
+	c.required("sub_openid", r.SubOpenID)
+	c.required("channel_sub_appid", r.ChannelSubAppID)
+}
+
+func (r *MiniProgramPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
+}
+
+// AppPayRequest asks for a payment in the merchant's own app. Every parameter of
+// [Client.AppPay] that isn't marked as required may be left zero.
+//
+// Source: Ksher's official SDKs. Product and Attach are not documented here: they
+// follow native_pay.
+type AppPayRequest struct {
+	// MchOrderNo is the merchant's number of the order: required, unique for the
+	// merchant, at most 32 characters.
+	MchOrderNo string `url:"mch_order_no"`
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
+	TotalFee Amount `url:"total_fee"`
+	// LocalTotalFee isn't explained anywhere. Leave it zero unless Ksher tells
+	// you: that it may be left out is assumed.
+	LocalTotalFee Amount `url:"local_total_fee,omitempty"`
+	// FeeType is the currency, an ISO 4217 code: required.
+	FeeType string `url:"fee_type"`
+	// Channel is the wallet, [ChannelWeChat] or [ChannelAlipay]: required.
+	Channel Channel `url:"channel"`
+	// SubOpenID is the buyer's ID at the wallet. Which wallet wants it isn't
+	// documented. It is personal data.
+	SubOpenID string `url:"sub_openid,omitempty"`
+	// ChannelSubAppID is the app's own ID at the wallet, for WeChat one that
+	// begins with wx. Which wallet wants it isn't documented; WeChat does, most
+	// likely.
+	ChannelSubAppID string `url:"channel_sub_appid,omitempty"`
+	// ReferURL is the address of the shop: required for [ChannelAlipay].
+	ReferURL string `url:"refer_url,omitempty"`
+	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	NotifyURL string `url:"notify_url,omitempty"`
+	// RedirectURL is where the buyer goes after paying, for channels with a page.
+	RedirectURL string `url:"redirect_url,omitempty"`
+	// PaypageTitle is the title of such a page.
+	PaypageTitle string `url:"paypage_title,omitempty"`
+	// Product is what the buyer pays for, plain text.
+	Product string `url:"product,omitempty"`
+	// Attach is returned as it is in queries and notifications.
+	Attach string `url:"attach,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *AppPayRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *AppPayRequest) check(c *checker) {
+	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
+	c.localTotalFee(r.LocalTotalFee)
+	if r.Channel == ChannelAlipay {
+		c.required("refer_url", r.ReferURL)
+	}
+	c.httpURL("refer_url", r.ReferURL)
+}
+
+func (r *AppPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
+}
+
+// WapPayRequest asks for a payment on the wallet's page in the browser of a
+// phone. Every parameter of [Client.WapPay] that isn't marked as required may be
+// left zero.
+//
+// Source: Ksher's official SDKs. Product and Attach are not documented here: they
+// follow native_pay.
+type WapPayRequest struct {
+	// MchOrderNo is the merchant's number of the order: required, unique for the
+	// merchant, at most 32 characters.
+	MchOrderNo string `url:"mch_order_no"`
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
+	TotalFee Amount `url:"total_fee"`
+	// FeeType is the currency, an ISO 4217 code: required.
+	FeeType string `url:"fee_type"`
+	// Channel is the wallet: required. Only [ChannelAlipay] is documented.
+	Channel Channel `url:"channel"`
+	// ReferURL is the address of the shop's page that the buyer comes from:
+	// required.
+	ReferURL string `url:"refer_url"`
+	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	NotifyURL string `url:"notify_url,omitempty"`
+	// RedirectURL is where the buyer goes after paying.
+	RedirectURL string `url:"redirect_url,omitempty"`
+	// PaypageTitle is the title of the page.
+	PaypageTitle string `url:"paypage_title,omitempty"`
+	// Product is what the buyer pays for, plain text.
+	Product string `url:"product,omitempty"`
+	// Attach is returned as it is in queries and notifications.
+	Attach string `url:"attach,omitempty"`
+	// OperatorID names the cashier or the like.
+	OperatorID string `url:"operator_id,omitempty"`
+	// DeviceID names the device that the merchant sells by.
+	DeviceID string `url:"device_id,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *WapPayRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *WapPayRequest) check(c *checker) {
+	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
+	c.requiredURL("refer_url", r.ReferURL)
+}
+
+func (r *WapPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
+}
+
+// WebPayRequest asks for a payment on the wallet's page in the browser of a
+// computer. It has the fields of [WapPayRequest].
+//
+// Source: Ksher's official SDKs.
+type WebPayRequest WapPayRequest
+
+func (r *WebPayRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *WebPayRequest) check(c *checker) { (*WapPayRequest)(r).check(c) }
+
+func (r *WebPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return (*WapPayRequest)(r).resolve(ctx, c)
+}
+
+// walletOrder checks what every request of this file has.
+func (c *checker) walletOrder(mchOrderNo string, total Amount, feeType string, channel Channel, notifyURL, redirectURL string) {
+	c.newOrder(mchOrderNo, total, feeType)
+	c.channel("channel", channel)
+	c.httpURL("notify_url", notifyURL)
+	c.httpURL("redirect_url", redirectURL)
+}
+
+func (c *checker) localTotalFee(value Amount) {
+	if value != 0 {
+		c.amount("local_total_fee", value)
+	}
+}
+
+// WalletPayResponse is the answer to [Client.JSAPIPay], [Client.MiniProgramPay],
+// [Client.AppPay], [Client.WapPay] and [Client.WebPay]. What it has for the
+// wallet depends on the operation and the channel: see its methods. Whatever
+// came is in Data.
+//
+// Source: not documented. That the fields are those of native_pay, with the
+// pay_content of gateway_pay, is assumed.
+type WalletPayResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID at Ksher, not the one at the wallet.
+	AppID string `json:"appid"`
+	// MchOrderNo is the merchant's number of the order.
+	MchOrderNo string `json:"mch_order_no"`
+	// KsherOrderNo is Ksher's number of the order.
+	KsherOrderNo string `json:"ksher_order_no"`
+	// TradeType is the kind of payment, such as "JSAPI".
+	TradeType string `json:"trade_type"`
+	// TotalFee is what the buyer has to pay, in cents of FeeType.
+	TotalFee Amount `json:"total_fee"`
+	// FeeType is the currency.
+	FeeType string `json:"fee_type"`
+	// PayContent is the address of a page or Alipay's order string, as it came.
+	// [WalletPayResponse.PageURL] and [WalletPayResponse.AlipayOrderString] tell
+	// one from the other.
+	PayContent string `json:"pay_content"`
+	// Result is [ResultSuccess] if the order was made. It doesn't mean paid.
+	Result Result `json:"result"`
+	// NonceStr is random, and not the one that WeChat wants.
+	NonceStr string `json:"nonce_str"`
+}
+
+func (r *WalletPayResponse) missing() string { return missingResult(r.Result) }
+
+// WeChatParams is what WeChat's client code wants for a payment in a mini program
+// or on a page inside WeChat. In JSON it is the argument of wx.requestPayment, and
+// that of getBrandWCPayRequest of the WeixinJSBridge. It is for this buyer and
+// this payment only.
+//
+// Source: WeChat's documentation of the two functions.
+type WeChatParams struct {
+	// AppID is the ID of the mini program or official account. A page needs it, a
+	// mini program doesn't; it is left out if the gateway gave none.
+	AppID string `json:"appId,omitempty"`
+	// TimeStamp is a Unix time in seconds. WeChat wants it as a text.
+	TimeStamp string `json:"timeStamp"`
+	// NonceStr is random.
+	NonceStr string `json:"nonceStr"`
+	// Package names the payment, as in "prepay_id=…".
+	Package string `json:"package"`
+	// SignType is how it is signed, such as "RSA" or "MD5".
+	SignType string `json:"signType"`
+	// PaySign is the signature.
+	PaySign string `json:"paySign"`
+}
+
+func (p *WeChatParams) params() []walletParam {
+	return []walletParam{
+		{"appId", &p.AppID}, {"timeStamp", &p.TimeStamp}, {"nonceStr", &p.NonceStr}, {"package", &p.Package},
+		{"signType", &p.SignType}, {"paySign", &p.PaySign},
+	}
+}
+
+// WeChatAppParams is what WeChat's SDK for apps wants for a payment. In JSON its
+// names are those of WeChat's documentation, all in small letters. It is for this
+// buyer and this payment only.
+//
+// Source: WeChat's documentation of payments in apps.
+type WeChatAppParams struct {
+	// AppID is the app's ID at WeChat, left out if the gateway gave none: the app
+	// knows it.
+	AppID string `json:"appid,omitempty"`
+	// PartnerID is the merchant's number at WeChat.
+	PartnerID string `json:"partnerid"`
+	// PrepayID names the payment.
+	PrepayID string `json:"prepayid"`
+	// Package is "Sign=WXPay".
+	Package string `json:"package"`
+	// NonceStr is random.
+	NonceStr string `json:"noncestr"`
+	// TimeStamp is a Unix time in seconds.
+	TimeStamp string `json:"timestamp"`
+	// Sign is the signature.
+	Sign string `json:"sign"`
+}
+
+func (p *WeChatAppParams) params() []walletParam {
+	return []walletParam{
+		{"appid", &p.AppID}, {"partnerid", &p.PartnerID}, {"prepayid", &p.PrepayID}, {"package", &p.Package},
+		{"noncestr", &p.NonceStr}, {"timestamp", &p.TimeStamp}, {"sign", &p.Sign},
+	}
+}
+
+// WeChatParams returns what a mini program or a page inside WeChat wants, from an
+// answer to [Client.MiniProgramPay] or [Client.JSAPIPay] by [ChannelWeChat]. It is
+// an [ErrField] if the data hasn't all of it, and if it has it twice and not the
+// same.
+//
+// Source: where the answer has it is not documented. It is looked for by WeChat's
+// names, in any case, in the data itself and in each member that is an object or
+// the text of one; all of it has to stand in one place.
+func (r *WalletPayResponse) WeChatParams() (*WeChatParams, error) {
+	return findWalletParams[WeChatParams](r, "WeChat's parameters")
+}
+
+// WeChatAppParams returns what the merchant's app hands to WeChat's SDK, from an
+// answer to [Client.AppPay] by [ChannelWeChat]. It is found, and fails, like
+// [WalletPayResponse.WeChatParams].
+//
+// Source: where the answer has it is not documented.
+func (r *WalletPayResponse) WeChatAppParams() (*WeChatAppParams, error) {
+	return findWalletParams[WeChatAppParams](r, "WeChat's parameters for an app")
+}
+
+// AlipayOrderString returns what an app or mini program hands to Alipay's SDK, as
+// orderStr or orderInfo, from an answer to [Client.AppPay] or
+// [Client.MiniProgramPay] by [ChannelAlipay]. It is an [ErrField] if PayContent is
+// something else: nothing, or the address of a page, for example.
+//
+// Source: where the answer has it is not documented. That it is in pay_content is
+// assumed.
+func (r *WalletPayResponse) AlipayOrderString() (string, error) {
+	page := &checker{}
+	page.requiredURL("pay_content", r.PayContent)
+	if len(page.problems) == 0 || !strings.Contains(r.PayContent, "sign=") {
+		return "", r.lacks("Alipay's order string", "pay_content is not a signed order string")
+	}
+	return r.PayContent, nil
+}
+
+// PageURL returns the address of the page to send the buyer to, from an answer to
+// [Client.WapPay] or [Client.WebPay], and to [Client.JSAPIPay] if it came with
+// one. It is an [ErrField] if PayContent is something else: nothing, or a form in
+// HTML, for example.
+//
+// Source: where the answer has it is not documented. That it is in pay_content is
+// assumed.
+func (r *WalletPayResponse) PageURL() (string, error) {
+	page := &checker{}
+	page.requiredURL("pay_content", r.PayContent)
+	if len(page.problems) > 0 {
+		return "", r.lacks("the page", "pay_content "+page.problems[0].Problem)
+	}
+	return r.PayContent, nil
+}
+
+// walletParam is a parameter for a wallet's client code, and where it goes.
+type walletParam struct {
+	name  string
+	value *string
+}
+
+// findWalletParams looks for the parameters of a T, of which the first may be
+// missing. They are signed together, so that they aren't put together from
+// several places.
+func findWalletParams[T any, P interface {
+	*T
+	params() []walletParam
+}](r *WalletPayResponse, what string) (*T, error) {
+	data, err := wire.ParseObject(r.Data)
+	if err != nil {
+		return nil, r.lacks(what, "the data is no acceptable JSON object")
+	}
+	var found *T
+	var problem string
+	fewest := len(P(new(T)).params())
+	look := func(place string, members []wire.Member) {
+		here := new(T)
+		lacking := fillWalletParams(P(here).params(), members)
+		switch {
+		case len(lacking) > 0:
+			if found == nil && len(lacking) < fewest {
+				fewest = len(lacking)
+				problem = place + " has no " + strings.Join(lacking, ", ")
+			}
+		case found == nil:
+			found, problem = here, ""
+		default:
+			before := P(found).params()
+			for i, p := range P(here).params() {
+				switch {
+				case *before[i].value == "":
+					*before[i].value = *p.value
+				case *p.value != "" && *p.value != *before[i].value:
+					problem = place + " has another " + p.name + " than a place before"
+				}
+			}
+		}
+	}
+	own := make([]wire.Member, 0, len(data))
+	for _, m := range data {
+		// These two are Ksher's, and a sign isn't covered by the signature.
+		if name := string(m.Name); name != "appid" && name != "sign" {
+			own = append(own, m)
+		}
+	}
+	look("data", own)
+	for _, m := range data {
+		if inner, err := wire.ParseObject(m.Value.Text()); err == nil && string(m.Name) != "sign" {
+			look(fmt.Sprintf("data.%q", clipText(string(m.Name))), inner)
+		}
+	}
+	if problem != "" {
+		return nil, r.lacks(what, problem)
+	}
+	return found, nil
+}
+
+// fillWalletParams sets the parameters and names those that are missing.
+func fillWalletParams(params []walletParam, members []wire.Member) (lacking []string) {
+	for i, p := range params {
+		for _, m := range members {
+			// No two names differ only in case: the parser refuses them.
+			if bytes.EqualFold(m.Name, []byte(p.name)) && (m.Value.Kind == wire.String || m.Value.Kind == wire.Number) {
+				*p.value = string(m.Value.Text())
+			}
+		}
+		if *p.value == "" && i > 0 {
+			lacking = append(lacking, p.name)
+		}
+	}
+	return lacking
+}
+
+func (r *WalletPayResponse) lacks(what, problem string) error {
+	return fmt.Errorf("ksher: %s of order %q: %w: %s. What came is in Data", what, clipText(r.MchOrderNo), ErrField, problem)
+}
+
+var (
+	jsapiPay       = &operation{name: "jsapi_pay", host: onMerchant}
+	miniProgramPay = &operation{name: "mini_program_pay", host: onMerchant}
+	appPay         = &operation{name: "app_pay", host: onMerchant}
+	wapPay         = &operation{name: "wap_pay", host: onMerchant}
+	webPay         = &operation{name: "web_pay", host: onMerchant}
+)
+
+// JSAPIPay calls jsapi_pay: it creates an order to be paid on a page inside the
+// buyer's wallet. Whether it was paid is told by [Client.WaitForPayment] and by
+// notifications, not by what the wallet says to the page.
+//
+// Which of the two an answer has isn't documented: the parameters for a page of
+// the merchant's own ([WalletPayResponse.WeChatParams]), or the address of a page
+// to send the buyer to ([WalletPayResponse.PageURL]).
+//
+// After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
+// [Client.NativePay].
+//
+// Source: POST jsapi_pay, as Ksher's official SDKs call it.
+func (c *Client) JSAPIPay(ctx context.Context, req *JSAPIPayRequest) (*WalletPayResponse, error) {
+	return call[WalletPayResponse](ctx, c, jsapiPay, req)
+}
+
+// MiniProgramPay calls mini_program_pay: it creates an order to be paid in a mini
+// program. [WalletPayResponse.WeChatParams] has what a mini program of WeChat
+// wants, [WalletPayResponse.AlipayOrderString] what one of Alipay wants. Whether it
+// was paid is told by [Client.WaitForPayment] and by notifications, not by what
+// the mini program says.
+//
+// After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
+// [Client.NativePay].
+//
+// Source: POST mini_program_pay, as Ksher's official SDKs call it.
+func (c *Client) MiniProgramPay(ctx context.Context, req *MiniProgramPayRequest) (*WalletPayResponse, error) {
+	return call[WalletPayResponse](ctx, c, miniProgramPay, req)
+}
+
+// AppPay calls app_pay: it creates an order to be paid from the merchant's own
+// app. [WalletPayResponse.WeChatAppParams] has what WeChat's SDK wants,
+// [WalletPayResponse.AlipayOrderString] what Alipay's wants. Whether it was paid is
+// told by [Client.WaitForPayment] and by notifications, not by what the app says.
+//
+// After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
+// [Client.NativePay].
+//
+// Source: POST app_pay, as Ksher's official SDKs call it.
+func (c *Client) AppPay(ctx context.Context, req *AppPayRequest) (*WalletPayResponse, error) {
+	return call[WalletPayResponse](ctx, c, appPay, req)
+}
+
+// WapPay calls wap_pay: it creates an order to be paid with Alipay in the browser
+// of a phone. [WalletPayResponse.PageURL] has the page to send the buyer to.
+// Whether it was paid is told by [Client.WaitForPayment] and by notifications, not
+// by the buyer's return.
+//
+// After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
+// [Client.NativePay].
+//
+// Source: POST wap_pay, as Ksher's official SDKs call it.
+func (c *Client) WapPay(ctx context.Context, req *WapPayRequest) (*WalletPayResponse, error) {
+	return call[WalletPayResponse](ctx, c, wapPay, req)
+}
+
+// WebPay calls web_pay: it creates an order to be paid with Alipay in the browser
+// of a computer. It is otherwise like [Client.WapPay].
+//
+// Source: POST web_pay, as Ksher's official SDKs call it.
+func (c *Client) WebPay(ctx context.Context, req *WebPayRequest) (*WalletPayResponse, error) {
+	return call[WalletPayResponse](ctx, c, webPay, req)
+}

@@ -1,0 +1,620 @@
+package ksher_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+func goodJSAPIPay() *ksher.JSAPIPayRequest {
+	return &ksher.JSAPIPayRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelWeChat}
+}
+
+func goodMiniProgramPay() *ksher.MiniProgramPayRequest {
+	return &ksher.MiniProgramPayRequest{
+		MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelWeChat, SubOpenID: "oUpF8uMuAJO", ChannelSubAppID: "wx2421b1c4370ec43b",
+	}
+}
+
+func goodAppPay() *ksher.AppPayRequest {
+	return &ksher.AppPayRequest{
+		MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelAlipay, ReferURL: "https://shop.example",
+	}
+}
+
+func goodWapPay() *ksher.WapPayRequest {
+	return &ksher.WapPayRequest{
+		MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelAlipay, ReferURL: "https://shop.example/cart",
+	}
+}
+
+func goodWebPay() *ksher.WebPayRequest { return (*ksher.WebPayRequest)(goodWapPay()) }
+
+func init() {
+	creates := kind{changes: true, hasTotalFee: true}
+	tested("jsapi_pay", ksher.DefaultMerchantURL, creates, goodJSAPIPay, (*ksher.Client).JSAPIPay)
+	tested("mini_program_pay", ksher.DefaultMerchantURL, creates, goodMiniProgramPay, (*ksher.Client).MiniProgramPay)
+	tested("app_pay", ksher.DefaultMerchantURL, creates, goodAppPay, (*ksher.Client).AppPay)
+	tested("wap_pay", ksher.DefaultMerchantURL, creates, goodWapPay, (*ksher.Client).WapPay)
+	tested("web_pay", ksher.DefaultMerchantURL, creates, goodWebPay, (*ksher.Client).WebPay)
+}
+
+// walletCalls has the operations that make an order for a wallet, with their
+// good requests.
+var walletCalls = map[string]struct {
+	req  ksher.Doubtful
+	call func(context.Context, *ksher.Client) (*ksher.WalletPayResponse, error)
+}{
+	"jsapi_pay":        {goodJSAPIPay(), walletCall((*ksher.Client).JSAPIPay, goodJSAPIPay())},
+	"mini_program_pay": {goodMiniProgramPay(), walletCall((*ksher.Client).MiniProgramPay, goodMiniProgramPay())},
+	"app_pay":          {goodAppPay(), walletCall((*ksher.Client).AppPay, goodAppPay())},
+	"wap_pay":          {goodWapPay(), walletCall((*ksher.Client).WapPay, goodWapPay())},
+	"web_pay":          {goodWebPay(), walletCall((*ksher.Client).WebPay, goodWebPay())},
+}
+
+func walletCall[R any](method func(*ksher.Client, context.Context, *R) (*ksher.WalletPayResponse, error), req *R) func(context.Context, *ksher.Client) (*ksher.WalletPayResponse, error) {
+	return func(ctx context.Context, c *ksher.Client) (*ksher.WalletPayResponse, error) {
+		return method(c, ctx, req)
+	}
+}
+
+func TestWalletPay(t *testing.T) {
+	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":900,"trade_type":"JSAPI","total_fee":"10000","fee_type":"THB",
+		"pay_content":"https://pay.example/1","result":"SUCCESS","nonce_str":"n1","prepay_id":"wx1","rate":null}`
+	// minimal and rest are what the full requests below have.
+	minimal := map[string]string{"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB"}
+	rest := map[string]string{
+		"notify_url": "https://shop.example/notify", "redirect_url": "https://shop.example/paid", "paypage_title": "Shop",
+		"product": "กาแฟ", "attach": "table 7", "operator_id": "somchai", "new": "1",
+	}
+	with := func(maps ...map[string]string) map[string]string {
+		all := map[string]string{}
+		for _, m := range maps {
+			for name, value := range m {
+				all[name] = value
+			}
+		}
+		return all
+	}
+	wap := ksher.WapPayRequest{
+		MchOrderNo: "order1", TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelAlipay, ReferURL: "https://shop.example/cart",
+		NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
+		Attach: "table 7", OperatorID: "somchai", DeviceID: "till-1", Extra: ksher.Extra{"new": "1"},
+	}
+	web := ksher.WebPayRequest(wap)
+	weChat, alipay := map[string]string{"channel": "wechat"}, map[string]string{"channel": "alipay"}
+	mini := map[string]string{"sub_openid": "oUpF8uMuAJO", "channel_sub_appid": "wx2421b1c4370ec43b"}
+	cart := map[string]string{"refer_url": "https://shop.example/cart"}
+	tests := []struct {
+		name, operation string
+		call            func(context.Context, *ksher.Client) (*ksher.WalletPayResponse, error)
+		want            map[string]string
+	}{
+		{"minimal", "jsapi_pay", walletCalls["jsapi_pay"].call, with(minimal, weChat)},
+		{"minimal", "mini_program_pay", walletCalls["mini_program_pay"].call, with(minimal, weChat, mini)},
+		{"minimal", "app_pay", walletCalls["app_pay"].call, with(minimal, alipay, map[string]string{"refer_url": "https://shop.example"})},
+		{"minimal", "wap_pay", walletCalls["wap_pay"].call, with(minimal, alipay, cart)},
+		{"minimal", "web_pay", walletCalls["web_pay"].call, with(minimal, alipay, cart)},
+		{"full", "jsapi_pay", walletCall((*ksher.Client).JSAPIPay, &ksher.JSAPIPayRequest{
+			MchOrderNo: "order1", TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelWeChat,
+			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
+			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{"new": "1"},
+		}), with(minimal, weChat, rest)},
+		{"full", "mini_program_pay", walletCall((*ksher.Client).MiniProgramPay, &ksher.MiniProgramPayRequest{
+			MchOrderNo: "order1", TotalFee: 100_00, LocalTotalFee: 500_00, FeeType: "THB", Channel: ksher.ChannelWeChat,
+			SubOpenID: "oUpF8uMuAJO", ChannelSubAppID: "wx2421b1c4370ec43b",
+			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
+			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{"new": "1"},
+		}), with(minimal, weChat, mini, rest, map[string]string{"local_total_fee": "50000"})},
+		{"full", "app_pay", walletCall((*ksher.Client).AppPay, &ksher.AppPayRequest{
+			MchOrderNo: "order1", TotalFee: 100_00, LocalTotalFee: 500_00, FeeType: "THB", Channel: ksher.ChannelAlipay,
+			SubOpenID: "oUpF8uMuAJO", ChannelSubAppID: "wx2421b1c4370ec43b", ReferURL: "https://shop.example/cart",
+			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
+			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{"new": "1"},
+		}), with(minimal, alipay, mini, cart, rest, map[string]string{"local_total_fee": "50000"})},
+		{"full", "wap_pay", walletCall((*ksher.Client).WapPay, &wap), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
+		{"full", "web_pay", walletCall((*ksher.Client).WebPay, &web), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
+	}
+	for _, tt := range tests {
+		t.Run(tt.operation+" "+tt.name, func(t *testing.T) {
+			rec := recording(answering(200, signedAnswer(t, data)))
+			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			resp, err := tt.call(t.Context(), client)
+			require.NoError(t, err)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/"+tt.operation, rec.only(t).URL.String())
+			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, &ksher.WalletPayResponse{
+				Envelope: envelopeOf(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", TradeType: "JSAPI",
+				TotalFee: 100_00, FeeType: "THB", PayContent: "https://pay.example/1", Result: ksher.ResultSuccess, NonceStr: "n1",
+			}, resp)
+		})
+	}
+}
+
+func TestWalletPayIsChecked(t *testing.T) {
+	type edit = func(order *ksher.WapPayRequest)
+	// shared are the checks of all five, on the fields that they have in common.
+	shared := []struct {
+		name  string
+		apply edit
+		want  []string
+	}{
+		{"good", func(*ksher.WapPayRequest) {}, nil},
+		{"a channel nobody knows", func(r *ksher.WapPayRequest) { r.Channel = "new_wallet" }, nil},
+		{"one cent", func(r *ksher.WapPayRequest) { r.TotalFee = 1 }, nil},
+		{"a number of 32 characters", func(r *ksher.WapPayRequest) { r.MchOrderNo = thai32 }, nil},
+		{"no number", func(r *ksher.WapPayRequest) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
+		{"a long number", func(r *ksher.WapPayRequest) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"no currency", func(r *ksher.WapPayRequest) { r.FeeType = "" }, []string{"fee_type"}},
+		{"no channel", func(r *ksher.WapPayRequest) { r.Channel = "" }, []string{"channel"}},
+		{"two channels", func(r *ksher.WapPayRequest) { r.Channel = "alipay,wechat" }, []string{"channel"}},
+		{"a notification to nowhere", func(r *ksher.WapPayRequest) { r.NotifyURL = "shop.example/notify" }, []string{"notify_url"}},
+		{"a way back to an app", func(r *ksher.WapPayRequest) { r.RedirectURL = "myapp://paid" }, []string{"redirect_url"}},
+		{"text that isn't UTF-8", func(r *ksher.WapPayRequest) { r.Attach = "\xff" }, []string{"attach"}},
+		{"several things", func(r *ksher.WapPayRequest) { r.MchOrderNo, r.TotalFee, r.NotifyURL = "", 0, "/" }, []string{"mch_order_no", "total_fee", "notify_url"}},
+	}
+	for name, amount := range badAmounts {
+		shared = append(shared, struct {
+			name  string
+			apply edit
+			want  []string
+		}{name, func(r *ksher.WapPayRequest) { r.TotalFee = amount }, []string{"total_fee"}})
+	}
+	sharedBy := func(of func(*ksher.WapPayRequest) ksher.Doubtful) {
+		for _, tt := range shared {
+			common := goodWapPay()
+			tt.apply(common)
+			req := of(common)
+			client := newClient(t, answering(200, signedAnswer(t, `{"result":"SUCCESS"}`)))
+			err := payFor(t.Context(), client, req)
+			assert.Equal(t, tt.want, fieldsOf(err), "%T: %s: %v", req, tt.name, err)
+			if tt.want == nil {
+				assert.NoError(t, err)
+			}
+		}
+	}
+	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful { return r })
+	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful { return (*ksher.WebPayRequest)(r) })
+	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful {
+		return &ksher.JSAPIPayRequest{
+			MchOrderNo: r.MchOrderNo, TotalFee: r.TotalFee, FeeType: r.FeeType, Channel: r.Channel, NotifyURL: r.NotifyURL, RedirectURL: r.RedirectURL, Attach: r.Attach,
+		}
+	})
+	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful {
+		return &ksher.MiniProgramPayRequest{
+			MchOrderNo: r.MchOrderNo, TotalFee: r.TotalFee, FeeType: r.FeeType, Channel: r.Channel, NotifyURL: r.NotifyURL, RedirectURL: r.RedirectURL, Attach: r.Attach,
+			SubOpenID: "o1", ChannelSubAppID: "wx1",
+		}
+	})
+	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful {
+		return &ksher.AppPayRequest{
+			MchOrderNo: r.MchOrderNo, TotalFee: r.TotalFee, FeeType: r.FeeType, Channel: r.Channel, NotifyURL: r.NotifyURL, RedirectURL: r.RedirectURL, Attach: r.Attach,
+			ReferURL: "https://shop.example",
+		}
+	})
+
+	mini := func(ctx context.Context, c *ksher.Client, r *ksher.MiniProgramPayRequest) error {
+		return payFor(ctx, c, r)
+	}
+	checkRequest(t, "mini_program_pay", goodMiniProgramPay, mini, []change[ksher.MiniProgramPayRequest]{
+		{"nothing", func(r *ksher.MiniProgramPayRequest) { *r = ksher.MiniProgramPayRequest{} },
+			[]string{"mch_order_no", "total_fee", "fee_type", "channel", "sub_openid", "channel_sub_appid"}},
+		{"no buyer", func(r *ksher.MiniProgramPayRequest) { r.SubOpenID = "" }, []string{"sub_openid"}},
+		{"a blank buyer", func(r *ksher.MiniProgramPayRequest) { r.SubOpenID = " \t" }, []string{"sub_openid"}},
+		{"no mini program", func(r *ksher.MiniProgramPayRequest) { r.ChannelSubAppID = "" }, []string{"channel_sub_appid"}},
+		{"the largest local amount", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = maxAmount }, nil},
+		{"a negative local amount", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = -1 }, []string{"local_total_fee"}},
+		{"a local amount too large", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = maxAmount + 1 }, []string{"local_total_fee"}},
+	})
+	app := func(ctx context.Context, c *ksher.Client, r *ksher.AppPayRequest) error { return payFor(ctx, c, r) }
+	checkRequest(t, "app_pay", goodAppPay, app, []change[ksher.AppPayRequest]{
+		{"nothing", func(r *ksher.AppPayRequest) { *r = ksher.AppPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
+		{"Alipay without the shop", func(r *ksher.AppPayRequest) { r.ReferURL = "" }, []string{"refer_url"}},
+		{"WeChat without the shop", func(r *ksher.AppPayRequest) { r.Channel, r.ReferURL = ksher.ChannelWeChat, "" }, nil},
+		{"a shop that is no address", func(r *ksher.AppPayRequest) { r.Channel, r.ReferURL = ksher.ChannelWeChat, "shop" }, []string{"refer_url"}},
+		{"a negative local amount", func(r *ksher.AppPayRequest) { r.LocalTotalFee = -1 }, []string{"local_total_fee"}},
+	})
+	wap := func(ctx context.Context, c *ksher.Client, r *ksher.WapPayRequest) error { return payFor(ctx, c, r) }
+	checkRequest(t, "wap_pay", goodWapPay, wap, []change[ksher.WapPayRequest]{
+		{"nothing", func(r *ksher.WapPayRequest) { *r = ksher.WapPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel", "refer_url"}},
+		{"a shop that is no address", func(r *ksher.WapPayRequest) { r.ReferURL = "shop" }, []string{"refer_url"}},
+		{"a modelled parameter as an extra", func(r *ksher.WapPayRequest) { r.Extra = ksher.Extra{"refer_url": "https://shop.example"} }, []string{"refer_url"}},
+	})
+	web := func(ctx context.Context, c *ksher.Client, r *ksher.WebPayRequest) error { return payFor(ctx, c, r) }
+	checkRequest(t, "web_pay", goodWebPay, web, []change[ksher.WebPayRequest]{
+		{"no shop", func(r *ksher.WebPayRequest) { r.ReferURL = "" }, []string{"refer_url"}},
+	})
+	jsapi := func(ctx context.Context, c *ksher.Client, r *ksher.JSAPIPayRequest) error { return payFor(ctx, c, r) }
+	checkRequest(t, "jsapi_pay", goodJSAPIPay, jsapi, []change[ksher.JSAPIPayRequest]{
+		{"nothing", func(r *ksher.JSAPIPayRequest) { *r = ksher.JSAPIPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
+	})
+}
+
+// payFor calls the operation of a request.
+func payFor(ctx context.Context, c *ksher.Client, req ksher.Doubtful) (err error) {
+	switch r := req.(type) {
+	case *ksher.JSAPIPayRequest:
+		_, err = c.JSAPIPay(ctx, r)
+	case *ksher.MiniProgramPayRequest:
+		_, err = c.MiniProgramPay(ctx, r)
+	case *ksher.AppPayRequest:
+		_, err = c.AppPay(ctx, r)
+	case *ksher.WapPayRequest:
+		_, err = c.WapPay(ctx, r)
+	case *ksher.WebPayRequest:
+		_, err = c.WebPay(ctx, r)
+	default:
+		err = fmt.Errorf("no operation for %T", req)
+	}
+	return err
+}
+
+// Anything but a believable yes and a documented no leaves it open whether there
+// is an order, and Resolve finds out.
+func TestWalletPayInDoubt(t *testing.T) {
+	outcomes := []struct {
+		name    string
+		reply   reply
+		want    error
+		unknown bool
+	}{
+		{"made", tells(ksher.ResultSuccess), nil, false},
+		{"made, and nothing for the wallet", says(`{"code":0,"data":{"result":"SUCCESS"}}`), ksher.ErrSignatureMissing, true},
+		{"not sure", tells(ksher.ResultNotSure), nil, true},
+		{"no result", tells(""), ksher.ErrField, true},
+		{"the line breaks", breaks, errLine, true},
+		{"another merchant", tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }), ksher.ErrOtherOrder, true},
+		{"refused", denies(ksher.CodeNoAuth), ksher.CodeNoAuth, false},
+		{"the number was used", denies(ksher.CodeKsherDuplicatedOrderNo), ksher.CodeKsherDuplicatedOrderNo, false},
+		{"a timeout behind the gateway", denies(ksher.CodeSystemError), ksher.CodeSystemError, true},
+		{"an undocumented code", denies("OPENID_INVALID"), ksher.Code("OPENID_INVALID"), true},
+	}
+	resolutions := []struct {
+		name    string
+		reply   reply
+		verdict ksher.Verdict
+		want    error
+	}{
+		{"not paid yet", tells(ksher.ResultNotPay), ksher.CarriedOut, nil},
+		{"paid", tells(ksher.ResultSuccess), ksher.CarriedOut, nil},
+		{"unknown", denies(ksher.CodeKsherInvalidOrderNo), ksher.NotCarriedOut, nil},
+		{"over another amount", tells(ksher.ResultNotPay, over(99_99)), "", ksher.ErrOtherOrder},
+		{"in another currency", tells(ksher.ResultNotPay, inCurrency("CNY")), "", ksher.ErrOtherOrder},
+		{"no answer", breaks, "", errLine},
+	}
+	for name, w := range walletCalls {
+		for _, tt := range outcomes {
+			t.Run(name+"/"+tt.name, func(t *testing.T) {
+				hosts := answersOf(map[string]reply{name: tt.reply})
+				resp, err := w.call(t.Context(), hosts.client(t, ksher.WithRetry(3, 0)))
+				require.Equal(t, tt.unknown, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+				require.Equal(t, tt.unknown || tt.want != nil, err != nil, "%v", err)
+				require.Equal(t, err == nil, resp != nil)
+				if tt.want != nil {
+					require.ErrorIs(t, err, tt.want)
+				}
+				require.Len(t, hosts.questions(""), 1, "it is never repeated")
+			})
+		}
+		for _, tt := range resolutions {
+			t.Run(name+"/resolve "+tt.name, func(t *testing.T) {
+				hosts := answersOf(map[string]reply{"order_query": tt.reply})
+				res, err := hosts.client(t).Resolve(t.Context(), w.req)
+				require.Len(t, hosts.questions("order_query"), 1)
+				require.Len(t, hosts.questions(""), 1)
+				if tt.want != nil {
+					require.ErrorIs(t, err, tt.want)
+					require.Nil(t, res)
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, tt.verdict, res.Verdict)
+			})
+		}
+	}
+}
+
+// A fault at the local gateway ends in knowledge, and the very same request may
+// follow.
+func TestWalletPayAfterTrouble(t *testing.T) {
+	for name, w := range walletCalls {
+		for _, kind := range []kshertest.FaultKind{kshertest.FaultDropBefore, kshertest.FaultDropAfter, kshertest.FaultBadSignature} {
+			t.Run(name+"/"+string(kind), func(t *testing.T) {
+				gw := kshertest.New(t)
+				require.NoError(t, gw.Inject(kshertest.Fault{Operation: name, Kind: kind}))
+				_, err := w.call(t.Context(), gw.Client)
+				require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+				res, err := gw.Client.Resolve(t.Context(), w.req)
+				require.NoError(t, err)
+				made := kind != kshertest.FaultDropBefore
+				require.Equal(t, made, res.Verdict == ksher.CarriedOut)
+				_, err = w.call(t.Context(), gw.Client)
+				if made {
+					require.ErrorIs(t, err, ksher.CodeKsherDuplicatedOrderNo)
+				} else {
+					require.NoError(t, err)
+				}
+				require.Len(t, gw.Orders(), 1)
+			})
+		}
+	}
+}
+
+const (
+	fiveOfWeChat  = `"timeStamp":"1414561699","nonceStr":"5K8264","package":"prepay_id=wx1","signType":"RSA","paySign":"oR9d8Puhn"`
+	sevenOfWeChat = `"appid":"wx1","partnerid":"1900006771","prepayid":"WX121","package":"Sign=WXPay","noncestr":"5K8264","timestamp":1412000000,"sign":"C380BEC2"`
+)
+
+// asText writes an object as the text of one.
+func asText(t *testing.T, object string) string {
+	t.Helper()
+	text, err := json.Marshal(object)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestWeChatParams(t *testing.T) {
+	want := ksher.WeChatParams{TimeStamp: "1414561699", NonceStr: "5K8264", Package: "prepay_id=wx1", SignType: "RSA", PaySign: "oR9d8Puhn"}
+	withID := want
+	withID.AppID = "wx1"
+	five, six := `{`+fiveOfWeChat+`}`, `{"appId":"wx1",`+fiveOfWeChat+`}`
+	other := `{` + strings.Replace(fiveOfWeChat, "oR9d8Puhn", "another", 1) + `}`
+	tests := []struct {
+		name, data string
+		want       ksher.WeChatParams
+		// problem is what the error says instead.
+		problem string
+	}{
+		{"in the data", five, want, ""},
+		{"in the data with the ID", six, withID, ""},
+		{"in the data, whose appid is Ksher's", `{"appid":"mch12345","nonce_str":"n1","sign":"00",` + fiveOfWeChat + `}`, want, ""},
+		{"in an object", `{"appid":"mch12345","pay_info":` + six + `}`, withID, ""},
+		{"in a text", `{"appid":"mch12345","pay_info":` + asText(t, six) + `}`, withID, ""},
+		{"in a text with blanks", `{"a":` + asText(t, " \n"+six+"\n") + `}`, withID, ""},
+		{"in other cases", `{"a":{"TIMESTAMP":1414561699,"noncestr":"5K8264","Package":"prepay_id=wx1","signtype":"RSA","paysign":"oR9d8Puhn","appid":"wx1"}}`, withID, ""},
+		{"a time that is a number", `{` + strings.Replace(fiveOfWeChat, `"1414561699"`, `1414561699`, 1) + `}`, want, ""},
+		{"in escapes", `{"a":{` + strings.Replace(fiveOfWeChat, `"package":"prepay_id=wx1"`, `"pack\u0061ge":"prepay_id\u003dwx1"`, 1) + `}}`, want, ""},
+		{"twice the same", `{"a":` + five + `,"b":` + asText(t, five) + `}`, want, ""},
+		{"twice the same, the second with the ID", `{"a":` + five + `,"b":` + six + `}`, withID, ""},
+		{"twice the same, the first with the ID", `{"a":` + six + `,"b":` + five + `}`, withID, ""},
+		{"beside a part of them", `{"a":{"paySign":"another"},"b":` + five + `,"package":"coffee"}`, want, ""},
+		{"before a part of them", `{"a":` + five + `,"b":{"paySign":"another"}}`, want, ""},
+		{"beside broken text", `{"a":"{","b":` + five + `,"c":"{\"paySign\"","d":"{\"\":1}","e":[` + other + `]}`, want, ""},
+
+		{"nothing", `{}`, ksher.WeChatParams{}, "data has no timeStamp, nonceStr, package, signType, paySign"},
+		{"no data", ``, ksher.WeChatParams{}, "the data is no acceptable JSON object"},
+		{"an array", `[` + five + `]`, ksher.WeChatParams{}, "the data is no acceptable JSON object"},
+		{"no signature", `{"a":{"timeStamp":"1","nonceStr":"n","package":"p","signType":"RSA"}}`, ksher.WeChatParams{}, `data."a" has no paySign`},
+		{"an empty signature", `{"timeStamp":"1","nonceStr":"n","package":"p","signType":"RSA","paySign":""}`, ksher.WeChatParams{}, `data has no paySign`},
+		{"a signature that is an object", `{"timeStamp":"1","nonceStr":"n","package":"p","signType":"RSA","paySign":{"a":1}}`, ksher.WeChatParams{}, `data has no paySign`},
+		{"null for a time", `{"a":{` + strings.Replace(fiveOfWeChat, `"1414561699"`, `null`, 1) + `}}`, ksher.WeChatParams{}, `data."a" has no timeStamp`},
+		{"in two places", `{"a":{"timeStamp":"1","nonceStr":"n","package":"p"},"b":{"signType":"RSA","paySign":"x"}}`, ksher.WeChatParams{}, `data."a" has no signType, paySign`},
+		{"the one nearer to it is named", `{"a":{"timeStamp":"1"},"b":{"timeStamp":"1","nonceStr":"n"}}`, ksher.WeChatParams{}, `data."b" has no package, signType, paySign`},
+		{"the first of two as near is named", `{"b":{"timeStamp":"1"},"a":{"paySign":"1"}}`, ksher.WeChatParams{}, `data."a" has no timeStamp, nonceStr, package, signType`},
+		{"deeper down", `{"a":{"b":` + five + `}}`, ksher.WeChatParams{}, "data has no"},
+		{"in a text in an object", `{"a":{"b":` + asText(t, five) + `}}`, ksher.WeChatParams{}, "data has no"},
+		{"in an array", `{"a":[` + five + `]}`, ksher.WeChatParams{}, "data has no"},
+		{"in what isn't signed", `{"sign":` + five + `}`, ksher.WeChatParams{}, "data has no"},
+		{"twice, and not the same", `{"a":` + five + `,"b":` + other + `}`, ksher.WeChatParams{}, `data."b" has another paySign than a place before`},
+		{"in the data and not the same elsewhere", `{"z":` + asText(t, other) + `,` + fiveOfWeChat + `}`, ksher.WeChatParams{}, `data."z" has another paySign`},
+		{"for two IDs", `{"a":` + six + `,"b":` + strings.Replace(six, "wx1", "wx2", 1) + `,"c":` + five + `}`, ksher.WeChatParams{}, `data."b" has another appId`},
+		{"for two IDs, one after the other", `{"a":` + five + `,"b":` + six + `,"c":` + strings.Replace(six, "wx1", "wx2", 1) + `}`, ksher.WeChatParams{}, `data."c" has another appId`},
+		{"a name twice", `{"a":` + asText(t, `{"paySign":"x",`+fiveOfWeChat+`}`) + `}`, ksher.WeChatParams{}, "data has no"},
+		{"a name twice but for its case", `{"a":` + asText(t, `{"paysign":"oR9d8Puhn",`+fiveOfWeChat+`}`) + `}`, ksher.WeChatParams{}, "data has no"},
+		{"a long name", `{"` + strings.Repeat("x", 10_000) + `":{"timeStamp":"1"}}`, ksher.WeChatParams{}, "has no nonceStr"},
+		{"parameters for an app", `{"a":{` + sevenOfWeChat + `}}`, ksher.WeChatParams{}, `data."a" has no signType, paySign`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			resp := &ksher.WalletPayResponse{Envelope: ksher.Envelope{Data: []byte(tt.data)}, MchOrderNo: "order1"}
+			params, err := resp.WeChatParams()
+			if tt.problem == "" {
+				require.NoError(t, err)
+				require.Equal(t, &tt.want, params)
+				return
+			}
+			require.Nil(t, params)
+			require.ErrorIs(t, err, ksher.ErrField)
+			require.ErrorContains(t, err, "ksher: WeChat's parameters of order \"order1\": ")
+			require.ErrorContains(t, err, tt.problem)
+			require.ErrorContains(t, err, "Data")
+			require.NotContains(t, err.Error(), "oR9d8Puhn")
+			require.Less(t, len(err.Error()), 600)
+		})
+	}
+}
+
+func TestWeChatAppParams(t *testing.T) {
+	want := ksher.WeChatAppParams{
+		AppID: "wx1", PartnerID: "1900006771", PrepayID: "WX121", Package: "Sign=WXPay", NonceStr: "5K8264", TimeStamp: "1412000000", Sign: "C380BEC2",
+	}
+	noID := want
+	noID.AppID = ""
+	camels := strings.NewReplacer("appid", "appId", "partnerid", "partnerId", "prepayid", "prepayId", "noncestr", "nonceStr", "timestamp", "timeStamp").Replace(sevenOfWeChat)
+	for _, tt := range []struct {
+		name, data string
+		want       *ksher.WeChatAppParams
+		problem    string
+	}{
+		{"in an object", `{"appid":"mch12345","pay_info":{` + sevenOfWeChat + `}}`, &want, ""},
+		{"in a text", `{"pay_info":` + asText(t, `{`+sevenOfWeChat+`}`) + `}`, &want, ""},
+		{"spelled in camels", `{"pay_info":{` + camels + `}}`, &want, ""},
+		{"without the ID", `{"appid":"mch12345","a":{` + strings.Replace(sevenOfWeChat, `"appid":"wx1",`, "", 1) + `}}`, &noID, ""},
+		{"in the data, whose sign isn't signed", `{` + sevenOfWeChat + `}`, nil, "data has no sign."},
+		{"no partner", `{"a":{` + strings.Replace(sevenOfWeChat, `"partnerid"`, `"partner"`, 1) + `}}`, nil, `data."a" has no partnerid`},
+		{"parameters for a mini program", `{` + fiveOfWeChat + `}`, nil, "data has no partnerid, prepayid, sign"},
+		{"twice, and not the same", `{"a":{` + sevenOfWeChat + `},"b":{` + strings.Replace(sevenOfWeChat, "WX121", "WX122", 1) + `}}`, nil, "another prepayid"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			params, err := (&ksher.WalletPayResponse{Envelope: ksher.Envelope{Data: []byte(tt.data)}}).WeChatAppParams()
+			require.Equal(t, tt.want, params)
+			if tt.want == nil {
+				require.ErrorIs(t, err, ksher.ErrField)
+				require.ErrorContains(t, err, tt.problem)
+				return
+			}
+			require.NoError(t, err)
+		})
+	}
+}
+
+// What the wallets' client code gets, letter by letter.
+func TestWeChatParamsInJSON(t *testing.T) {
+	params := ksher.WeChatParams{TimeStamp: "1414561699", NonceStr: "5K8264", Package: "prepay_id=wx1", SignType: "RSA", PaySign: "oR9d8Puhn"}
+	text, err := json.Marshal(params)
+	require.NoError(t, err)
+	require.Equal(t, `{`+fiveOfWeChat+`}`, string(text))
+	params.AppID = "wx1"
+	text, err = json.Marshal(&params)
+	require.NoError(t, err)
+	require.Equal(t, `{"appId":"wx1",`+fiveOfWeChat+`}`, string(text))
+	text, err = json.Marshal(ksher.WeChatAppParams{
+		AppID: "wx1", PartnerID: "1900006771", PrepayID: "WX121", Package: "Sign=WXPay", NonceStr: "5K8264", TimeStamp: "1412000000", Sign: "C380BEC2",
+	})
+	require.NoError(t, err)
+	require.Equal(t, `{`+strings.Replace(sevenOfWeChat, "1412000000", `"1412000000"`, 1)+`}`, string(text))
+	text, err = json.Marshal(ksher.WeChatAppParams{})
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "appid")
+}
+
+func TestPayContent(t *testing.T) {
+	for _, tt := range []struct {
+		name, content string
+		page, order   bool
+	}{
+		{"a page", "https://openapi.alipay.com/gateway.do?app_id=1&sign=x%2B", true, false},
+		{"a page of a test", "http://127.0.0.1:8080/ua?order_uuid=1", true, false},
+		{"an order", "app_id=2021&biz_content=%7B%7D&sign=x%2B", false, true},
+		{"an order of the old form", `partner="2088"&_input_charset="utf-8"&sign="x"&sign_type="RSA"`, false, true},
+		{"an order that isn't signed", "app_id=2021&biz_content=%7B%7D", false, false},
+		{"nothing", "", false, false},
+		{"blanks", " ", false, false},
+		{"a form", `<form action="https://openapi.alipay.com/gateway.do">`, false, false},
+		{"a script", "javascript:alert(1)", false, false},
+		{"an app's address", "alipays://platformapi/startapp", false, false},
+		{"no host", "https:///pay", false, false},
+		{"half an address", "openapi.alipay.com/gateway.do", false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			resp := &ksher.WalletPayResponse{MchOrderNo: "order1", PayContent: tt.content}
+			check := func(is bool, got string, err error) {
+				t.Helper()
+				if is {
+					require.NoError(t, err)
+					require.Equal(t, tt.content, got)
+					return
+				}
+				require.ErrorIs(t, err, ksher.ErrField)
+				require.Empty(t, got)
+				require.ErrorContains(t, err, "pay_content")
+				require.ErrorContains(t, err, "order1")
+				require.ErrorContains(t, err, "Data")
+			}
+			page, err := resp.PageURL()
+			check(tt.page, page, err)
+			order, err := resp.AlipayOrderString()
+			check(tt.order, order, err)
+		})
+	}
+}
+
+// FuzzWalletParams compares the search with one over encoding/json: whatever is
+// found stands in one place of the data, and all of it.
+func FuzzWalletParams(f *testing.F) {
+	for _, seed := range []string{
+		"", "{", "{}", "null", "[]", `{"a":`, `{"a":{},"b":"{}","c":[{}],"d":"{"}`, `{` + fiveOfWeChat + `}`, `{"a":{` + fiveOfWeChat + `}}`,
+		`{"a":{"appId":"wx1",` + fiveOfWeChat + `},"b":{` + fiveOfWeChat + `}}`, `{"a":{` + sevenOfWeChat + `}}`, `{` + sevenOfWeChat + `}`,
+		`{"a":"{\"timeStamp\":1,\"nonceStr\":\"n\",\"package\":\"p\",\"signType\":\"RSA\",\"paySign\":\"s\"}"}`,
+		`{"sign":{` + fiveOfWeChat + `},"a":{"paySign":"x"}}`, `{"a":{` + fiveOfWeChat + `},"b":{` + strings.Replace(fiveOfWeChat, "RSA", "MD5", 1) + `}}`,
+		`{"a":{"TIMESTAMP":"1","paySign":"\ud83c"}}`, `{"ſ":"{\"paySign\":1}"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		resp := &ksher.WalletPayResponse{Envelope: ksher.Envelope{Data: data}, MchOrderNo: "1"}
+		params, err := resp.WeChatParams()
+		var found any
+		if params != nil {
+			found = params
+			checkRead(t, data, params.AppID, params.TimeStamp, params.NonceStr, params.Package, params.SignType, params.PaySign)
+		}
+		checkSearch(t, found, err)
+		app, err := resp.WeChatAppParams()
+		if found = nil; app != nil {
+			found = app
+			checkRead(t, data, app.AppID, app.PartnerID, app.PrepayID, app.Package, app.NonceStr, app.TimeStamp, app.Sign)
+		}
+		checkSearch(t, found, err)
+	})
+}
+
+// checkSearch checks that what was found is found again where it is the only
+// thing there is.
+func checkSearch(t *testing.T, found any, err error) {
+	t.Helper()
+	if err != nil {
+		require.Nil(t, found)
+		require.ErrorIs(t, err, ksher.ErrField)
+		require.Less(t, len(err.Error()), 1500)
+		return
+	}
+	text, err := json.Marshal(found)
+	require.NoError(t, err)
+	text, err = json.Marshal(map[string]any{"a": json.RawMessage(text), "b": string(text)})
+	require.NoError(t, err)
+	resp := &ksher.WalletPayResponse{Envelope: ksher.Envelope{Data: text}}
+	var again any
+	if _, isApp := found.(*ksher.WeChatAppParams); isApp {
+		again, err = resp.WeChatAppParams()
+	} else {
+		again, err = resp.WeChatParams()
+	}
+	require.NoError(t, err)
+	require.Equal(t, found, again)
+}
+
+// checkRead checks that one place of the data has all of the values. The first,
+// an ID, may be missing, and may come from another place.
+func checkRead(t *testing.T, data []byte, id string, values ...string) {
+	t.Helper()
+	require.NotContains(t, values, "")
+	var top map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(data, &top))
+	places := []map[string]json.RawMessage{top}
+	for _, raw := range top {
+		var text string
+		if json.Unmarshal(raw, &text) == nil {
+			raw = []byte(text)
+		}
+		var inner map[string]json.RawMessage
+		if json.Unmarshal(raw, &inner) == nil {
+			places = append(places, inner)
+		}
+	}
+	var whole, hasID bool
+	for _, place := range places {
+		var said []string
+		for _, raw := range place {
+			var text string
+			if json.Unmarshal(raw, &text) != nil {
+				text = string(raw)
+			}
+			said = append(said, text)
+		}
+		lacks := slices.ContainsFunc(values, func(v string) bool { return !slices.Contains(said, v) })
+		whole, hasID = whole || !lacks, hasID || slices.Contains(said, id)
+	}
+	require.True(t, whole, "no place has all of %q", values)
+	require.True(t, id == "" || hasID, "no place has %q", id)
+}
