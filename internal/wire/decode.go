@@ -22,9 +22,12 @@ const timeLayout = time.DateTime
 //
 // It is strict about integers, which are money, and lenient about the rest,
 // because a payment isn't to be lost over the form of a remark: a text takes
-// any value as it is written, and a time that can't be read is left zero. An
-// integer may be a decimal string, and empty or null for zero. One that is
-// tagged wire:"loose" is left zero if it can't be read.
+// any value as it is written, and a time that can't be read or a struct for
+// something else than an object is left zero. An integer may be a decimal
+// string, and empty or null for zero. A list has to be an array, of objects if
+// it is one of structs; an empty string or null is one without elements. A boolean
+// is true only for true, also as text and in capitals. What is tagged wire:"loose"
+// is left zero if it can't be read.
 func Decode(members []Member, dst any, loc *time.Location) error {
 	v := reflect.ValueOf(dst).Elem()
 	index := fieldsOf(v.Type())
@@ -123,11 +126,17 @@ func (d *decoder) value(src Value, dst reflect.Value) error {
 		dst.SetString(d.keep(text))
 	case reflect.Slice:
 		if dst.Type() != rawType {
-			return decodeSlice(src, dst, d.loc)
+			return decodeList(src, dst, d.loc)
 		}
 		dst.SetBytes(src.Raw)
+	case reflect.Bool:
+		dst.SetBool(strings.EqualFold(string(text), "true"))
 	case reflect.Struct:
-		*dst.Addr().Interface().(*time.Time) = parseTime(string(text), d.loc)
+		if dst.Type() == timeType {
+			*dst.Addr().Interface().(*time.Time) = parseTime(string(text), d.loc)
+		} else if src.Kind == Object {
+			return decodeObject(src, dst, d.loc)
+		}
 	default:
 		n, err := parseInteger(string(text))
 		if err != nil {
@@ -138,24 +147,29 @@ func (d *decoder) value(src Value, dst reflect.Value) error {
 	return nil
 }
 
-func decodeSlice(src Value, dst reflect.Value, loc *time.Location) error {
-	if src.Kind == Null || src.Kind == String && len(src.Text()) == 0 {
-		return nil
-	}
-	elements, err := src.Elements()
+func decodeObject(src Value, dst reflect.Value, loc *time.Location) error {
+	members, err := ParseObject(src.Raw)
 	if err != nil {
 		return err
 	}
-	list := reflect.MakeSlice(dst.Type(), len(elements), len(elements))
-	for i, e := range elements {
-		if e.Kind != Object {
-			return fmt.Errorf("element %d is %v, not an object", i, e.Kind)
-		}
-		members, err := ParseObject(e.Raw)
-		if err != nil {
+	return Decode(members, dst.Addr().Interface(), loc)
+}
+
+func decodeList(src Value, dst reflect.Value, loc *time.Location) error {
+	var elements []Value
+	if src.Kind != Null && (src.Kind != String || len(src.Text()) > 0) {
+		var err error
+		if elements, err = src.Elements(); err != nil {
 			return err
 		}
-		if err := Decode(members, list.Index(i).Addr().Interface(), loc); err != nil {
+	}
+	d := decoder{loc: loc}
+	list := reflect.MakeSlice(dst.Type(), len(elements), len(elements))
+	for i, e := range elements {
+		if dst.Type().Elem().Kind() == reflect.Struct && e.Kind != Object {
+			return fmt.Errorf("element %d is %v, not an object", i, e.Kind)
+		}
+		if err := d.value(e, list.Index(i)); err != nil {
 			return fmt.Errorf("element %d: %w", i, err)
 		}
 	}
@@ -207,6 +221,8 @@ func encodable(v reflect.Value, loc *time.Location) any {
 			return ""
 		}
 		return t.In(loc).Format(timeLayout)
+	case v.Type() == rawType:
+		return v.Interface()
 	case v.Kind() == reflect.Struct:
 		fields := make(map[string]any)
 		for name, f := range fieldsOf(v.Type()) {

@@ -44,6 +44,9 @@ type (
 		When     time.Time       `json:"when"`
 		Raw      json.RawMessage `json:"raw"`
 		Items    []item          `json:"items"`
+		One      item            `json:"one"`
+		States   []state         `json:"states"`
+		Numbers  []int           `json:"numbers" wire:"loose"`
 		Ignored  string          `json:"-"`
 		Untagged string
 	}
@@ -110,13 +113,34 @@ func TestDecode(t *testing.T) {
 		{"raw", `{"raw": { "a" : 1 } }`, document{Raw: json.RawMessage(`{ "a" : 1 }`)}},
 		{"raw null", `{"raw":null}`, document{Raw: json.RawMessage(`null`)}},
 
-		{"no list", `{"items":null}`, document{}},
-		{"empty text for a list", `{"items":""}`, document{}},
+		{"no list", `{"items":null}`, document{Items: []item{}}},
+		{"empty text for a list", `{"items":""}`, document{Items: []item{}}},
 		{"empty list", `{"items":[]}`, document{Items: []item{}}},
 		{
 			"list", `{"items":[{"no":"1","total":"2","name":"x","when":"2023-04-21 11:22:45","tags":[{"key":"k"},{}]},{"other":1}]}`,
 			document{Items: []item{{common{"1", 2}, "x", at(2023, 4, 21, 11, 22, 45), []tag{{"k"}, {}}}, {}}},
 		},
+
+		{
+			"object", `{"one":{"name":"x","total":"2","when":"2023-04-21 11:22:45","tags":[{"key":"k"}],"one":{"name":"y"}},"fee":1}`,
+			document{One: item{common{Total: 2}, "x", at(2023, 4, 21, 11, 22, 45), []tag{{"k"}}}, Fee: 1},
+		},
+		{"empty object", `{"one":{}}`, document{}},
+		{"empty text for an object", `{"one":"","fee":1}`, document{Fee: 1}},
+		{"no object", `{"one":null,"fee":1}`, document{Fee: 1}},
+		{"list for an object", `{"one":[],"fee":1}`, document{Fee: 1}},
+		{"list of an object for an object", `{"one":[{"name":"x"}],"fee":1}`, document{Fee: 1}},
+		{"number for an object", `{"one":0,"fee":1}`, document{Fee: 1}},
+
+		{"texts", `{"states":["a","ชา \u6d4b",1.50,true,null,{"a": 1},""]}`, document{States: []state{"a", "ชา 测", "1.50", "true", "", `{"a": 1}`, ""}}},
+		{"long texts", `{"states":["` + strings.Repeat("x", 200) + `","y"]}`, document{States: []state{state(strings.Repeat("x", 200)), "y"}}},
+		{"no texts", `{"states":[]}`, document{States: []state{}}},
+		{"null for texts", `{"states":null}`, document{States: []state{}}},
+		{"empty text for texts", `{"states":""}`, document{States: []state{}}},
+
+		{"integers", `{"numbers":[1,"2","",-3]}`, document{Numbers: []int{1, 2, 0, -3}}},
+		{"a list that may be odd", `{"numbers":{"a":1},"fee":1}`, document{Fee: 1}},
+		{"a list with an element that may be odd", `{"numbers":[1,"x"],"fee":1}`, document{Fee: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := decode(t, c.data)
@@ -163,6 +187,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{`{"items":["x"]}`, "items: element 0 is a string, not an object"},
 		{`{"items":[{},{},{"total":"x"}]}`, `items: element 2: total: "x" is not an integer`},
 		{`{"items":[{"a=b":1}]}`, "items: "},
+		{`{"one":{"a=b":1}}`, "one: "},
+		{`{"one":{"total":"x"}}`, `one: total: "x" is not an integer`},
+		{`{"one":{"tags":{}}}`, "one: tags: it is an object, not an array"},
+		{`{"states":"x"}`, "states: it is a string, not an array"},
+		{`{"states":{}}`, "states: it is an object, not an array"},
 		{`{"items":[{"tags":[{},1]}]}`, "items: element 0: tags: element 1 is a number, not an object"},
 	} {
 		_, err := decode(t, c.data)
@@ -222,6 +251,21 @@ func TestEncode(t *testing.T) {
 	require.NoError(t, wire.Decode(members, &got, bangkok))
 	assert.Equal(t, want, got)
 
+	whole := document{
+		common: common{"n1", 5}, Text: "x", State: "PAID", Fee: 7, Count: -1, When: want.When, Raw: json.RawMessage(`{"a":[1]}`),
+		Items: []item{want}, One: want, States: []state{"a", "ชา", ""}, Numbers: []int{1, -2},
+	}
+	text, err = wire.Encode(whole, bangkok)
+	require.NoError(t, err)
+	again, err := decode(t, string(text))
+	require.NoError(t, err)
+	assert.Equal(t, whole, again)
+
+	text, err = wire.Encode(document{}, bangkok)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"no":"","total":"","text":"","state":"","fee":"","count":"","when":"","raw":null,"items":[],
+		"one":{"no":"","total":"","name":"","when":"","tags":[]},"states":[],"numbers":[]}`, string(text))
+
 	text, err = wire.Encode(struct {
 		outside `json:"-"`
 		common
@@ -242,4 +286,18 @@ func TestDecodeLoose(t *testing.T) {
 	require.NoError(t, wire.Decode(members, &got, time.UTC))
 	assert.Equal(t, int64(7), got.Fee)
 	assert.Zero(t, got.Cash)
+}
+
+func TestDecodeBool(t *testing.T) {
+	for value, want := range map[string]bool{
+		`true`: true, `"true"`: true, `"True"`: true, `false`: false, `"False"`: false, `null`: false, `""`: false, `1`: false, `"yes"`: false, `[true]`: false,
+	} {
+		members, err := wire.ParseObject([]byte(`{"flag":` + value + `}`))
+		require.NoError(t, err)
+		got := struct {
+			Flag bool `json:"flag"`
+		}{!want}
+		require.NoError(t, wire.Decode(members, &got, time.UTC))
+		require.Equal(t, want, got.Flag, value)
+	}
 }

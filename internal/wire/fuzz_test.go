@@ -97,16 +97,24 @@ func FuzzParseObject(f *testing.F) {
 		`{"a":"\ud83c\udf75"}`, `{"a":"\ud83c"}`, `{"a":"\u1"}`, `{"a":1,"A":2}`, `{"a":1,"\u0061":2}`, `{"a=":1}`, `{"a1":1,"a":2}`, `{"sign":1}`,
 		manyMembers(40, `"x":1`), manyMembers(40, `"N1":1`), nested(32, "[", "]"), nested(33, "[", "]"), "{\"a\":\"\xff\"}",
 		`{"0":1.`, `{"ı":1,"i":2}`, `{"x":{"a":1,"a=":2,"a":3}}`, `{"k":[-0,0.0,1E+5],"v":{"":{}}}`,
+		`{"a":"x","f":{"a":"y","d":"7"},"g":["a",1,null,{"b":2}],"h":[{"a":"z"}]}`, `{"f":"","g":null,"h":[]}`, `{"f":[],"g":[[]],"h":[{"d":"x"}]}`,
 		`{"code":0,"data":{"b":1,"a":{"data":{}}},"sign":""}`, `{"data":{"a=":1}}`, `{"d\u0061ta":{"a":1}}`,
 	} {
 		f.Add([]byte(seed))
 	}
+	type inner struct {
+		Text  string `json:"a"`
+		Whole int64  `json:"d"`
+	}
 	type target struct {
-		Text  string            `json:"a"`
-		Time  time.Time         `json:"b"`
-		Raw   json.RawMessage   `json:"c"`
-		Whole int64             `json:"d"`
-		List  []struct{ X int } `json:"e"`
+		Text   string            `json:"a"`
+		Time   time.Time         `json:"b"`
+		Raw    json.RawMessage   `json:"c"`
+		Whole  int64             `json:"d"`
+		List   []struct{ X int } `json:"e"`
+		Object inner             `json:"f"`
+		Texts  []string          `json:"g"`
+		Inners []inner           `json:"h"`
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		original := bytes.Clone(data)
@@ -133,6 +141,42 @@ func FuzzParseObject(f *testing.F) {
 		if wire.Decode(members, &dst, time.UTC) == nil {
 			if v, ok := wire.Find(members, "a"); ok && v.Kind == wire.String {
 				assert.Equal(t, string(v.Text()), dst.Text)
+			}
+			if v, ok := wire.Find(members, "f"); ok && v.Kind == wire.Object {
+				within, err := wire.ParseObject(v.Raw)
+				require.NoError(t, err)
+				var object inner
+				require.NoError(t, wire.Decode(within, &object, time.UTC))
+				assert.Equal(t, object, dst.Object)
+			} else {
+				assert.Zero(t, dst.Object)
+			}
+			if v, ok := wire.Find(members, "g"); ok && v.Kind == wire.Array {
+				elements, err := v.Elements()
+				require.NoError(t, err)
+				require.Len(t, dst.Texts, len(elements))
+				for i, e := range elements {
+					if e.Kind != wire.Null {
+						assert.Equal(t, string(e.Text()), dst.Texts[i])
+					}
+				}
+			}
+			// What was understood is understood again when it is written.
+			dst.Raw = nil
+			text, err := wire.Encode(&dst, time.UTC)
+			require.NoError(t, err)
+			members, err := wire.ParseObject(text)
+			require.NoError(t, err)
+			var again target
+			require.NoError(t, wire.Decode(members, &again, time.UTC))
+			assert.Equal(t, dst.Object, again.Object)
+			assert.Equal(t, dst.Text, again.Text)
+			assert.Equal(t, len(dst.Texts), len(again.Texts))
+			for i := range dst.Inners {
+				assert.Equal(t, dst.Inners[i], again.Inners[i])
+			}
+			for i := range dst.Texts {
+				assert.Equal(t, dst.Texts[i], again.Texts[i])
 			}
 		}
 		// The same members, written anew, are the same text.
