@@ -67,8 +67,6 @@ type scene struct {
 	taken bool
 }
 
-var mobile = regexp.MustCompile(`Mobi|Android|iPhone|iPad`)
-
 // visitorCookie tells one buyer from another.
 const visitorCookie = "kshertest_visitor"
 
@@ -90,7 +88,7 @@ func (g *Gateway) enter(r *http.Request, browser string) *scene {
 	s := &scene{
 		g: g, o: g.orders[number{"uuid", query.Get("order_uuid")}], now: g.now(), browser: browser, query: query,
 		lang:     ksher.Lang(query.Get("lang")),
-		h5:       mobile.MatchString(r.UserAgent()),
+		h5:       ksher.DeviceOf(r) == ksher.DeviceH5,
 		inWeChat: strings.Contains(r.UserAgent(), "MicroMessenger"),
 	}
 	if !slices.Contains(languages, s.lang) {

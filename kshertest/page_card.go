@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/ksher-go/ksher"
 )
 
 // testCard is a card that the page accepts. It accepts no other, so that nobody
@@ -163,13 +161,4 @@ func (r *recent[V]) put(key string, v V) {
 		r.keys = append(r.keys, key)
 	}
 	r.values[key] = v
-}
-
-// money writes an amount with commas between the thousands.
-func money(a ksher.Amount) string {
-	text := a.String()
-	for i := strings.IndexByte(text, '.') - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

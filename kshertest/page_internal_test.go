@@ -136,12 +136,6 @@ func TestRecentForgetsTheOldest(t *testing.T) {
 	assert.True(t, ok)
 }
 
-func TestMoney(t *testing.T) {
-	for amount, want := range map[ksher.Amount]string{1: "0.01", 150_50: "150.50", 999_99: "999.99", 1000_00: "1,000.00", 1234567_89: "1,234,567.89"} {
-		assert.Equal(t, want, money(amount))
-	}
-}
-
 func TestUnknownChannelsHaveJourneys(t *testing.T) {
 	for name, first := range map[ksher.Channel]*step{
 		"ktbcard": savedStep, "promptpay2": qrStep, "bbl_promptpay": qrStep, "scb_instal": instalStep, "bbl_ibs": loginStep,

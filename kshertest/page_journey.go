@@ -347,7 +347,7 @@ func monthOptions(s *scene) []option {
 	for _, n := range s.months() {
 		// Rounded up: the last month makes up for it.
 		monthly := (s.o.Total + ksher.Amount(n) - 1) / ksher.Amount(n)
-		all = append(all, option{Value: strconv.Itoa(n), Text: s.say("n_months", n), Hint: s.say("per_month", money(monthly), s.o.FeeType)})
+		all = append(all, option{Value: strconv.Itoa(n), Text: s.say("n_months", n), Hint: s.say("per_month", monthly.Display(""), s.o.FeeType)})
 	}
 	return all
 }

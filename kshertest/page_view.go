@@ -200,7 +200,7 @@ func (s *scene) view(sub *submission) (int, *view) {
 		v.Explain = p.Get("ksher_explain")
 	}
 	v.Order, v.UUID = true, o.UUID
-	v.Amount, v.Currency, v.Product, v.No = money(o.Total), o.FeeType, p.Get("product_name"), o.MchOrderNo
+	v.Amount, v.Currency, v.Product, v.No = o.Total.Display(""), o.FeeType, p.Get("product_name"), o.MchOrderNo
 	if v.Product == "" {
 		v.Product = p.Get("product")
 	}
@@ -344,7 +344,7 @@ func (s *scene) stepView(v *view, sub *submission) {
 	}
 	if n := s.visit.months; n > 0 {
 		v.Months = n
-		v.Monthly = money((s.o.Total + ksher.Amount(n) - 1) / ksher.Amount(n))
+		v.Monthly = ((s.o.Total + ksher.Amount(n) - 1) / ksher.Amount(n)).Display("")
 	}
 }
 
