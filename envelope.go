@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -68,7 +69,7 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	}
 	outer, data, err := wire.ParseEnvelope(body)
 	if err != nil {
-		return &Error{Err: jsonError(err), Message: quote(body)}
+		return &Error{Err: fault.JSON(err), Message: quote(body)}
 	}
 	code, err := envelopeCode(outer)
 	if err != nil {
@@ -98,7 +99,11 @@ func (r *reading) read(body []byte, dst answer) *Error {
 		return &Error{Err: err}
 	}
 	for _, want := range r.same {
-		if got := text(data, want.Name); len(got) > 0 && want.Value != "" && string(got) != want.Value {
+		value, ok := wire.Find(data, want.Name)
+		if !ok || value.Kind == wire.Null || want.Value == "" {
+			continue
+		}
+		if got := value.Text(); len(got) > 0 && string(got) != want.Value {
 			return &Error{Err: fmt.Errorf("%w: %s is %q, not %q", ErrOtherOrder, want.Name, clipText(string(got)), clipText(want.Value))}
 		}
 	}

@@ -1,12 +1,11 @@
 package ksher
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
-	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // ErrOutcomeUnknown marks an error after which a request that pays, refunds,
@@ -16,62 +15,56 @@ import (
 // what became of it; it may also be on its way still. The very same request may be
 // sent again, never one under a new number. The package never repeats such a
 // request by itself.
-var ErrOutcomeUnknown = errors.New("the outcome is unknown")
+var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
 
 // What can be wrong with an answer or a notification. Each is found with
 // [errors.Is] in what this package returns.
 var (
 	// ErrSignature means that a signature didn't prove what it came with. Every
 	// more precise ErrSignature… error is an ErrSignature, too.
-	ErrSignature = errors.New("the signature is not valid")
+	ErrSignature = fault.ErrSignature
 	// ErrSignatureMissing means that nothing was signed. An answer that claims
 	// success has to be.
-	ErrSignatureMissing error = signatureError("the signature is missing")
+	ErrSignatureMissing = fault.ErrSignatureMissing
 	// ErrSignatureMalformed means that the signature is not hexadecimal, or not
 	// as long as one by the key in use. If you asked for [SignV2], or passed a
 	// key of your own, that may be the reason.
-	ErrSignatureMalformed error = signatureError("the signature is not hexadecimal or has a length that no key in use makes")
+	ErrSignatureMalformed = fault.ErrSignatureMalformed
 	// ErrSignatureMismatch means that the signature belongs to other data or was
 	// made with another key.
-	ErrSignatureMismatch error = signatureError("the signature is not one of this data by a key in use")
+	ErrSignatureMismatch = fault.ErrSignatureMismatch
 
 	// ErrHTTPStatus means that the HTTP status was not a success, as in an
 	// outage. Error.HTTPStatus tells which.
-	ErrHTTPStatus = errors.New("the HTTP status is not a success")
+	ErrHTTPStatus = fault.ErrHTTPStatus
 	// ErrRedirect means that the host answered with a redirect. Redirects are
 	// not followed, because a signed request isn't to be handed on.
-	ErrRedirect = errors.New("the host answered with a redirect, which is not followed")
+	ErrRedirect = fault.ErrRedirect
 	// ErrEmptyBody means that there was no body at all.
-	ErrEmptyBody = errors.New("the body is empty")
+	ErrEmptyBody = fault.ErrEmptyBody
 	// ErrBodyTooLarge means that the body was longer than allowed, see
 	// [WithMaxResponseBytes] and [WithMaxNotificationBytes].
 	ErrBodyTooLarge = transport.ErrTooLarge
 	// ErrNotJSON means that the text is not a JSON object that can be read in
 	// only one way: HTML, for example, or an object with the same name twice.
-	ErrNotJSON = errors.New("it is not acceptable JSON")
+	ErrNotJSON = fault.ErrNotJSON
 	// ErrTruncatedJSON means that the JSON stops before its end.
-	ErrTruncatedJSON = errors.New("the JSON is cut short")
+	ErrTruncatedJSON = fault.ErrTruncatedJSON
 	// ErrEnvelope means that the JSON is not the envelope that Ksher documents,
 	// such as one whose code is a string or missing.
-	ErrEnvelope = errors.New("it is not Ksher's envelope")
+	ErrEnvelope = fault.ErrEnvelope
 	// ErrNoData means that the envelope says the call was processed and has no
 	// data object to show for it.
-	ErrNoData = errors.New("the envelope has no data")
+	ErrNoData = fault.ErrNoData
 	// ErrField means that a field of the data has a value that can't be read,
 	// such as an amount that isn't an integer.
-	ErrField = errors.New("a field of the data can't be read")
+	ErrField = fault.ErrField
 	// ErrOtherOrder means that what came is about another merchant or another
 	// order than the one asked for or expected.
-	ErrOtherOrder = errors.New("it is about something else than expected")
+	ErrOtherOrder = fault.ErrOtherOrder
 	// ErrNotPaid means that an order isn't paid, as far as its result says.
-	ErrNotPaid = errors.New("the order is not paid")
+	ErrNotPaid = fault.ErrNotPaid
 )
-
-type signatureError string
-
-func (e signatureError) Error() string { return string(e) }
-
-func (e signatureError) Is(target error) bool { return target == ErrSignature }
 
 // Error is what every operation returns when it was tried and didn't succeed.
 // Use [errors.As] to get at it, and [errors.Is] with a [Code], an Err… variable
@@ -207,14 +200,6 @@ func outcomeDoubtful(code Code) bool {
 	}
 	_, documented := code.Info()
 	return !documented
-}
-
-// jsonError turns an error of the parser into one a caller can ask for.
-func jsonError(err error) error {
-	if errors.Is(err, wire.ErrTruncated) {
-		return ErrTruncatedJSON
-	}
-	return fmt.Errorf("%w: %w", ErrNotJSON, err)
 }
 
 func clipText(s string) string { return transport.Clip(s) }

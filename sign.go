@@ -17,6 +17,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/shortrsa"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -289,7 +290,7 @@ func (v *Verifier) Verify(data []byte, sign string) error {
 	}
 	members, err := wire.ParseObject(data)
 	if err != nil {
-		return fmt.Errorf("ksher: %w", jsonError(err))
+		return fmt.Errorf("ksher: %w", fault.JSON(err))
 	}
 	if _, err := v.verify(members, nil, sign); err != nil {
 		return fmt.Errorf("ksher: %w", err)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
@@ -50,7 +51,7 @@ func (o *OpenOrder) check(c *checker) {
 // ErrOrderExpired means that the time for paying an order is over, and that it
 // was not paid when the gateway was asked after that. A buyer who paid at the
 // last moment may still appear; a [Reconciler] finds out.
-var ErrOrderExpired = errors.New("the time for paying the order is over")
+var ErrOrderExpired = fault.ErrOrderExpired
 
 // Defaults of how an order is asked about until it is paid.
 const (
