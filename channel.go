@@ -178,6 +178,36 @@ func (c Channel) Info() (info ChannelInfo, known bool) {
 	}, false
 }
 
+// Channels narrows [Channels] to those that this merchant has by contract, in the
+// order of the checkout page; those that the guides don't describe come last. Of
+// the kinds of account that native_pay tells apart, only the merchant's own is
+// left, if BusinessMode is "online" or "offline".
+//
+// The list of channels isn't signed: only TLS vouches for it.
+//
+// Source: the guides, and a genuine answer to merchant_info.
+func (r *MerchantInfoResponse) Channels() []ChannelInfo {
+	has := func(c Channel) bool {
+		return slices.ContainsFunc(r.MchSupportChannel, func(s SupportChannel) bool { return s.PayChannel == c })
+	}
+	all := slices.DeleteFunc(Channels(), func(info ChannelInfo) bool { return !has(info.Channel) })
+	for _, s := range r.MchSupportChannel {
+		info, known := s.PayChannel.Info()
+		listed := slices.ContainsFunc(all, func(other ChannelInfo) bool { return other.Channel == info.Channel })
+		if !known && !listed && s.PayChannel != "" && s.PayChannel != payoutChannel {
+			all = append(all, info)
+		}
+	}
+	for i := range all {
+		all[i].NativePayOffline = all[i].NativePayOffline && r.BusinessMode != "online"
+		all[i].NativePayOnline = all[i].NativePayOnline && r.BusinessMode != "offline"
+	}
+	return all
+}
+
+// payoutChannel is listed among a merchant's channels, but isn't a way to pay.
+const payoutChannel Channel = "payout"
+
 func (c Channel) facts() ChannelInfo {
 	info, _ := c.Info()
 	return info

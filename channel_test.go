@@ -121,3 +121,51 @@ func TestChannelConstantsSayWhatTheTableHas(t *testing.T) {
 	}
 	assert.Equal(t, table, order, "in the same order")
 }
+
+func TestMerchantInfoNarrowsTheChannels(t *testing.T) {
+	support := func(channels ...ksher.Channel) (list []ksher.SupportChannel) {
+		for _, c := range channels {
+			list = append(list, ksher.SupportChannel{PayChannel: c})
+		}
+		return list
+	}
+	info := func(c ksher.Channel, offline, online bool) ksher.ChannelInfo {
+		info, _ := c.Info()
+		info.NativePayOffline, info.NativePayOnline = offline, online
+		return info
+	}
+	tests := []struct {
+		name   string
+		answer ksher.MerchantInfoResponse
+		want   []ksher.ChannelInfo
+	}{
+		{"none", ksher.MerchantInfoResponse{BusinessMode: "online"}, []ksher.ChannelInfo{}},
+		{
+			"online, in the order of the page",
+			ksher.MerchantInfoResponse{BusinessMode: "online", MchSupportChannel: support("card", "payout", "alipay", "wechat", "truemoney", "promptpay")},
+			[]ksher.ChannelInfo{
+				info("promptpay", false, true), info("truemoney", false, true), info("wechat", false, true), info("alipay", false, false), info("card", false, false),
+			},
+		},
+		{
+			"offline",
+			ksher.MerchantInfoResponse{BusinessMode: "offline", MchSupportChannel: support("truemoney", "wechat")},
+			[]ksher.ChannelInfo{info("truemoney", false, false), info("wechat", true, false)},
+		},
+		{
+			"a mode that isn't known",
+			ksher.MerchantInfoResponse{BusinessMode: "both", MchSupportChannel: support("wechat")},
+			[]ksher.ChannelInfo{info("wechat", true, true)},
+		},
+		{
+			"channels that the guides don't describe, and repeated ones",
+			ksher.MerchantInfoResponse{BusinessMode: "online", MchSupportChannel: support("bbl_ibs", "newpay", "bbl_ibs", "wechat", "wechat", "")},
+			[]ksher.ChannelInfo{info("wechat", false, true), info("bbl_ibs", false, true), info("newpay", false, true)},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.Equal(t, tt.want, tt.answer.Channels())
+		})
+	}
+}

@@ -233,10 +233,13 @@ type operation struct {
 	// query says that the operation changes nothing, so that a lost answer
 	// leaves no doubt.
 	query bool
+	// sameNo says that the answer to a change names the order as the request does.
+	sameNo bool
 	// signed names the members of data that the gateway signs, nil for all.
 	signed []string
-	// secret names a parameter that no error quotes, "" for none.
-	secret string
+	// review, if there is one, looks at a failure before anybody learns of it, and
+	// takes out what is secret.
+	review func(*Error, []wire.Param)
 }
 
 // repeats tells the parameters that the answer has to repeat if it has them. It
@@ -244,10 +247,10 @@ type operation struct {
 // nor is the refund_fee of a refund_query what it seems.
 func (op *operation) repeats(name string) bool {
 	switch name {
-	case "appid", "ksher_order_no", "channel_order_no", "mch_refund_no":
+	case "appid", "ksher_order_no", "channel_order_no", "mch_refund_no", "begin_date", "end_date":
 		return true
 	case "mch_order_no":
-		return op.query
+		return op.query || op.sameNo
 	case "refund_fee":
 		return !op.query
 	}
@@ -334,7 +337,9 @@ func (c *Client) attempt(ctx context.Context, a Attempt, op *operation, params [
 	ctx, ends := c.begin(ctx, &a)
 	failure := c.exchange(ctx, op, params, dst)
 	if failure != nil {
-		failure.hide(op.secret, params)
+		if op.review != nil {
+			op.review(failure, params)
+		}
 		failure.Operation, failure.OrderNo, failure.RefundNo, failure.attempts = a.Operation, a.OrderNo, a.RefundNo, a.Number
 		failure.outcomeUnknown = failure.outcomeUnknown && !op.query
 		a.Err = failure
@@ -353,7 +358,7 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 		return nil, invalid
 	}
 	params = append(params,
-		wire.Param{Name: "appid", Value: c.appID},
+		wire.Param{Name: appIDName(req), Value: c.appID},
 		wire.Param{Name: "nonce_str", Value: nonce()},
 		wire.Param{Name: "time_stamp", Value: c.now().In(c.location).Format("20060102150405")})
 	check := &checker{}
@@ -399,6 +404,10 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 			r.same = append(r.same, p)
 		}
 	}
+	if op.signed != nil {
+		// It is about the account, whose app ID goes by either name.
+		r.same = append(r.same, wire.Param{Name: "appid", Value: c.appID}, wire.Param{Name: "mch_appid", Value: c.appID})
+	}
 	status := answer.Status
 	failure := r.read(answer.Body, dst)
 	if status < 200 || status > 299 {
@@ -440,6 +449,14 @@ func refundNo(req request) string {
 		return r.refundNo()
 	}
 	return ""
+}
+
+// appIDName is the name of the parameter that has the app ID.
+func appIDName(req request) string {
+	if r, ok := req.(interface{ appIDName() string }); ok {
+		return r.appIDName()
+	}
+	return "appid"
 }
 
 // isNil also finds a nil pointer in an interface.

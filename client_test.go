@@ -2,6 +2,7 @@ package ksher_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"math/big"
 	"net/http"
@@ -47,7 +49,7 @@ const (
 )
 
 // goodData suits the answer to every operation's good request.
-const goodData = `{"appid":"mch12345","mch_order_no":"order1","mch_refund_no":"refund1","result":"SUCCESS","total_fee":10000,"refund_fee":5000,"fee_type":"THB","channel":"wechat","openid":"buyer-4711","code_url":"weixin://wxpay/bizpayurl?pr=1","pay_content":"https://gateway.ksher.com/ua?order_uuid=1"}`
+const goodData = `{"appid":"mch12345","mch_order_no":"order1","mch_refund_no":"refund1","result":"SUCCESS","total_fee":10000,"refund_fee":5000,"balance":7000,"fee_type":"THB","channel":"wechat","openid":"buyer-4711","mch_id":"12345","begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[],"code_url":"weixin://wxpay/bizpayurl?pr=1","pay_content":"https://gateway.ksher.com/ua?order_uuid=1"}`
 
 func goodGatewayPay() *ksher.GatewayPayRequest {
 	return &ksher.GatewayPayRequest{
@@ -75,12 +77,17 @@ func goodOrderRefund() *ksher.OrderRefundRequest {
 type operation struct {
 	name string
 	url  string
-	// changes says that a lost answer leaves the outcome in doubt.
-	changes bool
-	// hasTotalFee says that the answer has an amount to be read.
-	hasTotalFee bool
-	call        func(context.Context, *ksher.Client, ksher.Extra) (any, error)
-	callNil     func(context.Context, *ksher.Client) error
+	kind
+	call    func(context.Context, *ksher.Client, ksher.Extra) (any, error)
+	callNil func(context.Context, *ksher.Client) error
+}
+
+// orderNo is the number that errors and logs have of the good request.
+func (op operation) orderNo() string {
+	if op.noOrder {
+		return ""
+	}
+	return testOrderNo
 }
 
 var operationTable []operation
@@ -89,16 +96,30 @@ var operationTable []operation
 func operations() []operation { return slices.Clone(operationTable) }
 
 // kind tells one operation from another in the tests of all of them.
-type kind struct{ changes, hasTotalFee bool }
+type kind struct {
+	// changes says that a lost answer leaves the outcome in doubt.
+	changes bool
+	// hasTotalFee says that the answer has an amount to be read.
+	hasTotalFee bool
+	// noOrder says that it is about no order of the merchant's.
+	noOrder bool
+	// appID is the name under which the app ID is sent, "" for appid.
+	appID string
+}
 
 // tested adds an operation to those that every general test tries, with a maker
 // of a good request to which goodData is a good answer.
 func tested[Req, Resp any](name, url string, k kind, good func() *Req, method func(*ksher.Client, context.Context, *Req) (*Resp, error)) {
 	operationTable = append(operationTable, operation{
-		name, url, k.changes, k.hasTotalFee,
+		name, url, k,
 		func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
 			req := good()
-			reflect.ValueOf(req).Elem().FieldByName("Extra").Set(reflect.ValueOf(extra))
+			field := reflect.ValueOf(req).Elem().FieldByName("Extra")
+			if own := field.Interface().(ksher.Extra); len(own) > 0 { // It can't do without.
+				maps.Copy(own, extra)
+				extra = own
+			}
+			field.Set(reflect.ValueOf(extra))
 			resp, err := method(c, ctx, req)
 			if resp == nil {
 				return nil, err
@@ -222,14 +243,18 @@ func requireSigned(tb testing.TB, form url.Values, key *rsa.PublicKey) {
 }
 
 // requireParameters checks that a request has just these parameters, besides
-// those that every request carries.
+// those that every request carries. One that has mch_appid needs no appid.
 func requireParameters(tb testing.TB, r *http.Request, want map[string]string) {
 	tb.Helper()
 	got := map[string]string{}
 	for name := range r.PostForm {
 		got[name] = r.PostForm.Get(name)
 	}
-	for _, name := range []string{"appid", "nonce_str", "time_stamp", "sign"} {
+	appID := "appid"
+	if r.PostForm.Has("mch_appid") {
+		appID = "mch_appid"
+	}
+	for _, name := range []string{appID, "nonce_str", "time_stamp", "sign"} {
 		require.NotEmpty(tb, got[name], name)
 		delete(got, name)
 	}
@@ -482,7 +507,7 @@ func TestKeys(t *testing.T) {
 			var failed *ksher.Error
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, op.name, failed.Operation)
-			assert.Equal(t, testOrderNo, failed.OrderNo)
+			assert.Equal(t, op.orderNo(), failed.OrderNo)
 			require.ErrorIs(t, err, device.err)
 			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			assert.ErrorContains(t, err, "nothing was sent")
@@ -569,7 +594,7 @@ func TestWhatEveryRequestCarries(t *testing.T) {
 					assert.Equal(t, "application/x-www-form-urlencoded", r.Header.Get("Content-Type"))
 					assert.Equal(t, "ksher-go/"+ksher.Version, r.Header.Get("User-Agent"))
 					assert.Equal(t, tt.header, r.Header.Get("ksher-sign-version"))
-					assert.Equal(t, testAppID, r.PostForm.Get("appid"))
+					assert.Equal(t, testAppID, r.PostForm.Get(cmp.Or(op.appID, "appid")))
 					assert.Regexp(t, "^[0-9a-zA-Z]{32}$", r.PostForm.Get("nonce_str"))
 					require.Regexp(t, "^[0-9]{14}$", r.PostForm.Get("time_stamp"))
 					stamp, err := time.ParseInLocation("20060102150405", r.PostForm.Get("time_stamp"), tt.zone)
@@ -623,7 +648,11 @@ func TestExtra(t *testing.T) {
 			requireSigned(t, form, &rsaKey(t, 1024).PublicKey)
 			assert.Equal(t, ksher.Extra{"zz_new": "a&b=c +ก", "A_new": "", "1": "2"}, extra, "the caller's map is left alone")
 
-			for _, name := range []string{"mch_order_no", "appid", "nonce_str", "time_stamp", "sign", "", "a b", "a=b", "a\nb", "bad\xff"} {
+			taken := []string{"appid", "nonce_str", "time_stamp", "sign", "", "a b", "a=b", "a\nb", "bad\xff"}
+			if !op.noOrder {
+				taken = append(taken, "mch_order_no")
+			}
+			for _, name := range taken {
 				_, err := op.call(t.Context(), client, ksher.Extra{name: "x"})
 				var invalid *ksher.ValidationError
 				require.ErrorAs(t, err, &invalid, "%q", name)
@@ -1046,7 +1075,7 @@ func TestLogger(t *testing.T) {
 				if !op.changes {
 					want = tt.wantQuery
 				}
-				want.Msg, want.Operation, want.OrderNo, want.Attempt = "ksher call", op.name, testOrderNo, 1
+				want.Msg, want.Operation, want.OrderNo, want.Attempt = "ksher call", op.name, op.orderNo(), 1
 				if strings.Contains(op.name, "refund") {
 					want.RefundNo = testRefundNo
 				}

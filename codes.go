@@ -66,7 +66,8 @@ type Action string
 const (
 	// ActionRepeat means to send the very same request again, with the same
 	// order and refund numbers. The numbers are what keeps Ksher from carrying
-	// it out twice.
+	// it out twice; that they do so for payouts isn't documented, see
+	// [Client.Payout].
 	ActionRepeat Action = "repeat"
 	// ActionQueryOrder means to ask for the state of the order or refund before
 	// anything else, because the request may have been carried out. Not every

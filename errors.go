@@ -13,8 +13,9 @@ import (
 // believable answer came back, or the gateway said something else than yes or a
 // documented no. Don't take such a request for failed. [Client.Resolve] finds out
 // what became of it; it may also be on its way still. The very same request may be
-// sent again, never one under a new number. The package never repeats such a
-// request by itself.
+// sent again, never one under a new number. A payout may not even be sent again:
+// [Client.ResolvePayout] finds out what became of one. The package never repeats
+// such a request by itself.
 var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
 
 // What can be wrong with an answer or a notification. Each is found with
@@ -137,7 +138,11 @@ func (e *Error) Error() string {
 		b.WriteString(". What to do: " + strings.TrimSuffix(info.Solution, "."))
 	}
 	if e.outcomeUnknown {
-		b.WriteString(". It may have been carried out all the same: ask Client.Resolve before anything else")
+		resolve := "ask Client.Resolve"
+		if e.Operation == payout.name {
+			resolve = "pay nothing again, and ask Client.ResolvePayout"
+		}
+		b.WriteString(". It may have been carried out all the same: " + resolve + " before anything else")
 	}
 	return b.String()
 }

@@ -10,9 +10,11 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -94,8 +96,46 @@ func newClient(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher
 
 // answering is a handler that always answers the same.
 func answering(status int, body string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
-		fmt.Fprint(w, body)
+		fmt.Fprint(w, signedFor(r, body))
 	})
 }
+
+// parts names what is signed of the data, by operation. Every other operation
+// signs all of it.
+var parts = map[string][]string{
+	"merchant_info":       {"mobile", "mch_id", "account_type", "business_mode", "nonce_str"},
+	"get_settlement_info": {"begin_date", "end_date", "nonce_str"},
+}
+
+// signedFor is the body of a signedAnswer, which doesn't know what it will be the
+// answer to, with the signature that belongs to the request's operation. Anything
+// else is left as it is.
+func signedFor(r *http.Request, body string) string {
+	part := parts[path.Base(r.URL.Path)]
+	var envelope struct {
+		Data map[string]json.RawMessage
+		Sign string
+	}
+	if part == nil || json.Unmarshal([]byte(body), &envelope) != nil {
+		return body
+	}
+	sign := func() string {
+		text, err := json.Marshal(envelope.Data)
+		require.NoError(panics{}, err)
+		return peerSign(panics{}, rsaKey(panics{}, 1024), string(text))
+	}
+	if whole := sign(); !strings.EqualFold(envelope.Sign, whole) {
+		return body
+	}
+	maps.DeleteFunc(envelope.Data, func(name string, _ json.RawMessage) bool { return !slices.Contains(part, name) })
+	return strings.Replace(body, envelope.Sign, sign(), 1)
+}
+
+// panics stands for the test where there is none at hand.
+type panics struct{ testing.TB }
+
+func (panics) Helper()                   {}
+func (panics) Errorf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
+func (panics) FailNow()                  { panic("failed") }

@@ -60,7 +60,7 @@ func TestMockFails(t *testing.T) {
 	}{
 		{"no answer", httpmock.NewErrorResponder(lost), lost, true},
 		{"an outage", httpmock.NewStringResponder(503, "upstream is down"), ksher.ErrHTTPStatus, true},
-		{"a refusal", httpmock.NewStringResponder(200, `{"code":1,"msg":"KSHER_DUPLICATED_ORDERNO"}`), ksher.CodeKsherDuplicatedOrderNo, false},
+		{"a refusal", httpmock.NewStringResponder(200, `{"code":1,"msg":"PARAM_ERROR"}`), ksher.CodeParamError, false},
 	}
 	for _, tt := range tests {
 		for _, op := range operations() {

@@ -23,6 +23,11 @@
 //   - [Client.NativePay] creates an order and gives a QR code for you to show.
 //     [Client.OrderQuery] tells its state, [Client.OrderClose] closes it.
 //
+// Others are for tills ([Client.TakeQuickPay]), for wallets ([Client.JSAPIPay],
+// [Client.MiniProgramPay], [Client.AppPay], [Client.WapPay], [Client.WebPay]), for the
+// account ([Client.MerchantInfo], [Client.GetSettlementInfo], [Client.RateQuery])
+// and for money out ([Client.Payout]).
+//
 // # Knowing that you were paid
 //
 // The buyer's return to your redirect page proves nothing. The gateway's answer
@@ -50,7 +55,8 @@
 // Whatever the documentation rules out is a [*ValidationError] before anything
 // is sent. Anything else that goes wrong with a call is an [*Error]. After a
 // request that moves money, look for [ErrOutcomeUnknown] first: it means that
-// the request may have been carried out. [Client.Resolve] finds out. [Code.Info]
+// the request may have been carried out. [Client.Resolve] finds out, and
+// [Client.ResolvePayout] for money out, which is never sent again. [Code.Info]
 // explains Ksher's error codes.
 //
 // # Money

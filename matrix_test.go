@@ -159,6 +159,9 @@ func matters() []matter {
 		prepare := map[string]func(*testing.T, *kshertest.Gateway){
 			"gateway_order_query": payAt(createAtGateway),
 			"order_query":         payAt(createAtMerchant),
+			"merchant_info":       none,
+			"rate_query":          none,
+			"get_settlement_info": none,
 			"refund_query": func(t *testing.T, gw *kshertest.Gateway) {
 				payAt(createAtMerchant)(t, gw)
 				_, err := gw.Client.OrderRefund(t.Context(), goodOrderRefund())

@@ -82,7 +82,7 @@ func TestHook(t *testing.T) {
 					client := repeatingClient(t, transport, ksher.WithRetry(1, 0), ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelInfo)))
 					_, err := op.call(t.Context(), client, nil)
 
-					want := seen{operation: op.name, orderNo: testOrderNo, number: 1, outcome: ksher.OutcomeOK}
+					want := seen{operation: op.name, orderNo: op.orderNo(), number: 1, outcome: ksher.OutcomeOK}
 					if strings.Contains(op.name, "refund") {
 						want.refundNo = testRefundNo
 					}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
@@ -70,7 +72,7 @@ type QuickPayResponse struct {
 
 func (r *QuickPayResponse) missing() string { return missingResult(r.Result) }
 
-var quickPay = &operation{name: "quick_pay", host: onMerchant, secret: "auth_code"}
+var quickPay = &operation{name: "quick_pay", host: onMerchant, review: func(e *Error, params []wire.Param) { e.hide("auth_code", params) }}
 
 // QuickPay calls quick_pay: it charges the buyer whose code was scanned. Without
 // an error the order is paid. [Client.TakeQuickPay] does the whole procedure
@@ -272,24 +274,44 @@ func aboutOrder(err error) bool {
 	return failed.Code == CodePriceNotExist
 }
 
-// hide takes what the other side echoed of a parameter out of the error. The
-// parameter's beginning gives it away, because a text may have been cut off.
+// hide takes what the other side echoed of a parameter out of the error. A code
+// that is documented is never an echo.
 func (e *Error) hide(name string, params []wire.Param) {
 	i := slices.IndexFunc(params, func(p wire.Param) bool { return p.Name == name })
 	if i < 0 {
 		return
 	}
-	echoed := func(text string) bool { return strings.Contains(text, params[i].Value[:min(8, len(params[i].Value))]) }
-	if echoed(e.Message) {
+	if echoes(e.Message, params[i].Value) {
 		e.Message = ""
 	}
-	if echoed(string(e.Code)) {
+	if _, documented := e.Code.Info(); !documented && echoes(string(e.Code), params[i].Value) {
 		e.Code = ""
 	}
-	if e.Err != nil && echoed(e.Err.Error()) {
+	if e.Err != nil && echoes(e.Err.Error(), params[i].Value) {
 		e.Err = unquoted{e.Err, name}
 	}
 }
+
+// echoes tells whether a text has a value in it, as it is or as it was sent. The
+// value's beginning gives it away, because a text may have been cut off. One of
+// less than four bytes has to be a word of its own: as a part of another it would
+// be found in any text.
+func echoes(text, value string) bool {
+	text = strings.ToLower(text)
+	for _, form := range []string{strings.ToLower(value), strings.ToLower(url.QueryEscape(value))} {
+		switch {
+		case len(form) >= 4:
+			if strings.Contains(text, form[:min(8, len(form))]) {
+				return true
+			}
+		case slices.Contains(strings.FieldsFunc(text, notInWord), form):
+			return true
+		}
+	}
+	return false
+}
+
+func notInWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // unquoted is an error whose text isn't to be seen.
 type unquoted struct {

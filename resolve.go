@@ -7,7 +7,9 @@ import (
 	"slices"
 )
 
-// Verdict is what became of a request that ended in doubt.
+// Verdict is what became of a request that ended in doubt. What to do after each
+// stands at [Client.Resolve], and for a payout, where it is something else, at
+// [Client.ResolvePayout].
 type Verdict string
 
 // Verdicts.
@@ -15,11 +17,9 @@ const (
 	// CarriedOut means that the gateway did what was asked.
 	CarriedOut Verdict = "carried out"
 	// NotCarriedOut means that the gateway had not done it when it was asked. The
-	// request may still be on its way. The very same one can be sent again, and
-	// takes effect once.
+	// request may still be on its way, unless it is a payout: that has failed.
 	NotCarriedOut Verdict = "not carried out"
-	// StillUnknown means that the gateway doesn't tell. The very same request can
-	// be sent again, and takes effect once.
+	// StillUnknown means that the gateway doesn't tell.
 	StillUnknown Verdict = "still unknown"
 )
 
@@ -34,9 +34,12 @@ type Resolution struct {
 }
 
 // Doubtful is a request whose outcome can be found out afterwards:
-// [*GatewayPayRequest], [*NativePayRequest], [*QuickPayRequest],
-// [*CancelOrderRequest], [*OrderCloseRequest], [*OrderReverseRequest],
-// [*OrderRefundRequest] and [*RefundGatewayOrderRequest].
+// [*GatewayPayRequest], [*NativePayRequest], [*JSAPIPayRequest],
+// [*MiniProgramPayRequest], [*AppPayRequest], [*WapPayRequest], [*WebPayRequest],
+// [*QuickPayRequest], [*CancelOrderRequest], [*OrderCloseRequest],
+// [*OrderReverseRequest], [*OrderRefundRequest] and [*RefundGatewayOrderRequest].
+// A payout isn't one, because it may not be sent again: see
+// [Client.ResolvePayout].
 type Doubtful interface {
 	// resolve asks what became of the request. Its check has passed.
 	resolve(context.Context, *Client) (*Resolution, error)

@@ -19,8 +19,8 @@ import (
 // most 10 queries at once and one a second after that, so that it doesn't make
 // things worse.
 //
-// A request that pays, refunds, cancels or closes is never repeated; see
-// [Client.Resolve].
+// A request that pays, pays out, refunds, cancels or closes is never repeated; see
+// [Client.Resolve] and [Client.ResolvePayout].
 func WithRetry(attempts int, wait time.Duration) Option {
 	return func(c *Client) error { return c.retry.Set(attempts, wait) }
 }

@@ -29,7 +29,9 @@ import (
 type step func(*http.Request) (*http.Response, error)
 
 func answer(status int, body string) step {
-	return func(r *http.Request) (*http.Response, error) { return answerOf(status, strings.NewReader(body))(r) }
+	return func(r *http.Request) (*http.Response, error) {
+		return answerOf(status, strings.NewReader(signedFor(r, body)))(r)
+	}
 }
 
 func answerOf(status int, body io.Reader) step {
@@ -272,7 +274,7 @@ func TestBrokenConnectionsAreRepeated(t *testing.T) {
 				rec := recording(nil)
 				rec.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if rec.count() == 2 {
-						cut(w, tt.bytes)
+						cut(w, strings.Replace(tt.bytes, good, signedFor(r, good), 1))
 						return
 					}
 					answering(200, good).ServeHTTP(w, r)
@@ -344,7 +346,8 @@ func TestRepetitionsAreSignedAnew(t *testing.T) {
 // What a failed attempt said must not be mixed with what the next one says.
 func TestNothingIsLeftOfAFailedAttempt(t *testing.T) {
 	const stale = `{"appid":"mch12345","mch_order_no":"order1","mch_refund_no":"refund1","result":"NOTSURE","total_fee":77700,"refund_fee":77700,"cash_fee":77,"fee_type":"USD","cash_fee_type":"USD","channel":"alipay","openid":"stale","attach":"stale","rate":"7","time_end":"2020-01-01 00:00:00","ksher_order_no":"stale","channel_order_no":"stale","nonce_str":"stale","stale":1}`
-	const fresh = `{"mch_order_no":"order1","mch_refund_no":"refund1","result":"SUCCESS"}`
+	const fresh = `{"mch_order_no":"order1","mch_refund_no":"refund1","result":"SUCCESS","balance":7000,"mch_id":"12345",
+		"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[]}`
 	staleAnswer := fmt.Sprintf(`{"code":0,"msg":"stale","message":"stale","status_code":"stale","status_msg":"stale","version":"stale","lang":"stale","time_stamp":"2020-01-01T00:00:00+07:00","data":%s,"sign":%q}`,
 		stale, peerSign(t, rsaKey(t, 1024), stale))
 	freshAnswer := fmt.Sprintf(`{"code":0,"data":%s,"sign":%q}`, fresh, peerSign(t, rsaKey(t, 1024), fresh))
@@ -539,7 +542,7 @@ func TestEndInAPause(t *testing.T) {
 						var failed *ksher.Error
 						require.ErrorAs(t, err, &failed)
 						assert.Equal(t, op.name, failed.Operation)
-						assert.Equal(t, testOrderNo, failed.OrderNo)
+						assert.Equal(t, op.orderNo(), failed.OrderNo)
 						assert.Equal(t, failure.status, failed.HTTPStatus)
 						assert.ErrorContains(t, err, end.want.Error())
 						assert.ErrorContains(t, err, failure.want.Error())

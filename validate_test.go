@@ -38,7 +38,8 @@ func checkRequest[R any](t *testing.T, operation string, good func() *R, call fu
 	t.Helper()
 	for _, tt := range changes {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, `{"result":"SUCCESS","pay_content":"https://pay.example","code_url":"weixin://pay"}`)))
+			rec := recording(answering(200, signedAnswer(t, `{"result":"SUCCESS","pay_content":"https://pay.example","code_url":"weixin://pay","mch_id":"12345",
+				"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[]}`)))
 			client := newClient(t, rec)
 			req := good()
 			tt.apply(req)

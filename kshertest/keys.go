@@ -77,7 +77,9 @@ func Verifier() *ksher.Verifier {
 // is a response type of package ksher, such as
 // &ksher.GatewayOrderQueryResponse{Order: ksher.Order{…}}, or a map with the
 // names of the wire. A client believes it with [ksher.WithVerifier] and
-// [Verifier].
+// [Verifier]. Of a [ksher.MerchantInfoResponse] and a
+// [ksher.GetSettlementInfoResponse] only the part is signed that Ksher signs, and
+// of a map everything.
 //
 // It panics if data can't be written as a JSON object.
 func SignedResponse(data any) []byte {
@@ -103,8 +105,14 @@ func SignedNotification(target string, data any) *http.Request {
 // zone is that of the local gateway's merchant.
 var zone = time.FixedZone("UTC+7", 7*60*60)
 
-// envelope writes an answer of code 0 around signed data.
+// envelope writes an answer of code 0 around data, signed as its type is.
 func envelope(data any, version ksher.SignVersion, at time.Time) []byte {
+	return partlySigned(data, signedPart(data), version, at)
+}
+
+// partlySigned writes an answer of code 0 around data of which only the members
+// of those names are signed, all of them if part is nil.
+func partlySigned(data any, part []string, version ksher.SignVersion, at time.Time) []byte {
 	text, err := dataText(data)
 	if err != nil {
 		panic(fmt.Sprintf("kshertest: the data of an answer: %v", err))
@@ -119,7 +127,7 @@ func envelope(data any, version ksher.SignVersion, at time.Time) []byte {
 		"version":     "3.0.0",
 		"time_stamp":  timeStamp(at),
 		"data":        json.RawMessage(text),
-		"sign":        signData(text, version),
+		"sign":        signData(text, part, version),
 	})
 }
 
@@ -130,12 +138,12 @@ func dataText(data any) ([]byte, error) {
 	return json.Marshal(data)
 }
 
-func signData(data []byte, version ksher.SignVersion) string {
+func signData(data []byte, part []string, version ksher.SignVersion) string {
 	members, err := wire.ParseObject(data)
 	if err != nil {
 		panic(fmt.Sprintf("kshertest: the data of an answer: %v", err))
 	}
-	digest := md5.Sum(wire.AppendSignText(nil, members, nil, false))
+	digest := md5.Sum(wire.AppendSignText(nil, members, part, false))
 	sign, err := gatewayKeys[version]().Sign(rand.Reader, digest[:], crypto.MD5)
 	if err != nil {
 		panic(fmt.Sprintf("kshertest: signing: %v", err))

@@ -26,6 +26,14 @@
 // reality: 10 to 15, with 18 digits, is WeChat Pay, and 25 to 30, with 16 to 24
 // digits, is Alipay. Other codes need a channel.
 //
+// The last two digits of the amount that [ksher.Client.Payout] pays out decide how
+// that goes:
+//
+//	01  the money is on its way: PENDING, until Pay or Fail
+//	03  the receiver's bank says no: ORDER_PAYMENT_ERROR, and the payout is PAYERROR
+//
+// Any other amount is paid out at once, if the balance has it.
+//
 // Without any server, [SignedResponse] makes the body of a correctly signed
 // answer for a mock, and [SignedNotification] a correctly signed notification
 // for a handler.
@@ -79,6 +87,8 @@ type Gateway struct {
 	faults    []Fault
 	requests  []Request
 	pages     pageMemory
+	// paidOut is what the payouts came to that were forgotten.
+	paidOut ksher.Amount
 	// store keeps the state, nil without WithData, and savedSkew is the skew that
 	// it has. touched has the orders that a running operation changed.
 	store     store
@@ -95,6 +105,8 @@ type options struct {
 	// that stands still.
 	speed     float64
 	maxOrders int
+	// payoutBalance is what payouts can be made of.
+	payoutBalance ksher.Amount
 	// data is the file of WithData, "" for none.
 	data string
 }
@@ -132,8 +144,8 @@ func WithAddress(address string) Option { return func(o *options) { o.address = 
 // one, so that a day of notifications takes a minute at 1440.
 func WithSpeed(times float64) Option { return func(o *options) { o.speed = times } }
 
-// WithMaxOrders bounds how many orders the gateway keeps, 10,000 by default. It
-// forgets the oldest first.
+// WithMaxOrders bounds how many orders the gateway keeps, payouts among them,
+// 10,000 by default. It forgets the oldest first.
 func WithMaxOrders(n int) Option { return func(o *options) { o.maxOrders = n } }
 
 // TB is the part of [testing.TB] that this package needs.
@@ -165,7 +177,7 @@ func Start(opts ...Option) (*Gateway, error) { return start(1, opts) }
 
 func start(speed float64, opts []Option) (*Gateway, error) {
 	g := &Gateway{
-		options:   options{address: "127.0.0.1:0", speed: speed, maxOrders: 10_000},
+		options:   options{address: "127.0.0.1:0", speed: speed, maxOrders: 10_000, payoutBalance: 100_000_00},
 		transport: &http.Transport{MaxIdleConnsPerHost: 32},
 		woken:     make(chan struct{}, 1),
 		started:   time.Now().Truncate(time.Second),
@@ -309,8 +321,10 @@ func (g *Gateway) pay(o *order, channel ksher.Channel) error {
 		return err
 	}
 	o.ChannelOrderNo = g.nextNo("4200", 28)
-	g.orders[number{"channel_order_no", o.ChannelOrderNo}] = o
-	g.announce(o)
+	if !o.Payout {
+		g.orders[number{"channel_order_no", o.ChannelOrderNo}] = o
+		g.announce(o)
+	}
 	return nil
 }
 
@@ -337,8 +351,8 @@ func (g *Gateway) Settle(mchOrderNo string) error {
 	})
 }
 
-// Order returns the gateway's view of an order, by the number given to
-// gateway_pay, native_pay or quick_pay.
+// Order returns the gateway's view of an order, by the number that the merchant
+// gave it. A payout counts as an order by the channel "payout".
 func (g *Gateway) Order(mchOrderNo string) (Order, error) {
 	var view Order
 	err := g.change("Order", mchOrderNo, func(o *order) error {
@@ -383,9 +397,10 @@ func (g *Gateway) change(what, mchOrderNo string, fn func(*order) error) error {
 type number struct{ kind, no string }
 
 func (o *order) numbers() []number {
-	all := []number{
-		{"own", o.MchOrderNo}, {"uuid", o.UUID}, {"mch_order_no", o.merchantHostNo()},
-		{"ksher_order_no", o.KsherOrderNo}, {"channel_order_no", o.ChannelOrderNo},
+	all := []number{{"own", o.MchOrderNo}, {"uuid", o.UUID}}
+	if !o.Payout { // The merchant host doesn't know it.
+		all = append(all, number{"mch_order_no", o.merchantHostNo()},
+			number{"ksher_order_no", o.KsherOrderNo}, number{"channel_order_no", o.ChannelOrderNo})
 	}
 	return slices.DeleteFunc(all, func(n number) bool { return n.no == "" })
 }

@@ -134,16 +134,21 @@ func (g *Gateway) carryOut(op operation, params url.Values, code ksher.Code, ver
 				"result":    string(ksher.ResultFail),
 			}
 		}
-		answer = fault.forge(envelope(data, fault.version(version), at))
+		answer = fault.forge(partlySigned(data, signedParts[op.name()], fault.version(version), at))
 	}
-	if len(g.requests) == maxRequests {
-		g.requests = slices.Delete(g.requests, 0, 1)
-	}
-	g.requests = append(g.requests, Request{
+	g.logRequest(Request{
 		At: g.now(), Operation: op.name(), Params: params, Code: code, Fault: fault.Kind,
 		SignText: string(wire.ParamsSignText(wire.FormParams(params))),
 	})
 	return fault, answer
+}
+
+// logRequest keeps a request for Requests. The caller holds g.mu.
+func (g *Gateway) logRequest(r Request) {
+	if len(g.requests) == maxRequests {
+		g.requests = slices.Delete(g.requests, 0, 1)
+	}
+	g.requests = append(g.requests, r)
 }
 
 // readRequest returns the parameters of a request, as far as they can be read,
@@ -171,7 +176,7 @@ func readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Valu
 			return params, ksher.CodeNotUTF8
 		}
 	}
-	switch params.Get("appid") {
+	switch op.appID(params) {
 	case AppID:
 	case "":
 		return params, ksher.CodeAppIDNotExist
@@ -426,6 +431,45 @@ func (g *Gateway) orderClose(p url.Values) (any, ksher.Code) {
 	return ksher.OrderCloseResponse{AppID: AppID, MchOrderNo: o.merchantHostNo(), Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str")}, ""
 }
 
+// refund gives back a part of a paid order, or says why it can't be.
+func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.RefundOrder, ksher.Code) {
+	left := o.Total - o.refunded()
+	info := infoOf(o.Channel)
+	var code ksher.Code
+	switch {
+	case g.refundNos[no]:
+		code = ksher.CodeKsherDuplicatedRefundOrderNo
+	case fee > o.Total:
+		code = ksher.CodeKsherInvalidRefundFee
+	case info.Refund == ksher.RefundNever:
+		code = ksher.CodeNoAuth
+	case left == 0:
+		code = ksher.CodeOrderAlreadyRefund
+	case fee > left:
+		code = ksher.CodeKsherInvalidRefundBalance
+	case o.Settled:
+		code = ksher.CodeKsherRefundExpire
+	case info.Refund == ksher.RefundSameDay && o.PaidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
+		code = ksher.CodeKsherRefundExpire
+	}
+	if code != "" {
+		return ksher.RefundOrder{}, code
+	}
+	refund := ksher.RefundOrder{
+		MchRefundNo:     no,
+		KsherRefundNo:   g.nextNo("900", 23),
+		ChannelRefundNo: g.nextNo("5020", 28),
+		MchRefundFee:    fee,
+		RefundState:     ksher.RefundSuccess,
+		RefundTime:      g.now().In(zone),
+	}
+	g.refundNos[no] = true
+	o.Refunds = append(o.Refunds, refund)
+	o.note(g.now(), "refunded %v %s under %s", fee, o.FeeType, no)
+	g.touched = append(g.touched, o)
+	return refund, ""
+}
+
 func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 	o, code := g.byHostNo(p)
 	if code != "" {
@@ -433,8 +477,6 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 	}
 	total, okTotal := amount(p.Get("total_fee"))
 	fee, okFee := amount(p.Get("refund_fee"))
-	left := o.Total - o.refunded()
-	info := infoOf(o.Channel)
 	switch {
 	case o.PaidAt.IsZero():
 		return nil, ksher.CodeOrderNotPay
@@ -442,33 +484,11 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 		return nil, ksher.CodeKsherErrorOrderNo
 	case !okTotal || !okFee || total != o.Total || p.Get("fee_type") != o.FeeType:
 		return nil, ksher.CodeKsherInvalidRefundFeeOrType
-	case g.refundNos[p.Get("mch_refund_no")]:
-		return nil, ksher.CodeKsherDuplicatedRefundOrderNo
-	case fee > o.Total:
-		return nil, ksher.CodeKsherInvalidRefundFee
-	case info.Refund == ksher.RefundNever:
-		return nil, ksher.CodeNoAuth
-	case left == 0:
-		return nil, ksher.CodeOrderAlreadyRefund
-	case fee > left:
-		return nil, ksher.CodeKsherInvalidRefundBalance
-	case o.Settled:
-		return nil, ksher.CodeKsherRefundExpire
-	case info.Refund == ksher.RefundSameDay && o.PaidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
-		return nil, ksher.CodeKsherRefundExpire
 	}
-	refund := ksher.RefundOrder{
-		MchRefundNo:     p.Get("mch_refund_no"),
-		KsherRefundNo:   g.nextNo("900", 23),
-		ChannelRefundNo: g.nextNo("5020", 28),
-		MchRefundFee:    fee,
-		RefundState:     ksher.RefundSuccess,
-		RefundTime:      g.now().In(zone),
+	refund, code := g.refund(o, p.Get("mch_refund_no"), fee)
+	if code != "" {
+		return nil, code
 	}
-	g.refundNos[refund.MchRefundNo] = true
-	o.Refunds = append(o.Refunds, refund)
-	o.note(g.now(), "refunded %v %s under %s", fee, o.FeeType, refund.MchRefundNo)
-	g.touched = append(g.touched, o)
 	return ksher.OrderRefundResponse{
 		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		MchRefundNo: refund.MchRefundNo, KsherRefundNo: refund.KsherRefundNo, ChannelRefundNo: refund.ChannelRefundNo,

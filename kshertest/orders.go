@@ -50,7 +50,8 @@ type Order struct {
 	// History has the steps of the order so far, the last hundred of them.
 	History []Event
 	// Params has the parameters of the request that made the order, without the
-	// signature.
+	// signature. Those of an order of vip.ksher.net have their names at
+	// api.ksher.net, too.
 	Params url.Values
 }
 
@@ -61,7 +62,9 @@ type order struct {
 	// by PayMchOrderNo, and one of native_pay by MchOrderNo.
 	Gateway bool
 	// Quick says that quick_pay made the order.
-	Quick          bool
+	Quick bool
+	// Payout says that it isn't an order, but a payout.
+	Payout         bool
 	MchOrderNo     string
 	PayMchOrderNo  string
 	KsherOrderNo   string
@@ -83,8 +86,8 @@ type order struct {
 	Settled    bool
 	Refunds    []ksher.RefundOrder
 	History    []Event
-	// Notice is the notification of the payment, nil before it and for an order
-	// that wants none.
+	// Notice is the notification on its way or the last one, nil before the
+	// payment and for an order that wants none.
 	Notice     *notice
 	Deliveries []Delivery
 	// Serial is greater than those of the orders before.
@@ -181,7 +184,7 @@ func (o *order) begin(channel ksher.Channel, now time.Time) error {
 
 // giveUp takes the buyer back to the choice of a channel.
 func (o *order) giveUp(now time.Time) error {
-	if s := o.state(now); s != InProgress {
+	if s := o.state(now); s != InProgress || o.Payout {
 		return fmt.Errorf("%w: it is %s", ErrNotPayable, s)
 	}
 	o.InProgress, o.Channel = false, ""
@@ -235,6 +238,9 @@ func (o *order) result(now time.Time) ksher.Result {
 	case Cancelled, Expired:
 		return ksher.ResultClosed
 	case InProgress:
+		if o.Payout {
+			return ksher.ResultPending
+		}
 		return ksher.ResultUserPaying
 	}
 	if o.Gateway {

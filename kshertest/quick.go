@@ -29,33 +29,10 @@ func walletOf(code string) ksher.Channel {
 	return ""
 }
 
-// quickPay charges a buyer's code. How it goes is in the package's documentation.
-// Which codes refuse a buyer's code isn't documented.
 func (g *Gateway) quickPay(p url.Values) (any, ksher.Code) {
-	code, channel := p.Get("auth_code"), ksher.Channel(p.Get("channel"))
-	wallet := walletOf(code)
-	if channel == "" {
-		channel = wallet
-	}
-	// A code of Alipay may be one of Alipay+.
-	if channel == "" || !strings.HasPrefix(string(channel), string(wallet)) {
-		return nil, ksher.CodeKsherInvalidParam
-	}
-	if strings.HasSuffix(code, "02") && g.orders[number{"own", p.Get("mch_order_no")}] == nil {
-		return nil, ksher.CodeOrderPaymentError
-	}
-	o := &order{Quick: true, Channels: []ksher.Channel{channel}}
-	if refusal := g.create(p, o, ksher.CodeKsherDuplicatedOrderNo); refusal != "" {
+	o := &order{Quick: true}
+	if refusal := g.charge(p, o); refusal != "" {
 		return nil, refusal
-	}
-	switch { // A new order can be paid, so that none of these fails.
-	case strings.HasSuffix(code, "01"):
-		o.begin(channel, g.now())
-	case strings.HasSuffix(code, "03"):
-		o.fail(g.now())
-		return nil, ksher.CodeOrderPaymentError
-	default:
-		g.pay(o, channel)
 	}
 	answer := ksher.QuickPayResponse{
 		Order: o.query(g.now()), Operation: "QUICK-PAY", OperatorID: p.Get("operator_id"), DeviceID: p.Get("device_id"),
@@ -64,6 +41,37 @@ func (g *Gateway) quickPay(p url.Values) (any, ksher.Code) {
 		answer.Result = ksher.ResultNotSure
 	}
 	return answer, ""
+}
+
+// charge charges a buyer's code for a new order. How it goes is in the package's
+// documentation. Which codes refuse a buyer's code isn't documented.
+func (g *Gateway) charge(p url.Values, o *order) ksher.Code {
+	code, channel := p.Get("auth_code"), ksher.Channel(p.Get("channel"))
+	wallet := walletOf(code)
+	if channel == "" {
+		channel = wallet
+	}
+	// A code of Alipay may be one of Alipay+.
+	if channel == "" || !strings.HasPrefix(string(channel), string(wallet)) {
+		return ksher.CodeKsherInvalidParam
+	}
+	if strings.HasSuffix(code, "02") && g.orders[number{"own", p.Get("mch_order_no")}] == nil {
+		return ksher.CodeOrderPaymentError
+	}
+	o.Channels = []ksher.Channel{channel}
+	if refusal := g.create(p, o, ksher.CodeKsherDuplicatedOrderNo); refusal != "" {
+		return refusal
+	}
+	switch { // A new order can be paid, so that none of these fails.
+	case strings.HasSuffix(code, "01"):
+		o.begin(channel, g.now())
+	case strings.HasSuffix(code, "03"):
+		o.fail(g.now())
+		return ksher.CodeOrderPaymentError
+	default:
+		g.pay(o, channel)
+	}
+	return ""
 }
 
 // orderReverse undoes an order of quick_pay. What it refuses isn't documented.

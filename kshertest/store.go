@@ -11,11 +11,13 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/ksher-go/ksher"
 )
 
 // WithData keeps the gateway's state in a file, so that it survives restarts:
-// the orders with their payments, refunds, notifications and history, and the
-// clock. Whatever was answered is in the file, even if the program is killed.
+// the orders with their payments, refunds, notifications and history, the payouts,
+// and the clock. Whatever was answered is in the file, even if the program is killed.
 // Faults that wait and the log of requests aren't kept. The file belongs to one
 // gateway at a time.
 //
@@ -29,6 +31,8 @@ type meta struct {
 	// Format is that of the file.
 	Format int
 	Serial int
+	// PaidOut is what the payouts came to that were forgotten.
+	PaidOut ksher.Amount
 	// Clock was the gateway's time at the real time Real.
 	Clock, Real time.Time
 }
@@ -86,7 +90,7 @@ func (g *Gateway) restore(s store) error {
 		g.list = append(g.list, o)
 		g.index(o)
 	}
-	g.serial = m.Serial
+	g.serial, g.paidOut = m.Serial, m.PaidOut
 	if !m.Clock.IsZero() {
 		away := max(0, g.started.Sub(m.Real))
 		g.skew = m.Clock.Add(time.Duration(float64(away) * g.speed)).Sub(g.started)
@@ -136,6 +140,7 @@ func (g *Gateway) save(changed ...*order) error {
 // gateway already.
 func (g *Gateway) write(changed ...*order) error {
 	surplus := g.list[:max(0, len(g.list)-g.maxOrders)]
+	paidOut := g.paidOut + g.sumOfPayouts(surplus)
 	if g.store != nil {
 		var keep []record
 		var orders []*order
@@ -157,7 +162,7 @@ func (g *Gateway) write(changed ...*order) error {
 			forget = append(forget, o.Serial)
 		}
 		if len(keep)+len(forget) > 0 || g.skew != g.savedSkew {
-			m := meta{Format: fileFormat, Serial: g.serial, Clock: g.now(), Real: time.Now().Round(0)}
+			m := meta{Format: fileFormat, Serial: g.serial, PaidOut: paidOut, Clock: g.now(), Real: time.Now().Round(0)}
 			if err := g.store.write(m, keep, forget); err != nil {
 				return fmt.Errorf("%w: %w", errStore, err)
 			}
@@ -171,6 +176,7 @@ func (g *Gateway) write(changed ...*order) error {
 		g.unindex(o)
 	}
 	g.list = slices.Delete(g.list, 0, len(surplus))
+	g.paidOut = paidOut
 	return nil
 }
 

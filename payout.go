@@ -1,0 +1,305 @@
+package ksher
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// PayoutRequest pays money out of the merchant's balance.
+//
+// Source: what Ksher's SDKs send.
+type PayoutRequest struct {
+	// MchOrderNo is the merchant's number of the payout: required, unique for
+	// the merchant, at most 32 characters. Keep it, with the amount, before you
+	// send it: without it a doubtful payout can't be asked for.
+	MchOrderNo string `url:"mch_order_no"`
+	// TotalFee is how much to pay out, in cents of FeeType: required. Whether
+	// Ksher's fee comes on top is not documented.
+	TotalFee Amount `url:"total_fee"`
+	// FeeType is the currency, an ISO 4217 code: required.
+	FeeType string `url:"fee_type"`
+
+	// Extra has the receiver, by the names of the parameters that Ksher gives
+	// with the contract for payouts: required. They are not documented, so that
+	// they aren't checked either. They are personal data: no error and no log of
+	// this package repeats their values.
+	Extra `url:"-"`
+}
+
+func (r *PayoutRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *PayoutRequest) check(c *checker) {
+	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
+	if len(r.Extra) == 0 {
+		c.problem("Extra", "needs the receiver's parameters, whose names Ksher gives with the contract")
+	}
+}
+
+// PayoutResponse is the answer to [Client.Payout]. Of its fields only
+// ReceiverName, MDR and TradeType are known; the others follow those of other
+// answers.
+//
+// Source: Ksher's SDKs.
+type PayoutResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// MchOrderNo is the merchant's number of the payout.
+	MchOrderNo string `json:"mch_order_no"`
+	// KsherOrderNo is Ksher's number of the payout.
+	KsherOrderNo string `json:"ksher_order_no"`
+	// ChannelOrderNo is the channel's number of the payout.
+	ChannelOrderNo string `json:"channel_order_no"`
+	// ReceiverName is who gets the money. It is personal data.
+	ReceiverName string `json:"receiver_name"`
+	// MDR is Ksher's fee, as it was written. Its unit is not documented.
+	MDR string `json:"mdr"`
+	// TradeType is "PAYOUT".
+	TradeType string `json:"trade_type"`
+	// TotalFee is how much is paid out, in cents of FeeType.
+	TotalFee Amount `json:"total_fee"`
+	// FeeType is the currency.
+	FeeType string `json:"fee_type"`
+	// Result is [ResultSuccess]. With anything else the payout isn't known to be
+	// made, and the call is an error.
+	Result Result `json:"result"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+func (r *PayoutResponse) missing() string { return missingResult(r.Result) }
+
+var payout = &operation{name: "payout", host: onMerchant, sameNo: true, review: reviewPayout}
+
+// reviewPayout keeps the receiver out of an error. It also leaves in doubt what
+// was refused because of an earlier payout under the same number: that may be
+// this very one, sent before the program was killed, or twice by a proxy.
+func reviewPayout(e *Error, params []wire.Param) {
+	if e.Code != CodeNotEnough {
+		e.outcomeUnknown = aboutOrder(e)
+	}
+	known := []string{"appid", "nonce_str", "time_stamp", "mch_order_no", "total_fee", "fee_type"}
+	for _, p := range params {
+		if !slices.Contains(known, p.Name) {
+			e.hide(p.Name, params)
+		}
+	}
+}
+
+// Payout calls payout: it pays money out of the merchant's balance. Without an
+// error the gateway did it, or has taken it on: which of the two, and how long
+// the money is on its way, is not documented.
+//
+// Never send a payout again on your own account. That Ksher carries out each
+// mch_order_no only once is documented for orders and refunds, and not for
+// payouts. Whenever it isn't certain that nothing was paid, the error is an
+// [ErrOutcomeUnknown], and so is a code such as [CodeKsherDuplicatedOrderNo],
+// which may mean that this very payout was made before. Then ask
+// [Client.ResolvePayout], and do what stands there. The [Action] of a code is
+// meant for orders and refunds: don't act on it after a payout.
+//
+// Any other [*Error] means that nothing was paid. A [*ValidationError] means the
+// same, as nothing was sent.
+//
+// Source: POST payout, Ksher's SDKs. It has no page in Ksher's API
+// documentation.
+func (c *Client) Payout(ctx context.Context, req *PayoutRequest) (*PayoutResponse, error) {
+	return call[PayoutResponse](ctx, c, payout, req)
+}
+
+// OrderQueryPayoutRequest asks for a payout.
+//
+// Source: what Ksher's SDKs send.
+type OrderQueryPayoutRequest struct {
+	// MchOrderNo is the number given to [Client.Payout]: required, at most 32
+	// characters.
+	MchOrderNo string `url:"mch_order_no"`
+	// Channel is how it was paid out. Its values are not documented, nor whether
+	// it may be left out; this package's own query, [Client.ResolvePayout], leaves
+	// it out.
+	Channel Channel `url:"channel,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *OrderQueryPayoutRequest) orderNo() string { return r.MchOrderNo }
+
+func (r *OrderQueryPayoutRequest) check(c *checker) {
+	c.requiredNumber("mch_order_no", r.MchOrderNo)
+}
+
+// OrderQueryPayoutResponse is the answer to [Client.OrderQueryPayout]. Its fields
+// are not documented: they follow those of [PayoutResponse].
+type OrderQueryPayoutResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// MchOrderNo is the merchant's number of the payout.
+	MchOrderNo string `json:"mch_order_no"`
+	// KsherOrderNo is Ksher's number of the payout.
+	KsherOrderNo string `json:"ksher_order_no"`
+	// ChannelOrderNo is the channel's number of the payout.
+	ChannelOrderNo string `json:"channel_order_no"`
+	// Channel is how it was paid out.
+	Channel Channel `json:"channel"`
+	// ReceiverName is who gets the money. It is personal data.
+	ReceiverName string `json:"receiver_name"`
+	// MDR is Ksher's fee, as it was written. Its unit is not documented.
+	MDR string `json:"mdr"`
+	// TradeType is "PAYOUT".
+	TradeType string `json:"trade_type"`
+	// TotalFee is how much is paid out, in cents of FeeType.
+	TotalFee Amount `json:"total_fee"`
+	// FeeType is the currency.
+	FeeType string `json:"fee_type"`
+	// Result is where the payout stands. What each result means for a payout is
+	// not documented: [Client.ResolvePayout] has the safe reading.
+	Result Result `json:"result"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+func (r *OrderQueryPayoutResponse) missing() string { return missingResult(r.Result) }
+
+var orderQueryPayout = &operation{name: "order_query_payout", host: onMerchant, query: true}
+
+// OrderQueryPayout calls order_query_payout: it asks where a payout stands. After
+// a doubtful payout use [Client.ResolvePayout], which also judges the answer.
+//
+// It changes nothing and may be repeated at will. An answer about another
+// mch_order_no than the one asked for is [ErrOtherOrder]. That the gateway knows
+// no such payout doesn't mean that none is made: it may be on its way.
+//
+// Source: POST order_query_payout, Ksher's SDKs. It has no page in Ksher's API
+// documentation.
+func (c *Client) OrderQueryPayout(ctx context.Context, req *OrderQueryPayoutRequest) (*OrderQueryPayoutResponse, error) {
+	return call[OrderQueryPayoutResponse](ctx, c, orderQueryPayout, req)
+}
+
+// GetPayoutBalanceRequest asks for the balance that payouts come from.
+//
+// Source: what Ksher's SDKs send.
+type GetPayoutBalanceRequest struct {
+	// FeeType is the currency of the balance, an ISO 4217 code: required.
+	FeeType string `url:"fee_type"`
+
+	Extra `url:"-"`
+}
+
+func (r *GetPayoutBalanceRequest) orderNo() string { return "" }
+
+func (r *GetPayoutBalanceRequest) check(c *checker) { c.feeType(r.FeeType) }
+
+// GetPayoutBalanceResponse is the answer to [Client.GetPayoutBalance]. Of its
+// fields only Balance is known; the others follow those of other answers.
+//
+// Source: Ksher's SDKs.
+type GetPayoutBalanceResponse struct {
+	Envelope `json:"-"`
+	// AppID is the merchant's app ID.
+	AppID string `json:"appid"`
+	// Balance is what is left to pay out, in cents of FeeType. That it is in
+	// cents is not documented, only that amounts are; compare it once with the
+	// merchant platform.
+	Balance Amount `json:"balance"`
+	// FeeType is the currency.
+	FeeType string `json:"fee_type"`
+	// Result is [ResultSuccess] if the query was answered, "" if it isn't given.
+	Result Result `json:"result"`
+	// NonceStr is random.
+	NonceStr string `json:"nonce_str"`
+}
+
+func (r *GetPayoutBalanceResponse) missing() string {
+	// Nothing isn't 0: whoever looks for a payout in the balance would find one.
+	if data, err := wire.ParseObject(r.Data); err != nil || len(text(data, "balance")) == 0 {
+		return "balance"
+	}
+	return ""
+}
+
+var getPayoutBalance = &operation{name: "get_payout_balance", host: onMerchant, query: true}
+
+// GetPayoutBalance calls get_payout_balance: it asks how much is left to pay out.
+// A balance that isn't a whole number is [ErrField]: with a fraction it would not
+// be in cents.
+//
+// It changes nothing and may be repeated at will.
+//
+// Source: POST get_payout_balance, Ksher's SDKs. It has no page in Ksher's API
+// documentation.
+func (c *Client) GetPayoutBalance(ctx context.Context, req *GetPayoutBalanceRequest) (*GetPayoutBalanceResponse, error) {
+	return call[GetPayoutBalanceResponse](ctx, c, getPayoutBalance, req)
+}
+
+// ResolvePayout finds out by a query what became of a payout that ended in
+// [ErrOutcomeUnknown]. Give it the number, the amount and the currency of that
+// payout; the receiver in Extra isn't looked at. It returns a verdict, and what
+// the gateway told of the payout, nil if it knows none under the number.
+//
+//   - [CarriedOut]: the gateway says SUCCESS of a payout of that number, amount
+//     and currency.
+//   - [NotCarriedOut]: it says PAYERROR or CLOSED of it.
+//   - [StillUnknown]: it says anything else, or leaves out the number, the amount
+//     or the currency, or knows no such payout. The last isn't NotCarriedOut,
+//     because a request on its way may arrive later, and pay.
+//   - [ErrOtherOrder]: under the number is a payout of another amount or
+//     currency.
+//
+// The other errors are those of [Client.OrderQueryPayout]. Then nothing was
+// learned.
+//
+// Until it is known, don't pay the receiver in any way: not by the same request
+// again, as with orders and refunds, and not under another number. Go on like
+// this:
+//
+//  1. Wait a few minutes and call ResolvePayout again, also after an error of the
+//     query. Do so for an hour at least. How long a request can be on its way is
+//     not documented.
+//  2. CarriedOut: it is done. Pay nothing.
+//  3. NotCarriedOut: the payout has failed. See that [Client.GetPayoutBalance]
+//     still has its amount, and then pay under a new number.
+//  4. StillUnknown to the end, or ErrOtherOrder: a person looks for the payout on
+//     the merchant platform, compares the balance with the books, and asks Ksher
+//     about the number. If Ksher says that it was paid, pay nothing.
+//  5. Only if Ksher confirms that it was not paid and will not be: pay again. If
+//     the gateway knows no payout under the number, use the same one, so that a
+//     late first request has a chance to be refused as a duplicate. Otherwise use
+//     a new one.
+//
+// Source: not documented. This is the reading that can't pay twice.
+func (c *Client) ResolvePayout(ctx context.Context, req *PayoutRequest) (Verdict, *OrderQueryPayoutResponse, error) {
+	check := &checker{}
+	c.usable(ctx, check)
+	if req == nil {
+		req = &PayoutRequest{}
+		check.problem("request", "is nil")
+	} else {
+		check.newOrder(req.MchOrderNo, req.TotalFee, req.FeeType)
+	}
+	if len(check.problems) > 0 {
+		return "", nil, &ValidationError{Operation: "ResolvePayout", OrderNo: req.MchOrderNo, Fields: check.problems}
+	}
+	answer, err := c.OrderQueryPayout(ctx, &OrderQueryPayoutRequest{MchOrderNo: req.MchOrderNo})
+	switch {
+	case unknownOrder(err):
+		return StillUnknown, nil, nil
+	case err != nil:
+		return "", nil, err
+	case answer.TotalFee != 0 && answer.TotalFee != req.TotalFee, answer.FeeType != "" && answer.FeeType != req.FeeType:
+		return "", nil, fmt.Errorf("ksher: resolving payout %q: %w: the gateway has a payout of %v %s under this number, not %v %s",
+			req.MchOrderNo, ErrOtherOrder, answer.TotalFee, clipText(answer.FeeType), req.TotalFee, req.FeeType)
+	case answer.MchOrderNo == "" || answer.TotalFee == 0 || answer.FeeType == "":
+		return StillUnknown, answer, nil
+	}
+	switch answer.Result {
+	case ResultSuccess:
+		return CarriedOut, answer, nil
+	case ResultPayError, ResultClosed:
+		return NotCarriedOut, answer, nil
+	}
+	return StillUnknown, answer, nil
+}

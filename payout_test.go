@@ -1,0 +1,570 @@
+package ksher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+func goodPayout() *ksher.PayoutRequest {
+	return &ksher.PayoutRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Extra: ksher.Extra{"account": "9876543210", "name": "สมชาย ใจดี"}}
+}
+
+func payoutQuery() *ksher.OrderQueryPayoutRequest {
+	return &ksher.OrderQueryPayoutRequest{MchOrderNo: testOrderNo}
+}
+
+func balanceQuery() *ksher.GetPayoutBalanceRequest {
+	return &ksher.GetPayoutBalanceRequest{FeeType: "THB"}
+}
+
+func init() {
+	tested("payout", ksher.DefaultMerchantURL, kind{changes: true, hasTotalFee: true}, goodPayout, (*ksher.Client).Payout)
+	tested("order_query_payout", ksher.DefaultMerchantURL, kind{hasTotalFee: true}, payoutQuery, (*ksher.Client).OrderQueryPayout)
+	tested("get_payout_balance", ksher.DefaultMerchantURL, kind{noOrder: true}, balanceQuery, (*ksher.Client).GetPayoutBalance)
+}
+
+func TestPayout(t *testing.T) {
+	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":900,"channel_order_no":"4200","receiver_name":"SOMCHAI J",
+		"mdr":1.25,"trade_type":"PAYOUT","total_fee":"10000","fee_type":"THB","result":"SUCCESS","nonce_str":"n1"}`
+	rec := recording(answering(200, signedAnswer(t, data)))
+	client := offlineClient(t, testAppID, rec, trustTestKey(t))
+	resp, err := client.Payout(t.Context(), goodPayout())
+	require.NoError(t, err)
+	assert.Equal(t, "https://api.mch.ksher.net/KsherPay/payout", rec.only(t).URL.String())
+	requireParameters(t, rec.only(t), map[string]string{
+		"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "account": "9876543210", "name": "สมชาย ใจดี",
+	})
+	assert.Equal(t, &ksher.PayoutResponse{
+		Envelope: envelopeOf(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200",
+		ReceiverName: "SOMCHAI J", MDR: "1.25", TradeType: "PAYOUT", TotalFee: 100_00, FeeType: "THB", Result: ksher.ResultSuccess, NonceStr: "n1",
+	}, resp)
+}
+
+func TestOrderQueryPayout(t *testing.T) {
+	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"4200","channel":"promptpay",
+		"receiver_name":"SOMCHAI J","mdr":"0.5%","trade_type":"PAYOUT","total_fee":10000,"fee_type":"THB","result":"PENDING","nonce_str":"n1"}`
+	tests := []struct {
+		name string
+		req  *ksher.OrderQueryPayoutRequest
+		want map[string]string
+	}{
+		{"minimal", payoutQuery(), map[string]string{"mch_order_no": "order1"}},
+		{"full", &ksher.OrderQueryPayoutRequest{MchOrderNo: "order1", Channel: "bank", Extra: ksher.Extra{"new": "1"}},
+			map[string]string{"mch_order_no": "order1", "channel": "bank", "new": "1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rec := recording(answering(200, signedAnswer(t, data)))
+			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			resp, err := client.OrderQueryPayout(t.Context(), tt.req)
+			require.NoError(t, err)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_query_payout", rec.only(t).URL.String())
+			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, &ksher.OrderQueryPayoutResponse{
+				Envelope: envelopeOf(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200", Channel: "promptpay",
+				ReceiverName: "SOMCHAI J", MDR: "0.5%", TradeType: "PAYOUT", TotalFee: 100_00, FeeType: "THB", Result: ksher.ResultPending, NonceStr: "n1",
+			}, resp)
+		})
+	}
+}
+
+func TestGetPayoutBalance(t *testing.T) {
+	tests := []struct {
+		balance string // "" for none.
+		want    ksher.Amount
+		err     error
+	}{
+		{`1234567`, 12345_67, nil},
+		{`"1234567"`, 12345_67, nil},
+		{`0`, 0, nil},
+		{`"0"`, 0, nil},
+		{`-1`, -1, nil},
+		{`9007199254740993`, 1<<53 + 1, nil},
+		{``, 0, ksher.ErrField},
+		{`""`, 0, ksher.ErrField},
+		{`null`, 0, ksher.ErrField},
+		{`12345.67`, 0, ksher.ErrField},
+		{`"12345.67"`, 0, ksher.ErrField},
+		{`"12345.00"`, 0, ksher.ErrField},
+		{`1e3`, 0, ksher.ErrField},
+		{`"1,000"`, 0, ksher.ErrField},
+		{`"a lot"`, 0, ksher.ErrField},
+		{`{"THB":1}`, 0, ksher.ErrField},
+		{`[1]`, 0, ksher.ErrField},
+		{`9223372036854775808`, 0, ksher.ErrField},
+	}
+	for _, tt := range tests {
+		t.Run(tt.balance, func(t *testing.T) {
+			data := `{"appid":"mch12345","fee_type":"THB","result":"SUCCESS","nonce_str":"n1"}`
+			if tt.balance != "" {
+				data = strings.Replace(data, `"fee_type"`, `"balance":`+tt.balance+`,"fee_type"`, 1)
+			}
+			rec := recording(answering(200, signedAnswer(t, data)))
+			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			resp, err := client.GetPayoutBalance(t.Context(), balanceQuery())
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/get_payout_balance", rec.only(t).URL.String())
+			requireParameters(t, rec.only(t), map[string]string{"fee_type": "THB"})
+			if tt.err != nil {
+				require.ErrorIs(t, err, tt.err)
+				require.ErrorContains(t, err, "balance")
+				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, &ksher.GetPayoutBalanceResponse{
+				Envelope: envelopeOf(data), AppID: "mch12345", Balance: tt.want, FeeType: "THB", Result: ksher.ResultSuccess, NonceStr: "n1",
+			}, resp)
+		})
+	}
+	client := newClient(t, answering(200, signedAnswer(t, `{"balance":5}`)))
+	resp, err := client.GetPayoutBalance(t.Context(), balanceQuery())
+	require.NoError(t, err, "that an answer has a result isn't documented")
+	assert.Equal(t, ksher.Amount(5), resp.Balance)
+}
+
+func TestPayoutIsChecked(t *testing.T) {
+	type req = ksher.PayoutRequest
+	changes := []change[req]{
+		{"good", func(*req) {}, nil},
+		{"a number of 32 characters", func(r *req) { r.MchOrderNo = thai32 }, nil},
+		{"the largest amount", func(r *req) { r.TotalFee = maxAmount }, nil},
+		{"another currency", func(r *req) { r.FeeType = "MYR" }, nil},
+		{"nothing", func(r *req) { *r = req{} }, []string{"mch_order_no", "total_fee", "fee_type", "Extra"}},
+		{"no number", func(r *req) { r.MchOrderNo = "\t" }, []string{"mch_order_no"}},
+		{"a long number", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"a number that isn't UTF-8", func(r *req) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
+		{"no receiver", func(r *req) { r.Extra = nil }, []string{"Extra"}},
+		{"an empty receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"Extra"}},
+		{"the receiver's name isn't UTF-8", func(r *req) { r.Extra["name"] = "9876543210\xff" }, []string{"name"}},
+		{"a parameter without a name", func(r *req) { r.Extra[""] = "9876543210" }, []string{"Extra"}},
+		{"the amount as an extra", func(r *req) { r.Extra["total_fee"] = "9876543210" }, []string{"total_fee"}},
+	}
+	for name, amount := range badAmounts {
+		changes = append(changes, change[req]{name, func(r *req) { r.TotalFee = amount }, []string{"total_fee"}})
+	}
+	for _, feeType := range badFeeTypes {
+		changes = append(changes, change[req]{"fee_type " + feeType, func(r *req) { r.FeeType = feeType }, []string{"fee_type"}})
+	}
+	checkRequest(t, "payout", goodPayout, func(ctx context.Context, c *ksher.Client, r *req) error {
+		_, err := c.Payout(ctx, r)
+		require.NotContains(t, fmt.Sprintf("%v %+v", err, err), "9876543210")
+		return err
+	}, changes)
+
+	_, err := newClient(t, http.NotFoundHandler()).Payout(t.Context(), &req{MchOrderNo: testOrderNo, TotalFee: 1, FeeType: "THB"})
+	require.EqualError(t, err, `ksher: payout of order "order1" was not sent: Extra needs the receiver's parameters, whose names Ksher gives with the contract`)
+
+	checkRequest(t, "order_query_payout", payoutQuery, func(ctx context.Context, c *ksher.Client, r *ksher.OrderQueryPayoutRequest) error {
+		_, err := c.OrderQueryPayout(ctx, r)
+		return err
+	}, []change[ksher.OrderQueryPayoutRequest]{
+		{"good", func(*ksher.OrderQueryPayoutRequest) {}, nil},
+		{"no number", func(r *ksher.OrderQueryPayoutRequest) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
+		{"a long number", func(r *ksher.OrderQueryPayoutRequest) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"a channel that isn't UTF-8", func(r *ksher.OrderQueryPayoutRequest) { r.Channel = "\xff" }, []string{"channel"}},
+	})
+	var feeTypes []change[ksher.GetPayoutBalanceRequest]
+	for _, feeType := range badFeeTypes {
+		feeTypes = append(feeTypes, change[ksher.GetPayoutBalanceRequest]{"fee_type " + feeType, func(r *ksher.GetPayoutBalanceRequest) { r.FeeType = feeType }, []string{"fee_type"}})
+	}
+	checkRequest(t, "get_payout_balance", balanceQuery, func(ctx context.Context, c *ksher.Client, r *ksher.GetPayoutBalanceRequest) error {
+		_, err := c.GetPayoutBalance(ctx, r)
+		return err
+	}, feeTypes)
+}
+
+// doubtfulForPayouts are the documented codes after which a payout may have been
+// made, by this request or by an earlier one under its number.
+var doubtfulForPayouts = []ksher.Code{
+	ksher.CodeSystemError, ksher.CodeKsherSystemError, ksher.CodeKsherChannelResponseError, ksher.CodeTradeStateError, ksher.CodeRefundFailed,
+	ksher.CodeKsherDuplicatedOrderNo, ksher.CodeMchOrderError, ksher.CodeOrderErrot, ksher.CodeOutTradeNoUsed, ksher.CodeLangRepeatSubmit,
+	ksher.CodePriceNotExist, ksher.CodeOrderNotPay, ksher.CodeOrderAlreadyPaymentSuccess, ksher.CodeOrderAlreadyPayOperationCannotBePerformed,
+	ksher.CodeOrderPaid, ksher.CodeExpiireOrder, ksher.CodeOrderAlreadyCancel, ksher.CodeOrderAlreadyCancelOperationCannotBePerformed,
+	ksher.CodeCancelError, ksher.CodeManyOpen, ksher.CodeKsherInvalidRefundOrderNo, ksher.CodeKsherDuplicatedRefundOrderNo, ksher.CodeOrderAlreadyRefund,
+}
+
+// Anything but a believable yes and a no that is certain leaves a payout in doubt.
+func TestPayoutOutcomes(t *testing.T) {
+	type test struct {
+		name    string
+		reply   reply
+		want    error
+		unknown bool
+	}
+	tests := []test{
+		{"done", tells(ksher.ResultSuccess), nil, false},
+		{"done, and nothing else", tells(ksher.ResultSuccess, over(0), inCurrency(""), numbered("")), nil, false},
+		{"done, under another number", tells(ksher.ResultSuccess, numbered("another")), ksher.ErrOtherOrder, true},
+		{"pending", tells(ksher.ResultPending), nil, true},
+		{"not sure", tells(ksher.ResultNotSure), nil, true},
+		{"failed, in a query's words", tells(ksher.ResultPayError), nil, true},
+		{"something new", tells("SOMETHING_NEW"), nil, true},
+		{"no result", tells(""), ksher.ErrField, true},
+		{"the line breaks", breaks, errLine, true},
+		{"no JSON", says("<html>"), ksher.ErrNotJSON, true},
+		{"nothing", says(""), ksher.ErrEmptyBody, true},
+		{"not signed", says(`{"code":0,"data":{"result":"SUCCESS"}}`), ksher.ErrSignatureMissing, true},
+		{"an amount in baht", says(string(kshertest.SignedResponse(map[string]string{"result": "SUCCESS", "total_fee": "100.00"}))), ksher.ErrField, true},
+		{"no without a reason", tells(ksher.ResultFail), nil, true},
+		{"no by the envelope, without a reason", says(`{"code":1}`), nil, true},
+		{"an undocumented code", denies("RECEIVER_UNKNOWN"), ksher.Code("RECEIVER_UNKNOWN"), true},
+		{"an undocumented code of the envelope", says(`{"code":1,"msg":"RECEIVER_UNKNOWN"}`), ksher.Code("RECEIVER_UNKNOWN"), true},
+		{"nothing was sent", notConnected, errLine, false},
+	}
+	for _, code := range ksher.Codes() {
+		unknown := slices.Contains(doubtfulForPayouts, code)
+		tests = append(tests,
+			test{string(code), denies(code), code, unknown},
+			test{string(code) + " of the envelope", says(`{"code":1,"msg":"` + string(code) + `"}`), code, unknown})
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var o observer
+			hosts := answersOf(map[string]reply{"payout": tt.reply})
+			_, err := hosts.client(t, ksher.WithRetry(10, 0), ksher.WithHook(o.hook)).Payout(t.Context(), goodPayout())
+			require.Equal(t, tt.unknown, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+			require.Equal(t, tt.unknown || tt.want != nil, err != nil, "%v", err)
+			if tt.want != nil {
+				require.ErrorIs(t, err, tt.want)
+			}
+			require.Len(t, hosts.questions(""), 1, "it is never repeated")
+			require.Len(t, o.done, 1)
+			require.Equal(t, tt.unknown, o.done[0].Outcome() == ksher.OutcomeUnknown, "the hook learns the same")
+			if tt.unknown {
+				require.ErrorContains(t, err, ". It may have been carried out all the same: pay nothing again, and ask Client.ResolvePayout before anything else")
+				require.NotContains(t, err.Error(), "Client.Resolve ")
+			}
+		})
+	}
+	// A certain no in an outage isn't certain.
+	_, err := newClient(t, answering(500, `{"code":1,"msg":"NOTENOUGH"}`)).Payout(t.Context(), goodPayout())
+	require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+}
+
+// Whatever comes back, the receiver is in no error, no log and no hook.
+func TestPayoutReceiverIsNotQuoted(t *testing.T) {
+	receivers := map[string]string{
+		"an account":          "9876543210",
+		"a name":              "Somchai Jaidee",
+		"a Thai name":         "สมชาย ใจดี",
+		"a short Thai name":   "สม",
+		"a name like a code":  "SOMCHAI_J",
+		"a digit":             "7",
+		"three digits":        "014",
+		"two letters":         "Ng",
+		"digits with dashes":  "123-4-56789-0",
+		"an address":          "somchai@example.com",
+		"a name with a quote": `Ann "Noi" O'Hara`,
+	}
+	signed := func(data map[string]string) string { return string(kshertest.SignedResponse(data)) }
+	answers := map[string]func(value string) reply{
+		"err_msg": func(v string) reply {
+			return says(signed(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "no such receiver: " + v}))
+		},
+		"inside a word": func(v string) reply {
+			return says(signed(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "ไม่พบคุณ" + v + "ครับ"}))
+		},
+		"err_code": func(v string) reply { return says(signed(map[string]string{"result": "FAIL", "err_code": v})) },
+		"result":   func(v string) reply { return says(signed(map[string]string{"result": v})) },
+		"total_fee": func(v string) reply {
+			return says(signed(map[string]string{"result": "SUCCESS", "total_fee": v + "."}))
+		},
+		"appid": func(v string) reply { return says(signed(map[string]string{"result": "SUCCESS", "appid": v})) },
+		"msg":   func(v string) reply { return says(`{"code":1,"msg":` + fmt.Sprintf("%q", v) + `}`) },
+		"message": func(v string) reply {
+			return says(`{"code":1,"msg":"PARAM_ERROR","message":` + fmt.Sprintf("%q", "for "+strings.ToUpper(v)) + `}`)
+		},
+		"a page":           func(v string) reply { return says("<p>" + v + "</p>") },
+		"the form, echoed": func(v string) reply { return says("<p>account=" + url.QueryEscape(v) + "&appid=mch12345</p>") },
+		"cut off":          func(v string) reply { return says("<p>" + strings.Repeat("x ", 96) + v) },
+		"the transport": func(v string) reply {
+			return func(*http.Request) ([]byte, error) { return nil, errors.New("malformed: " + v) }
+		},
+		"not a number": func(v string) reply { return says(`{"code":` + fmt.Sprintf("%q", v) + `}`) },
+	}
+	for kind, value := range receivers {
+		for name, answer := range answers {
+			t.Run(kind+"/"+name, func(t *testing.T) {
+				var o observer
+				var log logBuffer
+				hosts := answersOf(map[string]reply{"payout": answer(value)})
+				req := goodPayout()
+				req.Extra = ksher.Extra{"account": value, "empty": ""}
+				_, err := hosts.client(t, ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelDebug))).Payout(t.Context(), req)
+				require.Error(t, err)
+				refused := slices.Contains([]string{"err_msg", "inside a word", "message"}, name)
+				require.Equal(t, !refused, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+				if refused {
+					require.ErrorIs(t, err, ksher.CodeParamError, "what is Ksher's own stays")
+				}
+				var failed *ksher.Error
+				require.ErrorAs(t, err, &failed)
+				said := failed.Message + "\n" + string(failed.Code)
+				if failed.Err != nil {
+					said += "\n" + failed.Err.Error()
+				}
+				require.False(t, saysValue(said, value), "%q", said)
+				require.Len(t, o.done, 1)
+				require.Equal(t, err, o.done[0].Err)
+				if len(value) > 3 {
+					for _, text := range []string{fmt.Sprintf("%+v %q %#v", err, err, o.done[0].Outcome()), log.text()} {
+						require.False(t, saysValue(text, value), "%s", text)
+					}
+				}
+			})
+		}
+	}
+	// What isn't an echo is kept, however short the receiver's parameters are.
+	req := goodPayout()
+	req.Extra = ksher.Extra{"a": "7", "b": "e", "c": "", "d": " ", "e": "TH", "f": "NOTENOUGH"}
+	_, err := answersOf(map[string]reply{"payout": says(signed(map[string]string{"result": "FAIL", "err_code": "NOTENOUGH", "err_msg": "there are 70 THB left"}))}).
+		client(t).Payout(t.Context(), req)
+	require.ErrorIs(t, err, ksher.CodeNotEnough)
+	require.ErrorContains(t, err, "there are 70 THB left")
+	_, err = answersOf(map[string]reply{"payout": breaks}).client(t).Payout(t.Context(), req)
+	require.ErrorContains(t, err, errLine.Error())
+}
+
+// saysValue tells whether a text has a value's first eight bytes, or the whole of
+// it if it is shorter, in any form and case; a value of under four bytes only as a
+// word.
+func saysValue(text, value string) bool {
+	for _, v := range []string{value, url.QueryEscape(value)} {
+		text, v := strings.ToLower(text), strings.ToLower(v)
+		if len(v) < 4 {
+			for _, word := range strings.Split(strings.NewReplacer("\n", " ", `"`, " ", ",", " ", ".", " ", ":", " ").Replace(text), " ") {
+				if word == v {
+					return true
+				}
+			}
+		} else if strings.Contains(text, v[:min(8, len(v))]) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestResolvePayout(t *testing.T) {
+	unknownCodes := []ksher.Code{ksher.CodeOrderNotExist, ksher.CodeOrderNotExistR, ksher.CodeInvalidOrderNo, ksher.CodeKsherInvalidOrderNo}
+	type test struct {
+		name    string
+		reply   reply
+		verdict ksher.Verdict
+		want    error
+		// known says that the answer is returned, too.
+		known bool
+	}
+	tests := []test{
+		{"paid", tells(ksher.ResultSuccess), ksher.CarriedOut, nil, true},
+		{"failed", tells(ksher.ResultPayError), ksher.NotCarriedOut, nil, true},
+		{"closed", tells(ksher.ResultClosed), ksher.NotCarriedOut, nil, true},
+		{"unknown by the envelope", says(`{"code":1,"msg":"ORDER_NOT_EXIST"}`), ksher.StillUnknown, nil, false},
+		{"no reason", tells(ksher.ResultFail), "", nil, false},
+		{"no result", tells(""), "", ksher.ErrField, false},
+		{"another number", tells(ksher.ResultSuccess, numbered("order2")), "", ksher.ErrOtherOrder, false},
+		{"another number, failed", tells(ksher.ResultPayError, numbered("order2")), "", ksher.ErrOtherOrder, false},
+		{"another merchant", tells(ksher.ResultPayError, func(o *ksher.Order) { o.AppID = "mch1" }), "", ksher.ErrOtherOrder, false},
+		{"an amount in baht", says(string(kshertest.SignedResponse(map[string]string{"result": "SUCCESS", "mch_order_no": "order1", "total_fee": "100.00", "fee_type": "THB"}))), "", ksher.ErrField, false},
+		{"the line is dead", breaks, "", errLine, false},
+		{"no JSON", says("<html>"), "", ksher.ErrNotJSON, false},
+		{"not signed", says(`{"code":0,"data":{"mch_order_no":"order1","total_fee":10000,"fee_type":"THB","result":"PAYERROR"}}`), "", ksher.ErrSignatureMissing, false},
+		{"refused", denies(ksher.CodeNoAuth), "", ksher.CodeNoAuth, false},
+		{"an undocumented code", denies("PAYOUT_NOT_EXIST"), "", ksher.Code("PAYOUT_NOT_EXIST"), false},
+	}
+	for _, code := range unknownCodes {
+		// A request on its way may still arrive.
+		tests = append(tests, test{string(code), denies(code), ksher.StillUnknown, nil, false})
+	}
+	for _, result := range []ksher.Result{"PENDING", "NOTSURE", "NOTPAY", "USERPAYING", "REFUND", "PROCESSING", "success", "SOMETHING_NEW"} {
+		tests = append(tests, test{string(result), tells(result), ksher.StillUnknown, nil, true})
+	}
+	for _, result := range []ksher.Result{"SUCCESS", "PAYERROR", "CLOSED", "PENDING"} {
+		tests = append(tests,
+			test{string(result) + " over another amount", tells(result, over(99_99)), "", ksher.ErrOtherOrder, false},
+			test{string(result) + " in another currency", tells(result, inCurrency("JPY")), "", ksher.ErrOtherOrder, false},
+			// Half an answer is no ground to pay again, nor to think it paid.
+			test{string(result) + " without a number", tells(result, numbered("")), ksher.StillUnknown, nil, true},
+			test{string(result) + " without an amount", tells(result, over(0)), ksher.StillUnknown, nil, true},
+			test{string(result) + " without a currency", tells(result, inCurrency("")), ksher.StillUnknown, nil, true},
+		)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			hosts := answersOf(map[string]reply{"order_query_payout": tt.reply})
+			req := goodPayout()
+			verdict, told, err := hosts.client(t).ResolvePayout(t.Context(), req)
+			require.Equal(t, goodPayout(), req)
+			asked := hosts.questions("")
+			require.Len(t, asked, 1)
+			require.Equal(t, "order1", asked[0].form.Get("mch_order_no"))
+			require.False(t, asked[0].form.Has("account"), "the receiver stays here")
+			require.Equal(t, tt.verdict, verdict)
+			require.Equal(t, tt.known, told != nil)
+			require.Equal(t, tt.verdict == "", err != nil, "%v", err)
+			if tt.want != nil {
+				require.ErrorIs(t, err, tt.want)
+			}
+			if err != nil {
+				require.ErrorContains(t, err, "order1")
+			}
+		})
+	}
+
+	t.Run("by the number, the amount and the currency", func(t *testing.T) {
+		hosts := answersOf(map[string]reply{"order_query_payout": tells(ksher.ResultSuccess)})
+		verdict, told, err := hosts.client(t).ResolvePayout(t.Context(), &ksher.PayoutRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB"})
+		require.NoError(t, err)
+		require.Equal(t, ksher.CarriedOut, verdict)
+		require.Equal(t, ksher.ResultSuccess, told.Result)
+	})
+	t.Run("a query that fails once", func(t *testing.T) {
+		n := 0
+		hosts := answersOf(map[string]reply{"order_query_payout": func(r *http.Request) ([]byte, error) {
+			if n++; n == 1 {
+				return breaks(r)
+			}
+			return tells(ksher.ResultSuccess)(r)
+		}})
+		verdict, _, err := hosts.client(t, ksher.WithRetry(2, 0)).ResolvePayout(t.Context(), goodPayout())
+		require.NoError(t, err)
+		require.Equal(t, ksher.CarriedOut, verdict)
+	})
+	t.Run("nothing to ask for", func(t *testing.T) {
+		hosts := answersOf(nil)
+		client := hosts.client(t)
+		var noContext context.Context
+		for _, tt := range []struct {
+			client *ksher.Client
+			ctx    context.Context
+			req    *ksher.PayoutRequest
+			want   []string
+		}{
+			{client, t.Context(), nil, []string{"request"}},
+			{client, t.Context(), &ksher.PayoutRequest{}, []string{"mch_order_no", "total_fee", "fee_type"}},
+			{client, t.Context(), &ksher.PayoutRequest{MchOrderNo: thai33, TotalFee: 1, FeeType: "THB"}, []string{"mch_order_no"}},
+			{client, noContext, goodPayout(), []string{"context"}},
+			{nil, t.Context(), goodPayout(), []string{"client"}},
+			{&ksher.Client{}, noContext, nil, []string{"client", "context", "request"}},
+		} {
+			verdict, told, err := tt.client.ResolvePayout(tt.ctx, tt.req)
+			require.Equal(t, tt.want, fieldsOf(err), "%v", err)
+			require.ErrorContains(t, err, "ksher: ResolvePayout")
+			require.Empty(t, verdict)
+			require.Nil(t, told)
+		}
+		cancelled, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, _, err := client.ResolvePayout(cancelled, goodPayout())
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, hosts.questions(""))
+	})
+}
+
+func payoutBalance(t *testing.T, c *ksher.Client) ksher.Amount {
+	t.Helper()
+	answer, err := c.GetPayoutBalance(t.Context(), balanceQuery())
+	require.NoError(t, err)
+	return answer.Balance
+}
+
+// Every fault of a payout ends in knowledge or in a doubt that says so, and money
+// never leaves twice.
+func TestMatrixOfPayouts(t *testing.T) {
+	for _, tr := range troubles() {
+		t.Run(tr.name, func(t *testing.T) {
+			if tr.fault.Code == ksher.CodeManyOpen {
+				tr.unknown = true // Whoever else is at it may be paying this very payout.
+			}
+			gw := kshertest.New(t)
+			client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
+			require.NoError(t, err)
+			before := payoutBalance(t, client)
+			if tr.fault.Operation = "payout"; tr.fault.Kind != "" {
+				require.NoError(t, gw.Inject(tr.fault))
+			}
+			ctx := t.Context()
+			if tr.fault.Kind == kshertest.FaultLatency {
+				var end func()
+				ctx, end = untilGone(ctx, gw)
+				defer end()
+			}
+			_, err = client.Payout(ctx, goodPayout())
+			require.Empty(t, gw.Faults(), "the fault hasn't happened")
+			require.Equal(t, tr.unknown, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+			if !tr.unknown {
+				require.Equal(t, tr.carriedOut, err == nil, "%v", err)
+			}
+			sent := slices.DeleteFunc(gw.Requests(), func(r kshertest.Request) bool { return r.Operation != "payout" })
+			require.Len(t, sent, 1, "the payout was repeated")
+			after := before
+			if tr.carriedOut {
+				after -= 100_00
+			}
+			require.Equal(t, after, payoutBalance(t, client))
+
+			require.NoError(t, gw.Inject(kshertest.Fault{Operation: "order_query_payout", Kind: kshertest.FaultDropBefore}))
+			verdict, told, err := client.ResolvePayout(t.Context(), goodPayout())
+			require.NoError(t, err)
+			require.Equal(t, tr.carriedOut, verdict == ksher.CarriedOut)
+			require.Equal(t, !tr.carriedOut, verdict == ksher.StillUnknown, "not known yet isn't known not to be")
+			require.Equal(t, tr.carriedOut, told != nil)
+
+			// Who sends it again all the same, because a program was killed before it
+			// wrote anything down, isn't told that nothing was paid.
+			_, err = client.Payout(t.Context(), goodPayout())
+			require.Equal(t, tr.carriedOut, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+			require.Equal(t, tr.carriedOut, errors.Is(err, ksher.CodeKsherDuplicatedOrderNo), "%v", err)
+			verdict, _, err = client.ResolvePayout(t.Context(), goodPayout())
+			require.NoError(t, err)
+			require.Equal(t, ksher.CarriedOut, verdict)
+			require.Equal(t, before-100_00, payoutBalance(t, client))
+		})
+	}
+}
+
+// A query for a payout leaves no doubt, and is repeated where that helps.
+func TestMatrixOfPayoutQueries(t *testing.T) {
+	for _, op := range operations() {
+		if op.name != "order_query_payout" && op.name != "get_payout_balance" {
+			continue
+		}
+		for _, tr := range troubles() {
+			t.Run(op.name+"/"+tr.name, func(t *testing.T) {
+				gw := kshertest.New(t)
+				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
+				require.NoError(t, err)
+				_, err = client.Payout(t.Context(), goodPayout())
+				require.NoError(t, err)
+				if tr.fault.Operation = op.name; tr.fault.Kind != "" {
+					require.NoError(t, gw.Inject(tr.fault))
+				}
+				ctx := t.Context()
+				if tr.fault.Kind == kshertest.FaultLatency {
+					var end func()
+					ctx, end = untilGone(ctx, gw)
+					defer end()
+				}
+				_, err = op.call(ctx, client, nil)
+				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+				if tr.query == nil {
+					require.NoError(t, err)
+				} else {
+					require.ErrorIs(t, err, tr.query)
+				}
+			})
+		}
+	}
+}

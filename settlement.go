@@ -1,0 +1,133 @@
+package ksher
+
+import (
+	"context"
+	"time"
+)
+
+// GetSettlementInfoRequest asks for the settlements of some days.
+//
+// Source: the parameters of get_settlement_info in Ksher's API documentation
+// and official SDKs.
+type GetSettlementInfoRequest struct {
+	// BeginDate is the first day, as in "2026-01-31": required. Whether it is the
+	// day of the payments or of the settlement is not documented.
+	BeginDate string `url:"begin_date"`
+	// EndDate is the last day, the same or a later one: required. How many days
+	// may be asked for at once is not documented.
+	EndDate string `url:"end_date"`
+	// PayChannel leaves out every other channel.
+	PayChannel Channel `url:"pay_channel,omitempty"`
+	// AppIDName is the name of the parameter that has the app ID: "mch_appid" or
+	// "" as documented and in Ksher's Python SDK, or "appid" as in its Node SDK.
+	// Which of them the gateway needs is not documented any further.
+	AppIDName string `url:"-"`
+
+	Extra `url:"-"`
+}
+
+func (r *GetSettlementInfoRequest) orderNo() string   { return "" }
+func (r *GetSettlementInfoRequest) appIDName() string { return accountAppID(r.AppIDName) }
+
+func (r *GetSettlementInfoRequest) check(c *checker) {
+	c.accountAppID(r.AppIDName, r.Extra)
+	begins, ends := c.date("begin_date", r.BeginDate), c.date("end_date", r.EndDate)
+	if begins && ends && r.BeginDate > r.EndDate {
+		c.problem("end_date", "is %s, before begin_date", r.EndDate)
+	}
+	if r.PayChannel != "" {
+		c.channel("pay_channel", r.PayChannel)
+	}
+}
+
+// date checks a day and tells whether it is one.
+func (c *checker) date(field, value string) bool {
+	_, err := time.Parse(time.DateOnly, value)
+	if err != nil {
+		c.problem(field, "is %q, not a day such as 2026-01-31", clipText(value))
+	}
+	return err == nil
+}
+
+// SettlementRow is what Ksher settles for one channel. No signature covers it:
+// only TLS vouches for it. Compare it with your own orders and with the bank's
+// statement.
+//
+// Amounts are in cents of the merchant's settlement currency, which
+// [MerchantInfoResponse] names. They are negative where refunds come to more
+// than payments. Days are written as in "2026-01-31", in the merchant's zone,
+// and empty where there is none.
+//
+// Source: a genuine answer. What the fields mean is not documented, and taken
+// from their names; the unit is assumed.
+type SettlementRow struct {
+	// BeginDate is the first day of the payments.
+	BeginDate string `json:"begin_date"`
+	// EndDate is the last day of the payments.
+	EndDate string `json:"end_date"`
+	// SettlementDate is the day of the settlement.
+	SettlementDate string `json:"settlement_date"`
+	// TransferDate is the day on which the money went to the merchant's bank,
+	// empty if it hasn't yet.
+	TransferDate string `json:"transfer_date"`
+	// PayChannel is the channel.
+	PayChannel Channel `json:"pay_channel"`
+	// SettlementAmount is what the payments less the refunds come to. In a
+	// genuine answer it seemed to be what is left after CommissionFee and VAT.
+	SettlementAmount Amount `json:"settlement_amount"`
+	// TransferAmount is what went to the merchant's bank, 0 if nothing has yet.
+	TransferAmount Amount `json:"transfer_amount"`
+	// CommissionFee is what Ksher takes.
+	CommissionFee Amount `json:"commission_fee"`
+	// VAT is the tax on CommissionFee.
+	VAT Amount `json:"vat"`
+}
+
+// GetSettlementInfoResponse is the answer to [Client.GetSettlementInfo]. Only
+// BeginDate, EndDate and NonceStr are signed. No signature covers the rows.
+//
+// Source: a genuine answer.
+type GetSettlementInfoResponse struct {
+	Envelope `json:"-"`
+	// BeginDate is the begin_date of the request. With another day the call is an
+	// [ErrOtherOrder]. It is signed.
+	BeginDate string `json:"begin_date"`
+	// EndDate is the end_date of the request. With another day the call is an
+	// [ErrOtherOrder]. It is signed.
+	EndDate string `json:"end_date"`
+	// NonceStr is random. It is signed.
+	NonceStr string `json:"nonce_str"`
+	// SettlementData has the rows, none if nothing is settled. They aren't
+	// signed. An answer without this member is an [ErrField], because it might be
+	// taken for one without rows.
+	SettlementData []SettlementRow `json:"settlement_data"`
+}
+
+func (r *GetSettlementInfoResponse) missing() string {
+	switch {
+	case r.BeginDate == "":
+		return "begin_date"
+	case r.EndDate == "":
+		return "end_date"
+	case r.SettlementData == nil:
+		return "settlement_data"
+	}
+	return ""
+}
+
+var getSettlementInfo = &operation{
+	name: "get_settlement_info", host: onMerchant, query: true,
+	signed: []string{"begin_date", "end_date", "nonce_str"},
+}
+
+// GetSettlementInfo calls get_settlement_info: it asks what Ksher has settled,
+// or is going to, for some days. The days of the answer are signed and have to
+// be those asked for; its rows are covered by no signature, see [SettlementRow].
+//
+// It changes nothing and may be repeated at will. An answer about other days or
+// another app ID is [ErrOtherOrder].
+//
+// Source: POST get_settlement_info, Ksher's API documentation and official SDKs.
+func (c *Client) GetSettlementInfo(ctx context.Context, req *GetSettlementInfoRequest) (*GetSettlementInfoResponse, error) {
+	return call[GetSettlementInfoResponse](ctx, c, getSettlementInfo, req)
+}
