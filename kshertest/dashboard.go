@@ -256,7 +256,7 @@ func faultOperations() []string {
 	for _, op := range operations {
 		names = append(names, op.name())
 	}
-	return append(names, notify)
+	return append(append(names, opnOperations...), notify)
 }
 
 type setupPage struct {

@@ -54,7 +54,8 @@ const (
 	FaultLate FaultKind = "late"
 	// FaultReorder lets the other notifications that are due now go first.
 	FaultReorder FaultKind = "reorder"
-	// FaultCorrupt changes the amount in a notification, and nothing else.
+	// FaultCorrupt changes the amount in a notification, and nothing else. In one
+	// of vip.ksher.net, which has no amount, it changes the message.
 	FaultCorrupt FaultKind = "corrupt"
 )
 
@@ -64,14 +65,20 @@ const notify = "notify"
 // Fault is a misbehaviour to come.
 type Fault struct {
 	// Operation is the name of the operation it happens to, such as
-	// "order_refund", or "notify" for notifications.
+	// "order_refund", or "notify" for notifications. Those of vip.ksher.net are
+	// "vip redirect create", likewise with cscanb, bscanc, miniapp or app and with
+	// query, refund or cancel, and "vip channels", "vip transactions",
+	// "vip settlement" and "vip settlement orders". Those of Opn Payments, which have
+	// neither signature nor clock, are "opn sources", "opn charges" and "opn charge".
 	Operation string
 	Kind      FaultKind
 	// Count is how often it happens, 0 standing for once.
 	Count int
 	// Delay belongs to FaultLatency, FaultLate and FaultClockSkew.
 	Delay time.Duration
-	// Code belongs to FaultRefuse. It need not be a documented one.
+	// Code belongs to FaultRefuse. It need not be a documented one. For an
+	// operation of vip.ksher.net it is the error_code, or an HTTP status from "400"
+	// on.
 	Code ksher.Code
 }
 
@@ -91,7 +98,7 @@ func (f Fault) check() error {
 	kinds := operationFaults
 	if f.Operation == notify {
 		kinds = notifyFaults
-	} else if !slices.ContainsFunc(operations, func(op operation) bool { return op.name() == f.Operation }) {
+	} else if !slices.Contains(faultOperations(), f.Operation) {
 		return fmt.Errorf("there is no operation %q", f.Operation)
 	}
 	switch {

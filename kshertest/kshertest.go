@@ -89,6 +89,8 @@ type Gateway struct {
 	pages     pageMemory
 	// paidOut is what the payouts came to that were forgotten.
 	paidOut ksher.Amount
+	// opn is the account at Opn Payments.
+	opn opnAccount
 	// store keeps the state, nil without WithData, and savedSkew is the skew that
 	// it has. touched has the orders that a running operation changed.
 	store     store

@@ -1,0 +1,290 @@
+package kshertest_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+	"github.com/ksher-go/ksher/opn"
+)
+
+// opnForm is a good form for a charge with its source.
+func opnForm(pairs ...string) url.Values {
+	form := url.Values{"amount": {"150000"}, "currency": {"THB"}, "return_uri": {"https://shop.example/done"}, "source[type]": {"mobile_banking_kbank"}}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return form
+}
+
+// askOpn calls the gateway's side of Opn without the package's client.
+func askOpn(t *testing.T, gw *kshertest.Gateway, method, path, key string, form url.Values) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, gw.OpnURL()+path, strings.NewReader(form.Encode()))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Omise-Version", "2017-11-02")
+	req.SetBasicAuth(key, "")
+	resp, err := gw.HTTPClient().Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(text)
+}
+
+func opnCharge(t *testing.T, gw *kshertest.Gateway) (*opn.Client, *opn.Charge) {
+	t.Helper()
+	client, err := gw.NewOpnClient()
+	require.NoError(t, err)
+	charge, err := client.CreateChargeWithSource(t.Context(), &opn.CreateChargeWithSourceRequest{
+		Amount: 1500_00, Currency: "THB", ReturnURI: "https://shop.example/orders/1?a=<b>",
+	})
+	require.NoError(t, err)
+	return client, charge
+}
+
+func TestOpnRefuses(t *testing.T) {
+	gw := kshertest.New(t)
+	const public, secret = kshertest.OpnPublicKey, kshertest.OpnSecretKey
+	source := opnForm("type", "mobile_banking_kbank")
+	tests := []struct {
+		name, method, path, key string
+		form                    url.Values
+		status                  int
+		code                    string
+	}{
+		{"a charge", "POST", "/charges", secret, opnForm(), 200, ""},
+		{"a source", "POST", "/sources", public, source, 200, ""},
+		{"a charge with the public key", "POST", "/charges", public, opnForm(), 401, "authentication_failure"},
+		{"a query with the public key", "GET", "/charges/chrg_test_1", public, nil, 401, "authentication_failure"},
+		{"a source with the secret key", "POST", "/sources", secret, source, 401, "authentication_failure"},
+		{"no key", "POST", "/charges", "", opnForm(), 401, "authentication_failure"},
+		{"an unknown charge", "GET", "/charges/chrg_test_1", secret, nil, 404, "not_found"},
+		{"an unknown source", "POST", "/charges", secret, opnForm("source", "src_test_1"), 404, "not_found"},
+		{"no amount", "POST", "/charges", secret, opnForm("amount", ""), 400, "bad_request"},
+		{"a fraction", "POST", "/charges", secret, opnForm("amount", "1500.00"), 400, "bad_request"},
+		{"too little", "POST", "/charges", secret, opnForm("amount", "1999"), 400, "bad_request"},
+		{"too much", "POST", "/sources", public, opnForm("type", "mobile_banking_kbank", "amount", "15000001"), 400, "bad_request"},
+		{"another currency", "POST", "/charges", secret, opnForm("currency", "USD"), 400, "bad_request"},
+		{"no return_uri", "POST", "/charges", secret, opnForm("return_uri", ""), 400, "bad_request"},
+		{"a script", "POST", "/charges", secret, opnForm("return_uri", "javascript:alert(1)"), 400, "bad_request"},
+		{"another type", "POST", "/charges", secret, opnForm("source[type]", "promptpay"), 400, "bad_request"},
+		{"another platform", "POST", "/charges", secret, opnForm("source[platform_type]", "WEB"), 400, "bad_request"},
+		{"a long form", "POST", "/charges", secret, opnForm("description", strings.Repeat("x", 70_000)), 400, "bad_request"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			status, body := askOpn(t, gw, tt.method, tt.path, tt.key, tt.form)
+			assert.Equal(t, tt.status, status, body)
+			if tt.code != "" {
+				assert.Contains(t, body, `"code":"`+tt.code+`"`)
+				assert.Contains(t, body, `"object":"error"`)
+			}
+			assert.NotContains(t, body, kshertest.OpnSecretKey)
+		})
+	}
+	_, err := opn.NewClient(public, secret)
+	require.NoError(t, err, "the keys are such as Opn's")
+
+	client, _ := opnCharge(t, gw)
+	s, err := client.CreateSource(t.Context(), &opn.CreateSourceRequest{Amount: 1500_00, Currency: "THB"})
+	require.NoError(t, err)
+	status, body := askOpn(t, gw, "POST", "/charges", secret, opnForm("source", s.ID, "amount", "150001"))
+	assert.Equal(t, 400, status)
+	assert.Contains(t, body, "the amount is not that of the source")
+	assert.Len(t, gw.OpnCharges(), 2)
+}
+
+func TestOpnPage(t *testing.T) {
+	for action, want := range map[string]struct {
+		status opn.Status
+		code   opn.FailureCode
+		text   string
+	}{
+		"successful":        {opn.StatusSuccessful, "", "Paid"},
+		"expire":            {opn.StatusExpired, "payment_expired", "The charge is expired: payment_expired"},
+		"payment_expired":   {opn.StatusFailed, "payment_expired", "The charge is failed: payment_expired"},
+		"payment_rejected":  {opn.StatusFailed, "payment_rejected", "The charge is failed: payment_rejected"},
+		"failed_processing": {opn.StatusFailed, "failed_processing", "The charge is failed: failed_processing"},
+		"invalid_account":   {opn.StatusFailed, "invalid_account", "The charge is failed: invalid_account"},
+		"insufficient_fund": {opn.StatusFailed, "insufficient_fund", "The charge is failed: insufficient_fund"},
+		"nonsense":          {opn.StatusPending, "", "How does the payment end?"},
+		"":                  {opn.StatusPending, "", "How does the payment end?"},
+	} {
+		t.Run(action, func(t *testing.T) {
+			gw := kshertest.New(t)
+			client, charge := opnCharge(t, gw)
+			b := newBuyer(t, gw, phoneAgent)
+			b.open(charge.AuthorizeURI)
+			require.Equal(t, 200, b.status)
+			assert.Contains(t, b.body, "1,500.00 THB")
+			assert.Contains(t, b.body, charge.ID)
+			assert.Contains(t, b.body, `data-left="600"`)
+			assert.Contains(t, b.body, "Simulation")
+			assert.Equal(t, "no-store", b.header.Get("Cache-Control"))
+			for _, button := range []string{"successful", "expire", "payment_expired", "payment_rejected", "failed_processing", "invalid_account", "insufficient_fund"} {
+				assert.Contains(t, b.body, `name="action" value="`+button+`"`)
+			}
+			for _, form := range []string{"pay", "fail"} {
+				address, _ := b.form(form)
+				assert.Equal(t, charge.AuthorizeURI, address)
+			}
+			b.post(charge.AuthorizeURI, url.Values{"action": {action}})
+			require.Equal(t, 200, b.status)
+			assert.Contains(t, b.body, want.text)
+			known, err := client.GetCharge(t.Context(), charge.ID)
+			require.NoError(t, err)
+			assert.Equal(t, want.status, known.Status)
+			assert.Equal(t, want.code, known.FailureCode.V)
+			assert.Equal(t, want.status == opn.StatusExpired, known.ExpiredAt.Valid)
+			if want.status == opn.StatusPending {
+				return
+			}
+			assert.Contains(t, b.body, `id="return" href="https://shop.example/orders/1?a=%3cb%3e"`)
+			assert.Contains(t, b.body, `http-equiv="refresh"`)
+			assert.NotContains(t, b.body, "<b>")
+			// Nothing more can be done about it.
+			b.post(charge.AuthorizeURI, url.Values{"action": {"successful"}})
+			again, err := client.GetCharge(t.Context(), charge.ID)
+			require.NoError(t, err)
+			assert.Equal(t, known.Raw, again.Raw)
+		})
+	}
+}
+
+func TestOpnPageOfNothing(t *testing.T) {
+	gw := kshertest.New(t)
+	_, charge := opnCharge(t, gw)
+	b := newBuyer(t, gw, phoneAgent)
+	b.open(gw.OpnURL() + "/payments/pay2_test_x/authorize")
+	assert.Equal(t, 404, b.status)
+	b.open(gw.OpnURL() + "/payments/" + charge.ID + "/authorize")
+	assert.Equal(t, 404, b.status, "the ID alone lets nobody pay")
+	b.post(gw.OpnURL()+"/payments/pay2_test_x/authorize", url.Values{"action": {"successful"}})
+	assert.Equal(t, 404, b.status)
+
+	req, err := http.NewRequest("POST", charge.AuthorizeURI, strings.NewReader("action=successful"))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Origin", "https://elsewhere.example")
+	b.do(req)
+	assert.Equal(t, 403, b.status)
+	assert.Equal(t, opn.StatusPending, gw.OpnCharges()[0].Status)
+	gw.Advance(10 * time.Minute)
+	b.open(charge.AuthorizeURI)
+	assert.Contains(t, b.body, "The charge is expired: payment_expired: the buyer did not pay in time.")
+}
+
+// A gateway that runs by itself posts events by itself.
+func TestOpnEvents(t *testing.T) {
+	var events []string
+	status := 200
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		events = append(events, string(body))
+		w.WriteHeader(status)
+	}))
+	defer shop.Close()
+	gw, err := kshertest.Start()
+	require.NoError(t, err)
+	defer gw.Close()
+	_, first := opnCharge(t, gw)
+	require.NoError(t, gw.PayOpn(first.ID))
+	require.Empty(t, events, "nowhere to go")
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), first.ID), kshertest.ErrNoNotification)
+	gw.SetOpnWebhook(shop.URL)
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), "chrg_test_9"), kshertest.ErrNoOrder)
+
+	_, paid := opnCharge(t, gw)
+	require.NoError(t, gw.PayOpn(paid.ID))
+	_, failed := opnCharge(t, gw)
+	require.NoError(t, gw.FailOpn(failed.ID, "new_code"))
+	_, expired := opnCharge(t, gw)
+	b := newBuyer(t, gw, phoneAgent)
+	b.post(expired.AuthorizeURI, url.Values{"action": {"expire"}})
+	require.Len(t, events, 3)
+	for i, want := range []string{paid.ID, failed.ID, expired.ID} {
+		assert.Contains(t, events[i], `"key":"charge.complete"`)
+		assert.Contains(t, events[i], `"id":"`+want+`"`)
+	}
+	assert.Contains(t, events[1], `"failure_code":"new_code"`)
+	require.NoError(t, gw.DeliverOpn(t.Context(), paid.ID))
+	require.Len(t, events, 4)
+	status = 500
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), kshertest.ErrNotAccepted)
+	for _, address := range []string{"http://127.0.0.1:1/", ":"} {
+		gw.SetOpnWebhook(address)
+		require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), kshertest.ErrNotAccepted)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, gw.DeliverOpn(ctx, paid.ID), kshertest.ErrNotAccepted)
+
+	require.ErrorIs(t, gw.FailOpn(paid.ID, opn.FailurePaymentRejected), kshertest.ErrNotPayable)
+	require.ErrorIs(t, gw.PayOpn("x"), kshertest.ErrNoOrder)
+	require.ErrorContains(t, gw.FailOpn(failed.ID, ""), "there is no code")
+}
+
+func TestOpnMemoryIsBounded(t *testing.T) {
+	gw := kshertest.New(t, kshertest.WithMaxOrders(3))
+	var last []*opn.Charge
+	for range 5 {
+		_, charge := opnCharge(t, gw)
+		last = append(last, charge)
+	}
+	charges := gw.OpnCharges()
+	require.Len(t, charges, 3)
+	for i, charge := range charges {
+		assert.Equal(t, last[i+2].ID, charge.ID)
+	}
+	require.ErrorIs(t, gw.PayOpn(last[0].ID), kshertest.ErrNoOrder)
+}
+
+// What OpnCharges returned doesn't change afterwards, nor does changing it change
+// the gateway.
+func TestOpnChargesAreCopies(t *testing.T) {
+	gw := kshertest.New(t)
+	_, charge := opnCharge(t, gw)
+	before := gw.OpnCharges()[0]
+	require.NoError(t, gw.PayOpn(charge.ID))
+	assert.Equal(t, opn.StatusPending, before.Status)
+	assert.Equal(t, opn.StatusPending, before.Source.ChargeStatus)
+	before.Source.Amount = 1
+	assert.Equal(t, opn.Amount(1500_00), gw.OpnCharges()[0].Source.Amount)
+}
+
+func TestOpnFaults(t *testing.T) {
+	gw := kshertest.New(t)
+	client, charge := opnCharge(t, gw)
+	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charge", Kind: kshertest.FaultDropAfter, Count: 2}))
+	_, err := client.GetCharge(t.Context(), charge.ID)
+	require.NoError(t, err, "the client repeats it")
+	require.Empty(t, gw.Faults())
+	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn sources", Kind: kshertest.FaultRefuse, Code: "too_many_requests"}))
+	_, err = client.CreateSource(t.Context(), &opn.CreateSourceRequest{Amount: 1500_00, Currency: "THB"})
+	require.ErrorContains(t, err, "too_many_requests")
+	require.Error(t, gw.Inject(kshertest.Fault{Operation: "opn refunds", Kind: kshertest.FaultEmpty}))
+}
+
+func TestOpnBesideKsher(t *testing.T) {
+	gw := kshertest.New(t, kshertest.WithAddress("0.0.0.0:0"))
+	_, charge := opnCharge(t, gw)
+	assert.Equal(t, gw.URL()+"/opn", gw.OpnURL())
+	assert.Empty(t, gw.Orders(), "a charge isn't an order of Ksher's")
+	_, err := gw.Client.GatewayPay(t.Context(), gatewayPay(charge.ID, ksher.ChannelKPlus))
+	require.NoError(t, err)
+	require.NoError(t, gw.PayOpn(charge.ID))
+	assert.Equal(t, ksher.ResultNotSure, gatewayState(t, gw, charge.ID).Result)
+}

@@ -1,0 +1,427 @@
+package opn
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-querystring/query"
+
+	"github.com/ksher-go/ksher/internal/transport"
+)
+
+// Extra adds parameters by name to a charge, for what Opn has and this package
+// doesn't, such as description or metadata[order_no]. They help to find a charge
+// on Opn's dashboard. A parameter that the request sets by a field of its own
+// can't be set here.
+//
+// Source: not documented in Opn's guide to K PLUS.
+type Extra map[string]string
+
+// CreateChargeRequest asks for a charge from a source.
+//
+// Source: the section on charges of Opn's guide to K PLUS.
+type CreateChargeRequest struct {
+	// Amount is what the buyer has to pay, in satang: required, from [MinAmount] to
+	// [MaxAmount], and the same as the source's.
+	Amount Amount `url:"amount"`
+	// Currency is "THB": required.
+	Currency string `url:"currency"`
+	// ReturnURI is where the buyer comes back to afterwards: required, http or
+	// https. Make it an address of the order's own, by which the charge can be
+	// recognised.
+	ReturnURI string `url:"return_uri"`
+	// Source is the ID of the source, "src_…": required.
+	Source string `url:"source"`
+
+	Extra Extra `url:"-"`
+}
+
+func (r *CreateChargeRequest) check(p *problems) {
+	p.money(r.Amount, r.Currency)
+	p.returnURI(r.ReturnURI)
+	if !isID("src", r.Source) {
+		p.add("source", "is not the ID of a source, which begins with src_")
+	}
+	p.extra(r.Extra)
+}
+
+// CreateChargeWithSourceRequest asks for a source and a charge from it at once.
+//
+// Source: the section on creating both of Opn's guide to K PLUS.
+type CreateChargeWithSourceRequest struct {
+	// Amount is what the buyer has to pay, in satang: required, from [MinAmount] to
+	// [MaxAmount].
+	Amount Amount
+	// Currency is "THB": required.
+	Currency string
+	// ReturnURI is where the buyer comes back to afterwards: required, http or
+	// https. Make it an address of the order's own, by which the charge can be
+	// recognised.
+	ReturnURI string
+	// PlatformType is the buyer's kind of phone, which may be left out.
+	PlatformType PlatformType
+
+	Extra Extra
+}
+
+func (r *CreateChargeWithSourceRequest) check(p *problems) {
+	p.money(r.Amount, r.Currency)
+	p.returnURI(r.ReturnURI)
+	p.platform("source[platform_type]", r.PlatformType)
+	p.extra(r.Extra)
+}
+
+// chargeWithSource is what goes over the wire for both at once.
+type chargeWithSource struct {
+	Amount    Amount    `url:"amount"`
+	Currency  string    `url:"currency"`
+	ReturnURI string    `url:"return_uri"`
+	Source    newSource `url:"source"`
+}
+
+type newSource struct {
+	Type         string       `url:"type"`
+	PlatformType PlatformType `url:"platform_type,omitempty"`
+}
+
+func (p *problems) returnURI(address string) {
+	u, err := url.Parse(address)
+	switch {
+	case strings.TrimSpace(address) == "":
+		p.add("return_uri", "is required")
+	case !utf8.ValidString(address):
+		p.add("return_uri", "is not UTF-8")
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		p.add("return_uri", "is not an absolute http or https address")
+	}
+}
+
+func (p *problems) extra(extra Extra) {
+	for name, value := range extra {
+		base, _, _ := strings.Cut(name, "[")
+		switch {
+		case base == "" || strings.ContainsAny(name, "= \t\r\n"):
+			p.add("Extra", "has a name that is empty or has a blank or an equals sign in it")
+		case base == "amount" || base == "currency" || base == "return_uri" || base == "source":
+			p.add(base, "is in Extra, but set already by the request itself")
+		case !utf8.ValidString(name) || !utf8.ValidString(value):
+			p.add("Extra", "has text that is not UTF-8")
+		}
+	}
+}
+
+// TransactionFees are the rates by which the fee was reckoned, decimals such as
+// "7.0".
+type TransactionFees struct {
+	// FeeFlat is in baht.
+	FeeFlat Null[string] `json:"fee_flat"`
+	// FeeRate and VATRate are percentages. That isn't documented; it agrees with
+	// the fees of the guide's charge.
+	FeeRate Null[string] `json:"fee_rate"`
+	VATRate Null[string] `json:"vat_rate"`
+}
+
+// PlatformFee is null in every member that Opn's guide shows.
+type PlatformFee struct {
+	Fixed      json.RawMessage `json:"fixed"`
+	Amount     json.RawMessage `json:"amount"`
+	Percentage json.RawMessage `json:"percentage"`
+}
+
+// Refunds lists the refunds of a charge. Opn makes none of mobile banking, so it
+// is empty.
+type Refunds struct {
+	// Object is "list".
+	Object   string            `json:"object"`
+	Data     []json.RawMessage `json:"data"`
+	Limit    int               `json:"limit"`
+	Offset   int               `json:"offset"`
+	Total    int               `json:"total"`
+	Location string            `json:"location"`
+	// Order is "chronological".
+	Order string    `json:"order"`
+	From  time.Time `json:"from"`
+	To    time.Time `json:"to"`
+}
+
+// Charge is a payment that was asked for, and what became of it.
+//
+// Members of type [json.RawMessage] have no meaning for K PLUS: Opn's guide shows
+// them as null or empty only, and doesn't say what they may be. They are kept as
+// they came, nil if they didn't.
+//
+// Source: the charge in Opn's guide to K PLUS. What isn't explained there is
+// taken for what its name says.
+type Charge struct {
+	// Object is "charge".
+	Object string `json:"object"`
+	// ID is the charge's number, "chrg_…". Keep it with the order.
+	ID string `json:"id"`
+	// Location is the path of the charge in Opn's API.
+	Location string `json:"location"`
+	// Amount is what the buyer has to pay, in satang.
+	Amount                  Amount          `json:"amount"`
+	AcquirerReferenceNumber json.RawMessage `json:"acquirer_reference_number"`
+	// Net is what the merchant gets: Amount without Fee and FeeVAT, in satang.
+	Net Amount `json:"net"`
+	// Fee is Opn's fee, in satang.
+	Fee Amount `json:"fee"`
+	// FeeVAT is the value-added tax on the fee, in satang.
+	FeeVAT Amount `json:"fee_vat"`
+	// Interest and InterestVAT are in satang, 0 for K PLUS.
+	Interest    Amount `json:"interest"`
+	InterestVAT Amount `json:"interest_vat"`
+	// FundingAmount is the amount in FundingCurrency, in its cent.
+	FundingAmount Amount `json:"funding_amount"`
+	// RefundedAmount is 0: Opn makes no refunds of mobile banking.
+	RefundedAmount  Amount          `json:"refunded_amount"`
+	TransactionFees TransactionFees `json:"transaction_fees"`
+	PlatformFee     PlatformFee     `json:"platform_fee"`
+	// Currency is "THB".
+	Currency        string          `json:"currency"`
+	FundingCurrency string          `json:"funding_currency"`
+	IP              json.RawMessage `json:"ip"`
+	Refunds         *Refunds        `json:"refunds"`
+	Link            json.RawMessage `json:"link"`
+	Description     json.RawMessage `json:"description"`
+	// Metadata is an object with what the merchant attached.
+	Metadata json.RawMessage `json:"metadata"`
+	Card     json.RawMessage `json:"card"`
+	// Source is how the buyer pays, nil if by something else than a source.
+	Source      *Source         `json:"source"`
+	Schedule    json.RawMessage `json:"schedule"`
+	Customer    json.RawMessage `json:"customer"`
+	Dispute     json.RawMessage `json:"dispute"`
+	Transaction json.RawMessage `json:"transaction"`
+	// FailureCode is why it failed, null if it hasn't.
+	FailureCode Null[FailureCode] `json:"failure_code"`
+	// FailureMessage is the same in Opn's words.
+	FailureMessage Null[string] `json:"failure_message"`
+	// Status is where the charge stands. [Charge.CheckPaid] looks at it and more.
+	Status Status `json:"status"`
+	// AuthorizeURI is where to send the buyer while the charge is pending. On a
+	// phone it opens K PLUS. Whoever has it can pay, so don't log it.
+	AuthorizeURI string `json:"authorize_uri"`
+	// ReturnURI is where the buyer comes back to.
+	ReturnURI string `json:"return_uri"`
+	// CreatedAt is when the charge was made.
+	CreatedAt time.Time `json:"created_at"`
+	// PaidAt is when it was paid, null if it wasn't.
+	PaidAt Null[time.Time] `json:"paid_at"`
+	// ExpiresAt is when it can't be paid any more. The guide says 10 minutes after
+	// CreatedAt by default, and shows a charge with 7 days: believe this field.
+	ExpiresAt Null[time.Time] `json:"expires_at"`
+	// ExpiredAt is when it expired, null if it hasn't.
+	ExpiredAt Null[time.Time] `json:"expired_at"`
+	// ReversedAt is when it was taken back, null if it wasn't.
+	ReversedAt               Null[time.Time] `json:"reversed_at"`
+	ZeroInterestInstallments bool            `json:"zero_interest_installments"`
+	Branch                   json.RawMessage `json:"branch"`
+	Terminal                 json.RawMessage `json:"terminal"`
+	Device                   json.RawMessage `json:"device"`
+	Authorized               bool            `json:"authorized"`
+	Capturable               bool            `json:"capturable"`
+	Capture                  bool            `json:"capture"`
+	Disputable               bool            `json:"disputable"`
+	// Livemode says that real money is paid.
+	Livemode            bool            `json:"livemode"`
+	Refundable          bool            `json:"refundable"`
+	PartiallyRefundable bool            `json:"partially_refundable"`
+	Reversed            bool            `json:"reversed"`
+	Reversible          bool            `json:"reversible"`
+	Voided              bool            `json:"voided"`
+	Paid                bool            `json:"paid"`
+	Expired             bool            `json:"expired"`
+	CanPerformVoid      bool            `json:"can_perform_void"`
+	ApprovalCode        json.RawMessage `json:"approval_code"`
+
+	// Raw is the object as it came. Members without a field of their own are found
+	// here.
+	Raw json.RawMessage `json:"-"`
+}
+
+// UnmarshalJSON reads a charge and keeps the text in Raw.
+func (c *Charge) UnmarshalJSON(text []byte) error {
+	type plain Charge
+	var read plain
+	if err := json.Unmarshal(text, &read); err != nil {
+		return err
+	}
+	*c = Charge(read)
+	c.Raw = bytes.Clone(text)
+	return nil
+}
+
+// CheckPaid compares a charge with what the merchant expects: it returns nil only
+// if the charge is of exactly that amount, in satang, in THB, and paid and not
+// taken back. Call it before handing anything out. That it is the charge of the
+// order is for the caller to know, by its ID.
+//
+// The error is an [ErrOtherCharge] or an [ErrNotPaid], and in that case also the
+// [FailureCode], if Opn gave one.
+func (c *Charge) CheckPaid(amount Amount) error {
+	if c.Amount != amount || c.Currency != currency {
+		return fmt.Errorf("opn: charge %q: %w: it is over %v %q, expected was %v %s",
+			clip(c.ID), ErrOtherCharge, c.Amount, clip(c.Currency), amount, currency)
+	}
+	switch {
+	case c.Status == StatusSuccessful && c.Paid && !c.Reversed && !c.Voided:
+		return nil
+	case c.Status == StatusSuccessful:
+		return fmt.Errorf("opn: charge %q: %w: its status is successful, but paid is %v, reversed %v and voided %v",
+			clip(c.ID), ErrNotPaid, c.Paid, c.Reversed, c.Voided)
+	case c.FailureCode.V != "":
+		return fmt.Errorf("opn: charge %q: %w: its status is %q: %w", clip(c.ID), ErrNotPaid, clip(string(c.Status)), c.FailureCode.V)
+	}
+	return fmt.Errorf("opn: charge %q: %w: its status is %q", clip(c.ID), ErrNotPaid, clip(string(c.Status)))
+}
+
+func clip(s string) string { return transport.Clip(s) }
+
+// CreateCharge calls POST /charges with the secret key: it asks the buyer of a
+// source for the money. Keep the charge's ID with the order and send the buyer to
+// its AuthorizeURI.
+//
+// A charge that comes back with another amount, currency, source or mode is
+// [ErrOtherCharge]. The call is never repeated by itself; read [ErrOutcomeUnknown]
+// for what to do after that. A source that a browser sends you may be of another
+// amount: Opn demands that it is the same as the charge's, and this package
+// compares them in the answer.
+//
+// Source: POST /charges, Opn's guide to K PLUS.
+func (c *Client) CreateCharge(ctx context.Context, req *CreateChargeRequest) (*Charge, error) {
+	const name = "create charge"
+	p := c.usable(ctx)
+	if req == nil {
+		p.add("request", "is nil")
+	} else {
+		req.check(&p)
+	}
+	if len(p) > 0 {
+		return nil, &ValidationError{name, p}
+	}
+	return c.createCharge(ctx, &call{name: name, id: req.Source}, req, req.Extra, req.Amount, req.Source)
+}
+
+// CreateChargeWithSource calls POST /charges with the secret key: it makes a
+// source and a charge from it at once, for a server that has to do both. The rest
+// is as in [Client.CreateCharge].
+//
+// Source: POST /charges with source[type], Opn's guide to K PLUS.
+func (c *Client) CreateChargeWithSource(ctx context.Context, req *CreateChargeWithSourceRequest) (*Charge, error) {
+	const name = "create charge with source"
+	p := c.usable(ctx)
+	if req == nil {
+		p.add("request", "is nil")
+	} else {
+		req.check(&p)
+	}
+	if len(p) > 0 {
+		return nil, &ValidationError{name, p}
+	}
+	return c.createCharge(ctx, &call{name: name}, &chargeWithSource{
+		req.Amount, req.Currency, req.ReturnURI, newSource{SourceType, req.PlatformType},
+	}, req.Extra, req.Amount, "")
+}
+
+// createCharge sends what makes a charge of that amount, from that source if it
+// was there before.
+func (c *Client) createCharge(ctx context.Context, call *call, req any, extra Extra, amount Amount, sourceID string) (*Charge, error) {
+	form, err := query.Values(req)
+	if err != nil {
+		return nil, &ValidationError{call.name, []FieldError{{"request", err.Error()}}}
+	}
+	for name, value := range extra {
+		form.Set(name, value)
+	}
+	var charge *Charge
+	call.path, call.key, call.form, call.moves = "/charges", c.secretKey, form, true
+	call.accept = func(body []byte) (string, error) {
+		if charge, err = c.readCharge(body); err != nil {
+			return "", err
+		}
+		return charge.ID, charge.answers(amount, sourceID)
+	}
+	if err := c.do(ctx, call); err != nil {
+		return nil, err
+	}
+	return charge, nil
+}
+
+// answers compares a new charge with what was asked for.
+func (c *Charge) answers(amount Amount, sourceID string) error {
+	switch {
+	case c.Amount != amount:
+		return fmt.Errorf("%w: charge %q is over %v %s, not %v", ErrOtherCharge, c.ID, c.Amount, currency, amount)
+	case c.Source == nil:
+		return fmt.Errorf("%w: charge %q has no source", ErrOtherCharge, c.ID)
+	case sourceID != "" && c.Source.ID != sourceID:
+		return fmt.Errorf("%w: charge %q is of source %q", ErrOtherCharge, c.ID, c.Source.ID)
+	}
+	if err := c.Source.agrees(amount, c.Livemode); err != nil {
+		return fmt.Errorf("charge %q: %w", c.ID, err)
+	}
+	if u, err := url.Parse(c.AuthorizeURI); c.Status == StatusPending && (err != nil || u.Scheme == "") {
+		return fmt.Errorf("%w: charge %q is pending and has no authorize_uri", ErrField, c.ID)
+	}
+	return nil
+}
+
+// readCharge reads a charge of this account's mode that agrees with itself.
+func (c *Client) readCharge(body []byte) (*Charge, error) {
+	charge := new(Charge)
+	if err := readObject(body, "charge", charge); err != nil {
+		return nil, err
+	}
+	switch source := charge.Source; {
+	case !isID("chrg", charge.ID):
+		return nil, fmt.Errorf("%w: the charge has no ID such as chrg_…", ErrField)
+	case charge.Status == "":
+		return nil, fmt.Errorf("%w: charge %q has no status", ErrField, charge.ID)
+	case charge.Livemode != c.live():
+		return nil, fmt.Errorf("%w: charge %q and the keys are not of the same mode, live or test", ErrOtherCharge, charge.ID)
+	case source != nil && (source.Amount != charge.Amount || source.Currency != charge.Currency):
+		return nil, fmt.Errorf("%w: charge %q is over %v %q, and its source over %v %q",
+			ErrOtherCharge, charge.ID, charge.Amount, clip(charge.Currency), source.Amount, clip(source.Currency))
+	}
+	return charge, nil
+}
+
+// GetCharge calls GET /charges/{id} with the secret key: it asks where a charge
+// stands. Compare the answer with [Charge.CheckPaid] before handing anything out.
+//
+// It changes nothing, and is repeated as [WithRetry] says. A charge that Opn
+// doesn't know is an [*Error] with a Code. An answer about another charge, or one
+// that doesn't agree with its source, is [ErrOtherCharge].
+//
+// Source: GET /charges/{id}, Opn's guide to K PLUS.
+func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
+	const name = "get charge"
+	p := c.usable(ctx)
+	if !isID("chrg", id) {
+		p.add("id", "is not the ID of a charge, which begins with chrg_")
+	}
+	if len(p) > 0 {
+		return nil, &ValidationError{name, p}
+	}
+	var charge *Charge
+	err := c.do(ctx, &call{name: name, id: id, path: "/charges/" + id, key: c.secretKey, accept: func(body []byte) (_ string, err error) {
+		if charge, err = c.readCharge(body); err != nil {
+			return "", err
+		}
+		if charge.ID != id {
+			return "", fmt.Errorf("%w: the answer is about charge %q", ErrOtherCharge, charge.ID)
+		}
+		return id, nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return charge, nil
+}

@@ -1,0 +1,414 @@
+package opn
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/once"
+	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// Client calls Opn's API for one account. Make one with [NewClient] and share it:
+// it is safe for concurrent use and keeps connections open.
+type Client struct {
+	publicKey, secretKey string
+	// hide takes the keys out of texts.
+	hide    *strings.Replacer
+	http    http.Client
+	baseURL string
+	log     *slog.Logger
+	timeout time.Duration
+	deduper Deduper
+	retry   *transport.Retry
+}
+
+// Option sets up a [Client].
+type Option func(*Client) error
+
+// NewClient returns a client for the account with that pair of keys, which Opn's
+// dashboard shows: "pkey_test_…" and "skey_test_…" in test mode, where no money
+// moves, or "pkey_…" and "skey_…".
+//
+// The error says which argument or option is wrong, without quoting it: a key
+// in the other's place, for example, or keys of two modes. Nothing is sent.
+func NewClient(publicKey, secretKey string, opts ...Option) (*Client, error) {
+	c := &Client{
+		publicKey: publicKey,
+		secretKey: secretKey,
+		http:      transport.Default(),
+		baseURL:   DefaultBaseURL,
+		log:       slog.New(slog.DiscardHandler),
+		timeout:   transport.DefaultTimeout,
+		deduper:   &once.Memory{},
+		retry:     transport.NewRetry(),
+	}
+	if err := checkKeys(publicKey, secretKey); err != nil {
+		return nil, fmt.Errorf("opn: NewClient: %w", err)
+	}
+	hide := []string{}
+	for _, key := range []string{secretKey, publicKey} {
+		hide = append(hide, key, "[key]", base64.RawStdEncoding.EncodeToString([]byte(key+":")), "[key]")
+	}
+	c.hide = strings.NewReplacer(hide...)
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, errors.New("opn: NewClient: an option is nil")
+		}
+		if err := opt(c); err != nil {
+			return nil, fmt.Errorf("opn: NewClient: %w", c.shielded(err))
+		}
+	}
+	return c, nil
+}
+
+var keyForm = regexp.MustCompile(`^[ps]key_[0-9A-Za-z_]{1,200}$`)
+
+// checkKeys refuses keys that can't be a pair. It doesn't quote them, because one
+// may be the secret one of another account.
+func checkKeys(publicKey, secretKey string) error {
+	switch {
+	case strings.HasPrefix(strings.TrimSpace(publicKey), "skey_"):
+		return errors.New("the public key is a secret key, which has to stay on the server: has it been exchanged with the public one, pkey_…?")
+	case !strings.HasPrefix(publicKey, "pkey_") || !keyForm.MatchString(publicKey):
+		return errors.New("the public key is not one such as pkey_test_…, which Opn's dashboard shows")
+	case !strings.HasPrefix(secretKey, "skey_") || !keyForm.MatchString(secretKey):
+		return errors.New("the secret key is not one such as skey_test_…, which Opn's dashboard shows")
+	case isTest(publicKey) != isTest(secretKey):
+		return errors.New("of the keys one is for test mode and the other isn't")
+	}
+	return nil
+}
+
+// isTest tells whether a key is one of test mode.
+func isTest(key string) bool { return strings.HasPrefix(key[1:], "key_test_") }
+
+// WithHTTPClient sends requests through a copy of that client: a proxy, a
+// transport that measures, or a mock, which has to be in place before
+// [NewClient] makes the copy. The copy doesn't follow redirects.
+//
+// It is an error if the client's [http.Transport] allows TLS below 1.2 or
+// doesn't check certificates. Don't use a transport that repeats requests by
+// itself: a charge isn't to be repeated. One that logs headers logs the secret
+// key.
+func WithHTTPClient(client *http.Client) Option {
+	return func(c *Client) (err error) {
+		c.http, err = transport.Copy(client)
+		return err
+	}
+}
+
+// WithBaseURL sets where requests go, [DefaultBaseURL] by default. It has to be
+// https, except on a loopback address.
+func WithBaseURL(address string) Option {
+	return func(c *Client) (err error) {
+		c.baseURL, err = transport.BaseURL("WithBaseURL", address, DefaultBaseURL)
+		return err
+	}
+}
+
+// WithTimeout limits how long a call may take as a whole, repetitions included, 30
+// seconds by default. It doesn't limit [Client.WaitForCharge].
+func WithTimeout(d time.Duration) Option {
+	return func(c *Client) error {
+		if d <= 0 {
+			return fmt.Errorf("WithTimeout: %v is not a positive duration", d)
+		}
+		c.timeout = d
+		return nil
+	}
+}
+
+// WithLogger logs each request with its operation, ID, attempt, duration and
+// outcome: at level Info if it succeeded, Warn if it failed or was refused, Error
+// if its outcome is unknown; and each event that the handler doesn't accept. Keys
+// and what Opn says in words are never logged. The default logs nothing.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *Client) error {
+		if logger == nil {
+			return errors.New("WithLogger: the logger is nil")
+		}
+		c.log = logger
+		return nil
+	}
+}
+
+// WithRetry sets how [Client.GetCharge] is repeated: how often at most it is sent,
+// the first time included, from 1 for no repetition to 10, and how long the first
+// pause may be. The default is 3 times and 500 ms. The longest pause doubles each
+// time, up to 10 seconds, and each pause is a random part of it. A wait of 0
+// leaves the pauses out, as tests want it.
+//
+// It is repeated if the connection broke, or if the HTTP status is 429, or 500 or
+// more. What creates something is never repeated.
+func WithRetry(attempts int, wait time.Duration) Option {
+	return func(c *Client) error { return c.retry.Set(attempts, wait) }
+}
+
+// Deduper remembers which charges were handled. It is the same interface as
+// ksher.Deduper, so that those of sqldedupe and redisdedupe serve both.
+type Deduper interface {
+	// Once runs fn, unless it has returned nil for this key before, in which
+	// case the answer is nil. While somebody else runs one for the key, the
+	// answer is [ErrInProgress], and fn isn't run. If fn returns an error, that
+	// is the answer, and the next call runs fn again.
+	Once(ctx context.Context, key string, fn func(context.Context) error) error
+}
+
+// WithDeduper replaces the memory of the charges that were handled. The default
+// lives in the memory of this client: it keeps the last 100,000 for 48 hours and
+// forgets them when the program ends.
+func WithDeduper(d Deduper) Option {
+	return func(c *Client) error {
+		if v := reflect.ValueOf(d); d == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+			return errors.New("WithDeduper: the deduper is nil")
+		}
+		c.deduper = d
+		return nil
+	}
+}
+
+// Format keeps the keys out of logs, whatever the verb.
+func (c Client) Format(f fmt.State, _ rune) {
+	mode := "live"
+	if !c.live() {
+		mode = "test"
+	}
+	fmt.Fprintf(f, "opn.Client(%s)", mode)
+}
+
+func (c *Client) live() bool { return c.secretKey != "" && !isTest(c.secretKey) }
+
+// problems collects what is wrong with a request. None of them quotes a value,
+// because a key may have been passed by mistake.
+type problems []FieldError
+
+func (p *problems) add(field, format string, args ...any) {
+	*p = append(*p, FieldError{field, fmt.Sprintf(format, args...)})
+}
+
+// usable says what keeps anything from being sent at all.
+func (c *Client) usable(ctx context.Context) (p problems) {
+	if c == nil || c.hide == nil {
+		p.add("client", "was not made by NewClient")
+	}
+	if ctx == nil {
+		p.add("context", "is nil")
+	}
+	return p
+}
+
+// call is one call of Opn's API.
+type call struct {
+	// name is for errors and logs, and id what it is about.
+	name, id string
+	path     string
+	// key is the one it is made with.
+	key string
+	// form is the body of what creates something; nil for a query.
+	form url.Values
+	// moves says that money hangs on it, so that a lost answer leaves doubt.
+	moves bool
+	// accept reads the answer and says what is wrong with it. It returns the ID of
+	// what came.
+	accept func(body []byte) (id string, err error)
+}
+
+// do makes a call, a query again and again as the client's Retry has it.
+func (c *Client) do(ctx context.Context, call *call) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	for number := 1; ; number++ {
+		failure := c.attempt(ctx, call, number)
+		if failure == nil {
+			return nil
+		}
+		if call.form != nil || !passing(failure) || !c.retry.Again(ctx, number) {
+			return failure
+		}
+		if err := c.retry.Pause(ctx, number); err != nil {
+			failure.Err = fmt.Errorf("%w; it was not repeated: %w", failure.Err, err)
+			return failure
+		}
+	}
+}
+
+// passing tells whether a query that failed may well succeed a moment later.
+func passing(failure *Error) bool {
+	var broken transport.Error
+	return errors.As(failure.Err, &broken) || failure.HTTPStatus >= 500 || failure.HTTPStatus == http.StatusTooManyRequests
+}
+
+// attempt makes one request of a call, and logs it.
+func (c *Client) attempt(ctx context.Context, call *call, number int) *Error {
+	start := time.Now()
+	id, failure := c.exchange(ctx, call)
+	level, outcome := slog.LevelInfo, "ok"
+	if failure != nil {
+		failure.Operation, failure.ID, failure.attempts = call.name, call.id, number
+		failure.outcomeUnknown = failure.outcomeUnknown && call.moves
+		level, outcome = slog.LevelWarn, "failed"
+		switch {
+		case failure.outcomeUnknown:
+			level, outcome = slog.LevelError, "unknown"
+		case failure.Err == nil:
+			outcome = "refused"
+		}
+		id = call.id
+	}
+	if c.log.Enabled(ctx, level) {
+		attrs := []slog.Attr{
+			slog.String("operation", call.name),
+			slog.String("id", id),
+			slog.Int("attempt", number),
+			slog.Duration("duration", time.Since(start)),
+			slog.String("outcome", outcome),
+		}
+		if failure != nil {
+			attrs = append(attrs, errorAttrs(failure)...)
+		}
+		c.log.LogAttrs(ctx, level, "opn call", attrs...)
+	}
+	return failure
+}
+
+// errorAttrs tells what went wrong. What the other side said in words stays out:
+// it may name the buyer.
+func errorAttrs(err error) []slog.Attr {
+	var failure *Error
+	if errors.As(err, &failure) {
+		return []slog.Attr{
+			slog.String("code", failure.Code),
+			slog.Int("http_status", failure.HTTPStatus),
+			slog.Any("cause", failure.Err),
+		}
+	}
+	return []slog.Attr{slog.Any("cause", err)}
+}
+
+// exchange sends the request and reads the answer.
+func (c *Client) exchange(ctx context.Context, call *call) (id string, failure *Error) {
+	header := http.Header{
+		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(call.key+":"))},
+		"Omise-Version": {APIVersion},
+		"Accept":        {"application/json"},
+		"User-Agent":    {"ksher-go-opn"},
+	}
+	method := http.MethodGet
+	if call.form != nil {
+		method = http.MethodPost
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	answer, sent, err := transport.Do(ctx, &c.http, method, c.baseURL+call.path, header, call.form.Encode(), transport.DefaultMaxBytes)
+	if err != nil {
+		return "", &Error{HTTPStatus: answer.Status, Err: c.shielded(err), outcomeUnknown: sent}
+	}
+	// Before anything is cut short, perhaps within a key.
+	answer.Body = []byte(c.hide.Replace(string(answer.Body)))
+	if answer.Status < 200 || answer.Status > 299 {
+		return "", c.refusal(answer)
+	}
+	if id, err = call.accept(answer.Body); err != nil {
+		return "", &Error{HTTPStatus: answer.Status, Err: c.shielded(err), outcomeUnknown: true}
+	}
+	return id, nil
+}
+
+// refusal makes an error of an answer that isn't a success. It is documented that
+// a refusal is an error object with a status of 4xx; after anything else the
+// request may have been carried out.
+func (c *Client) refusal(answer transport.Answer) *Error {
+	failure := &Error{HTTPStatus: answer.Status}
+	refused := c.readError(answer.Body, failure)
+	if !refused {
+		failure.Message = transport.Quote(answer.Body)
+	}
+	switch {
+	case refused && 400 <= answer.Status && answer.Status < 500:
+		return failure
+	case 300 <= answer.Status && answer.Status < 400:
+		failure.Err = ErrRedirect
+	default:
+		failure.Err = ErrHTTPStatus
+	}
+	failure.outcomeUnknown = true
+	return failure
+}
+
+// readError reads {"object":"error","location":…,"code":…,"message":…}, and tells
+// whether it is that.
+func (c *Client) readError(body []byte, failure *Error) bool {
+	members, err := wire.ParseObject(body)
+	if err != nil {
+		return false
+	}
+	text := func(name string) string {
+		value, ok := wire.Find(members, name)
+		if !ok || value.Kind != wire.String {
+			return ""
+		}
+		return c.clean(string(value.Text()))
+	}
+	if text("object") != "error" || text("code") == "" {
+		return false
+	}
+	failure.Code, failure.Message, failure.Location = text("code"), text("message"), text("location")
+	return true
+}
+
+// clean makes text from outside fit for an error: without the keys, which it may
+// have echoed, and short.
+func (c *Client) clean(s string) string { return transport.Clip(c.hide.Replace(s)) }
+
+// shieldedError is an error whose text has no key in it.
+type shieldedError struct {
+	text string
+	err  error
+}
+
+func (e *shieldedError) Error() string { return e.text }
+func (e *shieldedError) Unwrap() error { return e.err }
+
+// shielded takes the keys out of an error's text, which may quote what the other
+// side said.
+func (c *Client) shielded(err error) error {
+	text := err.Error()
+	var broken transport.Error
+	if errors.As(err, &broken) {
+		// Its text is cut short, perhaps within a key.
+		text = strings.Replace(text, broken.Error(), transport.Quote([]byte(c.hide.Replace(broken.Err.Error()))), 1)
+	}
+	return &shieldedError{c.hide.Replace(text), err}
+}
+
+// readObject reads an answer that has to be an object of Opn's of that kind.
+func readObject(body []byte, kind string, dst any) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return ErrEmptyBody
+	}
+	// It is stricter than encoding/json, which takes the last of two members of
+	// one name.
+	members, err := wire.ParseObject(body)
+	if err != nil {
+		return fault.JSON(err)
+	}
+	if value, ok := wire.Find(members, "object"); !ok || value.Kind != wire.String || string(value.Text()) != kind {
+		return fmt.Errorf("%w: its object is not %q", ErrField, kind)
+	}
+	if err := json.Unmarshal(body, dst); err != nil {
+		return fmt.Errorf("%w: %w", ErrField, err)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package opn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/ksher-go/ksher/kshertest"
+	"github.com/ksher-go/ksher/opn"
+)
+
+// start starts a gateway, which stands for Opn in these examples.
+func start() (*kshertest.Gateway, *opn.Client) {
+	gateway, err := kshertest.Start()
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := gateway.NewOpnClient()
+	if err != nil {
+		log.Fatal(err)
+	}
+	return gateway, client
+}
+
+func ExampleNewClient() {
+	client, err := opn.NewClient("pkey_test_0000", "skey_test_0000") // From the environment, not from the source code.
+	fmt.Println(client, err)
+	_, err = opn.NewClient("skey_test_0000", "pkey_test_0000")
+	fmt.Println(err)
+	// Output:
+	// opn.Client(test) <nil>
+	// opn: NewClient: the public key is a secret key, which has to stay on the server: has it been exchanged with the public one, pkey_…?
+}
+
+func ExampleClient_CreateChargeWithSource() {
+	gateway, client := start()
+	defer gateway.Close()
+
+	charge, err := client.CreateChargeWithSource(context.Background(), &opn.CreateChargeWithSourceRequest{
+		Amount: 1500_00, Currency: "THB", // THB 1,500.00
+		ReturnURI:    "https://shop.example/orders/345678/complete",
+		PlatformType: opn.PlatformIOS,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(charge.Status, charge.Amount, charge.Currency)
+	fmt.Println("send the buyer to it:", charge.AuthorizeURI != "")
+	// Output:
+	// pending 1500.00 THB
+	// send the buyer to it: true
+}
+
+// The two steps. The source's ID is kept before money hangs on it, so that a
+// charge whose answer is lost can be recognised.
+func ExampleClient_CreateCharge() {
+	gateway, client := start()
+	defer gateway.Close()
+	ctx := context.Background()
+
+	source, err := client.CreateSource(ctx, &opn.CreateSourceRequest{Amount: 1500_00, Currency: "THB"})
+	if err != nil {
+		log.Fatal(err) // No money hangs on a source: create another.
+	}
+	charge, err := client.CreateCharge(ctx, &opn.CreateChargeRequest{
+		Amount: 1500_00, Currency: "THB", Source: source.ID,
+		ReturnURI: "https://shop.example/orders/345678/complete",
+	})
+	var failed *opn.Error
+	switch {
+	case errors.Is(err, opn.ErrOutcomeUnknown):
+		fmt.Println("hand nothing out, and create no other charge yet")
+	case errors.As(err, &failed):
+		fmt.Println("Opn refused:", failed.Code)
+	default:
+		fmt.Println(charge.Status, charge.Source.ID == source.ID)
+	}
+	// Output: pending true
+}
+
+func ExampleClient_CreateSource() {
+	gateway, client := start()
+	defer gateway.Close()
+
+	source, err := client.CreateSource(context.Background(), &opn.CreateSourceRequest{Amount: 1500_00, Currency: "THB", PlatformType: opn.PlatformAndroid})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(source.Type, source.Flow, source.Amount, source.ChargeStatus)
+	// Output: mobile_banking_kbank app_redirect 1500.00 unknown
+}
+
+func ExampleClient_WaitForCharge() {
+	gateway, client := start()
+	defer gateway.Close()
+	ctx := context.Background()
+	charge, err := client.CreateChargeWithSource(ctx, &opn.CreateChargeWithSourceRequest{
+		Amount: 1500_00, Currency: "THB", ReturnURI: "https://shop.example/orders/345678/complete",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	gateway.FailOpn(charge.ID, opn.FailureInsufficientFund) // Plays the buyer.
+
+	charge, err = client.WaitForCharge(ctx, charge.ID, 1500_00)
+	var code opn.FailureCode
+	switch {
+	case err == nil:
+		fmt.Println("paid: hand out the goods")
+	case errors.As(err, &code):
+		info, _ := code.Info()
+		fmt.Println(charge.Status, code)
+		fmt.Println(info.Action)
+	default:
+		fmt.Println("not known yet:", err)
+	}
+	// Output:
+	// failed insufficient_fund: the account has not enough money, or its limit is used up
+	// ask-buyer
+}
+
+func ExampleClient_GetCharge() {
+	gateway, client := start()
+	defer gateway.Close()
+
+	_, err := client.GetCharge(context.Background(), "chrg_test_1")
+	fmt.Println(err)
+	// Output: opn: get charge "chrg_test_1": Opn answered not_found ("there is no such charge") (HTTP 404)
+}
+
+func ExampleNewWebhookHandler() {
+	gateway, client := start()
+	defer gateway.Close()
+
+	orders := map[string]opn.Amount{} // Stands for the shop's database: what each charge has to be of.
+	shop := httptest.NewServer(opn.NewWebhookHandler(client, func(_ context.Context, charge *opn.Charge) error {
+		amount, known := orders[charge.ID]
+		if !known {
+			return nil // Some other charge of this account.
+		}
+		if err := charge.CheckPaid(amount); err != nil {
+			fmt.Println("not paid:", charge.Status)
+			return nil
+		}
+		fmt.Println("paid:", charge.Amount)
+		return nil
+	}))
+	defer shop.Close()
+	gateway.SetOpnWebhook(shop.URL) // With Opn, on its dashboard.
+
+	charge, err := client.CreateChargeWithSource(context.Background(), &opn.CreateChargeWithSourceRequest{
+		Amount: 1500_00, Currency: "THB", ReturnURI: "https://shop.example/orders/345678/complete",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	orders[charge.ID] = 1500_00
+	gateway.PayOpn(charge.ID) // Plays the buyer. The gateway posts the event.
+
+	// Anybody can post this. The charge is known, and it isn't paid out twice.
+	forged := fmt.Sprintf(`{"key":"charge.complete","data":{"object":"charge","id":%q,"amount":1}}`, charge.ID)
+	resp, err := http.Post(shop.URL, "application/json", strings.NewReader(forged))
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	fmt.Println(resp.Status)
+	// Output:
+	// paid: 1500.00
+	// 200 OK
+}

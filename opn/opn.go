@@ -1,0 +1,116 @@
+// Package opn takes payments by K PLUS, the app of KBank, through Opn Payments
+// (Omise): for merchants who have a contract with Opn beside Ksher, or instead of
+// it. It does this one journey and nothing else of Opn's.
+//
+//	client, err := opn.NewClient(publicKey, secretKey) // one for the whole program
+//	…
+//	charge, err := client.CreateChargeWithSource(ctx, &opn.CreateChargeWithSourceRequest{
+//		Amount: 1500_00, Currency: "THB", ReturnURI: "https://shop.example/orders/345678/complete",
+//	})
+//	… // keep charge.ID with the order, and send the buyer to charge.AuthorizeURI
+//	charge, err = client.WaitForCharge(ctx, charge.ID, 1500_00)
+//	// err is nil: this charge, this amount, paid
+//
+// That the buyer comes back to return_uri proves nothing. [Client.WaitForCharge]
+// or a [NewWebhookHandler] tells how it ended.
+//
+// # What can go wrong
+//
+// A [*ValidationError] means that nothing was sent. An [*Error] without an Err is
+// a refusal by Opn. [ErrNotPaid] means that a charge ended unpaid, and [errors.Is]
+// with a [FailureCode] tells why. After an [ErrOutcomeUnknown] a charge may have
+// been made whose ID was lost: read there what to do.
+//
+// Errors with the same meaning as in package ksher are the same values, so that
+// a shop which has both handles them in one place.
+//
+// # Keys
+//
+// The secret key, "skey_…", creates and reads charges and belongs on the server
+// only. No key is in any error or log of this package.
+package opn
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+)
+
+// DefaultBaseURL is the address of Opn's API.
+const DefaultBaseURL = "https://api.omise.co"
+
+// APIVersion is the version of Opn's API that every request asks for in the header
+// Omise-Version, so that answers keep the form that this package reads.
+//
+// Source: Opn's guide to K PLUS, which names it as the version that supports it.
+// The name of the header isn't in that guide.
+const APIVersion = "2017-11-02"
+
+// SourceType is the type of a source for K PLUS, the only one that this package
+// makes.
+const SourceType = "mobile_banking_kbank"
+
+// Limits of a charge.
+//
+// Source: the limits in Opn's guide to K PLUS.
+const (
+	MinAmount Amount = 20_00      // MinAmount is THB 20.
+	MaxAmount Amount = 150_000_00 // MaxAmount is THB 150,000.
+)
+
+// currency is the only one there is.
+const currency = "THB"
+
+// Amount is a sum of money in satang: 150.50 THB is Amount(15050). It has the
+// same unit as an amount in THB of package ksher, so that one converts to the
+// other as it is.
+type Amount int64
+
+// String writes the amount in baht with two decimals and without a currency, as
+// in "150.50".
+func (a Amount) String() string {
+	sign, n := "", uint64(a)
+	if a < 0 {
+		sign, n = "-", -n
+	}
+	return fmt.Sprintf("%s%d.%02d", sign, n/100, n%100)
+}
+
+// EncodeValues writes the amount as the integer that the wire wants. It
+// implements the Encoder interface of github.com/google/go-querystring.
+func (a Amount) EncodeValues(key string, v *url.Values) error {
+	v.Set(key, strconv.FormatInt(int64(a), 10))
+	return nil
+}
+
+// Null is a value that Opn may leave out or set to null, which is something else
+// than zero. Of such a one V is the zero value, so that it may be read in any
+// case.
+type Null[T any] struct {
+	// V is the value, zero if there was none.
+	V T
+	// Valid says that there was one.
+	Valid bool
+}
+
+// UnmarshalJSON reads null or a value.
+func (n *Null[T]) UnmarshalJSON(text []byte) error {
+	var read Null[T]
+	if read.Valid = !bytes.Equal(text, []byte("null")); read.Valid {
+		if err := json.Unmarshal(text, &read.V); err != nil {
+			return err
+		}
+	}
+	*n = read
+	return nil
+}
+
+// MarshalJSON writes null or the value.
+func (n Null[T]) MarshalJSON() ([]byte, error) {
+	if !n.Valid {
+		return []byte("null"), nil
+	}
+	return json.Marshal(n.V)
+}

@@ -1,0 +1,198 @@
+package opn
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/google/go-querystring/query"
+)
+
+// PlatformType is the buyer's kind of phone.
+type PlatformType string
+
+// Kinds of phone.
+const (
+	PlatformIOS     PlatformType = "IOS"     // PlatformIOS is an iPhone or iPad.
+	PlatformAndroid PlatformType = "ANDROID" // PlatformAndroid is an Android phone.
+)
+
+// CreateSourceRequest asks for a source.
+//
+// Source: the section on sources of Opn's guide to K PLUS.
+type CreateSourceRequest struct {
+	// Amount is what the buyer will have to pay, in satang: required, from
+	// [MinAmount] to [MaxAmount].
+	Amount Amount `url:"amount"`
+	// Currency is "THB": required.
+	Currency string `url:"currency"`
+	// PlatformType is the buyer's kind of phone, which may be left out.
+	PlatformType PlatformType `url:"platform_type,omitempty"`
+}
+
+func (r *CreateSourceRequest) check(p *problems) {
+	p.money(r.Amount, r.Currency)
+	p.platform("platform_type", r.PlatformType)
+}
+
+func (p *problems) money(amount Amount, cur string) {
+	if amount < MinAmount || amount > MaxAmount {
+		p.add("amount", "is %d satang, which is not between %d and %d", int64(amount), int64(MinAmount), int64(MaxAmount))
+	}
+	if cur != currency {
+		p.add("currency", "is not %s, the only one there is", currency)
+	}
+}
+
+func (p *problems) platform(field string, platform PlatformType) {
+	if platform != "" && platform != PlatformIOS && platform != PlatformAndroid {
+		p.add(field, "is neither IOS nor ANDROID")
+	}
+}
+
+// ProviderReferences are numbers that the bank may use.
+type ProviderReferences struct {
+	ReferenceNumber1 Null[string] `json:"reference_number_1"`
+	ReferenceNumber2 Null[string] `json:"reference_number_2"`
+}
+
+// Source is how a buyer is going to pay.
+//
+// Members of type [json.RawMessage] have no meaning for K PLUS: Opn's guide shows
+// them as null only, or as an empty list, and doesn't say what they may be. They
+// are kept as they came, nil if they didn't.
+//
+// Source: the source in Opn's guide to K PLUS.
+type Source struct {
+	// Object is "source".
+	Object string `json:"object"`
+	// ID is the source's number, "src_…".
+	ID string `json:"id"`
+	// Livemode says that real money is paid.
+	Livemode bool `json:"livemode"`
+	// Location is the path of the source in Opn's API.
+	Location string `json:"location"`
+	// Amount is what the buyer has to pay, in satang.
+	Amount  Amount          `json:"amount"`
+	Barcode json.RawMessage `json:"barcode"`
+	Bank    json.RawMessage `json:"bank"`
+	// CreatedAt is when it was made.
+	CreatedAt time.Time `json:"created_at"`
+	// Currency is "THB".
+	Currency string          `json:"currency"`
+	Email    json.RawMessage `json:"email"`
+	// Flow is "app_redirect": the buyer goes to an app by an address.
+	Flow            string          `json:"flow"`
+	InstallmentTerm json.RawMessage `json:"installment_term"`
+	// IP is the address that created the source, in the buyer's browser the
+	// buyer's. It is personal data.
+	IP             Null[string]    `json:"ip"`
+	AbsorptionType json.RawMessage `json:"absorption_type"`
+	Name           json.RawMessage `json:"name"`
+	MobileNumber   json.RawMessage `json:"mobile_number"`
+	PhoneNumber    json.RawMessage `json:"phone_number"`
+	// PlatformType is the buyer's kind of phone, if it was given.
+	PlatformType       Null[PlatformType]       `json:"platform_type"`
+	ScannableCode      json.RawMessage          `json:"scannable_code"`
+	Billing            json.RawMessage          `json:"billing"`
+	Shipping           json.RawMessage          `json:"shipping"`
+	Items              []json.RawMessage        `json:"items"`
+	References         json.RawMessage          `json:"references"`
+	ProviderReferences Null[ProviderReferences] `json:"provider_references"`
+	StoreID            json.RawMessage          `json:"store_id"`
+	StoreName          json.RawMessage          `json:"store_name"`
+	TerminalID         json.RawMessage          `json:"terminal_id"`
+	// Type is [SourceType].
+	Type                     string          `json:"type"`
+	ZeroInterestInstallments json.RawMessage `json:"zero_interest_installments"`
+	// ChargeStatus is the status of the source's charge, [StatusUnknown] while it
+	// has none.
+	ChargeStatus  Status            `json:"charge_status"`
+	ReceiptAmount json.RawMessage   `json:"receipt_amount"`
+	Discounts     []json.RawMessage `json:"discounts"`
+
+	// Raw is the object as it came. Members without a field of their own are found
+	// here.
+	Raw json.RawMessage `json:"-"`
+}
+
+// UnmarshalJSON reads a source and keeps the text in Raw.
+func (s *Source) UnmarshalJSON(text []byte) error {
+	type plain Source
+	var read plain
+	if err := json.Unmarshal(text, &read); err != nil {
+		return err
+	}
+	*s = Source(read)
+	s.Raw = bytes.Clone(text)
+	return nil
+}
+
+// idForm is what an ID looks like: it is part of an address, and of an error.
+var idForm = regexp.MustCompile(`^(src|chrg)_[0-9A-Za-z_]{1,100}$`)
+
+// isID tells whether an ID is one of that prefix.
+func isID(prefix, id string) bool {
+	m := idForm.FindStringSubmatch(id)
+	return m != nil && m[1] == prefix
+}
+
+// CreateSource calls POST /sources with the public key: it says how a buyer is
+// going to pay how much. No money hangs on a source. Charge it with
+// [Client.CreateCharge].
+//
+// Opn means this call for the buyer's browser or app. On a server
+// [Client.CreateChargeWithSource] does both at once; the two steps have an
+// advantage that [ErrOutcomeUnknown] explains.
+//
+// It isn't repeated by itself. If the answer was lost, create another. An answer
+// of another amount is [ErrOtherCharge].
+//
+// Source: POST /sources, Opn's guide to K PLUS.
+func (c *Client) CreateSource(ctx context.Context, req *CreateSourceRequest) (*Source, error) {
+	const name = "create source"
+	p := c.usable(ctx)
+	if req == nil {
+		p.add("request", "is nil")
+	} else {
+		req.check(&p)
+	}
+	if len(p) > 0 {
+		return nil, &ValidationError{name, p}
+	}
+	form, err := query.Values(req)
+	if err != nil {
+		return nil, &ValidationError{name, []FieldError{{"request", err.Error()}}}
+	}
+	form.Set("type", SourceType)
+	var source *Source
+	err = c.do(ctx, &call{name: name, path: "/sources", key: c.publicKey, form: form, accept: func(body []byte) (string, error) {
+		source = new(Source)
+		if err := readObject(body, "source", source); err != nil {
+			return "", err
+		}
+		return source.ID, source.agrees(req.Amount, c.live())
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return source, nil
+}
+
+// agrees compares a source with what was asked for.
+func (s *Source) agrees(amount Amount, live bool) error {
+	switch {
+	case !isID("src", s.ID):
+		return fmt.Errorf("%w: a source has no ID such as src_…", ErrField)
+	case s.Amount != amount || s.Currency != currency:
+		return fmt.Errorf("%w: the source is of %v %q, not %v %s", ErrOtherCharge, s.Amount, clip(s.Currency), amount, currency)
+	case s.Type != SourceType:
+		return fmt.Errorf("%w: the source is of type %q, not %s", ErrOtherCharge, clip(s.Type), SourceType)
+	case s.Livemode != live:
+		return fmt.Errorf("%w: the source and the keys are not of the same mode, live or test", ErrOtherCharge)
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package opn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/transport"
+)
+
+const (
+	firstPoll = time.Second
+	lastPoll  = 10 * time.Second
+	// grace is how long Opn may take to call a charge expired after its time, and
+	// how far the clocks may differ.
+	grace = time.Minute
+)
+
+// WaitForCharge asks for a charge until it is known how it ended: at once, and
+// then again and again, after 1 second at first and up to 10 later. It returns the
+// charge as Opn last told of it, nil if it never did, and
+//
+//   - nil if it is paid, exactly that amount in satang;
+//   - [ErrNotPaid] if it ended otherwise, and then also the [FailureCode], if Opn
+//     gave one;
+//   - [ErrExpired] if it was still pending a minute after its ExpiresAt;
+//   - the context's error if that ended first;
+//   - [ErrOtherCharge] if the charge is not of that amount;
+//   - an [*Error] if Opn refused to tell, for example because it doesn't know the
+//     charge, or a [*ValidationError].
+//
+// Answers that can't be read or believed don't end the waiting. What went wrong
+// with the last one is part of the error then.
+//
+// Source: not documented as a procedure. The statuses are those of Opn's guide to
+// K PLUS.
+func (c *Client) WaitForCharge(ctx context.Context, id string, amount Amount) (*Charge, error) {
+	stopped := func(why, last error) error {
+		if last != nil {
+			why = fmt.Errorf("%w; the last query failed: %w", why, last)
+		}
+		return fmt.Errorf("opn: waiting for charge %q: %w", clip(id), why)
+	}
+	var known *Charge
+	for wait := firstPoll; ; wait = min(wait+wait/2, lastPoll) {
+		// Before the query, so that the last one is made after the end.
+		over := known != nil && known.ExpiresAt.Valid && time.Until(known.ExpiresAt.V) <= -grace
+		charge, err := c.GetCharge(ctx, id)
+		if err == nil {
+			known = charge
+		}
+		var failed *Error
+		switch {
+		case err == nil && (charge.Status.Final() || charge.Amount != amount):
+			return charge, charge.CheckPaid(amount)
+		case err != nil && !errors.As(err, &failed):
+			return known, err
+		case ctx.Err() != nil:
+			return known, stopped(ctx.Err(), err)
+		case err != nil && failed.Err == nil && !passing(failed):
+			return known, err
+		case err == nil && over:
+			return known, stopped(ErrExpired, nil)
+		}
+		if stop := transport.Sleep(ctx, wait-wait/5+rand.N(2*wait/5+1)); stop != nil {
+			return known, stopped(stop, err)
+		}
+	}
+}

@@ -1,0 +1,265 @@
+package opn_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher/kshertest"
+	"github.com/ksher-go/ksher/opn"
+)
+
+func TestCheckPaid(t *testing.T) {
+	good := func() *opn.Charge {
+		return &opn.Charge{ID: chargeID, Amount: amount, Currency: "THB", Status: opn.StatusSuccessful, Paid: true}
+	}
+	require.NoError(t, good().CheckPaid(amount))
+	tests := []struct {
+		name   string
+		change func(*opn.Charge)
+		want   error
+	}{
+		{"less", func(c *opn.Charge) { c.Amount-- }, opn.ErrOtherCharge},
+		{"more", func(c *opn.Charge) { c.Amount++ }, opn.ErrOtherCharge},
+		{"another currency", func(c *opn.Charge) { c.Currency = "USD" }, opn.ErrOtherCharge},
+		{"no currency", func(c *opn.Charge) { c.Currency = "" }, opn.ErrOtherCharge},
+		{"not paid", func(c *opn.Charge) { c.Paid = false }, opn.ErrNotPaid},
+		{"reversed", func(c *opn.Charge) { c.Reversed = true }, opn.ErrNotPaid},
+		{"voided", func(c *opn.Charge) { c.Voided = true }, opn.ErrNotPaid},
+		{"status reversed", func(c *opn.Charge) { c.Status = opn.StatusReversed }, opn.ErrNotPaid},
+		{"pending", func(c *opn.Charge) { c.Status = opn.StatusPending }, opn.ErrNotPaid},
+		{"capitals", func(c *opn.Charge) { c.Status = "SUCCESSFUL" }, opn.ErrNotPaid},
+		{"zero", func(c *opn.Charge) { *c = opn.Charge{Amount: amount, Currency: "THB"} }, opn.ErrNotPaid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			charge := good()
+			tt.change(charge)
+			require.ErrorIs(t, charge.CheckPaid(amount), tt.want)
+		})
+	}
+}
+
+func TestFailureCodes(t *testing.T) {
+	want := map[opn.FailureCode]opn.Action{
+		"payment_expired": opn.ActionNewCharge, "payment_rejected": opn.ActionAskBuyer, "failed_processing": opn.ActionNewCharge,
+		"invalid_account": opn.ActionOtherWay, "insufficient_fund": opn.ActionAskBuyer,
+	}
+	require.Len(t, opn.FailureCodes(), len(want))
+	for _, code := range opn.FailureCodes() {
+		t.Run(string(code), func(t *testing.T) {
+			gw, client := gateway(t)
+			charge, err := client.CreateChargeWithSource(t.Context(), bothRequest())
+			require.NoError(t, err)
+			require.NoError(t, gw.FailOpn(charge.ID, code))
+			charge, err = client.WaitForCharge(t.Context(), charge.ID, amount)
+			require.ErrorIs(t, err, opn.ErrNotPaid)
+			require.ErrorIs(t, err, code)
+			var got opn.FailureCode
+			require.ErrorAs(t, err, &got)
+			info, known := got.Info()
+			require.True(t, known)
+			assert.Equal(t, want[code], info.Action)
+			assert.Contains(t, err.Error(), string(code)+": "+info.Meaning)
+			assert.Equal(t, opn.StatusFailed, charge.Status)
+			assert.Equal(t, opn.StatusFailed, charge.Source.ChargeStatus)
+			assert.Equal(t, code, charge.FailureCode.V)
+			assert.False(t, charge.PaidAt.Valid)
+		})
+	}
+	_, known := opn.FailureCode("new_code").Info()
+	assert.False(t, known)
+	assert.Equal(t, "new code", opn.FailureCode("new\ncode").Error())
+}
+
+func TestStatus(t *testing.T) {
+	for status, final := range map[opn.Status]bool{
+		"pending": false, "successful": true, "failed": true, "expired": true, "reversed": true, "unknown": false, "": false, "new": false,
+	} {
+		assert.Equal(t, final, status.Final(), status)
+	}
+}
+
+// reply is what a query is answered with.
+type reply struct {
+	status int
+	change map[string]any
+	err    error
+}
+
+func TestWaitForCharge(t *testing.T) {
+	pending, expires := reply{}, "2000-01-01T00:10:00Z" // synctest begins on that day.
+	with := func(change map[string]any) reply { return reply{change: change} }
+	lost := errors.New("connection lost")
+	tests := []struct {
+		name    string
+		replies []reply // The last one stays.
+		want    []error
+		status  opn.Status
+		queries int
+		// from and to bound how long it takes.
+		from, to time.Duration
+		timeout  time.Duration
+	}{
+		{name: "paid before", replies: []reply{with(paid)}, status: "successful", queries: 1},
+		{name: "paid later", replies: []reply{pending, pending, with(paid)}, status: "successful", queries: 3, from: 2 * time.Second, to: 3 * time.Second},
+		{name: "an unknown status", replies: []reply{with(map[string]any{"status": "new"}), with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
+		{name: "failed", replies: []reply{pending, with(map[string]any{"status": "failed", "failure_code": "payment_rejected"})},
+			want: []error{opn.ErrNotPaid, opn.FailurePaymentRejected}, status: "failed", queries: 2, to: 2 * time.Second},
+		{name: "expired", replies: []reply{with(map[string]any{"status": "expired", "failure_code": "payment_expired"})},
+			want: []error{opn.ErrNotPaid, opn.FailurePaymentExpired}, status: "expired", queries: 1},
+		{name: "expired without a code", replies: []reply{with(map[string]any{"status": "expired"})}, want: []error{opn.ErrNotPaid}, status: "expired", queries: 1},
+		{name: "reversed", replies: []reply{with(map[string]any{"status": "reversed"})}, want: []error{opn.ErrNotPaid}, status: "reversed", queries: 1},
+		{name: "another amount", replies: []reply{with(map[string]any{"amount": 100, "source.amount": 100})}, want: []error{opn.ErrOtherCharge}, status: "pending", queries: 1},
+		{name: "its time is over", replies: []reply{with(map[string]any{"expires_at": expires})},
+			want: []error{opn.ErrExpired}, status: "pending", from: 11 * time.Minute, to: 11*time.Minute + 13*time.Second},
+		{name: "paid after its time", replies: []reply{with(map[string]any{"expires_at": "1999-12-31T23:59:30Z"}), with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
+		{name: "outages and rubbish", replies: []reply{{status: 503}, {err: lost}, {change: map[string]any{"status": ""}}, {status: 429}, with(paid)},
+			status: "successful", queries: 5, to: 10 * time.Second},
+		{name: "refused", replies: []reply{{status: 404}}, queries: 1},
+		{name: "the context ends", replies: []reply{pending}, want: []error{context.DeadlineExceeded}, status: "pending", timeout: 5 * time.Second, from: 5 * time.Second, to: 5 * time.Second},
+		{name: "the context ends in an outage", replies: []reply{pending, {err: lost}}, want: []error{context.DeadlineExceeded, lost}, status: "pending",
+			timeout: 5 * time.Second, from: 5 * time.Second, to: 5 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				queries := 0
+				client := newFakeClient(t, func(*http.Request) (int, string, error) {
+					r := tt.replies[min(queries, len(tt.replies)-1)]
+					queries++
+					switch {
+					case r.err != nil:
+						return 0, "", r.err
+					case r.status != 0:
+						return r.status, `{"object":"error","code":"x"}`, nil
+					}
+					return 200, edited(t, "charge.json", r.change), nil
+				}, opn.WithRetry(1, 0))
+				ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+				defer cancel()
+				if tt.timeout > 0 {
+					ctx, cancel = context.WithTimeout(t.Context(), tt.timeout)
+					defer cancel()
+				}
+				start := time.Now()
+				charge, err := client.WaitForCharge(ctx, chargeID, amount)
+				took := time.Since(start)
+				for _, want := range tt.want {
+					require.ErrorIs(t, err, want)
+				}
+				if tt.status == "" {
+					require.Nil(t, charge)
+					var failed *opn.Error
+					require.ErrorAs(t, err, &failed)
+					assert.Equal(t, "x", failed.Code)
+				} else {
+					assert.Equal(t, tt.status, charge.Status)
+					if tt.want == nil {
+						require.NoError(t, err)
+					}
+				}
+				if tt.queries > 0 {
+					assert.Equal(t, tt.queries, queries)
+				}
+				assert.GreaterOrEqual(t, took, tt.from)
+				assert.LessOrEqual(t, took, tt.to)
+			})
+		})
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	gw, client := gateway(t)
+	source, err := client.CreateSource(t.Context(), sourceRequest())
+	require.NoError(t, err)
+	assert.Equal(t, opn.StatusUnknown, source.ChargeStatus)
+	assert.Equal(t, "app_redirect", source.Flow)
+	req := chargeRequest()
+	req.Source, req.Extra = source.ID, opn.Extra{"description": "Tea", "metadata[order_no]": "A-1001"}
+	charge, err := client.CreateCharge(t.Context(), req)
+	require.NoError(t, err)
+	assert.Equal(t, opn.StatusPending, charge.Status)
+	assert.Equal(t, source.ID, charge.Source.ID)
+	assert.Equal(t, opn.StatusPending, charge.Source.ChargeStatus)
+	assert.Equal(t, opn.Null[opn.PlatformType]{V: opn.PlatformIOS, Valid: true}, charge.Source.PlatformType)
+	assert.JSONEq(t, `"Tea"`, string(charge.Description))
+	assert.JSONEq(t, `{"order_no":"A-1001"}`, string(charge.Metadata))
+	assert.Equal(t, charge.CreatedAt.Add(10*time.Minute), charge.ExpiresAt.V)
+	require.ErrorIs(t, charge.CheckPaid(amount), opn.ErrNotPaid)
+
+	gw.Advance(9 * time.Minute)
+	require.NoError(t, gw.PayOpn(charge.ID))
+	charge, err = client.WaitForCharge(t.Context(), charge.ID, amount)
+	require.NoError(t, err)
+	assert.Equal(t, charge.CreatedAt.Add(9*time.Minute), charge.PaidAt.V)
+	assert.Equal(t, amount-charge.Fee-charge.FeeVAT, charge.Net)
+	assert.ErrorIs(t, gw.PayOpn(charge.ID), kshertest.ErrNotPayable)
+
+	_, err = client.CreateCharge(t.Context(), req)
+	var failed *opn.Error
+	require.ErrorAs(t, err, &failed, "the source was charged")
+	assert.Equal(t, "invalid_charge", failed.Code)
+	assert.Equal(t, source.ID, failed.ID)
+	require.NotErrorIs(t, err, opn.ErrOutcomeUnknown)
+}
+
+func TestExpiry(t *testing.T) {
+	gw, client := gateway(t)
+	charge, err := client.CreateChargeWithSource(t.Context(), bothRequest())
+	require.NoError(t, err)
+	gw.Advance(10*time.Minute - time.Second)
+	known, err := client.GetCharge(t.Context(), charge.ID)
+	require.NoError(t, err)
+	assert.Equal(t, opn.StatusPending, known.Status)
+	gw.Advance(time.Second)
+	known, err = client.WaitForCharge(t.Context(), charge.ID, amount)
+	require.ErrorIs(t, err, opn.ErrNotPaid)
+	require.ErrorIs(t, err, opn.FailurePaymentExpired)
+	assert.True(t, known.Expired)
+	assert.Equal(t, charge.ExpiresAt, known.ExpiredAt)
+	require.ErrorIs(t, gw.PayOpn(charge.ID), kshertest.ErrNotPayable)
+}
+
+// Opn carries a request out, and the answer is lost.
+func TestUnknownOutcome(t *testing.T) {
+	for _, kind := range []kshertest.FaultKind{kshertest.FaultDropAfter, kshertest.FaultEmpty, kshertest.FaultTruncated, kshertest.FaultEndless} {
+		t.Run(string(kind), func(t *testing.T) {
+			gw, client := gateway(t)
+			require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charges", Kind: kind}))
+			source, err := client.CreateSource(t.Context(), sourceRequest())
+			require.NoError(t, err)
+			req := chargeRequest()
+			req.Source = source.ID
+			_, err = client.CreateCharge(t.Context(), req)
+			require.ErrorIs(t, err, opn.ErrOutcomeUnknown)
+			// It can be recognised by what the merchant knew before.
+			charges := gw.OpnCharges()
+			require.Len(t, charges, 1)
+			assert.Equal(t, source.ID, charges[0].Source.ID)
+			assert.Equal(t, returnURI, charges[0].ReturnURI)
+		})
+	}
+	for _, kind := range []kshertest.FaultKind{kshertest.FaultDropBefore, kshertest.FaultHTTP500, kshertest.FaultHTML502} {
+		t.Run(string(kind), func(t *testing.T) {
+			gw, client := gateway(t)
+			require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charges", Kind: kind}))
+			_, err := client.CreateChargeWithSource(t.Context(), bothRequest())
+			require.ErrorIs(t, err, opn.ErrOutcomeUnknown, "a client can't know")
+			assert.Empty(t, gw.OpnCharges())
+		})
+	}
+	t.Run("refused", func(t *testing.T) {
+		gw, client := gateway(t)
+		require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charges", Kind: kshertest.FaultRefuse, Code: "bad_request"}))
+		_, err := client.CreateChargeWithSource(t.Context(), bothRequest())
+		require.ErrorContains(t, err, "bad_request")
+		require.NotErrorIs(t, err, opn.ErrOutcomeUnknown)
+	})
+}

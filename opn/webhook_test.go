@@ -1,0 +1,210 @@
+package opn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher/kshertest"
+	"github.com/ksher-go/ksher/opn"
+)
+
+// event is a charge.complete event as far as it is documented.
+func event(id string) string {
+	return fmt.Sprintf(`{"object":"event","key":"charge.complete","data":{"object":"charge","id":%q,"amount":1,"status":"successful"}}`, id)
+}
+
+// post hands a body to a handler.
+func post(h http.Handler, body string) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/events", strings.NewReader(body)))
+	return rec
+}
+
+// shop is a merchant with a handler that a gateway knows, and a charge.
+func shop(t *testing.T, fn func(context.Context, *opn.Charge) error, opts ...opn.Option) (*kshertest.Gateway, *opn.Charge, http.Handler) {
+	t.Helper()
+	gw, client := gateway(t, opts...)
+	handler := opn.NewWebhookHandler(client, fn)
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	gw.SetOpnWebhook(server.URL)
+	charge, err := client.CreateChargeWithSource(t.Context(), bothRequest())
+	require.NoError(t, err)
+	return gw, charge, handler
+}
+
+func TestWebhookOnce(t *testing.T) {
+	var got []*opn.Charge
+	gw, charge, handler := shop(t, func(ctx context.Context, c *opn.Charge) error {
+		got = append(got, c)
+		return c.CheckPaid(amount)
+	})
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), kshertest.ErrNotAccepted, "not paid yet")
+	require.Empty(t, got)
+	require.NoError(t, gw.PayOpn(charge.ID))
+	require.Empty(t, got, "nothing happens by itself")
+	for range 3 {
+		require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
+	}
+	require.Len(t, got, 1)
+	assert.Equal(t, charge.ID, got[0].ID)
+	assert.Equal(t, amount, got[0].Amount, "Opn's, not the event's")
+	assert.Equal(t, returnURI, got[0].ReturnURI)
+	assert.Equal(t, http.StatusOK, post(handler, event(charge.ID)).Code)
+	require.Len(t, got, 1)
+}
+
+func TestWebhookTellsOfFailures(t *testing.T) {
+	var got *opn.Charge
+	gw, charge, _ := shop(t, func(_ context.Context, c *opn.Charge) error {
+		got = c
+		return nil
+	})
+	require.NoError(t, gw.FailOpn(charge.ID, opn.FailureInsufficientFund))
+	require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
+	require.ErrorIs(t, got.CheckPaid(amount), opn.FailureInsufficientFund)
+}
+
+// A merchant may take other payments by the same account.
+func TestWebhookTellsOfOtherCharges(t *testing.T) {
+	client := newClient(t, answering(200, edited(t, "charge.json", map[string]any{
+		"status": "successful", "paid": true, "currency": "USD", "source": nil, "card": map[string]any{"object": "card", "brand": "Visa"},
+	})))
+	var got *opn.Charge
+	handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
+		got = c
+		return nil
+	})
+	require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
+	require.Nil(t, got.Source)
+	require.ErrorIs(t, got.CheckPaid(amount), opn.ErrOtherCharge, "dollars")
+}
+
+func TestWebhookAgainAfterAnError(t *testing.T) {
+	calls := 0
+	gw, charge, _ := shop(t, func(context.Context, *opn.Charge) error {
+		if calls++; calls < 3 {
+			return errors.New("the database is away")
+		}
+		return nil
+	})
+	require.NoError(t, gw.PayOpn(charge.ID))
+	for range 2 {
+		require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), kshertest.ErrNotAccepted)
+	}
+	for range 2 {
+		require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
+	}
+	assert.Equal(t, 3, calls)
+}
+
+func TestWebhookAtTheSameTime(t *testing.T) {
+	var calls atomic.Int64
+	entered, release := make(chan struct{}), make(chan struct{})
+	gw, charge, handler := shop(t, func(context.Context, *opn.Charge) error {
+		calls.Add(1)
+		close(entered)
+		<-release
+		return nil
+	})
+	require.NoError(t, gw.PayOpn(charge.ID))
+	first := make(chan int)
+	go func() { first <- post(handler, event(charge.ID)).Code }()
+	<-entered
+	assert.Equal(t, http.StatusServiceUnavailable, post(handler, event(charge.ID)).Code)
+	close(release)
+	assert.Equal(t, http.StatusOK, <-first)
+	assert.Equal(t, http.StatusOK, post(handler, event(charge.ID)).Code)
+	assert.Equal(t, int64(1), calls.Load())
+}
+
+// oneAnswer is a Deduper that keeps errors to itself.
+type oneAnswer struct{ keys []string }
+
+func (d *oneAnswer) Once(ctx context.Context, key string, fn func(context.Context) error) error {
+	d.keys = append(d.keys, key)
+	_ = fn(ctx)
+	return nil
+}
+
+func TestWebhookDeduper(t *testing.T) {
+	deduper := &oneAnswer{}
+	gw, charge, handler := shop(t, func(context.Context, *opn.Charge) error { return errors.New("no") }, opn.WithDeduper(deduper))
+	require.NoError(t, gw.PayOpn(charge.ID))
+	assert.Equal(t, http.StatusInternalServerError, post(handler, event(charge.ID)).Code, "not taken for handled")
+	assert.Equal(t, []string{"opn successful " + charge.ID}, deduper.keys)
+}
+
+func TestWebhookRefuses(t *testing.T) {
+	log := &logBuffer{}
+	gw, charge, handler := shop(t, func(context.Context, *opn.Charge) error {
+		t.Error("it was believed")
+		return nil
+	}, opn.WithLogger(log.logger()))
+	tests := []struct {
+		name, body string
+		want       int
+	}{
+		{"a charge that is pending", event(charge.ID), http.StatusConflict},
+		{"a charge that nobody knows", event("chrg_test_9"), http.StatusForbidden},
+		{"another path", event("chrg_test_1/../x"), http.StatusBadRequest},
+		{"a source", event(sourceID), http.StatusBadRequest},
+		{"empty", "", http.StatusBadRequest},
+		{"HTML", "<html>", http.StatusBadRequest},
+		{"truncated", event(charge.ID)[:40], http.StatusBadRequest},
+		{"an array", "[" + event(charge.ID) + "]", http.StatusBadRequest},
+		{"no key", `{"data":{"object":"charge","id":"chrg_test_1"}}`, http.StatusBadRequest},
+		{"a key that is a number", `{"key":1}`, http.StatusBadRequest},
+		{"two keys", `{"key":"charge.create","key":"charge.complete"}`, http.StatusBadRequest},
+		{"two keys but for case", `{"key":"charge.create","Key":"charge.complete"}`, http.StatusBadRequest},
+		{"two IDs", `{"key":"charge.complete","data":{"object":"charge","id":"chrg_test_1","id":"chrg_test_2"}}`, http.StatusBadRequest},
+		{"no data", `{"key":"charge.complete"}`, http.StatusBadRequest},
+		{"null", `{"key":"charge.complete","data":null}`, http.StatusBadRequest},
+		{"a number", `{"key":"charge.complete","data":1}`, http.StatusBadRequest},
+		{"a refund", `{"key":"charge.complete","data":{"object":"refund","id":"chrg_test_1"}}`, http.StatusBadRequest},
+		{"too large", strings.Repeat(" ", 64<<10) + event(charge.ID), http.StatusRequestEntityTooLarge},
+		// Not ours, and not to be sent again.
+		{"another key", `{"object":"event","key":"charge.create","data":{"object":"charge","id":"` + charge.ID + `"}}`, http.StatusOK},
+		{"a key of something else", `{"key":"transfer.send","data":null}`, http.StatusOK},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { assert.Equal(t, tt.want, post(handler, tt.body).Code) })
+	}
+	rec := httptest.NewRecorder()
+	handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/", nil))
+	assert.Equal(t, http.StatusMethodNotAllowed, rec.Code)
+	assert.Equal(t, http.MethodPost, rec.Header().Get("Allow"))
+	assert.Contains(t, log.String(), `reason="the charge has not ended"`)
+
+	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charge", Kind: kshertest.FaultHTTP500, Count: 3}))
+	assert.Equal(t, http.StatusServiceUnavailable, post(handler, event(charge.ID)).Code, "an outage: come back")
+}
+
+func TestWebhookBodyBreaksOff(t *testing.T) {
+	_, _, handler := shop(t, nil)
+	req := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(`{"key":`), failing{}))
+	rec := httptest.NewRecorder()
+	handler.ServeHTTP(rec, req)
+	assert.Equal(t, http.StatusInternalServerError, rec.Code, "no function")
+	_, _, handler = shop(t, func(context.Context, *opn.Charge) error { return nil })
+	rec = httptest.NewRecorder()
+	handler.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(`{"key":`), failing{})))
+	assert.Equal(t, http.StatusBadRequest, rec.Code)
+	for _, client := range []*opn.Client{nil, {}} {
+		assert.Equal(t, http.StatusInternalServerError, post(opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error { return nil }), "").Code)
+	}
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("the line is down") }
