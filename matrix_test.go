@@ -155,6 +155,9 @@ func matters() []matter {
 			return err
 		}, refunded},
 	}
+	for name, w := range walletCalls {
+		all = append(all, matter{name, name, none, w.req, func(ctx context.Context, c *ksher.Client) error { _, err := w.call(ctx, c); return err }, created})
+	}
 	for _, op := range operations() {
 		prepare := map[string]func(*testing.T, *kshertest.Gateway){
 			"gateway_order_query": payAt(createAtGateway),

@@ -56,10 +56,10 @@ type Doubtful interface {
 // If the one sent again is refused, other than with a code for duplicates, that
 // says nothing about the first: resolve it again.
 //
-//   - An order (gateway_pay, native_pay) is [CarriedOut] if the gateway knows
-//     it. Its page or code is lost with the answer: cancel or close it and keep
-//     watching it. If the number belongs to an order of another amount or
-//     currency, the error is [ErrOtherOrder].
+//   - An order (gateway_pay, native_pay, and those for wallets) is [CarriedOut] if
+//     the gateway knows it. Its page, code or parameters are lost with the answer:
+//     cancel or close it and keep watching it. If the number belongs to an order
+//     of another amount or currency, the error is [ErrOtherOrder].
 //   - A cancellation (cancel_order, order_close) is CarriedOut if the order is
 //     closed. If it is paid, it was too late: [NotCarriedOut].
 //   - A charge (quick_pay) is CarriedOut if the order is paid, NotCarriedOut if

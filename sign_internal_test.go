@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// No operation that signs only a part of its data is in the package yet, so
-// that nothing exported can tell the verifier which part it is.
+// Which part is signed belongs to the operation, and nothing exported can tell the
+// verifier.
 func TestPartlySignedAnswers(t *testing.T) {
 	const file = "../shared/vectors/responses-v1.json"
 	text, err := os.ReadFile(file)

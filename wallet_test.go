@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/kshertest"
 )
 
 func goodJSAPIPay() *ksher.JSAPIPayRequest {
@@ -319,32 +318,6 @@ func TestWalletPayInDoubt(t *testing.T) {
 				}
 				require.NoError(t, err)
 				require.Equal(t, tt.verdict, res.Verdict)
-			})
-		}
-	}
-}
-
-// A fault at the local gateway ends in knowledge, and the very same request may
-// follow.
-func TestWalletPayAfterTrouble(t *testing.T) {
-	for name, w := range walletCalls {
-		for _, kind := range []kshertest.FaultKind{kshertest.FaultDropBefore, kshertest.FaultDropAfter, kshertest.FaultBadSignature} {
-			t.Run(name+"/"+string(kind), func(t *testing.T) {
-				gw := kshertest.New(t)
-				require.NoError(t, gw.Inject(kshertest.Fault{Operation: name, Kind: kind}))
-				_, err := w.call(t.Context(), gw.Client)
-				require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
-				res, err := gw.Client.Resolve(t.Context(), w.req)
-				require.NoError(t, err)
-				made := kind != kshertest.FaultDropBefore
-				require.Equal(t, made, res.Verdict == ksher.CarriedOut)
-				_, err = w.call(t.Context(), gw.Client)
-				if made {
-					require.ErrorIs(t, err, ksher.CodeKsherDuplicatedOrderNo)
-				} else {
-					require.NoError(t, err)
-				}
-				require.Len(t, gw.Orders(), 1)
 			})
 		}
 	}
