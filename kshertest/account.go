@@ -127,7 +127,7 @@ func (g *Gateway) settlementInfo(p url.Values) (any, ksher.Code) {
 		}
 	}
 	for _, o := range g.list {
-		if channel := ksher.Channel(p.Get("pay_channel")); o.PaidAt.IsZero() || o.Payout || channel != "" && channel != o.Channel {
+		if channel := ksher.Channel(p.Get("pay_channel")); o.PaidAt.IsZero() || o.Payout || o.VIP != "" || channel != "" && channel != o.Channel {
 			continue
 		}
 		count(o, o.PaidAt, o.Total)

@@ -2,6 +2,7 @@ package kshertest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -145,7 +146,7 @@ type orderData struct {
 	Expires        time.Time       `json:"expires,omitzero"`
 	PaidAt         time.Time       `json:"paid_at,omitzero"`
 	Settled        bool            `json:"settled"`
-	// PageURL is the checkout page of an order of gateway_pay.
+	// PageURL is the checkout page of an order that has one.
 	PageURL      string              `json:"page_url,omitzero"`
 	Params       map[string]string   `json:"params"`
 	Refunds      []ksher.RefundOrder `json:"refunds"`
@@ -192,7 +193,7 @@ func (g *Gateway) describe(o *order) orderData {
 	if !o.PaidAt.IsZero() {
 		d.PaidAt = o.PaidAt.In(zone)
 	}
-	if o.Gateway {
+	if o.Gateway || o.VIP == vipRedirect {
 		d.PageURL = g.url + "/ua?order_uuid=" + url.QueryEscape(o.UUID)
 	}
 	for name := range o.Params {
@@ -260,7 +261,7 @@ type requestData struct {
 func (g *Gateway) requestDatas() []requestData {
 	list := []requestData{}
 	for _, r := range slices.Backward(g.Requests()) {
-		d := requestData{r.At.In(zone), r.Operation, make(map[string]string), r.SignText, r.Params.Get("sign"), r.Code, "", r.Fault}
+		d := requestData{r.At.In(zone), r.Operation, make(map[string]string), r.SignText, cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), r.Code, "", r.Fault}
 		for name := range r.Params {
 			if name != "sign" {
 				d.Params[name] = r.Params.Get(name)
@@ -268,6 +269,8 @@ func (g *Gateway) requestDatas() []requestData {
 		}
 		if r.Code == ksher.CodeKsherSignError {
 			d.Hint = signHint(r.Params)
+		} else if r.Code == vipUnauthorized {
+			d.Hint = g.vipHint(r)
 		}
 		list = append(list, d)
 	}

@@ -256,11 +256,15 @@ func faultOperations() []string {
 	for _, op := range operations {
 		names = append(names, op.name())
 	}
+	for _, op := range vipOperations {
+		names = append(names, op.name)
+	}
 	return append(append(names, opnOperations...), notify)
 }
 
 type setupPage struct {
 	AppID, GatewayURL, MerchantURL, PrivateKey, V1, V2 string
+	VIPURL, VIPToken                                   string
 	Go, Curl                                           string
 }
 
@@ -268,6 +272,7 @@ func (g *Gateway) setup() setupPage {
 	page := setupPage{
 		AppID: AppID, GatewayURL: g.GatewayURL(), MerchantURL: g.MerchantURL(), PrivateKey: strings.TrimSpace(PrivateKeyPEM()),
 		V1: publicPEM(ksher.SignV1), V2: publicPEM(ksher.SignV2),
+		VIPURL: g.VIPURL(), VIPToken: VIPToken,
 	}
 	fill := strings.NewReplacer(
 		"{{appid}}", page.AppID, "{{url}}", g.url, "{{gateway}}", page.GatewayURL, "{{merchant}}", page.MerchantURL,

@@ -34,6 +34,11 @@
 //
 // Any other amount is paid out at once, if the balance has it.
 //
+// The gateway serves the older vip.ksher.net, too, under [Gateway.VIPURL] and with
+// [VIPToken]. Its orders are orders like any other: Pay, Fail, Deliver and the rest
+// work on them, and a code that is charged at a till goes as above. A number can be
+// used in one of the two only.
+//
 // Without any server, [SignedResponse] makes the body of a correctly signed
 // answer for a mock, and [SignedNotification] a correctly signed notification
 // for a handler.
@@ -89,6 +94,8 @@ type Gateway struct {
 	pages     pageMemory
 	// paidOut is what the payouts came to that were forgotten.
 	paidOut ksher.Amount
+	// vipWebhook is what SetVIPWebhook was given.
+	vipWebhook string
 	// opn is the account at Opn Payments.
 	opn opnAccount
 	// store keeps the state, nil without WithData, and savedSkew is the skew that
@@ -323,7 +330,7 @@ func (g *Gateway) pay(o *order, channel ksher.Channel) error {
 		return err
 	}
 	o.ChannelOrderNo = g.nextNo("4200", 28)
-	if !o.Payout {
+	if !o.Payout && o.VIP == "" {
 		g.orders[number{"channel_order_no", o.ChannelOrderNo}] = o
 		g.announce(o)
 	}
@@ -400,7 +407,7 @@ type number struct{ kind, no string }
 
 func (o *order) numbers() []number {
 	all := []number{{"own", o.MchOrderNo}, {"uuid", o.UUID}}
-	if !o.Payout { // The merchant host doesn't know it.
+	if !o.Payout && o.VIP == "" { // The merchant host doesn't know those.
 		all = append(all, number{"mch_order_no", o.merchantHostNo()},
 			number{"ksher_order_no", o.KsherOrderNo}, number{"channel_order_no", o.ChannelOrderNo})
 	}

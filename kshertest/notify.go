@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/ksher-go/ksher"
@@ -32,14 +33,18 @@ var ErrNotAccepted = errors.New("the merchant did not accept the notification")
 
 // ErrNoNotification means that an order has no notification to deliver: it
 // isn't paid, was created without an address for one, or was paid after the two
-// hours that Ksher watches an order.
+// hours that Ksher watches an order. One of vip.ksher.net has none before its
+// status has changed, nor without [Gateway.SetVIPWebhook].
 var ErrNoNotification = errors.New("the order has no notification")
 
-// notice is the notification of a payment on its way to the merchant.
+// notice is a notification on its way to the merchant.
 type notice struct {
 	Target string
-	// Body was made when the order was paid, and is the same in each attempt.
+	// Body was made when the order was paid, and is the same in each attempt. It is
+	// posted, or if there is a Message the query of a GET.
 	Body []byte
+	// Message is what one of vip.ksher.net says, "" for one of api.ksher.net.
+	Message string `json:",omitzero"`
 	// Attempts is how many were made.
 	Attempts int
 	// Due is when the next attempt is to be made, zero if there is none.
@@ -79,14 +84,34 @@ func (g *Gateway) announce(o *order) {
 	}
 	answer := &ksher.GatewayOrderQueryResponse{Order: o.query(g.now())}
 	answer.NonceStr = newUUID()
-	o.Notice = &notice{Target: target, Body: envelope(answer, ksher.SignV1, g.now()), Due: g.now()}
+	g.tell(o, &notice{Target: target, Body: envelope(answer, ksher.SignV1, g.now()), Due: g.now()})
+}
+
+// schedule has the times between one attempt and the next.
+func (n *notice) schedule() []time.Duration {
+	if n.Message != "" {
+		return vipSchedule
+	}
+	return schedule
+}
+
+// tell lets a notification go out, after those of the order that aren't done with.
+// The caller holds g.mu.
+func (g *Gateway) tell(o *order, n *notice) {
+	if before := o.Notice; before != nil && (before.busy || !before.Due.IsZero()) {
+		o.Later = append(o.Later, n)
+	} else {
+		o.Notice = n
+	}
 	g.wake()
 }
 
 // Deliver makes the next attempt to notify the merchant of a payment now,
 // without waiting for its time. An order whose notification was accepted is
 // notified once more, as a repetition that Ksher had sent already. Any answer
-// but the one that Ksher documents is [ErrNotAccepted].
+// but the one that Ksher documents is [ErrNotAccepted]. An order of vip.ksher.net
+// has a notification for each change of its status, which go out one after the
+// other.
 func (g *Gateway) Deliver(ctx context.Context, mchOrderNo string) error {
 	o, err := g.take(mchOrderNo)
 	if err == nil {
@@ -118,10 +143,15 @@ func (g *Gateway) attempt(ctx context.Context, o *order) error {
 	g.mu.Lock()
 	n := o.Notice
 	fault := g.nextFault(notify)
-	body := fault.spoilNotification(n.Body)
-	if fault.Kind == FaultOtherKey {
+	var body []byte
+	switch {
+	case n.Message != "":
+		body = fault.spoilVIPWebhook(n, o.MchOrderNo)
+	case fault.Kind == FaultOtherKey:
 		answer := &ksher.GatewayOrderQueryResponse{Order: o.query(g.now())}
 		body = envelope(answer, fault.version(ksher.SignV1), g.now())
+	default:
+		body = fault.spoilNotification(n.Body)
 	}
 	postponed := fault.Kind == FaultLate || fault.Kind == FaultReorder
 	if postponed {
@@ -143,7 +173,7 @@ func (g *Gateway) attempt(ctx context.Context, o *order) error {
 	}
 	var err error
 	for range times {
-		status, answer, postErr := g.post(ctx, n.Target, body)
+		status, answer, postErr := g.post(ctx, n, body)
 		err = postErr
 		g.mu.Lock()
 		n.Attempts++
@@ -152,8 +182,10 @@ func (g *Gateway) attempt(ctx context.Context, o *order) error {
 			o.Deliveries = append(o.Deliveries, delivery)
 		}
 		n.busy, n.Due = false, time.Time{}
-		if err != nil && n.Attempts <= len(schedule) {
-			n.Due = delivery.At.Add(schedule[n.Attempts-1])
+		if times := n.schedule(); err != nil && n.Attempts <= len(times) {
+			n.Due = delivery.At.Add(times[n.Attempts-1])
+		} else if o.Notice == n && len(o.Later) > 0 {
+			o.Notice, o.Later = o.Later[0], o.Later[1:]
 		}
 		if saveErr := g.write(o); saveErr != nil {
 			// The merchant has it, and memory says so; the file will with the next change.
@@ -165,22 +197,34 @@ func (g *Gateway) attempt(ctx context.Context, o *order) error {
 	return err
 }
 
-func (g *Gateway) post(ctx context.Context, target string, body []byte) (status int, answer string, err error) {
+// post sends a notification, with that body under a fault, and tells whether the
+// merchant accepted it.
+func (g *Gateway) post(ctx context.Context, n *notice, body []byte) (status int, answer string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	method, target := http.MethodPost, n.Target
+	if n.Message != "" {
+		method, target, body = http.MethodGet, target+"?"+string(body), nil
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
 		return 0, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
 	}
-	req.Header.Set("Content-Type", "text/plain;charset=utf-8")
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "text/plain;charset=utf-8")
+	}
 	resp, err := g.HTTPClient().Do(req)
 	if err != nil {
+		if broken := new(url.Error); errors.As(err, &broken) {
+			err = broken.Err // Without the address, which may have a signature in it.
+		}
 		return 0, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	var said struct{ Result, Msg string }
-	if err != nil || json.Unmarshal(text, &said) != nil || resp.StatusCode != http.StatusOK || said.Result != "SUCCESS" || said.Msg != "OK" {
+	accepted := n.Message != "" || json.Unmarshal(text, &said) == nil && said.Result == "SUCCESS" && said.Msg == "OK"
+	if err != nil || resp.StatusCode != http.StatusOK || !accepted {
 		err = fmt.Errorf("%w: it answered HTTP %d, %.200q", ErrNotAccepted, resp.StatusCode, text)
 	}
 	return resp.StatusCode, string(text[:min(len(text), 200)]), err
@@ -191,18 +235,33 @@ func (g *Gateway) due(until time.Time) (first *order, when time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, o := range g.list {
-		n := o.Notice
-		if n == nil || n.busy || n.Due.IsZero() || n.Due.After(until) {
+		at := g.nextDue(o)
+		if at.IsZero() || at.After(until) {
 			continue
 		}
-		if first == nil || n.Due.Before(when) {
-			first, when = o, n.Due
+		if first == nil || at.Before(when) {
+			first, when = o, at
 		}
 	}
 	if first != nil {
+		if first.Notice == nil {
+			g.tellVIP(first, vipTimeout)
+		}
 		first.Notice.busy = true
 	}
 	return first, when
+}
+
+// nextDue is when the next notification of an order falls due, zero for never. The
+// caller holds g.mu.
+func (g *Gateway) nextDue(o *order) time.Time {
+	switch n := o.Notice; {
+	case n != nil && !n.busy:
+		return n.Due
+	case n == nil && g.timesOutVIP(o):
+		return o.Expires
+	}
+	return time.Time{}
 }
 
 // Advance moves the gateway's clock forward, and on the way delivers the
@@ -282,8 +341,8 @@ func (g *Gateway) untilDue() time.Duration {
 	defer g.mu.Unlock()
 	sleep := time.Minute
 	for _, o := range g.list {
-		if n := o.Notice; n != nil && !n.busy && !n.Due.IsZero() {
-			sleep = min(sleep, time.Duration(float64(n.Due.Sub(g.now()))/g.speed))
+		if at := g.nextDue(o); !at.IsZero() {
+			sleep = min(sleep, time.Duration(float64(at.Sub(g.now()))/g.speed))
 		}
 	}
 	return max(sleep, time.Millisecond)

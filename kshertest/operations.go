@@ -60,6 +60,7 @@ func (g *Gateway) handler() http.Handler {
 		mux.HandleFunc(op.path, func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, op) })
 	}
 	g.servePages(mux)
+	g.serveVIP(mux)
 	g.serveOpn(mux)
 	mux.Handle("/", g.dashboard())
 	return mux

@@ -64,7 +64,11 @@ type order struct {
 	// Quick says that quick_pay made the order.
 	Quick bool
 	// Payout says that it isn't an order, but a payout.
-	Payout         bool
+	Payout bool
+	// VIP is which API of vip.ksher.net made the order, such as "redirect", and ""
+	// for an order of api.ksher.net. VIPTold is what the merchant was last told of.
+	VIP            string `json:",omitzero"`
+	VIPTold        string `json:",omitzero"`
 	MchOrderNo     string
 	PayMchOrderNo  string
 	KsherOrderNo   string
@@ -88,7 +92,10 @@ type order struct {
 	History    []Event
 	// Notice is the notification on its way or the last one, nil before the
 	// payment and for an order that wants none.
-	Notice     *notice
+	Notice *notice
+	// Later has the notifications of what has happened since, each of which
+	// becomes Notice when the one before is done with.
+	Later      []*notice `json:",omitzero"`
 	Deliveries []Delivery
 	// Serial is greater than those of the orders before.
 	Serial int

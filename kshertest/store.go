@@ -124,6 +124,9 @@ func (g *Gateway) unindex(o *order) {
 // returns an error. It also forgets the oldest orders where there are too many.
 // The caller holds g.mu.
 func (g *Gateway) save(changed ...*order) error {
+	for _, o := range changed {
+		g.announceVIP(o)
+	}
 	err := g.write(changed...)
 	if err != nil {
 		for _, o := range changed {

@@ -64,6 +64,7 @@ type sandbox struct {
 	AllowRemote bool    `help:"Allow to listen beyond the loopback interface. Whoever reaches the sandbox can pay and refund its orders and make it post to addresses of their choice."`
 	Data        string  `type:"path" placeholder:"FILE" help:"Keep the orders in this file, so that they survive restarts. Without it they are kept in memory only."`
 	Speed       float64 `default:"1" help:"How many times faster than the real clock the sandbox's runs: at 1440 a day of notifications takes a minute."`
+	VIPWebhook  string  `name:"vip-webhook" placeholder:"URL" help:"The address for notifications that the merchant has registered at vip.ksher.net."`
 	Account     string  `enum:"any,offline,online" default:"any" help:"The merchant's kind of account, which decides the channels of native_pay: ${enum}."`
 }
 
@@ -92,6 +93,9 @@ func (s *sandbox) Run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	defer gateway.Close()
+	if err := gateway.SetVIPWebhook(s.VIPWebhook); err != nil {
+		return fmt.Errorf("--vip-webhook: %w", err)
+	}
 
 	fmt.Fprintf(stdout, `The Ksher sandbox is running. It is a simulation: no money moves.
 
@@ -100,8 +104,10 @@ func (s *sandbox) Run(ctx context.Context, stdout io.Writer) error {
   Merchant URL  %s
   App ID        %s
   Private key   %s/setup has it, with the public keys and snippets to copy
+  VIP URL       %s, in place of https://NAME.vip.ksher.net
+  VIP token     %s
 
-`, gateway.URL(), gateway.GatewayURL(), gateway.MerchantURL(), kshertest.AppID, gateway.URL())
+`, gateway.URL(), gateway.GatewayURL(), gateway.MerchantURL(), kshertest.AppID, gateway.URL(), gateway.VIPURL(), kshertest.VIPToken)
 	if s.Data == "" {
 		fmt.Fprintln(stdout, "Orders are kept in memory and gone when it ends; --data FILE keeps them.")
 	} else {
