@@ -1,0 +1,157 @@
+package vip
+
+import (
+	"errors"
+	"html"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// Bounds of what is read from the description of an HTTP 400.
+const (
+	maxDescription = 16 << 10
+	maxFieldErrors = 50
+	maxNesting     = 8
+)
+
+var tag = regexp.MustCompile(`<[^<>]*>`)
+
+// description takes the body of an HTTP 400 apart. It is JSON with a description in
+// HTML, and in that is the text of a Python dict:
+//
+//	<p class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>
+//
+// What isn't of this form comes back as the message alone.
+func description(body []byte) (message string, fields []FieldError) {
+	members, err := wire.ParseObject(body)
+	if err != nil {
+		return transport.Quote(body), nil
+	}
+	said := textOf(members, "description")
+	if said == "" {
+		return transport.Quote([]byte(textOf(members, "name"))), nil
+	}
+	said = said[:min(len(said), maxDescription)]
+	// Before the entities are undone, because what they hide may look like a tag.
+	said = strings.TrimSpace(html.UnescapeString(tag.ReplaceAllString(said, "")))
+	start := strings.IndexByte(said, '{')
+	if start >= 0 {
+		p := pythonParser{rest: said[start:]}
+		p.value("", 0) // What comes before an error is worth having.
+		fields = p.fields
+	}
+	return transport.Quote([]byte(said)), fields
+}
+
+// textOf is the text of a string member, "" for any other.
+func textOf(members []wire.Member, name string) string {
+	v, ok := wire.Find(members, name)
+	if !ok || v.Kind != wire.String {
+		return ""
+	}
+	return string(v.Text())
+}
+
+var errNotPython = errors.New("it is not a Python literal")
+
+// pythonParser reads a Python literal of dicts, lists, tuples and texts, and keeps
+// every text with the keys that lead to it.
+type pythonParser struct {
+	rest   string
+	fields []FieldError
+}
+
+func (p *pythonParser) space() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
+
+func (p *pythonParser) at(prefix string) bool {
+	p.space()
+	rest, ok := strings.CutPrefix(p.rest, prefix)
+	p.rest = rest
+	return ok
+}
+
+// value reads a value that is found under that key.
+func (p *pythonParser) value(key string, depth int) error {
+	if depth > maxNesting || len(p.fields) >= maxFieldErrors {
+		return errNotPython
+	}
+	switch {
+	case p.at("{"):
+		return p.items("}", depth, func() error {
+			name, err := p.scalar()
+			if err != nil || !p.at(":") {
+				return errNotPython
+			}
+			if key != "" {
+				name = key + "." + name
+			}
+			return p.value(name, depth+1)
+		})
+	case p.at("["):
+		return p.items("]", depth, func() error { return p.value(key, depth+1) })
+	case p.at("("):
+		return p.items(")", depth, func() error { return p.value(key, depth+1) })
+	}
+	text, err := p.scalar()
+	if err == nil {
+		p.fields = append(p.fields, FieldError{
+			Field: transport.Quote([]byte(key)), Problem: transport.Quote([]byte(text)),
+		})
+	}
+	return err
+}
+
+// items reads items with commas between them, up to the end.
+func (p *pythonParser) items(end string, depth int, item func() error) error {
+	for !p.at(end) {
+		if err := item(); err != nil {
+			return err
+		}
+		if !p.at(",") && !strings.HasPrefix(p.rest, end) {
+			return errNotPython
+		}
+	}
+	return nil
+}
+
+// scalar reads a text, or a word such as 0 or None as it is written.
+func (p *pythonParser) scalar() (string, error) {
+	p.space()
+	if p.rest == "" {
+		return "", errNotPython
+	}
+	quote := p.rest[0]
+	if quote != '\'' && quote != '"' {
+		end := strings.IndexAny(p.rest, " \t\r\n,:{}[]()'\"")
+		if end <= 0 {
+			return "", errNotPython
+		}
+		word := p.rest[:end]
+		p.rest = p.rest[end:]
+		return word, nil
+	}
+	var text strings.Builder
+	for rest := p.rest[1:]; rest != ""; {
+		if rest[0] == quote {
+			p.rest = rest[1:]
+			return text.String(), nil
+		}
+		if strings.HasPrefix(rest, `\'`) || strings.HasPrefix(rest, `\"`) {
+			// Go allows only the escape of its own quote.
+			text.WriteByte(rest[1])
+			rest = rest[2:]
+			continue
+		}
+		r, _, tail, err := strconv.UnquoteChar(rest, 0)
+		if err != nil {
+			return "", errNotPython
+		}
+		text.WriteRune(r)
+		rest = tail
+	}
+	return "", errNotPython
+}

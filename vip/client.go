@@ -1,0 +1,583 @@
+package vip
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/once"
+	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// thailand is the zone of the times that Ksher writes without one, unless
+// [WithLocation] says otherwise.
+var thailand = time.FixedZone("UTC+7", 7*60*60)
+
+// Client calls the API for one merchant. Make one with [NewClient] and share it: it
+// is safe for concurrent use and keeps connections open.
+type Client struct {
+	baseURL string
+	// host names the merchant.
+	host             string
+	mac              macFunc
+	http             http.Client
+	log              *slog.Logger
+	timeout          time.Duration
+	maxResponseBytes int64
+	location         *time.Location
+	strict           bool
+	deduper          Deduper
+	retry            *transport.Retry
+}
+
+// Option sets up a [Client].
+type Option func(*Client) error
+
+// exampleURL is for errors.
+const exampleURL = "https://NAME.vip.ksher.net"
+
+// maxHost keeps the keys of a Deduper short.
+const maxHost = 128
+
+// NewClient returns a client for the merchant whose host that is, such as
+// https://NAME.vip.ksher.net, and who has that API token. The address has to be
+// https, except on a loopback address. It may have a path, for a proxy, which isn't
+// part of what is signed.
+//
+// The error says which argument or option is wrong. Nothing is sent.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+func NewClient(baseURL, token string, opts ...Option) (*Client, error) {
+	c := &Client{
+		http:             transport.Default(),
+		log:              slog.New(slog.DiscardHandler),
+		timeout:          transport.DefaultTimeout,
+		maxResponseBytes: transport.DefaultMaxBytes,
+		location:         thailand,
+		deduper:          &once.Memory{},
+		retry:            transport.NewRetry(),
+	}
+	if err := c.setUp(baseURL, token, opts); err != nil {
+		return nil, fmt.Errorf("vip: NewClient: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
+	if c.baseURL, err = transport.BaseURL("the base URL", baseURL, exampleURL); err != nil {
+		return err
+	}
+	u, err := url.Parse(c.baseURL)
+	if err != nil || len(u.Host) > maxHost {
+		return fmt.Errorf("the base URL has a host of more than %d characters", maxHost)
+	}
+	c.host = strings.ToLower(u.Host)
+	if token == "" || strings.ContainsFunc(token, unicode.IsSpace) || !utf8.ValidString(token) {
+		return errors.New("the token is empty, has blanks in it or is not UTF-8")
+	}
+	c.mac = newMAC(token)
+	if err := c.mac.usable(); err != nil {
+		return err
+	}
+	for _, opt := range opts {
+		if opt == nil {
+			return errors.New("an option is nil")
+		}
+		if err := opt(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WithHTTPClient sends requests through a copy of that client: a proxy, a transport
+// that measures, or a mock, which has to be in place before [NewClient] makes the
+// copy. The copy doesn't follow redirects. The default keeps up to 32 idle
+// connections to a host open, shared by all clients of the program.
+//
+// It is an error if the client's [http.Transport] allows TLS below 1.2 or doesn't
+// check certificates; inside another transport this isn't seen. Don't use a
+// transport that repeats requests by itself: a payment isn't to be repeated.
+func WithHTTPClient(client *http.Client) Option {
+	return func(c *Client) (err error) {
+		c.http, err = transport.Copy(client)
+		return err
+	}
+}
+
+// WithLogger logs each request with its operation, order, attempt, duration and
+// outcome: at level Info if it succeeded, Warn if it failed or was refused, Error if
+// its outcome is unknown. The token, signatures and what the gateway says in words
+// are never logged. The default logs nothing.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *Client) error {
+		if logger == nil {
+			return errors.New("WithLogger: the logger is nil")
+		}
+		c.log = logger
+		return nil
+	}
+}
+
+// WithTimeout limits how long a call may take as a whole, repetitions of a query
+// included, 30 seconds by default. A context that ends earlier ends the call
+// earlier. Of [Client.Transactions] and [Client.SettlementOrders] it limits each
+// page.
+func WithTimeout(d time.Duration) Option {
+	return func(c *Client) error {
+		if d <= 0 {
+			return fmt.Errorf("WithTimeout: %v is not a positive duration", d)
+		}
+		c.timeout = d
+		return nil
+	}
+}
+
+// WithMaxResponseBytes limits the size of an answer, 4 MiB by default. A longer one
+// is [ErrBodyTooLarge].
+func WithMaxResponseBytes(n int64) Option {
+	return func(c *Client) error {
+		if n <= 0 {
+			return fmt.Errorf("WithMaxResponseBytes: %d is not positive", n)
+		}
+		c.maxResponseBytes = n
+		return nil
+	}
+}
+
+// WithRetry sets how queries are repeated: how often at most they are sent, the
+// first time included, from 1 for no repetition to 10, and how long the first pause
+// may be. The default is 3 times and 500 ms. The longest pause doubles each time, up
+// to 10 seconds, and each pause is a random part of it. A wait of 0 leaves the pauses
+// out, as tests want it.
+//
+// Only [Client.Query] and the reports are repeated, and only if the connection broke
+// or the HTTP status is 500 or more. All is done within the call's context and
+// [WithTimeout]. In an outage a client repeats at most 10 queries at once and one a
+// second after that.
+func WithRetry(attempts int, wait time.Duration) Option {
+	return func(c *Client) error { return c.retry.Set(attempts, wait) }
+}
+
+// WithLocation sets the zone in which Ksher writes times, UTC+7 by default.
+//
+// Source: not documented: which zone it is isn't.
+func WithLocation(loc *time.Location) Option {
+	return func(c *Client) error {
+		if loc == nil {
+			return errors.New("WithLocation: the location is nil")
+		}
+		c.location = loc
+		return nil
+	}
+}
+
+// WithStrict makes it an [ErrSignature] if the signature of a report doesn't prove
+// the data in it. Without this option such a report comes marked as not Verified,
+// because how Ksher spells nested data for its signature isn't documented. The
+// answers about orders, which aren't nested, are always proved.
+//
+// Source: not documented.
+func WithStrict() Option {
+	return func(c *Client) error {
+		c.strict = true
+		return nil
+	}
+}
+
+// Deduper remembers which notifications were handled, so that a merchant's function
+// runs once for each. It is the interface of the same name in package ksher, and its
+// documentation stands there. Packages sqldedupe and redisdedupe have one for several
+// servers, or to remember across restarts. One Deduper can serve clients of both
+// packages.
+type Deduper interface {
+	// Once runs fn, unless it has returned nil for this key before. While somebody
+	// else runs one for the key, the answer is [ErrInProgress].
+	Once(ctx context.Context, key string, fn func(context.Context) error) error
+}
+
+// WithDeduper replaces the memory of the notifications that were handled. The
+// default lives in the memory of this client: it keeps the last 100,000 for 48 hours
+// and forgets them when the program ends.
+func WithDeduper(d Deduper) Option {
+	return func(c *Client) error {
+		if isNil(d) {
+			return errors.New("WithDeduper: the deduper is nil")
+		}
+		c.deduper = d
+		return nil
+	}
+}
+
+// Format keeps the token out of logs, whatever the verb.
+func (c Client) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "vip.Client(%s)", c.host)
+}
+
+// Extra adds parameters by name to any request, for what Ksher has and this package
+// doesn't: they are sent as texts and signed like the rest. A parameter that the
+// request sets by a field of its own, and those every request carries (timestamp,
+// signature), can't be set here.
+//
+// Source: not documented: every merchant's host lists its own parameters.
+type Extra map[string]string
+
+func (e Extra) extra() Extra { return e }
+
+// request is implemented by pointers to the request types.
+type request interface {
+	// check collects what the documentation rules out.
+	check(*checker)
+	// orderID is the order's number for errors and logs.
+	orderID() string
+	extra() Extra
+}
+
+// operation is what the call path has to know about a call.
+type operation struct {
+	// name is for errors and logs.
+	name   string
+	method string
+	// path is what comes after the base URL, as it is signed: nothing is escaped.
+	// The gateway and its other clients are assumed to sign it so, too.
+	path string
+	// params are parameters besides those of the request.
+	params []wire.Param
+	// report says that the data of the answer may be nested.
+	report bool
+	// accept says what is wrong with an answer that is well signed.
+	accept func(*reply) *Error
+}
+
+// query tells whether a lost answer leaves no doubt, because nothing was changed.
+func (op *operation) query() bool { return op.method == http.MethodGet }
+
+// reply is an answer whose signature was checked.
+type reply struct {
+	members  []wire.Member
+	verified bool
+	code     Code
+}
+
+// decode fills a struct from an object. A member that holds False, as text or not,
+// is as good as none: that is how the gateway writes an empty field.
+func (c *Client) decode(members []wire.Member, dst any) error {
+	kept := make([]wire.Member, 0, len(members))
+	for _, m := range members {
+		if m.Value.Kind <= wire.Number && string(m.Value.Text()) != "False" || m.Value.Kind >= wire.Array || string(m.Value.Raw) == "true" {
+			kept = append(kept, m)
+		}
+	}
+	if err := wire.Decode(kept, dst, c.location); err != nil {
+		return fmt.Errorf("%w: %w", ErrField, err)
+	}
+	return nil
+}
+
+// call is the way of every operation: it checks and signs the request, sends it,
+// verifies the answer, and returns it.
+func (c *Client) call(ctx context.Context, op *operation, req request) (*reply, error) {
+	if err := c.usable(ctx, op.name, req); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	for number := 1; ; number++ {
+		params, err := c.params(op, req)
+		if err != nil {
+			return nil, err
+		}
+		answer, failure := c.attempt(ctx, op, req, params, number)
+		if failure == nil {
+			return answer, nil
+		}
+		if !op.query() || !passing(failure) || !c.retry.Again(ctx, number) {
+			return nil, failure
+		}
+		if err := c.retry.Pause(ctx, number); err != nil {
+			failure.Err = fmt.Errorf("%w; it was not repeated: %w", failure.Err, err)
+			return nil, failure
+		}
+	}
+}
+
+// usable refuses a call before anything is looked at.
+func (c *Client) usable(ctx context.Context, name string, req any) error {
+	switch {
+	case c == nil || c.mac == nil:
+		return notSent(name, "client", "was not made by NewClient")
+	case ctx == nil:
+		return notSent(name, "context", "is nil")
+	case isNil(req):
+		return notSent(name, "request", "is nil")
+	}
+	return nil
+}
+
+// params checks a request and makes its parameters, all but the signature.
+func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
+	invalid := &ValidationError{Operation: op.name, MerchantOrderID: req.orderID()}
+	params, err := wire.StructParams(req)
+	if err != nil {
+		invalid.Fields = []FieldError{{"request", err.Error()}}
+		return nil, invalid
+	}
+	params = append(params, op.params...)
+	params = append(params, wire.Param{Name: "timestamp", Value: strconv.FormatInt(time.Now().Unix(), 10)})
+	check := &checker{}
+	req.check(check)
+	params = check.extra(req.extra(), params)
+	check.utf8(params)
+	if invalid.Fields = check.problems; len(invalid.Fields) > 0 {
+		return nil, invalid
+	}
+	return params, nil
+}
+
+// attempt makes one request of a call, and logs it.
+func (c *Client) attempt(ctx context.Context, op *operation, req request, params []wire.Param, number int) (*reply, *Error) {
+	start := time.Now()
+	answer, failure := c.exchange(ctx, op, params)
+	attrs := []slog.Attr{
+		slog.String("operation", op.name),
+		slog.String("order_id", transport.Clip(req.orderID())),
+		slog.Int("attempt", number),
+		slog.Duration("duration", time.Since(start)),
+	}
+	if failure == nil {
+		c.log.LogAttrs(ctx, slog.LevelInfo, "ksher vip call", append(attrs, slog.String("outcome", "ok"))...)
+		return answer, nil
+	}
+	failure.Operation, failure.MerchantOrderID, failure.attempts = op.name, req.orderID(), number
+	if r, ok := req.(*RefundRequest); ok {
+		failure.RefundOrderID = r.RefundOrderID
+	}
+	failure.outcomeUnknown = failure.outcomeUnknown && !op.query()
+	outcome, level := "failed", slog.LevelWarn
+	switch {
+	case failure.outcomeUnknown:
+		outcome, level = "unknown", slog.LevelError
+	case failure.Err == nil || refusedBy(failure.HTTPStatus) != nil:
+		outcome = "refused"
+	}
+	attrs = append(attrs, slog.String("outcome", outcome))
+	c.log.LogAttrs(ctx, level, "ksher vip call", append(attrs, errorAttrs(failure)...)...)
+	return nil, failure
+}
+
+// errorAttrs tells what went wrong. What the other side said in words stays out: it
+// may name the buyer.
+func errorAttrs(err error) []slog.Attr {
+	var failure *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failure):
+		return []slog.Attr{slog.String("code", string(failure.Code)), slog.Int("http_status", failure.HTTPStatus), slog.Any("cause", failure.Err)}
+	}
+	return []slog.Attr{slog.Any("cause", err)}
+}
+
+// exchange signs and sends the request and reads the answer.
+func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Param) (*reply, *Error) {
+	params = c.mac.sign(op.path, params)
+	header := http.Header{"User-Agent": {"ksher-go/vip"}, "Accept": {"application/json"}}
+	address, body := c.baseURL+escaped(op.path), ""
+	if op.query() {
+		address += "?" + wire.EncodeParams(params)
+	} else {
+		header.Set("Content-Type", "application/json")
+		body = jsonBody(params)
+	}
+	answer, sent, err := transport.Do(ctx, &c.http, op.method, address, header, body, c.maxResponseBytes)
+	if err != nil {
+		return nil, &Error{HTTPStatus: answer.Status, Err: err, outcomeUnknown: sent}
+	}
+	got, failure := c.read(op, answer)
+	if failure == nil {
+		failure = op.accept(got)
+	}
+	if failure != nil {
+		failure.HTTPStatus = answer.Status
+		return nil, failure
+	}
+	return got, nil
+}
+
+// escaped is a path as it stands in an address. Only its last part may need it.
+func escaped(path string) string {
+	i := strings.LastIndexByte(path, '/') + 1
+	return path[:i] + url.PathEscape(path[i:])
+}
+
+// jsonBody writes the parameters as a JSON object. Only amounts are numbers.
+func jsonBody(params []wire.Param) string {
+	object := make(map[string]any, len(params))
+	for _, p := range params {
+		if p.Name == "amount" || p.Name == "refund_amount" {
+			object[p.Name] = json.Number(p.Value)
+		} else {
+			object[p.Name] = p.Value
+		}
+	}
+	body, _ := json.Marshal(object) // Never fails with texts and the digits of an integer.
+	return string(body)
+}
+
+// read takes an answer apart and checks its signature. A refusal leaves the outcome
+// in doubt unless it is a documented no.
+func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
+	if refusal := refusedBy(answer.Status); refusal != nil {
+		failure := &Error{Err: refusal, Message: transport.Quote(answer.Body)}
+		if answer.Status == http.StatusBadRequest {
+			failure.Message, failure.Fields = description(answer.Body)
+		}
+		return nil, failure
+	}
+	doubt := func(err error) (*reply, *Error) { return nil, &Error{Err: err, outcomeUnknown: true} }
+	switch {
+	case 300 <= answer.Status && answer.Status < 400:
+		return doubt(ErrRedirect)
+	case answer.Status < 200 || answer.Status > 299:
+		return nil, &Error{Err: ErrHTTPStatus, Message: transport.Quote(answer.Body), outcomeUnknown: true}
+	case strings.TrimSpace(string(answer.Body)) == "":
+		return doubt(ErrEmptyBody)
+	}
+	members, err := wire.ParseObject(answer.Body)
+	if err != nil {
+		return nil, &Error{Err: fault.JSON(err), Message: transport.Quote(answer.Body), outcomeUnknown: true}
+	}
+	got := &reply{members: members, verified: true, code: Code(transport.Quote([]byte(textOf(members, "error_code"))))}
+	covered, err := c.mac.checkAnswer(op.path, members)
+	if err == nil && !covered {
+		err = fmt.Errorf("%w: it doesn't cover what is in the nested data", ErrSignatureMismatch)
+	}
+	if op.report && !c.strict && hasNested(members) && errors.Is(err, ErrSignatureMismatch) {
+		got.verified, err = false, nil
+	}
+	if err == nil && got.code == "" {
+		err = fmt.Errorf("%w: error_code is missing", ErrEnvelope)
+	}
+	if err != nil {
+		failure := got.refusal()
+		failure.Err, failure.outcomeUnknown = err, true
+		return nil, failure
+	}
+	return got, nil
+}
+
+// refusal makes an error of an answer that says no.
+func (r *reply) refusal() *Error {
+	failure := &Error{Code: r.code, Message: transport.Quote([]byte(textOf(r.members, "error_message")))}
+	if failure.Message == "False" {
+		failure.Message = ""
+	}
+	return failure
+}
+
+// doubtful makes an error of an answer that says neither yes nor no.
+func (r *reply) doubtful(err error) *Error {
+	failure := r.refusal()
+	failure.Err, failure.outcomeUnknown = err, true
+	return failure
+}
+
+// isNil also finds a nil pointer in an interface.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
+}
+
+// checker collects what is wrong with a request, by the names of the wire.
+type checker struct{ problems []FieldError }
+
+func (c *checker) problem(field, format string, args ...any) {
+	c.problems = append(c.problems, FieldError{field, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) required(field, value string) {
+	if strings.TrimSpace(value) == "" {
+		c.problem(field, "is required")
+	}
+}
+
+// maxOrderID is so that every number fits the key of a [Deduper].
+const maxOrderID = 128
+
+// orderID checks the number of an order, which is part of an address. What would
+// change the meaning of the address, or be changed on the way, can't be in it.
+func (c *checker) orderID(value string) {
+	const field = "merchant_order_id"
+	c.required(field, value)
+	if len(value) > maxOrderID {
+		c.problem(field, "has %d bytes, at most %d are allowed", len(value), maxOrderID)
+	}
+	if !utf8.ValidString(value) || strings.ContainsAny(value, `/\?#%`) || value == "." || value == ".." ||
+		strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(value) != value {
+		c.problem(field, `has a character that can't be part of an address: one of / \ ? # %%, a blank at an end, one that isn't printable, or only dots`)
+	}
+}
+
+// maxAmount is the largest integer that every JSON and JavaScript peer on the way
+// keeps exactly.
+const maxAmount = 1<<53 - 1
+
+func (c *checker) amount(field string, value int64) {
+	if value < 1 || value > maxAmount {
+		c.problem(field, "is %d cents, which is not between 1 and %d", value, int64(maxAmount))
+	}
+}
+
+func (c *checker) requiredURL(field, value string) {
+	c.required(field, value)
+	if u, err := url.Parse(value); value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		c.problem(field, "is not an absolute http or https address")
+	}
+}
+
+func (c *checker) channel(field, value string) {
+	if value == "" || strings.ContainsAny(value, ", \t\r\n") {
+		c.problem(field, "has %q, which is empty or has a comma or a blank in it", transport.Clip(value))
+	}
+}
+
+// extra adds the unmodelled parameters to the modelled ones.
+func (c *checker) extra(extra Extra, params []wire.Param) []wire.Param {
+	modelled := params
+	for name, value := range extra {
+		isName := func(p wire.Param) bool { return p.Name == name }
+		switch {
+		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
+			c.problem("Extra", "has %q, which is not a parameter's name", transport.Clip(name))
+		case name == signatureName || slices.ContainsFunc(modelled, isName):
+			c.problem(name, "is in Extra, but set already by the request itself")
+		default:
+			params = append(params, wire.Param{Name: name, Value: value})
+		}
+	}
+	return params
+}
+
+func (c *checker) utf8(params []wire.Param) {
+	for _, p := range params {
+		if !utf8.ValidString(p.Name) || !utf8.ValidString(p.Value) {
+			c.problem(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
+		}
+	}
+}

@@ -1,0 +1,638 @@
+package vip_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/jarcoal/httpmock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/vip"
+)
+
+func TestNewClient(t *testing.T) {
+	for _, c := range []struct {
+		baseURL, token string
+		opts           []vip.Option
+		want           string
+	}{
+		{host, token, nil, ""},
+		{host + "/", token, nil, ""},
+		{"http://127.0.0.1:1/proxy", token, nil, ""},
+		{"http://shop.vip.ksher.net", token, nil, "is not https"},
+		{"shop.vip.ksher.net", token, nil, "is not an address such as https://NAME.vip.ksher.net"},
+		{"", token, nil, "is not an address"},
+		{"https://user:hunter2@shop.vip.ksher.net", token, nil, "has an @ in it"},
+		{host + "?a=b", token, nil, "is not an address"},
+		{"https://" + strings.Repeat("x", 129), token, nil, "a host of more than 128 characters"},
+		{host, "", nil, "the token is empty"},
+		{host, "a b", nil, "has blanks in it"},
+		{host, token + "\n", nil, "has blanks in it"},
+		{host, "\xff", nil, "not UTF-8"},
+		{host, token, []vip.Option{nil}, "an option is nil"},
+		{host, token, []vip.Option{vip.WithHTTPClient(nil)}, "WithHTTPClient: the client is nil"},
+		{host, token, []vip.Option{vip.WithLogger(nil)}, "WithLogger: the logger is nil"},
+		{host, token, []vip.Option{vip.WithTimeout(0)}, "WithTimeout: 0s is not a positive duration"},
+		{host, token, []vip.Option{vip.WithMaxResponseBytes(0)}, "WithMaxResponseBytes: 0 is not positive"},
+		{host, token, []vip.Option{vip.WithRetry(0, 0)}, "WithRetry: 0 attempts"},
+		{host, token, []vip.Option{vip.WithLocation(nil)}, "WithLocation: the location is nil"},
+		{host, token, []vip.Option{vip.WithDeduper(nil)}, "WithDeduper: the deduper is nil"},
+		{host, token, []vip.Option{vip.WithDeduper((*deduper)(nil))}, "WithDeduper: the deduper is nil"},
+	} {
+		client, err := vip.NewClient(c.baseURL, c.token, c.opts...)
+		if c.want == "" {
+			require.NoError(t, err)
+			require.NotNil(t, client)
+			continue
+		}
+		require.ErrorContains(t, err, c.want)
+		require.ErrorContains(t, err, "vip: NewClient: ")
+		require.NotContains(t, err.Error(), "hunter2")
+		require.Nil(t, client)
+	}
+}
+
+// A mode of Go that forbids short keys is an error, not a panic.
+func TestShortToken(t *testing.T) {
+	if os.Getenv("GODEBUG") != "fips140=only" {
+		again := exec.Command(os.Args[0], "-test.run=^TestShortToken$", "-test.v")
+		again.Env = append(os.Environ(), "GODEBUG=fips140=only")
+		out, err := again.CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.Contains(t, string(out), "--- PASS: TestShortToken")
+		return
+	}
+	_, err := vip.NewClient(host, "thirteenbytes")
+	require.ErrorContains(t, err, "the token is too short")
+	_, err = vip.NewClient(host, "fourteen-bytes")
+	require.NoError(t, err)
+}
+
+// Each call goes where the documentation has it, with exactly the parameters of the
+// request, signed.
+func TestRequests(t *testing.T) {
+	common := map[string]string{"note": "n", "mid": "mch35618", "provider": "th", "own": "x"}
+	extra := vip.Extra{"own": "x"}
+	with := func(more map[string]string) map[string]string {
+		all := map[string]string{"merchant_order_id": "A-1", "amount": "15050"}
+		for _, m := range []map[string]string{common, more} {
+			for name, value := range m {
+				all[name] = value
+			}
+		}
+		return all
+	}
+	named := map[string]string{"mid": "mch35618", "provider": "th", "own": "x"}
+	refund := map[string]string{"mid": "mch35618", "provider": "th", "own": "x", "refund_order_id": "R-1", "refund_amount": "5000"}
+	create := func(r vip.CreateRequest) func(*vip.Client) error {
+		return func(c *vip.Client) error {
+			_, err := c.Create(t.Context(), r)
+			return err
+		}
+	}
+	for _, c := range []struct {
+		name, method, path string
+		want               map[string]string
+		do                 func(*vip.Client) error
+	}{
+		{"redirect", http.MethodPost, "/api/v1/redirect/orders", with(map[string]string{
+			"redirect_url": "https://shop.example/a", "redirect_url_fail": "https://shop.example/b", "channel": "wechat,card", "product_name": "Tea",
+			"logo": "l", "shop_name": "s", "color": "c", "background": "b", "payment_color": "p", "lang": "th",
+		}), create(&vip.RedirectRequest{
+			MerchantOrderID: "A-1", Amount: 150_50, Note: "n", MID: "mch35618", Provider: "th", Extra: extra,
+			RedirectURL: "https://shop.example/a", RedirectURLFail: "https://shop.example/b", Channel: []string{"wechat", "card"}, ProductName: "Tea",
+			Logo: "l", ShopName: "s", Color: "c", Background: "b", PaymentColor: "p", Lang: "th",
+		})},
+		{"cscanb", http.MethodPost, "/api/v1/cscanb/orders", with(map[string]string{"channel": "promptpay"}), create(&vip.CScanBRequest{
+			MerchantOrderID: "A-1", Amount: 150_50, Note: "n", MID: "mch35618", Provider: "th", Extra: extra, Channel: "promptpay",
+		})},
+		{"bscanc", http.MethodPost, "/api/v1/bscanc/orders", with(map[string]string{"channel": "truemoney", "auth_code": "28", "device_id": "d", "operator_id": "o"}), create(&vip.BScanCRequest{
+			MerchantOrderID: "A-1", Amount: 150_50, Note: "n", MID: "mch35618", Provider: "th", Extra: extra, Channel: "truemoney", AuthCode: "28", DeviceID: "d", OperatorID: "o",
+		})},
+		{"miniapp", http.MethodPost, "/api/v1/miniapp/orders", with(map[string]string{"channel": "wechat", "miniapp_openid": "b", "miniapp_appid": "wx"}), create(&vip.MiniAppRequest{
+			MerchantOrderID: "A-1", Amount: 150_50, Note: "n", MID: "mch35618", Provider: "th", Extra: extra, Channel: "wechat", MiniAppOpenID: "b", MiniAppAppID: "wx",
+		})},
+		{"app", http.MethodPost, "/api/v1/app/orders", with(map[string]string{"channel": "alipay", "miniapp_openid": "b", "miniapp_appid": "wx"}), create(&vip.AppRequest{
+			MerchantOrderID: "A-1", Amount: 150_50, Note: "n", MID: "mch35618", Provider: "th", Extra: extra, Channel: "alipay", MiniAppOpenID: "b", MiniAppAppID: "wx",
+		})},
+		{"query", http.MethodGet, "/api/v1/app/orders/A-1", named, func(c *vip.Client) error {
+			_, err := c.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1", MID: "mch35618", Provider: "th", Extra: extra})
+			return err
+		}},
+		{"refund", http.MethodPut, "/api/v1/miniapp/orders/A-1", refund, func(c *vip.Client) error {
+			_, err := c.Refund(t.Context(), vip.MiniApp, &vip.RefundRequest{
+				MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 50_00, MID: "mch35618", Provider: "th", Extra: extra,
+			})
+			return err
+		}},
+		{"cancel", http.MethodDelete, "/api/v1/bscanc/orders/A-1", named, func(c *vip.Client) error {
+			_, err := c.Cancel(t.Context(), vip.BScanC, &vip.CancelRequest{MerchantOrderID: "A-1", MID: "mch35618", Provider: "th", Extra: extra})
+			return err
+		}},
+		{"channels", http.MethodGet, "/api/v1/finance/settlements/channels", map[string]string{"mid": "m", "own": "x"}, func(c *vip.Client) error {
+			_, err := c.Channels(t.Context(), &vip.ChannelsRequest{MID: "m", Extra: extra})
+			return err
+		}},
+		{"transactions", http.MethodGet, "/api/v1/finance/settlements/order/20210720", map[string]string{"mid": "m", "channel": "wechat", "offset": "0", "limit": "50", "own": "x"}, func(c *vip.Client) error {
+			_, err := collect(c.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Channel: "wechat", Extra: extra}))
+			return err
+		}},
+		{"settlement", http.MethodGet, "/api/v1/finance/settlements/20210720", map[string]string{"mid": "m", "channel": "wechat", "own": "x"}, func(c *vip.Client) error {
+			_, err := c.Settlement(t.Context(), &vip.SettlementRequest{Date: "20210720", MID: "m", Channel: "wechat", Extra: extra})
+			return err
+		}},
+		{"settlement orders", http.MethodGet, "/api/v1/finance/settlements/settlement_order", map[string]string{"reference_id": "S-1", "offset": "0", "limit": "7", "own": "x"}, func(c *vip.Client) error {
+			_, err := collect(c.SettlementOrders(t.Context(), &vip.SettlementOrdersRequest{ReferenceID: "S-1", Limit: 7, Extra: extra}))
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			asked := 0
+			client := newClient(t, func(r *http.Request) (int, string, error) {
+				asked++
+				assert.Equal(t, c.method, r.Method)
+				assert.Equal(t, c.path, r.URL.Path)
+				got := received(t, r)
+				assert.Equal(t, sign(signText(c.path, got)), got["signature"])
+				assert.Regexp(t, `^\d{10}$`, got["timestamp"])
+				delete(got, "signature")
+				delete(got, "timestamp")
+				assert.Equal(t, c.want, got)
+				return http.StatusNotFound, "", nil
+			})
+			require.ErrorIs(t, c.do(client), vip.ErrNotFound)
+			require.Equal(t, 1, asked)
+		})
+	}
+}
+
+// Amounts are numbers in a body, and everything else is text.
+func TestBodyKinds(t *testing.T) {
+	var bodies []string
+	client := newClient(t, func(r *http.Request) (int, string, error) {
+		body, err := io.ReadAll(r.Body)
+		bodies = append(bodies, string(body))
+		return http.StatusNotFound, "", err
+	})
+	client.Create(t.Context(), newOrders()[vip.CScanB])
+	client.Refund(t.Context(), vip.CScanB, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "1", RefundAmount: 50_00})
+	require.Regexp(t, `^\{"amount":15050,"channel":"promptpay","merchant_order_id":"A-1","signature":"[0-9A-F]{64}","timestamp":"\d+"\}$`, bodies[0])
+	require.Regexp(t, `^\{"refund_amount":5000,"refund_order_id":"1","signature":"[0-9A-F]{64}","timestamp":"\d+"\}$`, bodies[1])
+}
+
+func TestCalls(t *testing.T) {
+	require.Len(t, calls(), 24)
+	for _, c := range calls() {
+		t.Run(c.name, func(t *testing.T) {
+			client := newClient(t, func(r *http.Request) (int, string, error) {
+				require.Equal(t, c.method, r.Method)
+				require.Equal(t, c.path, r.URL.Path)
+				return http.StatusOK, c.goodAnswer(t), nil
+			}, vip.WithStrict())
+			require.NoError(t, c.do(t, client))
+		})
+	}
+}
+
+// A request never goes out if the context is over, and the base URL's path isn't
+// signed.
+func TestBasePath(t *testing.T) {
+	client, err := vip.NewClient("https://proxy.example/ksher/", token, vip.WithRetry(1, 0), vip.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (int, string, error) {
+		assert.Equal(t, "/ksher"+redirectPath+"/A-1", r.URL.Path)
+		got := received(t, r)
+		assert.Equal(t, sign(signText(redirectPath+"/A-1", got)), got["signature"])
+		return http.StatusOK, signed(t, redirectPath+"/A-1", goodOrder), nil
+	})}))
+	require.NoError(t, err)
+	_, err = client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	require.NoError(t, err)
+}
+
+// fault is something that goes wrong, and what is to be said about it.
+type fault struct {
+	name string
+	// answer makes the answer from a good one.
+	answer func(good string) (int, string, error)
+	want   error
+	// known says that nothing was changed for certain.
+	known bool
+}
+
+func status(code int, body string) func(string) (int, string, error) {
+	return func(string) (int, string, error) { return code, body, nil }
+}
+
+func faults() []fault {
+	edit := func(old, replacement string) func(string) (int, string, error) {
+		return func(good string) (int, string, error) {
+			return http.StatusOK, strings.Replace(good, old, replacement, 1), nil
+		}
+	}
+	return []fault{
+		{"broken connection", func(string) (int, string, error) { return 0, "", errors.New("reset by peer") }, nil, false},
+		{"end of file", func(string) (int, string, error) { return 0, "", io.ErrUnexpectedEOF }, io.ErrUnexpectedEOF, false},
+		{"400", status(400, `{"code":400,"description":"<p>BadRequest {'x': ['No.']}</p>"}`), vip.ErrBadRequest, true},
+		{"400 in HTML", status(400, "<html>Bad Request</html>"), vip.ErrBadRequest, true},
+		{"401", status(401, ""), vip.ErrUnauthorized, true},
+		{"403", status(403, "no"), vip.ErrForbidden, true},
+		{"404", status(404, `{"code":404}`), vip.ErrNotFound, true},
+		{"405", status(405, ""), vip.ErrHTTPStatus, false},
+		{"302", status(302, ""), vip.ErrRedirect, false},
+		{"500", status(500, "oops"), vip.ErrHTTPStatus, false},
+		{"502 in HTML", status(502, "<html>Bad Gateway</html>"), vip.ErrHTTPStatus, false},
+		{"500 with a good answer", func(good string) (int, string, error) { return 500, good, nil }, vip.ErrHTTPStatus, false},
+		{"empty", status(200, " \n"), vip.ErrEmptyBody, false},
+		{"HTML", status(200, "<html></html>"), vip.ErrNotJSON, false},
+		{"array", status(200, "[]"), vip.ErrNotJSON, false},
+		{"cut", func(good string) (int, string, error) { return 200, good[:len(good)-5], nil }, vip.ErrTruncatedJSON, false},
+		{"unsigned", edit(`"signature"`, `"signaturf"`), vip.ErrSignatureMissing, false},
+		{"signature isn't text", func(string) (int, string, error) { return 200, `{"error_code":"SUCCESS","signature":1}`, nil }, vip.ErrSignatureMissing, false},
+		{"changed", edit(`{`, `{"x":"y",`), vip.ErrSignatureMismatch, false},
+		{"too large", func(good string) (int, string, error) { return 200, good + strings.Repeat(" ", 4000), nil }, vip.ErrBodyTooLarge, false},
+		{"twice", edit(`{`, `{"error_code":"FAIL",`), vip.ErrNotJSON, false},
+	}
+}
+
+// Whatever happens, a call that changes something is tried once, a doubt about its
+// outcome is said, and nothing else is in doubt.
+func TestFaults(t *testing.T) {
+	for _, c := range calls() {
+		for _, f := range faults() {
+			t.Run(c.name+" "+f.name, func(t *testing.T) {
+				asked := 0
+				client := newClient(t, func(*http.Request) (int, string, error) {
+					asked++
+					return f.answer(c.goodAnswer(t))
+				}, vip.WithMaxResponseBytes(2000), vip.WithStrict(), vip.WithRetry(2, 0))
+				err := c.do(t, client)
+				var failure *vip.Error
+				require.ErrorAs(t, err, &failure)
+				require.Equal(t, c.name, failure.Operation)
+				if f.want != nil {
+					require.ErrorIs(t, err, f.want)
+				}
+				require.Equal(t, c.change && !f.known, errors.Is(err, vip.ErrOutcomeUnknown), err)
+				require.Equal(t, c.change && !f.known, strings.Contains(err.Error(), "ask Client.Query"), err)
+				passing := strings.HasPrefix(f.name, "broken") || strings.HasPrefix(f.name, "end") || strings.HasPrefix(f.name, "50")
+				require.Equal(t, map[bool]int{true: 2, false: 1}[!c.change && passing], asked)
+				require.NotContains(t, err.Error(), token)
+				require.NotRegexp(t, "[0-9A-Fa-f]{64}", err.Error())
+			})
+		}
+	}
+}
+
+// The errors are those of package ksher.
+func TestErrorsAreShared(t *testing.T) {
+	for _, pair := range [][2]error{
+		{vip.ErrOutcomeUnknown, ksher.ErrOutcomeUnknown}, {vip.ErrSignature, ksher.ErrSignature}, {vip.ErrSignatureMissing, ksher.ErrSignatureMissing},
+		{vip.ErrSignatureMalformed, ksher.ErrSignatureMalformed}, {vip.ErrSignatureMismatch, ksher.ErrSignatureMismatch}, {vip.ErrHTTPStatus, ksher.ErrHTTPStatus},
+		{vip.ErrRedirect, ksher.ErrRedirect}, {vip.ErrEmptyBody, ksher.ErrEmptyBody}, {vip.ErrBodyTooLarge, ksher.ErrBodyTooLarge}, {vip.ErrNotJSON, ksher.ErrNotJSON},
+		{vip.ErrTruncatedJSON, ksher.ErrTruncatedJSON}, {vip.ErrEnvelope, ksher.ErrEnvelope}, {vip.ErrNoData, ksher.ErrNoData}, {vip.ErrField, ksher.ErrField},
+		{vip.ErrOtherOrder, ksher.ErrOtherOrder}, {vip.ErrNotPaid, ksher.ErrNotPaid}, {vip.ErrInProgress, ksher.ErrInProgress},
+	} {
+		require.ErrorIs(t, pair[0], pair[1])
+	}
+	require.ErrorIs(t, vip.ErrSignatureMissing, ksher.ErrSignature)
+}
+
+// One Deduper serves both.
+var (
+	_ vip.Deduper   = ksher.Deduper(nil)
+	_ ksher.Deduper = vip.Deduper(nil)
+)
+
+// Real connections: none, one that is cut while the answer comes, a redirect.
+func TestConnections(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+			return
+		}
+		w.Header().Set("Content-Length", "1000")
+		io.WriteString(w, `{"error_code":`)
+	}))
+	transport := &http.Transport{}
+	client, err := vip.NewClient(server.URL, token, vip.WithHTTPClient(&http.Client{Transport: transport}), vip.WithRetry(1, 0))
+	require.NoError(t, err)
+	_, err = client.Create(t.Context(), newOrders()[vip.CScanB])
+	require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	_, err = client.Refund(t.Context(), vip.CScanB, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 1})
+	require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+	require.ErrorIs(t, err, vip.ErrRedirect)
+	transport.CloseIdleConnections()
+	server.Close()
+	_, err = client.Create(t.Context(), newOrders()[vip.CScanB])
+	require.ErrorContains(t, err, "nothing was sent")
+	require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+	_, err = client.Query(t.Context(), vip.CScanB, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	require.ErrorContains(t, err, "nothing was sent")
+	require.NotRegexp(t, "signature=[0-9A-F]", err.Error())
+}
+
+func TestContext(t *testing.T) {
+	client := newClient(t, func(*http.Request) (int, string, error) {
+		t.Error("something was sent")
+		return 0, "", nil
+	}, vip.WithRetry(3, 0))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := client.Create(ctx, newOrders()[vip.CScanB])
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+	_, err = collect(client.Transactions(ctx, &vip.TransactionsRequest{Date: "20210720", MID: "m"}))
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A host that doesn't answer ends in a timeout, pauses between attempts included.
+func TestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, func(r *http.Request) (int, string, error) {
+			<-r.Context().Done()
+			return 0, "", r.Context().Err()
+		}, vip.WithTimeout(5*time.Second))
+		start := time.Now()
+		_, err := client.Create(t.Context(), newOrders()[vip.CScanB])
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+		require.Equal(t, 5*time.Second, time.Since(start))
+
+		asked := 0
+		client = newClient(t, func(*http.Request) (int, string, error) {
+			asked++
+			return http.StatusBadGateway, "", nil
+		}, vip.WithTimeout(time.Millisecond), vip.WithRetry(10, 10*time.Second))
+		_, err = client.Query(t.Context(), vip.CScanB, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		require.ErrorIs(t, err, vip.ErrHTTPStatus)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "it was not repeated")
+		require.Less(t, asked, 10)
+	})
+}
+
+// A query is repeated as often as allowed, with a new timestamp and signature.
+func TestRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var signatures []string
+		client := newClient(t, func(r *http.Request) (int, string, error) {
+			got := received(t, r)
+			assert.Equal(t, sign(signText(redirectPath+"/A-1", got)), got["signature"])
+			signatures = append(signatures, got["signature"])
+			if len(signatures) < 3 {
+				time.Sleep(time.Second)
+				return http.StatusServiceUnavailable, "", nil
+			}
+			return http.StatusOK, signed(t, redirectPath+"/A-1", goodOrder), nil
+		}, vip.WithRetry(3, time.Second))
+		_, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		require.NoError(t, err)
+		require.Len(t, signatures, 3)
+		require.NotEqual(t, signatures[0], signatures[1])
+
+		client = newClient(t, func(*http.Request) (int, string, error) { return http.StatusServiceUnavailable, "", nil }, vip.WithRetry(3, 0))
+		_, err = client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		require.ErrorContains(t, err, "(the last of 3 attempts)")
+	})
+}
+
+// Neither the token nor a signature gets out, and what the gateway says in words
+// stays out of the log.
+func TestSecrets(t *testing.T) {
+	var log bytes.Buffer
+	var signature string
+	client := newClient(t, func(r *http.Request) (int, string, error) {
+		signature = received(t, r)["signature"]
+		// A proxy that echoes what it was sent.
+		return http.StatusBadGateway, "no route to " + r.URL.String() + " with " + signature + " for Somchai", nil
+	}, vip.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	said := spoken(client) + spoken(*client) + spoken(struct{ C vip.Client }{*client}) + spoken(struct{ c vip.Client }{*client})
+	for _, c := range calls() {
+		err := c.do(t, client)
+		said += spoken(err) + err.Error()
+		require.NotContains(t, said+log.String(), signature)
+	}
+	require.NotContains(t, said+log.String(), token)
+	require.NotContains(t, said, fmt.Sprintf("%x", token))
+	require.Contains(t, said, "Somchai")
+	require.NotContains(t, log.String(), "Somchai")
+	require.NotContains(t, log.String(), "287634438256643900")
+	require.NotContains(t, said, "287634438256643900")
+	require.Equal(t, "vip.Client(shop.vip.ksher.net)", fmt.Sprint(client))
+}
+
+func TestLog(t *testing.T) {
+	var log bytes.Buffer
+	logger := vip.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "duration" {
+			return slog.Attr{}
+		}
+		return a
+	}})))
+	line := func(c *vip.Client) string {
+		log.Reset()
+		c.Create(t.Context(), newOrders()[vip.CScanB])
+		return log.String()
+	}
+	const path = "/api/v1/cscanb/orders"
+	require.Equal(t, "level=INFO msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=ok\n",
+		line(answering(t, 200, signed(t, path, goodOrder), logger)))
+	require.Equal(t, "level=WARN msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=refused code=FAIL http_status=200 cause=<nil>\n",
+		line(answering(t, 200, signed(t, path, `{"error_code":"FAIL"}`), logger)))
+	require.Equal(t, "level=WARN msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=refused code=\"\" http_status=403 cause=\"the account may not do this\"\n",
+		line(answering(t, 403, "", logger)))
+	require.Equal(t, "level=ERROR msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=unknown code=\"\" http_status=500 cause=\"the HTTP status is not a success\"\n",
+		line(answering(t, 500, "", logger)))
+}
+
+// One client serves many goroutines.
+func TestConcurrency(t *testing.T) {
+	client := newClient(t, func(r *http.Request) (int, string, error) {
+		got := received(t, r)
+		assert.Equal(t, sign(signText(r.URL.Path, got)), got["signature"])
+		return http.StatusOK, signed(t, r.URL.Path, strings.Replace(goodOrder, "A-1", r.URL.Path[len(redirectPath)+1:], 1)), nil
+	})
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			id := fmt.Sprintf("B-%d", i)
+			order, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: id})
+			assert.NoError(t, err)
+			assert.NoError(t, order.CheckPaid(id, 150_50, "THB"))
+		})
+	}
+	wg.Wait()
+}
+
+// A merchant's mock, put in place before the client is made, does what it does
+// elsewhere.
+func TestHTTPMock(t *testing.T) {
+	mock := httpmock.NewMockTransport()
+	mock.RegisterResponder(http.MethodGet, host+redirectPath+"/A-1", httpmock.NewStringResponder(200, signed(t, redirectPath+"/A-1", goodOrder)))
+	client, err := vip.NewClient(host, token, vip.WithHTTPClient(&http.Client{Transport: mock}))
+	require.NoError(t, err)
+	order, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	require.NoError(t, err)
+	require.NoError(t, order.CheckPaid("A-1", 150_50, "THB"))
+}
+
+func TestBadCalls(t *testing.T) {
+	client := newClient(t, func(*http.Request) (int, string, error) {
+		t.Error("something was sent")
+		return 0, "", nil
+	})
+	var nobody *vip.Client
+	var nothing context.Context
+	for _, c := range []struct {
+		name string
+		do   func() error
+		want string
+	}{
+		{"no client", func() error { _, err := nobody.Create(t.Context(), newOrders()[vip.CScanB]); return err }, "client was not made by NewClient"},
+		{"zero client", func() error {
+			_, err := new(vip.Client).Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1"})
+			return err
+		}, "vip: app query was not sent: client was not made by NewClient"},
+		{"no context", func() error { _, err := client.Create(nothing, newOrders()[vip.CScanB]); return err }, "context is nil"},
+		{"no order", func() error { _, err := client.Create(t.Context(), nil); return err }, "vip: create was not sent: request is nil"},
+		{"nil order", func() error { _, err := client.Create(t.Context(), (*vip.RedirectRequest)(nil)); return err }, "request is nil"},
+		{"nil query", func() error { _, err := client.Query(t.Context(), vip.App, nil); return err }, "vip: app query was not sent: request is nil"},
+		{"nil refund", func() error { _, err := client.Refund(t.Context(), vip.App, nil); return err }, "vip: app refund was not sent: request is nil"},
+		{"nil cancellation", func() error { _, err := client.Cancel(t.Context(), vip.App, nil); return err }, "vip: app cancel was not sent: request is nil"},
+		{"no kind", func() error {
+			_, err := client.Query(t.Context(), "", &vip.QueryRequest{MerchantOrderID: "A-1"})
+			return err
+		}, "kind is not one of this package"},
+		{"other kind", func() error {
+			_, err := client.Query(t.Context(), "../x", &vip.QueryRequest{MerchantOrderID: "A-1"})
+			return err
+		}, "vip: ../x query was not sent: kind is not one of this package"},
+		{"nil channels", func() error { _, err := client.Channels(t.Context(), nil); return err }, "vip: channels was not sent: request is nil"},
+		{"nil settlement", func() error { _, err := client.Settlement(t.Context(), nil); return err }, "vip: settlement was not sent: date is"},
+		{"nil transactions", func() error { _, err := collect(client.Transactions(t.Context(), nil)); return err }, "vip: transactions was not sent: date is"},
+		{"nil settlement orders", func() error { _, err := collect(client.SettlementOrders(t.Context(), nil)); return err }, "reference_id is required"},
+		{"no client for transactions", func() error {
+			_, err := collect(nobody.Transactions(t.Context(), nil))
+			return err
+		}, "client was not made by NewClient"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := c.do()
+			var invalid *vip.ValidationError
+			require.ErrorAs(t, err, &invalid)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	client := newClient(t, func(*http.Request) (int, string, error) {
+		t.Error("something was sent")
+		return 0, "", nil
+	})
+	create := func(r vip.CreateRequest) func() error {
+		return func() error { _, err := client.Create(t.Context(), r); return err }
+	}
+	query := func(id string, extra vip.Extra) func() error {
+		return func() error {
+			_, err := client.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: id, Extra: extra})
+			return err
+		}
+	}
+	transactions := func(r vip.TransactionsRequest) func() error {
+		return func() error { _, err := collect(client.Transactions(t.Context(), &r)); return err }
+	}
+	const noAddress = `has a character that can't be part of an address: one of / \ ? # %, a blank at an end, one that isn't printable, or only dots`
+	for _, c := range []struct {
+		name string
+		do   func() error
+		want []vip.FieldError
+	}{
+		{"empty redirect", create(&vip.RedirectRequest{}), []vip.FieldError{
+			{"merchant_order_id", "is required"}, {"amount", "is 0 cents, which is not between 1 and 9007199254740991"},
+			{"redirect_url", "is required"}, {"redirect_url_fail", "is required"},
+		}},
+		{"wrong redirect", create(&vip.RedirectRequest{MerchantOrderID: "A-1", Amount: 1 << 53, RedirectURL: "shop.example", RedirectURLFail: "ftp://shop.example", Channel: []string{"a,b", "wechat"}}), []vip.FieldError{
+			{"amount", "is 9007199254740992 cents, which is not between 1 and 9007199254740991"}, {"redirect_url", "is not an absolute http or https address"},
+			{"redirect_url_fail", "is not an absolute http or https address"}, {"channel", `has "a,b", which is empty or has a comma or a blank in it`},
+		}},
+		{"empty cscanb", create(&vip.CScanBRequest{MerchantOrderID: "A-1", Amount: -1}), []vip.FieldError{
+			{"amount", "is -1 cents, which is not between 1 and 9007199254740991"}, {"channel", `has "", which is empty or has a comma or a blank in it`},
+		}},
+		{"empty bscanc", create(&vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "x"}), []vip.FieldError{{"auth_code", "is required"}}},
+		{"empty miniapp", create(&vip.MiniAppRequest{MerchantOrderID: "A-1", Amount: 1, Channel: " "}), []vip.FieldError{
+			{"channel", `has " ", which is empty or has a comma or a blank in it`}, {"miniapp_openid", "is required"}, {"miniapp_appid", "is required"},
+		}},
+		{"empty app", create(&vip.AppRequest{Channel: "a b"}), []vip.FieldError{
+			{"merchant_order_id", "is required"}, {"amount", "is 0 cents, which is not between 1 and 9007199254740991"},
+			{"channel", `has "a b", which is empty or has a comma or a blank in it`},
+		}},
+		{"not UTF-8", create(&vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "x", Note: "\xff"}), []vip.FieldError{{"note", "is not UTF-8"}}},
+		{"no refund", func() error {
+			_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1"})
+			return err
+		}, []vip.FieldError{
+			{"refund_order_id", "is required"}, {"refund_amount", "is 0 cents, which is not between 1 and 9007199254740991"},
+		}},
+		{"cancel", func() error { _, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{}); return err }, []vip.FieldError{{"merchant_order_id", "is required"}}},
+		{"slash", query("a/b", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"backslash", query(`a\b`, nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"question mark", query("a?b", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"number sign", query("a#b", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"per cent", query("a%2Fb", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"dot", query(".", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"dots", query("..", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"line feed", query("a\nb", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"NUL", query("a\x00b", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"blank", query("a ", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"number not UTF-8", query("\xff", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"long", query(strings.Repeat("x", 129), nil), []vip.FieldError{{"merchant_order_id", "has 129 bytes, at most 128 are allowed"}}},
+		{"extra name", query("A-1", vip.Extra{"a b": ""}), []vip.FieldError{{"Extra", `has "a b", which is not a parameter's name`}}},
+		{"extra timestamp", query("A-1", vip.Extra{"timestamp": "1"}), []vip.FieldError{{"timestamp", "is in Extra, but set already by the request itself"}}},
+		{"extra signature", query("A-1", vip.Extra{"signature": "1"}), []vip.FieldError{{"signature", "is in Extra, but set already by the request itself"}}},
+		{"extra amount", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: vip.Extra{"amount": "2"}}), []vip.FieldError{{"amount", "is in Extra, but set already by the request itself"}}},
+		{"day", transactions(vip.TransactionsRequest{Date: "2021-07-20", MID: "m"}), []vip.FieldError{{"date", `is "2021-07-20", not a day such as 20210720`}}},
+		{"no such day", transactions(vip.TransactionsRequest{Date: "20210230", MID: "m"}), []vip.FieldError{{"date", `is "20210230", not a day such as 20210720`}}},
+		{"long page", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 51}), []vip.FieldError{{"limit", "is 51, not between 1 and 50"}}},
+		{"negative page", transactions(vip.TransactionsRequest{Date: "20210720", Limit: -1}), []vip.FieldError{{"mid", "is required"}, {"limit", "is -1, not between 1 and 50"}}},
+		{"extra offset", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Extra: vip.Extra{"offset": "1"}}), []vip.FieldError{{"offset", "is in Extra, but set already by the request itself"}}},
+		{"settlement", func() error { _, err := client.Settlement(t.Context(), &vip.SettlementRequest{Date: "x"}); return err }, []vip.FieldError{
+			{"date", `is "x", not a day such as 20210720`}, {"mid", "is required"}, {"channel", `has "", which is empty or has a comma or a blank in it`},
+		}},
+		{"channels", func() error { _, err := client.Channels(t.Context(), &vip.ChannelsRequest{}); return err }, []vip.FieldError{{"mid", "is required"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var invalid *vip.ValidationError
+			require.ErrorAs(t, c.do(), &invalid)
+			require.Equal(t, c.want, invalid.Fields)
+			require.Contains(t, invalid.Error(), " was not sent: "+c.want[0].Field+" "+c.want[0].Problem)
+		})
+	}
+	// As long as is allowed, and no address is left by it.
+	long := strings.Repeat("ก", 42)
+	sent := false
+	client = newClient(t, func(r *http.Request) (int, string, error) {
+		sent = true
+		assert.Equal(t, redirectPath+"/"+url.PathEscape(long), r.URL.EscapedPath())
+		return http.StatusNotFound, "", nil
+	})
+	_, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: long})
+	require.ErrorIs(t, err, vip.ErrNotFound)
+	require.True(t, sent)
+}

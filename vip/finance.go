@@ -1,0 +1,421 @@
+package vip
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+const financePath = "/api/v1/finance/settlements/"
+
+// maxPage is how many orders a page of a report may have.
+const maxPage = 50
+
+// maxRows ends a report whose pages don't end.
+const maxRows = 1_000_000
+
+// report makes a call for a report and returns its data. A report without data is
+// ErrNoData.
+func (c *Client) report(ctx context.Context, name, path string, req request, more ...wire.Param) (data wire.Value, verified bool, err error) {
+	op := &operation{name: name, method: http.MethodGet, path: financePath + path, params: more, report: true}
+	op.accept = func(r *reply) *Error {
+		if r.code != CodeSuccess {
+			return r.refusal()
+		}
+		var ok bool
+		if data, ok = wire.Find(r.members, "data"); !ok || data.Kind < wire.Array {
+			return &Error{Err: ErrNoData}
+		}
+		verified = r.verified
+		return nil
+	}
+	_, err = c.call(ctx, op, req)
+	return data, verified, err
+}
+
+// unreadable is the error for data that isn't as documented.
+func unreadable(name, format string, args ...any) error {
+	return &Error{Operation: name, HTTPStatus: http.StatusOK, Err: fmt.Errorf("%w: "+format, append([]any{ErrField}, args...)...)}
+}
+
+// object decodes an object.
+func (c *Client) object(v wire.Value, dst any) error {
+	members, err := wire.ParseObject(v.Raw)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrField, err)
+	}
+	return c.decode(members, dst)
+}
+
+// ChannelsRequest asks for the channels of a merchant.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type ChannelsRequest struct {
+	// MID is the merchant, such as "mch35618": required. One that the token may not
+	// ask about is [CodeUnknown].
+	MID string `url:"mid"`
+
+	Extra `url:"-"`
+}
+
+func (r *ChannelsRequest) orderID() string  { return "" }
+func (r *ChannelsRequest) check(c *checker) { c.required("mid", r.MID) }
+
+// Channels is the answer to [Client.Channels].
+type Channels struct {
+	// Channels are the names of the channels, such as "wechat".
+	Channels []string
+	// Data is the data of the answer as it came.
+	Data json.RawMessage
+	// Verified tells whether the signature proves the data; see [WithStrict]. For
+	// data that isn't verified nothing but TLS vouches.
+	Verified bool
+}
+
+// Channels asks which channels a merchant has.
+//
+// It changes nothing and may be repeated at will.
+//
+// Source: GET /api/v1/finance/settlements/channels, Ksher's documentation of
+// vip.ksher.net. The form of its data is not documented: a list of names is
+// understood, and a list of objects with the name in "channel". Whatever else there
+// is, is in Data.
+func (c *Client) Channels(ctx context.Context, req *ChannelsRequest) (*Channels, error) {
+	data, verified, err := c.report(ctx, "channels", "channels", req)
+	if err != nil {
+		return nil, err
+	}
+	answer := &Channels{Data: bytes.Clone(data.Raw), Verified: verified}
+	elements, err := data.Elements()
+	if err != nil {
+		return answer, nil
+	}
+	for _, e := range elements {
+		var row struct {
+			Channel string `json:"channel"`
+		}
+		switch {
+		case e.Kind == wire.String:
+			row.Channel = string(e.Text())
+		case e.Kind == wire.Object:
+			if err := c.object(e, &row); err != nil {
+				return nil, unreadable("channels", "data: %w", err)
+			}
+		}
+		if row.Channel != "" {
+			answer.Channels = append(answer.Channels, row.Channel)
+		}
+	}
+	return answer, nil
+}
+
+// TransactionsRequest asks for the transactions of a day.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type TransactionsRequest struct {
+	// Date is the day, as in "20210720": required.
+	Date string `url:"-"`
+	// MID is the merchant, such as "mch35618": required.
+	MID string `url:"mid"`
+	// Channel leaves out every other channel.
+	Channel string `url:"channel,omitempty"`
+	// Limit is how many transactions to ask for at once, from 1 to 50, which is also
+	// the default.
+	Limit int `url:"-"`
+
+	Extra `url:"-"`
+}
+
+func (r *TransactionsRequest) orderID() string { return "" }
+
+func (r *TransactionsRequest) check(c *checker) {
+	c.date(r.Date)
+	c.required("mid", r.MID)
+	c.limit(r.Limit)
+}
+
+func (c *checker) date(value string) {
+	if _, err := time.Parse("20060102", value); err != nil {
+		c.problem("date", "is %q, not a day such as 20210720", transport.Clip(value))
+	}
+}
+
+func (c *checker) limit(value int) {
+	if value < 0 || value > maxPage {
+		c.problem("limit", "is %d, not between 1 and %d", value, maxPage)
+	}
+}
+
+// Transaction is a payment or a refund in a report.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type Transaction struct {
+	// Amount is in cents of Currency, as in an [Order]. That the unit is the same
+	// is not documented.
+	Amount int64 `json:"amount"`
+	// TransactionTime is when it was, read in the client's zone; zero if that can't
+	// be read.
+	TransactionTime time.Time `json:"transaction_time"`
+	// Type is what it was. Its values are not documented.
+	Type string `json:"type"`
+	// Channel is how the buyer paid.
+	Channel string `json:"channel"`
+	// DeviceID names the till.
+	DeviceID string `json:"device_id"`
+	// OperatorID names the cashier.
+	OperatorID string `json:"operator_id"`
+	// OperatorName is the cashier's name.
+	OperatorName string `json:"operator_name"`
+	// Currency is an ISO 4217 code.
+	Currency string `json:"currency"`
+	// OrderID is the merchant's number of the order.
+	OrderID string `json:"order_id"`
+	// KsherOrderID is Ksher's number of the order.
+	KsherOrderID string `json:"ksher_order_id"`
+
+	// Verified tells whether the signature proves the page that it came on; see
+	// [WithStrict]. For one that isn't verified nothing but TLS vouches. It isn't
+	// part of the answer.
+	Verified bool `json:"-"`
+}
+
+// Transactions goes through the transactions of a day, asking for a page whenever it
+// needs one:
+//
+//	for transaction, err := range client.Transactions(ctx, req) {
+//		if err != nil {
+//			return err
+//		}
+//		…
+//	}
+//
+// After an error there is nothing more. If fewer transactions come than the gateway
+// has announced, that is an error, too, an [ErrField]: a report that lacks some isn't
+// taken for whole. Transactions that are made while it is read may shift the pages,
+// so read a day when it is over. At most a million are read.
+//
+// It changes nothing and may be repeated at will; each page is repeated as
+// [WithRetry] says.
+//
+// Source: GET /api/v1/finance/settlements/order/{date}, Ksher's documentation of
+// vip.ksher.net.
+func (c *Client) Transactions(ctx context.Context, req *TransactionsRequest) iter.Seq2[*Transaction, error] {
+	if req == nil {
+		req = &TransactionsRequest{} // Which is refused as well.
+	}
+	return c.pages(ctx, "transactions", "order/"+req.Date, req, req.Limit)
+}
+
+// SettlementOrdersRequest asks for the orders of a settlement.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type SettlementOrdersRequest struct {
+	// ReferenceID is the [Settlement]'s: required.
+	ReferenceID string `url:"reference_id"`
+	// Limit is how many orders to ask for at once, from 1 to 50, which is also the
+	// default.
+	Limit int `url:"-"`
+
+	Extra `url:"-"`
+}
+
+func (r *SettlementOrdersRequest) orderID() string { return "" }
+
+func (r *SettlementOrdersRequest) check(c *checker) {
+	c.required("reference_id", r.ReferenceID)
+	c.limit(r.Limit)
+}
+
+// SettlementOrders goes through the orders of a settlement, as
+// [Client.Transactions] does through those of a day.
+//
+// Source: GET /api/v1/finance/settlements/settlement_order, Ksher's documentation of
+// vip.ksher.net. The form of its answer is not documented: that of Transactions is
+// assumed.
+func (c *Client) SettlementOrders(ctx context.Context, req *SettlementOrdersRequest) iter.Seq2[*Transaction, error] {
+	if req == nil {
+		req = &SettlementOrdersRequest{} // Which is refused as well.
+	}
+	return c.pages(ctx, "settlement orders", "settlement_order", req, req.Limit)
+}
+
+// pages goes through the pages of a report. Its end is where the gateway's total
+// says, or without one a page that isn't full.
+func (c *Client) pages(ctx context.Context, name, path string, req request, limit int) iter.Seq2[*Transaction, error] {
+	if limit == 0 {
+		limit = maxPage
+	}
+	return func(yield func(*Transaction, error) bool) {
+		var last []byte
+		for offset := 0; ; {
+			p, err := c.page(ctx, name, path, req, offset, limit)
+			switch {
+			case err != nil:
+			case len(p.rows) == 0 && offset < p.total:
+				err = unreadable(name, "the gateway announced %d rows and gave %d", p.total, offset)
+			case len(p.rows) > 0 && bytes.Equal(p.raw, last):
+				err = unreadable(name, "the gateway gave the same page twice")
+			case offset+len(p.rows) > maxRows:
+				err = unreadable(name, "there are more than %d rows", maxRows)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range p.rows {
+				if !yield(&p.rows[i], nil) {
+					return
+				}
+			}
+			offset, last = offset+len(p.rows), p.raw
+			if p.total >= 0 && offset >= p.total || p.total < 0 && len(p.rows) < limit {
+				return
+			}
+		}
+	}
+}
+
+// page is a page of a report.
+type page struct {
+	rows []Transaction
+	// raw is the list as it came.
+	raw []byte
+	// total is how many rows the whole report has, -1 if the gateway didn't say.
+	total int
+}
+
+func (c *Client) page(ctx context.Context, name, path string, req request, offset, limit int) (*page, error) {
+	data, verified, err := c.report(ctx, name, path, req,
+		wire.Param{Name: "offset", Value: strconv.Itoa(offset)}, wire.Param{Name: "limit", Value: strconv.Itoa(limit)})
+	if err != nil {
+		return nil, err
+	}
+	members, err := wire.ParseObject(data.Raw)
+	if err != nil {
+		return nil, unreadable(name, "data: %w", err)
+	}
+	p := &page{total: -1}
+	if total, ok := wire.Find(members, "total"); ok && total.Kind != wire.Null {
+		if p.total, err = strconv.Atoi(string(total.Text())); err != nil || p.total < 0 {
+			return nil, unreadable(name, "total is %q, not a number", transport.Clip(string(total.Raw)))
+		}
+	}
+	list, _ := wire.Find(members, "data")
+	p.raw = list.Raw
+	elements, err := list.Elements()
+	if err != nil && p.total != 0 {
+		return nil, unreadable(name, "data: there is no list of rows")
+	}
+	p.rows = make([]Transaction, len(elements))
+	for i, e := range elements {
+		if err := c.object(e, &p.rows[i]); err != nil {
+			return nil, unreadable(name, "row %d: %w", offset+i, err)
+		}
+		p.rows[i].Verified = verified
+	}
+	return p, nil
+}
+
+// SettlementRequest asks for the settlement of a day.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type SettlementRequest struct {
+	// Date is the day, as in "20210720": required.
+	Date string `url:"-"`
+	// MID is the merchant, such as "mch35618": required.
+	MID string `url:"mid"`
+	// Channel is the channel, such as "wechat": required.
+	Channel string `url:"channel"`
+
+	Extra `url:"-"`
+}
+
+func (r *SettlementRequest) orderID() string { return "" }
+
+func (r *SettlementRequest) check(c *checker) {
+	c.date(r.Date)
+	c.required("mid", r.MID)
+	c.channel("channel", r.Channel)
+}
+
+// Settlement is what Ksher settles for a channel. Amounts are in cents of Currency,
+// which is assumed; they are negative where refunds come to more than payments. An
+// amount that isn't an integer is an [ErrField].
+//
+// Source: Ksher's documentation of vip.ksher.net. What the fields mean is not
+// documented, and taken from their names.
+type Settlement struct {
+	// ReferenceID names the settlement, for [Client.SettlementOrders].
+	ReferenceID string `json:"reference_id"`
+	// Start is where the time of the payments begins, as it was written.
+	Start string `json:"start"`
+	// End is where it ends, as it was written.
+	End string `json:"end"`
+	// Channel is the channel.
+	Channel string `json:"channel"`
+	// Count is the number of payments.
+	Count int64 `json:"count"`
+	// Amount is what the payments come to.
+	Amount int64 `json:"amount"`
+	// Fee is what Ksher takes.
+	Fee int64 `json:"fee"`
+	// OtherFee is what else is taken.
+	OtherFee int64 `json:"other_fee"`
+	// Refund is what the refunds come to.
+	Refund int64 `json:"refund"`
+	// RefundFee is the fee of the refunds.
+	RefundFee int64 `json:"refund_fee"`
+	// Adjustment is what was corrected.
+	Adjustment int64 `json:"adjustment"`
+	// Balance is what was left from before.
+	Balance int64 `json:"balance"`
+	// Net is what is left for the merchant.
+	Net int64 `json:"net"`
+	// Currency is an ISO 4217 code.
+	Currency string `json:"currency"`
+	// Transfer is about the payment to the merchant's bank, as it was written.
+	Transfer string `json:"transfer"`
+	// TransferAmount is what went to the merchant's bank.
+	TransferAmount int64 `json:"transfer_amount"`
+	// Time is when it was settled, read in the client's zone; zero if that can't be
+	// read.
+	Time time.Time `json:"time"`
+
+	// Verified tells whether the signature proves the settlement; see [WithStrict].
+	// For one that isn't verified nothing but TLS vouches. It isn't part of the
+	// answer.
+	Verified bool `json:"-"`
+}
+
+// Settlement asks for the settlement of a day. What a day without one is answered
+// with is not documented: [ErrNotFound] and [ErrNoData] are likely.
+//
+// It changes nothing and may be repeated at will.
+//
+// Source: GET /api/v1/finance/settlements/{date}, Ksher's documentation of
+// vip.ksher.net.
+func (c *Client) Settlement(ctx context.Context, req *SettlementRequest) (*Settlement, error) {
+	if req == nil {
+		req = &SettlementRequest{} // Which is refused as well.
+	}
+	data, verified, err := c.report(ctx, "settlement", req.Date, req)
+	if err != nil {
+		return nil, err
+	}
+	s := &Settlement{Verified: verified}
+	if err := c.object(data, s); err != nil {
+		return nil, unreadable("settlement", "data: %w", err)
+	}
+	if s.ReferenceID == "" {
+		return nil, unreadable("settlement", "reference_id is missing")
+	}
+	return s, nil
+}

@@ -1,0 +1,210 @@
+package vip_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher/vip"
+)
+
+// unproved signs a report with what proves nothing about it.
+func unproved(object string) string { return withSignature(object, sign("something else")) }
+
+func TestReports(t *testing.T) {
+	client := answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"data":[{"amount":15050,"transaction_time":"2021-07-20 11:12:34","type":"Sale",
+		"channel":"wechat","device_id":"d","operator_id":"o","operator_name":"Somchai","currency":"THB","order_id":"A-1","ksher_order_id":"9"},
+		{"amount":"-5000","device_id":"False","operator_id":false,"operator_name":null}],"total":"2"}}`))
+	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m"}))
+	require.NoError(t, err)
+	require.True(t, rows[0].TransactionTime.Equal(time.Date(2021, 7, 20, 4, 12, 34, 0, time.UTC)))
+	rows[0].TransactionTime = time.Time{}
+	require.Equal(t, []vip.Transaction{{
+		Amount: 150_50, Type: "Sale", Channel: "wechat", DeviceID: "d", OperatorID: "o", OperatorName: "Somchai", Currency: "THB", OrderID: "A-1", KsherOrderID: "9",
+	}, {Amount: -50_00}}, rows)
+
+	client = answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"reference_id":"S-1","start":"a","end":"b","channel":"wechat","count":1,"amount":2,"fee":3,
+		"other_fee":4,"refund":5,"refund_fee":6,"adjustment":-7,"balance":8,"net":9,"currency":"THB","transfer":true,"transfer_amount":10,"time":"2021-07-20 11:12:34"}}`))
+	s, err := client.Settlement(t.Context(), &vip.SettlementRequest{Date: "20210720", MID: "m", Channel: "wechat"})
+	require.NoError(t, err)
+	require.True(t, s.Time.Equal(time.Date(2021, 7, 20, 4, 12, 34, 0, time.UTC)))
+	s.Time = time.Time{}
+	require.Equal(t, &vip.Settlement{
+		ReferenceID: "S-1", Start: "a", End: "b", Channel: "wechat", Count: 1, Amount: 2, Fee: 3, OtherFee: 4, Refund: 5, RefundFee: 6, Adjustment: -7,
+		Balance: 8, Net: 9, Currency: "THB", Transfer: "true", TransferAmount: 10,
+	}, s)
+
+	client = answering(t, 200, unproved(`{"error_code":"SUCCESS","data":[ {"channel":"wechat"}, "alipay", 1, {"channel":"False"}, {} ]}`))
+	channels, err := client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
+	require.NoError(t, err)
+	require.Equal(t, &vip.Channels{Channels: []string{"wechat", "alipay"}, Data: json.RawMessage(`[ {"channel":"wechat"}, "alipay", 1, {"channel":"False"}, {} ]`)}, channels)
+	client = answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"a":1}}`))
+	channels, err = client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
+	require.NoError(t, err)
+	require.Equal(t, &vip.Channels{Data: json.RawMessage(`{"a":1}`)}, channels)
+}
+
+func TestReportsRefused(t *testing.T) {
+	type result struct{ settlement, transactions, channels error }
+	for _, c := range []struct {
+		name, body string
+		want       result
+	}{
+		{"no data", `{"error_code":"SUCCESS"}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
+		{"empty data", `{"error_code":"SUCCESS","data":"False"}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
+		{"not allowed", `{"error_code":"UNKNOWN","error_message":"NOT allowed mid"}`, result{vip.CodeUnknown, vip.CodeUnknown, vip.CodeUnknown}},
+		{"empty object", `{"error_code":"SUCCESS","data":{}}`, result{vip.ErrField, vip.ErrField, nil}},
+		{"list", `{"error_code":"SUCCESS","data":[]}`, result{vip.ErrField, vip.ErrField, nil}},
+		{"no list", `{"error_code":"SUCCESS","data":{"reference_id":"S","total":1}}`, result{nil, vip.ErrField, nil}},
+		{"no rows", `{"error_code":"SUCCESS","data":{"reference_id":"S","total":0,"data":null}}`, result{nil, nil, nil}},
+		{"amount", `{"error_code":"SUCCESS","data":{"reference_id":"S","amount":1.5,"data":[{"amount":1.5}]}}`, result{vip.ErrField, vip.ErrField, nil}},
+		{"row", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":["x"]}}`, result{nil, vip.ErrField, nil}},
+		{"total", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":-1}}`, result{nil, vip.ErrField, nil}},
+		{"total in words", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":"many"}}`, result{nil, vip.ErrField, nil}},
+		{"pending", `{"error_code":"PENDING","data":{"reference_id":"S","data":[],"total":0}}`, result{vip.CodePending, vip.CodePending, vip.CodePending}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// Nothing nested, nothing unproved.
+			client := newClient(t, func(r *http.Request) (int, string, error) {
+				var object map[string]any
+				require.NoError(t, json.Unmarshal([]byte(c.body), &object))
+				switch object["data"].(type) {
+				case nil, string:
+					return 200, signed(t, r.URL.Path, c.body), nil
+				}
+				return 200, unproved(c.body), nil
+			})
+			_, err := client.Settlement(t.Context(), &vip.SettlementRequest{Date: "20210720", MID: "m", Channel: "wechat"})
+			require.ErrorIs(t, err, c.want.settlement)
+			_, err = collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m"}))
+			require.ErrorIs(t, err, c.want.transactions)
+			_, err = client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
+			require.ErrorIs(t, err, c.want.channels)
+		})
+	}
+}
+
+// pager serves a report of so many rows, saying that there are total, or nothing
+// about it.
+func pager(t testing.TB, rows int, total string, asked *[]string) *vip.Client {
+	return newClient(t, func(r *http.Request) (int, string, error) {
+		q := received(t, r)
+		*asked = append(*asked, q["offset"]+"+"+q["limit"])
+		offset, err := strconv.Atoi(q["offset"])
+		require.NoError(t, err)
+		limit, err := strconv.Atoi(q["limit"])
+		require.NoError(t, err)
+		list := []map[string]any{}
+		for i := offset; i < min(offset+limit, rows); i++ {
+			list = append(list, map[string]any{"order_id": fmt.Sprint(i), "amount": i})
+		}
+		text, err := json.Marshal(list)
+		require.NoError(t, err)
+		return 200, unproved(`{"error_code":"SUCCESS","data":{"data":` + string(text) + total + `}}`), nil
+	})
+}
+
+func TestPages(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rows  int
+		total string
+		limit int
+		asked []string
+		err   error
+	}{
+		{"none", 0, `,"total":0`, 0, []string{"0+50"}, nil},
+		{"none, without a total", 0, ``, 0, []string{"0+50"}, nil},
+		{"one", 1, `,"total":1`, 0, []string{"0+50"}, nil},
+		{"a page", 50, `,"total":50`, 0, []string{"0+50"}, nil},
+		{"a page, without a total", 50, ``, 0, []string{"0+50", "50+50"}, nil},
+		{"three pages", 120, `,"total":120`, 0, []string{"0+50", "50+50", "100+50"}, nil},
+		{"three pages, without a total", 120, ``, 0, []string{"0+50", "50+50", "100+50"}, nil},
+		{"short pages", 7, `,"total":7`, 3, []string{"0+3", "3+3", "6+3"}, nil},
+		{"fewer than announced", 60, `,"total":100`, 0, []string{"0+50", "50+50", "60+50"}, vip.ErrField},
+		{"none of those announced", 0, `,"total":1`, 0, []string{"0+50"}, vip.ErrField},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked []string
+			rows, err := collect(pager(t, c.rows, c.total, &asked).Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: c.limit}))
+			require.ErrorIs(t, err, c.err)
+			require.Equal(t, c.asked, asked)
+			require.Len(t, rows, c.rows)
+			for i, row := range rows {
+				require.Equal(t, int64(i), row.Amount)
+			}
+		})
+	}
+}
+
+// Leaving the loop ends it, and it can be begun again.
+func TestPagesBreak(t *testing.T) {
+	var asked []string
+	report := pager(t, 120, `,"total":120`, &asked).SettlementOrders(t.Context(), &vip.SettlementOrdersRequest{ReferenceID: "S-1"})
+	for range 2 {
+		seen := 0
+		for row, err := range report {
+			require.NoError(t, err)
+			require.Equal(t, int64(seen), row.Amount)
+			if seen++; seen == 51 {
+				break
+			}
+		}
+	}
+	require.Equal(t, []string{"0+50", "50+50", "0+50", "50+50"}, asked)
+}
+
+func TestPagesEnd(t *testing.T) {
+	// A gateway that doesn't look at the offset.
+	asked := 0
+	page := `{"error_code":"SUCCESS","data":{"data":[{"amount":1},{"amount":2}]}}`
+	client := newClient(t, func(*http.Request) (int, string, error) {
+		asked++
+		return 200, unproved(page), nil
+	})
+	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 2}))
+	require.ErrorIs(t, err, vip.ErrField)
+	require.ErrorContains(t, err, "vip: transactions: a field of the data can't be read: the gateway gave the same page twice")
+	require.Len(t, rows, 2)
+	require.Equal(t, 2, asked)
+
+	// An error on a later page is the last thing that comes.
+	client = newClient(t, func(r *http.Request) (int, string, error) {
+		if received(t, r)["offset"] != "0" {
+			return 0, "", errors.New("reset by peer")
+		}
+		return 200, unproved(page), nil
+	})
+	var errs []error
+	n := 0
+	for row, err := range client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 2}) {
+		if errs = append(errs, err); err == nil {
+			n += int(row.Amount)
+		} else {
+			require.Nil(t, row)
+		}
+	}
+	require.Len(t, errs, 3)
+	require.Equal(t, 3, n)
+	require.ErrorContains(t, errs[2], "reset by peer")
+
+	// So does the end of the context.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var seen []string
+	for _, err := range pager(t, 120, ``, &seen).Transactions(ctx, &vip.TransactionsRequest{Date: "20210720", MID: "m"}) {
+		if cancel(); err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+			n = -1
+		}
+	}
+	require.Equal(t, -1, n)
+	require.Equal(t, []string{"0+50"}, seen)
+}

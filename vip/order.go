@@ -1,0 +1,624 @@
+package vip
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/transport"
+)
+
+// CreateRequest is a request for [Client.Create]: a [*RedirectRequest],
+// [*CScanBRequest], [*BScanCRequest], [*MiniAppRequest] or [*AppRequest].
+type CreateRequest interface {
+	request
+	kind() Kind
+	total() int64
+	// missing names the field that makes an answer worth nothing without it.
+	missing(*Order) string
+}
+
+// RedirectRequest asks for a checkout page. What isn't marked as required may be
+// left zero. The fields from Logo on are those of gateway_pay at api.ksher.net, whose
+// page this one is said to be.
+//
+// Source: Ksher's documentation of vip.ksher.net, and Ksher's JavaScript client
+// (ksher-payment 0.0.5), from which it is taken what is required.
+type RedirectRequest struct {
+	// MerchantOrderID is the merchant's number of the order: required, unique for
+	// the merchant. Nothing is documented about its form: it becomes part of an
+	// address, so it can't have one of / \ ? # % in it, and 128 bytes are the limit
+	// of this package.
+	MerchantOrderID string `url:"merchant_order_id"`
+	// Amount is what the buyer has to pay, in cents: required, at least 1. The
+	// currency is that of the account and the Provider.
+	Amount int64 `url:"amount"`
+	// Note is a remark on the order.
+	Note string `url:"note,omitempty"`
+	// MID is the sub-merchant, such as "mch35618".
+	MID string `url:"mid,omitempty"`
+	// Provider is the country: "th", "ph" or "my".
+	Provider string `url:"provider,omitempty"`
+
+	// RedirectURL is where the buyer goes after paying: required. That the buyer
+	// comes there proves nothing.
+	RedirectURL string `url:"redirect_url"`
+	// RedirectURLFail is where the buyer goes after failing or giving up: required.
+	RedirectURLFail string `url:"redirect_url_fail"`
+	// Channel has the channels that the buyer may choose from, without any all of
+	// the account's. With a single one there is no page to choose on.
+	Channel []string `url:"channel,comma,omitempty"`
+	// ProductName is what the buyer reads, plain text.
+	ProductName string `url:"product_name,omitempty"`
+
+	// Logo is the address of the merchant's logo.
+	Logo string `url:"logo,omitempty"`
+	// ShopName is the name over the page.
+	ShopName string `url:"shop_name,omitempty"`
+	// Color is the colour of the banner.
+	Color string `url:"color,omitempty"`
+	// Background is the address of a picture for the banner.
+	Background string `url:"background,omitempty"`
+	// PaymentColor is the colour of the button.
+	PaymentColor string `url:"payment_color,omitempty"`
+	// Lang is the page's language: "en", "th" or "cn".
+	Lang string `url:"lang,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *RedirectRequest) orderID() string { return r.MerchantOrderID }
+func (r *RedirectRequest) kind() Kind      { return Redirect }
+func (r *RedirectRequest) total() int64    { return r.Amount }
+
+func (r *RedirectRequest) check(c *checker) {
+	c.orderID(r.MerchantOrderID)
+	c.amount("amount", r.Amount)
+	c.requiredURL("redirect_url", r.RedirectURL)
+	c.requiredURL("redirect_url_fail", r.RedirectURLFail)
+	for _, channel := range r.Channel {
+		c.channel("channel", channel)
+	}
+}
+
+func (r *RedirectRequest) missing(o *Order) string { return missingText("reference", o.Reference) }
+
+func missingText(name, value string) string {
+	if value == "" {
+		return name
+	}
+	return ""
+}
+
+// CScanBRequest asks for a QR code that the buyer scans. What isn't marked as
+// required may be left zero.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type CScanBRequest struct {
+	// MerchantOrderID is as in a [RedirectRequest].
+	MerchantOrderID string `url:"merchant_order_id"`
+	// Amount is what the buyer has to pay, in cents: required, at least 1.
+	Amount int64 `url:"amount"`
+	// Note is a remark on the order.
+	Note string `url:"note,omitempty"`
+	// MID is the sub-merchant.
+	MID string `url:"mid,omitempty"`
+	// Provider is the country: "th", "ph" or "my".
+	Provider string `url:"provider,omitempty"`
+
+	// Channel is whose QR code it is, such as "promptpay": required.
+	Channel string `url:"channel"`
+
+	Extra `url:"-"`
+}
+
+func (r *CScanBRequest) orderID() string { return r.MerchantOrderID }
+func (r *CScanBRequest) kind() Kind      { return CScanB }
+func (r *CScanBRequest) total() int64    { return r.Amount }
+
+func (r *CScanBRequest) check(c *checker) {
+	c.orderID(r.MerchantOrderID)
+	c.amount("amount", r.Amount)
+	c.channel("channel", r.Channel)
+}
+
+func (r *CScanBRequest) missing(o *Order) string { return missingText("reserved1", o.Reserved1) }
+
+// BScanCRequest charges the code that a buyer shows. What isn't marked as required
+// may be left zero.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type BScanCRequest struct {
+	// MerchantOrderID is as in a [RedirectRequest].
+	MerchantOrderID string `url:"merchant_order_id"`
+	// Amount is what the buyer has to pay, in cents: required, at least 1.
+	Amount int64 `url:"amount"`
+	// Note is a remark on the order.
+	Note string `url:"note,omitempty"`
+	// MID is the sub-merchant.
+	MID string `url:"mid,omitempty"`
+	// Provider is the country: "th", "ph" or "my".
+	Provider string `url:"provider,omitempty"`
+
+	// Channel is the wallet, such as "truemoney": required.
+	Channel string `url:"channel"`
+	// AuthCode is what the scanner read: required. Don't log it: it is money.
+	AuthCode string `url:"auth_code"`
+	// DeviceID names the till.
+	DeviceID string `url:"device_id,omitempty"`
+	// OperatorID names the cashier.
+	OperatorID string `url:"operator_id,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *BScanCRequest) orderID() string { return r.MerchantOrderID }
+func (r *BScanCRequest) kind() Kind      { return BScanC }
+func (r *BScanCRequest) total() int64    { return r.Amount }
+
+func (r *BScanCRequest) check(c *checker) {
+	c.orderID(r.MerchantOrderID)
+	c.amount("amount", r.Amount)
+	c.channel("channel", r.Channel)
+	c.required("auth_code", r.AuthCode)
+}
+
+func (r *BScanCRequest) missing(*Order) string { return "" }
+
+// MiniAppRequest asks for what a WeChat or Alipay mini program needs to let the
+// buyer pay. What isn't marked as required may be left zero.
+//
+// Source: Ksher's documentation of vip.ksher.net, and Ksher's JavaScript client
+// (ksher-payment 0.0.5), from which it is taken what is required.
+type MiniAppRequest struct {
+	// MerchantOrderID is as in a [RedirectRequest].
+	MerchantOrderID string `url:"merchant_order_id"`
+	// Amount is what the buyer has to pay, in cents: required, at least 1.
+	Amount int64 `url:"amount"`
+	// Note is a remark on the order.
+	Note string `url:"note,omitempty"`
+	// MID is the sub-merchant.
+	MID string `url:"mid,omitempty"`
+	// Provider is the country: "th", "ph" or "my".
+	Provider string `url:"provider,omitempty"`
+
+	// Channel is "wechat" or "alipay".
+	Channel string `url:"channel,omitempty"`
+	// MiniAppOpenID identifies the buyer in the mini program: required. It is
+	// personal data.
+	MiniAppOpenID string `url:"miniapp_openid"`
+	// MiniAppAppID is the mini program's own app ID: required.
+	MiniAppAppID string `url:"miniapp_appid"`
+
+	Extra `url:"-"`
+}
+
+func (r *MiniAppRequest) orderID() string { return r.MerchantOrderID }
+func (r *MiniAppRequest) kind() Kind      { return MiniApp }
+func (r *MiniAppRequest) total() int64    { return r.Amount }
+
+func (r *MiniAppRequest) check(c *checker) {
+	c.orderID(r.MerchantOrderID)
+	c.amount("amount", r.Amount)
+	if r.Channel != "" {
+		c.channel("channel", r.Channel)
+	}
+	c.required("miniapp_openid", r.MiniAppOpenID)
+	c.required("miniapp_appid", r.MiniAppAppID)
+}
+
+func (r *MiniAppRequest) missing(o *Order) string { return missingText("reference", o.Reference) }
+
+// AppRequest asks for what an app on a phone needs to let the buyer pay. What isn't
+// marked as required may be left zero.
+//
+// Source: Ksher's documentation of vip.ksher.net, which has it as for mini programs.
+// Which parameters an app needs is not documented any further.
+type AppRequest struct {
+	// MerchantOrderID is as in a [RedirectRequest].
+	MerchantOrderID string `url:"merchant_order_id"`
+	// Amount is what the buyer has to pay, in cents: required, at least 1.
+	Amount int64 `url:"amount"`
+	// Note is a remark on the order.
+	Note string `url:"note,omitempty"`
+	// MID is the sub-merchant.
+	MID string `url:"mid,omitempty"`
+	// Provider is the country: "th", "ph" or "my".
+	Provider string `url:"provider,omitempty"`
+
+	// Channel is "wechat" or "alipay".
+	Channel string `url:"channel,omitempty"`
+	// MiniAppOpenID identifies the buyer at the wallet. It is personal data.
+	MiniAppOpenID string `url:"miniapp_openid,omitempty"`
+	// MiniAppAppID is the app's own ID at the wallet.
+	MiniAppAppID string `url:"miniapp_appid,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *AppRequest) orderID() string { return r.MerchantOrderID }
+func (r *AppRequest) kind() Kind      { return App }
+func (r *AppRequest) total() int64    { return r.Amount }
+
+func (r *AppRequest) check(c *checker) {
+	c.orderID(r.MerchantOrderID)
+	c.amount("amount", r.Amount)
+	if r.Channel != "" {
+		c.channel("channel", r.Channel)
+	}
+}
+
+func (r *AppRequest) missing(o *Order) string { return missingText("reference", o.Reference) }
+
+// Order is what the gateway says about an order. What doesn't apply is empty or
+// zero; that is how the gateway's "False" is read, too.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type Order struct {
+	// Kind is the kind that it was created or asked for as. It isn't part of the
+	// answer.
+	Kind Kind `json:"-"`
+
+	// ID is the gateway's own number of the record.
+	ID string `json:"id"`
+	// MerchantOrderID is the merchant's number of the order. In the answer to a
+	// refund it may be that of the refund: this is not documented.
+	MerchantOrderID string `json:"merchant_order_id"`
+	// GatewayOrderID is the gateway's number of the order.
+	GatewayOrderID string `json:"gateway_order_id"`
+	// Acquirer is who takes the payment.
+	Acquirer string `json:"acquirer"`
+	// AcquirerOrderID is the acquirer's number of the payment.
+	AcquirerOrderID string `json:"acquirer_order_id"`
+	// Channel is how the buyer paid, or chose to.
+	Channel string `json:"channel"`
+	// ChannelOrderID is the channel's number of the payment.
+	ChannelOrderID string `json:"channel_order_id"`
+	// Status is where the order stands.
+	Status Status `json:"status"`
+	// ErrorCode is how the request went. It isn't the status of the order.
+	ErrorCode Code `json:"error_code"`
+	// ErrorMessage says so in words.
+	ErrorMessage string `json:"error_message"`
+	// Amount is what the order costs, in cents of Currency. Of a refund it is
+	// negative.
+	Amount int64 `json:"amount"`
+	// Currency is an ISO 4217 code such as "THB".
+	Currency string `json:"currency"`
+	// OrderType is "Sale" or "Refund".
+	OrderType string `json:"order_type"`
+	// OrderDate is when the order was made, read in the client's zone. It is zero
+	// if the gateway gave none, or one in another form than "2021-07-20
+	// 11:12:34.361921". Which zone it is written in is not documented: see
+	// [WithLocation].
+	OrderDate time.Time `json:"order_date"`
+	// Reference is the address of the checkout page, or what a mini program or an
+	// app needs: WeChat's package, or Alipay's order text.
+	Reference string `json:"reference"`
+	// Note is the note of the request.
+	Note string `json:"note"`
+	// APIName is the gateway's name of the API. Its values are not documented.
+	APIName string `json:"api_name"`
+	// MID is the sub-merchant.
+	MID string `json:"mid"`
+	// Timestamp is the gateway's or the request's timestamp, as it was written.
+	Timestamp string `json:"timestamp"`
+	// Reserved1 is the QR code's picture of a [CScanBRequest]; see [Order.Image].
+	// Of a [MiniAppRequest] it is WeChat's timeStamp; see [Order.WeChatPayment].
+	Reserved1 string `json:"reserved1"`
+	// Reserved2 has something else for each kind.
+	Reserved2 string `json:"reserved2"`
+	// Reserved3 tells, of a [BScanCRequest] that failed, why.
+	Reserved3 string `json:"reserved3"`
+	// Reserved4 has something else for each kind.
+	Reserved4 string `json:"reserved4"`
+	// Cleared is not documented. It seems to be about the settlement.
+	Cleared bool `json:"cleared"`
+	// ForceClear is not documented.
+	ForceClear bool `json:"force_clear"`
+	// Locked is not documented.
+	Locked bool `json:"locked"`
+	// LogEntryURL is the record of the request at Ksher, to name to Ksher's
+	// support. It isn't signed.
+	LogEntryURL string `json:"log_entry_url"`
+}
+
+// CheckPaid compares an order with what the merchant expects: it returns nil only
+// if this is the order of that number, of exactly that amount in cents of that
+// currency, and it is paid. Call it before handing anything out. The error is an
+// [ErrOtherOrder] or an [ErrNotPaid].
+func (o *Order) CheckPaid(merchantOrderID string, amount int64, currency string) error {
+	if o.MerchantOrderID != merchantOrderID || o.Amount != amount || o.Currency != currency {
+		return fmt.Errorf("vip: %w: the gateway speaks of order %q over %d cents of %q, expected was order %q over %d cents of %q",
+			ErrOtherOrder, transport.Clip(o.MerchantOrderID), o.Amount, transport.Clip(o.Currency), transport.Clip(merchantOrderID), amount, transport.Clip(currency))
+	}
+	if !o.Status.Paid() || o.OrderType == "Refund" {
+		return fmt.Errorf("vip: order %q: %w: its status is %q", transport.Clip(o.MerchantOrderID), ErrNotPaid, transport.Clip(string(o.Status)))
+	}
+	return nil
+}
+
+// Image returns the bytes of the QR code's picture and its media type, such as
+// "image/png". It is an [ErrField] if Reserved1 isn't a data URI of an image in
+// base64.
+func (o *Order) Image() (image []byte, mediaType string, err error) {
+	rest, ok := strings.CutPrefix(o.Reserved1, "data:")
+	mediaType, text, inBase64 := strings.Cut(rest, ";base64,")
+	if ok && inBase64 && strings.HasPrefix(mediaType, "image/") {
+		image, err = base64.StdEncoding.DecodeString(text)
+	}
+	if err != nil || len(image) == 0 {
+		return nil, "", fmt.Errorf("vip: order %q: %w: reserved1 is not a picture", transport.Clip(o.MerchantOrderID), ErrField)
+	}
+	return image, mediaType, nil
+}
+
+// WeChatPayment has the parameters of wx.requestPayment, which a WeChat mini program
+// lets the buyer pay with.
+type WeChatPayment struct {
+	// TimeStamp is in seconds since 1970, as text.
+	TimeStamp string `json:"timeStamp"`
+	// NonceStr is random.
+	NonceStr string `json:"nonceStr"`
+	// Package names the payment, as in "prepay_id=…".
+	Package string `json:"package"`
+	// SignType is how PaySign was made: "MD5", "HMAC-SHA256" or "RSA".
+	SignType string `json:"signType"`
+	// PaySign is WeChat's signature of the payment.
+	PaySign string `json:"paySign"`
+}
+
+// WeChatPayment takes the parameters of wx.requestPayment out of the answer to a
+// [MiniAppRequest]. It is an [ErrField] if they aren't where they are assumed to be.
+//
+// Source: Ksher's documentation of vip.ksher.net for Reference and Reserved1. Which
+// of Reserved2 to Reserved4 has which of the others is not documented: they are
+// assumed in WeChat's own order, which is nonceStr, signType, paySign, and SignType
+// has to be one that WeChat knows.
+func (o *Order) WeChatPayment() (*WeChatPayment, error) {
+	p := &WeChatPayment{TimeStamp: o.Reserved1, NonceStr: o.Reserved2, Package: o.Reference, SignType: o.Reserved3, PaySign: o.Reserved4}
+	if strings.Trim(p.TimeStamp, "0123456789") != "" || slices.Contains([]string{p.TimeStamp, p.NonceStr, p.Package, p.PaySign}, "") ||
+		!slices.Contains([]string{"MD5", "HMAC-SHA256", "RSA"}, p.SignType) {
+		return nil, fmt.Errorf("vip: order %q: %w: reference and reserved1 to reserved4 are not WeChat's parameters", transport.Clip(o.MerchantOrderID), ErrField)
+	}
+	return p, nil
+}
+
+// orders is the address of a kind's orders.
+func (k Kind) orders() string { return "/api/v1/" + string(k) + "/orders" }
+
+// order makes a call about an order and reads the order in its answer. accept says
+// what is wrong with that.
+func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req request, accept func(*reply, *Order) *Error) (*Order, error) {
+	op := &operation{name: transport.Clip(string(kind)) + " " + verb, method: method, path: kind.orders()}
+	if err := c.usable(ctx, op.name, req); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(kinds(), kind) {
+		return nil, notSent(op.name, "kind", "is not one of this package")
+	}
+	if method != http.MethodPost {
+		op.path += "/" + req.orderID()
+	}
+	var order *Order
+	op.accept = func(r *reply) *Error {
+		order = &Order{Kind: kind}
+		if r.code == CodeFail || r.code == CodeUnknown {
+			failure := r.refusal()
+			failure.outcomeUnknown = r.code == CodeUnknown
+			if kind == BScanC {
+				failure.Reason = transport.Quote([]byte(strings.TrimPrefix(textOf(r.members, "reserved3"), "False")))
+			}
+			return failure
+		}
+		if err := c.decode(r.members, order); err != nil {
+			return r.doubtful(err)
+		}
+		return accept(r, order)
+	}
+	if _, err := c.call(ctx, op, req); err != nil {
+		return nil, err
+	}
+	return order, nil
+}
+
+// sameOrder says that an answer is about something else than asked for.
+func (r *reply) sameOrder(o *Order, amount int64, ids ...string) *Error {
+	if !slices.Contains(ids, o.MerchantOrderID) {
+		return r.doubtful(fmt.Errorf("%w: merchant_order_id is %q, not %q", ErrOtherOrder, transport.Clip(o.MerchantOrderID), transport.Clip(ids[0])))
+	}
+	if amount != 0 && o.Amount != amount {
+		return r.doubtful(fmt.Errorf("%w: amount is %d cents, not %d", ErrOtherOrder, o.Amount, amount))
+	}
+	return nil
+}
+
+var (
+	errUndecided = errors.New("the gateway did not say that it is done")
+	errNotStatus = errors.New("the status doesn't say that it is done")
+)
+
+// Create creates an order, of the kind that the request is for.
+//
+//   - With a [*RedirectRequest] Reference is the address of the checkout page, to
+//     send the buyer to.
+//   - With a [*CScanBRequest] [Order.Image] is the QR code.
+//   - With a [*BScanCRequest] the buyer is charged: the call succeeds only if the
+//     order is paid. If the code can't be charged, the error is [CodeFail] with a
+//     Reason such as "invalid_payment_code", and while it isn't decided, because
+//     the buyer has to type a PIN for example, it is [CodePending] and
+//     [ErrOutcomeUnknown]: query until the status is final, or cancel.
+//   - With a [*MiniAppRequest] or an [*AppRequest] Reference is what the wallet
+//     needs; see [Order.WeChatPayment].
+//
+// An answer about another order or amount is [ErrOtherOrder].
+//
+// After an [ErrOutcomeUnknown] ask [Client.Query]. If the error is [ErrNotFound],
+// or [CodeFail] or [CodeUnknown], the gateway had no such order when it was asked.
+// The very same request may be sent again: a merchant_order_id is unique, so nobody
+// is charged twice. If the order is there, its page or code is lost with the answer:
+// cancel it, keep watching it, and only then create one under a new number.
+//
+// Source: POST /api/v1/{kind}/orders, Ksher's documentation of vip.ksher.net.
+// Ksher's JavaScript client (ksher-payment 0.0.5) has a slash at the end of the
+// address, which the documentation hasn't. Which error_code an order that waits for
+// the buyer comes with is not documented: SUCCESS and PENDING are taken.
+func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) {
+	if err := c.usable(ctx, "create", req); err != nil {
+		return nil, err
+	}
+	kind := req.kind()
+	return c.order(ctx, kind, "create", http.MethodPost, req, func(r *reply, o *Order) *Error {
+		switch {
+		case r.code != CodeSuccess && (r.code != CodePending || kind == BScanC):
+			return r.doubtful(errUndecided)
+		case kind == BScanC && o.Status != StatusPaid:
+			return r.doubtful(errNotStatus)
+		}
+		if failure := r.sameOrder(o, req.total(), req.orderID()); failure != nil {
+			return failure
+		}
+		if name := req.missing(o); name != "" {
+			return r.doubtful(fmt.Errorf("%w: %s is missing", ErrField, name))
+		}
+		return nil
+	})
+}
+
+// QueryRequest names an order.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type QueryRequest struct {
+	// MerchantOrderID is the merchant's number of the order: required. It is part
+	// of the address.
+	MerchantOrderID string `url:"-"`
+	// MID is the sub-merchant, if the order is one's.
+	MID string `url:"mid,omitempty"`
+	// Provider is the country of the order: "th", "ph" or "my".
+	Provider string `url:"provider,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *QueryRequest) orderID() string  { return r.MerchantOrderID }
+func (r *QueryRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
+
+// Query asks where an order stands. Compare the answer with [Order.CheckPaid].
+//
+// It changes nothing and may be repeated at will. An order that the gateway doesn't
+// know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented. An
+// answer about another order is [ErrOtherOrder], one without a status [ErrField].
+//
+// Source: GET /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
+// vip.ksher.net. That order_id is the merchant's number is taken from Ksher's
+// JavaScript client (ksher-payment 0.0.5). Which error_code an order comes with is
+// not documented: with a status any but FAIL and UNKNOWN is taken.
+func (c *Client) Query(ctx context.Context, kind Kind, req *QueryRequest) (*Order, error) {
+	return c.order(ctx, kind, "query", http.MethodGet, req, func(r *reply, o *Order) *Error {
+		switch {
+		case o.Status != "":
+		case r.code == CodeSuccess || r.code == CodePending || r.code == CodeRefunded:
+			return r.doubtful(fmt.Errorf("%w: status is missing", ErrField))
+		default:
+			return r.refusal()
+		}
+		return r.sameOrder(o, 0, req.MerchantOrderID)
+	})
+}
+
+// RefundRequest asks for a refund.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type RefundRequest struct {
+	// MerchantOrderID is the merchant's number of the order: required. It is part
+	// of the address.
+	MerchantOrderID string `url:"-"`
+	// RefundOrderID is the merchant's number of the refund: required, unique for
+	// the merchant.
+	RefundOrderID string `url:"refund_order_id"`
+	// RefundAmount is what to refund, in cents: required, at least 1 and at most
+	// what the order cost.
+	RefundAmount int64 `url:"refund_amount"`
+	// MID is the sub-merchant, if the order is one's.
+	MID string `url:"mid,omitempty"`
+	// Provider is the country of the order: "th", "ph" or "my".
+	Provider string `url:"provider,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *RefundRequest) orderID() string { return r.MerchantOrderID }
+
+func (r *RefundRequest) check(c *checker) {
+	c.orderID(r.MerchantOrderID)
+	c.required("refund_order_id", r.RefundOrderID)
+	c.amount("refund_amount", r.RefundAmount)
+}
+
+// Refund pays an order back, or part of it, at once. The answer describes the
+// refund: OrderType is "Refund" and Amount is negative. It succeeds only with
+// [CodeRefunded] and for the amount that was asked for; anything else, but a refusal
+// with [CodeFail] or one of the documented HTTP statuses, is [ErrOutcomeUnknown].
+//
+// After an ErrOutcomeUnknown ask [Client.Query]: with [StatusRefunded] the money is
+// on its way back. With [StatusPaid] it isn't known, because it isn't documented what
+// a refund in part shows as: look into [Client.Transactions] or the merchant
+// platform. It isn't documented either whether a refund_order_id is carried out only
+// once, so don't send the request again before you know.
+//
+// Source: PUT /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
+// vip.ksher.net. Its list of calls has the refund of a mini program's order at the
+// address for [Redirect], and the text beside it and Ksher's JavaScript client
+// (ksher-payment 0.0.5) have it at that for [MiniApp], where it goes.
+func (c *Client) Refund(ctx context.Context, kind Kind, req *RefundRequest) (*Order, error) {
+	return c.order(ctx, kind, "refund", http.MethodPut, req, func(r *reply, o *Order) *Error {
+		if r.code != CodeRefunded {
+			return r.doubtful(errUndecided)
+		}
+		return r.sameOrder(o, -req.RefundAmount, req.MerchantOrderID, req.RefundOrderID)
+	})
+}
+
+// CancelRequest names an order that isn't paid yet.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type CancelRequest struct {
+	// MerchantOrderID is the merchant's number of the order: required. It is part
+	// of the address.
+	MerchantOrderID string `url:"-"`
+	// MID is the sub-merchant, if the order is one's.
+	MID string `url:"mid,omitempty"`
+	// Provider is the country of the order: "th", "ph" or "my".
+	Provider string `url:"provider,omitempty"`
+
+	Extra `url:"-"`
+}
+
+func (r *CancelRequest) orderID() string  { return r.MerchantOrderID }
+func (r *CancelRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
+
+// Cancel closes an order that isn't paid yet. It succeeds only if the answer says
+// that the order is closed. A buyer who has saved a QR code may be able to pay it
+// all the same, so keep watching the order.
+//
+// After an [ErrOutcomeUnknown] ask [Client.Query]: with [StatusClosed] it was
+// cancelled, with [StatusAvailable] it wasn't and may be again, and with
+// [StatusPaid] it was too late.
+//
+// Source: DELETE /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
+// vip.ksher.net. That the parameters are in the body is taken from Ksher's
+// JavaScript client (ksher-payment 0.0.5). Which error_code the answer has is not
+// documented: any but FAIL and UNKNOWN is taken.
+func (c *Client) Cancel(ctx context.Context, kind Kind, req *CancelRequest) (*Order, error) {
+	return c.order(ctx, kind, "cancel", http.MethodDelete, req, func(r *reply, o *Order) *Error {
+		if o.Status != StatusClosed {
+			return r.doubtful(errNotStatus)
+		}
+		return r.sameOrder(o, 0, req.MerchantOrderID)
+	})
+}

@@ -1,0 +1,283 @@
+package vip_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher/vip"
+)
+
+const wholeOrder = `{"id":4711,"merchant_order_id":"A-1","gateway_order_id":"g","acquirer":"a","acquirer_order_id":"ao","channel":"wechat","channel_order_id":"co",
+	"status":"Paid","error_code":"SUCCESS","error_message":"ok","amount":15050,"currency":"THB","order_type":"Sale","order_date":"2021-07-20 11:12:34.361921",
+	"reference":"r","note":"n","api_name":"redirect","mid":"mch35618","timestamp":"1626754354","reserved1":"1","reserved2":"2","reserved3":"3","reserved4":"4",
+	"cleared":true,"force_clear":true,"locked":true,"log_entry_url":"https://x.example/1"}`
+
+func TestOrder(t *testing.T) {
+	whole := &vip.Order{
+		Kind: vip.Redirect, ID: "4711", MerchantOrderID: "A-1", GatewayOrderID: "g", Acquirer: "a", AcquirerOrderID: "ao", Channel: "wechat", ChannelOrderID: "co",
+		Status: vip.StatusPaid, ErrorCode: vip.CodeSuccess, ErrorMessage: "ok", Amount: 150_50, Currency: "THB", OrderType: "Sale",
+		OrderDate: time.Date(2021, 7, 20, 11, 12, 34, 361921000, time.FixedZone("UTC+7", 7*3600)),
+		Reference: "r", Note: "n", APIName: "redirect", MID: "mch35618", Timestamp: "1626754354", Reserved1: "1", Reserved2: "2", Reserved3: "3", Reserved4: "4",
+		Cleared: true, ForceClear: true, Locked: true, LogEntryURL: "https://x.example/1",
+	}
+	query := func(t *testing.T, body string, opts ...vip.Option) (*vip.Order, error) {
+		return answering(t, http.StatusOK, signed(t, redirectPath+"/A-1", body), opts...).Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	}
+	got, err := query(t, wholeOrder)
+	require.NoError(t, err)
+	require.True(t, whole.OrderDate.Equal(got.OrderDate))
+	whole.OrderDate = got.OrderDate
+	require.Equal(t, whole, got)
+
+	got, err = query(t, wholeOrder, vip.WithLocation(time.UTC))
+	require.NoError(t, err)
+	require.Equal(t, time.Date(2021, 7, 20, 11, 12, 34, 361921000, time.UTC), got.OrderDate)
+
+	// Each way to say that a field is empty.
+	for _, empty := range []string{`"False"`, `false`, `null`, `""`} {
+		body := `{"status":"Available","merchant_order_id":"A-1","error_code":"PENDING"`
+		for _, name := range []string{"id", "gateway_order_id", "acquirer", "acquirer_order_id", "channel", "channel_order_id", "error_message", "amount", "currency",
+			"order_type", "order_date", "reference", "note", "api_name", "mid", "timestamp", "reserved1", "reserved2", "reserved3", "reserved4", "cleared",
+			"force_clear", "locked", "log_entry_url"} {
+			body += `,"` + name + `":` + empty
+		}
+		got, err = query(t, body+"}")
+		require.NoError(t, err)
+		require.Equal(t, &vip.Order{Kind: vip.Redirect, MerchantOrderID: "A-1", Status: vip.StatusAvailable, ErrorCode: vip.CodePending}, got)
+	}
+	// "True" is how Python writes the other.
+	got, err = query(t, strings.Replace(goodOrder, `"cleared":false`, `"cleared":"True"`, 1))
+	require.NoError(t, err)
+	require.True(t, got.Cleared)
+	// A time in another form isn't worth an error, an amount is.
+	got, err = query(t, strings.Replace(wholeOrder, "2021-07-20 11:12:34.361921", "20/07/2021", 1))
+	require.NoError(t, err)
+	require.Zero(t, got.OrderDate)
+	for _, amount := range []string{`150.50`, `15050.0`, `1e5`, `"x"`, `9223372036854775808`, `true`} {
+		_, err = query(t, strings.Replace(wholeOrder, "15050", amount, 1))
+		require.ErrorIs(t, err, vip.ErrField, amount)
+		require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+	}
+}
+
+// What each call takes for a yes, a no, and neither.
+func TestOutcomes(t *testing.T) {
+	const (
+		yes = iota
+		no
+		doubt
+	)
+	order := func(old, replacement string) string { return strings.Replace(goodOrder, old, replacement, 1) }
+	for _, c := range []struct {
+		call, name, body string
+		outcome          int
+		want             error
+	}{
+		{"redirect create", "success", goodOrder, yes, nil},
+		{"redirect create", "pending", order("SUCCESS", "PENDING"), yes, nil},
+		{"redirect create", "fail", order("SUCCESS", "FAIL"), no, vip.CodeFail},
+		{"redirect create", "fail alone", `{"error_code":"FAIL"}`, no, vip.CodeFail},
+		{"redirect create", "unknown", `{"error_code":"UNKNOWN","error_message":"NOT allowed mid"}`, doubt, vip.CodeUnknown},
+		{"redirect create", "undocumented", `{"error_code":"DUPLICATE"}`, doubt, vip.Code("DUPLICATE")},
+		{"redirect create", "no code", order("error_code", "error_cod"), doubt, vip.ErrEnvelope},
+		{"redirect create", "code isn't text", order(`"SUCCESS"`, "0"), doubt, vip.ErrEnvelope},
+		{"redirect create", "refunded", order("SUCCESS", "REFUNDED"), doubt, vip.CodeRefunded},
+		{"redirect create", "other order", order("A-1", "A-2"), doubt, vip.ErrOtherOrder},
+		{"redirect create", "no order", order("A-1", "False"), doubt, vip.ErrOtherOrder},
+		{"redirect create", "other amount", order("15050", "15051"), doubt, vip.ErrOtherOrder},
+		{"redirect create", "no page", order("https://pay.example/1", "False"), doubt, vip.ErrField},
+		{"redirect create", "amount", order("15050", "150.50"), doubt, vip.ErrField},
+		{"cscanb create", "no code", order("data:image/png;base64,aGk=", ""), doubt, vip.ErrField},
+		{"miniapp create", "no package", order("https://pay.example/1", "False"), doubt, vip.ErrField},
+		{"app create", "no package", order("https://pay.example/1", "False"), doubt, vip.ErrField},
+		{"bscanc create", "success", goodOrder, yes, nil},
+		{"bscanc create", "not paid", order("Paid", "Available"), doubt, vip.CodeSuccess},
+		{"bscanc create", "pending", order("SUCCESS", "PENDING"), doubt, vip.CodePending},
+		{"bscanc create", "fail", `{"error_code":"FAIL","reserved3":"invalid_payment_code"}`, no, vip.CodeFail},
+
+		{"redirect query", "success", goodOrder, yes, nil},
+		{"redirect query", "pending", order("SUCCESS", "PENDING"), yes, nil},
+		{"redirect query", "undocumented", order("SUCCESS", "CLOSED"), yes, nil},
+		{"redirect query", "undocumented and no order", `{"error_code":"NO_ORDER"}`, no, vip.Code("NO_ORDER")},
+		{"redirect query", "fail", order("SUCCESS", "FAIL"), no, vip.CodeFail},
+		{"redirect query", "unknown", `{"error_code":"UNKNOWN"}`, no, vip.CodeUnknown},
+		{"redirect query", "unknown with an order", order("SUCCESS", "UNKNOWN"), no, vip.CodeUnknown},
+		{"redirect query", "other order", order("A-1", "A-2"), no, vip.ErrOtherOrder},
+		{"redirect query", "no status", order("Paid", "False"), no, vip.ErrField},
+
+		{"miniapp refund", "refunded", goodRefund, yes, nil},
+		{"miniapp refund", "by its own number", strings.Replace(goodRefund, "A-1", "R-1", 1), yes, nil},
+		{"miniapp refund", "success", strings.Replace(goodRefund, "REFUNDED", "SUCCESS", 1), doubt, vip.CodeSuccess},
+		{"miniapp refund", "pending", strings.Replace(goodRefund, "REFUNDED", "PENDING", 1), doubt, vip.CodePending},
+		{"miniapp refund", "fail", `{"error_code":"FAIL"}`, no, vip.CodeFail},
+		{"miniapp refund", "unknown", `{"error_code":"UNKNOWN"}`, doubt, vip.CodeUnknown},
+		{"miniapp refund", "other amount", strings.Replace(goodRefund, "-5000", "-15050", 1), doubt, vip.ErrOtherOrder},
+		{"miniapp refund", "positive amount", strings.Replace(goodRefund, "-5000", "5000", 1), doubt, vip.ErrOtherOrder},
+		{"miniapp refund", "other order", strings.Replace(goodRefund, "A-1", "A-2", 1), doubt, vip.ErrOtherOrder},
+
+		{"app cancel", "closed", goodClosed, yes, nil},
+		{"app cancel", "not closed", strings.Replace(goodClosed, "Closed", "Available", 1), doubt, vip.CodeSuccess},
+		{"app cancel", "paid", strings.Replace(goodClosed, "Closed", "Paid", 1), doubt, vip.CodeSuccess},
+		{"app cancel", "fail", `{"error_code":"FAIL"}`, no, vip.CodeFail},
+		{"app cancel", "other order", strings.Replace(goodClosed, "A-1", "A-2", 1), doubt, vip.ErrOtherOrder},
+	} {
+		t.Run(c.call+" "+c.name, func(t *testing.T) {
+			for _, call := range calls() {
+				if call.name != c.call {
+					continue
+				}
+				err := call.do(t, answering(t, http.StatusOK, signed(t, call.path, c.body)))
+				if c.outcome == yes {
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorIs(t, err, c.want)
+				if c.outcome == doubt {
+					require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+				} else {
+					require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+				}
+				return
+			}
+			t.Fatal("there is no such call")
+		})
+	}
+}
+
+func TestErrorTexts(t *testing.T) {
+	const path = "/api/v1/bscanc/orders"
+	for _, c := range []struct {
+		status     int
+		body, want string
+	}{
+		{200, signed(t, path, `{"error_code":"FAIL","error_message":"The code is wrong","reserved3":"invalid_payment_code"}`),
+			`vip: bscanc create of order "A-1": the gateway answered FAIL "The code is wrong" because of "invalid_payment_code"`},
+		{200, signed(t, path, `{"error_code":"FAIL","error_message":"False","reserved3":"False"}`),
+			`vip: bscanc create of order "A-1": the gateway answered FAIL`},
+		{200, signed(t, path, `{"error_code":"FAIL","error_message":"FAIL"}`),
+			`vip: bscanc create of order "A-1": the gateway answered FAIL`},
+		{200, signed(t, path, `{"error_code":"PENDING","merchant_order_id":"A-1"}`),
+			`vip: bscanc create of order "A-1": the gateway answered PENDING: the gateway did not say that it is done. It may have been carried out all the same: ask Client.Query about the order before anything else`},
+		{200, `{"error_code":"FAIL","error_message":"No"}`,
+			`vip: bscanc create of order "A-1": the gateway answered FAIL "No": the signature is missing. It may have been carried out all the same: ask Client.Query about the order before anything else`},
+		{401, "Who are you?", `vip: bscanc create of order "A-1": the gateway answered "Who are you?": the gateway didn't accept the token (HTTP 401)`},
+		{400, `{"description":"<p class='preserveHtml' class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.'], 'amount': ['Too small.', 'Odd.']}</p>"}`,
+			`vip: bscanc create of order "A-1": the gateway refused the form of a parameter: redirect_url "Not a valid URL."; amount "Too small."; amount "Odd." (HTTP 400)`},
+	} {
+		_, err := answering(t, c.status, c.body).Create(t.Context(), newOrders()[vip.BScanC])
+		require.EqualError(t, err, c.want)
+	}
+	client := answering(t, 403, "")
+	_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R\n1", RefundAmount: 1})
+	require.EqualError(t, err, `vip: app refund of order "A-1", refund "R 1": the account may not do this (HTTP 403)`)
+	var failure *vip.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, "R\n1", failure.RefundOrderID)
+}
+
+// The HTML of a 400 is taken apart as far as it can be.
+func TestFieldErrors(t *testing.T) {
+	nested := strings.Repeat("{'a': ", 20)
+	for _, c := range []struct {
+		name, description string
+		want              []vip.FieldError
+	}{
+		{"documented", `<p class='preserveHtml' class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>`, []vip.FieldError{{"redirect_url", "Not a valid URL."}}},
+		{"entities", `<p>BadRequest {&#39;a&#39;: [&quot;It&#39;s &lt;b&gt; &amp;amp;&quot;]}</p>`, []vip.FieldError{{"a", "It's <b> &amp;"}}},
+		{"escapes", `{'a': ['it\\'s \\\\ \\u0e0a\\x41\\n', \"x\"]}`, []vip.FieldError{{"a", `it's \ ชA `}, {"a", "x"}}},
+		{"nested", `{'a': {0: {'b': ['x']}}, 'c': 'y', 'd': (None, 1)}`, []vip.FieldError{{"a.0.b", "x"}, {"c", "y"}, {"d", "None"}, {"d", "1"}}},
+		{"braces in a text", `{'a': ['one of {x, y}']}`, []vip.FieldError{{"a", "one of {x, y}"}}},
+		{"blanks", "{ 'a' : [ 'x' , ] , }", []vip.FieldError{{"a", "x"}}},
+		{"cut", `{'a': ['x'], 'b': ['y`, []vip.FieldError{{"a", "x"}}},
+		{"no dict", `BadRequest`, nil},
+		{"empty", `{}`, nil},
+		{"a set", `{'a'}`, nil},
+		{"something else", `missing {name}`, nil},
+		{"too deep", nested, nil},
+		{"deep", strings.Repeat("{'a': ", 8) + "'x'", []vip.FieldError{{"a.a.a.a.a.a.a.a", "x"}}},
+		{"deeper", strings.Repeat("{'a': ", 9) + "'x'", nil},
+		{"too late", strings.Repeat("x", 16<<10) + "{'a': ['x']}", nil},
+		{"a signature", `{'signature': ['` + strings.Repeat("AB", 32) + `']}`, []vip.FieldError{{"signature", "[signature]"}}},
+		{"nothing", "", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := answering(t, 400, `{"code":400,"name":"Bad Request","description":"`+strings.ReplaceAll(c.description, "\n", `\n`)+`"}`).
+				Create(t.Context(), newOrders()[vip.Redirect])
+			var failure *vip.Error
+			require.ErrorAs(t, err, &failure)
+			require.Equal(t, c.want, failure.Fields)
+			require.ErrorIs(t, err, vip.ErrBadRequest)
+			require.ErrorIs(t, err, vip.ErrHTTPStatus)
+			require.NotErrorIs(t, err, vip.ErrNotFound)
+		})
+	}
+	many := "{" + strings.Repeat("'a': ['x'], ", 2000) + "}"
+	_, err := answering(t, 400, `{"description":"`+many+`"}`).Create(t.Context(), newOrders()[vip.Redirect])
+	var failure *vip.Error
+	require.ErrorAs(t, err, &failure)
+	require.Len(t, failure.Fields, 50)
+}
+
+func TestCheckPaid(t *testing.T) {
+	order := func(change func(*vip.Order)) *vip.Order {
+		o := &vip.Order{MerchantOrderID: "A-1", Amount: 150_50, Currency: "THB", Status: vip.StatusPaid, OrderType: "Sale"}
+		change(o)
+		return o
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*vip.Order)
+		want   error
+	}{
+		{"paid", func(*vip.Order) {}, nil},
+		{"no type", func(o *vip.Order) { o.OrderType = "" }, nil},
+		{"order", func(o *vip.Order) { o.MerchantOrderID = "a-1" }, vip.ErrOtherOrder},
+		{"amount", func(o *vip.Order) { o.Amount = 150_49 }, vip.ErrOtherOrder},
+		{"currency", func(o *vip.Order) { o.Currency = "" }, vip.ErrOtherOrder},
+		{"available", func(o *vip.Order) { o.Status = vip.StatusAvailable }, vip.ErrNotPaid},
+		{"refunded", func(o *vip.Order) { o.Status = vip.StatusRefunded }, vip.ErrNotPaid},
+		{"closed", func(o *vip.Order) { o.Status = vip.StatusClosed }, vip.ErrNotPaid},
+		{"other case", func(o *vip.Order) { o.Status = "paid" }, vip.ErrNotPaid},
+		{"a refund", func(o *vip.Order) { o.OrderType = "Refund" }, vip.ErrNotPaid},
+	} {
+		t.Run(c.name, func(t *testing.T) { require.ErrorIs(t, order(c.change).CheckPaid("A-1", 150_50, "THB"), c.want) })
+	}
+	for status, final := range map[vip.Status]bool{vip.StatusPaid: true, vip.StatusRefunded: true, vip.StatusClosed: true, vip.StatusAvailable: false, "": false, "Other": false} {
+		require.Equal(t, final, status.Final(), status)
+		require.Equal(t, status == vip.StatusPaid, status.Paid(), status)
+	}
+}
+
+func TestImage(t *testing.T) {
+	image, mediaType, err := (&vip.Order{Reserved1: "data:image/png;base64,aGk="}).Image()
+	require.NoError(t, err)
+	require.Equal(t, "hi", string(image))
+	require.Equal(t, "image/png", mediaType)
+	for _, uri := range []string{"", "data:", "image/png;base64,aGk=", "data:text/html;base64,aGk=", "data:image/png;base64,", "data:image/png;base64,!", "data:image/png,hi"} {
+		_, _, err := (&vip.Order{MerchantOrderID: "A-1", Reserved1: uri}).Image()
+		require.ErrorIs(t, err, vip.ErrField, uri)
+	}
+}
+
+func TestWeChatPayment(t *testing.T) {
+	good := vip.Order{Reference: "prepay_id=wx1", Reserved1: "1626754354", Reserved2: "nonce", Reserved3: "MD5", Reserved4: "sign"}
+	p, err := good.WeChatPayment()
+	require.NoError(t, err)
+	require.Equal(t, &vip.WeChatPayment{TimeStamp: "1626754354", NonceStr: "nonce", Package: "prepay_id=wx1", SignType: "MD5", PaySign: "sign"}, p)
+	for name, change := range map[string]func(*vip.Order){
+		"no package":  func(o *vip.Order) { o.Reference = "" },
+		"no time":     func(o *vip.Order) { o.Reserved1 = "" },
+		"other order": func(o *vip.Order) { o.Reserved3, o.Reserved4 = o.Reserved4, o.Reserved3 },
+		"time":        func(o *vip.Order) { o.Reserved1 = "x" },
+		"no sign":     func(o *vip.Order) { o.Reserved4 = "" },
+	} {
+		o := good
+		change(&o)
+		_, err := o.WeChatPayment()
+		require.ErrorIs(t, err, vip.ErrField, name)
+	}
+}

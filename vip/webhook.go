@@ -1,0 +1,288 @@
+package vip
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// maxQuery is far above the 200 bytes of a genuine notification.
+const maxQuery = 8 << 10
+
+// Message is what a notification says in words.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type Message string
+
+// Messages.
+const (
+	MessagePaid     Message = "Order Paid"     // MessagePaid says that the order was paid.
+	MessageRefunded Message = "Order Refunded" // MessageRefunded says that it was refunded.
+	MessageClosed   Message = "Order Closed"   // MessageClosed says that it was closed.
+	MessageTimeout  Message = "Order Timeout"  // MessageTimeout says that its time to be paid is over.
+)
+
+// Notification is what Ksher says when the status of an order has changed. It has no
+// amount, so query the order before you believe it.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+type Notification struct {
+	// MerchantOrderID is the merchant's number of the order, "instance" on the wire.
+	MerchantOrderID string
+	// Message is what happened.
+	Message Message
+}
+
+// ParseNotification reads a notification from the query of its address, the part
+// after the question mark and at most 8 KiB, and checks its signature. address is
+// the whole address of the webhook as it was given to Ksher, because the signature
+// covers it. Most programs use [NewWebhookHandler] instead, which also confirms the
+// notification.
+//
+// A signature alone proves little: a genuine notification can be repeated by anybody
+// who saw it, and the text that is signed leaves open where one value ends and the
+// next name begins.
+//
+// The error is an [*Error] with one of those of this package for signatures, or with
+// [ErrEnvelope] for what isn't a change of an order's status, such as a query in which
+// a parameter comes twice.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+func (c *Client) ParseNotification(address, query string) (*Notification, error) {
+	if c == nil || c.mac == nil {
+		return nil, notSent("notification", "client", "was not made by NewClient")
+	}
+	n, err := c.parseNotification(address, query)
+	if err != nil {
+		return nil, &Error{Operation: "notification", Err: err}
+	}
+	return n, nil
+}
+
+func (c *Client) parseNotification(address, query string) (*Notification, error) {
+	if len(query) > maxQuery {
+		return nil, transport.TooLarge(maxQuery)
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEnvelope, transport.Error{Err: err})
+	}
+	for name, all := range values {
+		if len(all) > 1 {
+			return nil, fmt.Errorf("%w: the parameter %q occurs twice", ErrEnvelope, transport.Clip(name))
+		}
+	}
+	if err := c.mac.check(values.Get(signatureName), paramsText(address, wire.FormParams(values))); err != nil {
+		return nil, err
+	}
+	for _, want := range [][2]string{{"type", "Order"}, {"code", "StatusChange"}} {
+		if got := values.Get(want[0]); got != want[1] {
+			return nil, fmt.Errorf("%w: its %s is %q, not %s", ErrEnvelope, want[0], transport.Clip(got), want[1])
+		}
+	}
+	n := &Notification{MerchantOrderID: values.Get("instance"), Message: Message(values.Get("message"))}
+	check := &checker{}
+	if check.orderID(n.MerchantOrderID); len(check.problems) > 0 {
+		return nil, fmt.Errorf("%w: its instance is %q, which is not an order's number", ErrEnvelope, transport.Clip(n.MerchantOrderID))
+	}
+	return n, nil
+}
+
+// agrees tells whether the order may be as the notification says. An order that was
+// paid may be refunded by now, one that was refunded in part may show as paid, and
+// one whose time is over may have been paid in the last moment. A message that isn't
+// documented agrees with every final status.
+func (n *Notification) agrees(s Status) bool {
+	if n.Message == MessagePaid || n.Message == MessageRefunded {
+		return s == StatusPaid || s == StatusRefunded
+	}
+	return s.Final()
+}
+
+// WebhookOption sets up a handler of notifications.
+type WebhookOption func(*webhook)
+
+// WithKinds names the kinds of order that the handler asks about, in that order. A
+// notification doesn't say of which kind its order is, so without this option all of
+// them are asked, until one knows the order: [Redirect], [CScanB], [BScanC],
+// [MiniApp], [App]. Give it the kinds that the merchant uses. A number must not be
+// used again for an order of another kind.
+func WithKinds(kinds ...Kind) WebhookOption {
+	return func(h *webhook) { h.kinds = slices.Clone(kinds) }
+}
+
+// webhook is the handler of notifications.
+type webhook struct {
+	client  *Client
+	address string
+	fn      func(context.Context, *Order) error
+	kinds   []Kind
+}
+
+// NewWebhookHandler returns the handler for the merchant's webhook. address is the
+// whole address of it as it was given to Ksher, with https:// and the path, because
+// the signature covers it to the letter. For each notification the handler
+//
+//  1. checks its size, form and signature,
+//  2. asks the gateway about the order, and goes on only if the status that the
+//     answer has is final and may follow from the notification,
+//  3. calls fn with that answer, once for each order and status,
+//  4. and answers 200 if fn returned nil, now or earlier.
+//
+// Otherwise it answers with an HTTP error, so that Ksher repeats the notification,
+// which it does 6 times, every 5 seconds, and logs the reason with the client's
+// logger. After these 30 seconds nothing comes any more, so query the orders that
+// never heard.
+//
+// fn is called for orders that are paid, refunded or closed: Order.Status tells, and
+// Order.Kind says under which kind the gateway knows the order. Of a refund in part
+// that leaves the order [StatusPaid] it isn't told, if it was told of the payment. Before handing
+// anything out fn has to compare the order with [Order.CheckPaid]. The client's
+// [Deduper] sees to it that fn isn't called again after it has returned nil, and not
+// for two deliveries of one notification at the same time: the second is asked to
+// come back. The context of fn ends with the HTTP request at the latest.
+//
+// A nil client or fn, an address that isn't an absolute http or https address
+// without a query, and an unknown kind make a handler that answers 500 to
+// everything.
+//
+// Source: Ksher's documentation of vip.ksher.net.
+func NewWebhookHandler(c *Client, address string, fn func(context.Context, *Order) error, opts ...WebhookOption) http.Handler {
+	h := &webhook{address: address, fn: fn, kinds: kinds()}
+	if c != nil && c.mac != nil {
+		h.client = c
+	}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(h)
+		}
+	}
+	return h
+}
+
+// refused is why a notification isn't accepted, with the HTTP status to say so.
+type refused struct {
+	status int
+	reason string
+	err    error
+}
+
+// ServeHTTP handles one notification.
+func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	var n Notification
+	no := h.handle(r, &n)
+	if no == nil {
+		io.WriteString(w, "OK")
+		return
+	}
+	if h.client != nil {
+		level := slog.LevelWarn
+		if errors.Is(no.err, ErrInProgress) {
+			level = slog.LevelInfo // The one that is at it will say what becomes of it.
+		}
+		attrs := []slog.Attr{slog.String("order_id", transport.Clip(n.MerchantOrderID)), slog.String("reason", no.reason)}
+		h.client.log.LogAttrs(r.Context(), level, "ksher vip notification refused", append(attrs, errorAttrs(no.err)...)...)
+	}
+	if no.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", http.MethodGet)
+	}
+	w.WriteHeader(no.status)
+	io.WriteString(w, http.StatusText(no.status))
+}
+
+// unusable says what is wrong with the handler itself.
+func (h *webhook) unusable() string {
+	check := &checker{}
+	check.requiredURL("address", h.address)
+	u, err := url.Parse(h.address)
+	switch {
+	case h.client == nil:
+		return "the handler was made without a client"
+	case h.fn == nil:
+		return "the handler was made without a function"
+	case len(check.problems) > 0 || err != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "the address of the handler is not an absolute http or https address without a query"
+	case len(h.kinds) == 0 || slices.ContainsFunc(h.kinds, func(k Kind) bool { return !slices.Contains(kinds(), k) }):
+		return "the handler was made for a kind that there isn't, or for none"
+	}
+	return ""
+}
+
+func (h *webhook) handle(r *http.Request, n *Notification) *refused {
+	if problem := h.unusable(); problem != "" {
+		return &refused{http.StatusInternalServerError, problem, nil}
+	}
+	if r.Method != http.MethodGet {
+		return &refused{http.StatusMethodNotAllowed, "the method is not GET", nil}
+	}
+	ctx := r.Context()
+	got, err := h.client.parseNotification(h.address, r.URL.RawQuery)
+	switch {
+	case errors.Is(err, ErrSignature):
+		return &refused{http.StatusForbidden, "it is not signed for this merchant and address", err}
+	case errors.Is(err, ErrBodyTooLarge):
+		return &refused{http.StatusRequestURITooLong, "it is too large", err}
+	case err != nil:
+		return &refused{http.StatusBadRequest, "it is not a change of an order's status", err}
+	}
+	*n = *got
+	order, err := h.confirm(ctx, n)
+	if err != nil {
+		return &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}
+	}
+	// Neither a host nor a status has a blank in it.
+	key := "vip " + h.client.host + " " + string(order.Status) + " " + order.MerchantOrderID
+	var failed error
+	err = h.client.deduper.Once(ctx, key, func(ctx context.Context) error {
+		failed = h.fn(ctx, order)
+		return failed
+	})
+	// A Deduper that keeps the error to itself would have the notification taken for
+	// handled.
+	err = cmp.Or(err, failed)
+	if errors.Is(err, ErrInProgress) {
+		return &refused{http.StatusServiceUnavailable, "another delivery of it is being handled", err}
+	}
+	if err != nil {
+		return &refused{http.StatusInternalServerError, "the merchant's function failed", err}
+	}
+	return nil
+}
+
+// confirm asks about the order of a notification, one kind after another, until one
+// knows it.
+func (h *webhook) confirm(ctx context.Context, n *Notification) (*Order, error) {
+	var order *Order
+	var err error
+	for _, kind := range h.kinds {
+		order, err = h.client.Query(ctx, kind, &QueryRequest{MerchantOrderID: n.MerchantOrderID})
+		if err == nil || !unknownOrder(err) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !n.agrees(order.Status) {
+		return nil, fmt.Errorf("vip: order %q: the notification says %q, and the gateway that it is %q",
+			transport.Clip(n.MerchantOrderID), transport.Clip(string(n.Message)), transport.Clip(string(order.Status)))
+	}
+	return order, nil
+}
+
+// unknownOrder tells whether a query was refused, as one about an order of another
+// kind would be. It isn't documented how.
+func unknownOrder(err error) bool {
+	var failure *Error
+	return errors.As(err, &failure) && (failure.Err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrForbidden))
+}
