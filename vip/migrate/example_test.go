@@ -1,0 +1,92 @@
+package migrate_test
+
+import (
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/vip"
+	"github.com/ksher-go/ksher/vip/migrate"
+)
+
+// The shop makes its vip request as ever, and this becomes of it.
+func ExampleShop_GatewayPay() {
+	shop := migrate.Shop{
+		FeeType:   "THB",
+		NotifyURL: "https://shop.example/ksher",
+		ReferURL:  "https://shop.example/cart",
+	}
+	order, err := shop.GatewayPay(&vip.RedirectRequest{
+		MerchantOrderID: "A-1001",
+		Amount:          150_50, // 150.50 THB
+		RedirectURL:     "https://shop.example/thanks",
+		RedirectURLFail: "https://shop.example/sorry",
+		Channel:         []string{"truemoney", "card"},
+		ProductName:     "Two bags of coffee",
+		Note:            "table 5",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(order.MchOrderNo, order.TotalFee, order.FeeType, order.ChannelList, order.Attach)
+	// Output: A-1001 150.50 THB [truemoney card] table 5
+}
+
+// What can't be carried over is named, all of it. The shop decides that it can do
+// without by clearing the fields.
+func ExampleShop_QuickPay() {
+	shop := migrate.Shop{FeeType: "THB"}
+	charge := &vip.BScanCRequest{
+		MerchantOrderID: "A-1002",
+		Amount:          150_50, // 150.50 THB
+		Channel:         "alipay",
+		AuthCode:        "287634438256643900",
+		MID:             "mch35618",
+		DeviceID:        "till 2",
+	}
+	_, err := shop.QuickPay(charge)
+	var failed *migrate.Error
+	if errors.As(err, &failed) {
+		for _, f := range failed.Fields {
+			fmt.Println(f.Field, f.Problem)
+		}
+	}
+
+	without := *charge
+	without.MID, without.DeviceID = "", ""
+	order, err := shop.QuickPay(&without)
+	fmt.Println(order.MchOrderNo, err)
+	// Output:
+	// mid has no counterpart at api.ksher.net
+	// device_id has no counterpart at api.ksher.net
+	// A-1002 <nil>
+}
+
+// A refund has to say what the order cost.
+func ExampleShop_OrderRefund() {
+	shop := migrate.Shop{FeeType: "THB"}
+	refund, err := shop.OrderRefund(vip.CScanB, &vip.RefundRequest{
+		MerchantOrderID: "A-1003",
+		RefundOrderID:   "A-1003-R1",
+		RefundAmount:    50_00, // 50.00 THB
+	}, 150_50)
+	fmt.Println(refund.RefundFee, "of", refund.TotalFee, refund.FeeType, err)
+
+	_, err = shop.OrderRefund(vip.Redirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1"}, 150_50)
+	fmt.Println(err)
+	// Output:
+	// 50.00 of 150.50 THB <nil>
+	// migrate: order_refund of order "A-1": kind is "redirect", and order_refund is for [cscanb bscanc miniapp app]: see RefundGatewayOrder
+}
+
+// One kind of status serves the orders of both.
+func ExampleResult() {
+	result, err := migrate.Result(&vip.Order{Status: vip.StatusAvailable, ErrorCode: vip.CodePending})
+	fmt.Println(result, result.Final(), err)
+	result, err = migrate.Result(&vip.Order{Status: vip.StatusRefunded, ErrorCode: vip.CodeRefunded})
+	fmt.Println(result == ksher.ResultRefund, result.Final(), err)
+	// Output:
+	// PENDING false <nil>
+	// true true <nil>
+}
