@@ -23,22 +23,19 @@ import (
 // Client calls Ksher's operations for one app ID. Make one with [NewClient] and
 // share it: it is safe for concurrent use and keeps connections open.
 type Client struct {
-	appID            string
-	key              crypto.Signer
-	http             http.Client
-	gatewayURL       string
-	merchantURL      string
-	signVersion      SignVersion
-	verifier         *Verifier
-	ownVerifier      bool
-	log              *slog.Logger
-	timeout          time.Duration
-	maxResponseBytes int64
-	location         *time.Location
-	now              func() time.Time
-	deduper          Deduper
-	retry            *transport.Retry
-	hooks            []Hook
+	appID       string
+	key         crypto.Signer
+	sender      *transport.Sender
+	gatewayURL  string
+	merchantURL string
+	signVersion SignVersion
+	verifier    *Verifier
+	ownVerifier bool
+	log         *slog.Logger
+	location    *time.Location
+	now         func() time.Time
+	deduper     Deduper
+	hooks       []Hook
 }
 
 // Option sets up a [Client].
@@ -54,18 +51,15 @@ type Option func(*Client) error
 // is sent.
 func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error) {
 	c := &Client{
-		appID:            appID,
-		gatewayURL:       DefaultGatewayURL,
-		merchantURL:      DefaultMerchantURL,
-		signVersion:      SignV1,
-		log:              slog.New(slog.DiscardHandler),
-		http:             transport.Default(),
-		timeout:          transport.DefaultTimeout,
-		maxResponseBytes: transport.DefaultMaxBytes,
-		location:         thailand,
-		now:              time.Now,
-		deduper:          &once.Memory{},
-		retry:            transport.NewRetry(),
+		appID:       appID,
+		gatewayURL:  DefaultGatewayURL,
+		merchantURL: DefaultMerchantURL,
+		signVersion: SignV1,
+		log:         slog.New(slog.DiscardHandler),
+		sender:      transport.NewSender(),
+		location:    thailand,
+		now:         time.Now,
+		deduper:     &once.Memory{},
 	}
 	if err := c.setUp(key, opts); err != nil {
 		return nil, fmt.Errorf("ksher: NewClient: %w", err)
@@ -113,10 +107,7 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 // use a transport that repeats requests by itself: a payment isn't to be
 // repeated.
 func WithHTTPClient(client *http.Client) Option {
-	return func(c *Client) (err error) {
-		c.http, err = transport.Copy(client)
-		return err
-	}
+	return func(c *Client) error { return c.sender.SetHTTPClient(client) }
 }
 
 // WithGatewayURL sets where gateway_pay, gateway_order_query and cancel_order
@@ -185,25 +176,13 @@ func WithLogger(logger *slog.Logger) Option {
 // included, 30 seconds by default. A context that ends earlier ends the call
 // earlier.
 func WithTimeout(d time.Duration) Option {
-	return func(c *Client) error {
-		if d <= 0 {
-			return fmt.Errorf("WithTimeout: %v is not a positive duration", d)
-		}
-		c.timeout = d
-		return nil
-	}
+	return func(c *Client) error { return c.sender.SetTimeout(d) }
 }
 
 // WithMaxResponseBytes limits the size of an answer, 4 MiB by default. A longer
 // one is [ErrBodyTooLarge].
 func WithMaxResponseBytes(n int64) Option {
-	return func(c *Client) error {
-		if n <= 0 {
-			return fmt.Errorf("WithMaxResponseBytes: %d is not positive", n)
-		}
-		c.maxResponseBytes = n
-		return nil
-	}
+	return func(c *Client) error { return c.sender.SetMaxResponseBytes(n) }
 }
 
 // WithLocation sets the merchant's zone, in which Ksher writes times such as
@@ -304,7 +283,7 @@ func (c *Client) do(ctx context.Context, op *operation, req request, dst answer)
 	case isNil(req):
 		return invalid("request", "is nil")
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := c.sender.Limit(ctx)
 	defer cancel()
 	for number := 1; ; number++ {
 		params, err := c.params(op, req)
@@ -316,10 +295,10 @@ func (c *Client) do(ctx context.Context, op *operation, req request, dst answer)
 		if failure == nil {
 			return nil
 		}
-		if !op.query || !passing(failure) || !c.retry.Again(ctx, number) {
+		if !op.query || !passing(failure) || !c.sender.Retry.Again(ctx, number) {
 			return failure
 		}
-		if err := c.retry.Pause(ctx, number); err != nil {
+		if err := c.sender.Retry.Pause(ctx, number); err != nil {
 			cause := fmt.Errorf("it was not repeated: %w", err)
 			if failure.Err != nil {
 				cause = fmt.Errorf("%w; %w", failure.Err, cause)
@@ -433,14 +412,11 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 // post sends a form and reads the bounded answer. With an error, sent tells
 // whether anything may have reached the other side.
 func (c *Client) post(ctx context.Context, address, form string) (answer transport.Answer, sent bool, err error) {
-	header := http.Header{
-		"Content-Type": {"application/x-www-form-urlencoded"},
-		"User-Agent":   {"ksher-go/" + Version},
-	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	if c.signVersion == SignV2 {
 		header.Set(signVersionHeader, "V2")
 	}
-	return transport.Do(ctx, &c.http, http.MethodPost, address, header, form, c.maxResponseBytes)
+	return c.sender.Do(ctx, http.MethodPost, address, "", header, form)
 }
 
 // refundNo is the refund that a request is about, "" for none.

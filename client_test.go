@@ -39,6 +39,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/transport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -286,6 +287,8 @@ type someDeduper struct{}
 func (*someDeduper) Once(ctx context.Context, _ string, fn func(context.Context) error) error {
 	return fn(ctx)
 }
+
+func TestVersionIsThatOfTheModule(t *testing.T) { assert.Equal(t, ksher.Version, transport.Version) }
 
 func TestNewClientRefuses(t *testing.T) {
 	key := rsaKey(t, 1024)

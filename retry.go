@@ -22,7 +22,7 @@ import (
 // A request that pays, pays out, refunds, cancels or closes is never repeated; see
 // [Client.Resolve] and [Client.ResolvePayout].
 func WithRetry(attempts int, wait time.Duration) Option {
-	return func(c *Client) error { return c.retry.Set(attempts, wait) }
+	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
 }
 
 // passing tells whether a query that failed may well succeed a moment later.

@@ -27,12 +27,10 @@ type Client struct {
 	publicKey, secretKey string
 	// hide takes the keys out of texts.
 	hide    *strings.Replacer
-	http    http.Client
+	sender  *transport.Sender
 	baseURL string
 	log     *slog.Logger
-	timeout time.Duration
 	deduper Deduper
-	retry   *transport.Retry
 }
 
 // Option sets up a [Client].
@@ -48,12 +46,10 @@ func NewClient(publicKey, secretKey string, opts ...Option) (*Client, error) {
 	c := &Client{
 		publicKey: publicKey,
 		secretKey: secretKey,
-		http:      transport.Default(),
+		sender:    transport.NewSender(),
 		baseURL:   DefaultBaseURL,
 		log:       slog.New(slog.DiscardHandler),
-		timeout:   transport.DefaultTimeout,
 		deduper:   &once.Memory{},
-		retry:     transport.NewRetry(),
 	}
 	if err := checkKeys(publicKey, secretKey); err != nil {
 		return nil, fmt.Errorf("opn: NewClient: %w", err)
@@ -104,10 +100,7 @@ func isTest(key string) bool { return strings.HasPrefix(key[1:], "key_test_") }
 // itself: a charge isn't to be repeated. One that logs headers logs the secret
 // key.
 func WithHTTPClient(client *http.Client) Option {
-	return func(c *Client) (err error) {
-		c.http, err = transport.Copy(client)
-		return err
-	}
+	return func(c *Client) error { return c.sender.SetHTTPClient(client) }
 }
 
 // WithBaseURL sets where requests go, [DefaultBaseURL] by default. It has to be
@@ -122,13 +115,7 @@ func WithBaseURL(address string) Option {
 // WithTimeout limits how long a call may take as a whole, repetitions included, 30
 // seconds by default. It doesn't limit [Client.WaitForCharge].
 func WithTimeout(d time.Duration) Option {
-	return func(c *Client) error {
-		if d <= 0 {
-			return fmt.Errorf("WithTimeout: %v is not a positive duration", d)
-		}
-		c.timeout = d
-		return nil
-	}
+	return func(c *Client) error { return c.sender.SetTimeout(d) }
 }
 
 // WithLogger logs each request with its operation, ID, attempt, duration and
@@ -154,7 +141,7 @@ func WithLogger(logger *slog.Logger) Option {
 // It is repeated if the connection broke, or if the HTTP status is 429, or 500 or
 // more. What creates something is never repeated.
 func WithRetry(attempts int, wait time.Duration) Option {
-	return func(c *Client) error { return c.retry.Set(attempts, wait) }
+	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
 }
 
 // Deduper remembers which charges were handled. It is the same interface as
@@ -228,17 +215,17 @@ type call struct {
 
 // do makes a call, a query again and again as the client's Retry has it.
 func (c *Client) do(ctx context.Context, call *call) error {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := c.sender.Limit(ctx)
 	defer cancel()
 	for number := 1; ; number++ {
 		failure := c.attempt(ctx, call, number)
 		if failure == nil {
 			return nil
 		}
-		if call.form != nil || !passing(failure) || !c.retry.Again(ctx, number) {
+		if call.form != nil || !passing(failure) || !c.sender.Retry.Again(ctx, number) {
 			return failure
 		}
-		if err := c.retry.Pause(ctx, number); err != nil {
+		if err := c.sender.Retry.Pause(ctx, number); err != nil {
 			failure.Err = fmt.Errorf("%w; it was not repeated: %w", failure.Err, err)
 			return failure
 		}
@@ -304,14 +291,13 @@ func (c *Client) exchange(ctx context.Context, call *call) (id string, failure *
 		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(call.key+":"))},
 		"Omise-Version": {APIVersion},
 		"Accept":        {"application/json"},
-		"User-Agent":    {"ksher-go-opn"},
 	}
 	method := http.MethodGet
 	if call.form != nil {
 		method = http.MethodPost
 		header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	answer, sent, err := transport.Do(ctx, &c.http, method, c.baseURL+call.path, header, call.form.Encode(), transport.DefaultMaxBytes)
+	answer, sent, err := c.sender.Do(ctx, method, c.baseURL+call.path, "-opn", header, call.form.Encode())
 	if err != nil {
 		return "", &Error{HTTPStatus: answer.Status, Err: c.shielded(err), outcomeUnknown: sent}
 	}

@@ -31,16 +31,13 @@ var thailand = time.FixedZone("UTC+7", 7*60*60)
 type Client struct {
 	baseURL string
 	// host names the merchant.
-	host             string
-	mac              macFunc
-	http             http.Client
-	log              *slog.Logger
-	timeout          time.Duration
-	maxResponseBytes int64
-	location         *time.Location
-	strict           bool
-	deduper          Deduper
-	retry            *transport.Retry
+	host     string
+	mac      macFunc
+	sender   *transport.Sender
+	log      *slog.Logger
+	location *time.Location
+	strict   bool
+	deduper  Deduper
 }
 
 // Option sets up a [Client].
@@ -62,13 +59,10 @@ const maxHost = 128
 // Source: Ksher's documentation of vip.ksher.net.
 func NewClient(baseURL, token string, opts ...Option) (*Client, error) {
 	c := &Client{
-		http:             transport.Default(),
-		log:              slog.New(slog.DiscardHandler),
-		timeout:          transport.DefaultTimeout,
-		maxResponseBytes: transport.DefaultMaxBytes,
-		location:         thailand,
-		deduper:          &once.Memory{},
-		retry:            transport.NewRetry(),
+		sender:   transport.NewSender(),
+		log:      slog.New(slog.DiscardHandler),
+		location: thailand,
+		deduper:  &once.Memory{},
 	}
 	if err := c.setUp(baseURL, token, opts); err != nil {
 		return nil, fmt.Errorf("vip: NewClient: %w", err)
@@ -112,10 +106,7 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 // check certificates; inside another transport this isn't seen. Don't use a
 // transport that repeats requests by itself: a payment isn't to be repeated.
 func WithHTTPClient(client *http.Client) Option {
-	return func(c *Client) (err error) {
-		c.http, err = transport.Copy(client)
-		return err
-	}
+	return func(c *Client) error { return c.sender.SetHTTPClient(client) }
 }
 
 // WithLogger logs each request with its operation, order, attempt, duration and
@@ -137,25 +128,13 @@ func WithLogger(logger *slog.Logger) Option {
 // earlier. Of [Client.Transactions] and [Client.SettlementOrders] it limits each
 // page.
 func WithTimeout(d time.Duration) Option {
-	return func(c *Client) error {
-		if d <= 0 {
-			return fmt.Errorf("WithTimeout: %v is not a positive duration", d)
-		}
-		c.timeout = d
-		return nil
-	}
+	return func(c *Client) error { return c.sender.SetTimeout(d) }
 }
 
 // WithMaxResponseBytes limits the size of an answer, 4 MiB by default. A longer one
 // is [ErrBodyTooLarge].
 func WithMaxResponseBytes(n int64) Option {
-	return func(c *Client) error {
-		if n <= 0 {
-			return fmt.Errorf("WithMaxResponseBytes: %d is not positive", n)
-		}
-		c.maxResponseBytes = n
-		return nil
-	}
+	return func(c *Client) error { return c.sender.SetMaxResponseBytes(n) }
 }
 
 // WithRetry sets how queries are repeated: how often at most they are sent, the
@@ -169,7 +148,7 @@ func WithMaxResponseBytes(n int64) Option {
 // [WithTimeout]. In an outage a client repeats at most 10 queries at once and one a
 // second after that.
 func WithRetry(attempts int, wait time.Duration) Option {
-	return func(c *Client) error { return c.retry.Set(attempts, wait) }
+	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
 }
 
 // WithLocation sets the zone in which Ksher writes times, UTC+7 by default.
@@ -293,7 +272,7 @@ func (c *Client) call(ctx context.Context, op *operation, req request) (*reply, 
 	if err := c.usable(ctx, op.name, req); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := c.sender.Limit(ctx)
 	defer cancel()
 	for number := 1; ; number++ {
 		params, err := c.params(op, req)
@@ -304,10 +283,10 @@ func (c *Client) call(ctx context.Context, op *operation, req request) (*reply, 
 		if failure == nil {
 			return answer, nil
 		}
-		if !op.query() || !passing(failure) || !c.retry.Again(ctx, number) {
+		if !op.query() || !passing(failure) || !c.sender.Retry.Again(ctx, number) {
 			return nil, failure
 		}
-		if err := c.retry.Pause(ctx, number); err != nil {
+		if err := c.sender.Retry.Pause(ctx, number); err != nil {
 			failure.Err = fmt.Errorf("%w; it was not repeated: %w", failure.Err, err)
 			return nil, failure
 		}
@@ -394,7 +373,7 @@ func errorAttrs(err error) []slog.Attr {
 // exchange signs and sends the request and reads the answer.
 func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Param) (*reply, *Error) {
 	params = c.mac.sign(op.path, params)
-	header := http.Header{"User-Agent": {"ksher-go/vip"}, "Accept": {"application/json"}}
+	header := http.Header{"Accept": {"application/json"}}
 	address, body := c.baseURL+escaped(op.path), ""
 	if op.query() {
 		address += "?" + wire.EncodeParams(params)
@@ -402,7 +381,7 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 		header.Set("Content-Type", "application/json")
 		body = jsonBody(params)
 	}
-	answer, sent, err := transport.Do(ctx, &c.http, op.method, address, header, body, c.maxResponseBytes)
+	answer, sent, err := c.sender.Do(ctx, op.method, address, "-vip", header, body)
 	if err != nil {
 		return nil, &Error{HTTPStatus: answer.Status, Err: err, outcomeUnknown: sent}
 	}

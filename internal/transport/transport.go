@@ -21,11 +21,8 @@ import (
 	"time"
 )
 
-// Defaults of a client.
-const (
-	DefaultTimeout  = 30 * time.Second
-	DefaultMaxBytes = 4 << 20
-)
+// Version is the version of this module, as package ksher has it.
+const Version = "0.1.0"
 
 // ErrTooLarge means that an answer was longer than allowed.
 var ErrTooLarge = errors.New("the body is too large")
@@ -48,13 +45,53 @@ var Shared = sync.OnceValue(func() *http.Transport {
 	}
 })
 
-// Default is a client on the shared transport.
-func Default() http.Client { return unredirected(http.Client{Transport: Shared()}) }
+// Sender is how a client sends, as its options have set it.
+type Sender struct {
+	client   http.Client
+	timeout  time.Duration
+	maxBytes int64
+	Retry    *Retry
+}
 
-// Copy takes a copy of a caller's client, because redirects are not to be
+// NewSender returns a sender on the shared transport, with a timeout of 30 seconds
+// and answers of up to 4 MiB.
+func NewSender() *Sender {
+	return &Sender{unredirected(http.Client{Transport: Shared()}), 30 * time.Second, 4 << 20, NewRetry()}
+}
+
+// SetHTTPClient is the option WithHTTPClient.
+func (s *Sender) SetHTTPClient(client *http.Client) (err error) {
+	s.client, err = own(client)
+	return err
+}
+
+// SetTimeout is the option WithTimeout.
+func (s *Sender) SetTimeout(d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("WithTimeout: %v is not a positive duration", d)
+	}
+	s.timeout = d
+	return nil
+}
+
+// SetMaxResponseBytes is the option WithMaxResponseBytes.
+func (s *Sender) SetMaxResponseBytes(n int64) error {
+	if n <= 0 {
+		return fmt.Errorf("WithMaxResponseBytes: %d is not positive", n)
+	}
+	s.maxBytes = n
+	return nil
+}
+
+// Limit bounds a call with all its repetitions.
+func (s *Sender) Limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.timeout)
+}
+
+// own takes a copy of a caller's client, because redirects are not to be
 // followed with ours and may be with the caller's. It refuses one that doesn't
 // know who answers.
-func Copy(client *http.Client) (http.Client, error) {
+func own(client *http.Client) (http.Client, error) {
 	if client == nil {
 		return http.Client{}, errors.New("WithHTTPClient: the client is nil")
 	}
@@ -108,10 +145,10 @@ type Answer struct {
 	Body   []byte
 }
 
-// Do sends a request with that body and reads an answer of at most limit bytes.
-// With an error, sent tells whether anything may have reached the other side, and
-// the answer may have a status.
-func Do(ctx context.Context, client *http.Client, method, address string, header http.Header, body string, limit int64) (answer Answer, sent bool, err error) {
+// Do sends a request with that body and reads the bounded answer. part names the
+// client to the other side, "" for package ksher. With an error, sent tells whether
+// anything may have reached the other side, and the answer may have a status.
+func (s *Sender) Do(ctx context.Context, method, address, part string, header http.Header, body string) (answer Answer, sent bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, false, fmt.Errorf("nothing was sent: %w", err)
 	}
@@ -130,8 +167,9 @@ func Do(ctx context.Context, client *http.Client, method, address string, header
 	if err != nil {
 		return Answer{}, false, fmt.Errorf("nothing was sent: %w", Error{err})
 	}
+	header["User-Agent"] = []string{"ksher-go" + part + "/" + Version}
 	req.Header = header
-	resp, err := client.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		var dial *net.OpError
 		sent = conn.had.Load() || !conn.asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial")
@@ -142,7 +180,7 @@ func Do(ctx context.Context, client *http.Client, method, address string, header
 	}
 	defer resp.Body.Close()
 	answer.Status = resp.StatusCode
-	answer.Body, err = readBody(resp.Body, resp.ContentLength, limit)
+	answer.Body, err = readBody(resp.Body, resp.ContentLength, s.maxBytes)
 	return answer, true, err
 }
 
