@@ -365,13 +365,13 @@ func (g *Gateway) opnQuery(r *http.Request, _ url.Values) (any, *opnRefusal) {
 	return c.view(g.now()), nil
 }
 
-// view is the charge as of now, with a copy of what can still change.
+// view is the charge as of now, with a copy of what can be changed through it.
 func (c *opnCharge) view(now time.Time) opn.Charge {
 	if c.Status == opn.StatusPending && !now.Before(c.ExpiresAt.V) {
 		c.expire(c.ExpiresAt.V)
 	}
-	view, source := c.Charge, *c.Source
-	view.Source = &source
+	view, source, refunds := c.Charge, *c.Source, *c.Refunds
+	view.Source, view.Refunds = &source, &refunds
 	return view
 }
 

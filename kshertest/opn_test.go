@@ -261,8 +261,9 @@ func TestOpnChargesAreCopies(t *testing.T) {
 	require.NoError(t, gw.PayOpn(charge.ID))
 	assert.Equal(t, opn.StatusPending, before.Status)
 	assert.Equal(t, opn.StatusPending, before.Source.ChargeStatus)
-	before.Source.Amount = 1
+	before.Source.Amount, before.Refunds.Total = 1, 1
 	assert.Equal(t, opn.Amount(1500_00), gw.OpnCharges()[0].Source.Amount)
+	assert.Zero(t, gw.OpnCharges()[0].Refunds.Total)
 }
 
 func TestOpnFaults(t *testing.T) {

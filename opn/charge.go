@@ -18,7 +18,7 @@ import (
 // Extra adds parameters by name to a charge, for what Opn has and this package
 // doesn't, such as description or metadata[order_no]. They help to find a charge
 // on Opn's dashboard. A parameter that the request sets by a field of its own
-// can't be set here.
+// can't be set here, nor two whose names differ only in capitals.
 //
 // Source: not documented in Opn's guide to K PLUS.
 type Extra map[string]string
@@ -103,8 +103,10 @@ func (p *problems) returnURI(address string) {
 }
 
 func (p *problems) extra(extra Extra) {
+	seen := map[string]bool{}
 	for name, value := range extra {
 		base, _, _ := strings.Cut(name, "[")
+		folded := strings.ToLower(strings.ToUpper(name))
 		switch {
 		case base == "" || strings.ContainsAny(name, "= \t\r\n"):
 			p.add("Extra", "has a name that is empty or has a blank or an equals sign in it")
@@ -112,7 +114,11 @@ func (p *problems) extra(extra Extra) {
 			p.add(base, "is in Extra, but set already by the request itself")
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
 			p.add("Extra", "has text that is not UTF-8")
+		case seen[folded]:
+			// The answer would not be believed, see readObject.
+			p.add("Extra", "has a name twice, if capitals are small letters")
 		}
+		seen[folded] = true
 	}
 }
 
@@ -260,8 +266,8 @@ func (c *Charge) UnmarshalJSON(text []byte) error {
 
 // CheckPaid compares a charge with what the merchant expects: it returns nil only
 // if the charge is of exactly that amount, in satang, in THB, and paid and not
-// taken back. Call it before handing anything out. That it is the charge of the
-// order is for the caller to know, by its ID.
+// taken back, not even in part. Call it before handing anything out. That it is
+// the charge of the order is for the caller to know, by its ID.
 //
 // The error is an [ErrOtherCharge] or an [ErrNotPaid], and in that case also the
 // [FailureCode], if Opn gave one.
@@ -271,11 +277,11 @@ func (c *Charge) CheckPaid(amount Amount) error {
 			clip(c.ID), ErrOtherCharge, c.Amount, clip(c.Currency), amount, currency)
 	}
 	switch {
-	case c.Status == StatusSuccessful && c.Paid && !c.Reversed && !c.Voided:
+	case c.Status == StatusSuccessful && c.Paid && !c.Reversed && !c.Voided && c.RefundedAmount == 0:
 		return nil
 	case c.Status == StatusSuccessful:
-		return fmt.Errorf("opn: charge %q: %w: its status is successful, but paid is %v, reversed %v and voided %v",
-			clip(c.ID), ErrNotPaid, c.Paid, c.Reversed, c.Voided)
+		return fmt.Errorf("opn: charge %q: %w: its status is successful, but paid is %v, reversed %v, voided %v, and %v %s is refunded",
+			clip(c.ID), ErrNotPaid, c.Paid, c.Reversed, c.Voided, c.RefundedAmount, currency)
 	case c.FailureCode.V != "":
 		return fmt.Errorf("opn: charge %q: %w: its status is %q: %w", clip(c.ID), ErrNotPaid, clip(string(c.Status)), c.FailureCode.V)
 	}
@@ -285,8 +291,9 @@ func (c *Charge) CheckPaid(amount Amount) error {
 func clip(s string) string { return transport.Clip(s) }
 
 // CreateCharge calls POST /charges with the secret key: it asks the buyer of a
-// source for the money. Keep the charge's ID with the order and send the buyer to
-// its AuthorizeURI.
+// source for the money. Keep the charge's ID with the order and, if it is pending,
+// send the buyer to its AuthorizeURI. A charge that failed at once is an answer
+// too, not an error: it may have no address.
 //
 // A charge that comes back with another amount, currency, source or mode is
 // [ErrOtherCharge]. The call is never repeated by itself; read [ErrOutcomeUnknown]
@@ -362,7 +369,7 @@ func (c *Charge) answers(amount Amount, sourceID string) error {
 	case c.Source == nil:
 		return fmt.Errorf("%w: charge %q has no source", ErrOtherCharge, c.ID)
 	case sourceID != "" && c.Source.ID != sourceID:
-		return fmt.Errorf("%w: charge %q is of source %q", ErrOtherCharge, c.ID, c.Source.ID)
+		return fmt.Errorf("%w: charge %q is of source %q", ErrOtherCharge, c.ID, clip(c.Source.ID))
 	}
 	if err := c.Source.agrees(amount, c.Livemode); err != nil {
 		return fmt.Errorf("charge %q: %w", c.ID, err)

@@ -394,7 +394,7 @@ func readObject(body []byte, kind string, dst any) error {
 		return fmt.Errorf("%w: its object is not %q", ErrField, kind)
 	}
 	if err := json.Unmarshal(body, dst); err != nil {
-		return fmt.Errorf("%w: %w", ErrField, err)
+		return fmt.Errorf("%w: %s", ErrField, clip(err.Error())) // It may quote the member, however long.
 	}
 	return nil
 }

@@ -193,6 +193,9 @@ func TestBadRequests(t *testing.T) {
 		{"a part of one in Extra", "source", "is in Extra", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"source[type]": "promptpay"} })},
 		{"no name in Extra", "Extra", "has a name that is empty", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"": "1"} })},
 		{"not UTF-8 in Extra", "Extra", "has text that is not UTF-8", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"description": "\xff"} })},
+		{"a name twice in Extra", "Extra", "has a name twice", both(func(r *opn.CreateChargeWithSourceRequest) {
+			r.Extra = opn.Extra{"metadata[No]": "1", "metadata[no]": "2"}
+		})},
 		{"no ID", "id", "is not the ID of a charge", get("")},
 		{"another path", "id", "is not the ID of a charge", get("chrg_test_1/../../sources")},
 		{"a question", "id", "is not the ID of a charge", get("chrg_test_1?x=1")},
@@ -256,6 +259,7 @@ func TestNil(t *testing.T) {
 // Answers of status 200 that aren't to be believed or can't be read.
 func TestUnbelievableAnswers(t *testing.T) {
 	type change = map[string]any
+	long := strings.Repeat("x", 1<<20)
 	tests := []struct {
 		name   string
 		change change
@@ -285,6 +289,8 @@ func TestUnbelievableAnswers(t *testing.T) {
 		{"another object", change{"object": "card"}, opn.ErrField, "object", ""},
 		{"an error", change{"object": "error", "code": "bad_request"}, opn.ErrField, "object", ""},
 		{"a bad time", change{"paid_at": "yesterday"}, opn.ErrField, "yesterday", ""},
+		{"a long time", change{"paid_at": long}, opn.ErrField, "xxx", ""},
+		{"a source with a long ID", change{"source.id": long}, opn.ErrOtherCharge, "xxx", "create charge with source,get charge"},
 		{"two amounts", change{"Amount": 1}, opn.ErrNotJSON, "twice", ""},
 	}
 	for _, tt := range tests {

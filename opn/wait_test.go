@@ -32,6 +32,7 @@ func TestCheckPaid(t *testing.T) {
 		{"not paid", func(c *opn.Charge) { c.Paid = false }, opn.ErrNotPaid},
 		{"reversed", func(c *opn.Charge) { c.Reversed = true }, opn.ErrNotPaid},
 		{"voided", func(c *opn.Charge) { c.Voided = true }, opn.ErrNotPaid},
+		{"refunded in part", func(c *opn.Charge) { c.RefundedAmount = 1 }, opn.ErrNotPaid},
 		{"status reversed", func(c *opn.Charge) { c.Status = opn.StatusReversed }, opn.ErrNotPaid},
 		{"pending", func(c *opn.Charge) { c.Status = opn.StatusPending }, opn.ErrNotPaid},
 		{"capitals", func(c *opn.Charge) { c.Status = "SUCCESSFUL" }, opn.ErrNotPaid},

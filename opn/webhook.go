@@ -38,16 +38,21 @@ const (
 // [Client.WaitForCharge] ask about a charge that never heard. An event with another
 // key is answered with 200 and forgotten.
 //
-// fn gets charges that are paid, failed or expired, and every charge of the
-// account, those by card among them: look up the order by the charge's ID, return
-// nil if the charge isn't yours, and use [Charge.CheckPaid] before handing anything
-// out. A charge whose ID you don't know may be one whose answer was lost, see
-// [ErrOutcomeUnknown]. The client's [Deduper] sees to it that fn isn't called again
-// after it has returned nil, and not for two deliveries at the same time. The
-// context of fn ends with the HTTP request at the latest.
+// fn gets charges that are paid, failed, expired or reversed, and every charge of
+// the account, those by card among them: look up the order by the charge's ID,
+// return nil if the charge isn't yours, and use [Charge.CheckPaid] before handing
+// anything out. A charge whose ID you don't know may be one whose answer was lost,
+// see [ErrOutcomeUnknown]. The client's [Deduper] sees to it that fn isn't called
+// again after it has returned nil, and not for two deliveries at the same time. The
+// default Deduper forgets when the program ends and after 48 hours, and anybody
+// who knows a charge's ID can send its event then: see [WithDeduper], or make fn do
+// nothing the second time. The context of fn ends with the HTTP request at the
+// latest.
 //
-// An event may have 64 KiB, and a sender 10 seconds for it. A nil client or fn
-// makes a handler that answers 500 to everything.
+// An event may have 64 KiB, and a sender 10 seconds for it. Each event with the ID
+// of a charge costs a query, whoever sent it, so give the handler an address that
+// can't be guessed. A nil client or fn makes a handler that answers 500 to
+// everything.
 //
 // Source: the section on events of Opn's guide to K PLUS.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.Handler {
@@ -68,6 +73,9 @@ type refused struct {
 
 // ServeHTTP handles one event.
 func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Not every ResponseWriter can do this, and then the server has to. It is done
+	// first, because the server reads on for what isn't read here.
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTime))
 	if h.fn == nil || h.client == nil || h.client.hide == nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
@@ -97,9 +105,6 @@ func (h *webhook) handle(w http.ResponseWriter, r *http.Request, id *string) *re
 	if r.Method != http.MethodPost {
 		return &refused{http.StatusMethodNotAllowed, "the method is not POST", nil}
 	}
-	// Not every ResponseWriter can do this, and then the server has to.
-	control := http.NewResponseController(w)
-	control.SetReadDeadline(time.Now().Add(readTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEventBytes))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -108,7 +113,7 @@ func (h *webhook) handle(w http.ResponseWriter, r *http.Request, id *string) *re
 	if err != nil {
 		return &refused{http.StatusBadRequest, "it could not be read", err}
 	}
-	control.SetReadDeadline(time.Time{}) // Or else it would end the request's context.
+	http.NewResponseController(w).SetReadDeadline(time.Time{}) // Or else it would end the request's context.
 	key, charge, err := parseEvent(body)
 	if err != nil {
 		return &refused{http.StatusBadRequest, "it is not an event about a charge", err}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -88,6 +89,64 @@ func TestWebhookTellsOfOtherCharges(t *testing.T) {
 	require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
 	require.Nil(t, got.Source)
 	require.ErrorIs(t, got.CheckPaid(amount), opn.ErrOtherCharge, "dollars")
+}
+
+// What was handed out for a charge is to be known when the charge is taken back.
+func TestWebhookAgainWhenReversed(t *testing.T) {
+	answer := edited(t, "charge.json", paid)
+	client := newFakeClient(t, func(*http.Request) (int, string, error) { return 200, answer, nil })
+	var got []error
+	handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
+		got = append(got, c.CheckPaid(amount))
+		return nil
+	})
+	deliver := func() {
+		for range 2 {
+			require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
+		}
+	}
+	deliver()
+	answer = edited(t, "charge.json", map[string]any{"status": "reversed", "reversed": true, "paid": false})
+	deliver()
+	require.Len(t, got, 2, "once for each status")
+	require.NoError(t, got[0])
+	require.ErrorIs(t, got[1], opn.ErrNotPaid)
+}
+
+// deadlines is a ResponseWriter that keeps the deadlines that were set.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
+}
+
+// The server reads on what a handler hasn't read, from a sender who may take for
+// ever.
+func TestWebhookReadsForAWhileOnly(t *testing.T) {
+	client := newClient(t, answering(404, `{"object":"error","code":"not_found"}`))
+	handler := opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error { return nil })
+	for name, tt := range map[string]struct {
+		method string
+		body   io.Reader
+		lifted bool
+	}{
+		"an event":         {http.MethodPost, strings.NewReader(event(chargeID)), true},
+		"broken off":       {http.MethodPost, failing{}, false},
+		"too large":        {http.MethodPost, strings.NewReader(strings.Repeat(" ", 64<<10+1)), false},
+		"a body for a GET": {http.MethodGet, strings.NewReader("x"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+			handler.ServeHTTP(w, httptest.NewRequest(tt.method, "/", tt.body))
+			require.NotEmpty(t, w.set)
+			require.False(t, w.set[0].IsZero())
+			require.Equal(t, tt.lifted, w.set[len(w.set)-1].IsZero())
+		})
+	}
 }
 
 func TestWebhookAgainAfterAnError(t *testing.T) {
