@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -101,6 +102,7 @@ func TestBadAnswers(t *testing.T) {
 		anyOperation only = iota
 		withTotalFee
 		queries
+		ownNumber
 	)
 	tests := []struct {
 		name   string
@@ -177,6 +179,7 @@ func TestBadAnswers(t *testing.T) {
 		{"another order as a number", 200, signedAnswer(t, strings.Replace(goodData, `"order1"`, `4711`, 1)), errs(ksher.ErrOtherOrder), queries},
 		{"an order in a list", 200, signedAnswer(t, strings.Replace(goodData, `"order1"`, `["order1"]`, 1)), errs(ksher.ErrOtherOrder), queries},
 		{"another order that failed", 200, signedAnswer(t, strings.Replace(otherNo, "SUCCESS", "FAIL", 1)), errs(ksher.ErrOtherOrder), queries},
+		{"another order's code", 200, signedAnswer(t, otherNo), errs(ksher.ErrOtherOrder), ownNumber},
 		{"an amount in words", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"a lot"`, 1)), errs(ksher.ErrField), withTotalFee},
 		{"an amount with a fraction", 200, signedAnswer(t, strings.Replace(goodData, "10000", `100.50`, 1)), errs(ksher.ErrField), withTotalFee},
 		{"an amount with an exponent", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"1e4"`, 1)), errs(ksher.ErrField), withTotalFee},
@@ -185,7 +188,8 @@ func TestBadAnswers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, op := range operations() {
-			if tt.only == withTotalFee && !op.hasTotalFee || tt.only == queries && (op.changes || op.noOrder) {
+			if tt.only == withTotalFee && !op.hasTotalFee || tt.only == queries && (op.changes || op.noOrder) ||
+				tt.only == ownNumber && !slices.Contains([]string{"native_pay", "quick_pay", "payout"}, op.name) {
 				continue
 			}
 			t.Run(tt.name+" "+op.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -212,8 +213,9 @@ type operation struct {
 	// query says that the operation changes nothing, so that a lost answer
 	// leaves no doubt.
 	query bool
-	// sameNo says that the answer to a change names the order as the request does.
-	sameNo bool
+	// same names parameters that the answer has to repeat, beside those that every
+	// answer has to.
+	same []string
 	// signed names the members of data that the gateway signs, nil for all.
 	signed []string
 	// review, if there is one, looks at a failure before anybody learns of it, and
@@ -229,11 +231,11 @@ func (op *operation) repeats(name string) bool {
 	case "appid", "ksher_order_no", "channel_order_no", "mch_refund_no", "begin_date", "end_date":
 		return true
 	case "mch_order_no":
-		return op.query || op.sameNo
+		return op.query || slices.Contains(op.same, name)
 	case "refund_fee":
 		return !op.query
 	}
-	return false
+	return slices.Contains(op.same, name)
 }
 
 func onGateway(c *Client) string  { return c.gatewayURL }

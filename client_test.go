@@ -318,6 +318,7 @@ func TestNewClientRefuses(t *testing.T) {
 		{"EC key", testAppID, ec, nil, "RSA keys only"},
 		{"signer without a public key", testAppID, keyless{}, nil, "RSA keys only"},
 		{"no HTTP client", testAppID, key, ksher.WithHTTPClient(nil), "WithHTTPClient"},
+		{"no transport in the HTTP client", testAppID, key, ksher.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "transport is nil"},
 		{"unchecked certificates", testAppID, key, httpClient(&tls.Config{InsecureSkipVerify: true}), "InsecureSkipVerify"},
 		{"TLS 1.1", testAppID, key, httpClient(&tls.Config{MinVersion: tls.VersionTLS11}), "MinVersion"},
 		{"no verifier", testAppID, key, ksher.WithVerifier(nil), "WithVerifier"},

@@ -84,8 +84,11 @@ func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error)
 		return nil, err
 	}
 	for _, p := range params {
-		if !survivesForm(p.Name) || !survivesForm(p.Value) {
+		switch {
+		case !survivesForm(p.Name) || !survivesForm(p.Value):
 			check.problem(p.Name, "has a NUL or a line break other than CR LF, which a browser's form would change")
+		case strings.EqualFold(p.Name, "_charset_"):
+			check.problem(p.Name, "is a name that a browser's form gives a value of its own")
 		}
 	}
 	if len(check.problems) > 0 {

@@ -123,6 +123,7 @@ func TestGatewayPayFormRefuses(t *testing.T) {
 		"CR":         {change(func(r *ksher.GatewayPayRequest) { r.Attach = "a\rb" }), []ksher.FieldError{{Field: "attach", Problem: breaks}}},
 		"CR CR LF":   {change(func(r *ksher.GatewayPayRequest) { r.Attach = "a\r\r\nb" }), []ksher.FieldError{{Field: "attach", Problem: breaks}}},
 		"NUL":        {change(func(r *ksher.GatewayPayRequest) { r.ProductName = "a\x00b" }), []ksher.FieldError{{Field: "product_name", Problem: breaks}}},
+		"_charset_":  {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{"_CharSet_": "1"} }), []ksher.FieldError{{Field: "_CharSet_", Problem: "is a name that a browser's form gives a value of its own"}}},
 		"NUL, name":  {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{"a\x00": "1"} }), []ksher.FieldError{{Field: "a\x00", Problem: breaks}}},
 		"two values": {change(func(r *ksher.GatewayPayRequest) { r.ProductName, r.Attach = "\n", "\n" }), nil},
 	} {

@@ -155,11 +155,11 @@ func dataURI(uri string) (content []byte, mediaType string, err error) {
 	return content, mediaType, err
 }
 
-var nativePay = &operation{name: "native_pay", host: onMerchant}
+var nativePay = &operation{name: "native_pay", host: onMerchant, same: []string{"mch_order_no"}}
 
 // NativePay calls native_pay: it creates an order and returns a QR code for the
 // buyer to scan (C scan B). Whether it was paid is told by [Client.OrderQuery]
-// and by notifications.
+// and by notifications. A code for another mch_order_no is [ErrOtherOrder].
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know
 // the order, repeat under the same number, which creates at most one order. If it

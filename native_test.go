@@ -3,6 +3,7 @@ package ksher_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"image/png"
 	"net/url"
 	"strings"
@@ -93,7 +94,15 @@ func TestNativePay(t *testing.T) {
 	t.Run("a genuine answer", func(t *testing.T) {
 		genuine := genuineAnswer(t, "native_pay_promptpay_with_image")
 		client := offlineClient(t, genuine.appID, answering(200, genuine.body))
-		resp, err := client.NativePay(t.Context(), goodNativePay())
+		_, err := client.NativePay(t.Context(), goodNativePay())
+		require.ErrorIs(t, err, ksher.ErrOtherOrder)
+		var data struct {
+			MchOrderNo string `json:"mch_order_no"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(genuine.data), &data))
+		req := goodNativePay()
+		req.MchOrderNo = data.MchOrderNo
+		resp, err := client.NativePay(t.Context(), req)
 		require.NoError(t, err)
 		assert.Equal(t, "NATIVE", resp.TradeType)
 		assert.Equal(t, resp.CodeURL, resp.PaymentCode)

@@ -72,14 +72,23 @@ type PayoutResponse struct {
 
 func (r *PayoutResponse) missing() string { return missingResult(r.Result) }
 
-var payout = &operation{name: "payout", host: onMerchant, sameNo: true, review: reviewPayout}
+var payout = &operation{name: "payout", host: onMerchant, same: []string{"mch_order_no", "total_fee", "fee_type"}, review: reviewPayout}
 
-// reviewPayout keeps the receiver out of an error. It also leaves in doubt what
-// was refused because of an earlier payout under the same number: that may be
-// this very one, sent before the program was killed, or twice by a proxy.
+// payoutRefusals are the codes that say what is wrong with the request itself, or
+// with the balance, so that nothing was paid.
+var payoutRefusals = []Code{
+	CodeAppIDNotExist, CodeAppIDMchIDNotMatch, CodeMchIDNotExist, CodeKsherInvalidMchInfo, CodeShopIDError, CodeShopNotExist,
+	CodeKsherSignError, CodeSignError, CodeKsherVersionError, CodeNoAuth, CodeRequirePostMethod, CodePostDataEmpty, CodeNotUTF8,
+	CodeXMLFormatError, CodeLackParams, CodeParamError, CodeKsherInvalidParam, CodeKsherParamOverlength, CodeKsherErrorOrderNo,
+	CodeKsherFeeTypeNotMatch, CodeKsherAmountIsTooSmall, CodeKsherExceedAmountLimit, CodeNotEnough,
+}
+
+// reviewPayout keeps the receiver out of an error. It also leaves every other code
+// in doubt: one about an earlier payout under the same number may be about this
+// very one, sent before the program was killed, or twice by a proxy.
 func reviewPayout(e *Error, params []wire.Param) {
-	if e.Code != CodeNotEnough {
-		e.outcomeUnknown = aboutOrder(e)
+	if e.Code != "" && !slices.Contains(payoutRefusals, e.Code) {
+		e.outcomeUnknown = true
 	}
 	known := []string{"appid", "nonce_str", "time_stamp", "mch_order_no", "total_fee", "fee_type"}
 	for _, p := range params {
@@ -91,7 +100,8 @@ func reviewPayout(e *Error, params []wire.Param) {
 
 // Payout calls payout: it pays money out of the merchant's balance. Without an
 // error the gateway did it, or has taken it on: which of the two, and how long
-// the money is on its way, is not documented.
+// the money is on its way, is not documented. An answer about another number,
+// amount or currency is [ErrOtherOrder], and leaves in doubt what was paid.
 //
 // Never send a payout again on your own account. That Ksher carries out each
 // mch_order_no only once is documented for orders and refunds, and not for
@@ -221,11 +231,11 @@ func (r *GetPayoutBalanceResponse) missing() string {
 	return ""
 }
 
-var getPayoutBalance = &operation{name: "get_payout_balance", host: onMerchant, query: true}
+var getPayoutBalance = &operation{name: "get_payout_balance", host: onMerchant, query: true, same: []string{"fee_type"}}
 
 // GetPayoutBalance calls get_payout_balance: it asks how much is left to pay out.
 // A balance that isn't a whole number is [ErrField]: with a fraction it would not
-// be in cents.
+// be in cents. One in another currency is [ErrOtherOrder].
 //
 // It changes nothing and may be repeated at will.
 //

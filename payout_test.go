@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -129,6 +130,10 @@ func TestGetPayoutBalance(t *testing.T) {
 			}, resp)
 		})
 	}
+	_, err := newClient(t, answering(200, signedAnswer(t, `{"balance":5,"fee_type":"JPY"}`))).GetPayoutBalance(t.Context(), balanceQuery())
+	require.ErrorIs(t, err, ksher.ErrOtherOrder)
+	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+
 	client := newClient(t, answering(200, signedAnswer(t, `{"balance":5}`)))
 	resp, err := client.GetPayoutBalance(t.Context(), balanceQuery())
 	require.NoError(t, err, "that an answer has a result isn't documented")
@@ -186,14 +191,14 @@ func TestPayoutIsChecked(t *testing.T) {
 	}, feeTypes)
 }
 
-// doubtfulForPayouts are the documented codes after which a payout may have been
-// made, by this request or by an earlier one under its number.
-var doubtfulForPayouts = []ksher.Code{
-	ksher.CodeSystemError, ksher.CodeKsherSystemError, ksher.CodeKsherChannelResponseError, ksher.CodeTradeStateError, ksher.CodeRefundFailed,
-	ksher.CodeKsherDuplicatedOrderNo, ksher.CodeMchOrderError, ksher.CodeOrderErrot, ksher.CodeOutTradeNoUsed, ksher.CodeLangRepeatSubmit,
-	ksher.CodePriceNotExist, ksher.CodeOrderNotPay, ksher.CodeOrderAlreadyPaymentSuccess, ksher.CodeOrderAlreadyPayOperationCannotBePerformed,
-	ksher.CodeOrderPaid, ksher.CodeExpiireOrder, ksher.CodeOrderAlreadyCancel, ksher.CodeOrderAlreadyCancelOperationCannotBePerformed,
-	ksher.CodeCancelError, ksher.CodeManyOpen, ksher.CodeKsherInvalidRefundOrderNo, ksher.CodeKsherDuplicatedRefundOrderNo, ksher.CodeOrderAlreadyRefund,
+// payoutRefusals are the documented codes that speak of the request itself or of
+// the balance. After any other a payout may have been made, by this request or by an
+// earlier one under its number.
+var payoutRefusals = []ksher.Code{
+	"APPID_NOT_EXIST", "APPID_MCHID_NOT_MATCH", "KSHER_SIGN_ERROR", "KSHER_VERSION_ERROR", "KSHER_ERROR_ORDER_NO", "KSHER_INVALID_MCHINFO",
+	"KSHER_PARAM_OVERLENGTH", "KSHER_INVALID_PARAM", "KSHER_EXCEED_AMOUNT_LIMIT", "KSHER_FEETYPE_NOT_MATCH", "KSHER_AMOUNT_IS_TOO_SMALL",
+	"LACK_PARAMS", "MCHID_NOT_EXIST", "NOAUTH", "NOT_UTF8", "NOTENOUGH", "PARAM_ERROR", "POST_DATA_EMPTY", "REQUIRE_POST_METHOD",
+	"SIGNERROR", "XML_FORMAT_ERROR", "SHOP_ID_ERROR", "SHOP_NOT_EXIST",
 }
 
 // Anything but a believable yes and a no that is certain leaves a payout in doubt.
@@ -208,6 +213,8 @@ func TestPayoutOutcomes(t *testing.T) {
 		{"done", tells(ksher.ResultSuccess), nil, false},
 		{"done, and nothing else", tells(ksher.ResultSuccess, over(0), inCurrency(""), numbered("")), nil, false},
 		{"done, under another number", tells(ksher.ResultSuccess, numbered("another")), ksher.ErrOtherOrder, true},
+		{"done, over another amount", tells(ksher.ResultSuccess, over(99_99)), ksher.ErrOtherOrder, true},
+		{"done, in another currency", tells(ksher.ResultSuccess, inCurrency("JPY")), ksher.ErrOtherOrder, true},
 		{"pending", tells(ksher.ResultPending), nil, true},
 		{"not sure", tells(ksher.ResultNotSure), nil, true},
 		{"failed, in a query's words", tells(ksher.ResultPayError), nil, true},
@@ -225,7 +232,7 @@ func TestPayoutOutcomes(t *testing.T) {
 		{"nothing was sent", notConnected, errLine, false},
 	}
 	for _, code := range ksher.Codes() {
-		unknown := slices.Contains(doubtfulForPayouts, code)
+		unknown := !slices.Contains(payoutRefusals, code)
 		tests = append(tests,
 			test{string(code), denies(code), code, unknown},
 			test{string(code) + " of the envelope", says(`{"code":1,"msg":"` + string(code) + `"}`), code, unknown})
@@ -288,6 +295,8 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 			return says(`{"code":1,"msg":"PARAM_ERROR","message":` + fmt.Sprintf("%q", "for "+strings.ToUpper(v)) + `}`)
 		},
 		"a page":           func(v string) reply { return says("<p>" + v + "</p>") },
+		"an escaped page":  func(v string) reply { return says("<p>" + html.EscapeString(v) + "</p>") },
+		"an escaped path":  func(v string) reply { return says("<p>/pay/" + url.PathEscape(v) + "</p>") },
 		"the form, echoed": func(v string) reply { return says("<p>account=" + url.QueryEscape(v) + "&appid=mch12345</p>") },
 		"cut off":          func(v string) reply { return says("<p>" + strings.Repeat("x ", 96) + v) },
 		"the transport": func(v string) reply {
@@ -327,6 +336,13 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 			})
 		}
 	}
+	// An answer that can't be read names the receiver, too.
+	for _, before := range []string{"", "\n", "\ufeff", "\ufeff ", "[", "[\n"} {
+		_, err := answersOf(map[string]reply{"order_query_payout": says(before + `{"code":0,"data":{"receiver_name":"Somchai Jaidee",}}`)}).
+			client(t).OrderQueryPayout(t.Context(), payoutQuery())
+		require.ErrorIs(t, err, ksher.ErrNotJSON)
+		require.NotContains(t, err.Error(), "Somchai", "%q", before)
+	}
 	// What isn't an echo is kept, however short the receiver's parameters are.
 	req := goodPayout()
 	req.Extra = ksher.Extra{"a": "7", "b": "e", "c": "", "d": " ", "e": "TH", "f": "NOTENOUGH"}
@@ -342,7 +358,8 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 // it if it is shorter, in any form and case; a value of under four bytes only as a
 // word.
 func saysValue(text, value string) bool {
-	for _, v := range []string{value, url.QueryEscape(value)} {
+	text = html.UnescapeString(text)
+	for _, v := range []string{value, url.QueryEscape(value), url.PathEscape(value)} {
 		text, v := strings.ToLower(text), strings.ToLower(v)
 		if len(v) < 4 {
 			for _, word := range strings.Split(strings.NewReplacer("\n", " ", `"`, " ", ",", " ", ".", " ", ":", " ").Replace(text), " ") {

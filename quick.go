@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"net/url"
 	"slices"
 	"strings"
@@ -72,10 +73,11 @@ type QuickPayResponse struct {
 
 func (r *QuickPayResponse) missing() string { return missingResult(r.Result) }
 
-var quickPay = &operation{name: "quick_pay", host: onMerchant, review: func(e *Error, params []wire.Param) { e.hide("auth_code", params) }}
+var quickPay = &operation{name: "quick_pay", host: onMerchant, same: []string{"mch_order_no", "total_fee", "fee_type"}, review: func(e *Error, params []wire.Param) { e.hide("auth_code", params) }}
 
 // QuickPay calls quick_pay: it charges the buyer whose code was scanned. Without
-// an error the order is paid. [Client.TakeQuickPay] does the whole procedure
+// an error the order is paid; an answer about another number, amount or currency is
+// [ErrOtherOrder] and an [ErrOutcomeUnknown]. [Client.TakeQuickPay] does the whole procedure
 // around it.
 //
 // If the buyer has to type a PIN first, Ksher answers NOTSURE, which is an
@@ -269,9 +271,16 @@ func aboutOrder(err error) bool {
 	case ActionQueryOrder, ActionNewOrderNo, ActionWait, ActionNone:
 		return true
 	}
-	// The amount isn't 0, so that it is the other documented reason: the order
-	// was created before.
-	return failed.Code == CodePriceNotExist
+	switch failed.Code {
+	case CodePriceNotExist:
+		// The amount isn't 0, so that it is the other documented reason: the order was
+		// created before.
+		return true
+	case CodeQueryOrderError:
+		// The transaction isn't complete, which says nothing about the payment.
+		return true
+	}
+	return false
 }
 
 // hide takes what the other side echoed of a parameter out of the error. A code
@@ -297,8 +306,9 @@ func (e *Error) hide(name string, params []wire.Param) {
 // less than four bytes has to be a word of its own: as a part of another it would
 // be found in any text.
 func echoes(text, value string) bool {
-	text = strings.ToLower(text)
-	for _, form := range []string{strings.ToLower(value), strings.ToLower(url.QueryEscape(value))} {
+	text = strings.ToLower(html.UnescapeString(text))
+	for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value)} {
+		form = strings.ToLower(form)
 		switch {
 		case len(form) >= 4:
 			if strings.Contains(text, form[:min(8, len(form))]) {

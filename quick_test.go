@@ -441,7 +441,7 @@ func TestTakeQuickPay(t *testing.T) {
 		info, _ := code.Info()
 		switch {
 		case code == ksher.CodeSystemError, code == ksher.CodeKsherSystemError, code == ksher.CodeKsherChannelResponseError,
-			code == ksher.CodeRefundFailed, code == ksher.CodePriceNotExist:
+			code == ksher.CodeRefundFailed, code == ksher.CodePriceNotExist, code == ksher.CodeQueryOrderError:
 		case info.Action == ksher.ActionCorrectRequest, info.Action == ksher.ActionContactKsher, info.Action == ksher.ActionAskBuyer, info.Action == ksher.ActionByHand:
 			tests = append(tests, test{name: "refused by " + string(code), till: turns{charge: r(denies(code))}, want: refused, also: code})
 			continue

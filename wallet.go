@@ -465,10 +465,13 @@ func (r *WalletPayResponse) lacks(what, problem string) error {
 	return fmt.Errorf("ksher: %s of order %q: %w: %s. What came is in Data", what, clipText(r.MchOrderNo), ErrField, problem)
 }
 
+// reviewBuyer keeps the buyer's ID at the wallet out of an error.
+func reviewBuyer(e *Error, params []wire.Param) { e.hide("sub_openid", params) }
+
 var (
 	jsapiPay       = &operation{name: "jsapi_pay", host: onMerchant}
-	miniProgramPay = &operation{name: "mini_program_pay", host: onMerchant}
-	appPay         = &operation{name: "app_pay", host: onMerchant}
+	miniProgramPay = &operation{name: "mini_program_pay", host: onMerchant, review: reviewBuyer}
+	appPay         = &operation{name: "app_pay", host: onMerchant, review: reviewBuyer}
 	wapPay         = &operation{name: "wap_pay", host: onMerchant}
 	webPay         = &operation{name: "web_pay", host: onMerchant}
 )

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
 )
 
 func goodJSAPIPay() *ksher.JSAPIPayRequest {
@@ -319,6 +320,26 @@ func TestWalletPayInDoubt(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, tt.verdict, res.Verdict)
 			})
+		}
+	}
+}
+
+// The buyer's ID at the wallet is personal data.
+func TestWalletPayBuyerIsNotQuoted(t *testing.T) {
+	const buyer = "oUpF8uMuAJO"
+	app := goodAppPay()
+	app.SubOpenID = buyer
+	for name, call := range map[string]func(context.Context, *ksher.Client) (*ksher.WalletPayResponse, error){
+		"mini_program_pay": walletCalls["mini_program_pay"].call,
+		"app_pay":          walletCall((*ksher.Client).AppPay, app),
+	} {
+		for _, answer := range []reply{
+			says(string(kshertest.SignedResponse(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "no such sub_openid: " + buyer}))),
+			says("<p>" + buyer + "</p>"),
+		} {
+			_, err := call(t.Context(), answersOf(map[string]reply{name: answer}).client(t))
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), buyer)
 		}
 	}
 }

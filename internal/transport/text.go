@@ -16,7 +16,7 @@ var signatureLike = regexp.MustCompile("[0-9A-Fa-f]{64,}")
 // the buyer.
 func Quote(said []byte) string {
 	said = said[:min(len(said), 4<<10)]
-	if bytes.HasPrefix(bytes.TrimSpace(said), []byte("{")) {
+	if bytes.HasPrefix(bytes.TrimLeft(said, "\ufeff \t\r\n["), []byte("{")) {
 		return ""
 	}
 	return Clip(string(signatureLike.ReplaceAll(said, []byte("[signature]"))))

@@ -99,7 +99,11 @@ func own(client *http.Client) (http.Client, error) {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	if t, ok := transport.(*http.Transport); ok && t.TLSClientConfig != nil {
+	t, ok := transport.(*http.Transport)
+	if ok && t == nil {
+		return http.Client{}, errors.New("WithHTTPClient: the client's transport is nil")
+	}
+	if ok && t.TLSClientConfig != nil {
 		conf := t.TLSClientConfig
 		if conf.InsecureSkipVerify && conf.VerifyConnection == nil && conf.VerifyPeerCertificate == nil {
 			return http.Client{}, errors.New("WithHTTPClient: InsecureSkipVerify lets anybody answer in the host's place; add the certificate to RootCAs instead")
