@@ -120,12 +120,22 @@ func WithKinds(kinds ...Kind) WebhookOption {
 	return func(h *webhook) { h.kinds = slices.Clone(kinds) }
 }
 
+// WithSubMerchant makes the handler ask about orders of that sub-merchant and
+// country, mid and provider of a [QueryRequest], for a merchant whose queries need
+// them. A notification doesn't say either, so give each sub-merchant a handler at an
+// address of its own. Either may be empty.
+func WithSubMerchant(mid, provider string) WebhookOption {
+	return func(h *webhook) { h.mid, h.provider = mid, provider }
+}
+
 // webhook is the handler of notifications.
 type webhook struct {
 	client  *Client
 	address string
 	fn      func(context.Context, *Order) error
 	kinds   []Kind
+	// mid and provider go with each query.
+	mid, provider string
 }
 
 // NewWebhookHandler returns the handler for the merchant's webhook. address is the
@@ -145,11 +155,13 @@ type webhook struct {
 //
 // fn is called for orders that are paid, refunded or closed: Order.Status tells, and
 // Order.Kind says under which kind the gateway knows the order. Of a refund in part
-// that leaves the order [StatusPaid] it isn't told, if it was told of the payment. Before handing
-// anything out fn has to compare the order with [Order.CheckPaid]. The client's
-// [Deduper] sees to it that fn isn't called again after it has returned nil, and not
-// for two deliveries of one notification at the same time: the second is asked to
-// come back. The context of fn ends with the HTTP request at the latest.
+// that leaves the status as it was told before it isn't told. Before handing anything
+// out fn has to compare the order with [Order.CheckPaid]. Notifications may overtake
+// each other, so fn may be told of Refunded and then, late or at the same time, of
+// Paid: don't hand out an order that it was told is refunded. The client's [Deduper]
+// sees to it that fn isn't called again after it has returned nil, and not for two
+// deliveries of one notification at the same time: the second is asked to come back.
+// The context of fn ends with the HTTP request at the latest.
 //
 // A nil client or fn, an address that isn't an absolute http or https address
 // without a query, and an unknown kind make a handler that answers 500 to
@@ -265,7 +277,7 @@ func (h *webhook) confirm(ctx context.Context, n *Notification) (*Order, error) 
 	var order *Order
 	var err error
 	for _, kind := range h.kinds {
-		order, err = h.client.Query(ctx, kind, &QueryRequest{MerchantOrderID: n.MerchantOrderID})
+		order, err = h.client.Query(ctx, kind, &QueryRequest{MerchantOrderID: n.MerchantOrderID, MID: h.mid, Provider: h.provider})
 		if err == nil || !unknownOrder(err) {
 			break
 		}
@@ -284,5 +296,11 @@ func (h *webhook) confirm(ctx context.Context, n *Notification) (*Order, error) 
 // kind would be. It isn't documented how.
 func unknownOrder(err error) bool {
 	var failure *Error
-	return errors.As(err, &failure) && (failure.Err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrForbidden))
+	if !errors.As(err, &failure) {
+		return false
+	}
+	if failure.Err == nil {
+		return failure.Code == CodeFail || failure.Code == CodeUnknown
+	}
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrForbidden)
 }

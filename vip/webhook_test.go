@@ -49,9 +49,11 @@ type shop struct {
 	// orders are the bodies of answers about an order, by the path.
 	orders map[string]string
 	asked  []string
-	got    []string
-	fails  error
-	log    bytes.Buffer
+	// of has the sub-merchant and the country of each query.
+	of    []string
+	got   []string
+	fails error
+	log   bytes.Buffer
 }
 
 func newShop(t testing.TB, client []vip.Option, opts ...vip.WebhookOption) *shop {
@@ -59,6 +61,7 @@ func newShop(t testing.TB, client []vip.Option, opts ...vip.WebhookOption) *shop
 	client = append(client, vip.WithLogger(slog.New(slog.NewTextHandler(&s.log, nil))))
 	c := newClient(t, func(r *http.Request) (int, string, error) {
 		s.asked = append(s.asked, r.Method+" "+r.URL.Path)
+		s.of = append(s.of, r.URL.Query().Get("mid")+" "+r.URL.Query().Get("provider"))
 		body, ok := s.orders[r.URL.Path]
 		switch {
 		case !ok:
@@ -151,6 +154,25 @@ func TestWebhookKinds(t *testing.T) {
 	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
 	require.Equal(t, http.StatusOK, status)
 	require.Len(t, s.asked, 2)
+	// But not another refusal, which says nothing about the kind.
+	s.asked, s.orders["/api/v1/cscanb/orders/A-1"] = nil, `{"error_code":"BUSY"}`
+	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Len(t, s.asked, 1)
+	// Nor an answer that contradicts itself.
+	s.asked, s.orders["/api/v1/cscanb/orders/A-1"] = nil, strings.Replace(order("A-1", vip.StatusPaid), "SUCCESS", "FAIL", 1)
+	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Len(t, s.asked, 1)
+	require.Contains(t, s.log.String(), "the status is Paid all the same")
+}
+
+func TestWebhookOfASubMerchant(t *testing.T) {
+	s := newShop(t, nil, vip.WithSubMerchant("mch35618", "ph"))
+	s.orders["/api/v1/cscanb/orders/A-1"] = order("A-1", vip.StatusPaid)
+	status, _ := s.notify(http.MethodGet, notification("A-1", "Order Paid"))
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, []string{"mch35618 ph", "mch35618 ph"}, s.of)
 }
 
 // What the gateway says has to follow from what the notification says.
@@ -296,6 +318,7 @@ func TestWebhookDeduper(t *testing.T) {
 	answer = vip.ErrInProgress
 	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
 	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, s.log.String(), `level=INFO msg="ksher vip notification refused"`)
 	answer = errors.New("away")
 	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
 	require.Equal(t, http.StatusInternalServerError, status)
@@ -303,6 +326,23 @@ func TestWebhookDeduper(t *testing.T) {
 	answer, swallow, s.fails = nil, true, errors.New("away")
 	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
 	require.Equal(t, http.StatusInternalServerError, status)
+
+	// Behind a proxy the path tells the merchants apart.
+	keys = nil
+	for _, name := range []string{"one", "two"} {
+		c, err := vip.NewClient("https://proxy.example/"+name, token, vip.WithRetry(1, 0), vip.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (int, string, error) {
+			return http.StatusOK, signed(t, strings.TrimPrefix(r.URL.Path, "/"+name), order("A-1", vip.StatusPaid)), nil
+		})}), vip.WithDeduper(&deduper{once: func(_ context.Context, key string, _ func(context.Context) error) error {
+			keys = append(keys, key)
+			return nil
+		}}))
+		require.NoError(t, err)
+		w := httptest.NewRecorder()
+		vip.NewWebhookHandler(c, webhookAddress, func(context.Context, *vip.Order) error { return nil }).
+			ServeHTTP(w, httptest.NewRequest(http.MethodGet, address+notification("A-1", "Order Paid"), nil))
+		require.Equal(t, http.StatusOK, w.Code)
+	}
+	require.Equal(t, []string{"vip proxy.example/one Paid A-1", "vip proxy.example/two Paid A-1"}, keys)
 
 	// The longest key is one that every Deduper takes.
 	long := strings.Repeat("x", 128)
