@@ -30,7 +30,7 @@ var thailand = time.FixedZone("UTC+7", 7*60*60)
 // is safe for concurrent use and keeps connections open.
 type Client struct {
 	baseURL string
-	// host names the merchant.
+	// host names the merchant, with the path, because a proxy may have several.
 	host     string
 	mac      macFunc
 	sender   *transport.Sender
@@ -75,10 +75,13 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 		return err
 	}
 	u, err := url.Parse(c.baseURL)
-	if err != nil || len(u.Host) > maxHost {
-		return fmt.Errorf("the base URL has a host of more than %d characters", maxHost)
+	if err != nil {
+		return errors.New("the base URL can't be read")
 	}
-	c.host = strings.ToLower(u.Host)
+	c.host = strings.ToLower(u.Host) + u.EscapedPath()
+	if len(c.host) > maxHost {
+		return fmt.Errorf("the base URL has a host and path of more than %d characters", maxHost)
+	}
 	if token == "" || strings.ContainsFunc(token, unicode.IsSpace) || !utf8.ValidString(token) {
 		return errors.New("the token is empty, has blanks in it or is not UTF-8")
 	}
@@ -209,7 +212,8 @@ func (c Client) Format(f fmt.State, _ rune) {
 // Extra adds parameters by name to any request, for what Ksher has and this package
 // doesn't: they are sent as texts and signed like the rest. A parameter that the
 // request sets by a field of its own, and those every request carries (timestamp,
-// signature), can't be set here.
+// signature), can't be set here, and neither can amount and refund_amount, which are
+// numbers.
 //
 // Source: not documented: every merchant's host lists its own parameters.
 type Extra map[string]string
@@ -402,11 +406,14 @@ func escaped(path string) string {
 	return path[:i] + url.PathEscape(path[i:])
 }
 
+// isAmount tells the parameters that are numbers.
+func isAmount(name string) bool { return name == "amount" || name == "refund_amount" }
+
 // jsonBody writes the parameters as a JSON object. Only amounts are numbers.
 func jsonBody(params []wire.Param) string {
 	object := make(map[string]any, len(params))
 	for _, p := range params {
-		if p.Name == "amount" || p.Name == "refund_amount" {
+		if isAmount(p.Name) {
 			object[p.Name] = json.Number(p.Value)
 		} else {
 			object[p.Name] = p.Value
@@ -546,6 +553,8 @@ func (c *checker) extra(extra Extra, params []wire.Param) []wire.Param {
 			c.problem("Extra", "has %q, which is not a parameter's name", transport.Clip(name))
 		case name == signatureName || slices.ContainsFunc(modelled, isName):
 			c.problem(name, "is in Extra, but set already by the request itself")
+		case isAmount(name):
+			c.problem(name, "is in Extra, which has only texts, and is a number")
 		default:
 			params = append(params, wire.Param{Name: name, Value: value})
 		}

@@ -40,7 +40,8 @@ func TestNewClient(t *testing.T) {
 		{"", token, nil, "is not an address"},
 		{"https://user:hunter2@shop.vip.ksher.net", token, nil, "has an @ in it"},
 		{host + "?a=b", token, nil, "is not an address"},
-		{"https://" + strings.Repeat("x", 129), token, nil, "a host of more than 128 characters"},
+		{"https://" + strings.Repeat("x", 129), token, nil, "a host and path of more than 128 characters"},
+		{host + "/" + strings.Repeat("x", 128), token, nil, "a host and path of more than 128 characters"},
 		{host, "", nil, "the token is empty"},
 		{host, "a b", nil, "has blanks in it"},
 		{host, token + "\n", nil, "has blanks in it"},
@@ -422,14 +423,16 @@ func TestSecrets(t *testing.T) {
 		// A proxy that echoes what it was sent.
 		return http.StatusBadGateway, "no route to " + r.URL.String() + " with " + signature + " for Somchai", nil
 	}, vip.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-	said := spoken(client) + spoken(*client) + spoken(struct{ C vip.Client }{*client}) + spoken(struct{ c vip.Client }{*client})
+	said := spoken(client) + spoken(*client) + spoken(struct{ C vip.Client }{*client}) + spoken(struct{ c vip.Client }{*client}) + spoken(struct{ c *vip.Client }{client})
 	for _, c := range calls() {
 		err := c.do(t, client)
 		said += spoken(err) + err.Error()
 		require.NotContains(t, said+log.String(), signature)
 	}
 	require.NotContains(t, said+log.String(), token)
-	require.NotContains(t, said, fmt.Sprintf("%x", token))
+	for _, verb := range []string{"%x", "%X", "%d", "%#v"} {
+		require.NotContains(t, said, strings.Trim(fmt.Sprintf(verb, []byte(token)), "[]byte{}"))
+	}
 	require.Contains(t, said, "Somchai")
 	require.NotContains(t, log.String(), "Somchai")
 	require.NotContains(t, log.String(), "287634438256643900")
@@ -616,6 +619,10 @@ func TestBadRequests(t *testing.T) {
 			{"date", `is "x", not a day such as 20210720`}, {"mid", "is required"}, {"channel", `has "", which is empty or has a comma or a blank in it`},
 		}},
 		{"channels", func() error { _, err := client.Channels(t.Context(), &vip.ChannelsRequest{}); return err }, []vip.FieldError{{"mid", "is required"}}},
+		{"extra number", func() error {
+			_, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{MerchantOrderID: "A-1", Extra: vip.Extra{"amount": "1,50"}})
+			return err
+		}, []vip.FieldError{{"amount", "is in Extra, which has only texts, and is a number"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var invalid *vip.ValidationError

@@ -197,10 +197,10 @@ type Transaction struct {
 //		…
 //	}
 //
-// After an error there is nothing more. If fewer transactions come than the gateway
-// has announced, that is an error, too, an [ErrField]: a report that lacks some isn't
-// taken for whole. Transactions that are made while it is read may shift the pages,
-// so read a day when it is over. At most a million are read.
+// After an error there is nothing more. If fewer or more transactions come than the
+// gateway has announced, that is an error, too, an [ErrField]: a report that may lack
+// some isn't taken for whole. Transactions that are made while it is read may shift
+// the pages, so read a day when it is over. At most a million are read.
 //
 // It changes nothing and may be repeated at will; each page is repeated as
 // [WithRetry] says.
@@ -255,12 +255,17 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 	}
 	return func(yield func(*Transaction, error) bool) {
 		var last []byte
+		total := -1
 		for offset := 0; ; {
 			p, err := c.page(ctx, name, path, req, offset, limit)
+			if err == nil {
+				// A later page may announce more, but not take back what another did.
+				total = max(total, p.total)
+			}
 			switch {
 			case err != nil:
-			case len(p.rows) == 0 && offset < p.total:
-				err = unreadable(name, "the gateway announced %d rows and gave %d", p.total, offset)
+			case len(p.rows) == 0 && offset < total, total >= 0 && offset+len(p.rows) > total:
+				err = unreadable(name, "the gateway announced %d rows and gave %d", total, offset+len(p.rows))
 			case len(p.rows) > 0 && bytes.Equal(p.raw, last):
 				err = unreadable(name, "the gateway gave the same page twice")
 			case offset+len(p.rows) > maxRows:
@@ -276,7 +281,7 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 				}
 			}
 			offset, last = offset+len(p.rows), p.raw
-			if p.total >= 0 && offset >= p.total || p.total < 0 && len(p.rows) < limit {
+			if total >= 0 && offset >= total || total < 0 && len(p.rows) < limit {
 				return
 			}
 		}

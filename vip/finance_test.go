@@ -144,6 +144,28 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// What was announced once isn't taken back, and there is no more than that.
+func TestPagesContradictThemselves(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second string
+		rows          int
+	}{
+		"taken back": {`[{"amount":1},{"amount":2}],"total":5`, `[],"total":0`, 2},
+		"forgotten":  {`[{"amount":1},{"amount":2}],"total":5`, `[]`, 2},
+		"too many":   {`[{"amount":1},{"amount":2}],"total":1`, ``, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, func(r *http.Request) (int, string, error) {
+				return 200, unproved(`{"error_code":"SUCCESS","data":{"data":` + map[bool]string{true: c.first, false: c.second}[received(t, r)["offset"] == "0"] + `}}`), nil
+			})
+			rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 2}))
+			require.ErrorIs(t, err, vip.ErrField)
+			require.ErrorContains(t, err, "the gateway announced")
+			require.Len(t, rows, c.rows)
+		})
+	}
+}
+
 // Leaving the loop ends it, and it can be begun again.
 func TestPagesBreak(t *testing.T) {
 	var asked []string

@@ -411,6 +411,10 @@ func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req 
 		if r.code == CodeFail || r.code == CodeUnknown {
 			failure := r.refusal()
 			failure.outcomeUnknown = r.code == CodeUnknown
+			// A refund or a cancellation that is refused may well show a paid order.
+			if (method == http.MethodPost || method == http.MethodGet) && Status(textOf(r.members, "status")) == StatusPaid {
+				failure = r.doubtful(errPaid)
+			}
 			if kind == BScanC {
 				failure.Reason = transport.Quote([]byte(strings.TrimPrefix(textOf(r.members, "reserved3"), "False")))
 			}
@@ -441,6 +445,7 @@ func (r *reply) sameOrder(o *Order, amount int64, ids ...string) *Error {
 var (
 	errUndecided = errors.New("the gateway did not say that it is done")
 	errNotStatus = errors.New("the status doesn't say that it is done")
+	errPaid      = errors.New("the status is Paid all the same")
 )
 
 // Create creates an order, of the kind that the request is for.
@@ -456,7 +461,8 @@ var (
 //   - With a [*MiniAppRequest] or an [*AppRequest] Reference is what the wallet
 //     needs; see [Order.WeChatPayment].
 //
-// An answer about another order or amount is [ErrOtherOrder].
+// An answer about another order or amount is [ErrOtherOrder], and one that says both
+// FAIL and Paid is an [ErrOutcomeUnknown].
 //
 // After an [ErrOutcomeUnknown] ask [Client.Query]. If the error is [ErrNotFound],
 // or [CodeFail] or [CodeUnknown], the gateway had no such order when it was asked.
@@ -566,10 +572,11 @@ func (r *RefundRequest) check(c *checker) {
 // with [CodeFail] or one of the documented HTTP statuses, is [ErrOutcomeUnknown].
 //
 // After an ErrOutcomeUnknown ask [Client.Query]: with [StatusRefunded] the money is
-// on its way back. With [StatusPaid] it isn't known, because it isn't documented what
-// a refund in part shows as: look into [Client.Transactions] or the merchant
-// platform. It isn't documented either whether a refund_order_id is carried out only
-// once, so don't send the request again before you know.
+// on its way back, if this was the order's first refund. With [StatusPaid], or after
+// an earlier refund in part, it isn't known, because it isn't documented what a refund
+// in part shows as: look into [Client.Transactions] or the merchant platform. It isn't
+// documented either whether a refund_order_id is carried out only once, so don't send
+// the request again before you know.
 //
 // Source: PUT /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
 // vip.ksher.net. Its list of calls has the refund of a mini program's order at the

@@ -79,7 +79,8 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{"redirect create", "success", goodOrder, yes, nil},
 		{"redirect create", "pending", order("SUCCESS", "PENDING"), yes, nil},
-		{"redirect create", "fail", order("SUCCESS", "FAIL"), no, vip.CodeFail},
+		{"redirect create", "fail", strings.Replace(order("SUCCESS", "FAIL"), "Paid", "Available", 1), no, vip.CodeFail},
+		{"redirect create", "fail and paid", order("SUCCESS", "FAIL"), doubt, vip.CodeFail},
 		{"redirect create", "fail alone", `{"error_code":"FAIL"}`, no, vip.CodeFail},
 		{"redirect create", "unknown", `{"error_code":"UNKNOWN","error_message":"NOT allowed mid"}`, doubt, vip.CodeUnknown},
 		{"redirect create", "undocumented", `{"error_code":"DUPLICATE"}`, doubt, vip.Code("DUPLICATE")},
@@ -98,6 +99,7 @@ func TestOutcomes(t *testing.T) {
 		{"bscanc create", "not paid", order("Paid", "Available"), doubt, vip.CodeSuccess},
 		{"bscanc create", "pending", order("SUCCESS", "PENDING"), doubt, vip.CodePending},
 		{"bscanc create", "fail", `{"error_code":"FAIL","reserved3":"invalid_payment_code"}`, no, vip.CodeFail},
+		{"bscanc create", "fail and paid", order("SUCCESS", "FAIL"), doubt, vip.CodeFail},
 
 		{"redirect query", "success", goodOrder, yes, nil},
 		{"redirect query", "pending", order("SUCCESS", "PENDING"), yes, nil},
@@ -114,6 +116,7 @@ func TestOutcomes(t *testing.T) {
 		{"miniapp refund", "success", strings.Replace(goodRefund, "REFUNDED", "SUCCESS", 1), doubt, vip.CodeSuccess},
 		{"miniapp refund", "pending", strings.Replace(goodRefund, "REFUNDED", "PENDING", 1), doubt, vip.CodePending},
 		{"miniapp refund", "fail", `{"error_code":"FAIL"}`, no, vip.CodeFail},
+		{"miniapp refund", "fail of a paid order", order("SUCCESS", "FAIL"), no, vip.CodeFail},
 		{"miniapp refund", "unknown", `{"error_code":"UNKNOWN"}`, doubt, vip.CodeUnknown},
 		{"miniapp refund", "other amount", strings.Replace(goodRefund, "-5000", "-15050", 1), doubt, vip.ErrOtherOrder},
 		{"miniapp refund", "positive amount", strings.Replace(goodRefund, "-5000", "5000", 1), doubt, vip.ErrOtherOrder},
@@ -123,6 +126,7 @@ func TestOutcomes(t *testing.T) {
 		{"app cancel", "not closed", strings.Replace(goodClosed, "Closed", "Available", 1), doubt, vip.CodeSuccess},
 		{"app cancel", "paid", strings.Replace(goodClosed, "Closed", "Paid", 1), doubt, vip.CodeSuccess},
 		{"app cancel", "fail", `{"error_code":"FAIL"}`, no, vip.CodeFail},
+		{"app cancel", "fail of a paid order", order("SUCCESS", "FAIL"), no, vip.CodeFail},
 		{"app cancel", "other order", strings.Replace(goodClosed, "A-1", "A-2", 1), doubt, vip.ErrOtherOrder},
 	} {
 		t.Run(c.call+" "+c.name, func(t *testing.T) {

@@ -149,12 +149,15 @@ func run(ctx context.Context, generation string) error {
 	default:
 		return fmt.Errorf("there is no generation %q: use vip, api or both", generation)
 	}
-	for _, name := range []string{"KSHER_VIP_URL", "KSHER_VIP_TOKEN", "KSHER_APPID", "KSHER_PRIVATE_KEY"} {
-		if os.Getenv(name) != "" {
-			return realOrders(ctx, generations)
-		}
+	hasVIP := os.Getenv("KSHER_VIP_URL")+os.Getenv("KSHER_VIP_TOKEN") != ""
+	hasAPI := os.Getenv("KSHER_APPID")+os.Getenv("KSHER_PRIVATE_KEY") != ""
+	if !hasVIP && !hasAPI {
+		return wholeStory(ctx, generations)
 	}
-	return wholeStory(ctx, generations)
+	if generation == "both" && hasVIP != hasAPI { // There is an account for one of them only.
+		generations = []string{map[bool]string{true: "vip", false: "api"}[hasVIP]}
+	}
+	return realOrders(ctx, generations)
 }
 
 // newOrder is the shop's request, as it has always been.
@@ -178,13 +181,17 @@ func terms(shop string) migrate.Shop {
 // realOrders creates orders at Ksher and leaves paying them to a person.
 func realOrders(ctx context.Context, generations []string) error {
 	const shop = "https://shop.example"
-	for _, generation := range generations {
+	tills := make(map[string]cashier)
+	for _, generation := range generations { // Before anything is created.
 		till, err := realCashier(generation, shop)
 		if err != nil {
 			return err
 		}
+		tills[generation] = till
+	}
+	for _, generation := range generations {
 		order := newOrder(shop)
-		page, err := till.create(ctx, order)
+		page, err := tills[generation].create(ctx, order)
 		if err != nil {
 			return err
 		}
