@@ -1142,8 +1142,12 @@ func TestClientIsPrintedWithoutItsKey(t *testing.T) {
 		fmt.Sprintf("%+v", struct{ Client *ksher.Client }{client}),
 		log.text(),
 	}
+	// fmt can't call Format there.
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		printed = append(printed, fmt.Sprintf(verb, struct{ c ksher.Client }{*client}), fmt.Sprintf(verb, struct{ c *ksher.Client }{client}))
+	}
 	for _, text := range printed {
-		for _, secret := range []string{key.D.String(), key.D.Text(16), key.Primes[0].String(), key.Primes[0].Text(16)} {
+		for _, secret := range append(secretsOf(key), key.D.String(), key.D.Text(16), key.Primes[0].String(), key.Primes[0].Text(16)) {
 			assert.NotContains(t, text, secret)
 		}
 	}
