@@ -265,6 +265,7 @@ func faultOperations() []string {
 type setupPage struct {
 	AppID, GatewayURL, MerchantURL, PrivateKey, V1, V2 string
 	VIPURL, VIPToken                                   string
+	OpnURL, OpnPublicKey, OpnSecretKey                 string
 	Go, Curl                                           string
 }
 
@@ -273,6 +274,7 @@ func (g *Gateway) setup() setupPage {
 		AppID: AppID, GatewayURL: g.GatewayURL(), MerchantURL: g.MerchantURL(), PrivateKey: strings.TrimSpace(PrivateKeyPEM()),
 		V1: publicPEM(ksher.SignV1), V2: publicPEM(ksher.SignV2),
 		VIPURL: g.VIPURL(), VIPToken: VIPToken,
+		OpnURL: g.OpnURL(), OpnPublicKey: OpnPublicKey, OpnSecretKey: OpnSecretKey,
 	}
 	fill := strings.NewReplacer(
 		"{{appid}}", page.AppID, "{{url}}", g.url, "{{gateway}}", page.GatewayURL, "{{merchant}}", page.MerchantURL,

@@ -314,14 +314,14 @@ func (g *Gateway) deliverAll(ctx context.Context) {
 	for ctx.Err() == nil {
 		for {
 			slots <- struct{}{}
-			o, _ := g.due(g.Now())
-			if o == nil {
+			post := g.nextPost()
+			if post == nil {
 				<-slots
 				break
 			}
 			g.posting.Go(func() {
 				defer func() { <-slots }()
-				g.attempt(ctx, o)
+				post(ctx)
 			})
 		}
 		timer := time.NewTimer(g.untilDue())
@@ -333,6 +333,17 @@ func (g *Gateway) deliverAll(ctx context.Context) {
 		timer.Stop()
 	}
 	g.posting.Wait()
+}
+
+// nextPost takes what has to be posted now, nil if there is nothing.
+func (g *Gateway) nextPost() func(context.Context) {
+	if o, _ := g.due(g.Now()); o != nil {
+		return func(ctx context.Context) { g.attempt(ctx, o) }
+	}
+	if chargeID := g.dueOpn(); chargeID != "" {
+		return func(ctx context.Context) { g.DeliverOpn(ctx, chargeID) }
+	}
+	return nil
 }
 
 // untilDue is how long the loop can sleep.

@@ -46,6 +46,8 @@ type opnCharge struct {
 	opn.Charge
 	// page is the secret part of the authorise page's address.
 	page string
+	// due says that its event has to go out.
+	due bool
 }
 
 // OpnURL is the address for [opn.WithBaseURL].
@@ -101,30 +103,51 @@ func (g *Gateway) endOpn(what, chargeID string, code opn.FailureCode) error {
 	if c != nil {
 		err = c.end(g.now(), code)
 	}
+	if err == nil {
+		g.announceOpn(c)
+	}
 	g.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("kshertest: %s: charge %q: %w", what, chargeID, err)
 	}
-	g.announceOpn(context.Background(), chargeID)
 	return nil
 }
 
 // SetOpnWebhook registers the address that events go to, as one does on Opn's
-// dashboard. A gateway made by [Start] then posts one whenever a charge was paid or
-// has failed; one that nobody paid expires without. One made by [New] waits for
-// DeliverOpn.
-func (g *Gateway) SetOpnWebhook(address string) {
+// dashboard, "" for none, which is the default. A gateway made by [Start] then posts
+// one soon after a charge was paid or has failed; one that nobody paid expires
+// without. One made by [New] waits for DeliverOpn. An address that isn't one of http
+// or https is an error and changes nothing.
+func (g *Gateway) SetOpnWebhook(address string) error {
+	if address != "" && webAddress(address) == "" {
+		return fmt.Errorf("kshertest: SetOpnWebhook: %q isn't an http or https address", address)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.opn.webhook = address
+	return nil
 }
 
-// announceOpn delivers the event of a charge if the gateway runs by itself. Events
-// aren't repeated: when Opn does so isn't documented.
-func (g *Gateway) announceOpn(ctx context.Context, chargeID string) {
-	if g.speed > 0 {
-		g.DeliverOpn(ctx, chargeID)
+// announceOpn lets the event of a charge go out if the gateway runs by itself.
+// Events aren't repeated: when Opn does so isn't documented. The caller holds g.mu.
+func (g *Gateway) announceOpn(c *opnCharge) {
+	if g.opn.webhook != "" {
+		c.due = true
+		g.wake()
 	}
+}
+
+// dueOpn takes the charge whose event has to go out, "" for none.
+func (g *Gateway) dueOpn() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range g.opn.charges {
+		if c.due {
+			c.due = false
+			return c.ID
+		}
+	}
+	return ""
 }
 
 // DeliverOpn posts a charge.complete event about a charge to the registered
@@ -461,24 +484,20 @@ func (g *Gateway) postOpnPage(w http.ResponseWriter, r *http.Request) {
 	}
 	g.mu.Lock()
 	c := g.opnPage(r)
-	ended := ""
 	if c != nil && c.view(g.now()).Status == opn.StatusPending {
 		switch action := r.PostForm.Get("action"); {
 		case action == "successful":
 			c.end(g.now(), "")
-			ended = c.ID
+			g.announceOpn(c)
 		case action == "expire":
 			c.ExpiresAt.V = opnMoment(g.now())
 			c.expire(g.now())
-			ended = c.ID
+			g.announceOpn(c)
 		case slices.Contains(opn.FailureCodes(), opn.FailureCode(action)):
 			c.end(g.now(), opn.FailureCode(action))
-			ended = c.ID
+			g.announceOpn(c)
 		}
 	}
 	g.mu.Unlock()
-	if ended != "" {
-		g.announceOpn(r.Context(), ended)
-	}
 	http.Redirect(w, r, r.URL.Path, http.StatusSeeOther)
 }

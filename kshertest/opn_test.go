@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,53 +189,123 @@ func TestOpnPageOfNothing(t *testing.T) {
 
 // A gateway that runs by itself posts events by itself.
 func TestOpnEvents(t *testing.T) {
-	var events []string
-	status := 200
+	events := make(chan string, 10)
+	var status atomic.Int64
+	status.Store(200)
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
-		events = append(events, string(body))
-		w.WriteHeader(status)
+		events <- string(body)
+		w.WriteHeader(int(status.Load()))
 	}))
 	defer shop.Close()
 	gw, err := kshertest.Start()
 	require.NoError(t, err)
 	defer gw.Close()
 	_, first := opnCharge(t, gw)
-	require.NoError(t, gw.PayOpn(first.ID))
-	require.Empty(t, events, "nowhere to go")
+	require.NoError(t, gw.PayOpn(first.ID)) // There is nowhere to go.
 	require.ErrorIs(t, gw.DeliverOpn(t.Context(), first.ID), kshertest.ErrNoNotification)
-	gw.SetOpnWebhook(shop.URL)
+	require.NoError(t, gw.SetOpnWebhook(shop.URL))
 	require.ErrorIs(t, gw.DeliverOpn(t.Context(), "chrg_test_9"), kshertest.ErrNoOrder)
 
 	_, paid := opnCharge(t, gw)
 	require.NoError(t, gw.PayOpn(paid.ID))
+	told := <-events
+	assert.Contains(t, told, `"key":"charge.complete"`)
+	assert.Contains(t, told, `"id":"`+paid.ID+`"`)
 	_, failed := opnCharge(t, gw)
 	require.NoError(t, gw.FailOpn(failed.ID, "new_code"))
-	_, expired := opnCharge(t, gw)
-	b := newBuyer(t, gw, phoneAgent)
-	b.post(expired.AuthorizeURI, url.Values{"action": {"expire"}})
-	require.Len(t, events, 3)
-	for i, want := range []string{paid.ID, failed.ID, expired.ID} {
-		assert.Contains(t, events[i], `"key":"charge.complete"`)
-		assert.Contains(t, events[i], `"id":"`+want+`"`)
+	told = <-events
+	assert.Contains(t, told, `"id":"`+failed.ID+`"`)
+	assert.Contains(t, told, `"failure_code":"new_code"`)
+	for action, want := range map[string]opn.Status{"successful": opn.StatusSuccessful, "expire": opn.StatusExpired, "payment_rejected": opn.StatusFailed} {
+		_, charge := opnCharge(t, gw)
+		b := newBuyer(t, gw, phoneAgent)
+		b.post(charge.AuthorizeURI, url.Values{"action": {action}})
+		told = <-events
+		assert.Contains(t, told, `"id":"`+charge.ID+`"`)
+		assert.Contains(t, told, `"status":"`+string(want)+`"`)
 	}
-	assert.Contains(t, events[1], `"failure_code":"new_code"`)
 	require.NoError(t, gw.DeliverOpn(t.Context(), paid.ID))
-	require.Len(t, events, 4)
-	status = 500
+	assert.Contains(t, <-events, `"id":"`+paid.ID+`"`)
+	status.Store(500)
 	require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), kshertest.ErrNotAccepted)
-	for _, address := range []string{"http://127.0.0.1:1/", ":"} {
-		gw.SetOpnWebhook(address)
-		require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), kshertest.ErrNotAccepted)
+	<-events
+	require.Empty(t, events, "each once")
+	for _, address := range []string{":", "shop", "ftp://shop.example/", "javascript:alert(1)"} {
+		require.ErrorContains(t, gw.SetOpnWebhook(address), "isn't an http or https address")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, gw.DeliverOpn(ctx, paid.ID), kshertest.ErrNotAccepted)
+	require.NoError(t, gw.SetOpnWebhook("http://127.0.0.1:1/"))
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), kshertest.ErrNotAccepted)
+	require.NoError(t, gw.SetOpnWebhook(""))
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), kshertest.ErrNoNotification)
 
 	require.ErrorIs(t, gw.FailOpn(paid.ID, opn.FailurePaymentRejected), kshertest.ErrNotPayable)
 	require.ErrorIs(t, gw.PayOpn("x"), kshertest.ErrNoOrder)
 	require.ErrorContains(t, gw.FailOpn(failed.ID, ""), "there is no code")
+}
+
+// The shop has all the time it likes: the buyer's page doesn't wait for it, and a
+// buyer who goes away doesn't cancel it. Closing the gateway does.
+func TestOpnEventsApartFromTheBuyer(t *testing.T) {
+	entered, ended := make(chan struct{}), make(chan struct{})
+	shop := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // Only then does the server notice that the other side is gone.
+		close(entered)
+		<-r.Context().Done()
+		close(ended)
+	}))
+	defer shop.Close()
+	gw, err := kshertest.Start()
+	require.NoError(t, err)
+	defer gw.Close()
+	require.NoError(t, gw.SetOpnWebhook(shop.URL))
+	_, charge := opnCharge(t, gw)
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, "POST", charge.AuthorizeURI, strings.NewReader("action=successful"))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	b := newBuyer(t, gw, phoneAgent)
+	b.do(req)
+	assert.Equal(t, 200, b.status)
+	assert.Contains(t, b.body, "Paid")
+	leave()
+	<-entered
+	select {
+	case <-ended:
+		t.Error("the buyer's leaving cancelled it")
+	default:
+	}
+	gw.Close()
+	<-ended
+}
+
+// A gateway of a test posts only when it is told to.
+func TestOpnEventsOfATest(t *testing.T) {
+	var events atomic.Int64
+	shop := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { events.Add(1) }))
+	defer shop.Close()
+	gw := kshertest.New(t)
+	require.NoError(t, gw.SetOpnWebhook(shop.URL))
+	_, paid := opnCharge(t, gw)
+	_, failed := opnCharge(t, gw)
+	require.NoError(t, gw.PayOpn(paid.ID))
+	require.NoError(t, gw.FailOpn(failed.ID, opn.FailurePaymentRejected))
+	gw.Advance(time.Hour)
+	require.Zero(t, events.Load())
+	require.NoError(t, gw.DeliverOpn(t.Context(), paid.ID))
+	require.EqualValues(t, 1, events.Load())
+}
+
+func TestOpnOnTheSetUpPage(t *testing.T) {
+	gw := kshertest.New(t)
+	_, page := ask(t, gw, "GET", "/setup", "")
+	for _, text := range []string{gw.OpnURL(), kshertest.OpnPublicKey, kshertest.OpnSecretKey} {
+		assert.Contains(t, page, `<dd class="mono">`+text+`</dd>`)
+	}
 }
 
 func TestOpnMemoryIsBounded(t *testing.T) {

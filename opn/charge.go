@@ -97,7 +97,7 @@ func (p *problems) returnURI(address string) {
 		p.add("return_uri", "is required")
 	case !utf8.ValidString(address):
 		p.add("return_uri", "is not UTF-8")
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		p.add("return_uri", "is not an absolute http or https address")
 	}
 }
@@ -212,7 +212,8 @@ type Charge struct {
 	// Status is where the charge stands. [Charge.CheckPaid] looks at it and more.
 	Status Status `json:"status"`
 	// AuthorizeURI is where to send the buyer while the charge is pending. On a
-	// phone it opens K PLUS. Whoever has it can pay, so don't log it.
+	// phone it opens K PLUS. It is an https address or one of an app's own scheme,
+	// and http only from a local gateway. Whoever has it can pay, so don't log it.
 	AuthorizeURI string `json:"authorize_uri"`
 	// ReturnURI is where the buyer comes back to.
 	ReturnURI string `json:"return_uri"`
@@ -296,7 +297,7 @@ func clip(s string) string { return transport.Clip(s) }
 // too, not an error: it may have no address.
 //
 // A charge that comes back with another amount, currency, source or mode is
-// [ErrOtherCharge]. The call is never repeated by itself; read [ErrOutcomeUnknown]
+// [ErrOtherCharge], and its ID is in the [*Error]. The call is never repeated by itself; read [ErrOutcomeUnknown]
 // for what to do after that. A source that a browser sends you may be of another
 // amount: Opn demands that it is the same as the charge's, and this package
 // compares them in the answer.
@@ -348,7 +349,7 @@ func (c *Client) createCharge(ctx context.Context, call *call, req any, extra Ex
 		form.Set(name, value)
 	}
 	var charge *Charge
-	call.path, call.key, call.form, call.moves = "/charges", c.secretKey, form, true
+	call.path, call.key, call.form, call.moves = "/charges", c.keys().secret, form, true
 	call.accept = func(body []byte) (string, error) {
 		if charge, err = c.readCharge(body); err != nil {
 			return "", err
@@ -374,7 +375,7 @@ func (c *Charge) answers(amount Amount, sourceID string) error {
 	if err := c.Source.agrees(amount, c.Livemode); err != nil {
 		return fmt.Errorf("charge %q: %w", c.ID, err)
 	}
-	if u, err := url.Parse(c.AuthorizeURI); c.Status == StatusPending && (err != nil || u.Scheme == "") {
+	if c.Status == StatusPending && c.AuthorizeURI == "" {
 		return fmt.Errorf("%w: charge %q is pending and has no authorize_uri", ErrField, c.ID)
 	}
 	return nil
@@ -396,8 +397,31 @@ func (c *Client) readCharge(body []byte) (*Charge, error) {
 	case source != nil && (source.Amount != charge.Amount || source.Currency != charge.Currency):
 		return nil, fmt.Errorf("%w: charge %q is over %v %q, and its source over %v %q",
 			ErrOtherCharge, charge.ID, charge.Amount, clip(charge.Currency), source.Amount, clip(source.Currency))
+	case charge.Status == StatusSuccessful && !charge.Paid && !charge.Reversed && !charge.Voided && charge.RefundedAmount == 0:
+		return nil, fmt.Errorf("%w: charge %q contradicts itself: its status is successful, and it is not paid", ErrField, charge.ID)
+	case charge.Status == StatusPending && charge.AuthorizeURI != "" && !c.leadsToPaying(charge.AuthorizeURI):
+		return nil, fmt.Errorf("%w: charge %q has an authorize_uri to which no buyer can be sent", ErrField, charge.ID)
 	}
 	return charge, nil
+}
+
+// leadsToPaying tells whether a buyer may be sent to an address: a page by https, or
+// an app by a scheme of its own. Only a local gateway, which is asked by http itself,
+// may have pages by http.
+func (c *Client) leadsToPaying(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "https":
+		return u.Hostname() != ""
+	case "http":
+		return u.Hostname() != "" && strings.HasPrefix(c.baseURL, "http:")
+	case "", "javascript", "vbscript", "data", "blob", "file", "filesystem", "about":
+		return false
+	}
+	return true
 }
 
 // GetCharge calls GET /charges/{id} with the secret key: it asks where a charge
@@ -405,7 +429,8 @@ func (c *Client) readCharge(body []byte) (*Charge, error) {
 //
 // It changes nothing, and is repeated as [WithRetry] says. A charge that Opn
 // doesn't know is an [*Error] with a Code. An answer about another charge, or one
-// that doesn't agree with its source, is [ErrOtherCharge].
+// that doesn't agree with its source, is [ErrOtherCharge]. One that contradicts
+// itself, successful and yet never paid, is [ErrField]: ask again.
 //
 // Source: GET /charges/{id}, Opn's guide to K PLUS.
 func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
@@ -418,7 +443,7 @@ func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 		return nil, &ValidationError{name, p}
 	}
 	var charge *Charge
-	err := c.do(ctx, &call{name: name, id: id, path: "/charges/" + id, key: c.secretKey, accept: func(body []byte) (_ string, err error) {
+	err := c.do(ctx, &call{name: name, id: id, path: "/charges/" + id, key: c.keys().secret, accept: func(body []byte) (_ string, err error) {
 		if charge, err = c.readCharge(body); err != nil {
 			return "", err
 		}

@@ -2,8 +2,10 @@ package opn
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,13 +26,46 @@ import (
 // Client calls Opn's API for one account. Make one with [NewClient] and share it:
 // it is safe for concurrent use and keeps connections open.
 type Client struct {
-	publicKey, secretKey string
-	// hide takes the keys out of texts.
-	hide    *strings.Replacer
+	// keys returns the account's. It is a function, of which fmt prints no more than
+	// an address: where a Client is in an unexported field, fmt can't call Format,
+	// and follows pointers for some verbs.
+	keys    func() *keyPair
 	sender  *transport.Sender
 	baseURL string
 	log     *slog.Logger
 	deduper Deduper
+}
+
+// keyPair is an account's keys, with what takes them out of texts.
+type keyPair struct {
+	public, secret string
+	hide           *strings.Replacer
+}
+
+func newKeyPair(public, secret string) *keyPair {
+	var hide []string
+	for _, key := range []string{secret, public} {
+		hide = append(hide, key, "[key]", base64.RawStdEncoding.EncodeToString([]byte(key+":")), "[key]")
+	}
+	return &keyPair{public, secret, strings.NewReplacer(hide...)}
+}
+
+// escaped is a character of the keys' alphabet, and of others, as JSON may write
+// it.
+var escaped = regexp.MustCompile(`\\u00[3-7][0-9A-Fa-f]`)
+
+// without is an answer without the keys, which it may have echoed. It is as it came
+// if it has none.
+func (k *keyPair) without(body []byte) []byte {
+	plain := escaped.ReplaceAllFunc(body, func(found []byte) []byte {
+		char, _ := hex.DecodeString(string(found[len(found)-2:]))
+		return char
+	})
+	hidden := []byte(k.hide.Replace(string(plain)))
+	if bytes.Equal(hidden, plain) {
+		return body
+	}
+	return hidden
 }
 
 // Option sets up a [Client].
@@ -43,22 +78,17 @@ type Option func(*Client) error
 // The error says which argument or option is wrong, without quoting it: a key
 // in the other's place, for example, or keys of two modes. Nothing is sent.
 func NewClient(publicKey, secretKey string, opts ...Option) (*Client, error) {
-	c := &Client{
-		publicKey: publicKey,
-		secretKey: secretKey,
-		sender:    transport.NewSender(),
-		baseURL:   DefaultBaseURL,
-		log:       slog.New(slog.DiscardHandler),
-		deduper:   &once.Memory{},
-	}
 	if err := checkKeys(publicKey, secretKey); err != nil {
 		return nil, fmt.Errorf("opn: NewClient: %w", err)
 	}
-	hide := []string{}
-	for _, key := range []string{secretKey, publicKey} {
-		hide = append(hide, key, "[key]", base64.RawStdEncoding.EncodeToString([]byte(key+":")), "[key]")
+	pair := newKeyPair(publicKey, secretKey)
+	c := &Client{
+		keys:    func() *keyPair { return pair },
+		sender:  transport.NewSender(),
+		baseURL: DefaultBaseURL,
+		log:     slog.New(slog.DiscardHandler),
+		deduper: &once.Memory{},
 	}
-	c.hide = strings.NewReplacer(hide...)
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, errors.New("opn: NewClient: an option is nil")
@@ -176,7 +206,7 @@ func (c Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "opn.Client(%s)", mode)
 }
 
-func (c *Client) live() bool { return c.secretKey != "" && !isTest(c.secretKey) }
+func (c *Client) live() bool { return c.keys != nil && !isTest(c.keys().secret) }
 
 // problems collects what is wrong with a request. None of them quotes a value,
 // because a key may have been passed by mistake.
@@ -188,7 +218,7 @@ func (p *problems) add(field, format string, args ...any) {
 
 // usable says what keeps anything from being sent at all.
 func (c *Client) usable(ctx context.Context) (p problems) {
-	if c == nil || c.hide == nil {
+	if c == nil || c.keys == nil {
 		p.add("client", "was not made by NewClient")
 	}
 	if ctx == nil {
@@ -244,7 +274,8 @@ func (c *Client) attempt(ctx context.Context, call *call, number int) *Error {
 	id, failure := c.exchange(ctx, call)
 	level, outcome := slog.LevelInfo, "ok"
 	if failure != nil {
-		failure.Operation, failure.ID, failure.attempts = call.name, call.id, number
+		failure.ID = cmp.Or(failure.ID, call.id)
+		failure.Operation, failure.attempts = call.name, number
 		failure.outcomeUnknown = failure.outcomeUnknown && call.moves
 		level, outcome = slog.LevelWarn, "failed"
 		switch {
@@ -253,7 +284,7 @@ func (c *Client) attempt(ctx context.Context, call *call, number int) *Error {
 		case failure.Err == nil:
 			outcome = "refused"
 		}
-		id = call.id
+		id = failure.ID
 	}
 	if c.log.Enabled(ctx, level) {
 		attrs := []slog.Attr{
@@ -302,22 +333,44 @@ func (c *Client) exchange(ctx context.Context, call *call) (id string, failure *
 		return "", &Error{HTTPStatus: answer.Status, Err: c.shielded(err), outcomeUnknown: sent}
 	}
 	// Before anything is cut short, perhaps within a key.
-	answer.Body = []byte(c.hide.Replace(string(answer.Body)))
+	answer.Body = c.keys().without(answer.Body)
 	if answer.Status < 200 || answer.Status > 299 {
-		return "", c.refusal(answer)
+		return "", refusal(answer)
 	}
 	if id, err = call.accept(answer.Body); err != nil {
-		return "", &Error{HTTPStatus: answer.Status, Err: c.shielded(err), outcomeUnknown: true}
+		failure := &Error{HTTPStatus: answer.Status, Err: c.shielded(err), outcomeUnknown: true}
+		if call.moves {
+			failure.ID = idOfCharge(answer.Body)
+		}
+		return "", failure
 	}
 	return id, nil
+}
+
+// idOfCharge is the ID in an answer about a charge that isn't believed, "" if there
+// is none. It says what may have been made.
+func idOfCharge(body []byte) string {
+	members, err := wire.ParseObject(body)
+	if err != nil || text(members, "object") != "charge" || !isID("chrg", text(members, "id")) {
+		return ""
+	}
+	return text(members, "id")
+}
+
+// text is a member that is a text, "" if there is none.
+func text(members []wire.Member, name string) string {
+	if value, ok := wire.Find(members, name); ok && value.Kind == wire.String {
+		return string(value.Text())
+	}
+	return ""
 }
 
 // refusal makes an error of an answer that isn't a success. It is documented that
 // a refusal is an error object with a status of 4xx; after anything else the
 // request may have been carried out.
-func (c *Client) refusal(answer transport.Answer) *Error {
+func refusal(answer transport.Answer) *Error {
 	failure := &Error{HTTPStatus: answer.Status}
-	refused := c.readError(answer.Body, failure)
+	refused := readError(answer.Body, failure)
 	if !refused {
 		failure.Message = transport.Quote(answer.Body)
 	}
@@ -335,28 +388,18 @@ func (c *Client) refusal(answer transport.Answer) *Error {
 
 // readError reads {"object":"error","location":…,"code":…,"message":…}, and tells
 // whether it is that.
-func (c *Client) readError(body []byte, failure *Error) bool {
+func readError(body []byte, failure *Error) bool {
 	members, err := wire.ParseObject(body)
 	if err != nil {
 		return false
 	}
-	text := func(name string) string {
-		value, ok := wire.Find(members, name)
-		if !ok || value.Kind != wire.String {
-			return ""
-		}
-		return c.clean(string(value.Text()))
-	}
-	if text("object") != "error" || text("code") == "" {
+	said := func(name string) string { return clip(text(members, name)) }
+	if said("object") != "error" || said("code") == "" {
 		return false
 	}
-	failure.Code, failure.Message, failure.Location = text("code"), text("message"), text("location")
+	failure.Code, failure.Message, failure.Location = said("code"), said("message"), said("location")
 	return true
 }
-
-// clean makes text from outside fit for an error: without the keys, which it may
-// have echoed, and short.
-func (c *Client) clean(s string) string { return transport.Clip(c.hide.Replace(s)) }
 
 // shieldedError is an error whose text has no key in it.
 type shieldedError struct {
@@ -374,9 +417,9 @@ func (c *Client) shielded(err error) error {
 	var broken transport.Error
 	if errors.As(err, &broken) {
 		// Its text is cut short, perhaps within a key.
-		text = strings.Replace(text, broken.Error(), transport.Quote([]byte(c.hide.Replace(broken.Err.Error()))), 1)
+		text = strings.Replace(text, broken.Error(), transport.Quote([]byte(c.keys().hide.Replace(broken.Err.Error()))), 1)
 	}
-	return &shieldedError{c.hide.Replace(text), err}
+	return &shieldedError{c.keys().hide.Replace(text), err}
 }
 
 // readObject reads an answer that has to be an object of Opn's of that kind.
@@ -390,7 +433,7 @@ func readObject(body []byte, kind string, dst any) error {
 	if err != nil {
 		return fault.JSON(err)
 	}
-	if value, ok := wire.Find(members, "object"); !ok || value.Kind != wire.String || string(value.Text()) != kind {
+	if text(members, "object") != kind {
 		return fmt.Errorf("%w: its object is not %q", ErrField, kind)
 	}
 	if err := json.Unmarshal(body, dst); err != nil {

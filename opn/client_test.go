@@ -185,6 +185,7 @@ func TestBadRequests(t *testing.T) {
 		{"no return_uri", "return_uri", "is required", charge(func(r *opn.CreateChargeRequest) { r.ReturnURI = " " })},
 		{"a path", "return_uri", "is not an absolute http or https address", both(func(r *opn.CreateChargeWithSourceRequest) { r.ReturnURI = "/done" })},
 		{"a script", "return_uri", "is not an absolute http or https address", both(func(r *opn.CreateChargeWithSourceRequest) { r.ReturnURI = "javascript:alert(1)" })},
+		{"no host", "return_uri", "is not an absolute http or https address", both(func(r *opn.CreateChargeWithSourceRequest) { r.ReturnURI = "https://:443/done" })},
 		{"not UTF-8", "return_uri", "is not UTF-8", charge(func(r *opn.CreateChargeRequest) { r.ReturnURI = returnURI + "\xff" })},
 		{"no source", "source", "is not the ID of a source", charge(func(r *opn.CreateChargeRequest) { r.Source = "" })},
 		{"a charge as source", "source", "is not the ID of a source", charge(func(r *opn.CreateChargeRequest) { r.Source = chargeID })},
@@ -285,6 +286,16 @@ func TestUnbelievableAnswers(t *testing.T) {
 		{"a bad ID", change{"id": "chrg_/x"}, opn.ErrField, "ID", ""},
 		{"another ID", change{"id": "chrg_test_9"}, opn.ErrOtherCharge, "chrg_test_9", "create charge,create charge with source"},
 		{"no status", change{"status": ""}, opn.ErrField, "status", ""},
+		{"successful and not paid", change{"status": "successful"}, opn.ErrField, "contradicts itself", ""},
+		{"a script as authorize_uri", change{"authorize_uri": "javascript:alert(1)"}, opn.ErrField, "authorize_uri", ""},
+		{"a script with a host as authorize_uri", change{"authorize_uri": "JavaScript://pay.example/%0aalert(1)"}, opn.ErrField, "authorize_uri", ""},
+		{"data as authorize_uri", change{"authorize_uri": "data:text/html,x"}, opn.ErrField, "authorize_uri", ""},
+		{"a file as authorize_uri", change{"authorize_uri": "file:///etc/passwd"}, opn.ErrField, "authorize_uri", ""},
+		{"an authorize_uri without a host", change{"authorize_uri": "https:///authorize"}, opn.ErrField, "authorize_uri", ""},
+		{"an authorize_uri with only a port", change{"authorize_uri": "https://:443/authorize"}, opn.ErrField, "authorize_uri", ""},
+		{"an opaque authorize_uri", change{"authorize_uri": "https:pay.example"}, opn.ErrField, "authorize_uri", ""},
+		{"a path as authorize_uri", change{"authorize_uri": "/authorize"}, opn.ErrField, "authorize_uri", ""},
+		{"an authorize_uri that isn't one", change{"authorize_uri": "https://pay.example/\n"}, opn.ErrField, "authorize_uri", ""},
 		{"no authorize_uri", change{"authorize_uri": nil}, opn.ErrField, "authorize_uri", "get charge"},
 		{"another object", change{"object": "card"}, opn.ErrField, "object", ""},
 		{"an error", change{"object": "error", "code": "bad_request"}, opn.ErrField, "object", ""},
@@ -305,7 +316,17 @@ func TestUnbelievableAnswers(t *testing.T) {
 				require.ErrorContains(t, err, tt.text)
 				require.Nil(t, got)
 				assert.Equal(t, call.moves, errors.Is(err, opn.ErrOutcomeUnknown))
-				checkError(t, err, call.name)
+				failed := checkError(t, err, call.name)
+				// What may have been made can be asked for, if it is known.
+				id, known := tt.change["id"]
+				switch {
+				case !call.moves:
+					assert.Equal(t, chargeID, failed.ID)
+				case tt.want == opn.ErrNotJSON || tt.change["object"] != nil || known && id != "chrg_test_9":
+					assert.NotContains(t, failed.ID, "chrg_")
+				default:
+					assert.Equal(t, chargeID, failed.ID)
+				}
 			})
 		}
 	}
@@ -328,6 +349,35 @@ func TestUnbelievableAnswers(t *testing.T) {
 			require.NotErrorIs(t, err, opn.ErrOutcomeUnknown, "no money hangs on a source")
 		})
 	}
+}
+
+// A buyer may be sent to an app as well as to a page. By http only a local gateway has
+// pages.
+func TestAuthorizeURI(t *testing.T) {
+	for address, remote := range map[string]bool{
+		"https://pay.example/authorize": true, "HTTPS://pay.example": true, "kplus://pay?token=1": true, "intent:pay#Intent;end": true,
+		"http://pay.example/authorize": false, "http://127.0.0.1:1/authorize": false,
+	} {
+		t.Run(address, func(t *testing.T) {
+			answer := edited(t, "charge.json", map[string]any{"authorize_uri": address})
+			charge, err := newClient(t, answering(200, answer)).CreateCharge(t.Context(), chargeRequest())
+			require.NoError(t, err)
+			require.Equal(t, address, charge.AuthorizeURI)
+			client := newFakeClient(t, func(*http.Request) (int, string, error) { return 200, answer, nil })
+			_, err = client.CreateCharge(t.Context(), chargeRequest())
+			if remote {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, opn.ErrField)
+			require.ErrorIs(t, err, opn.ErrOutcomeUnknown)
+		})
+	}
+	// Nobody is sent anywhere for a charge that has ended.
+	ended := map[string]any{"status": "successful", "paid": true, "authorize_uri": "javascript:alert(1)"}
+	charge, err := newClient(t, answering(200, edited(t, "charge.json", ended))).GetCharge(t.Context(), chargeID)
+	require.NoError(t, err)
+	require.NoError(t, charge.CheckPaid(amount))
 }
 
 // A charge that failed at once is an answer.
@@ -580,10 +630,18 @@ func TestKeysAreNeverShown(t *testing.T) {
 		})
 	}
 	answers := map[string]http.Handler{
-		"a refusal":      answering(400, fmt.Sprintf(`{"object":"error","code":%q,"message":%q,"location":%q}`, all, pad+all, pad+all)),
-		"an outage":      answering(500, pad+all),
-		"long":           answering(500, all+pad),
-		"an escape":      answering(400, `{"object":"error","code":"x","message":"\u0073key`+secretKey[4:]+`"}`),
+		"a refusal":    answering(400, fmt.Sprintf(`{"object":"error","code":%q,"message":%q,"location":%q}`, all, pad+all, pad+all)),
+		"an outage":    answering(500, pad+all),
+		"long":         answering(500, all+pad),
+		"an escape":    answering(400, `{"object":"error","code":"x","message":"\u0073key`+secretKey[4:]+`"}`),
+		"two escapes":  answering(400, `{"object":"error","code":"x","message":"\\u0073key`+secretKey[4:]+`"}`),
+		"a cut escape": answering(400, `{"object":"error","code":"x","message":"`+pad+`\u0073key`+secretKey[4:]+`"}`),
+		"an escaped time": answering(200, strings.Replace(edited(t, "charge.json", map[string]any{"paid_at": "KEY"}),
+			"KEY", `skey\u005Ftest_`+secretKey[10:], 1)),
+		"an escaped currency": answering(200, strings.Replace(edited(t, "charge.json", map[string]any{"currency": "KEY"}),
+			"KEY", pad+`skey_test_\u0073`+secretKey[11:], 1)),
+		"an escaped header": answering(200, strings.Replace(edited(t, "charge.json", map[string]any{"source.currency": "KEY"}),
+			"KEY", fmt.Sprintf(`%s\u00%x%s`, pad, encoded(secretKey)[0], encoded(secretKey)[1:]), 1)),
 		"not JSON":       answering(200, all),
 		"another object": answering(200, fmt.Sprintf(`{"object":%q}`, all)),
 		"a member":       answering(200, edited(t, "charge.json", map[string]any{"paid_at": all})),
@@ -643,6 +701,16 @@ func TestKeysAreNeverShown(t *testing.T) {
 		client := newClient(t, answering(500, ""), opn.WithLogger(log.logger()))
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			check(t, fmt.Sprintf(verb, client), fmt.Sprintf(verb, *client), fmt.Sprintf(verb, []any{client, *client}), fmt.Sprintf(verb, struct{ C *opn.Client }{client}))
+			// fmt can't call Format there.
+			for _, hidden := range []any{struct{ c opn.Client }{*client}, &struct{ c opn.Client }{*client}, struct{ c *opn.Client }{client}, []any{struct{ c [1]opn.Client }{[1]opn.Client{*client}}}} {
+				text := fmt.Sprintf(verb, hidden)
+				check(t, text)
+				for _, key := range []string{secretKey, publicKey} {
+					for _, form := range []string{"%x", "%X"} {
+						assert.NotContains(t, text, fmt.Sprintf(form, key))
+					}
+				}
+			}
 		}
 		slog.New(slog.NewJSONHandler(log, nil)).Info("x", "client", client, "copy", *client)
 		slog.New(slog.NewTextHandler(log, nil)).Info("x", "client", client, "copy", *client)

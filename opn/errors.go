@@ -22,6 +22,9 @@ import (
 // What isn't documented: whether it could be paid in another way, and whether a
 // source that was charged can be charged again.
 //
+// If an answer came and only can't be believed, the charge's ID may be known: it is
+// in [Error.ID] then, "chrg_…", and [Client.GetCharge] tells more.
+//
 // So hand nothing out, and don't create another charge for the order before the
 // lost one's time is over, unless Opn's dashboard shows that there is none, or
 // how it ended. Should the lost charge be paid after all, the handler's function
@@ -81,8 +84,9 @@ var (
 type Error struct {
 	// Operation says what was tried, such as "create charge".
 	Operation string
-	// ID is the charge it was about, or the source that was to be charged, "" if
-	// there was neither.
+	// ID is the charge it was about, "chrg_…", also one that may have been made by
+	// a request whose answer isn't believed. Otherwise it is the source that was to
+	// be charged, "src_…", or "".
 	ID string
 	// HTTPStatus is the status of the answer, 0 if there was none.
 	HTTPStatus int

@@ -169,7 +169,7 @@ func (c *Client) CreateSource(ctx context.Context, req *CreateSourceRequest) (*S
 	}
 	form.Set("type", SourceType)
 	var source *Source
-	err = c.do(ctx, &call{name: name, path: "/sources", key: c.publicKey, form: form, accept: func(body []byte) (string, error) {
+	err = c.do(ctx, &call{name: name, path: "/sources", key: c.keys().public, form: form, accept: func(body []byte) (string, error) {
 		source = new(Source)
 		if err := readObject(body, "source", source); err != nil {
 			return "", err

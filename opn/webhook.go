@@ -30,7 +30,8 @@ const (
 //  1. takes nothing from the event but the ID of the charge, because events aren't
 //     signed and anybody can send one,
 //  2. asks Opn for the charge, and goes on only if it has ended,
-//  3. calls fn with that answer, once for each charge and status,
+//  3. claims the charge with its status in the client's [Deduper], asks once more,
+//     and calls fn with that answer, once for each charge and status,
 //  4. and answers 200 if fn returned nil, now or earlier.
 //
 // Otherwise it answers with an HTTP error, and logs the reason with the client's
@@ -49,10 +50,14 @@ const (
 // nothing the second time. The context of fn ends with the HTTP request at the
 // latest.
 //
+// Two statuses of one charge, such as successful and then reversed, may still come
+// to fn at the same time: let what fn writes keep a charge that was taken back from
+// becoming paid again.
+//
 // An event may have 64 KiB, and a sender 10 seconds for it. Each event with the ID
-// of a charge costs a query, whoever sent it, so give the handler an address that
-// can't be guessed. A nil client or fn makes a handler that answers 500 to
-// everything.
+// of a charge costs a query, whoever sent it, and another if it is news, so give the
+// handler an address that can't be guessed. A nil client or fn makes a handler that
+// answers 500 to everything.
 //
 // Source: the section on events of Opn's guide to K PLUS.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.Handler {
@@ -76,7 +81,7 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Not every ResponseWriter can do this, and then the server has to. It is done
 	// first, because the server reads on for what isn't read here.
 	http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTime))
-	if h.fn == nil || h.client == nil || h.client.hide == nil {
+	if h.fn == nil || h.client == nil || h.client.keys == nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
@@ -125,33 +130,58 @@ func (h *webhook) handle(w http.ResponseWriter, r *http.Request, id *string) *re
 	return h.confirm(r.Context(), charge)
 }
 
-// confirm asks for a charge and hands it on.
-func (h *webhook) confirm(ctx context.Context, id string) *refused {
-	c := h.client
-	charge, err := c.GetCharge(ctx, id)
+// ask asks for a charge, which has to have ended.
+func (h *webhook) ask(ctx context.Context, id string) (*Charge, *refused) {
+	charge, err := h.client.GetCharge(ctx, id)
 	var failed *Error
 	switch {
 	case errors.As(err, &failed) && failed.Err == nil && !passing(failed):
-		return &refused{http.StatusForbidden, "Opn doesn't tell of the charge", err}
+		return nil, &refused{http.StatusForbidden, "Opn doesn't tell of the charge", err}
 	case err != nil:
-		return &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}
+		return nil, &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}
 	case !charge.Status.Final():
-		return &refused{http.StatusConflict, "the charge has not ended", nil}
+		return nil, &refused{http.StatusConflict, "the charge has not ended", nil}
+	}
+	return charge, nil
+}
+
+// confirm asks for a charge and hands it on.
+func (h *webhook) confirm(ctx context.Context, id string) *refused {
+	charge, no := h.ask(ctx, id)
+	if no != nil {
+		return no
 	}
 	// No ID or status that comes to here has a blank in it.
 	key := "opn " + string(charge.Status) + " " + charge.ID
-	var handled error
-	err = c.deduper.Once(ctx, key, func(ctx context.Context) error {
-		handled = h.fn(ctx, charge)
-		return handled
+	err := h.client.deduper.Once(ctx, key, func(ctx context.Context) error {
+		no = h.handOn(ctx, charge)
+		if no != nil {
+			return cmp.Or(no.err, errors.New(no.reason))
+		}
+		return nil
 	})
-	// A Deduper that keeps the error to itself would have the charge taken for
-	// handled.
-	err = cmp.Or(err, handled)
 	switch {
+	case no != nil: // A Deduper that keeps the error to itself would have the charge taken for handled.
+		return no
 	case errors.Is(err, ErrInProgress):
 		return &refused{http.StatusServiceUnavailable, "another delivery of it is being handled", err}
 	case err != nil:
+		return &refused{http.StatusInternalServerError, "the Deduper failed", err}
+	}
+	return nil
+}
+
+// handOn asks once more for a charge whose status is claimed, because another
+// delivery may have told of a newer status in the meantime, and hands it on.
+func (h *webhook) handOn(ctx context.Context, before *Charge) *refused {
+	charge, no := h.ask(ctx, before.ID)
+	if no != nil {
+		return no
+	}
+	if charge.Status != before.Status {
+		return &refused{http.StatusServiceUnavailable, "the charge has changed in the meantime", nil}
+	}
+	if err := h.fn(ctx, charge); err != nil {
 		return &refused{http.StatusInternalServerError, "the merchant's function failed", err}
 	}
 	return nil
@@ -163,12 +193,6 @@ func parseEvent(body []byte) (key, chargeID string, err error) {
 	outer, data, err := wire.ParseEnvelope(body)
 	if err != nil {
 		return "", "", fault.JSON(err)
-	}
-	text := func(members []wire.Member, name string) string {
-		if value, ok := wire.Find(members, name); ok && value.Kind == wire.String {
-			return string(value.Text())
-		}
-		return ""
 	}
 	if key = text(outer, "key"); key == "" {
 		return "", "", fmt.Errorf("%w: key is missing", ErrField)

@@ -38,7 +38,7 @@ func shop(t *testing.T, fn func(context.Context, *opn.Charge) error, opts ...opn
 	handler := opn.NewWebhookHandler(client, fn)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	gw.SetOpnWebhook(server.URL)
+	require.NoError(t, gw.SetOpnWebhook(server.URL))
 	charge, err := client.CreateChargeWithSource(t.Context(), bothRequest())
 	require.NoError(t, err)
 	return gw, charge, handler
@@ -111,6 +111,59 @@ func TestWebhookAgainWhenReversed(t *testing.T) {
 	require.Len(t, got, 2, "once for each status")
 	require.NoError(t, got[0])
 	require.ErrorIs(t, got[1], opn.ErrNotPaid)
+}
+
+// Between a query and the claim the charge may change, and another delivery tell of it.
+func TestWebhookDoesNotHandOnAnOldAnswer(t *testing.T) {
+	log := &logBuffer{}
+	first := map[string]any{"status": "reversed", "reversed": true, "paid": false}
+	answers := []string{edited(t, "charge.json", paid), edited(t, "charge.json", first)}
+	queries := 0
+	client := newFakeClient(t, func(*http.Request) (int, string, error) {
+		queries++
+		return 200, answers[min(queries, 2)-1], nil
+	}, opn.WithLogger(log.logger()))
+	var got []opn.Status
+	handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
+		got = append(got, c.Status)
+		return nil
+	})
+	require.Equal(t, http.StatusServiceUnavailable, post(handler, event(chargeID)).Code, "come again")
+	require.Empty(t, got)
+	require.Contains(t, log.String(), `reason="the charge has changed in the meantime"`)
+	require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
+	require.Equal(t, []opn.Status{opn.StatusReversed}, got)
+	queries, answers[1] = 0, answers[0]
+	require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
+	require.Equal(t, []opn.Status{opn.StatusReversed, opn.StatusSuccessful}, got, "it wasn't taken for handled")
+}
+
+func TestWebhookCanNotAskAgain(t *testing.T) {
+	queries := 0
+	client := newFakeClient(t, func(*http.Request) (int, string, error) {
+		if queries++; queries > 1 {
+			return 503, "", nil
+		}
+		return 200, edited(t, "charge.json", paid), nil
+	}, opn.WithRetry(1, 0))
+	handler := opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error {
+		t.Error("an old answer was handed on")
+		return nil
+	})
+	require.Equal(t, http.StatusServiceUnavailable, post(handler, event(chargeID)).Code)
+}
+
+// brokenDeduper can't remember anything.
+type brokenDeduper struct{}
+
+func (brokenDeduper) Once(ctx context.Context, _ string, fn func(context.Context) error) error {
+	return errors.Join(fn(ctx), errors.New("the database is away"))
+}
+
+func TestWebhookDeduperFails(t *testing.T) {
+	gw, charge, handler := shop(t, func(context.Context, *opn.Charge) error { return nil }, opn.WithDeduper(brokenDeduper{}))
+	require.NoError(t, gw.PayOpn(charge.ID))
+	require.Equal(t, http.StatusInternalServerError, post(handler, event(charge.ID)).Code)
 }
 
 // deadlines is a ResponseWriter that keeps the deadlines that were set.

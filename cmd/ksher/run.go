@@ -65,6 +65,7 @@ type sandbox struct {
 	Data        string  `type:"path" placeholder:"FILE" help:"Keep the orders in this file, so that they survive restarts. Without it they are kept in memory only."`
 	Speed       float64 `default:"1" help:"How many times faster than the real clock the sandbox's runs: at 1440 a day of notifications takes a minute."`
 	VIPWebhook  string  `name:"vip-webhook" placeholder:"URL" help:"The address for notifications that the merchant has registered at vip.ksher.net."`
+	OpnWebhook  string  `name:"opn-webhook" placeholder:"URL" help:"The address for events that the merchant has registered on Opn's dashboard."`
 	Account     string  `enum:"any,offline,online" default:"any" help:"The merchant's kind of account, which decides the channels of native_pay: ${enum}."`
 }
 
@@ -96,6 +97,9 @@ func (s *sandbox) Run(ctx context.Context, stdout io.Writer) error {
 	if err := gateway.SetVIPWebhook(s.VIPWebhook); err != nil {
 		return fmt.Errorf("--vip-webhook: %w", err)
 	}
+	if err := gateway.SetOpnWebhook(s.OpnWebhook); err != nil {
+		return fmt.Errorf("--opn-webhook: %w", err)
+	}
 
 	fmt.Fprintf(stdout, `The Ksher sandbox is running. It is a simulation: no money moves.
 
@@ -106,8 +110,11 @@ func (s *sandbox) Run(ctx context.Context, stdout io.Writer) error {
   Private key   %s/setup has it, with the public keys and snippets to copy
   VIP URL       %s, in place of https://NAME.vip.ksher.net
   VIP token     %s
+  Opn URL       %s, in place of https://api.omise.co
+  Opn keys      %s and %s
 
-`, gateway.URL(), gateway.GatewayURL(), gateway.MerchantURL(), kshertest.AppID, gateway.URL(), gateway.VIPURL(), kshertest.VIPToken)
+`, gateway.URL(), gateway.GatewayURL(), gateway.MerchantURL(), kshertest.AppID, gateway.URL(), gateway.VIPURL(), kshertest.VIPToken,
+		gateway.OpnURL(), kshertest.OpnPublicKey, kshertest.OpnSecretKey)
 	if s.Data == "" {
 		fmt.Fprintln(stdout, "Orders are kept in memory and gone when it ends; --data FILE keeps them.")
 	} else {

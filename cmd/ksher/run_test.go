@@ -57,6 +57,7 @@ func TestRun(t *testing.T) {
 		"any IPv4":      {args: []string{"sandbox", "--listen=0.0.0.0:0"}, err: "--allow-remote"},
 		"elsewhere":     {args: []string{"sandbox", "--listen=192.0.2.1:0"}, err: "--allow-remote"},
 		"vip webhook":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--vip-webhook=shop"}, err: "--vip-webhook"},
+		"opn webhook":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--opn-webhook=shop"}, err: "--opn-webhook"},
 		"bad data file": {args: []string{"sandbox", "--listen=127.0.0.1:0", "--data=/dev/null/x"}, err: "data file"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +75,7 @@ func TestRun(t *testing.T) {
 
 func TestSandboxUntilCancelled(t *testing.T) {
 	for _, args := range [][]string{
-		{"--listen=127.0.0.1:0", "--account=online", "--speed=10", "--vip-webhook=http://shop.example/hook"},
+		{"--listen=127.0.0.1:0", "--account=online", "--speed=10", "--vip-webhook=http://shop.example/hook", "--opn-webhook=http://shop.example/events?a=b"},
 		{"--listen=0.0.0.0:0", "--allow-remote", "--data=" + filepath.Join(t.TempDir(), "data.db")},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -97,6 +98,8 @@ func TestSandboxUntilCancelled(t *testing.T) {
 		assert.Contains(t, text.String(), "mch00000")
 		assert.Contains(t, text.String(), "/KsherPay")
 		assert.Contains(t, text.String(), kshertest.VIPToken)
+		assert.Contains(t, text.String(), "/opn, in place of https://api.omise.co")
+		assert.Contains(t, text.String(), kshertest.OpnPublicKey+" and "+kshertest.OpnSecretKey)
 		assert.Equal(t, len(args) == 3 && args[1] == "--allow-remote", strings.Contains(text.String(), "Warning"))
 		assert.Contains(t, text.String(), "has ended")
 	}

@@ -34,7 +34,8 @@ type order struct {
 // kplus is a way to take a payment by K PLUS.
 type kplus interface {
 	// create asks for the money. The ID is what the provider knows the payment by:
-	// a shop keeps it with the order. The buyer has to be sent to the address.
+	// a shop keeps it with the order. The buyer has to be sent to the address, if
+	// there is one: a payment may be paid or failed at once.
 	create(ctx context.Context, o order) (id, address string, err error)
 	// wait returns nil only if exactly the order's total was paid. Otherwise the
 	// error says what became of it.
@@ -74,6 +75,9 @@ func (w byOpn) create(ctx context.Context, o order) (id, address string, err err
 	})
 	if err != nil {
 		return "", "", err
+	}
+	if charge.Status.Final() {
+		return charge.ID, "", nil
 	}
 	return charge.ID, charge.AuthorizeURI, nil
 }
@@ -138,15 +142,24 @@ func run(ctx context.Context, way string) error {
 func sell(ctx context.Context, shop kplus) (o order, id string, err error) {
 	o = order{ksher.NewOrderNo(), 150_50} // THB 150.50
 	id, address, err := shop.create(ctx, o)
-	if err != nil {
-		fmt.Printf("Order %s %s\n", o.no, outcome(err))
-		return o, "", err
-	}
-	fmt.Printf("Order %s costs %v THB. To pay it by K PLUS, this has to be opened on a phone:\n%s\n", o.no, o.total, address)
-	return o, id, nil
+	fmt.Println("Order", o.no, created(o, address, err))
+	return o, id, err
 }
 
-// outcome says what a shop has to do. It is the same for both ways, because both
+// created says what a shop has to do after create.
+func created(o order, address string, err error) string {
+	switch {
+	case errors.Is(err, ksher.ErrOutcomeUnknown):
+		return "may have been created all the same, and is not known to be paid: hand nothing out, keep asking, and don't create another for it yet."
+	case err != nil:
+		return "was refused, or never sent: there is nothing to pay, and another may be created."
+	case address == "":
+		return "has ended at once, and nothing has to be opened."
+	}
+	return fmt.Sprintf("costs %v THB. To pay it by K PLUS, this has to be opened on a phone:\n%s", o.total, address)
+}
+
+// outcome says what a shop has to do after wait. It is the same for both ways, because both
 // packages have the same errors.
 func outcome(err error) string {
 	var why opn.FailureCode
@@ -158,8 +171,6 @@ func outcome(err error) string {
 		return fmt.Sprintf("is not paid, %v (%s).", why, info.Action)
 	case errors.Is(err, ksher.ErrNotPaid):
 		return "is not paid: let the buyer try again."
-	case errors.Is(err, ksher.ErrOutcomeUnknown):
-		return "may have been created all the same: hand nothing out, and don't create another for it yet."
 	case errors.Is(err, ksher.ErrOtherOrder):
 		return "was confused with another: hand nothing out, and look into it."
 	}
