@@ -82,7 +82,7 @@ func (c *checker) httpURL(field, value string) {
 		return
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		c.problem(field, "is not an absolute http or https address")
 	}
 }

@@ -86,7 +86,7 @@ var badAmounts = map[string]ksher.Amount{
 
 var badFeeTypes = []string{"", "thb", "TH", "THBX", "T1B", "฿", " THB", "บาท"}
 
-var badURLs = []string{"shop.example/x", "/x", "ftp://shop.example/x", "javascript:alert(1)", "https://", "https:shop", "http://%zz", "://"}
+var badURLs = []string{"shop.example/x", "/x", "ftp://shop.example/x", "javascript:alert(1)", "https://", "https://:443/x", "https:shop", "http://%zz", "://"}
 
 func TestGatewayPayIsChecked(t *testing.T) {
 	type req = ksher.GatewayPayRequest

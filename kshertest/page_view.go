@@ -388,7 +388,7 @@ func newCountdown(left time.Duration, speed float64) *countdown {
 // and "" for anything else, such as a script.
 func webAddress(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return ""
 	}
 	return u.String()

@@ -532,7 +532,7 @@ func (c *checker) amount(field string, value int64) {
 
 func (c *checker) requiredURL(field, value string) {
 	c.required(field, value)
-	if u, err := url.Parse(value); value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+	if u, err := url.Parse(value); value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "") {
 		c.problem(field, "is not an absolute http or https address")
 	}
 }
