@@ -689,7 +689,7 @@ func TestRefusals(t *testing.T) {
 		{"data without a signature", 200, `{"code":2,"data":{"err_code":"PARAM_ERROR","err_msg":"bad"}}`, ksher.CodeParamError, "bad", false},
 		{"a negative code", 200, `{"code":-1,"msg":"PARAM_ERROR"}`, ksher.CodeParamError, "", false},
 		{"code in status_code", 200, `{"code":1,"msg":"fail","status_code":"SIGNERROR","status_msg":"wrong signature"}`, ksher.CodeSignError, "wrong signature", false},
-		{"code in status_msg", 200, `{"code":1,"msg":"fail","status_code":500,"status_msg":"ORDER_NOT_EXIST"}`, ksher.CodeOrderNotExist, "fail", false},
+		{"code in status_msg", 200, `{"code":1,"msg":"fail","status_code":500,"status_msg":"KSHER_SIGN_ERROR"}`, ksher.CodeKsherSignError, "fail", false},
 		{"code in message", 200, `{"code":1,"message":"LACK_PARAMS"}`, ksher.CodeLackParams, "", false},
 		{"an unknown code in msg", 200, `{"code":1,"msg":"SOME_NEW_CODE","message":"something new"}`, "SOME_NEW_CODE", "something new", true},
 		{"no code but words", 200, `{"code":1,"msg":"操作失败"}`, "", "操作失败", true},
