@@ -104,8 +104,10 @@ func (r *reading) read(body []byte, dst answer) *Error {
 			continue
 		}
 		got := string(value.Text())
-		if _, err := strconv.ParseInt(got, 10, 64); err != nil && want.Name == "total_fee" {
-			continue // It isn't an amount at all, which is told below.
+		if want.Name == "total_fee" {
+			if _, err := strconv.ParseInt(got, 10, 64); err != nil {
+				continue // It isn't an amount at all, which is told below.
+			}
 		}
 		if got != "" && got != want.Value {
 			return &Error{Err: fmt.Errorf("%w: %s is %q, not %q", ErrOtherOrder, want.Name, clipText(got), clipText(want.Value))}

@@ -48,10 +48,11 @@ const (
 
 // Outcome sums Err up in a word.
 func (a Attempt) Outcome() Outcome {
+	if a.Err == nil {
+		return OutcomeOK
+	}
 	var failure *Error
 	switch {
-	case a.Err == nil:
-		return OutcomeOK
 	case errors.Is(a.Err, ErrOutcomeUnknown):
 		return OutcomeUnknown
 	case errors.As(a.Err, &failure) && failure.Err == nil:
