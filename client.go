@@ -57,7 +57,7 @@ func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error)
 		merchantURL: DefaultMerchantURL,
 		signVersion: SignV1,
 		log:         slog.New(slog.DiscardHandler),
-		sender:      transport.NewSender(),
+		sender:      transport.NewSender(""),
 		location:    thailand,
 		now:         time.Now,
 		deduper:     &once.Memory{},
@@ -97,11 +97,12 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	return nil
 }
 
-// WithHTTPClient sends requests through a copy of that client: a proxy, a
-// transport that measures, or a mock, which has to be in place before
-// [NewClient] makes the copy. The copy doesn't follow redirects. The
-// default keeps up to 32 idle connections to a host open, shared by all
-// clients of the program; a transport of your own has to care for that itself.
+// WithHTTPClient sends requests through that client's Transport, each within its
+// Timeout if it has one: a proxy, a transport that measures, or a mock, which has to
+// be in place before [NewClient]. Its Jar and CheckRedirect don't count, because
+// cookies are never kept and redirects never followed. The default keeps up to 32
+// idle connections to a host open, shared by all clients of the program;
+// a transport of your own has to care for that itself.
 //
 // It is an error if the client's [http.Transport] allows TLS below 1.2 or
 // doesn't check certificates; inside another transport this isn't seen. Don't
@@ -332,23 +333,21 @@ func (c *Client) attempt(ctx context.Context, a Attempt, op *operation, params [
 
 // params checks a request and makes its parameters, all but the signature.
 func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
-	invalid := &ValidationError{Operation: op.name, OrderNo: req.orderNo()}
 	params, err := wire.StructParams(req)
+	check := &checker{}
 	if err != nil {
-		invalid.Fields = []FieldError{{"request", err.Error()}}
-		return nil, invalid
+		check.problem("request", "%v", err)
 	}
 	params = append(params,
 		wire.Param{Name: appIDName(req), Value: c.appID},
 		wire.Param{Name: "nonce_str", Value: nonce()},
 		wire.Param{Name: "time_stamp", Value: c.now().In(c.location).Format("20060102150405")})
-	check := &checker{}
 	req.check(check)
 	params = check.extra(req.extra(), params)
 	wire.SortParams(params)
 	check.utf8(params)
-	if invalid.Fields = check.problems; len(invalid.Fields) > 0 {
-		return nil, invalid
+	if len(check.problems) > 0 {
+		return nil, &ValidationError{Operation: op.name, OrderNo: req.orderNo(), Fields: check.problems}
 	}
 	return params, nil
 }
@@ -418,7 +417,7 @@ func (c *Client) post(ctx context.Context, address, form string) (answer transpo
 	if c.signVersion == SignV2 {
 		header.Set(signVersionHeader, "V2")
 	}
-	return c.sender.Do(ctx, http.MethodPost, address, "", header, form)
+	return c.sender.Do(ctx, http.MethodPost, address, header, form)
 }
 
 // refundNo is the refund that a request is about, "" for none.

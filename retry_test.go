@@ -598,18 +598,31 @@ func TestEndInAnAttempt(t *testing.T) {
 // The limit of the caller's http.Client is for one request, not for the call.
 func TestLimitOfTheHTTPClientIsForOneAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hanging := func(r *http.Request) (*http.Response, error) {
+		silent := func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		}
-		transport := scripted(hanging, answer(200, signedAnswer(t, goodData)))
+		stalling := func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, ContentLength: -1, Body: stalled{r.Context()}}, nil
+		}
+		transport := scripted(silent, stalling, answer(200, signedAnswer(t, goodData)))
 		own := &http.Client{Transport: transport, Timeout: 5 * time.Second}
-		client := repeatingClient(t, nil, ksher.WithHTTPClient(own), ksher.WithRetry(2, 0))
+		client := repeatingClient(t, nil, ksher.WithHTTPClient(own), ksher.WithRetry(3, 0))
 		start := time.Now()
 		require.NoError(t, queryOrder(t.Context(), client))
-		assert.Equal(t, 5*time.Second, time.Since(start))
+		assert.Equal(t, 10*time.Second, time.Since(start))
 	})
 }
+
+// stalled is a body that doesn't come.
+type stalled struct{ ctx context.Context }
+
+func (s stalled) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
+
+func (s stalled) Close() error { return nil }
 
 // atOnce makes n queries at the same time and returns how many of them failed.
 func atOnce(t *testing.T, client *ksher.Client, n int) (failed int) {

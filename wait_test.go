@@ -291,7 +291,7 @@ func TestWaitForPaymentSaysWhatWentWrong(t *testing.T) {
 		defer cancel()
 		_, err := places[0].having(breaks).client(t).WaitForPayment(ctx, openOrder(ksher.HostGateway))
 		require.EqualError(t, err, `ksher: waiting for payment of order "order1": context deadline exceeded; the last query failed: `+
-			`ksher: gateway_order_query of order "order1": no answer came: Post "https://gateway.ksher.com/api/gateway_order_query": the line is dead`)
+			`ksher: gateway_order_query of order "order1": no answer came: POST "https://gateway.ksher.com/api/gateway_order_query": the line is dead`)
 	})
 }
 

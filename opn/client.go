@@ -84,7 +84,7 @@ func NewClient(publicKey, secretKey string, opts ...Option) (*Client, error) {
 	pair := newKeyPair(publicKey, secretKey)
 	c := &Client{
 		keys:    func() *keyPair { return pair },
-		sender:  transport.NewSender(),
+		sender:  transport.NewSender("-opn"),
 		baseURL: DefaultBaseURL,
 		log:     slog.New(slog.DiscardHandler),
 		deduper: &once.Memory{},
@@ -121,9 +121,10 @@ func checkKeys(publicKey, secretKey string) error {
 // isTest tells whether a key is one of test mode.
 func isTest(key string) bool { return strings.HasPrefix(key[1:], "key_test_") }
 
-// WithHTTPClient sends requests through a copy of that client: a proxy, a
-// transport that measures, or a mock, which has to be in place before
-// [NewClient] makes the copy. The copy doesn't follow redirects.
+// WithHTTPClient sends requests through that client's Transport, each within its
+// Timeout if it has one: a proxy, a transport that measures, or a mock, which has to
+// be in place before [NewClient]. Its Jar and CheckRedirect don't count, because
+// cookies are never kept and redirects never followed.
 //
 // It is an error if the client's [http.Transport] allows TLS below 1.2 or
 // doesn't check certificates. Don't use a transport that repeats requests by
@@ -328,7 +329,7 @@ func (c *Client) exchange(ctx context.Context, call *call) (id string, failure *
 		method = http.MethodPost
 		header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	answer, sent, err := c.sender.Do(ctx, method, c.baseURL+call.path, "-opn", header, call.form.Encode())
+	answer, sent, err := c.sender.Do(ctx, method, c.baseURL+call.path, header, call.form.Encode())
 	if err != nil {
 		return "", &Error{HTTPStatus: answer.Status, Err: c.shielded(err), outcomeUnknown: sent}
 	}

@@ -59,7 +59,7 @@ const maxHost = 128
 // Source: Ksher's documentation of vip.ksher.net.
 func NewClient(baseURL, token string, opts ...Option) (*Client, error) {
 	c := &Client{
-		sender:   transport.NewSender(),
+		sender:   transport.NewSender("-vip"),
 		log:      slog.New(slog.DiscardHandler),
 		location: thailand,
 		deduper:  &once.Memory{},
@@ -100,10 +100,11 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 	return nil
 }
 
-// WithHTTPClient sends requests through a copy of that client: a proxy, a transport
-// that measures, or a mock, which has to be in place before [NewClient] makes the
-// copy. The copy doesn't follow redirects. The default keeps up to 32 idle
-// connections to a host open, shared by all clients of the program.
+// WithHTTPClient sends requests through that client's Transport, each within its
+// Timeout if it has one: a proxy, a transport that measures, or a mock, which has to
+// be in place before [NewClient]. Its Jar and CheckRedirect don't count, because
+// cookies are never kept and redirects never followed. The default keeps up to 32
+// idle connections to a host open, shared by all clients of the program.
 //
 // It is an error if the client's [http.Transport] allows TLS below 1.2 or doesn't
 // check certificates; inside another transport this isn't seen. Don't use a
@@ -385,7 +386,7 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 		header.Set("Content-Type", "application/json")
 		body = jsonBody(params)
 	}
-	answer, sent, err := c.sender.Do(ctx, op.method, address, "-vip", header, body)
+	answer, sent, err := c.sender.Do(ctx, op.method, address, header, body)
 	if err != nil {
 		return nil, &Error{HTTPStatus: answer.Status, Err: err, outcomeUnknown: sent}
 	}

@@ -46,23 +46,57 @@ var Shared = sync.OnceValue(func() *http.Transport {
 })
 
 // Sender is how a client sends, as its options have set it.
+//
+// It uses a RoundTripper instead of an http.Client, which would follow redirects
+// and keep cookies, and copies every header to be ready for that.
 type Sender struct {
-	client   http.Client
-	timeout  time.Duration
+	transport http.RoundTripper // nil for http.DefaultTransport, which a mock may replace at any time.
+	agent     []string
+	timeout   time.Duration
+	// each bounds a single request, 0 for not at all.
+	each     time.Duration
 	maxBytes int64
 	Retry    *Retry
 }
 
 // NewSender returns a sender on the shared transport, with a timeout of 30 seconds
-// and answers of up to 4 MiB.
-func NewSender() *Sender {
-	return &Sender{unredirected(http.Client{Transport: Shared()}), 30 * time.Second, 4 << 20, NewRetry()}
+// and answers of up to 4 MiB. part names the client to the other side, "" for
+// package ksher.
+func NewSender(part string) *Sender {
+	return &Sender{
+		transport: Shared(),
+		agent:     []string{"ksher-go" + part + "/" + Version},
+		timeout:   30 * time.Second,
+		maxBytes:  4 << 20,
+		Retry:     NewRetry(),
+	}
 }
 
-// SetHTTPClient is the option WithHTTPClient.
-func (s *Sender) SetHTTPClient(client *http.Client) (err error) {
-	s.client, err = own(client)
-	return err
+// SetHTTPClient is the option WithHTTPClient. It refuses a client that doesn't know
+// who answers.
+func (s *Sender) SetHTTPClient(client *http.Client) error {
+	if client == nil {
+		return errors.New("WithHTTPClient: the client is nil")
+	}
+	transport := client.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	t, ok := transport.(*http.Transport)
+	if ok && t == nil {
+		return errors.New("WithHTTPClient: the client's transport is nil")
+	}
+	if ok && t.TLSClientConfig != nil {
+		conf := t.TLSClientConfig
+		if conf.InsecureSkipVerify && conf.VerifyConnection == nil && conf.VerifyPeerCertificate == nil {
+			return errors.New("WithHTTPClient: InsecureSkipVerify lets anybody answer in the host's place; add the certificate to RootCAs instead")
+		}
+		if conf.MinVersion != 0 && conf.MinVersion < tls.VersionTLS12 {
+			return errors.New("WithHTTPClient: MinVersion is below TLS 1.2")
+		}
+	}
+	s.transport, s.each = client.Transport, client.Timeout
+	return nil
 }
 
 // SetTimeout is the option WithTimeout.
@@ -86,38 +120,6 @@ func (s *Sender) SetMaxResponseBytes(n int64) error {
 // Limit bounds a call with all its repetitions.
 func (s *Sender) Limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.timeout)
-}
-
-// own takes a copy of a caller's client, because redirects are not to be
-// followed with ours and may be with the caller's. It refuses one that doesn't
-// know who answers.
-func own(client *http.Client) (http.Client, error) {
-	if client == nil {
-		return http.Client{}, errors.New("WithHTTPClient: the client is nil")
-	}
-	transport := client.Transport
-	if transport == nil {
-		transport = http.DefaultTransport
-	}
-	t, ok := transport.(*http.Transport)
-	if ok && t == nil {
-		return http.Client{}, errors.New("WithHTTPClient: the client's transport is nil")
-	}
-	if ok && t.TLSClientConfig != nil {
-		conf := t.TLSClientConfig
-		if conf.InsecureSkipVerify && conf.VerifyConnection == nil && conf.VerifyPeerCertificate == nil {
-			return http.Client{}, errors.New("WithHTTPClient: InsecureSkipVerify lets anybody answer in the host's place; add the certificate to RootCAs instead")
-		}
-		if conf.MinVersion != 0 && conf.MinVersion < tls.VersionTLS12 {
-			return http.Client{}, errors.New("WithHTTPClient: MinVersion is below TLS 1.2")
-		}
-	}
-	return unredirected(*client), nil
-}
-
-func unredirected(client http.Client) http.Client {
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return client
 }
 
 // BaseURL checks the address of a host: https, or http on a loopback address,
@@ -149,12 +151,17 @@ type Answer struct {
 	Body   []byte
 }
 
-// Do sends a request with that body and reads the bounded answer. part names the
-// client to the other side, "" for package ksher. With an error, sent tells whether
-// anything may have reached the other side, and the answer may have a status.
-func (s *Sender) Do(ctx context.Context, method, address, part string, header http.Header, body string) (answer Answer, sent bool, err error) {
+// Do sends a request with that body and reads the bounded answer. With an error,
+// sent tells whether anything may have reached the other side, and the answer may
+// have a status.
+func (s *Sender) Do(ctx context.Context, method, address string, header http.Header, body string) (answer Answer, sent bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, false, fmt.Errorf("nothing was sent: %w", err)
+	}
+	if s.each > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.each)
+		defer cancel()
 	}
 	// A transport that reports its progress tells for sure that no connection
 	// was had. One that doesn't, such as a mock, gets the benefit of no doubt.
@@ -171,9 +178,9 @@ func (s *Sender) Do(ctx context.Context, method, address, part string, header ht
 	if err != nil {
 		return Answer{}, false, fmt.Errorf("nothing was sent: %w", Error{err})
 	}
-	header["User-Agent"] = []string{"ksher-go" + part + "/" + Version}
+	header["User-Agent"] = s.agent
 	req.Header = header
-	resp, err := s.client.Do(req)
+	resp, err := s.roundTrip(req)
 	if err != nil {
 		var dial *net.OpError
 		sent = conn.had.Load() || !conn.asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial")
@@ -186,6 +193,25 @@ func (s *Sender) Do(ctx context.Context, method, address, part string, header ht
 	answer.Status = resp.StatusCode
 	answer.Body, err = readBody(resp.Body, resp.ContentLength, s.maxBytes)
 	return answer, true, err
+}
+
+// roundTrip leaves nothing nil, whatever the transport does.
+func (s *Sender) roundTrip(req *http.Request) (*http.Response, error) {
+	transport := s.transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	resp, err := transport.RoundTrip(req)
+	if err == nil && resp == nil {
+		err = errors.New("the transport returned neither an answer nor an error")
+	}
+	if err != nil {
+		return nil, &url.Error{Op: req.Method, URL: req.URL.Redacted(), Err: err}
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	return resp, nil
 }
 
 // Error is a connection that couldn't be had or broke. Its text is short and free
