@@ -1059,7 +1059,7 @@ func (b *logBuffer) logger(level slog.Level) *slog.Logger {
 }
 
 func TestLogger(t *testing.T) {
-	refused := `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL","err_code":"NOTENOUGH","err_msg":"Somchai's balance","openid":"buyer-4711"}`
+	refused := `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL","err_code":"NOAUTH","err_msg":"Somchai's balance","openid":"buyer-4711"}`
 	tests := []struct {
 		name   string
 		status int
@@ -1074,8 +1074,8 @@ func TestLogger(t *testing.T) {
 		},
 		{
 			"refusal", 200, signedAnswer(t, refused),
-			logLine{Level: "WARN", Outcome: "refused", Code: "NOTENOUGH", HTTPStatus: 200},
-			logLine{Level: "WARN", Outcome: "refused", Code: "NOTENOUGH", HTTPStatus: 200},
+			logLine{Level: "WARN", Outcome: "refused", Code: "NOAUTH", HTTPStatus: 200},
+			logLine{Level: "WARN", Outcome: "refused", Code: "NOAUTH", HTTPStatus: 200},
 		},
 		{
 			"unknown outcome", 502, "<html>openid buyer-4711, Somchai</html>",

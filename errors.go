@@ -134,7 +134,9 @@ func (e *Error) Error() string {
 	if e.attempts > 1 {
 		fmt.Fprintf(&b, " (the last of %d attempts)", e.attempts)
 	}
-	if documented {
+	// Most solutions take their code for a certain no, and none is about payouts.
+	certain := !e.outcomeUnknown || outcomeDoubtful(e.Code) && e.Operation != payout.name
+	if documented && certain {
 		b.WriteString(". What to do: " + strings.TrimSuffix(info.Solution, "."))
 	}
 	if e.outcomeUnknown {

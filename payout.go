@@ -74,13 +74,14 @@ func (r *PayoutResponse) missing() string { return missingResult(r.Result) }
 
 var payout = &operation{name: "payout", host: onMerchant, same: []string{"mch_order_no", "total_fee", "fee_type"}, review: reviewPayout}
 
-// payoutRefusals are the codes that say what is wrong with the request itself, or
-// with the balance, so that nothing was paid.
+// payoutRefusals are the codes that say what is wrong with the request itself, so
+// that nothing was paid. Those about the balance or a limit aren't among them: the
+// first of two copies may have used that up.
 var payoutRefusals = []Code{
 	CodeAppIDNotExist, CodeAppIDMchIDNotMatch, CodeMchIDNotExist, CodeKsherInvalidMchInfo, CodeShopIDError, CodeShopNotExist,
 	CodeKsherSignError, CodeSignError, CodeKsherVersionError, CodeNoAuth, CodeRequirePostMethod, CodePostDataEmpty, CodeNotUTF8,
 	CodeXMLFormatError, CodeLackParams, CodeParamError, CodeKsherInvalidParam, CodeKsherParamOverlength, CodeKsherErrorOrderNo,
-	CodeKsherFeeTypeNotMatch, CodeKsherAmountIsTooSmall, CodeKsherExceedAmountLimit, CodeNotEnough,
+	CodeKsherFeeTypeNotMatch, CodeKsherAmountIsTooSmall,
 }
 
 // reviewPayout keeps the receiver out of an error. It also leaves every other code
@@ -106,10 +107,12 @@ func reviewPayout(e *Error, params []wire.Param) {
 // Never send a payout again on your own account. That Ksher carries out each
 // mch_order_no only once is documented for orders and refunds, and not for
 // payouts. Whenever it isn't certain that nothing was paid, the error is an
-// [ErrOutcomeUnknown], and so is a code such as [CodeKsherDuplicatedOrderNo],
-// which may mean that this very payout was made before. Then ask
-// [Client.ResolvePayout], and do what stands there. The [Action] of a code is
-// meant for orders and refunds: don't act on it after a payout.
+// [ErrOutcomeUnknown]. So is a code such as [CodeKsherDuplicatedOrderNo], which may
+// mean that this very payout was made before, and even [CodeNotEnough], because a
+// first copy of the request may have used the balance up; look at
+// [Client.GetPayoutBalance] before you pay. Then ask [Client.ResolvePayout], and do
+// what stands there. The [Action] of a code is meant for orders and refunds: don't
+// act on it after a payout.
 //
 // Any other [*Error] means that nothing was paid. A [*ValidationError] means the
 // same, as nothing was sent.

@@ -191,13 +191,13 @@ func TestPayoutIsChecked(t *testing.T) {
 	}, feeTypes)
 }
 
-// payoutRefusals are the documented codes that speak of the request itself or of
-// the balance. After any other a payout may have been made, by this request or by an
+// payoutRefusals are the documented codes that speak of the request itself. After
+// any other a payout may have been made, by this request or by an
 // earlier one under its number.
 var payoutRefusals = []ksher.Code{
 	"APPID_NOT_EXIST", "APPID_MCHID_NOT_MATCH", "KSHER_SIGN_ERROR", "KSHER_VERSION_ERROR", "KSHER_ERROR_ORDER_NO", "KSHER_INVALID_MCHINFO",
-	"KSHER_PARAM_OVERLENGTH", "KSHER_INVALID_PARAM", "KSHER_EXCEED_AMOUNT_LIMIT", "KSHER_FEETYPE_NOT_MATCH", "KSHER_AMOUNT_IS_TOO_SMALL",
-	"LACK_PARAMS", "MCHID_NOT_EXIST", "NOAUTH", "NOT_UTF8", "NOTENOUGH", "PARAM_ERROR", "POST_DATA_EMPTY", "REQUIRE_POST_METHOD",
+	"KSHER_PARAM_OVERLENGTH", "KSHER_INVALID_PARAM", "KSHER_FEETYPE_NOT_MATCH", "KSHER_AMOUNT_IS_TOO_SMALL",
+	"LACK_PARAMS", "MCHID_NOT_EXIST", "NOAUTH", "NOT_UTF8", "PARAM_ERROR", "POST_DATA_EMPTY", "REQUIRE_POST_METHOD",
 	"SIGNERROR", "XML_FORMAT_ERROR", "SHOP_ID_ERROR", "SHOP_NOT_EXIST",
 }
 
