@@ -213,8 +213,10 @@ func TestMatrix(t *testing.T) {
 				sent := slices.DeleteFunc(gw.Requests()[before:], func(r kshertest.Request) bool { return r.Operation != m.faulty })
 				require.Len(t, sent, 1, "the request was repeated")
 				require.Equal(t, tr.carriedOut, m.done(gw), "the gateway's view")
-				require.Equal(t, tr.unknown, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
-				if !tr.unknown {
+				// Too many attempts on a charge may be this very one.
+				unknown := tr.unknown || m.faulty == "quick_pay" && tr.fault.Code == ksher.CodeManyOpen
+				require.Equal(t, unknown, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+				if !unknown {
 					require.Equal(t, tr.carriedOut, err == nil, "%v", err)
 					return
 				}
@@ -233,7 +235,9 @@ func TestMatrix(t *testing.T) {
 
 				// The very same request may follow, and takes effect once.
 				err = m.call(t.Context(), client)
-				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+				if m.faulty != "quick_pay" { // That it is paid already doesn't say by which request.
+					require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+				}
 				require.Equal(t, tr.carriedOut, err != nil, "%v", err)
 				require.True(t, m.done(gw))
 			})

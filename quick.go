@@ -73,7 +73,14 @@ type QuickPayResponse struct {
 
 func (r *QuickPayResponse) missing() string { return missingResult(r.Result) }
 
-var quickPay = &operation{name: "quick_pay", host: onMerchant, same: []string{"mch_order_no", "total_fee", "fee_type"}, review: func(e *Error, params []wire.Param) { e.hide("auth_code", params) }}
+var quickPay = &operation{name: "quick_pay", host: onMerchant, same: []string{"mch_order_no", "total_fee", "fee_type"}, review: reviewQuickPay}
+
+// reviewQuickPay keeps the code out of an error. It also leaves a refusal in doubt
+// that may be about what this very charge has done.
+func reviewQuickPay(e *Error, params []wire.Param) {
+	e.outcomeUnknown = e.outcomeUnknown || aboutOrder(e.Code)
+	e.hide("auth_code", params)
+}
 
 // QuickPay calls quick_pay: it charges the buyer whose code was scanned. Without
 // an error the order is paid; an answer about another number, amount or currency is
@@ -82,7 +89,9 @@ var quickPay = &operation{name: "quick_pay", host: onMerchant, same: []string{"m
 //
 // If the buyer has to type a PIN first, Ksher answers NOTSURE, which is an
 // [*Error] with [ErrOutcomeUnknown] like every answer but yes and a documented
-// no: query the order until it settles, and if it doesn't, reverse it.
+// no: query the order until it settles, and if it doesn't, reverse it. A no such as
+// [CodeKsherDuplicatedOrderNo] or [CodeOrderPaid] is one, too, because it may be
+// about this very charge, sent twice.
 //
 // Source: POST quick_pay, the Quick Pay page of Ksher's API documentation.
 func (c *Client) QuickPay(ctx context.Context, req *QuickPayRequest) (*QuickPayResponse, error) {
@@ -180,7 +189,8 @@ const (
 //   - an [*Error] without [ErrOutcomeUnknown], or a [*ValidationError]: the
 //     charge was refused or not sent, for example because the code is too old;
 //   - [ErrNeedsPerson], which is an ErrOutcomeUnknown: neither could be made sure
-//     of, also if the context ended first.
+//     of, also if the context ended first, or if Ksher knows no such order to the
+//     end, because how long a charge can be on its way isn't documented.
 //
 // It may be called again for the same order number, also with a newer code: what
 // the first call has charged isn't charged again, and counts as paid. If the second
@@ -200,7 +210,7 @@ func (c *Client) TakeQuickPay(ctx context.Context, req *QuickPayRequest, opts ..
 	var known *Order
 	charged, err := c.QuickPay(ctx, req)
 	switch {
-	case err != nil && !aboutOrder(err):
+	case err != nil && !errors.Is(err, ErrOutcomeUnknown):
 		return nil, err
 	case err == nil:
 		known = &charged.Order
@@ -230,10 +240,6 @@ func (c *Client) TakeQuickPay(ctx context.Context, req *QuickPayRequest, opts ..
 		return needsPerson(err)
 	}
 	_, reversal := c.OrderReverse(ctx, &OrderReverseRequest{MchOrderNo: req.MchOrderNo, Channel: req.Channel, OperatorID: req.OperatorID})
-	if known == nil && unknownOrder(err) && unknownOrder(reversal) {
-		// A minute has passed, so that the charge isn't on its way any more.
-		return nil, fmt.Errorf("ksher: quick_pay of order %q: %w: the gateway has no such order", req.MchOrderNo, ErrNotPaid)
-	}
 
 	reversing, cancel := context.WithTimeout(ctx, reversePatience)
 	defer cancel()
@@ -244,7 +250,7 @@ func (c *Client) TakeQuickPay(ctx context.Context, req *QuickPayRequest, opts ..
 		}
 	}
 	switch {
-	case errors.Is(err, ErrNotPaid), err == nil && reversal != nil && !errors.Is(reversal, ErrOutcomeUnknown):
+	case errors.Is(err, ErrNotPaid), err == nil && staysPaid(reversal):
 		return known, err
 	case err == nil:
 		err = errors.New("it is paid, although it was to be reversed")
@@ -255,29 +261,33 @@ func (c *Client) TakeQuickPay(ctx context.Context, req *QuickPayRequest, opts ..
 	return needsPerson(err)
 }
 
-// aboutOrder tells whether an error of a charge leaves open whether the order is
-// paid: the charge is in doubt, or was refused because of what became of the order
-// before. A connection that repeats a request, such as a proxy's, gets that
-// refusal of a charge that was carried out.
-func aboutOrder(err error) bool {
-	if errors.Is(err, ErrOutcomeUnknown) {
-		return true
-	}
-	var failed *Error
-	if !errors.As(err, &failed) {
-		return false
-	}
-	switch info, _ := failed.Code.Info(); info.Action {
+// aboutOrder tells whether a charge was refused because of what became of the order
+// before, so that it may be paid. A connection that repeats a request, such as a
+// proxy's, gets that refusal of a charge that was carried out.
+func aboutOrder(code Code) bool {
+	switch info, _ := code.Info(); info.Action {
 	case ActionQueryOrder, ActionNewOrderNo, ActionWait, ActionNone:
 		return true
 	}
+	// The amount isn't 0, so that PRICE_NOT_EXIST has its other documented reason:
+	// the order was created before. QUERY_ORDER_ERROR means that the transaction
+	// isn't complete, which says nothing about the payment.
+	return code == CodePriceNotExist || code == CodeQueryOrderError
+}
+
+// staysPaid tells whether a reversal was refused in a way that leaves a paid order
+// paid. After another refusal it may be undone all the same: the reversal may have
+// been sent twice, or contradict what the query says.
+func staysPaid(reversal error) bool {
+	var failed *Error
+	if !errors.As(reversal, &failed) || failed.outcomeUnknown {
+		return false
+	}
 	switch failed.Code {
-	case CodePriceNotExist:
-		// The amount isn't 0, so that it is the other documented reason: the order was
-		// created before.
-		return true
-	case CodeQueryOrderError:
-		// The transaction isn't complete, which says nothing about the payment.
+	case "": // Nothing was sent.
+		return failed.Err != nil
+	case CodeOrderPaid, CodeOrderAlreadyPaymentSuccess, CodeOrderAlreadyPayOperationCannotBePerformed,
+		CodeCancelError, CodeKsherRefundExpire, CodeNoAuth:
 		return true
 	}
 	return false
