@@ -299,11 +299,11 @@ type RateQueryResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-var rateQuery = &operation{name: "rate_query", host: onMerchant, query: true}
+var rateQuery = &operation{name: "rate_query", host: onMerchant, query: true, same: []string{"channel", "fee_type"}}
 
 // RateQuery calls rate_query: it asks for the exchange rate of a wallet whose
 // buyers pay in another currency. What was charged is told by the order itself,
-// as cash_fee and rate.
+// as cash_fee and rate. A rate of another wallet or currency is [ErrOtherOrder].
 //
 // It changes nothing and may be repeated at will.
 //

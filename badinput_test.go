@@ -103,6 +103,7 @@ func TestBadAnswers(t *testing.T) {
 		withTotalFee
 		queries
 		ownNumber
+		ownTerms
 	)
 	tests := []struct {
 		name   string
@@ -179,17 +180,21 @@ func TestBadAnswers(t *testing.T) {
 		{"another order as a number", 200, signedAnswer(t, strings.Replace(goodData, `"order1"`, `4711`, 1)), errs(ksher.ErrOtherOrder), queries},
 		{"an order in a list", 200, signedAnswer(t, strings.Replace(goodData, `"order1"`, `["order1"]`, 1)), errs(ksher.ErrOtherOrder), queries},
 		{"another order that failed", 200, signedAnswer(t, strings.Replace(otherNo, "SUCCESS", "FAIL", 1)), errs(ksher.ErrOtherOrder), queries},
-		{"another order's code", 200, signedAnswer(t, otherNo), errs(ksher.ErrOtherOrder), ownNumber},
+		{"done for another order", 200, signedAnswer(t, otherNo), errs(ksher.ErrOtherOrder), ownNumber},
+		{"done over another amount", 200, signedAnswer(t, strings.Replace(goodData, "10000", "9999", 1)), errs(ksher.ErrOtherOrder), ownTerms},
+		{"done in another currency", 200, signedAnswer(t, strings.Replace(goodData, "THB", "JPY", 1)), errs(ksher.ErrOtherOrder), ownTerms},
 		{"an amount in words", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"a lot"`, 1)), errs(ksher.ErrField), withTotalFee},
 		{"an amount with a fraction", 200, signedAnswer(t, strings.Replace(goodData, "10000", `100.50`, 1)), errs(ksher.ErrField), withTotalFee},
 		{"an amount with an exponent", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"1e4"`, 1)), errs(ksher.ErrField), withTotalFee},
 		{"an amount out of range", 200, signedAnswer(t, strings.Replace(goodData, "10000", `9223372036854775808`, 1)), errs(ksher.ErrField), withTotalFee},
 		{"an amount that is an object", 200, signedAnswer(t, strings.Replace(goodData, "10000", `{"cents":1}`, 1)), errs(ksher.ErrField), withTotalFee},
 	}
+	terms := []string{"native_pay", "quick_pay", "payout", "jsapi_pay", "mini_program_pay", "app_pay", "wap_pay", "web_pay"}
+	numbers := append([]string{"order_close", "order_reverse"}, terms...)
 	for _, tt := range tests {
 		for _, op := range operations() {
 			if tt.only == withTotalFee && !op.hasTotalFee || tt.only == queries && (op.changes || op.noOrder) ||
-				tt.only == ownNumber && !slices.Contains([]string{"native_pay", "quick_pay", "payout"}, op.name) {
+				tt.only == ownNumber && !slices.Contains(numbers, op.name) || tt.only == ownTerms && !slices.Contains(terms, op.name) {
 				continue
 			}
 			t.Run(tt.name+" "+op.name, func(t *testing.T) {

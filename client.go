@@ -224,6 +224,9 @@ type operation struct {
 	review func(*Error, []wire.Param)
 }
 
+// orderTerms are the parameters that say what a buyer or receiver is to pay or get.
+var orderTerms = []string{"mch_order_no", "total_fee", "fee_type"}
+
 // repeats tells the parameters that the answer has to repeat if it has them. It
 // isn't documented under which of its numbers a refund names a gateway order,
 // nor is the refund_fee of a refund_query what it seems.

@@ -155,11 +155,12 @@ func dataURI(uri string) (content []byte, mediaType string, err error) {
 	return content, mediaType, err
 }
 
-var nativePay = &operation{name: "native_pay", host: onMerchant, same: []string{"mch_order_no"}}
+var nativePay = &operation{name: "native_pay", host: onMerchant, same: orderTerms}
 
 // NativePay calls native_pay: it creates an order and returns a QR code for the
 // buyer to scan (C scan B). Whether it was paid is told by [Client.OrderQuery]
-// and by notifications. A code for another mch_order_no is [ErrOtherOrder].
+// and by notifications. A code for another mch_order_no, amount or currency is
+// [ErrOtherOrder].
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know
 // the order, repeat under the same number, which creates at most one order. If it
@@ -287,12 +288,12 @@ type OrderCloseResponse struct {
 
 func (r *OrderCloseResponse) missing() string { return missingResult(r.Result) }
 
-var orderClose = &operation{name: "order_close", host: onMerchant}
+var orderClose = &operation{name: "order_close", host: onMerchant, same: []string{"mch_order_no"}}
 
 // OrderClose calls order_close: it closes a merchant-host order that isn't paid
 // yet, so that the buyer no longer can. It is documented for the channels
 // airpay, wechat, alipay, alipayplus (Japan) and ktbcard; others are sent, and
-// the gateway decides.
+// the gateway decides. An answer about another mch_order_no is [ErrOtherOrder].
 //
 // Source: POST order_close, the Order Close page of Ksher's API documentation.
 func (c *Client) OrderClose(ctx context.Context, req *OrderCloseRequest) (*OrderCloseResponse, error) {

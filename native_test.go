@@ -97,11 +97,12 @@ func TestNativePay(t *testing.T) {
 		_, err := client.NativePay(t.Context(), goodNativePay())
 		require.ErrorIs(t, err, ksher.ErrOtherOrder)
 		var data struct {
-			MchOrderNo string `json:"mch_order_no"`
+			MchOrderNo string       `json:"mch_order_no"`
+			TotalFee   ksher.Amount `json:"total_fee"`
 		}
 		require.NoError(t, json.Unmarshal([]byte(genuine.data), &data))
 		req := goodNativePay()
-		req.MchOrderNo = data.MchOrderNo
+		req.MchOrderNo, req.TotalFee = data.MchOrderNo, data.TotalFee
 		resp, err := client.NativePay(t.Context(), req)
 		require.NoError(t, err)
 		assert.Equal(t, "NATIVE", resp.TradeType)

@@ -72,7 +72,7 @@ type PayoutResponse struct {
 
 func (r *PayoutResponse) missing() string { return missingResult(r.Result) }
 
-var payout = &operation{name: "payout", host: onMerchant, same: []string{"mch_order_no", "total_fee", "fee_type"}, review: reviewPayout}
+var payout = &operation{name: "payout", host: onMerchant, same: orderTerms, review: reviewPayout}
 
 // payoutRefusals are the codes that say what is wrong with the request itself, so
 // that nothing was paid. Those about the balance or a limit aren't among them: the

@@ -73,7 +73,7 @@ type QuickPayResponse struct {
 
 func (r *QuickPayResponse) missing() string { return missingResult(r.Result) }
 
-var quickPay = &operation{name: "quick_pay", host: onMerchant, same: []string{"mch_order_no", "total_fee", "fee_type"}, review: reviewQuickPay}
+var quickPay = &operation{name: "quick_pay", host: onMerchant, same: orderTerms, review: reviewQuickPay}
 
 // reviewQuickPay keeps the code out of an error. It also leaves a refusal in doubt
 // that may be about what this very charge has done.
@@ -156,10 +156,11 @@ type OrderReverseResponse struct {
 
 func (r *OrderReverseResponse) missing() string { return missingResult(r.Result) }
 
-var orderReverse = &operation{name: "order_reverse", host: onMerchant}
+var orderReverse = &operation{name: "order_reverse", host: onMerchant, same: []string{"mch_order_no"}}
 
 // OrderReverse calls order_reverse: it undoes a doubtful order of
-// [Client.QuickPay], so that the buyer isn't charged, or gets the money back.
+// [Client.QuickPay], so that the buyer isn't charged, or gets the money back. An
+// answer about another mch_order_no is [ErrOtherOrder].
 //
 // Source: POST order_reverse, the Order Reverse page of Ksher's API
 // documentation.

@@ -241,7 +241,8 @@ func (c *checker) localTotalFee(value Amount) {
 // WalletPayResponse is the answer to [Client.JSAPIPay], [Client.MiniProgramPay],
 // [Client.AppPay], [Client.WapPay] and [Client.WebPay]. What it has for the
 // wallet depends on the operation and the channel: see its methods. Whatever
-// came is in Data.
+// came is in Data. An answer about another mch_order_no, amount or currency than
+// the request's is [ErrOtherOrder].
 //
 // Source: not documented. That the fields are those of native_pay, with the
 // pay_content of gateway_pay, is assumed.
@@ -469,11 +470,11 @@ func (r *WalletPayResponse) lacks(what, problem string) error {
 func reviewBuyer(e *Error, params []wire.Param) { e.hide("sub_openid", params) }
 
 var (
-	jsapiPay       = &operation{name: "jsapi_pay", host: onMerchant}
-	miniProgramPay = &operation{name: "mini_program_pay", host: onMerchant, review: reviewBuyer}
-	appPay         = &operation{name: "app_pay", host: onMerchant, review: reviewBuyer}
-	wapPay         = &operation{name: "wap_pay", host: onMerchant}
-	webPay         = &operation{name: "web_pay", host: onMerchant}
+	jsapiPay       = &operation{name: "jsapi_pay", host: onMerchant, same: orderTerms}
+	miniProgramPay = &operation{name: "mini_program_pay", host: onMerchant, same: orderTerms, review: reviewBuyer}
+	appPay         = &operation{name: "app_pay", host: onMerchant, same: orderTerms, review: reviewBuyer}
+	wapPay         = &operation{name: "wap_pay", host: onMerchant, same: orderTerms}
+	webPay         = &operation{name: "web_pay", host: onMerchant, same: orderTerms}
 )
 
 // JSAPIPay calls jsapi_pay: it creates an order to be paid on a page inside the
