@@ -271,22 +271,52 @@ func (c *Charge) UnmarshalJSON(text []byte) error {
 // the charge of the order is for the caller to know, by its ID.
 //
 // The error is an [ErrOtherCharge] or an [ErrNotPaid], and in that case also the
-// [FailureCode], if Opn gave one.
+// [FailureCode], if Opn gave one. A charge that contradicts itself, see
+// [Client.GetCharge], is [ErrField]: nobody knows whether it is paid. The client
+// hands none of those on.
 func (c *Charge) CheckPaid(amount Amount) error {
 	if c.Amount != amount || c.Currency != currency {
 		return fmt.Errorf("opn: charge %q: %w: it is over %v %q, expected was %v %s",
 			clip(c.ID), ErrOtherCharge, c.Amount, clip(c.Currency), amount, currency)
 	}
+	if err := c.contradiction(); err != nil {
+		return fmt.Errorf("opn: charge %q: %w", clip(c.ID), err)
+	}
 	switch {
-	case c.Status == StatusSuccessful && c.Paid && !c.Reversed && !c.Voided && c.RefundedAmount == 0:
+	case c.Status == StatusSuccessful && !c.takenBack():
 		return nil
 	case c.Status == StatusSuccessful:
-		return fmt.Errorf("opn: charge %q: %w: its status is successful, but paid is %v, reversed %v, voided %v, and %v %s is refunded",
-			clip(c.ID), ErrNotPaid, c.Paid, c.Reversed, c.Voided, c.RefundedAmount, currency)
+		return fmt.Errorf("opn: charge %q: %w: its status is successful, but reversed is %v, voided %v, and %v %s is refunded",
+			clip(c.ID), ErrNotPaid, c.Reversed || c.ReversedAt.Valid, c.Voided, c.RefundedAmount, currency)
 	case c.FailureCode.V != "":
 		return fmt.Errorf("opn: charge %q: %w: its status is %q: %w", clip(c.ID), ErrNotPaid, clip(string(c.Status)), c.FailureCode.V)
 	}
 	return fmt.Errorf("opn: charge %q: %w: its status is %q", clip(c.ID), ErrNotPaid, clip(string(c.Status)))
+}
+
+// takenBack tells whether a charge was taken back, or a part of it.
+func (c *Charge) takenBack() bool {
+	return c.Reversed || c.ReversedAt.Valid || c.Voided || c.RefundedAmount != 0
+}
+
+// contradiction is an error if a charge that is over says both that it is paid and
+// that it isn't. Goods handed out for such a one may be lost, and a buyer who is
+// offered another may pay twice.
+func (c *Charge) contradiction() error {
+	var contradicts bool
+	switch c.Status {
+	case StatusSuccessful:
+		contradicts = !c.takenBack() && (!c.Paid || c.Expired || c.ExpiredAt.Valid || c.FailureCode.V != "")
+	case StatusFailed, StatusExpired:
+		contradicts = c.Paid || c.PaidAt.Valid
+	case StatusReversed: // Whether paid stays true then isn't documented.
+		contradicts = c.Paid && !c.takenBack()
+	}
+	if !contradicts {
+		return nil
+	}
+	return fmt.Errorf("%w: it contradicts itself: its status is %s, but paid is %v, paid_at set %v, expired %v, reversed %v, and the failure_code %q",
+		ErrField, c.Status, c.Paid, c.PaidAt.Valid, c.Expired || c.ExpiredAt.Valid, c.Reversed, clip(string(c.FailureCode.V)))
 }
 
 func clip(s string) string { return transport.Clip(s) }
@@ -397,10 +427,11 @@ func (c *Client) readCharge(body []byte) (*Charge, error) {
 	case source != nil && (source.Amount != charge.Amount || source.Currency != charge.Currency):
 		return nil, fmt.Errorf("%w: charge %q is over %v %q, and its source over %v %q",
 			ErrOtherCharge, charge.ID, charge.Amount, clip(charge.Currency), source.Amount, clip(source.Currency))
-	case charge.Status == StatusSuccessful && !charge.Paid && !charge.Reversed && !charge.Voided && charge.RefundedAmount == 0:
-		return nil, fmt.Errorf("%w: charge %q contradicts itself: its status is successful, and it is not paid", ErrField, charge.ID)
 	case charge.Status == StatusPending && charge.AuthorizeURI != "" && !c.leadsToPaying(charge.AuthorizeURI):
 		return nil, fmt.Errorf("%w: charge %q has an authorize_uri to which no buyer can be sent", ErrField, charge.ID)
+	}
+	if err := charge.contradiction(); err != nil {
+		return nil, fmt.Errorf("charge %q: %w", charge.ID, err)
 	}
 	return charge, nil
 }
@@ -429,10 +460,15 @@ func (c *Client) leadsToPaying(address string) bool {
 //
 // It changes nothing, and is repeated as [WithRetry] says. A charge that Opn
 // doesn't know is an [*Error] with a Code. An answer about another charge, or one
-// that doesn't agree with its source, is [ErrOtherCharge]. One that contradicts
-// itself, successful and yet never paid, is [ErrField]: ask again.
+// that doesn't agree with its source, is [ErrOtherCharge].
 //
-// Source: GET /charges/{id}, Opn's guide to K PLUS.
+// One that contradicts itself is [ErrField]: a charge that is successful and yet
+// never paid, or expired, or with a failure code; one that failed or expired and yet
+// is paid; one whose status is reversed and which is paid and not taken back. Hand
+// nothing out for it, create no other charge, and ask again. If it stays so, look at
+// Opn's dashboard.
+//
+// Source: GET /charges/{id}, Opn's guide to K PLUS. Contradictions aren't documented.
 func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 	const name = "get charge"
 	p := c.usable(ctx)

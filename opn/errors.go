@@ -73,7 +73,8 @@ var (
 	// ErrTruncatedJSON means that the JSON stops before its end.
 	ErrTruncatedJSON = fault.ErrTruncatedJSON
 	// ErrField means that the JSON is not the object that belongs there, or that a
-	// member is missing or can't be read, such as an amount that isn't an integer.
+	// member is missing or can't be read, such as an amount that isn't an integer, or
+	// that a charge contradicts itself, see [Client.GetCharge].
 	ErrField = fault.ErrField
 )
 

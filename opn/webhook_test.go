@@ -91,6 +91,16 @@ func TestWebhookTellsOfOtherCharges(t *testing.T) {
 	require.ErrorIs(t, got.CheckPaid(amount), opn.ErrOtherCharge, "dollars")
 }
 
+// The merchant's function isn't to close an order whose charge may be paid.
+func TestWebhookDoesNotHandOnAContradiction(t *testing.T) {
+	client := newClient(t, answering(200, edited(t, "charge.json", map[string]any{"status": "failed", "paid": true, "failure_code": "payment_rejected"})))
+	handler := opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error {
+		t.Error("it was believed")
+		return nil
+	})
+	require.Equal(t, http.StatusServiceUnavailable, post(handler, event(chargeID)).Code, "come again")
+}
+
 // What was handed out for a charge is to be known when the charge is taken back.
 func TestWebhookAgainWhenReversed(t *testing.T) {
 	answer := edited(t, "charge.json", paid)
