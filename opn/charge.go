@@ -18,7 +18,7 @@ import (
 // Extra adds parameters by name to a charge, for what Opn has and this package
 // doesn't, such as description or metadata[order_no]. They help to find a charge
 // on Opn's dashboard. A parameter that the request sets by a field of its own
-// can't be set here, nor two whose names differ only in capitals.
+// can't be set here, in whatever capitals, nor two whose names differ only in those.
 //
 // Source: not documented in Opn's guide to K PLUS.
 type Extra map[string]string
@@ -105,12 +105,13 @@ func (p *problems) returnURI(address string) {
 func (p *problems) extra(extra Extra) {
 	seen := map[string]bool{}
 	for name, value := range extra {
-		base, _, _ := strings.Cut(name, "[")
 		folded := strings.ToLower(strings.ToUpper(name))
+		base, _, _ := strings.Cut(folded, "[")
 		switch {
 		case base == "" || strings.ContainsAny(name, "= \t\r\n"):
 			p.add("Extra", "has a name that is empty or has a blank or an equals sign in it")
 		case base == "amount" || base == "currency" || base == "return_uri" || base == "source":
+			// Which of two Opn would take isn't known.
 			p.add(base, "is in Extra, but set already by the request itself")
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
 			p.add("Extra", "has text that is not UTF-8")

@@ -192,6 +192,9 @@ func TestBadRequests(t *testing.T) {
 		{"a key as source", "source", "is not the ID of a source", charge(func(r *opn.CreateChargeRequest) { r.Source = secretKey })},
 		{"a field in Extra", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{"amount": "1"} })},
 		{"a part of one in Extra", "source", "is in Extra", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"source[type]": "promptpay"} })},
+		{"a field in Extra in capitals", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{"Amount": "2000"} })},
+		{"a part of one in Extra in capitals", "source", "is in Extra", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"SOURCE[Type]": "promptpay"} })},
+		{"a field in Extra with another small letter", "source", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{"\u017fource": "1"} })},
 		{"no name in Extra", "Extra", "has a name that is empty", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"": "1"} })},
 		{"not UTF-8 in Extra", "Extra", "has text that is not UTF-8", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"description": "\xff"} })},
 		{"a name twice in Extra", "Extra", "has a name twice", both(func(r *opn.CreateChargeWithSourceRequest) {
