@@ -20,6 +20,8 @@ const (
 	maxEventBytes = 64 << 10
 	// readTime is how long a sender may take for a body.
 	readTime = 10 * time.Second
+	// maxConfirming is how many events a handler confirms at once.
+	maxConfirming = 100
 	// chargeComplete is the key of the event that a charge ended.
 	chargeComplete = "charge.complete"
 )
@@ -55,18 +57,22 @@ const (
 // becoming paid again.
 //
 // An event may have 64 KiB, and a sender 10 seconds for it. Each event with the ID
-// of a charge costs a query, whoever sent it, and another if it is news, so give the
-// handler an address that can't be guessed. A nil client or fn makes a handler that
-// answers 500 to everything.
+// of a charge costs a query, whoever sent it, and another if it is news. A handler
+// confirms up to 100 events at once, the time that fn takes included, and answers 503
+// to one more without a query. Whoever forges that many keeps true ones out
+// meanwhile, so give the handler an address that can't be guessed. A nil client or fn
+// makes a handler that answers 500 to everything.
 //
 // Source: the section on events of Opn's guide to K PLUS.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.Handler {
-	return &webhook{c, fn}
+	return &webhook{c, fn, make(chan struct{}, maxConfirming)}
 }
 
 type webhook struct {
 	client *Client
 	fn     func(context.Context, *Charge) error
+	// confirming has an element for each event that is being confirmed.
+	confirming chan struct{}
 }
 
 // refused is why an event isn't accepted, with the HTTP status to say so.
@@ -127,6 +133,12 @@ func (h *webhook) handle(w http.ResponseWriter, r *http.Request, id *string) *re
 		return nil
 	}
 	*id = charge
+	select {
+	case h.confirming <- struct{}{}:
+		defer func() { <-h.confirming }()
+	default:
+		return &refused{http.StatusServiceUnavailable, "too many others are being confirmed", nil}
+	}
 	return h.confirm(r.Context(), charge)
 }
 

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -248,6 +250,39 @@ func TestWebhookAtTheSameTime(t *testing.T) {
 	assert.Equal(t, http.StatusOK, <-first)
 	assert.Equal(t, http.StatusOK, post(handler, event(charge.ID)).Code)
 	assert.Equal(t, int64(1), calls.Load())
+}
+
+// Forged events cost a query each, with the secret key.
+func TestWebhookConfirmsSoManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 100
+		log := &logBuffer{}
+		var queries atomic.Int64
+		var release chan struct{}
+		client := newFakeClient(t, func(*http.Request) (int, string, error) {
+			if queries.Add(1) <= most {
+				<-release
+			}
+			return 404, `{"object":"error","code":"not_found"}`, nil
+		}, opn.WithLogger(log.logger()))
+		handler := opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error { return nil })
+		for range 2 { // When they are done there is room for as many again.
+			queries.Store(0)
+			release = make(chan struct{})
+			var done sync.WaitGroup
+			for i := range most {
+				done.Go(func() { assert.Equal(t, http.StatusForbidden, post(handler, event(fmt.Sprint("chrg_test_", i))).Code) })
+			}
+			synctest.Wait()
+			assert.Equal(t, http.StatusServiceUnavailable, post(handler, event("chrg_test_more")).Code)
+			assert.EqualValues(t, most, queries.Load())
+			assert.Equal(t, http.StatusBadRequest, post(handler, "").Code)
+			assert.Equal(t, http.StatusOK, post(handler, `{"key":"charge.create"}`).Code, "it costs no query")
+			close(release)
+			done.Wait()
+		}
+		assert.Contains(t, log.String(), `id=chrg_test_more reason="too many others are being confirmed"`)
+	})
 }
 
 // oneAnswer is a Deduper that keeps errors to itself.
