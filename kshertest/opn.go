@@ -59,9 +59,10 @@ func (g *Gateway) OpnURL() string { return g.url + "/opn" }
 // The gateway serves POST /sources, POST /charges, GET /charges/{id} and the page
 // of a charge's authorize_uri, where a charge can be made successful, failed or
 // expired. Charges can be paid for 10 minutes of the gateway's clock. They aren't
-// kept by [WithData], and the oldest are forgotten as [WithMaxOrders] says. Opn's
-// guide doesn't say which codes a refusal has, nor whether a source can be charged
-// again: here it can't.
+// kept by [WithData], and the oldest are forgotten as [WithMaxOrders] says. The
+// header Omise-Version may be left out, as in the commands of Opn's guide, but not
+// have another version than [opn.APIVersion]. The guide doesn't say which codes a
+// refusal has, nor whether a source can be charged again: here it can't.
 func (g *Gateway) NewOpnClient(opts ...opn.Option) (*opn.Client, error) {
 	client, base := g.HTTPClient(), g.OpnURL()
 	if !g.local {
@@ -220,6 +221,7 @@ func (g *Gateway) serveOpnCall(w http.ResponseWriter, r *http.Request, name, key
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
 	err := r.ParseForm()
 	user, _, _ := r.BasicAuth()
+	version := r.Header.Get("Omise-Version") // The commands of Opn's guide have none.
 	g.mu.Lock()
 	fault := g.nextFault(name)
 	var data any
@@ -228,7 +230,7 @@ func (g *Gateway) serveOpnCall(w http.ResponseWriter, r *http.Request, name, key
 	case fault.prevents():
 	case user != key:
 		no = &opnRefusal{http.StatusUnauthorized, "authentication_failure", "the key is not the one that this call is made with"}
-	case r.Header.Get("Omise-Version") != opn.APIVersion:
+	case version != "" && version != opn.APIVersion:
 		no = opnBadRequest("the header Omise-Version is not %s", opn.APIVersion)
 	case err != nil:
 		no = opnBadRequest("the form can't be read")

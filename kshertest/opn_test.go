@@ -2,6 +2,8 @@ package kshertest_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -42,6 +44,55 @@ func askOpn(t *testing.T, gw *kshertest.Gateway, method, path, key string, form 
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return resp.StatusCode, string(text)
+}
+
+// The commands of Opn's guide, as curl sends them.
+func TestOpnTakesTheCommandsOfTheGuide(t *testing.T) {
+	gw := kshertest.New(t)
+	curl := func(path, user, body string, version ...string) (int, string) {
+		req, err := http.NewRequest("POST", gw.OpnURL()+path, strings.NewReader(body))
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user)))
+		req.Header.Set("Accept", "*/*")
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for _, v := range version {
+			req.Header.Set("Omise-Version", v)
+		}
+		resp, err := gw.HTTPClient().Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return resp.StatusCode, string(text)
+	}
+	const public, secret = kshertest.OpnPublicKey + ":", kshertest.OpnSecretKey + ":"
+	const charge = "amount=150000&currency=THB&return_uri=http://example.com/orders/345678/complete&"
+	const both = charge + "source[type]=mobile_banking_kbank&source[platform_type]=IOS"
+
+	status, body := curl("/sources", public, "amount=150000&currency=THB&type=mobile_banking_kbank&platform_type=IOS")
+	require.Equal(t, 200, status, body)
+	var source opn.Source
+	require.NoError(t, json.Unmarshal([]byte(body), &source))
+	assert.Equal(t, opn.PlatformIOS, source.PlatformType.V)
+	status, body = curl("/charges", secret, charge+"source="+source.ID)
+	require.Equal(t, 200, status, body)
+	status, body = curl("/charges", secret, both)
+	require.Equal(t, 200, status, body)
+	for i, known := range gw.OpnCharges() {
+		assert.Equal(t, opn.Amount(1500_00), known.Amount)
+		assert.Equal(t, "http://example.com/orders/345678/complete", known.ReturnURI)
+		assert.Equal(t, opn.PlatformIOS, known.Source.PlatformType.V)
+		assert.Equal(t, i == 0, known.Source.ID == source.ID)
+	}
+	require.Len(t, gw.OpnCharges(), 2)
+
+	status, _ = curl("/charges", secret, both, opn.APIVersion)
+	assert.Equal(t, 200, status)
+	status, body = curl("/charges", secret, both, "2019-05-29")
+	assert.Equal(t, 400, status)
+	assert.Contains(t, body, "the header Omise-Version is not 2017-11-02")
+	status, _ = curl("/charges", kshertest.OpnSecretKey+"x:", both)
+	assert.Equal(t, 401, status)
 }
 
 func opnCharge(t *testing.T, gw *kshertest.Gateway) (*opn.Client, *opn.Charge) {
