@@ -116,9 +116,11 @@ func (g *Gateway) endOpn(what, chargeID string, code opn.FailureCode) error {
 
 // SetOpnWebhook registers the address that events go to, as one does on Opn's
 // dashboard, "" for none, which is the default. A gateway made by [Start] then posts
-// one soon after a charge was paid or has failed; one that nobody paid expires
-// without. One made by [New] waits for DeliverOpn. An address that isn't one of http
-// or https is an error and changes nothing.
+// one soon after a charge was paid or has failed. A charge that expires, by the
+// clock or by the button of its page, isn't announced: whether Opn does that isn't
+// documented, so a shop has to ask. A gateway made by [New] waits for DeliverOpn,
+// which posts an event about an expired charge, too. An address that isn't one of
+// http or https is an error and changes nothing.
 func (g *Gateway) SetOpnWebhook(address string) error {
 	if address != "" && webAddress(address) == "" {
 		return fmt.Errorf("kshertest: SetOpnWebhook: %q isn't an http or https address", address)
@@ -494,7 +496,6 @@ func (g *Gateway) postOpnPage(w http.ResponseWriter, r *http.Request) {
 		case action == "expire":
 			c.ExpiresAt.V = opnMoment(g.now())
 			c.expire(g.now())
-			g.announceOpn(c)
 		case slices.Contains(opn.FailureCodes(), opn.FailureCode(action)):
 			c.end(g.now(), opn.FailureCode(action))
 			g.announceOpn(c)

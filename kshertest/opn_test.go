@@ -269,9 +269,18 @@ func TestOpnEvents(t *testing.T) {
 	told = <-events
 	assert.Contains(t, told, `"id":"`+failed.ID+`"`)
 	assert.Contains(t, told, `"failure_code":"new_code"`)
-	for action, want := range map[string]opn.Status{"successful": opn.StatusSuccessful, "expire": opn.StatusExpired, "payment_rejected": opn.StatusFailed} {
+	// Whether Opn announces that a charge expired isn't documented.
+	_, expired := opnCharge(t, gw)
+	b := newBuyer(t, gw, phoneAgent)
+	b.post(expired.AuthorizeURI, url.Values{"action": {"expire"}})
+	assert.Contains(t, b.body, "The charge is expired")
+	_, late := opnCharge(t, gw)
+	gw.Advance(10 * time.Minute)
+	for _, charge := range gw.OpnCharges()[3:] {
+		assert.Equal(t, opn.StatusExpired, charge.Status)
+	}
+	for action, want := range map[string]opn.Status{"successful": opn.StatusSuccessful, "payment_rejected": opn.StatusFailed} {
 		_, charge := opnCharge(t, gw)
-		b := newBuyer(t, gw, phoneAgent)
 		b.post(charge.AuthorizeURI, url.Values{"action": {action}})
 		told = <-events
 		assert.Contains(t, told, `"id":"`+charge.ID+`"`)
@@ -279,6 +288,8 @@ func TestOpnEvents(t *testing.T) {
 	}
 	require.NoError(t, gw.DeliverOpn(t.Context(), paid.ID))
 	assert.Contains(t, <-events, `"id":"`+paid.ID+`"`)
+	require.NoError(t, gw.DeliverOpn(t.Context(), late.ID))
+	assert.Contains(t, <-events, `"status":"expired"`)
 	status.Store(500)
 	require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), kshertest.ErrNotAccepted)
 	<-events

@@ -37,9 +37,10 @@ const (
 //  4. and answers 200 if fn returned nil, now or earlier.
 //
 // Otherwise it answers with an HTTP error, and logs the reason with the client's
-// logger. Whether and how often Opn sends an event again isn't documented, so let
-// [Client.WaitForCharge] ask about a charge that never heard. An event with another
-// key is answered with 200 and forgotten.
+// logger. Whether and how often Opn sends an event again isn't documented, nor
+// whether it sends one when a charge expires, so let [Client.WaitForCharge] ask about
+// a charge that never heard. An event with another key is answered with 200 and
+// forgotten.
 //
 // fn gets charges that are paid, failed, expired or reversed, and every charge of
 // the account, those by card among them: look up the order by the charge's ID,
