@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ksher-go/ksher/kshertest"
 	"github.com/ksher-go/ksher/opn"
@@ -107,6 +108,8 @@ func ExampleClient_WaitForCharge() {
 	}
 	gateway.FailOpn(charge.ID, opn.FailureInsufficientFund) // Plays the buyer.
 
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Minute) // Opn may not say when a charge expires.
+	defer cancel()
 	charge, err = client.WaitForCharge(ctx, charge.ID, 1500_00)
 	var code opn.FailureCode
 	switch {

@@ -34,6 +34,9 @@ const (
 // Answers that can't be read or believed don't end the waiting. What went wrong
 // with the last one is part of the error then.
 //
+// Give the context a deadline: without one this waits for ever if Opn never says when
+// the charge expires, or if no answer can be read any more.
+//
 // Source: not documented as a procedure. The statuses are those of Opn's guide to
 // K PLUS.
 func (c *Client) WaitForCharge(ctx context.Context, id string, amount Amount) (*Charge, error) {

@@ -154,6 +154,10 @@ func TestWaitForCharge(t *testing.T) {
 		{name: "successful and refunded", replies: []reply{with(map[string]any{"status": "successful", "refunded_amount": 100})}, want: []error{opn.ErrNotPaid}, status: "successful", queries: 1},
 		{name: "refused", replies: []reply{{status: 404}}, queries: 1},
 		{name: "the context ends", replies: []reply{pending}, want: []error{context.DeadlineExceeded}, status: "pending", timeout: 5 * time.Second, from: 5 * time.Second, to: 5 * time.Second},
+		{name: "no time is said", replies: []reply{with(map[string]any{"expires_at": nil})}, want: []error{context.DeadlineExceeded}, status: "pending",
+			timeout: time.Hour, from: time.Hour, to: time.Hour},
+		{name: "its time is over in an outage", replies: []reply{with(map[string]any{"expires_at": expires}), {status: 503}}, want: []error{context.DeadlineExceeded, opn.ErrHTTPStatus},
+			status: "pending", timeout: time.Hour, from: time.Hour, to: time.Hour},
 		{name: "the context ends in an outage", replies: []reply{pending, {err: lost}}, want: []error{context.DeadlineExceeded, lost}, status: "pending",
 			timeout: 5 * time.Second, from: 5 * time.Second, to: 5 * time.Second},
 	}
