@@ -601,8 +601,7 @@ func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { retu
 
 // Before a connection there is nothing that could have been carried out.
 func TestNoConnection(t *testing.T) {
-	closed := httptest.NewServer(nil)
-	closed.Close()
+	const closed = "http://127.0.0.1:1" // A port of one's own may be another's once it is closed.
 	untrusted := httptest.NewUnstartedServer(answering(200, signedAnswer(t, goodData)))
 	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
 	untrusted.StartTLS()
@@ -626,12 +625,12 @@ func TestNoConnection(t *testing.T) {
 		want      []error
 		unknown   bool
 	}{
-		{"connection refused", closed.URL, &http.Transport{}, errs(syscall.ECONNREFUSED), false},
+		{"connection refused", closed, &http.Transport{}, errs(syscall.ECONNREFUSED), false},
 		{"certificate of nobody", untrusted.URL, &http.Transport{}, nil, false},
 		{"no TLS", "https" + strings.TrimPrefix(plain.URL, "http"), &http.Transport{}, nil, false},
 		{"TLS 1.1", oldTLS.URL, &http.Transport{TLSClientConfig: oldTLS.Client().Transport.(*http.Transport).TLSClientConfig}, nil, false},
 		{"a proxy that is down", "https://gateway.example", &http.Transport{
-			Proxy: func(r *http.Request) (*url.URL, error) { return r.URL.Parse(closed.URL) },
+			Proxy: func(r *http.Request) (*url.URL, error) { return r.URL.Parse(closed) },
 		}, errs(syscall.ECONNREFUSED), false},
 		{"a transport of unknown making that could not dial", "https://gateway.example", failing(fmt.Errorf("wrapped: %w", refused)), errs(syscall.ECONNREFUSED), false},
 		{"a transport of unknown making that failed", "https://gateway.example", failing(errors.New("out of luck")), nil, true},

@@ -27,10 +27,10 @@ import (
 
 // testTimeout bounds one test, so that a page that never comes fails one test
 // and not the run.
-const testTimeout = 60 * time.Second
+const testTimeout = 5 * time.Minute
 
 // stepTimeout bounds one thing that a buyer does.
-const stepTimeout = 15 * time.Second
+const stepTimeout = time.Minute
 
 // pollEvery is how often a test asks the gateway about something that is to
 // happen by itself.

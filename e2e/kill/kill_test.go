@@ -59,7 +59,7 @@ const (
 	// some.
 	mostSteps = 60
 	// patience is how long a run may take, many times what it does.
-	patience = 5 * time.Minute
+	patience = 15 * time.Minute
 )
 
 // TestExactlyOnce has each payment applied exactly once.
