@@ -1,6 +1,7 @@
 package ksher
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -89,9 +90,11 @@ type ChannelInfo struct {
 	// documented.
 	NativePayMinimum Amount
 	// NativePayExpiry is how long such a code can be paid unless the request says
-	// otherwise: 0 if it never expires, as with [ChannelPromptPay], or if nothing
-	// is documented.
+	// otherwise, [NeverExpires] if for ever, 0 if nothing is documented.
 	NativePayExpiry time.Duration
+	// NativePayExpirySetBy is the parameter by which a request says otherwise,
+	// such as tmn_expire_time, "" if it can't or nothing is documented.
+	NativePayExpirySetBy string
 	// Savable says that a buyer can save the QR code and pay with it later, also
 	// after the order was cancelled. That it holds for the channels whose codes
 	// don't have to be scanned from the screen is assumed.
@@ -110,6 +113,9 @@ type ChannelInfo struct {
 	// cards; that instalments on a card count as well is assumed.
 	Card bool
 }
+
+// NeverExpires is the NativePayExpiry of a code that can be paid for ever.
+const NeverExpires time.Duration = math.MaxInt64
 
 // RefundRule is when a payment can be refunded through the API.
 type RefundRule string
@@ -133,8 +139,8 @@ const nativePayMinimum Amount = 1_00
 // channelTable has every channel that the guides describe, in the order of the
 // checkout page.
 var channelTable = []ChannelInfo{
-	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, Savable: true, Refund: RefundNever},
-	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 24 * time.Hour, Savable: true, Refund: RefundUntilSettled, RefundQuery: true},
+	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: NeverExpires, Savable: true, Refund: RefundNever},
+	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", Savable: true, Refund: RefundUntilSettled, RefundQuery: true},
 	{Channel: ChannelAirPay, Name: "ShopeePay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, Refund: RefundUntilSettled, RefundQuery: true, OrderClose: true},
 	{Channel: ChannelLinePay, Name: "Rabbit LINE Pay", GatewayPay: true, Refund: RefundUntilSettled, RefundQuery: true},
 	{Channel: ChannelAtome, Name: "Atome", GatewayPay: true, GatewayPayMinimum: 20_00, Refund: RefundUntilSettled, RefundQuery: true},

@@ -20,20 +20,21 @@ import (
 // The table of the KIOSK guide, and the times below it.
 func TestChannelsOfNativePay(t *testing.T) {
 	guide := map[ksher.Channel]ksher.ChannelInfo{
-		"promptpay":  {NativePayOffline: true, NativePayOnline: true, Refund: ksher.RefundNever},
+		"promptpay":  {NativePayOffline: true, NativePayOnline: true, NativePayExpiry: ksher.NeverExpires, Refund: ksher.RefundNever},
 		"alipay":     {NativePayOffline: true, NativePayExpiry: 3 * time.Hour, Refund: ksher.RefundUntilSettled},
 		"alipayplus": {NativePayOffline: true, NativePayExpiry: 10 * time.Minute, Refund: ksher.RefundUntilSettled},
 		"wechat":     {NativePayOffline: true, NativePayOnline: true, NativePayExpiry: 2 * time.Hour, Refund: ksher.RefundUntilSettled, RefundQuery: true},
 		"airpay":     {NativePayOffline: true, Refund: ksher.RefundUntilSettled, RefundQuery: true},
 		"scb_qrcard": {NativePayOffline: true, NativePayOnline: true, Refund: ksher.RefundSameDay, RefundQuery: true},
-		"truemoney":  {NativePayOnline: true, NativePayExpiry: 24 * time.Hour, Refund: ksher.RefundUntilSettled, RefundQuery: true},
+		"truemoney":  {NativePayOnline: true, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", Refund: ksher.RefundUntilSettled, RefundQuery: true},
 	}
 	closable := []ksher.Channel{"airpay", "wechat", "alipay", "alipayplus"}
 	for _, info := range ksher.Channels() {
 		want, native := guide[info.Channel]
 		got := ksher.ChannelInfo{
 			NativePayOffline: info.NativePayOffline, NativePayOnline: info.NativePayOnline, NativePayExpiry: info.NativePayExpiry,
-			Refund: info.Refund, RefundQuery: info.RefundQuery,
+			NativePayExpirySetBy: info.NativePayExpirySetBy,
+			Refund:               info.Refund, RefundQuery: info.RefundQuery,
 		}
 		if native {
 			assert.Equal(t, want, got, info.Channel)

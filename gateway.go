@@ -1,9 +1,11 @@
 package ksher
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -140,8 +142,8 @@ func (r *GatewayPayRequest) check(c *checker) {
 	for _, channel := range r.ChannelList {
 		c.channel("channel_list", channel)
 	}
-	if len(r.ChannelList) == 1 {
-		c.minimum(r.ChannelList[0], r.ChannelList[0].facts().GatewayPayMinimum, r.TotalFee, r.FeeType)
+	if len(r.ChannelList) > 0 {
+		c.offered(r.ChannelList, r.TotalFee, r.FeeType, r.Device)
 	}
 	c.required("product_name", r.ProductName)
 	c.requiredURL("refer_url", r.ReferURL)
@@ -159,6 +161,17 @@ func (r *GatewayPayRequest) check(c *checker) {
 	c.oneOf("hide_exp_time", string(r.HideExpTime), string(Shown), string(Hidden))
 	for _, channel := range r.InstalFeePayerMerchantChannelList {
 		c.channel("instal_fee_payer_merchant_channel_list", channel)
+	}
+}
+
+// offered checks that there is a channel left that the buyer can pay by.
+func (c *checker) offered(channels []Channel, total Amount, feeType string, device Device) {
+	cheapest := slices.MinFunc(channels, func(a, b Channel) int {
+		return cmp.Compare(a.facts().GatewayPayMinimum, b.facts().GatewayPayMinimum)
+	})
+	c.minimum(cheapest, cheapest.facts().GatewayPayMinimum, total, feeType)
+	if device == DevicePC && !slices.ContainsFunc(channels, func(channel Channel) bool { return !channel.facts().MobileOnly }) {
+		c.problem("device", "is PC, and each channel of channel_list works on phones only")
 	}
 }
 

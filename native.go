@@ -33,7 +33,8 @@ type NativePayRequest struct {
 	// FeeType is the currency, an ISO 4217 code: required.
 	FeeType string `url:"fee_type"`
 	// Channel is whose QR code it is: required. The guide lists promptpay,
-	// alipay, alipayplus, wechat, airpay, scb_qrcard and truemoney.
+	// alipay, alipayplus, wechat, airpay, scb_qrcard and truemoney. One that the
+	// guides know for the checkout page only is refused.
 	Channel Channel `url:"channel"`
 	// NotifyURL is where the notification goes; see [NewWebhookHandler].
 	NotifyURL string `url:"notify_url,omitempty"`
@@ -51,13 +52,15 @@ type NativePayRequest struct {
 	DeviceID string `url:"device_id,omitempty"`
 	// ImgType is the format of the image, PNG by default.
 	ImgType ImgType `url:"img_type,omitempty"`
-	// ExpireTime is how many minutes the code can be paid. The guide says that it
-	// can't be set for PromptPay, which never expires, Alipay (3 hours), Alipay+
-	// (10 minutes) and WeChat Pay (2 hours). For airpay and scb_qrcard it isn't
-	// documented.
+	// ExpireTime is how many minutes the code can be paid. It isn't documented for
+	// airpay, scb_qrcard and channels that the guide leaves out, and refused for all
+	// others: the guide says that it can't be set for PromptPay, which never
+	// expires, Alipay (3 hours), Alipay+ (10 minutes) and WeChat Pay (2 hours), and
+	// TrueMoney has TMNExpireTime. Close the order if it isn't to be paid any more.
 	ExpireTime int `url:"expire_time,omitempty"`
 	// TMNExpireTime is how long a TrueMoney code can be paid, 1 day by default.
-	// Its unit is not documented; minutes, as for ExpireTime, is likely.
+	// Its unit is not documented; minutes, as for ExpireTime, is likely. It is
+	// refused for other channels of the guide whose time is documented.
 	TMNExpireTime int `url:"tmn_expire_time,omitempty"`
 
 	Extra `url:"-"`
@@ -74,6 +77,22 @@ func (r *NativePayRequest) check(c *checker) {
 	c.oneOf("img_type", string(r.ImgType), string(ImgPNG), string(ImgSVG))
 	c.minutes("expire_time", r.ExpireTime)
 	c.minutes("tmn_expire_time", r.TMNExpireTime)
+	info, known := r.Channel.Info()
+	if !known {
+		return
+	}
+	if !info.NativePayOffline && !info.NativePayOnline {
+		c.problem("channel", "is %s, which has no QR code: it is a channel of gateway_pay", r.Channel)
+	}
+	// Who sets a time relies on it: the goods are somebody else's afterwards.
+	for _, set := range []struct {
+		name    string
+		minutes int
+	}{{"expire_time", r.ExpireTime}, {"tmn_expire_time", r.TMNExpireTime}} {
+		if set.minutes > 0 && info.NativePayExpiry != 0 && info.NativePayExpirySetBy != set.name {
+			c.problem(set.name, "does not set how long a code of %s can be paid", r.Channel)
+		}
+	}
 }
 
 // NativePayResponse is the answer to [Client.NativePay].

@@ -33,7 +33,6 @@ func TestNativePay(t *testing.T) {
 		OperatorID:    "somchai",
 		DeviceID:      "kiosk-1",
 		ImgType:       ksher.ImgSVG,
-		ExpireTime:    10,
 		TMNExpireTime: 20,
 		Extra:         ksher.Extra{"new": "1"},
 	}
@@ -58,7 +57,6 @@ func TestNativePay(t *testing.T) {
 			"operator_id":     "somchai",
 			"device_id":       "kiosk-1",
 			"img_type":        "svg",
-			"expire_time":     "10",
 			"tmn_expire_time": "20",
 			"new":             "1",
 		}},

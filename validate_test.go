@@ -178,12 +178,27 @@ func TestGatewayPayIsChecked(t *testing.T) {
 		"atome": 20, "scb_easy": 20, "bbl_deeplink": 20, "baybank_deeplink": 20, "kplus": 20,
 		"ktc_instal": 3000, "kbank_instal": 3000, "kcc_instal": 3000, "kfc_instal": 3000,
 	}
+	for name, tt := range map[string]struct {
+		device   ksher.Device
+		channels []ksher.Channel
+		want     []string
+	}{
+		"PC for an app of a bank":         {ksher.DevicePC, []ksher.Channel{"scb_easy"}, []string{"device"}},
+		"PC for apps of banks":            {ksher.DevicePC, []ksher.Channel{"scb_easy", "kplus"}, []string{"device"}},
+		"PC for an app of a bank or else": {ksher.DevicePC, []ksher.Channel{"scb_easy", "card"}, nil},
+		"PC for something new":            {ksher.DevicePC, []ksher.Channel{"brand_new"}, nil},
+		"H5 for an app of a bank":         {ksher.DeviceH5, []ksher.Channel{"scb_easy"}, nil},
+		"no device for an app of a bank":  {"", []ksher.Channel{"scb_easy"}, nil},
+	} {
+		changes = append(changes, change[req]{name, func(r *req) { r.Device, r.ChannelList = tt.device, tt.channels }, tt.want})
+	}
 	for channel, baht := range minimums {
 		below := func(r *req) { r.TotalFee, r.ChannelList = 100*baht-1, []ksher.Channel{channel} }
 		changes = append(changes,
 			change[req]{string(channel) + " below its minimum", below, []string{"total_fee"}},
 			change[req]{string(channel) + " at its minimum", func(r *req) { below(r); r.TotalFee++ }, nil},
 			change[req]{string(channel) + " below its minimum, with a choice", func(r *req) { below(r); r.ChannelList = append(r.ChannelList, "wechat") }, nil},
+			change[req]{string(channel) + " below its minimum, and that of the others", func(r *req) { below(r); r.ChannelList = append(r.ChannelList, "kfc_instal") }, []string{"total_fee"}},
 			change[req]{string(channel) + " below its minimum, in yen", func(r *req) { below(r); r.FeeType = "JPY" }, nil})
 	}
 	checkRequest(t, "gateway_pay", goodGatewayPay, func(ctx context.Context, c *ksher.Client, r *req) error {
@@ -221,6 +236,17 @@ func TestNativePayIsChecked(t *testing.T) {
 		{"img_type in capitals", func(r *req) { r.ImgType = "PNG" }, []string{"img_type"}},
 		{"expire_time negative", func(r *req) { r.ExpireTime = -1 }, []string{"expire_time"}},
 		{"tmn_expire_time negative", func(r *req) { r.TMNExpireTime = -1 }, []string{"tmn_expire_time"}},
+		{"both times for TrueMoney", func(r *req) { r.Channel, r.ExpireTime, r.TMNExpireTime = "truemoney", 5, 5 }, []string{"expire_time"}},
+		{"both times where none is documented", func(r *req) { r.Channel, r.ExpireTime, r.TMNExpireTime = "airpay", 5, 5 }, nil},
+		{"both times of a new channel", func(r *req) { r.Channel, r.ExpireTime, r.TMNExpireTime = "brand_new", 5, 5 }, nil},
+	}
+	for _, channel := range []ksher.Channel{"promptpay", "wechat", "alipay", "alipayplus"} {
+		changes = append(changes, change[req]{"times of " + string(channel), func(r *req) {
+			r.Channel, r.ExpireTime, r.TMNExpireTime = channel, 5, 5
+		}, []string{"expire_time", "tmn_expire_time"}})
+	}
+	for _, channel := range []ksher.Channel{"card", "linepay", "atome", "kplus", "scb_easy", "ktc_instal"} {
+		changes = append(changes, change[req]{"channel " + string(channel), func(r *req) { r.Channel = channel }, []string{"channel"}})
 	}
 	for name, amount := range badAmounts {
 		changes = append(changes, change[req]{"total_fee " + name, func(r *req) { r.TotalFee = amount }, []string{"total_fee"}})

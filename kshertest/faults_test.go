@@ -342,7 +342,6 @@ func TestAccounts(t *testing.T) {
 		{kshertest.OfflineAccount, ksher.ChannelTrueMoney, false},
 		{kshertest.OnlineAccount, ksher.ChannelTrueMoney, true},
 		{kshertest.OnlineAccount, ksher.ChannelPromptPay, true},
-		{kshertest.AnyAccount, ksher.ChannelCard, false},
 	} {
 		gw := kshertest.New(t, kshertest.WithAccount(c.account))
 		_, err := gw.Client.NativePay(t.Context(), nativePay("K-1", c.channel))

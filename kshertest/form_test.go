@@ -111,7 +111,6 @@ func TestFormIsRefused(t *testing.T) {
 	}{
 		"duplicate":       {gatewayPay("A-0"), nil, ksher.CodeOrderErrot},
 		"other currency":  {func() *ksher.GatewayPayRequest { r := gatewayPay("A-1"); r.FeeType = "MYR"; return r }(), nil, ksher.CodeKsherFeeTypeNotMatch},
-		"too small":       {gatewayPay("A-1", ksher.ChannelKTCInstal, ksher.ChannelKCCInstal), nil, ksher.CodeKsherAmountIsTooSmall},
 		"other amount":    {gatewayPay("A-1"), func(f url.Values) { f.Set("total_fee", "1") }, ksher.CodeKsherSignError},
 		"one more":        {gatewayPay("A-1"), func(f url.Values) { f.Set("submit", "Pay") }, ksher.CodeKsherSignError},
 		"no signature":    {gatewayPay("A-1"), func(f url.Values) { f.Del("sign") }, ksher.CodeKsherSignError},

@@ -383,7 +383,7 @@ func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 	if minutes, err := strconv.Atoi(p.Get("tmn_expire_time")); err == nil && minutes > 0 && channel == ksher.ChannelTrueMoney {
 		expiry = time.Duration(minutes) * time.Minute
 	}
-	if expiry > 0 {
+	if expiry > 0 && expiry != ksher.NeverExpires {
 		o.Expires = g.now().Add(expiry)
 	}
 	answer := ksher.NativePayResponse{

@@ -87,6 +87,7 @@ func TestWrongParameters(t *testing.T) {
 		{"/KsherPay/native_pay", nativePay, "mch_order_no", "K-2", ""},
 		{"/KsherPay/native_pay", nativePay, "total_fee", "99", ksher.CodeKsherAmountIsTooSmall},
 		{"/KsherPay/native_pay", nativePay, "channel", "", ksher.CodeLackParams},
+		{"/KsherPay/native_pay", nativePay, "channel", "card", ksher.CodeNoAuth},
 		{"/KsherPay/order_query", map[string]string{"a": "b"}, "a", "c", ksher.CodeKsherErrorOrderNo},
 		{"/KsherPay/order_refund", refund, "refund_fee", "4001", ksher.CodeKsherInvalidRefundFee},
 		{"/KsherPay/order_refund", refund, "refund_fee", "-1", ksher.CodeKsherInvalidRefundFeeOrType},

@@ -148,7 +148,7 @@ func (g *Gateway) vipMakeCode(p url.Values, o *order) ksher.Code {
 	if code := g.vipMakeOrder(p, o); code != "" {
 		return code
 	}
-	if o.Expires.IsZero() && info.NativePayExpiry > 0 {
+	if o.Expires.IsZero() && info.NativePayExpiry > 0 && info.NativePayExpiry != ksher.NeverExpires {
 		o.Expires = g.now().Add(info.NativePayExpiry)
 	}
 	return ""

@@ -72,13 +72,18 @@ func accounts(c ksher.ChannelInfo) string {
 	return "no"
 }
 
+// expiry is how long a code can be paid, and what sets another time.
 func expiry(c ksher.ChannelInfo) string {
 	native := c.NativePayOffline || c.NativePayOnline
 	switch d := c.NativePayExpiry; {
+	case c.NativePayExpirySetBy != "":
+		set := c.NativePayExpirySetBy
+		c.NativePayExpirySetBy = ""
+		return expiry(c) + ", or `" + set + "`"
 	case !native:
 		return ""
-	case c.Channel == ksher.ChannelPromptPay:
-		return "never"
+	case d == ksher.NeverExpires:
+		return "ever"
 	case d == 0:
 		return "not documented"
 	case d%time.Hour == 0:
