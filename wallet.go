@@ -72,8 +72,9 @@ type MiniProgramPayRequest struct {
 	// gives as openid: required. It is personal data.
 	SubOpenID string `url:"sub_openid"`
 	// ChannelSubAppID is the mini program's own ID at the wallet, for WeChat one
-	// that begins with wx: required.
-	ChannelSubAppID string `url:"channel_sub_appid"`
+	// that begins with wx: required for [ChannelWeChat]. Whether another wallet
+	// wants it isn't documented.
+	ChannelSubAppID string `url:"channel_sub_appid,omitempty"`
 	// NotifyURL is where the notification goes; see [NewWebhookHandler].
 	NotifyURL string `url:"notify_url,omitempty"`
 	// RedirectURL is where the buyer goes after paying. What that means in a mini
@@ -97,7 +98,9 @@ func (r *MiniProgramPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
 	c.localTotalFee(r.LocalTotalFee)
 	c.required("sub_openid", r.SubOpenID)
-	c.required("channel_sub_appid", r.ChannelSubAppID)
+	if r.Channel == ChannelWeChat {
+		c.required("channel_sub_appid", r.ChannelSubAppID)
+	}
 }
 
 func (r *MiniProgramPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
@@ -450,7 +453,8 @@ func findWalletParams[T any, P interface {
 func fillWalletParams(params []walletParam, members []wire.Member) (lacking []string) {
 	for i, p := range params {
 		for _, m := range members {
-			// No two names differ only in case: the parser refuses them.
+			// Of two names that differ only in case there is none but appId and appid,
+			// and Ksher's own isn't among the members.
 			if bytes.EqualFold(m.Name, []byte(p.name)) && (m.Value.Kind == wire.String || m.Value.Kind == wire.Number) {
 				*p.value = string(m.Value.Text())
 			}

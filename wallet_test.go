@@ -208,10 +208,11 @@ func TestWalletPayIsChecked(t *testing.T) {
 	}
 	checkRequest(t, "mini_program_pay", goodMiniProgramPay, mini, []change[ksher.MiniProgramPayRequest]{
 		{"nothing", func(r *ksher.MiniProgramPayRequest) { *r = ksher.MiniProgramPayRequest{} },
-			[]string{"mch_order_no", "total_fee", "fee_type", "channel", "sub_openid", "channel_sub_appid"}},
+			[]string{"mch_order_no", "total_fee", "fee_type", "channel", "sub_openid"}},
 		{"no buyer", func(r *ksher.MiniProgramPayRequest) { r.SubOpenID = "" }, []string{"sub_openid"}},
 		{"a blank buyer", func(r *ksher.MiniProgramPayRequest) { r.SubOpenID = " \t" }, []string{"sub_openid"}},
 		{"no mini program", func(r *ksher.MiniProgramPayRequest) { r.ChannelSubAppID = "" }, []string{"channel_sub_appid"}},
+		{"no mini program of Alipay", func(r *ksher.MiniProgramPayRequest) { r.Channel, r.ChannelSubAppID = "alipay", "" }, nil},
 		{"the largest local amount", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = maxAmount }, nil},
 		{"a negative local amount", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = -1 }, []string{"local_total_fee"}},
 		{"a local amount too large", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = maxAmount + 1 }, []string{"local_total_fee"}},
@@ -371,6 +372,8 @@ func TestWeChatParams(t *testing.T) {
 	}{
 		{"in the data", five, want, ""},
 		{"in the data with the ID", six, withID, ""},
+		{"in the data, with the ID beside Ksher's", `{"appid":"mch12345",` + six[1:], withID, ""},
+		{"in the data, with the ID before Ksher's", six[:len(six)-1] + `,"appid":"mch12345"}`, withID, ""},
 		{"in the data, whose appid is Ksher's", `{"appid":"mch12345","nonce_str":"n1","sign":"00",` + fiveOfWeChat + `}`, want, ""},
 		{"in an object", `{"appid":"mch12345","pay_info":` + six + `}`, withID, ""},
 		{"in a text", `{"appid":"mch12345","pay_info":` + asText(t, six) + `}`, withID, ""},

@@ -271,7 +271,8 @@ func sortMembers(members []Member) error {
 		if i > 0 && bytes.Equal(members[i-1].Name, name) {
 			return duplicate(name)
 		}
-		if len(members) > 64 || !hasCapital(name) {
+		// WeChat's appId may stand beside Ksher's appid.
+		if len(members) > 64 || !hasCapital(name) || string(name) == "appId" {
 			continue
 		}
 		for j := range members {
