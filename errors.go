@@ -121,6 +121,8 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, ": the gateway answered %q", e.Message)
 	case e.Err == nil:
 		b.WriteString(": the gateway refused without a reason")
+	case e.EnvelopeCode != 0:
+		b.WriteString(": the gateway refused")
 	}
 	if e.Code == "" && e.EnvelopeCode != 0 {
 		fmt.Fprintf(&b, " (code %d)", e.EnvelopeCode)

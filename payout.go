@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -23,9 +24,10 @@ type PayoutRequest struct {
 	FeeType string `url:"fee_type"`
 
 	// Extra has the receiver, by the names of the parameters that Ksher gives
-	// with the contract for payouts: required. They are not documented, so that
-	// they aren't checked either. They are personal data: no error and no log of
-	// this package repeats their values.
+	// with the contract for payouts: required. They are not documented, so
+	// that it is only checked that there are some. They are personal data: no error
+	// and no log of this package repeats their values. A channel among them is what
+	// [Client.ResolvePayout] asks with.
 	Extra `url:"-"`
 }
 
@@ -33,9 +35,12 @@ func (r *PayoutRequest) orderNo() string { return r.MchOrderNo }
 
 func (r *PayoutRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
-	if len(r.Extra) == 0 {
-		c.problem("Extra", "needs the receiver's parameters, whose names Ksher gives with the contract")
+	for name, value := range r.Extra {
+		if strings.TrimSpace(value) != "" && name != "channel" && name != "version" {
+			return
+		}
 	}
+	c.problem("Extra", "needs the receiver's parameters, whose names Ksher gives with the contract")
 }
 
 // PayoutResponse is the answer to [Client.Payout]. Of its fields only
@@ -131,8 +136,8 @@ type OrderQueryPayoutRequest struct {
 	// characters.
 	MchOrderNo string `url:"mch_order_no"`
 	// Channel is how it was paid out. Its values are not documented, nor whether
-	// it may be left out; this package's own query, [Client.ResolvePayout], leaves
-	// it out.
+	// it may be left out; this package's own query, [Client.ResolvePayout], has the
+	// one of the payout's Extra.
 	Channel Channel `url:"channel,omitempty"`
 
 	Extra `url:"-"`
@@ -177,7 +182,9 @@ type OrderQueryPayoutResponse struct {
 
 func (r *OrderQueryPayoutResponse) missing() string { return missingResult(r.Result) }
 
-var orderQueryPayout = &operation{name: "order_query_payout", host: onMerchant, query: true}
+// What the gateway says of a payout may name the receiver, whom the query doesn't
+// know.
+var orderQueryPayout = &operation{name: "order_query_payout", host: onMerchant, query: true, review: func(e *Error, _ []wire.Param) { e.Message = "" }}
 
 // OrderQueryPayout calls order_query_payout: it asks where a payout stands. After
 // a doubtful payout use [Client.ResolvePayout], which also judges the answer.
@@ -250,7 +257,7 @@ func (c *Client) GetPayoutBalance(ctx context.Context, req *GetPayoutBalanceRequ
 
 // ResolvePayout finds out by a query what became of a payout that ended in
 // [ErrOutcomeUnknown]. Give it the number, the amount and the currency of that
-// payout; the receiver in Extra isn't looked at. It returns a verdict, and what
+// payout, and its channel if Extra had one; the receiver isn't looked at. It returns a verdict, and what
 // the gateway told of the payout, nil if it knows none under the number.
 //
 //   - [CarriedOut]: the gateway says SUCCESS of a payout of that number, amount
@@ -296,7 +303,7 @@ func (c *Client) ResolvePayout(ctx context.Context, req *PayoutRequest) (Verdict
 	if len(check.problems) > 0 {
 		return "", nil, &ValidationError{Operation: "ResolvePayout", OrderNo: req.MchOrderNo, Fields: check.problems}
 	}
-	answer, err := c.OrderQueryPayout(ctx, &OrderQueryPayoutRequest{MchOrderNo: req.MchOrderNo})
+	answer, err := c.OrderQueryPayout(ctx, &OrderQueryPayoutRequest{MchOrderNo: req.MchOrderNo, Channel: Channel(req.Extra["channel"])})
 	switch {
 	case unknownOrder(err):
 		return StillUnknown, nil, nil

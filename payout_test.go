@@ -153,6 +153,9 @@ func TestPayoutIsChecked(t *testing.T) {
 		{"a number that isn't UTF-8", func(r *req) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
 		{"no receiver", func(r *req) { r.Extra = nil }, []string{"Extra"}},
 		{"an empty receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"Extra"}},
+		{"a receiver of blanks", func(r *req) { r.Extra = ksher.Extra{"account": " "} }, []string{"Extra"}},
+		{"a receiver with a blank", func(r *req) { r.Extra["name"] = "" }, nil},
+		{"no receiver but a channel", func(r *req) { r.Extra = ksher.Extra{"channel": "bank", "version": "1"} }, []string{"Extra"}},
 		{"the receiver's name isn't UTF-8", func(r *req) { r.Extra["name"] = "9876543210\xff" }, []string{"name"}},
 		{"a parameter without a name", func(r *req) { r.Extra[""] = "9876543210" }, []string{"Extra"}},
 		{"the amount as an extra", func(r *req) { r.Extra["total_fee"] = "9876543210" }, []string{"total_fee"}},
@@ -311,7 +314,7 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 				var log logBuffer
 				hosts := answersOf(map[string]reply{"payout": answer(value)})
 				req := goodPayout()
-				req.Extra = ksher.Extra{"account": value, "empty": ""}
+				req.Extra = ksher.Extra{"account": value}
 				_, err := hosts.client(t, ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelDebug))).Payout(t.Context(), req)
 				require.Error(t, err)
 				refused := slices.Contains([]string{"err_msg", "inside a word", "message"}, name)
@@ -336,6 +339,23 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 			})
 		}
 	}
+	// A number is one in any form.
+	for account, text := range map[string]string{
+		"123-4-56789-0": "no account 1234567890", "1234567890": "no account 123-4-56789-0", "123 4 56789 0": "no account ***-*-*5678-90",
+	} {
+		req := goodPayout()
+		req.Extra = ksher.Extra{"account": account}
+		_, err := answersOf(map[string]reply{"payout": says(signed(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": text}))}).
+			client(t).Payout(t.Context(), req)
+		require.ErrorIs(t, err, ksher.CodeParamError)
+		require.NotContains(t, err.Error(), "no account")
+	}
+	// The query doesn't know the receiver.
+	for _, said := range []string{signed(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "payout to Somchai failed"}), `<p>Somchai`} {
+		_, err := answersOf(map[string]reply{"order_query_payout": says(said)}).client(t).OrderQueryPayout(t.Context(), payoutQuery())
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "Somchai")
+	}
 	// An answer that can't be read names the receiver, too.
 	for _, before := range []string{"", "\n", "\ufeff", "\ufeff ", "[", "[\n"} {
 		_, err := answersOf(map[string]reply{"order_query_payout": says(before + `{"code":0,"data":{"receiver_name":"Somchai Jaidee",}}`)}).
@@ -345,7 +365,7 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 	}
 	// What isn't an echo is kept, however short the receiver's parameters are.
 	req := goodPayout()
-	req.Extra = ksher.Extra{"a": "7", "b": "e", "c": "", "d": " ", "e": "TH", "f": "NOTENOUGH"}
+	req.Extra = ksher.Extra{"a": "7", "b": "e", "e": "TH", "f": "NOTENOUGH"}
 	_, err := answersOf(map[string]reply{"payout": says(signed(map[string]string{"result": "FAIL", "err_code": "NOTENOUGH", "err_msg": "there are 70 THB left"}))}).
 		client(t).Payout(t.Context(), req)
 	require.ErrorIs(t, err, ksher.CodeNotEnough)

@@ -625,6 +625,10 @@ func TestTakeQuickPayRefuses(t *testing.T) {
 // A gateway or a proxy may echo what it was sent. The code is as good as money for
 // as long as it lives.
 func TestAuthCodeIsNotTold(t *testing.T) {
+	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s", *goodQuickPay(), goodQuickPay(), goodQuickPay(), goodQuickPay()), fmt.Sprint(goodQuickPay())} {
+		require.NotContains(t, text, testAuthCode[:8])
+		require.Contains(t, text, `quick_pay of order "order1"`)
+	}
 	for name, answer := range map[string]string{
 		"a page":           `500 <p>auth_code=%s</p>`,
 		"a page, cut off":  `500 ` + strings.Repeat("x", 190) + `%s`,
