@@ -190,7 +190,12 @@ type webhook struct {
 	maxBytes       int64
 	expected       func(context.Context, string) (Amount, string, error)
 	trustStrongKey bool
+	// confirming has an element for each notification that the gateway is asked about.
+	confirming chan struct{}
 }
+
+// maxConfirming is how many notifications a handler asks the gateway about at once.
+const maxConfirming = 100
 
 // NewWebhookHandler returns the handler for mch_notify_url and notify_url. For
 // each notification that comes in it
@@ -216,12 +221,14 @@ type webhook struct {
 //
 // The signature may be by either of Ksher's keys, because it isn't documented
 // which one signs notifications for [SignV2]; [WithVerifier] decides otherwise.
-// A sender has 10 seconds for the whole body. A nil client or fn makes a handler
+// A sender has 10 seconds for the whole body. The gateway is asked about 100
+// notifications at once; one more is answered with 503 and has to come back, so that
+// a flood of old ones doesn't go on to the gateway. A nil client or fn makes a handler
 // that answers 500 to everything.
 //
 // Source: the notification page of Ksher's API documentation.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Notification) error, opts ...WebhookOption) http.Handler {
-	h := &webhook{fn: fn, maxBytes: defaultMaxNotificationBytes}
+	h := &webhook{fn: fn, maxBytes: defaultMaxNotificationBytes, confirming: make(chan struct{}, maxConfirming)}
 	if c != nil && c.key != nil {
 		h.client, h.verifier = c, c.notificationVerifier()
 	}
@@ -289,6 +296,17 @@ const readTime = 10 * time.Second
 // errPanic is how a notification ended that was not handled to its end.
 var errPanic = errors.New("ksher: notification: the merchant's function panicked")
 
+// confirm asks the gateway about an order, unless it is asked about too many.
+func (h *webhook) confirm(ctx context.Context, n *Notification) (*Notification, error) {
+	select {
+	case h.confirming <- struct{}{}:
+		defer func() { <-h.confirming }()
+		return h.client.confirm(ctx, n)
+	default:
+		return nil, errors.New("ksher: notification: too many others are being confirmed")
+	}
+}
+
 func (h *webhook) handle(ctx context.Context, w http.ResponseWriter, r *http.Request, a *Attempt) *refused {
 	if h.fn == nil {
 		return &refused{http.StatusInternalServerError, "the handler was made without a function", nil}
@@ -319,7 +337,7 @@ func (h *webhook) handle(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	a.OrderNo = clipText(n.MchOrderNo) // Whoever has factored the V1 key chooses it.
 	if !h.trustStrongKey || bits < strongBits || !h.client.provedBy(n) {
-		if n, err = h.client.confirm(ctx, n); err != nil {
+		if n, err = h.confirm(ctx, n); err != nil {
 			return &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}
 		}
 	}

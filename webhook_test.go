@@ -711,6 +711,39 @@ func TestWebhookHooks(t *testing.T) {
 	}
 }
 
+// A notification can be sent again and again, and each costs a query.
+func TestWebhookConfirmsSoManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 100
+		var release chan struct{}
+		queries := &atomic.Int64{}
+		gateway := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if queries.Add(1) <= most {
+				<-release
+			}
+			answering(502, "").ServeHTTP(w, r)
+		})
+		var log logBuffer
+		client := offlineClient(t, testAppID, gateway, trustTestKey(t), ksher.WithLogger(log.logger(slog.LevelWarn)))
+		handler := ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error { return nil })
+		for range 2 { // When they are done there is room for as many again.
+			queries.Store(0)
+			release = make(chan struct{})
+			var done sync.WaitGroup
+			for range most {
+				done.Go(func() { assert.Equal(t, 503, post(handler, notified(t, testOrderNo)).Code) })
+			}
+			synctest.Wait()
+			assert.Equal(t, 503, post(handler, notified(t, testOrderNo)).Code)
+			assert.EqualValues(t, most, queries.Load())
+			assert.Equal(t, 403, post(handler, withSign(notifiedNative, `"00"`)).Code, "a forged one costs no query")
+			close(release)
+			done.Wait()
+		}
+		assert.Contains(t, log.text(), "too many others are being confirmed")
+	})
+}
+
 // What has no error of its own gets one, so that no outcome is OK that wasn't.
 func TestWebhookHooksEnd(t *testing.T) {
 	fn := func(context.Context, *ksher.Notification) error { panic("out of luck") }
