@@ -140,6 +140,8 @@ type MerchantInfoResponse struct {
 }
 
 // SupportChannel is a channel of the merchant's.
+//
+// Source: a genuine answer to merchant_info.
 type SupportChannel struct {
 	// PayChannel is the channel. It isn't always a way to pay: there is one for
 	// payouts, too.
@@ -157,6 +159,8 @@ type SupportChannel struct {
 }
 
 // MchName has the names of a merchant.
+//
+// Source: a genuine answer to merchant_info.
 type MchName struct {
 	// MerchantName is the full name.
 	MerchantName string `json:"merchant_name"`
@@ -165,6 +169,8 @@ type MchName struct {
 }
 
 // CountryInfo is a country.
+//
+// Source: a genuine answer to merchant_info.
 type CountryInfo struct {
 	// CountryName is its name in English.
 	CountryName string `json:"country_name"`
@@ -173,6 +179,8 @@ type CountryInfo struct {
 }
 
 // BankInfo is a bank account.
+//
+// Source: a genuine answer to merchant_info.
 type BankInfo struct {
 	// AccountID is its number.
 	AccountID string `json:"account_id"`
@@ -185,6 +193,8 @@ type BankInfo struct {
 }
 
 // AgencyInfo is the agency that looks after a merchant.
+//
+// Source: a genuine answer to merchant_info.
 type AgencyInfo struct {
 	// AgencyName is its name.
 	AgencyName string `json:"agency_name"`
@@ -193,6 +203,8 @@ type AgencyInfo struct {
 }
 
 // BDInfo is the person at Ksher who looks after a merchant.
+//
+// Source: a genuine answer to merchant_info.
 type BDInfo struct {
 	// BDName is the name.
 	BDName string `json:"bd_name"`
@@ -201,6 +213,8 @@ type BDInfo struct {
 }
 
 // Operator is one of a merchant's cashiers or the like.
+//
+// Source: a genuine answer to merchant_info.
 type Operator struct {
 	// OperatorID is the operator's number, for the operator_id of a request.
 	OperatorID string `json:"operator_id"`
@@ -282,6 +296,8 @@ func (r *RateQueryRequest) check(c *checker) {
 // RateQueryResponse is the answer to [Client.RateQuery]. Its fields are not
 // documented: they are assumed to be called as in the request and in an order,
 // and left empty if they aren't. Data has the answer as it came.
+//
+// Source: Ksher's official SDKs, for the names of the request.
 type RateQueryResponse struct {
 	Envelope `json:"-"`
 	// AppID is the merchant's app ID.

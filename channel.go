@@ -69,6 +69,8 @@ const (
 
 // ChannelInfo is what Ksher's guides say about a channel. Its minimums are in
 // cents of THB.
+//
+// Source: Ksher's Website Integration Guide and KIOSK (C Scan B) Integration Guide.
 type ChannelInfo struct {
 	// Channel is its value on the wire.
 	Channel Channel
@@ -118,6 +120,8 @@ type ChannelInfo struct {
 const NeverExpires time.Duration = math.MaxInt64
 
 // RefundRule is when a payment can be refunded through the API.
+//
+// Source: Ksher's KIOSK (C Scan B) Integration Guide.
 type RefundRule string
 
 // Rules of refunds.

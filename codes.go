@@ -42,6 +42,9 @@ func Codes() []Code {
 
 // CodeInfo explains an error code to the engineer who meets it, and says what
 // a program can do about it.
+//
+// Source: the tables of error codes in Ksher's guides; what a program can do is this
+// package's reading of them.
 type CodeInfo struct {
 	// Meaning says what happened. It is a clause without a full stop, so that
 	// it can follow a colon.

@@ -17,6 +17,8 @@ import (
 // GatewayPayForm is a signed gateway_pay request for the buyer's browser to post.
 // It has all that anybody needs to create this one order and nothing else, so that
 // it is fit for the buyer, and not for a log: printing it shows no signature.
+//
+// Source: the Gateway Pay page of Ksher's API documentation.
 type GatewayPayForm struct {
 	// Action is the address that the fields are to be posted to, as
 	// application/x-www-form-urlencoded in UTF-8.

@@ -10,6 +10,8 @@ import (
 )
 
 // Device picks a layout of the checkout page.
+//
+// Source: the Gateway Pay page of Ksher's API documentation.
 type Device string
 
 // Layouts of the checkout page.
@@ -21,6 +23,8 @@ const (
 )
 
 // Lang is a language of the checkout page and of messages.
+//
+// Source: the Gateway Pay page of Ksher's API documentation.
 type Lang string
 
 // Languages.
@@ -32,6 +36,8 @@ const (
 
 // Visibility shows or hides a part of the checkout page. The zero Visibility
 // leaves it to Ksher.
+//
+// Source: the Gateway Pay page of Ksher's API documentation.
 type Visibility string
 
 // Visibilities. The parameters are called hide_…, and yet 1 shows.
@@ -42,6 +48,8 @@ const (
 
 // InstalTimes says which numbers of months are offered for each channel of
 // instalments, such as {ChannelKTCInstal: {3, 4, 6}}.
+//
+// Source: the Gateway Pay page of Ksher's API documentation.
 type InstalTimes map[Channel][]int
 
 // EncodeValues writes the JSON that the wire wants. It implements the Encoder
@@ -180,6 +188,8 @@ func (c *checker) lang(l Lang) {
 }
 
 // GatewayPayResponse is the answer to [Client.GatewayPay].
+//
+// Source: the Gateway Pay page of Ksher's API documentation, and genuine answers.
 type GatewayPayResponse struct {
 	Envelope `json:"-"`
 	// PayContent is the address of the checkout page, to send the buyer to. It
@@ -224,6 +234,9 @@ func (r *GatewayOrderQueryRequest) orderNo() string  { return r.MchOrderNo }
 func (r *GatewayOrderQueryRequest) check(c *checker) { c.requiredNumber("mch_order_no", r.MchOrderNo) }
 
 // GatewayOrderQueryResponse is the answer to [Client.GatewayOrderQuery].
+//
+// Source: the Gateway Order Query page of Ksher's API documentation, and genuine
+// answers.
 type GatewayOrderQueryResponse struct {
 	Envelope `json:"-"`
 	Order
@@ -266,6 +279,8 @@ func (r *CancelOrderRequest) check(c *checker) {
 
 // CancelOrderResponse is the answer to [Client.CancelOrder]. Which fields its
 // data has is not documented.
+//
+// Source: the Cancel Order page of Ksher's API documentation.
 type CancelOrderResponse struct {
 	Envelope `json:"-"`
 	// AppID is the merchant's app ID.

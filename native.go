@@ -10,6 +10,8 @@ import (
 )
 
 // ImgType is a format of the QR code's image.
+//
+// Source: the Native Pay page of Ksher's API documentation.
 type ImgType string
 
 // Formats of the QR code's image.
@@ -96,6 +98,8 @@ func (r *NativePayRequest) check(c *checker) {
 }
 
 // NativePayResponse is the answer to [Client.NativePay].
+//
+// Source: the Native Pay page of Ksher's API documentation, and genuine answers.
 type NativePayResponse struct {
 	Envelope `json:"-"`
 	// AppID is the merchant's app ID.
@@ -228,6 +232,8 @@ func firstNo(numbers ...string) string {
 }
 
 // OrderQueryResponse is the answer to [Client.OrderQuery].
+//
+// Source: the Order Query page of Ksher's API documentation, and genuine answers.
 type OrderQueryResponse struct {
 	Envelope `json:"-"`
 	Order

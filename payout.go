@@ -151,6 +151,8 @@ func (r *OrderQueryPayoutRequest) check(c *checker) {
 
 // OrderQueryPayoutResponse is the answer to [Client.OrderQueryPayout]. Its fields
 // are not documented: they follow those of [PayoutResponse].
+//
+// Source: Ksher's SDKs.
 type OrderQueryPayoutResponse struct {
 	Envelope `json:"-"`
 	// AppID is the merchant's app ID.

@@ -65,6 +65,8 @@ func (r *QuickPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, 
 
 // QuickPayResponse is the answer to [Client.QuickPay]. Its fields are not
 // documented one by one: they follow those of order_query.
+//
+// Source: the Quick Pay page of Ksher's API documentation.
 type QuickPayResponse struct {
 	Envelope `json:"-"`
 	Order
@@ -146,6 +148,8 @@ func (r *OrderReverseRequest) resolve(ctx context.Context, c *Client) (*Resoluti
 
 // OrderReverseResponse is the answer to [Client.OrderReverse]. Which fields its
 // data has is not documented: they follow those of order_close.
+//
+// Source: the Order Reverse page of Ksher's API documentation.
 type OrderReverseResponse struct {
 	Envelope `json:"-"`
 	// AppID is the merchant's app ID.

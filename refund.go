@@ -294,12 +294,16 @@ func (r *RefundQueryRequest) check(c *checker) {
 
 // RefundState is where a refund stands. Only [RefundSuccess] was seen in
 // genuine answers; the other values are not documented.
+//
+// Source: genuine answers to refund_query.
 type RefundState string
 
 // RefundSuccess means that the money was given back.
 const RefundSuccess RefundState = "REFUNDSUCCESS"
 
 // RefundOrder is one refund of an order.
+//
+// Source: the Refund Query page of Ksher's API documentation, and genuine answers.
 type RefundOrder struct {
 	// MchRefundNo is the merchant's number of the refund.
 	MchRefundNo string `json:"mch_refund_no"`

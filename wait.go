@@ -13,6 +13,8 @@ import (
 )
 
 // Host is where an order was made, and so where it can be asked about.
+//
+// Source: Ksher's API documentation, whose operations are on two hosts.
 type Host string
 
 // Hosts.
