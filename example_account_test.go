@@ -34,6 +34,31 @@ func ExampleClient_MerchantInfo() {
 	// truemoney is settled T+1
 }
 
+// Offer a kiosk's buyers those channels that this merchant has a QR code for.
+func ExampleMerchantInfoResponse_Channels() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+
+	info, err := client.MerchantInfo(context.Background(), &ksher.MerchantInfoRequest{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, c := range info.Channels() {
+		if c.NativePayOffline || c.NativePayOnline {
+			fmt.Println(c.Name)
+		}
+	}
+	// Output:
+	// PromptPay
+	// TrueMoney
+	// ShopeePay
+	// QR credit/debit card
+	// WeChat Pay
+	// Alipay
+	// Alipay+
+}
+
 // Ask for a rate to show beside the price.
 func ExampleClient_RateQuery() {
 	gateway, client := startGateway()

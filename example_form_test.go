@@ -64,3 +64,32 @@ func ExampleAmount_Display() {
 	fmt.Println(ksher.Amount(1234_50).Display("THB"))
 	// Output: 1,234.50 THB
 }
+
+func ExampleNewRefundNo() {
+	no := ksher.NewRefundNo() // Kept with the refund before it is sent.
+	fmt.Println(len(no), no[:1])
+	// Output: 32 R
+}
+
+// Put the page that posts the form wherever the shop's own pages come from.
+func ExampleGatewayPayForm_WriteHTML() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+
+	req := order("A-1015")
+	req.Device = ksher.DevicePC
+	form, err := client.GatewayPayForm(req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var page strings.Builder
+	if err := form.WriteHTML(&page); err != nil {
+		log.Fatal(err)
+	}
+	sign := form.Fields["sign"]
+	fmt.Println("the page has the signature:", strings.Contains(page.String(), sign))
+	fmt.Println("a log would have it:", strings.Contains(fmt.Sprintf("%+v", form), sign))
+	// Output:
+	// the page has the signature: true
+	// a log would have it: false
+}

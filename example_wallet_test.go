@@ -136,3 +136,32 @@ func ExampleClient_WebPay() {
 	fmt.Println("send the buyer to the page:", page != "")
 	// Output: send the buyer to the page: true
 }
+
+// Hand WeChat's SDK in the shop's own app what it wants, as JSON.
+func ExampleWalletPayResponse_WeChatAppParams() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+
+	order, err := client.AppPay(context.Background(), &ksher.AppPayRequest{
+		MchOrderNo:      "A-1106",
+		TotalFee:        150_50, // 150.50 THB
+		FeeType:         "THB",
+		Channel:         ksher.ChannelWeChat,
+		ChannelSubAppID: "wxb4ba3c02aa476ea1", // your app
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	params, err := order.WeChatAppParams()
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := json.Marshal(params)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var members map[string]string
+	json.Unmarshal(text, &members)
+	fmt.Println(len(members), members["appid"], members["package"])
+	// Output: 7 wxb4ba3c02aa476ea1 Sign=WXPay
+}
