@@ -256,12 +256,15 @@ type reply struct {
 	code     Code
 }
 
+// nothing is how the gateway writes an empty field, as text or not.
+const nothing = "False"
+
 // decode fills a struct from an object. A member that holds False, as text or not,
 // is as good as none: that is how the gateway writes an empty field.
 func (c *Client) decode(members []wire.Member, dst any) error {
 	kept := make([]wire.Member, 0, len(members))
 	for _, m := range members {
-		if m.Value.Kind <= wire.Number && string(m.Value.Text()) != "False" || m.Value.Kind >= wire.Array || string(m.Value.Raw) == "true" {
+		if m.Value.Kind <= wire.Number && string(m.Value.Text()) != nothing || m.Value.Kind >= wire.Array || string(m.Value.Raw) == "true" {
 			kept = append(kept, m)
 		}
 	}
@@ -469,7 +472,7 @@ func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 // refusal makes an error of an answer that says no.
 func (r *reply) refusal() *Error {
 	failure := &Error{Code: r.code, Message: transport.Quote([]byte(textOf(r.members, "error_message")))}
-	if failure.Message == "False" {
+	if failure.Message == nothing {
 		failure.Message = ""
 	}
 	return failure
@@ -514,6 +517,9 @@ func (c *checker) orderID(value string) {
 	c.required(field, value)
 	if len(value) > maxOrderID {
 		c.problem(field, "has %d bytes, at most %d are allowed", len(value), maxOrderID)
+	}
+	if value == nothing {
+		c.problem(field, "is %q, which in an answer would mean that there is none", value)
 	}
 	if !utf8.ValidString(value) || strings.ContainsAny(value, `/\?#%`) || value == "." || value == ".." ||
 		strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(value) != value {

@@ -606,6 +606,7 @@ func TestBadRequests(t *testing.T) {
 		{"blank", query("a ", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
 		{"number not UTF-8", query("\xff", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
 		{"long", query(strings.Repeat("x", 129), nil), []vip.FieldError{{"merchant_order_id", "has 129 bytes, at most 128 are allowed"}}},
+		{"nothing", query("False", nil), []vip.FieldError{{"merchant_order_id", `is "False", which in an answer would mean that there is none`}}},
 		{"extra name", query("A-1", vip.Extra{"a b": ""}), []vip.FieldError{{"Extra", `has "a b", which is not a parameter's name`}}},
 		{"extra timestamp", query("A-1", vip.Extra{"timestamp": "1"}), []vip.FieldError{{"timestamp", "is in Extra, but set already by the request itself"}}},
 		{"extra signature", query("A-1", vip.Extra{"signature": "1"}), []vip.FieldError{{"signature", "is in Extra, but set already by the request itself"}}},

@@ -32,8 +32,9 @@ type CreateRequest interface {
 type RedirectRequest struct {
 	// MerchantOrderID is the merchant's number of the order: required, unique for
 	// the merchant. Nothing is documented about its form: it becomes part of an
-	// address, so it can't have one of / \ ? # % in it, and 128 bytes are the limit
-	// of this package.
+	// address, so it can't have one of / \ ? # % in it, it can't be "False", which in
+	// an answer means that there is none, and 128 bytes are the limit of this
+	// package.
 	MerchantOrderID string `url:"merchant_order_id"`
 	// Amount is what the buyer has to pay, in cents: required, at least 1. The
 	// currency is that of the account and the Provider.
@@ -416,7 +417,7 @@ func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req 
 				failure = r.doubtful(errPaid)
 			}
 			if kind == BScanC {
-				failure.Reason = transport.Quote([]byte(strings.TrimPrefix(textOf(r.members, "reserved3"), "False")))
+				failure.Reason = transport.Quote([]byte(strings.TrimPrefix(textOf(r.members, "reserved3"), nothing)))
 			}
 			return failure
 		}
