@@ -214,7 +214,7 @@ func (c Client) Format(f fmt.State, _ rune) {
 // doesn't: they are sent as texts and signed like the rest. A parameter that the
 // request sets by a field of its own, and those every request carries (timestamp,
 // signature), can't be set here, and neither can amount and refund_amount, which are
-// numbers.
+// numbers. Capitals make no other name of it.
 //
 // Source: not documented: every merchant's host lists its own parameters.
 type Extra map[string]string
@@ -554,13 +554,14 @@ func (c *checker) channel(field, value string) {
 func (c *checker) extra(extra Extra, params []wire.Param) []wire.Param {
 	modelled := params
 	for name, value := range extra {
-		isName := func(p wire.Param) bool { return p.Name == name }
+		// A peer that doesn't look at capitals would take the one for the other.
+		isName := func(p wire.Param) bool { return strings.EqualFold(p.Name, name) }
 		switch {
 		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
 			c.problem("Extra", "has %q, which is not a parameter's name", transport.Clip(name))
-		case name == signatureName || slices.ContainsFunc(modelled, isName):
+		case strings.EqualFold(name, signatureName) || slices.ContainsFunc(modelled, isName):
 			c.problem(name, "is in Extra, but set already by the request itself")
-		case isAmount(name):
+		case isAmount(strings.ToLower(name)):
 			c.problem(name, "is in Extra, which has only texts, and is a number")
 		default:
 			params = append(params, wire.Param{Name: name, Value: value})
