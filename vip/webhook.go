@@ -3,6 +3,7 @@ package vip
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -123,7 +124,8 @@ func WithKinds(kinds ...Kind) WebhookOption {
 // WithSubMerchant makes the handler ask about orders of that sub-merchant and
 // country, mid and provider of a [QueryRequest], for a merchant whose queries need
 // them. A notification doesn't say either, so give each sub-merchant a handler at an
-// address of its own. Either may be empty.
+// address of its own: what one was told of then keeps nothing from another, though the
+// numbers of their orders may be the same. Either may be empty.
 func WithSubMerchant(mid, provider string) WebhookOption {
 	return func(h *webhook) { h.mid, h.provider = mid, provider }
 }
@@ -252,10 +254,8 @@ func (h *webhook) handle(r *http.Request, n *Notification) *refused {
 	if err != nil {
 		return &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}
 	}
-	// Neither a host nor a status has a blank in it.
-	key := "vip " + h.client.host + " " + string(order.Status) + " " + order.MerchantOrderID
 	var failed error
-	err = h.client.deduper.Once(ctx, key, func(ctx context.Context) error {
+	err = h.client.deduper.Once(ctx, h.key(order), func(ctx context.Context) error {
 		failed = h.fn(ctx, order)
 		return failed
 	})
@@ -269,6 +269,19 @@ func (h *webhook) handle(r *http.Request, n *Notification) *refused {
 		return &refused{http.StatusInternalServerError, "the merchant's function failed", err}
 	}
 	return nil
+}
+
+// key is what a Deduper knows an order and its status by. Sub-merchants of one host may
+// have orders of the same number, so it has a hash of mid and provider, which is short
+// whatever these are, and never a status. Neither a host nor a hash nor a status has a
+// blank in it, so that no part can be mistaken for another.
+func (h *webhook) key(o *Order) string {
+	merchant := h.client.host
+	if h.mid+h.provider != "" {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", h.mid, h.provider))
+		merchant += fmt.Sprintf(" %x", sum[:12])
+	}
+	return "vip " + merchant + " " + string(o.Status) + " " + o.MerchantOrderID
 }
 
 // confirm asks about the order of a notification, one kind after another, until one

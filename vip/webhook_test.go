@@ -175,6 +175,25 @@ func TestWebhookOfASubMerchant(t *testing.T) {
 	require.Equal(t, []string{"mch35618 ph", "mch35618 ph"}, s.of)
 }
 
+// Two sub-merchants of one client, each with a handler, have orders of one number.
+func TestWebhookOfTwoSubMerchants(t *testing.T) {
+	client := newClient(t, func(r *http.Request) (int, string, error) {
+		return http.StatusOK, signed(t, r.URL.Path, strings.Replace(order("A-1", vip.StatusPaid), "{", `{"mid":"`+r.URL.Query().Get("mid")+`",`, 1)), nil
+	})
+	var told []string
+	for range 2 {
+		for _, mid := range []string{"mch1", "mch2"} {
+			w := httptest.NewRecorder()
+			vip.NewWebhookHandler(client, webhookAddress, func(_ context.Context, o *vip.Order) error {
+				told = append(told, o.MID)
+				return nil
+			}, vip.WithSubMerchant(mid, "")).ServeHTTP(w, httptest.NewRequest(http.MethodGet, address+notification("A-1", "Order Paid"), nil))
+			require.Equal(t, http.StatusOK, w.Code)
+		}
+	}
+	require.Equal(t, []string{"mch1", "mch2"}, told)
+}
+
 // What the gateway says has to follow from what the notification says.
 func TestWebhookConfirms(t *testing.T) {
 	for _, c := range []struct {
@@ -344,6 +363,25 @@ func TestWebhookDeduper(t *testing.T) {
 	}
 	require.Equal(t, []string{"vip proxy.example/one Paid A-1", "vip proxy.example/two Paid A-1"}, keys)
 
+	// So do sub-merchants and countries, of which none is taken for another.
+	seen := map[string]bool{}
+	for _, of := range [][2]string{{"", ""}, {"mch1", ""}, {"", "mch1"}, {"mch1", "th"}, {"mch1th", ""}, {"mch1 th", ""}, {`mch1" "th`, ""}, {"mch2", "th"}} {
+		c := newClient(t, func(r *http.Request) (int, string, error) {
+			return http.StatusOK, signed(t, r.URL.Path, order("A-1", vip.StatusPaid)), nil
+		}, vip.WithDeduper(&deduper{once: func(_ context.Context, key string, _ func(context.Context) error) error {
+			require.Regexp(t, `^vip shop\.vip\.ksher\.net ([0-9a-f]{24} )?Paid A-1$`, key)
+			require.Equal(t, of == [2]string{}, key == "vip shop.vip.ksher.net Paid A-1")
+			require.False(t, seen[key], key)
+			seen[key] = true
+			return nil
+		}}))
+		w := httptest.NewRecorder()
+		vip.NewWebhookHandler(c, webhookAddress, func(context.Context, *vip.Order) error { return nil }, vip.WithSubMerchant(of[0], of[1])).
+			ServeHTTP(w, httptest.NewRequest(http.MethodGet, address+notification("A-1", "Order Paid"), nil))
+		require.Equal(t, http.StatusOK, w.Code)
+	}
+	require.Len(t, seen, 8)
+
 	// The longest key is one that every Deduper takes.
 	long := strings.Repeat("x", 128)
 	client, err := vip.NewClient("https://"+long, token, vip.WithRetry(1, 0), vip.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (int, string, error) {
@@ -355,7 +393,7 @@ func TestWebhookDeduper(t *testing.T) {
 	}}))
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
-	vip.NewWebhookHandler(client, webhookAddress, func(context.Context, *vip.Order) error { return nil }).
+	vip.NewWebhookHandler(client, webhookAddress, func(context.Context, *vip.Order) error { return nil }, vip.WithSubMerchant(long, "th")).
 		ServeHTTP(w, httptest.NewRequest(http.MethodGet, address+notification(long, "Order Refunded"), nil))
 	require.Equal(t, http.StatusOK, w.Code)
 	require.Nil(t, keys)
