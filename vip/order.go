@@ -16,11 +16,17 @@ import (
 // CreateRequest is a request for [Client.Create]: a [*RedirectRequest],
 // [*CScanBRequest], [*BScanCRequest], [*MiniAppRequest] or [*AppRequest].
 type CreateRequest interface {
-	request
+	orderRequest
 	kind() Kind
 	total() int64
 	// missing names the field that makes an answer worth nothing without it.
 	missing(*Order) string
+}
+
+// orderRequest is a request about an order.
+type orderRequest interface {
+	request
+	mid() string
 }
 
 // RedirectRequest asks for a checkout page. What isn't marked as required may be
@@ -41,7 +47,9 @@ type RedirectRequest struct {
 	Amount int64 `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
-	// MID is the sub-merchant, such as "mch35618".
+	// MID is the sub-merchant, such as "mch35618". An answer that names another one
+	// isn't believed. That it names the one that was asked for is not documented, so
+	// one that names none is.
 	MID string `url:"mid,omitempty"`
 	// Provider is the country: "th", "ph" or "my".
 	Provider string `url:"provider,omitempty"`
@@ -74,6 +82,7 @@ type RedirectRequest struct {
 }
 
 func (r *RedirectRequest) orderID() string { return r.MerchantOrderID }
+func (r *RedirectRequest) mid() string     { return r.MID }
 func (r *RedirectRequest) kind() Kind      { return Redirect }
 func (r *RedirectRequest) total() int64    { return r.Amount }
 
@@ -107,7 +116,7 @@ type CScanBRequest struct {
 	Amount int64 `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
-	// MID is the sub-merchant.
+	// MID is the sub-merchant, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
 	// Provider is the country: "th", "ph" or "my".
 	Provider string `url:"provider,omitempty"`
@@ -119,6 +128,7 @@ type CScanBRequest struct {
 }
 
 func (r *CScanBRequest) orderID() string { return r.MerchantOrderID }
+func (r *CScanBRequest) mid() string     { return r.MID }
 func (r *CScanBRequest) kind() Kind      { return CScanB }
 func (r *CScanBRequest) total() int64    { return r.Amount }
 
@@ -141,7 +151,7 @@ type BScanCRequest struct {
 	Amount int64 `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
-	// MID is the sub-merchant.
+	// MID is the sub-merchant, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
 	// Provider is the country: "th", "ph" or "my".
 	Provider string `url:"provider,omitempty"`
@@ -159,6 +169,7 @@ type BScanCRequest struct {
 }
 
 func (r *BScanCRequest) orderID() string { return r.MerchantOrderID }
+func (r *BScanCRequest) mid() string     { return r.MID }
 func (r *BScanCRequest) kind() Kind      { return BScanC }
 func (r *BScanCRequest) total() int64    { return r.Amount }
 
@@ -183,7 +194,7 @@ type MiniAppRequest struct {
 	Amount int64 `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
-	// MID is the sub-merchant.
+	// MID is the sub-merchant, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
 	// Provider is the country: "th", "ph" or "my".
 	Provider string `url:"provider,omitempty"`
@@ -200,6 +211,7 @@ type MiniAppRequest struct {
 }
 
 func (r *MiniAppRequest) orderID() string { return r.MerchantOrderID }
+func (r *MiniAppRequest) mid() string     { return r.MID }
 func (r *MiniAppRequest) kind() Kind      { return MiniApp }
 func (r *MiniAppRequest) total() int64    { return r.Amount }
 
@@ -227,7 +239,7 @@ type AppRequest struct {
 	Amount int64 `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
-	// MID is the sub-merchant.
+	// MID is the sub-merchant, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
 	// Provider is the country: "th", "ph" or "my".
 	Provider string `url:"provider,omitempty"`
@@ -243,6 +255,7 @@ type AppRequest struct {
 }
 
 func (r *AppRequest) orderID() string { return r.MerchantOrderID }
+func (r *AppRequest) mid() string     { return r.MID }
 func (r *AppRequest) kind() Kind      { return App }
 func (r *AppRequest) total() int64    { return r.Amount }
 
@@ -395,7 +408,7 @@ func (k Kind) orders() string { return "/api/v1/" + string(k) + "/orders" }
 
 // order makes a call about an order and reads the order in its answer. accept says
 // what is wrong with that.
-func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req request, accept func(*reply, *Order) *Error) (*Order, error) {
+func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req orderRequest, accept func(*reply, *Order) *Error) (*Order, error) {
 	op := &operation{name: transport.Clip(string(kind)) + " " + verb, method: method, path: kind.orders()}
 	if err := c.usable(ctx, op.name, req); err != nil {
 		return nil, err
@@ -432,10 +445,15 @@ func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req 
 	return order, nil
 }
 
-// sameOrder says that an answer is about something else than asked for.
-func (r *reply) sameOrder(o *Order, amount int64, ids ...string) *Error {
-	if !slices.Contains(ids, o.MerchantOrderID) {
-		return r.doubtful(fmt.Errorf("%w: merchant_order_id is %q, not %q", ErrOtherOrder, transport.Clip(o.MerchantOrderID), transport.Clip(ids[0])))
+// sameOrder says that an answer is about something else than asked for. Besides the
+// number of the request the answer may have the other one. A sub-merchant that it
+// doesn't name is none other.
+func (r *reply) sameOrder(o *Order, req orderRequest, amount int64, other string) *Error {
+	if id := req.orderID(); o.MerchantOrderID != id && o.MerchantOrderID != other {
+		return r.doubtful(fmt.Errorf("%w: merchant_order_id is %q, not %q", ErrOtherOrder, transport.Clip(o.MerchantOrderID), transport.Clip(id)))
+	}
+	if mid := req.mid(); mid != "" && o.MID != "" && o.MID != mid {
+		return r.doubtful(fmt.Errorf("%w: mid is %q, not %q", ErrOtherOrder, transport.Clip(o.MID), transport.Clip(mid)))
 	}
 	if amount != 0 && o.Amount != amount {
 		return r.doubtful(fmt.Errorf("%w: amount is %d cents, not %d", ErrOtherOrder, o.Amount, amount))
@@ -462,7 +480,7 @@ var (
 //   - With a [*MiniAppRequest] or an [*AppRequest] Reference is what the wallet
 //     needs; see [Order.WeChatPayment].
 //
-// An answer about another order or amount is [ErrOtherOrder], and one that says both
+// An answer about another order, amount or mid is [ErrOtherOrder], and one that says both
 // FAIL and Paid is an [ErrOutcomeUnknown].
 //
 // After an [ErrOutcomeUnknown] ask [Client.Query]. If the error is [ErrNotFound],
@@ -487,7 +505,7 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 		case kind == BScanC && o.Status != StatusPaid:
 			return r.doubtful(errNotStatus)
 		}
-		if failure := r.sameOrder(o, req.total(), req.orderID()); failure != nil {
+		if failure := r.sameOrder(o, req, req.total(), req.orderID()); failure != nil {
 			return failure
 		}
 		if name := req.missing(o); name != "" {
@@ -504,7 +522,7 @@ type QueryRequest struct {
 	// MerchantOrderID is the merchant's number of the order: required. It is part
 	// of the address.
 	MerchantOrderID string `url:"-"`
-	// MID is the sub-merchant, if the order is one's.
+	// MID is the sub-merchant, if the order is one's, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
 	// Provider is the country of the order: "th", "ph" or "my".
 	Provider string `url:"provider,omitempty"`
@@ -513,13 +531,14 @@ type QueryRequest struct {
 }
 
 func (r *QueryRequest) orderID() string  { return r.MerchantOrderID }
+func (r *QueryRequest) mid() string      { return r.MID }
 func (r *QueryRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
 
 // Query asks where an order stands. Compare the answer with [Order.CheckPaid].
 //
 // It changes nothing and may be repeated at will. An order that the gateway doesn't
 // know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented. An
-// answer about another order is [ErrOtherOrder], one without a status [ErrField].
+// answer about another order or mid is [ErrOtherOrder], one without a status [ErrField].
 //
 // Source: GET /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
 // vip.ksher.net. That order_id is the merchant's number is taken from Ksher's
@@ -534,7 +553,7 @@ func (c *Client) Query(ctx context.Context, kind Kind, req *QueryRequest) (*Orde
 		default:
 			return r.refusal()
 		}
-		return r.sameOrder(o, 0, req.MerchantOrderID)
+		return r.sameOrder(o, req, 0, req.MerchantOrderID)
 	})
 }
 
@@ -551,7 +570,7 @@ type RefundRequest struct {
 	// RefundAmount is what to refund, in cents: required, at least 1 and at most
 	// what the order cost.
 	RefundAmount int64 `url:"refund_amount"`
-	// MID is the sub-merchant, if the order is one's.
+	// MID is the sub-merchant, if the order is one's, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
 	// Provider is the country of the order: "th", "ph" or "my".
 	Provider string `url:"provider,omitempty"`
@@ -560,6 +579,7 @@ type RefundRequest struct {
 }
 
 func (r *RefundRequest) orderID() string { return r.MerchantOrderID }
+func (r *RefundRequest) mid() string     { return r.MID }
 
 func (r *RefundRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -588,7 +608,7 @@ func (c *Client) Refund(ctx context.Context, kind Kind, req *RefundRequest) (*Or
 		if r.code != CodeRefunded {
 			return r.doubtful(errUndecided)
 		}
-		return r.sameOrder(o, -req.RefundAmount, req.MerchantOrderID, req.RefundOrderID)
+		return r.sameOrder(o, req, -req.RefundAmount, req.RefundOrderID)
 	})
 }
 
@@ -599,7 +619,7 @@ type CancelRequest struct {
 	// MerchantOrderID is the merchant's number of the order: required. It is part
 	// of the address.
 	MerchantOrderID string `url:"-"`
-	// MID is the sub-merchant, if the order is one's.
+	// MID is the sub-merchant, if the order is one's, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
 	// Provider is the country of the order: "th", "ph" or "my".
 	Provider string `url:"provider,omitempty"`
@@ -608,6 +628,7 @@ type CancelRequest struct {
 }
 
 func (r *CancelRequest) orderID() string  { return r.MerchantOrderID }
+func (r *CancelRequest) mid() string      { return r.MID }
 func (r *CancelRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
 
 // Cancel closes an order that isn't paid yet. It succeeds only if the answer says
@@ -627,6 +648,6 @@ func (c *Client) Cancel(ctx context.Context, kind Kind, req *CancelRequest) (*Or
 		if o.Status != StatusClosed {
 			return r.doubtful(errNotStatus)
 		}
-		return r.sameOrder(o, 0, req.MerchantOrderID)
+		return r.sameOrder(o, req, 0, req.MerchantOrderID)
 	})
 }

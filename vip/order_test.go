@@ -152,6 +152,44 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// An answer that names another sub-merchant than was asked for isn't believed.
+func TestOtherSubMerchant(t *testing.T) {
+	for _, c := range []struct {
+		asked, answered string
+		want            error
+	}{
+		{"mch1", "mch1", nil}, {"mch1", "False", nil}, {"", "mch2", nil}, {"mch1", "mch2", vip.ErrOtherOrder}, {"mch1", "MCH1", vip.ErrOtherOrder},
+	} {
+		naming := func(good string) *vip.Client {
+			return newClient(t, func(r *http.Request) (int, string, error) {
+				return http.StatusOK, signed(t, r.URL.Path, strings.Replace(good, "{", `{"mid":"`+c.answered+`",`, 1)), nil
+			})
+		}
+		for _, req := range newOrders() {
+			switch r := req.(type) {
+			case *vip.RedirectRequest:
+				r.MID = c.asked
+			case *vip.CScanBRequest:
+				r.MID = c.asked
+			case *vip.BScanCRequest:
+				r.MID = c.asked
+			case *vip.MiniAppRequest:
+				r.MID = c.asked
+			case *vip.AppRequest:
+				r.MID = c.asked
+			}
+			_, err := naming(goodOrder).Create(t.Context(), req)
+			require.ErrorIs(t, err, c.want, c)
+		}
+		_, err := naming(goodOrder).Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1", MID: c.asked})
+		require.ErrorIs(t, err, c.want, c)
+		_, err = naming(goodRefund).Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 50_00, MID: c.asked})
+		require.ErrorIs(t, err, c.want, c)
+		_, err = naming(goodClosed).Cancel(t.Context(), vip.App, &vip.CancelRequest{MerchantOrderID: "A-1", MID: c.asked})
+		require.ErrorIs(t, err, c.want, c)
+	}
+}
+
 func TestErrorTexts(t *testing.T) {
 	const path = "/api/v1/bscanc/orders"
 	for _, c := range []struct {
