@@ -344,15 +344,20 @@ type Order struct {
 
 // CheckPaid compares an order with what the merchant expects: it returns nil only
 // if this is the order of that number, of exactly that amount in cents of that
-// currency, and it is paid. Call it before handing anything out. The error is an
-// [ErrOtherOrder] or an [ErrNotPaid].
+// currency, and it is paid for certain: the status is [StatusPaid], the error_code
+// [CodeSuccess], and it isn't about a refund. Call it before handing anything out. The
+// error is an [ErrOtherOrder] or an [ErrNotPaid].
+//
+// Source: not documented: which error_code a paid order comes with. Any other would
+// contradict the status.
 func (o *Order) CheckPaid(merchantOrderID string, amount int64, currency string) error {
 	if o.MerchantOrderID != merchantOrderID || o.Amount != amount || o.Currency != currency {
 		return fmt.Errorf("vip: %w: the gateway speaks of order %q over %d cents of %q, expected was order %q over %d cents of %q",
 			ErrOtherOrder, transport.Clip(o.MerchantOrderID), o.Amount, transport.Clip(o.Currency), transport.Clip(merchantOrderID), amount, transport.Clip(currency))
 	}
-	if !o.Status.Paid() || o.OrderType == "Refund" {
-		return fmt.Errorf("vip: order %q: %w: its status is %q", transport.Clip(o.MerchantOrderID), ErrNotPaid, transport.Clip(string(o.Status)))
+	if !o.Status.Paid() || o.ErrorCode != CodeSuccess || o.OrderType != "" && o.OrderType != "Sale" {
+		return fmt.Errorf("vip: order %q: %w: its status is %q, its error_code %q, its order_type %q", transport.Clip(o.MerchantOrderID),
+			ErrNotPaid, transport.Clip(string(o.Status)), transport.Clip(string(o.ErrorCode)), transport.Clip(o.OrderType))
 	}
 	return nil
 }
@@ -465,6 +470,8 @@ var (
 	errUndecided = errors.New("the gateway did not say that it is done")
 	errNotStatus = errors.New("the status doesn't say that it is done")
 	errPaid      = errors.New("the status is Paid all the same")
+	errOver      = errors.New("the status says that the order is over")
+	errSale      = errors.New("the order_type isn't Refund")
 )
 
 // Create creates an order, of the kind that the request is for.
@@ -480,7 +487,8 @@ var (
 //   - With a [*MiniAppRequest] or an [*AppRequest] Reference is what the wallet
 //     needs; see [Order.WeChatPayment].
 //
-// An answer about another order, amount or mid is [ErrOtherOrder], and one that says both
+// An answer about another order, amount or mid is [ErrOtherOrder], one with a new order
+// that is refunded or closed an [ErrOutcomeUnknown], and one that says both
 // FAIL and Paid is an [ErrOutcomeUnknown].
 //
 // After an [ErrOutcomeUnknown] ask [Client.Query]. If the error is [ErrNotFound],
@@ -504,6 +512,8 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 			return r.doubtful(errUndecided)
 		case kind == BScanC && o.Status != StatusPaid:
 			return r.doubtful(errNotStatus)
+		case o.Status.Final() && o.Status != StatusPaid:
+			return r.doubtful(errOver)
 		}
 		if failure := r.sameOrder(o, req, req.total(), req.orderID()); failure != nil {
 			return failure
@@ -588,9 +598,10 @@ func (r *RefundRequest) check(c *checker) {
 }
 
 // Refund pays an order back, or part of it, at once. The answer describes the
-// refund: OrderType is "Refund" and Amount is negative. It succeeds only with
-// [CodeRefunded] and for the amount that was asked for; anything else, but a refusal
-// with [CodeFail] or one of the documented HTTP statuses, is [ErrOutcomeUnknown].
+// refund: OrderType is "Refund", or empty, and Amount is negative. It succeeds only
+// with [CodeRefunded] and for the amount that was asked for; anything else, but a
+// refusal with [CodeFail] or one of the documented HTTP statuses, is
+// [ErrOutcomeUnknown].
 //
 // After an ErrOutcomeUnknown ask [Client.Query]: with [StatusRefunded] the money is
 // on its way back, if this was the order's first refund. With [StatusPaid], or after
@@ -605,8 +616,11 @@ func (r *RefundRequest) check(c *checker) {
 // (ksher-payment 0.0.5) have it at that for [MiniApp], where it goes.
 func (c *Client) Refund(ctx context.Context, kind Kind, req *RefundRequest) (*Order, error) {
 	return c.order(ctx, kind, "refund", http.MethodPut, req, func(r *reply, o *Order) *Error {
-		if r.code != CodeRefunded {
+		switch {
+		case r.code != CodeRefunded:
 			return r.doubtful(errUndecided)
+		case o.OrderType != "" && o.OrderType != "Refund":
+			return r.doubtful(errSale)
 		}
 		return r.sameOrder(o, req, -req.RefundAmount, req.RefundOrderID)
 	})

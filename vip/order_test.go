@@ -92,6 +92,10 @@ func TestOutcomes(t *testing.T) {
 		{"redirect create", "other amount", order("15050", "15051"), doubt, vip.ErrOtherOrder},
 		{"redirect create", "no page", order("https://pay.example/1", "False"), doubt, vip.ErrField},
 		{"redirect create", "amount", order("15050", "150.50"), doubt, vip.ErrField},
+		{"redirect create", "closed", order("Paid", "Closed"), doubt, vip.CodeSuccess},
+		{"redirect create", "refunded by its status", order("Paid", "Refunded"), doubt, vip.CodeSuccess},
+		{"redirect create", "available", order("Paid", "Available"), yes, nil},
+		{"redirect create", "no status", order("Paid", "False"), yes, nil},
 		{"cscanb create", "no code", order("data:image/png;base64,aGk=", ""), doubt, vip.ErrField},
 		{"miniapp create", "no package", order("https://pay.example/1", "False"), doubt, vip.ErrField},
 		{"app create", "no package", order("https://pay.example/1", "False"), doubt, vip.ErrField},
@@ -120,6 +124,8 @@ func TestOutcomes(t *testing.T) {
 		{"miniapp refund", "unknown", `{"error_code":"UNKNOWN"}`, doubt, vip.CodeUnknown},
 		{"miniapp refund", "other amount", strings.Replace(goodRefund, "-5000", "-15050", 1), doubt, vip.ErrOtherOrder},
 		{"miniapp refund", "positive amount", strings.Replace(goodRefund, "-5000", "5000", 1), doubt, vip.ErrOtherOrder},
+		{"miniapp refund", "no type", strings.Replace(goodRefund, `"Refund"`, `"False"`, 1), yes, nil},
+		{"miniapp refund", "a sale", strings.Replace(goodRefund, `"Refund"`, `"Sale"`, 1), doubt, vip.CodeRefunded},
 		{"miniapp refund", "other order", strings.Replace(goodRefund, "A-1", "A-2", 1), doubt, vip.ErrOtherOrder},
 
 		{"app cancel", "closed", goodClosed, yes, nil},
@@ -266,7 +272,7 @@ func TestFieldErrors(t *testing.T) {
 
 func TestCheckPaid(t *testing.T) {
 	order := func(change func(*vip.Order)) *vip.Order {
-		o := &vip.Order{MerchantOrderID: "A-1", Amount: 150_50, Currency: "THB", Status: vip.StatusPaid, OrderType: "Sale"}
+		o := &vip.Order{MerchantOrderID: "A-1", Amount: 150_50, Currency: "THB", Status: vip.StatusPaid, ErrorCode: vip.CodeSuccess, OrderType: "Sale"}
 		change(o)
 		return o
 	}
@@ -285,6 +291,11 @@ func TestCheckPaid(t *testing.T) {
 		{"closed", func(o *vip.Order) { o.Status = vip.StatusClosed }, vip.ErrNotPaid},
 		{"other case", func(o *vip.Order) { o.Status = "paid" }, vip.ErrNotPaid},
 		{"a refund", func(o *vip.Order) { o.OrderType = "Refund" }, vip.ErrNotPaid},
+		{"another type", func(o *vip.Order) { o.OrderType = "Hold" }, vip.ErrNotPaid},
+		{"pending", func(o *vip.Order) { o.ErrorCode = vip.CodePending }, vip.ErrNotPaid},
+		{"refunded by its code", func(o *vip.Order) { o.ErrorCode = vip.CodeRefunded }, vip.ErrNotPaid},
+		{"code in lower case", func(o *vip.Order) { o.ErrorCode = "success" }, vip.ErrNotPaid},
+		{"no code", func(o *vip.Order) { o.ErrorCode = "" }, vip.ErrNotPaid},
 	} {
 		t.Run(c.name, func(t *testing.T) { require.ErrorIs(t, order(c.change).CheckPaid("A-1", 150_50, "THB"), c.want) })
 	}
