@@ -456,8 +456,11 @@ func TestLog(t *testing.T) {
 	const path = "/api/v1/cscanb/orders"
 	require.Equal(t, "level=INFO msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=ok\n",
 		line(answering(t, 200, signed(t, path, goodOrder), logger)))
-	require.Equal(t, "level=WARN msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=refused code=FAIL http_status=200 cause=<nil>\n",
+	require.Equal(t, "level=ERROR msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=unknown code=FAIL http_status=200 cause=\"an earlier create under the same number may be the cause\"\n",
 		line(answering(t, 200, signed(t, path, `{"error_code":"FAIL"}`), logger)))
+	log.Reset()
+	answering(t, 200, signed(t, path+"/A-1", `{"error_code":"FAIL"}`), logger).Cancel(t.Context(), vip.CScanB, &vip.CancelRequest{MerchantOrderID: "A-1"})
+	require.Equal(t, "level=WARN msg=\"ksher vip call\" operation=\"cscanb cancel\" order_id=A-1 attempt=1 outcome=refused code=FAIL http_status=200 cause=<nil>\n", log.String())
 	require.Equal(t, "level=WARN msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=refused code=\"\" http_status=403 cause=\"the account may not do this\"\n",
 		line(answering(t, 403, "", logger)))
 	require.Equal(t, "level=ERROR msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=unknown code=\"\" http_status=500 cause=\"the HTTP status is not a success\"\n",

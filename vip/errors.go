@@ -17,6 +17,10 @@ import (
 // such a request for failed, and don't send it under a new number: [Client.Query]
 // tells where the order stands. The package never repeats such a request by itself.
 //
+// A create that is refused with [CodeFail] is one of these, unless it is because of the
+// buyer's code: the cause may be that an earlier create has used the number, and that
+// one may have been paid.
+//
 // It is the same error as that of package ksher, like every other one that goes by
 // the same name in both.
 var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
@@ -118,7 +122,8 @@ type Error struct {
 	// Message is what the gateway said in words, at most 200 characters.
 	Message string
 	// Reason is the gateway's word for why a code that the buyer showed wasn't
-	// charged, such as "invalid_payment_code". It is "" otherwise.
+	// charged, such as "invalid_payment_code", the only one that is documented. It is
+	// "" otherwise.
 	Reason string
 	// Fields has what the gateway found wrong with single parameters, with an
 	// [ErrBadRequest].

@@ -427,17 +427,8 @@ func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req 
 	var order *Order
 	op.accept = func(r *reply) *Error {
 		order = &Order{Kind: kind}
-		if r.code == CodeFail || r.code == CodeUnknown {
-			failure := r.refusal()
-			failure.outcomeUnknown = r.code == CodeUnknown
-			// A refund or a cancellation that is refused may well show a paid order.
-			if (method == http.MethodPost || method == http.MethodGet) && Status(textOf(r.members, "status")) == StatusPaid {
-				failure = r.doubtful(errPaid)
-			}
-			if kind == BScanC {
-				failure.Reason = transport.Quote([]byte(strings.TrimPrefix(textOf(r.members, "reserved3"), nothing)))
-			}
-			return failure
+		if (r.code == CodeFail || r.code == CodeUnknown) && !(op.query() && r.ended(req.orderID())) {
+			return r.refused(kind, method)
 		}
 		if err := c.decode(r.members, order); err != nil {
 			return r.doubtful(err)
@@ -448,6 +439,40 @@ func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req 
 		return nil, err
 	}
 	return order, nil
+}
+
+// ended tells whether a FAIL is about how an order went instead of about the query: the
+// answer names the order, and a status in which nobody has paid.
+func (r *reply) ended(id string) bool {
+	switch status := Status(textOf(r.members, "status")); status {
+	case "", nothing, StatusPaid, StatusRefunded:
+		return false
+	}
+	return r.code == CodeFail && textOf(r.members, "merchant_order_id") == id
+}
+
+// badCode is the only reason of a refusal that is documented.
+const badCode = "invalid_payment_code"
+
+// refused makes an error of an answer with FAIL or UNKNOWN.
+func (r *reply) refused(kind Kind, method string) *Error {
+	reason := ""
+	if kind == BScanC {
+		reason = transport.Quote([]byte(strings.TrimPrefix(textOf(r.members, "reserved3"), nothing)))
+	}
+	failure := r.refusal()
+	failure.outcomeUnknown = r.code == CodeUnknown
+	status := Status(textOf(r.members, "status"))
+	switch {
+	case method != http.MethodPost && method != http.MethodGet:
+		// A refund or a cancellation that is refused may well show a paid order.
+	case status == StatusPaid || status == StatusRefunded:
+		failure = r.doubtful(fmt.Errorf("the status is %s all the same", status))
+	case method == http.MethodPost && r.code == CodeFail && reason != badCode:
+		failure = r.doubtful(errEarlier)
+	}
+	failure.Reason = reason
+	return failure
 }
 
 // sameOrder says that an answer is about something else than asked for. Besides the
@@ -469,7 +494,7 @@ func (r *reply) sameOrder(o *Order, req orderRequest, amount int64, other string
 var (
 	errUndecided = errors.New("the gateway did not say that it is done")
 	errNotStatus = errors.New("the status doesn't say that it is done")
-	errPaid      = errors.New("the status is Paid all the same")
+	errEarlier   = errors.New("an earlier create under the same number may be the cause")
 	errOver      = errors.New("the status says that the order is over")
 	errSale      = errors.New("the order_type isn't Refund")
 )
@@ -480,27 +505,34 @@ var (
 //     send the buyer to.
 //   - With a [*CScanBRequest] [Order.Image] is the QR code.
 //   - With a [*BScanCRequest] the buyer is charged: the call succeeds only if the
-//     order is paid. If the code can't be charged, the error is [CodeFail] with a
-//     Reason such as "invalid_payment_code", and while it isn't decided, because
-//     the buyer has to type a PIN for example, it is [CodePending] and
-//     [ErrOutcomeUnknown]: query until the status is final, or cancel.
+//     order is paid. If the code can't be charged, the error is [CodeFail] with the
+//     Reason "invalid_payment_code", and while it isn't decided, because the buyer
+//     has to type a PIN for example, it is [CodePending] and [ErrOutcomeUnknown]:
+//     query until the status is final, or cancel.
 //   - With a [*MiniAppRequest] or an [*AppRequest] Reference is what the wallet
 //     needs; see [Order.WeChatPayment].
 //
 // An answer about another order, amount or mid is [ErrOtherOrder], one with a new order
-// that is refunded or closed an [ErrOutcomeUnknown], and one that says both
-// FAIL and Paid is an [ErrOutcomeUnknown].
+// that is refunded or closed an [ErrOutcomeUnknown]. So is a [CodeFail] of any other
+// reason than "invalid_payment_code": the number may have been used by an earlier
+// create, whose order may be paid.
 //
 // After an [ErrOutcomeUnknown] ask [Client.Query]. If the error is [ErrNotFound],
-// or [CodeFail] or [CodeUnknown], the gateway had no such order when it was asked.
-// The very same request may be sent again: a merchant_order_id is unique, so nobody
-// is charged twice. If the order is there, its page or code is lost with the answer:
-// cancel it, keep watching it, and only then create one under a new number.
+// or [CodeFail] or [CodeUnknown], the gateway had no such order when it was asked,
+// and the very same request may be sent again: a merchant_order_id is unique, so nobody
+// is charged twice. The first request may still arrive, though, and whatever refusal the
+// second one meets is about the second one alone, be it HTTP 400 or a buyer's code that
+// was used up. So ask Query again, and take a new number only if the order is closed, or
+// is still unknown when no earlier request can be on its way any more. If the order is
+// there, its page or code is lost with the answer: cancel it, keep watching it, and only
+// then create one under a new number.
 //
 // Source: POST /api/v1/{kind}/orders, Ksher's documentation of vip.ksher.net.
 // Ksher's JavaScript client (ksher-payment 0.0.5) has a slash at the end of the
 // address, which the documentation hasn't. Which error_code an order that waits for
-// the buyer comes with is not documented: SUCCESS and PENDING are taken.
+// the buyer comes with is not documented: SUCCESS and PENDING are taken. What a number
+// that was used before is answered with isn't documented either, nor any reason of a
+// FAIL but that one.
 func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) {
 	if err := c.usable(ctx, "create", req); err != nil {
 		return nil, err
@@ -547,13 +579,16 @@ func (r *QueryRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
 // Query asks where an order stands. Compare the answer with [Order.CheckPaid].
 //
 // It changes nothing and may be repeated at will. An order that the gateway doesn't
-// know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented. An
+// know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented. With
+// [CodeFail] an order comes only if the answer names it, and a status in which nobody has
+// paid: a charge that failed, for example, or an order that was closed. FAIL together
+// with [StatusPaid] or [StatusRefunded] contradicts itself and is an error. An
 // answer about another order or mid is [ErrOtherOrder], one without a status [ErrField].
 //
 // Source: GET /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
 // vip.ksher.net. That order_id is the merchant's number is taken from Ksher's
 // JavaScript client (ksher-payment 0.0.5). Which error_code an order comes with is
-// not documented: with a status any but FAIL and UNKNOWN is taken.
+// not documented: with a status any but UNKNOWN is taken, and FAIL as above.
 func (c *Client) Query(ctx context.Context, kind Kind, req *QueryRequest) (*Order, error) {
 	return c.order(ctx, kind, "query", http.MethodGet, req, func(r *reply, o *Order) *Error {
 		switch {

@@ -79,9 +79,10 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{"redirect create", "success", goodOrder, yes, nil},
 		{"redirect create", "pending", order("SUCCESS", "PENDING"), yes, nil},
-		{"redirect create", "fail", strings.Replace(order("SUCCESS", "FAIL"), "Paid", "Available", 1), no, vip.CodeFail},
+		{"redirect create", "fail", strings.Replace(order("SUCCESS", "FAIL"), "Paid", "Available", 1), doubt, vip.CodeFail},
 		{"redirect create", "fail and paid", order("SUCCESS", "FAIL"), doubt, vip.CodeFail},
-		{"redirect create", "fail alone", `{"error_code":"FAIL"}`, no, vip.CodeFail},
+		{"redirect create", "fail alone", `{"error_code":"FAIL"}`, doubt, vip.CodeFail},
+		{"redirect create", "fail for a reason of another kind", `{"error_code":"FAIL","reserved3":"invalid_payment_code"}`, doubt, vip.CodeFail},
 		{"redirect create", "unknown", `{"error_code":"UNKNOWN","error_message":"NOT allowed mid"}`, doubt, vip.CodeUnknown},
 		{"redirect create", "undocumented", `{"error_code":"DUPLICATE"}`, doubt, vip.Code("DUPLICATE")},
 		{"redirect create", "no code", order("error_code", "error_cod"), doubt, vip.ErrEnvelope},
@@ -103,13 +104,23 @@ func TestOutcomes(t *testing.T) {
 		{"bscanc create", "not paid", order("Paid", "Available"), doubt, vip.CodeSuccess},
 		{"bscanc create", "pending", order("SUCCESS", "PENDING"), doubt, vip.CodePending},
 		{"bscanc create", "fail", `{"error_code":"FAIL","reserved3":"invalid_payment_code"}`, no, vip.CodeFail},
+		{"bscanc create", "fail for no reason", `{"error_code":"FAIL","reserved3":"False"}`, doubt, vip.CodeFail},
+		{"bscanc create", "fail for another reason", `{"error_code":"FAIL","reserved3":"duplicate_order"}`, doubt, vip.CodeFail},
 		{"bscanc create", "fail and paid", order("SUCCESS", "FAIL"), doubt, vip.CodeFail},
+		{"bscanc create", "fail and paid for a reason", strings.Replace(order("SUCCESS", "FAIL"), "{", `{"reserved3":"invalid_payment_code",`, 1), doubt, vip.CodeFail},
 
 		{"redirect query", "success", goodOrder, yes, nil},
 		{"redirect query", "pending", order("SUCCESS", "PENDING"), yes, nil},
 		{"redirect query", "undocumented", order("SUCCESS", "CLOSED"), yes, nil},
 		{"redirect query", "undocumented and no order", `{"error_code":"NO_ORDER"}`, no, vip.Code("NO_ORDER")},
-		{"redirect query", "fail", order("SUCCESS", "FAIL"), no, vip.CodeFail},
+		{"redirect query", "fail", `{"error_code":"FAIL"}`, no, vip.CodeFail},
+		{"redirect query", "fail of a paid order", order("SUCCESS", "FAIL"), no, vip.CodeFail},
+		{"redirect query", "fail of a refunded order", strings.Replace(order("SUCCESS", "FAIL"), "Paid", "Refunded", 1), no, vip.CodeFail},
+		{"redirect query", "fail of another order", strings.Replace(strings.Replace(order("SUCCESS", "FAIL"), "Paid", "Closed", 1), "A-1", "A-2", 1), no, vip.CodeFail},
+		{"redirect query", "fail without a status", strings.Replace(order("SUCCESS", "FAIL"), "Paid", "False", 1), no, vip.CodeFail},
+		{"bscanc query", "fail of a closed order", strings.Replace(order("SUCCESS", "FAIL"), "Paid", "Closed", 1), yes, nil},
+		{"bscanc query", "fail of an open order", strings.Replace(order("SUCCESS", "FAIL"), "Paid", "Available", 1), yes, nil},
+		{"bscanc query", "unknown with a closed order", strings.Replace(order("SUCCESS", "UNKNOWN"), "Paid", "Closed", 1), no, vip.CodeUnknown},
 		{"redirect query", "unknown", `{"error_code":"UNKNOWN"}`, no, vip.CodeUnknown},
 		{"redirect query", "unknown with an order", order("SUCCESS", "UNKNOWN"), no, vip.CodeUnknown},
 		{"redirect query", "other order", order("A-1", "A-2"), no, vip.ErrOtherOrder},
@@ -158,6 +169,22 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// How a charge failed can be read, and isn't taken for anything else.
+func TestQueryOfAFailedCharge(t *testing.T) {
+	const path = "/api/v1/bscanc/orders/A-1"
+	failed := strings.NewReplacer("SUCCESS", "FAIL", "Paid", "Closed", "{", `{"reserved3":"invalid_payment_code",`).Replace(goodOrder)
+	got, err := answering(t, http.StatusOK, signed(t, path, failed)).Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	require.NoError(t, err)
+	require.Equal(t, vip.StatusClosed, got.Status)
+	require.Equal(t, vip.CodeFail, got.ErrorCode)
+	require.Equal(t, "invalid_payment_code", got.Reserved3)
+	require.ErrorIs(t, got.CheckPaid("A-1", 150_50, "THB"), vip.ErrNotPaid)
+	for _, status := range []string{"Paid", "Refunded"} {
+		_, err = answering(t, http.StatusOK, signed(t, path, strings.Replace(failed, "Closed", status, 1))).Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		require.ErrorContains(t, err, "the status is "+status+" all the same")
+	}
+}
+
 // An answer that names another sub-merchant than was asked for isn't believed.
 func TestOtherSubMerchant(t *testing.T) {
 	for _, c := range []struct {
@@ -198,6 +225,7 @@ func TestOtherSubMerchant(t *testing.T) {
 
 func TestErrorTexts(t *testing.T) {
 	const path = "/api/v1/bscanc/orders"
+	const earlier = `: an earlier create under the same number may be the cause. It may have been carried out all the same: ask Client.Query about the order before anything else`
 	for _, c := range []struct {
 		status     int
 		body, want string
@@ -205,9 +233,9 @@ func TestErrorTexts(t *testing.T) {
 		{200, signed(t, path, `{"error_code":"FAIL","error_message":"The code is wrong","reserved3":"invalid_payment_code"}`),
 			`vip: bscanc create of order "A-1": the gateway answered FAIL "The code is wrong" because of "invalid_payment_code"`},
 		{200, signed(t, path, `{"error_code":"FAIL","error_message":"False","reserved3":"False"}`),
-			`vip: bscanc create of order "A-1": the gateway answered FAIL`},
+			`vip: bscanc create of order "A-1": the gateway answered FAIL` + earlier},
 		{200, signed(t, path, `{"error_code":"FAIL","error_message":"FAIL"}`),
-			`vip: bscanc create of order "A-1": the gateway answered FAIL`},
+			`vip: bscanc create of order "A-1": the gateway answered FAIL` + earlier},
 		{200, signed(t, path, `{"error_code":"PENDING","merchant_order_id":"A-1"}`),
 			`vip: bscanc create of order "A-1": the gateway answered PENDING: the gateway did not say that it is done. It may have been carried out all the same: ask Client.Query about the order before anything else`},
 		{200, `{"error_code":"FAIL","error_message":"No"}`,

@@ -119,6 +119,19 @@ func TestRoundTrip(t *testing.T) {
 	require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
 }
 
+// A number that was used is refused, and what became of the first order is asked for.
+func TestRoundTripUsedNumber(t *testing.T) {
+	gateway, client := local(t)
+	require.NoError(t, gateway.Inject(kshertest.Fault{Operation: "vip bscanc create", Kind: kshertest.FaultDropAfter}))
+	for range 2 {
+		_, err := client.Create(t.Context(), newOrders()[vip.BScanC])
+		require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+	}
+	order, err := client.Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	require.NoError(t, err)
+	require.NoError(t, order.CheckPaid("A-1", 150_50, "THB"))
+}
+
 func TestRoundTripReports(t *testing.T) {
 	gateway, client := local(t)
 	for _, id := range []string{"A-1", "A-2", "A-3"} {

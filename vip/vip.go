@@ -108,7 +108,8 @@ const (
 	CodeSuccess Code = "SUCCESS"
 	// CodePending means that it isn't decided yet.
 	CodePending Code = "PENDING"
-	// CodeFail means that the request was refused.
+	// CodeFail means that the request was refused. Of [Client.Create] it doesn't mean
+	// that the buyer wasn't charged: see there.
 	CodeFail Code = "FAIL"
 	// CodeRefunded is how a refund that was carried out is answered.
 	CodeRefunded Code = "REFUNDED"
