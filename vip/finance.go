@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"net/http"
 	"strconv"
@@ -19,8 +20,8 @@ const financePath = "/api/v1/finance/settlements/"
 // maxPage is how many orders a page of a report may have.
 const maxPage = 50
 
-// maxRows ends a report whose pages don't end.
-const maxRows = 1_000_000
+// maxRows ends a report whose pages don't end. It is a variable only for a test.
+var maxRows = 1_000_000
 
 // report makes a call for a report and returns its data. A report without data is
 // ErrNoData.
@@ -198,9 +199,10 @@ type Transaction struct {
 //	}
 //
 // After an error there is nothing more. If fewer or more transactions come than the
-// gateway has announced, that is an error, too, an [ErrField]: a report that may lack
-// some isn't taken for whole. Transactions that are made while it is read may shift
-// the pages, so read a day when it is over. At most a million are read.
+// gateway has announced, or one that is the same to the letter as another, that is an
+// error, too, an [ErrField]: a report that may lack some isn't taken for whole.
+// Transactions that are made while it is read may shift the pages, so read a day when it
+// is over. At most a million are read.
 //
 // It changes nothing and may be repeated at will; each page is repeated as
 // [WithRetry] says.
@@ -254,7 +256,8 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 		limit = maxPage
 	}
 	return func(yield func(*Transaction, error) bool) {
-		var last []byte
+		seen := make(map[uint64]struct{})
+		hash := maphash.MakeSeed()
 		total := -1
 		for offset := 0; ; {
 			p, err := c.page(ctx, name, path, req, offset, limit)
@@ -266,10 +269,16 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 			case err != nil:
 			case len(p.rows) == 0 && offset < total, total >= 0 && offset+len(p.rows) > total:
 				err = unreadable(name, "the gateway announced %d rows and gave %d", total, offset+len(p.rows))
-			case len(p.rows) > 0 && bytes.Equal(p.raw, last):
-				err = unreadable(name, "the gateway gave the same page twice")
 			case offset+len(p.rows) > maxRows:
 				err = unreadable(name, "there are more than %d rows", maxRows)
+			default:
+				// Pages that shift or repeat would hide what is missing.
+				for _, row := range p.raw {
+					seen[maphash.Bytes(hash, row.Raw)] = struct{}{}
+				}
+				if len(seen) < offset+len(p.rows) {
+					err = unreadable(name, "the gateway gave the same row twice")
+				}
 			}
 			if err != nil {
 				yield(nil, err)
@@ -280,7 +289,7 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 					return
 				}
 			}
-			offset, last = offset+len(p.rows), p.raw
+			offset += len(p.rows)
 			if total >= 0 && offset >= total || total < 0 && len(p.rows) < limit {
 				return
 			}
@@ -291,8 +300,8 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 // page is a page of a report.
 type page struct {
 	rows []Transaction
-	// raw is the list as it came.
-	raw []byte
+	// raw are the rows as they came.
+	raw []wire.Value
 	// total is how many rows the whole report has, -1 if the gateway didn't say.
 	total int
 }
@@ -314,13 +323,11 @@ func (c *Client) page(ctx context.Context, name, path string, req request, offse
 		}
 	}
 	list, _ := wire.Find(members, "data")
-	p.raw = list.Raw
-	elements, err := list.Elements()
-	if err != nil && p.total != 0 {
+	if p.raw, err = list.Elements(); err != nil && p.total != 0 {
 		return nil, unreadable(name, "data: there is no list of rows")
 	}
-	p.rows = make([]Transaction, len(elements))
-	for i, e := range elements {
+	p.rows = make([]Transaction, len(p.raw))
+	for i, e := range p.raw {
 		if err := c.object(e, &p.rows[i]); err != nil {
 			return nil, unreadable(name, "row %d: %w", offset+i, err)
 		}

@@ -166,6 +166,48 @@ func TestPagesContradictThemselves(t *testing.T) {
 	}
 }
 
+// A row that comes again stands where another is missing.
+func TestPagesRepeat(t *testing.T) {
+	for name, c := range map[string]struct {
+		pages []string
+		rows  int
+	}{
+		"shifted by one":    {[]string{`[{"amount":1},{"amount":2}],"total":4`, `[{"amount":2},{"amount":3}],"total":4`}, 2},
+		"two in turn":       {[]string{`[{"amount":1},{"amount":2}]`, `[{"amount":3},{"amount":4}]`}, 4},
+		"within a page":     {[]string{`[{"amount":1},{"amount":1}],"total":2`}, 0},
+		"a later page only": {[]string{`[{"amount":1},{"amount":2}]`, `[{"amount":3},{"amount":4}]`, `[{"amount":5},{"amount":1}]`}, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			client := newClient(t, func(*http.Request) (int, string, error) {
+				asked++
+				return 200, unproved(`{"error_code":"SUCCESS","data":{"data":` + c.pages[(asked-1)%len(c.pages)] + `}}`), nil
+			})
+			rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 2}))
+			require.ErrorIs(t, err, vip.ErrField)
+			require.ErrorContains(t, err, "the gateway gave the same row twice")
+			require.Len(t, rows, c.rows)
+		})
+	}
+}
+
+// A report that doesn't end is left.
+func TestPagesAreBounded(t *testing.T) {
+	defer vip.SetMaxRows(100)()
+	for rows, want := range map[int]error{100: nil, 101: vip.ErrField, 1000: vip.ErrField} {
+		var asked []string
+		got, err := collect(pager(t, rows, ``, &asked).Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 40}))
+		require.ErrorIs(t, err, want)
+		if want == nil {
+			require.Len(t, got, 100)
+			continue
+		}
+		require.ErrorContains(t, err, "there are more than 100 rows")
+		require.Len(t, got, 80)
+		require.Equal(t, []string{"0+40", "40+40", "80+40"}, asked)
+	}
+}
+
 // Leaving the loop ends it, and it can be begun again.
 func TestPagesBreak(t *testing.T) {
 	var asked []string
@@ -193,7 +235,7 @@ func TestPagesEnd(t *testing.T) {
 	})
 	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 2}))
 	require.ErrorIs(t, err, vip.ErrField)
-	require.ErrorContains(t, err, "vip: transactions: a field of the data can't be read: the gateway gave the same page twice")
+	require.ErrorContains(t, err, "vip: transactions: a field of the data can't be read: the gateway gave the same row twice")
 	require.Len(t, rows, 2)
 	require.Equal(t, 2, asked)
 
