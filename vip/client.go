@@ -259,12 +259,23 @@ type reply struct {
 // nothing is how the gateway writes an empty field, as text or not.
 const nothing = "False"
 
-// decode fills a struct from an object. A member that holds False, as text or not,
-// is as good as none: that is how the gateway writes an empty field.
+// empty tells whether a value is as good as none.
+func empty(v wire.Value) bool {
+	switch v.Kind {
+	case wire.String:
+		text := string(v.Text())
+		return text == "" || text == nothing
+	case wire.Bool:
+		return string(v.Raw) == "false"
+	}
+	return v.Kind == wire.Null
+}
+
+// decode fills a struct from an object, of the members that aren't empty.
 func (c *Client) decode(members []wire.Member, dst any) error {
 	kept := make([]wire.Member, 0, len(members))
 	for _, m := range members {
-		if m.Value.Kind <= wire.Number && string(m.Value.Text()) != nothing || m.Value.Kind >= wire.Array || string(m.Value.Raw) == "true" {
+		if !empty(m.Value) {
 			kept = append(kept, m)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ksher-go/ksher/internal/transport"
@@ -32,7 +33,7 @@ func (c *Client) report(ctx context.Context, name, path string, req request, mor
 			return r.refusal()
 		}
 		var ok bool
-		if data, ok = wire.Find(r.members, "data"); !ok || data.Kind < wire.Array {
+		if data, ok = wire.Find(r.members, "data"); !ok || empty(data) {
 			return &Error{Err: ErrNoData}
 		}
 		verified = r.verified
@@ -87,14 +88,22 @@ type Channels struct {
 //
 // Source: GET /api/v1/finance/settlements/channels, Ksher's documentation of
 // vip.ksher.net. The form of its data is not documented: a list of names is
-// understood, and a list of objects with the name in "channel". Whatever else there
-// is, is in Data.
+// understood, a list of objects with the name in "channel", and a text of names with
+// commas between them. Whatever else there is, is in Data.
 func (c *Client) Channels(ctx context.Context, req *ChannelsRequest) (*Channels, error) {
 	data, verified, err := c.report(ctx, "channels", "channels", req)
 	if err != nil {
 		return nil, err
 	}
 	answer := &Channels{Data: bytes.Clone(data.Raw), Verified: verified}
+	if data.Kind == wire.String {
+		for name := range strings.SplitSeq(string(data.Text()), ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				answer.Channels = append(answer.Channels, name)
+			}
+		}
+		return answer, nil
+	}
 	elements, err := data.Elements()
 	if err != nil {
 		return answer, nil
@@ -317,7 +326,7 @@ func (c *Client) page(ctx context.Context, name, path string, req request, offse
 		return nil, unreadable(name, "data: %w", err)
 	}
 	p := &page{total: -1}
-	if total, ok := wire.Find(members, "total"); ok && total.Kind != wire.Null {
+	if total, ok := wire.Find(members, "total"); ok && !empty(total) {
 		if p.total, err = strconv.Atoi(string(total.Text())); err != nil || p.total < 0 {
 			return nil, unreadable(name, "total is %q, not a number", transport.Clip(string(total.Raw)))
 		}

@@ -49,6 +49,14 @@ func TestReports(t *testing.T) {
 	channels, err = client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
 	require.NoError(t, err)
 	require.Equal(t, &vip.Channels{Data: json.RawMessage(`{"a":1}`)}, channels)
+	// What isn't nested is proved, strictly or not.
+	client = answering(t, 200, signed(t, financePath+"channels", `{"error_code":"SUCCESS","data":"wechat, alipay,,"}`), vip.WithStrict())
+	channels, err = client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
+	require.NoError(t, err)
+	require.Equal(t, &vip.Channels{Channels: []string{"wechat", "alipay"}, Data: json.RawMessage(`"wechat, alipay,,"`), Verified: true}, channels)
+	client = answering(t, 200, unproved(`{"error_code":"SUCCESS","data":"wechat"}`))
+	_, err = client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
+	require.ErrorIs(t, err, vip.ErrSignatureMismatch)
 }
 
 func TestReportsRefused(t *testing.T) {
@@ -59,6 +67,9 @@ func TestReportsRefused(t *testing.T) {
 	}{
 		{"no data", `{"error_code":"SUCCESS"}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
 		{"empty data", `{"error_code":"SUCCESS","data":"False"}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
+		{"no text", `{"error_code":"SUCCESS","data":""}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
+		{"null", `{"error_code":"SUCCESS","data":null}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
+		{"text", `{"error_code":"SUCCESS","data":"wechat"}`, result{vip.ErrField, vip.ErrField, nil}},
 		{"not allowed", `{"error_code":"UNKNOWN","error_message":"NOT allowed mid"}`, result{vip.CodeUnknown, vip.CodeUnknown, vip.CodeUnknown}},
 		{"empty object", `{"error_code":"SUCCESS","data":{}}`, result{vip.ErrField, vip.ErrField, nil}},
 		{"list", `{"error_code":"SUCCESS","data":[]}`, result{vip.ErrField, vip.ErrField, nil}},
@@ -122,6 +133,10 @@ func TestPages(t *testing.T) {
 	}{
 		{"none", 0, `,"total":0`, 0, []string{"0+50"}, nil},
 		{"none, without a total", 0, ``, 0, []string{"0+50"}, nil},
+		{"none, with an empty total", 0, `,"total":"False"`, 0, []string{"0+50"}, nil},
+		{"none, with a false total", 0, `,"total":false`, 0, []string{"0+50"}, nil},
+		{"a page, with an empty total", 50, `,"total":""`, 0, []string{"0+50", "50+50"}, nil},
+		{"a true total", 0, `,"total":true`, 0, []string{"0+50"}, vip.ErrField},
 		{"one", 1, `,"total":1`, 0, []string{"0+50"}, nil},
 		{"a page", 50, `,"total":50`, 0, []string{"0+50"}, nil},
 		{"a page, without a total", 50, ``, 0, []string{"0+50", "50+50"}, nil},
