@@ -19,6 +19,9 @@ import (
 // maxQuery is far above the 200 bytes of a genuine notification.
 const maxQuery = 8 << 10
 
+// maxNotifications is how many notifications a handler is at, at once.
+const maxNotifications = 100
+
 // Message is what a notification says in words.
 //
 // Source: Ksher's documentation of vip.ksher.net.
@@ -138,6 +141,8 @@ type webhook struct {
 	kinds   []Kind
 	// mid and provider go with each query.
 	mid, provider string
+	// slots has one for each notification that the handler is at.
+	slots chan struct{}
 }
 
 // NewWebhookHandler returns the handler for the merchant's webhook. address is the
@@ -165,13 +170,17 @@ type webhook struct {
 // deliveries of one notification at the same time: the second is asked to come back.
 // The context of fn ends with the HTTP request at the latest.
 //
+// A genuine notification can be repeated by anybody who saw it, and each costs queries.
+// So the handler is at no more than 100 at once, from the check of the signature until
+// fn has returned, and answers 503 to any more, which come back later.
+//
 // A nil client or fn, an address that isn't an absolute http or https address
 // without a query, and an unknown kind make a handler that answers 500 to
 // everything.
 //
 // Source: Ksher's documentation of vip.ksher.net.
 func NewWebhookHandler(c *Client, address string, fn func(context.Context, *Order) error, opts ...WebhookOption) http.Handler {
-	h := &webhook{address: address, fn: fn, kinds: kinds()}
+	h := &webhook{address: address, fn: fn, kinds: kinds(), slots: make(chan struct{}, maxNotifications)}
 	if c != nil && c.mac != nil {
 		h.client = c
 	}
@@ -250,6 +259,12 @@ func (h *webhook) handle(r *http.Request, n *Notification) *refused {
 		return &refused{http.StatusBadRequest, "it is not a change of an order's status", err}
 	}
 	*n = *got
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	default:
+		return &refused{http.StatusServiceUnavailable, "too many others are being handled", nil}
+	}
 	order, err := h.confirm(ctx, n)
 	if err != nil {
 		return &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}

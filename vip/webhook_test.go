@@ -9,9 +9,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher/vip"
@@ -285,6 +289,55 @@ func TestWebhookRefuses(t *testing.T) {
 		require.Equal(t, http.StatusMethodNotAllowed, w.Code)
 		require.Equal(t, http.MethodGet, w.Header().Get("Allow"))
 	}
+}
+
+// A flood of genuine notifications costs no more than so many queries at once.
+func TestWebhookFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		var log bytes.Buffer
+		answer := make(chan struct{})
+		client := newClient(t, func(r *http.Request) (int, string, error) {
+			asked.Add(1)
+			<-answer
+			return http.StatusOK, signed(t, r.URL.Path, order(path.Base(r.URL.Path), vip.StatusPaid)), nil
+		}, vip.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		h := vip.NewWebhookHandler(client, webhookAddress, func(_ context.Context, o *vip.Order) error {
+			if o.MerchantOrderID == "A-7" {
+				panic("the merchant's own")
+			}
+			return nil
+		})
+		notify := func(query string) int {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, address+query, nil))
+			return w.Code
+		}
+		flood := func() {
+			for i := range 100 {
+				go func() {
+					defer func() { assert.Equal(t, i == 7, recover() != nil) }()
+					assert.Equal(t, http.StatusOK, notify(notification(fmt.Sprint("A-", i), "Order Paid")))
+				}()
+			}
+			synctest.Wait()
+		}
+		flood()
+		require.EqualValues(t, 100, asked.Load())
+		for range 10 {
+			require.Equal(t, http.StatusServiceUnavailable, notify(notification("A-1", "Order Paid")))
+			require.Equal(t, http.StatusForbidden, notify("signature=00"), "what isn't signed takes no place")
+		}
+		require.EqualValues(t, 100, asked.Load())
+		require.Contains(t, log.String(), `order_id=A-1 reason="too many others are being handled"`)
+		close(answer)
+		synctest.Wait()
+		// Each place was given back, also that of a function that panicked.
+		answer = make(chan struct{})
+		flood()
+		require.EqualValues(t, 200, asked.Load())
+		close(answer)
+	})
 }
 
 func TestWebhookUnusable(t *testing.T) {
