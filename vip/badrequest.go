@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"bytes"
 	"errors"
 	"html"
 	"regexp"
@@ -18,22 +19,24 @@ const (
 	maxNesting     = 8
 )
 
-var tag = regexp.MustCompile(`<[^<>]*>`)
+// tag leaves what only looks like one, as in "< 5 and > 3".
+var tag = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
 
 // description takes the body of an HTTP 400 apart. It is JSON with a description in
 // HTML, and in that is the text of a Python dict:
 //
 //	<p class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>
 //
-// What isn't of this form comes back as the message alone.
+// The HTML may also come by itself. What isn't of this form comes back as the message
+// alone.
 func description(body []byte) (message string, fields []FieldError) {
-	members, err := wire.ParseObject(body)
-	if err != nil {
-		return transport.Quote(body), nil
-	}
-	said := textOf(members, "description")
-	if said == "" {
-		return transport.Quote([]byte(textOf(members, "name"))), nil
+	said := string(body)
+	if members, err := wire.ParseObject(body); err == nil {
+		if said = textOf(members, "description"); said == "" {
+			return transport.Quote([]byte(textOf(members, "name"))), nil
+		}
+	} else if bytes.HasPrefix(bytes.TrimSpace(body), []byte(`{"`)) {
+		return transport.Quote(body), nil // JSON that is cut, for example, whose names aren't fields.
 	}
 	said = said[:min(len(said), maxDescription)]
 	// Before the entities are undone, because what they hide may look like a tag.
@@ -118,9 +121,13 @@ func (p *pythonParser) items(end string, depth int, item func() error) error {
 	return nil
 }
 
-// scalar reads a text, or a word such as 0 or None as it is written.
+// scalar reads a text, which in Python 2 may have a u before it, or a word such as 0 or
+// None as it is written.
 func (p *pythonParser) scalar() (string, error) {
 	p.space()
+	if strings.HasPrefix(p.rest, "u'") || strings.HasPrefix(p.rest, `u"`) {
+		p.rest = p.rest[1:]
+	}
 	if p.rest == "" {
 		return "", errNotPython
 	}

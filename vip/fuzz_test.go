@@ -62,6 +62,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	for _, seed := range []string{
 		`{"description":"<p class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>"}`,
+		`<p>BadRequest {u'a': ['Must be < 5 and > 3']}</p>`, `{'a': 'b'}`,
 		`{"description":"{'a': {'b': [\"c\\u0e0a\\\\'\", (1, None)]}}"}`, `{"description":"&#123;&#39;a&#39;:"}`, `{"description":"{{{{[[[[(((("}`, `{"description":"{'a':'\\x"}`,
 	} {
 		f.Add(400, seed)

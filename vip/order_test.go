@@ -278,6 +278,8 @@ func TestFieldErrors(t *testing.T) {
 		{"deeper", strings.Repeat("{'a': ", 9) + "'x'", nil},
 		{"too late", strings.Repeat("x", 16<<10) + "{'a': ['x']}", nil},
 		{"a signature", `{'signature': ['` + strings.Repeat("AB", 32) + `']}`, []vip.FieldError{{"signature", "[signature]"}}},
+		{"comparisons", `<p>BadRequest {'a': ['Must be < 5 and > 3'], 'b': ['<b>1<2>0</b>']}</p>`, []vip.FieldError{{"a", "Must be < 5 and > 3"}, {"b", "1<2>0"}}},
+		{"Python 2", `BadRequest {u'a': [u'No.', u\"it's\"], u'u': (u, 1)}`, []vip.FieldError{{"a", "No."}, {"a", "it's"}, {"u", "u"}, {"u", "1"}}},
 		{"nothing", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -289,6 +291,25 @@ func TestFieldErrors(t *testing.T) {
 			require.ErrorIs(t, err, vip.ErrBadRequest)
 			require.ErrorIs(t, err, vip.ErrHTTPStatus)
 			require.NotErrorIs(t, err, vip.ErrNotFound)
+		})
+	}
+	for _, c := range []struct {
+		name, body, message string
+		want                []vip.FieldError
+	}{
+		{"HTML", "<p class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>\n", "BadRequest {'redirect_url': ['Not a valid URL.']}", []vip.FieldError{{"redirect_url", "Not a valid URL."}}},
+		{"a page", "<!DOCTYPE html><html>\n<h1>Bad Request</h1><p>BadRequest {u&#39;a&#39;: [u&#39;No.&#39;]}</p></html>", "<!DOCTYPE html> Bad RequestBadRequest {u'a': [u'No.']}", []vip.FieldError{{"a", "No."}}},
+		{"a dict", "{'a': ['x']}", "", []vip.FieldError{{"a", "x"}}},
+		{"words", "Bad Request", "Bad Request", nil},
+		{"cut JSON", `{"code":400,"description":"BadRequest {'a': ['x']}`, "", nil},
+		{"another JSON", `{"code":400,"name":"Bad Request"}`, "Bad Request", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := answering(t, 400, c.body).Create(t.Context(), newOrders()[vip.Redirect])
+			var failure *vip.Error
+			require.ErrorAs(t, err, &failure)
+			require.Equal(t, c.want, failure.Fields)
+			require.Equal(t, c.message, failure.Message)
 		})
 	}
 	many := "{" + strings.Repeat("'a': ['x'], ", 2000) + "}"
