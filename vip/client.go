@@ -442,7 +442,7 @@ func jsonBody(params []wire.Param) string {
 // in doubt unless it is a documented no.
 func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	if refusal := refusedBy(answer.Status); refusal != nil {
-		failure := &Error{Err: refusal, Message: transport.Quote(answer.Body)}
+		failure := &Error{Err: refusal, Message: transport.Quote(answer.Body), outcomeUnknown: !isGateways(answer)}
 		if answer.Status == http.StatusBadRequest {
 			failure.Message, failure.Fields = description(answer.Body)
 		}

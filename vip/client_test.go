@@ -248,11 +248,19 @@ func faults() []fault {
 	return []fault{
 		{"broken connection", func(string) (int, string, error) { return 0, "", errors.New("reset by peer") }, nil, false},
 		{"end of file", func(string) (int, string, error) { return 0, "", io.ErrUnexpectedEOF }, io.ErrUnexpectedEOF, false},
-		{"400", status(400, `{"code":400,"description":"<p>BadRequest {'x': ['No.']}</p>"}`), vip.ErrBadRequest, true},
-		{"400 in HTML", status(400, "<html>Bad Request</html>"), vip.ErrBadRequest, true},
-		{"401", status(401, ""), vip.ErrUnauthorized, true},
-		{"403", status(403, "no"), vip.ErrForbidden, true},
-		{"404", status(404, `{"code":404}`), vip.ErrNotFound, true},
+		{"400", status(400, `{"code":400,"name":"Bad Request","description":"<p>BadRequest {'x': ['No.']}</p>","log_entry_url":"https://x.example/1"}`), vip.ErrBadRequest, true},
+		{"400 in HTML", status(400, "<html>BadRequest {'x': ['No.']}</html>"), vip.ErrBadRequest, false},
+		{"400 cut", status(400, `{"code":400,"name":"Bad Request","description":"<p>`), vip.ErrBadRequest, false},
+		{"400 without a name", status(400, `{"code":400,"description":"<p>BadRequest</p>"}`), vip.ErrBadRequest, false},
+		{"401", status(401, refusal(401)), vip.ErrUnauthorized, true},
+		{"401 without a body", status(401, ""), vip.ErrUnauthorized, false},
+		{"403", status(403, refusal(403)), vip.ErrForbidden, true},
+		{"403 in words", status(403, "no"), vip.ErrForbidden, false},
+		{"403 for something else", status(403, refusal(404)), vip.ErrForbidden, false},
+		{"404", status(404, refusal(404)), vip.ErrNotFound, true},
+		{"404 in HTML", status(404, "<html><center><h1>404 Not Found</h1></center><hr>nginx</html>"), vip.ErrNotFound, false},
+		{"404 in JSON", status(404, `{"code":404}`), vip.ErrNotFound, false},
+		{"404 of a good answer", func(good string) (int, string, error) { return 404, good, nil }, vip.ErrNotFound, false},
 		{"405", status(405, ""), vip.ErrHTTPStatus, false},
 		{"302", status(302, ""), vip.ErrRedirect, false},
 		{"500", status(500, "oops"), vip.ErrHTTPStatus, false},
@@ -462,7 +470,7 @@ func TestLog(t *testing.T) {
 	answering(t, 200, signed(t, path+"/A-1", `{"error_code":"FAIL"}`), logger).Cancel(t.Context(), vip.CScanB, &vip.CancelRequest{MerchantOrderID: "A-1"})
 	require.Equal(t, "level=WARN msg=\"ksher vip call\" operation=\"cscanb cancel\" order_id=A-1 attempt=1 outcome=refused code=FAIL http_status=200 cause=<nil>\n", log.String())
 	require.Equal(t, "level=WARN msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=refused code=\"\" http_status=403 cause=\"the account may not do this\"\n",
-		line(answering(t, 403, "", logger)))
+		line(answering(t, 403, refusal(403), logger)))
 	require.Equal(t, "level=ERROR msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=unknown code=\"\" http_status=500 cause=\"the HTTP status is not a success\"\n",
 		line(answering(t, 500, "", logger)))
 }

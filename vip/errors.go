@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // ErrOutcomeUnknown marks an error after which a request that creates, refunds or
@@ -41,7 +43,12 @@ var (
 
 	// ErrHTTPStatus means that the HTTP status was not a success. Error.HTTPStatus
 	// tells which. The four that follow are an ErrHTTPStatus, too. They are
-	// documented as refusals, so that they leave no doubt about the outcome.
+	// documented as refusals, so that they leave no doubt about the outcome, if the
+	// body is one of the gateway's own: JSON with code, name and description. With
+	// any other body they may be the word of something on the way to the gateway, a
+	// proxy for example, and a request that changes something is an
+	// [ErrOutcomeUnknown], too. The form of the body is documented for HTTP 400 only,
+	// and assumed for the others.
 	ErrHTTPStatus = fault.ErrHTTPStatus
 	// ErrBadRequest is HTTP 400: a parameter is wrong. Error.Fields tells which.
 	ErrBadRequest error = statusError("the gateway refused the form of a parameter")
@@ -103,6 +110,16 @@ func refusedBy(status int) error {
 		return ErrNotFound
 	}
 	return nil
+}
+
+// isGateways tells whether a refusal is in the form of the gateway's own, which nothing
+// on the way to it has.
+func isGateways(answer transport.Answer) bool {
+	members, err := wire.ParseObject(answer.Body)
+	code, _ := wire.Find(members, "code")
+	_, hasName := wire.Find(members, "name")
+	_, hasDescription := wire.Find(members, "description")
+	return err == nil && hasName && hasDescription && string(code.Raw) == strconv.Itoa(answer.Status)
 }
 
 // Error is what every call returns when it was tried and didn't succeed. Use

@@ -151,6 +151,11 @@ func newOrders() map[vip.Kind]vip.CreateRequest {
 	}
 }
 
+// refusal is the body of a refusal with that HTTP status.
+func refusal(status int) string {
+	return fmt.Sprintf(`{"code":%d,"name":%q,"description":"<p>No.</p>"}`, status, http.StatusText(status))
+}
+
 // call is a call of the API as the tests of all of them see it.
 type call struct {
 	name, method, path string

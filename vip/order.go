@@ -517,7 +517,7 @@ var (
 // reason than "invalid_payment_code": the number may have been used by an earlier
 // create, whose order may be paid.
 //
-// After an [ErrOutcomeUnknown] ask [Client.Query]. If the error is [ErrNotFound],
+// After an [ErrOutcomeUnknown] ask [Client.Query]. If its error is [ErrNotFound],
 // or [CodeFail] or [CodeUnknown], the gateway had no such order when it was asked,
 // and the very same request may be sent again: a merchant_order_id is unique, so nobody
 // is charged twice. The first request may still arrive, though, and whatever refusal the

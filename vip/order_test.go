@@ -240,14 +240,15 @@ func TestErrorTexts(t *testing.T) {
 			`vip: bscanc create of order "A-1": the gateway answered PENDING: the gateway did not say that it is done. It may have been carried out all the same: ask Client.Query about the order before anything else`},
 		{200, `{"error_code":"FAIL","error_message":"No"}`,
 			`vip: bscanc create of order "A-1": the gateway answered FAIL "No": the signature is missing. It may have been carried out all the same: ask Client.Query about the order before anything else`},
-		{401, "Who are you?", `vip: bscanc create of order "A-1": the gateway answered "Who are you?": the gateway didn't accept the token (HTTP 401)`},
-		{400, `{"description":"<p class='preserveHtml' class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.'], 'amount': ['Too small.', 'Odd.']}</p>"}`,
+		{401, "Who are you?", `vip: bscanc create of order "A-1": the gateway answered "Who are you?": the gateway didn't accept the token (HTTP 401). It may have been carried out all the same: ask Client.Query about the order before anything else`},
+		{401, refusal(401), `vip: bscanc create of order "A-1": the gateway didn't accept the token (HTTP 401)`},
+		{400, `{"code":400,"name":"Bad Request","description":"<p class='preserveHtml' class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.'], 'amount': ['Too small.', 'Odd.']}</p>"}`,
 			`vip: bscanc create of order "A-1": the gateway refused the form of a parameter: redirect_url "Not a valid URL."; amount "Too small."; amount "Odd." (HTTP 400)`},
 	} {
 		_, err := answering(t, c.status, c.body).Create(t.Context(), newOrders()[vip.BScanC])
 		require.EqualError(t, err, c.want)
 	}
-	client := answering(t, 403, "")
+	client := answering(t, 403, refusal(403))
 	_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R\n1", RefundAmount: 1})
 	require.EqualError(t, err, `vip: app refund of order "A-1", refund "R 1": the account may not do this (HTTP 403)`)
 	var failure *vip.Error
