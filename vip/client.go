@@ -31,7 +31,9 @@ var thailand = time.FixedZone("UTC+7", 7*60*60)
 type Client struct {
 	baseURL string
 	// host names the merchant, with the path, because a proxy may have several.
-	host     string
+	host string
+	// secure tells whether the base URL has https.
+	secure   bool
 	mac      macFunc
 	sender   *transport.Sender
 	log      *slog.Logger
@@ -78,7 +80,7 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 	if err != nil {
 		return errors.New("the base URL can't be read")
 	}
-	c.host = strings.ToLower(u.Host) + u.EscapedPath()
+	c.host, c.secure = strings.ToLower(u.Host)+u.EscapedPath(), u.Scheme == "https"
 	if len(c.host) > maxHost {
 		return fmt.Errorf("the base URL has a host and path of more than %d characters", maxHost)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -502,7 +503,8 @@ var (
 // Create creates an order, of the kind that the request is for.
 //
 //   - With a [*RedirectRequest] Reference is the address of the checkout page, to
-//     send the buyer to.
+//     send the buyer to: an absolute one with https, or with http if the client's
+//     base URL has that.
 //   - With a [*CScanBRequest] [Order.Image] is the QR code.
 //   - With a [*BScanCRequest] the buyer is charged: the call succeeds only if the
 //     order is paid. If the code can't be charged, the error is [CodeFail] with the
@@ -553,8 +555,18 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 		if name := req.missing(o); name != "" {
 			return r.doubtful(fmt.Errorf("%w: %s is missing", ErrField, name))
 		}
+		if kind == Redirect && !c.isPage(o.Reference) {
+			return r.doubtful(fmt.Errorf("%w: reference is not an absolute https address", ErrField))
+		}
 		return nil
 	})
+}
+
+// isPage tells whether a browser can be sent to an address: one that is as safe as the
+// client's own.
+func (c *Client) isPage(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && !c.secure)
 }
 
 // QueryRequest names an order.
@@ -579,7 +591,8 @@ func (r *QueryRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
 // Query asks where an order stands. Compare the answer with [Order.CheckPaid].
 //
 // It changes nothing and may be repeated at will. An order that the gateway doesn't
-// know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented. With
+// know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented, and
+// [ErrHTTPStatus] tells who else may have said the former. With
 // [CodeFail] an order comes only if the answer names it, and a status in which nobody has
 // paid: a charge that failed, for example, or an order that was closed. FAIL together
 // with [StatusPaid] or [StatusRefunded] contradicts itself and is an error. An

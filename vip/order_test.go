@@ -1,6 +1,7 @@
 package vip_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -167,6 +168,35 @@ func TestOutcomes(t *testing.T) {
 			t.Fatal("there is no such call")
 		})
 	}
+}
+
+// A buyer is sent to no other address than one of a page.
+func TestReference(t *testing.T) {
+	for reference, want := range map[string]struct{ https, http error }{
+		"https://pay.example/1":       {nil, nil},
+		"HTTPS://pay.example:8443?a":  {nil, nil},
+		"http://pay.example/1":        {vip.ErrField, nil},
+		"javascript:alert(1)":         {vip.ErrField, vip.ErrField},
+		"javascript://pay.example/%0": {vip.ErrField, vip.ErrField},
+		"//pay.example/1":             {vip.ErrField, vip.ErrField},
+		"/pay/1":                      {vip.ErrField, vip.ErrField},
+		"https:///1":                  {vip.ErrField, vip.ErrField},
+		"https://:443/1":              {vip.ErrField, vip.ErrField},
+		"nonsense":                    {vip.ErrField, vip.ErrField},
+	} {
+		for base, want := range map[string]error{host: want.https, "HTTP://127.0.0.1": want.http} {
+			client, err := vip.NewClient(base, token, vip.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (int, string, error) {
+				return http.StatusOK, signed(t, redirectPath, strings.Replace(goodOrder, "https://pay.example/1", reference, 1)), nil
+			})}))
+			require.NoError(t, err)
+			_, err = client.Create(t.Context(), newOrders()[vip.Redirect])
+			require.ErrorIs(t, err, want, reference)
+			require.Equal(t, want != nil, errors.Is(err, vip.ErrOutcomeUnknown))
+		}
+	}
+	// What a wallet takes isn't an address.
+	_, err := answering(t, http.StatusOK, signed(t, "/api/v1/app/orders", strings.Replace(goodOrder, "https://pay.example/1", "prepay_id=1", 1))).Create(t.Context(), newOrders()[vip.App])
+	require.NoError(t, err)
 }
 
 // How a charge failed can be read, and isn't taken for anything else.
