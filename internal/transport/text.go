@@ -7,8 +7,9 @@ import (
 	"unicode"
 )
 
-// signatureLike finds what may be a signature, or a good part of one.
-var signatureLike = regexp.MustCompile("[0-9A-Fa-f]{64,}")
+// signatureLike finds what may be a signature, or more of one than can be told: the
+// shortest has 64 digits, and nobody guesses 32. Order numbers have no more than these.
+var signatureLike = regexp.MustCompile("[0-9A-Fa-f]{33,}")
 
 // Quote makes what the other side said fit for an error: short, on one line,
 // and without the signature of the request, which it may have echoed, or its
