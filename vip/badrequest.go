@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -29,25 +28,25 @@ var tag = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
 //
 // The HTML may also come by itself. What isn't of this form comes back as the message
 // alone.
-func description(body []byte) (message string, fields []FieldError) {
+func description(body []byte, hide hideFunc) (message string, fields []FieldError) {
 	said := string(body)
 	if members, err := wire.ParseObject(body); err == nil {
 		if said = textOf(members, "description"); said == "" {
-			return transport.Quote([]byte(textOf(members, "name"))), nil
+			return hide.quote([]byte(textOf(members, "name"))), nil
 		}
 	} else if bytes.HasPrefix(bytes.TrimSpace(body), []byte(`{"`)) {
-		return transport.Quote(body), nil // JSON that is cut, for example, whose names aren't fields.
+		return hide.quote(body), nil // JSON that is cut, for example, whose names aren't fields.
 	}
 	said = said[:min(len(said), maxDescription)]
 	// Before the entities are undone, because what they hide may look like a tag.
 	said = strings.TrimSpace(html.UnescapeString(tag.ReplaceAllString(said, "")))
 	start := strings.IndexByte(said, '{')
 	if start >= 0 {
-		p := pythonParser{rest: said[start:]}
+		p := pythonParser{rest: said[start:], hide: hide}
 		p.value("", 0) // What comes before an error is worth having.
 		fields = p.fields
 	}
-	return transport.Quote([]byte(said)), fields
+	return hide.quote([]byte(said)), fields
 }
 
 // textOf is the text of a string member, "" for any other.
@@ -66,6 +65,7 @@ var errNotPython = errors.New("it is not a Python literal")
 type pythonParser struct {
 	rest   string
 	fields []FieldError
+	hide   hideFunc
 }
 
 func (p *pythonParser) space() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
@@ -102,7 +102,7 @@ func (p *pythonParser) value(key string, depth int) error {
 	text, err := p.scalar()
 	if err == nil {
 		p.fields = append(p.fields, FieldError{
-			Field: transport.Quote([]byte(key)), Problem: transport.Quote([]byte(text)),
+			Field: p.hide.quote([]byte(key)), Problem: p.hide.quote([]byte(text)),
 		})
 	}
 	return err

@@ -35,6 +35,7 @@ type Client struct {
 	// secure tells whether the base URL has https.
 	secure   bool
 	mac      macFunc
+	hide     hideFunc
 	sender   *transport.Sender
 	log      *slog.Logger
 	location *time.Location
@@ -87,7 +88,7 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 	if token == "" || strings.ContainsFunc(token, unicode.IsSpace) || !utf8.ValidString(token) {
 		return errors.New("the token is empty, has blanks in it or is not UTF-8")
 	}
-	c.mac = newMAC(token)
+	c.mac, c.hide = newMAC(token), newHide(token)
 	if err := c.mac.usable(); err != nil {
 		return err
 	}
@@ -256,6 +257,12 @@ type reply struct {
 	members  []wire.Member
 	verified bool
 	code     Code
+	hide     hideFunc
+}
+
+// said is a text of the answer, fit for an error.
+func (r *reply) said(name string) string {
+	return r.hide.quote([]byte(textOf(r.members, name)))
 }
 
 // nothing is how the gateway writes an empty field, as text or not.
@@ -365,6 +372,7 @@ func (c *Client) attempt(ctx context.Context, op *operation, req request, params
 	if r, ok := req.(*RefundRequest); ok {
 		failure.RefundOrderID = r.RefundOrderID
 	}
+	failure.Err = c.hide.shield(failure.Err)
 	failure.outcomeUnknown = failure.outcomeUnknown && !op.query()
 	outcome, level := "failed", slog.LevelWarn
 	switch {
@@ -444,9 +452,9 @@ func jsonBody(params []wire.Param) string {
 // in doubt unless it is a documented no.
 func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	if refusal := refusedBy(answer.Status); refusal != nil {
-		failure := &Error{Err: refusal, Message: transport.Quote(answer.Body), outcomeUnknown: !isGateways(answer)}
+		failure := &Error{Err: refusal, Message: c.hide.quote(answer.Body), outcomeUnknown: !isGateways(answer)}
 		if answer.Status == http.StatusBadRequest {
-			failure.Message, failure.Fields = description(answer.Body)
+			failure.Message, failure.Fields = description(answer.Body, c.hide)
 		}
 		return nil, failure
 	}
@@ -455,15 +463,16 @@ func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	case 300 <= answer.Status && answer.Status < 400:
 		return doubt(ErrRedirect)
 	case answer.Status < 200 || answer.Status > 299:
-		return nil, &Error{Err: ErrHTTPStatus, Message: transport.Quote(answer.Body), outcomeUnknown: true}
+		return nil, &Error{Err: ErrHTTPStatus, Message: c.hide.quote(answer.Body), outcomeUnknown: true}
 	case strings.TrimSpace(string(answer.Body)) == "":
 		return doubt(ErrEmptyBody)
 	}
 	members, err := wire.ParseObject(answer.Body)
 	if err != nil {
-		return nil, &Error{Err: fault.JSON(err), Message: transport.Quote(answer.Body), outcomeUnknown: true}
+		return nil, &Error{Err: fault.JSON(err), Message: c.hide.quote(answer.Body), outcomeUnknown: true}
 	}
-	got := &reply{members: members, verified: true, code: Code(transport.Quote([]byte(textOf(members, "error_code"))))}
+	got := &reply{members: members, verified: true, hide: c.hide}
+	got.code = Code(got.said("error_code"))
 	covered, err := c.mac.checkAnswer(op.path, members)
 	if err == nil && !covered {
 		err = fmt.Errorf("%w: it doesn't cover what is in the nested data", ErrSignatureMismatch)
@@ -484,7 +493,7 @@ func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 
 // refusal makes an error of an answer that says no.
 func (r *reply) refusal() *Error {
-	failure := &Error{Code: r.code, Message: transport.Quote([]byte(textOf(r.members, "error_message")))}
+	failure := &Error{Code: r.code, Message: r.said("error_message")}
 	if failure.Message == nothing {
 		failure.Message = ""
 	}

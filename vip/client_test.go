@@ -448,6 +448,66 @@ func TestSecrets(t *testing.T) {
 	require.Equal(t, "vip.Client(shop.vip.ksher.net)", fmt.Sprint(client))
 }
 
+// A gateway or a proxy that quotes the token, or most of a signature, doesn't get it into
+// an error or a log.
+func TestQuotedSecrets(t *testing.T) {
+	escaped := `\u0035e1fe55a-token-of-a-test` // Is the token in JSON.
+	late := strings.Repeat("x", 190) + " " + token
+	for name, answer := range map[string]func(c call) (int, string, error){
+		"words":    func(call) (int, string, error) { return 502, "who is " + token, nil },
+		"late":     func(call) (int, string, error) { return 401, late, nil },
+		"not JSON": func(call) (int, string, error) { return 200, late, nil },
+		"a 400": func(call) (int, string, error) {
+			return 400, `{"code":400,"name":"` + escaped + `","description":"BadRequest {'token': ['` + late + `', '` + escaped + `'], '` + token + `': 'x'}"}`, nil
+		},
+		"a name": func(call) (int, string, error) { return 400, `{"code":400,"name":"` + escaped + `"}`, nil },
+		"cut":    func(call) (int, string, error) { return 400, `{"name":"` + token, nil },
+		"a refusal": func(c call) (int, string, error) {
+			return 200, signed(t, c.path, `{"error_code":"FAIL","error_message":"`+late+`","reserved3":"`+escaped+`"}`), nil
+		},
+		"a code": func(c call) (int, string, error) { return 200, signed(t, c.path, `{"error_code":"NO `+token+`"}`), nil },
+		"an order": func(c call) (int, string, error) {
+			return 200, signed(t, c.path, `{"error_code":"`+map[bool]string{true: "REFUNDED", false: "SUCCESS"}[strings.HasSuffix(c.name, "refund")]+
+				`","status":"Closed","merchant_order_id":"`+escaped+`","data":"x"}`), nil
+		},
+		"an amount": func(c call) (int, string, error) {
+			return 200, signed(t, c.path, `{"error_code":"SUCCESS","amount":"`+token+`"}`), nil
+		},
+		"a report": func(c call) (int, string, error) {
+			return 200, unproved(`{"error_code":"SUCCESS","data":{"data":[{"amount":"` + token + `"}],"total":1,"amount":"` + token + `"}}`), nil
+		},
+		"a total": func(c call) (int, string, error) {
+			return 200, unproved(`{"error_code":"SUCCESS","data":{"total":"` + token + `"}}`), nil
+		},
+		"connection": func(call) (int, string, error) { return 0, "", errors.New("malformed answer " + late) },
+		"signature":  func(call) (int, string, error) { return 502, "not " + sign("x")[1:] + " nor " + sign("y")[:33], nil },
+	} {
+		for _, c := range calls() {
+			var log bytes.Buffer
+			err := c.do(t, newClient(t, func(*http.Request) (int, string, error) { return answer(c) }, vip.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))))
+			said := log.String()
+			if err != nil { // Some calls have no use for what is wrong here.
+				require.NotRegexp(t, "[0-9A-F]{33}", said+err.Error(), name+" "+c.name)
+				said += spoken(err)
+			}
+			var failure *vip.Error
+			if errors.As(err, &failure) {
+				said += fmt.Sprintf("%+v %s %s %s %v", failure.Fields, failure.Message, failure.Code, failure.Reason, failure.Err)
+			}
+			require.NotContains(t, said, token[:8], name+" "+c.name)
+			if name == "connection" {
+				require.ErrorContains(t, errors.Unwrap(failure.Err), "malformed")
+			}
+		}
+	}
+	// A number of an order may have as many digits as half a signature.
+	_, err := answering(t, 502, "no order "+strings.Repeat("ab", 16)).Create(t.Context(), newOrders()[vip.CScanB])
+	require.ErrorContains(t, err, strings.Repeat("ab", 16))
+	_, err = answering(t, 502, "").ParseNotification(webhookAddress, token+"&"+token)
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), token)
+}
+
 func TestLog(t *testing.T) {
 	var log bytes.Buffer
 	logger := vip.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

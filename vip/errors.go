@@ -126,7 +126,8 @@ func isGateways(answer transport.Answer) bool {
 // [errors.As] to get at it, and [errors.Is] with a [Code], an Err… variable of this
 // package, or a cause such as [context.DeadlineExceeded].
 //
-// It never has the token or a signature in it.
+// It never has the token in it, nor what may be a signature or most of one: of what the
+// gateway said, runs of more than 32 hexadecimal digits are left out.
 type Error struct {
 	// Operation is what was tried, such as "redirect refund".
 	Operation string

@@ -44,8 +44,9 @@ func (c *Client) report(ctx context.Context, name, path string, req request, mor
 }
 
 // unreadable is the error for data that isn't as documented.
-func unreadable(name, format string, args ...any) error {
-	return &Error{Operation: name, HTTPStatus: http.StatusOK, Err: fmt.Errorf("%w: "+format, append([]any{ErrField}, args...)...)}
+func (c *Client) unreadable(name, format string, args ...any) error {
+	err := fmt.Errorf("%w: "+format, append([]any{ErrField}, args...)...)
+	return &Error{Operation: name, HTTPStatus: http.StatusOK, Err: c.hide.shield(err)}
 }
 
 // object decodes an object.
@@ -117,7 +118,7 @@ func (c *Client) Channels(ctx context.Context, req *ChannelsRequest) (*Channels,
 			row.Channel = string(e.Text())
 		case e.Kind == wire.Object:
 			if err := c.object(e, &row); err != nil {
-				return nil, unreadable("channels", "data: %w", err)
+				return nil, c.unreadable("channels", "data: %w", err)
 			}
 		}
 		if row.Channel != "" {
@@ -277,16 +278,16 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 			switch {
 			case err != nil:
 			case len(p.rows) == 0 && offset < total, total >= 0 && offset+len(p.rows) > total:
-				err = unreadable(name, "the gateway announced %d rows and gave %d", total, offset+len(p.rows))
+				err = c.unreadable(name, "the gateway announced %d rows and gave %d", total, offset+len(p.rows))
 			case offset+len(p.rows) > maxRows:
-				err = unreadable(name, "there are more than %d rows", maxRows)
+				err = c.unreadable(name, "there are more than %d rows", maxRows)
 			default:
 				// Pages that shift or repeat would hide what is missing.
 				for _, row := range p.raw {
 					seen[maphash.Bytes(hash, row.Raw)] = struct{}{}
 				}
 				if len(seen) < offset+len(p.rows) {
-					err = unreadable(name, "the gateway gave the same row twice")
+					err = c.unreadable(name, "the gateway gave the same row twice")
 				}
 			}
 			if err != nil {
@@ -323,22 +324,22 @@ func (c *Client) page(ctx context.Context, name, path string, req request, offse
 	}
 	members, err := wire.ParseObject(data.Raw)
 	if err != nil {
-		return nil, unreadable(name, "data: %w", err)
+		return nil, c.unreadable(name, "data: %w", err)
 	}
 	p := &page{total: -1}
 	if total, ok := wire.Find(members, "total"); ok && !empty(total) {
 		if p.total, err = strconv.Atoi(string(total.Text())); err != nil || p.total < 0 {
-			return nil, unreadable(name, "total is %q, not a number", transport.Clip(string(total.Raw)))
+			return nil, c.unreadable(name, "total is %q, not a number", transport.Clip(string(total.Raw)))
 		}
 	}
 	list, _ := wire.Find(members, "data")
 	if p.raw, err = list.Elements(); err != nil && p.total != 0 {
-		return nil, unreadable(name, "data: there is no list of rows")
+		return nil, c.unreadable(name, "data: there is no list of rows")
 	}
 	p.rows = make([]Transaction, len(p.raw))
 	for i, e := range p.raw {
 		if err := c.object(e, &p.rows[i]); err != nil {
-			return nil, unreadable(name, "row %d: %w", offset+i, err)
+			return nil, c.unreadable(name, "row %d: %w", offset+i, err)
 		}
 		p.rows[i].Verified = verified
 	}
@@ -433,10 +434,10 @@ func (c *Client) Settlement(ctx context.Context, req *SettlementRequest) (*Settl
 	}
 	s := &Settlement{Verified: verified}
 	if err := c.object(data, s); err != nil {
-		return nil, unreadable("settlement", "data: %w", err)
+		return nil, c.unreadable("settlement", "data: %w", err)
 	}
 	if s.ReferenceID == "" {
-		return nil, unreadable("settlement", "reference_id is missing")
+		return nil, c.unreadable("settlement", "reference_id is missing")
 	}
 	return s, nil
 }

@@ -459,7 +459,7 @@ const badCode = "invalid_payment_code"
 func (r *reply) refused(kind Kind, method string) *Error {
 	reason := ""
 	if kind == BScanC {
-		reason = transport.Quote([]byte(strings.TrimPrefix(textOf(r.members, "reserved3"), nothing)))
+		reason = strings.TrimPrefix(r.said("reserved3"), nothing)
 	}
 	failure := r.refusal()
 	failure.outcomeUnknown = r.code == CodeUnknown

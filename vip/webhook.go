@@ -72,7 +72,8 @@ func (c *Client) ParseNotification(address, query string) (*Notification, error)
 	return n, nil
 }
 
-func (c *Client) parseNotification(address, query string) (*Notification, error) {
+func (c *Client) parseNotification(address, query string) (_ *Notification, err error) {
+	defer func() { err = c.hide.shield(err) }()
 	if len(query) > maxQuery {
 		return nil, transport.TooLarge(maxQuery)
 	}
