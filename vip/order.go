@@ -52,7 +52,8 @@ type RedirectRequest struct {
 	// isn't believed. That it names the one that was asked for is not documented, so
 	// one that names none is.
 	MID string `url:"mid,omitempty"`
-	// Provider is the country: "th", "ph" or "my".
+	// Provider is the country: "th", "ph" or "my". The list isn't taken for complete,
+	// so another one is sent, and left to the gateway to refuse.
 	Provider string `url:"provider,omitempty"`
 
 	// RedirectURL is where the buyer goes after paying: required. That the buyer
@@ -119,7 +120,7 @@ type CScanBRequest struct {
 	Note string `url:"note,omitempty"`
 	// MID is the sub-merchant, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
-	// Provider is the country: "th", "ph" or "my".
+	// Provider is the country, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
 	// Channel is whose QR code it is, such as "promptpay": required.
@@ -154,7 +155,7 @@ type BScanCRequest struct {
 	Note string `url:"note,omitempty"`
 	// MID is the sub-merchant, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
-	// Provider is the country: "th", "ph" or "my".
+	// Provider is the country, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
 	// Channel is the wallet, such as "truemoney": required.
@@ -197,10 +198,11 @@ type MiniAppRequest struct {
 	Note string `url:"note,omitempty"`
 	// MID is the sub-merchant, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
-	// Provider is the country: "th", "ph" or "my".
+	// Provider is the country, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
-	// Channel is "wechat" or "alipay".
+	// Channel is "wechat" or "alipay". The list isn't taken for complete, so another
+	// one is sent, and left to the gateway to refuse.
 	Channel string `url:"channel,omitempty"`
 	// MiniAppOpenID identifies the buyer in the mini program: required. It is
 	// personal data.
@@ -242,10 +244,10 @@ type AppRequest struct {
 	Note string `url:"note,omitempty"`
 	// MID is the sub-merchant, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
-	// Provider is the country: "th", "ph" or "my".
+	// Provider is the country, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
-	// Channel is "wechat" or "alipay".
+	// Channel is the wallet, as in a [MiniAppRequest].
 	Channel string `url:"channel,omitempty"`
 	// MiniAppOpenID identifies the buyer at the wallet. It is personal data.
 	MiniAppOpenID string `url:"miniapp_openid,omitempty"`
@@ -578,7 +580,7 @@ type QueryRequest struct {
 	MerchantOrderID string `url:"-"`
 	// MID is the sub-merchant, if the order is one's, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
-	// Provider is the country of the order: "th", "ph" or "my".
+	// Provider is the country of the order, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
 	Extra `url:"-"`
@@ -630,7 +632,7 @@ type RefundRequest struct {
 	RefundAmount int64 `url:"refund_amount"`
 	// MID is the sub-merchant, if the order is one's, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
-	// Provider is the country of the order: "th", "ph" or "my".
+	// Provider is the country of the order, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
 	Extra `url:"-"`
@@ -683,7 +685,7 @@ type CancelRequest struct {
 	MerchantOrderID string `url:"-"`
 	// MID is the sub-merchant, if the order is one's, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
-	// Provider is the country of the order: "th", "ph" or "my".
+	// Provider is the country of the order, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
 	Extra `url:"-"`
