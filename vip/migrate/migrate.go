@@ -10,7 +10,8 @@
 //
 // Nothing is left out in silence: what a request says and the other side has no
 // parameter for is an [*Error] that names it. Nothing is sent either. What is wrong
-// on its own, such as an amount of 0, is left to the client to refuse.
+// on its own, such as an amount of 0 or an unknown Lang, is left to the client to
+// refuse: in a test, that of kshertest.New does so without an account.
 //
 // An order lives on the side where it was made. These functions are for orders that
 // are made at api.ksher.net: the refund of an older one belongs to package vip for as

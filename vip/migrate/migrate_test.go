@@ -325,6 +325,27 @@ func TestGatewayTakesIt(t *testing.T) {
 	}
 }
 
+// What only the other side's own checks find is found by the local gateway's client, as
+// docs/moving-from-vip.md has it.
+func TestClientFindsTheRest(t *testing.T) {
+	gw := kshertest.New(t)
+	for field, change := range map[string]func(*vip.RedirectRequest, *migrate.Shop){
+		"lang":      func(r *vip.RedirectRequest, _ *migrate.Shop) { r.Lang = "xx" },
+		"fee_type":  func(_ *vip.RedirectRequest, s *migrate.Shop) { s.FeeType = "thb" },
+		"total_fee": func(r *vip.RedirectRequest, _ *migrate.Shop) { r.Amount = 0 },
+	} {
+		r, s := redirect(), shop
+		change(r, &s)
+		order, err := s.GatewayPay(r)
+		require.NoError(t, err)
+		_, err = gw.Client.GatewayPay(t.Context(), order)
+		var invalid *ksher.ValidationError
+		require.ErrorAs(t, err, &invalid)
+		require.Equal(t, field, invalid.Fields[0].Field)
+	}
+	require.Empty(t, gw.Requests())
+}
+
 func TestErrors(t *testing.T) {
 	long, thai := strings.Repeat("9", 33), strings.Repeat("ก", 32)
 	for _, c := range []struct {
