@@ -260,6 +260,7 @@ func faults() []fault {
 		{"404", status(404, refusal(404)), vip.ErrNotFound, true},
 		{"404 in HTML", status(404, "<html><center><h1>404 Not Found</h1></center><hr>nginx</html>"), vip.ErrNotFound, false},
 		{"404 in JSON", status(404, `{"code":404}`), vip.ErrNotFound, false},
+		{"404 without a description", status(404, `{"code":404,"name":"Not Found"}`), vip.ErrNotFound, false},
 		{"404 of a good answer", func(good string) (int, string, error) { return 404, good, nil }, vip.ErrNotFound, false},
 		{"405", status(405, ""), vip.ErrHTTPStatus, false},
 		{"302", status(302, ""), vip.ErrRedirect, false},
@@ -479,8 +480,10 @@ func TestQuotedSecrets(t *testing.T) {
 		"a total": func(c call) (int, string, error) {
 			return 200, unproved(`{"error_code":"SUCCESS","data":{"total":"` + token + `"}}`), nil
 		},
-		"connection": func(call) (int, string, error) { return 0, "", errors.New("malformed answer " + late) },
-		"signature":  func(call) (int, string, error) { return 502, "not " + sign("x")[1:] + " nor " + sign("y")[:33], nil },
+		"connection": func(call) (int, string, error) {
+			return 0, "", errors.New("malformed answer" + strings.Repeat(" "+token, 20))
+		},
+		"signature": func(call) (int, string, error) { return 502, "not " + sign("x")[1:] + " nor " + sign("y")[:33], nil },
 	} {
 		for _, c := range calls() {
 			var log bytes.Buffer

@@ -213,6 +213,11 @@ func TestQueryOfAFailedCharge(t *testing.T) {
 		_, err = answering(t, http.StatusOK, signed(t, path, strings.Replace(failed, "Closed", status, 1))).Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
 		require.ErrorContains(t, err, "the status is "+status+" all the same")
 	}
+	// Without the order or a status it is the query that was refused.
+	for _, c := range [][2]string{{"Closed", "False"}, {"Closed", ""}, {"A-1", "False"}, {"A-1", "A-2"}} {
+		_, err = answering(t, http.StatusOK, signed(t, path, strings.Replace(failed, c[0], c[1], 1))).Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		require.EqualError(t, err, `vip: bscanc query of order "A-1": the gateway answered FAIL because of "invalid_payment_code"`)
+	}
 }
 
 // An answer that names another sub-merchant than was asked for isn't believed.
