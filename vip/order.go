@@ -594,11 +594,12 @@ func (r *QueryRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
 //
 // It changes nothing and may be repeated at will. An order that the gateway doesn't
 // know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented, and
-// [ErrHTTPStatus] tells who else may have said the former. With
-// [CodeFail] an order comes only if the answer names it, and a status in which nobody has
-// paid: a charge that failed, for example, or an order that was closed. FAIL together
-// with [StatusPaid] or [StatusRefunded] contradicts itself and is an error. An
-// answer about another order or mid is [ErrOtherOrder], one without a status [ErrField].
+// [ErrHTTPStatus] tells who else may have said the former. An answer about another order
+// or mid is [ErrOtherOrder], one without a status [ErrField].
+//
+// With [CodeFail] an order comes only if the answer names it, and a status in which nobody
+// has paid: a charge that failed, for example, or an order that was closed. FAIL together
+// with [StatusPaid] or [StatusRefunded] contradicts itself and is an error.
 //
 // Source: GET /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
 // vip.ksher.net. That order_id is the merchant's number is taken from Ksher's
