@@ -1,7 +1,6 @@
 package vip
 
 import (
-	"bytes"
 	"errors"
 	"html"
 	"regexp"
@@ -17,6 +16,9 @@ const (
 	maxFieldErrors = 50
 	maxNesting     = 8
 )
+
+// cutJSON is how JSON begins, and no HTML.
+var cutJSON = regexp.MustCompile(`^\s*\{\s*"`)
 
 // tag leaves what only looks like one, as in "< 5 and > 3".
 var tag = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
@@ -34,7 +36,7 @@ func description(body []byte, hide hideFunc) (message string, fields []FieldErro
 		if said = textOf(members, "description"); said == "" {
 			return hide.quote([]byte(textOf(members, "name"))), nil
 		}
-	} else if bytes.HasPrefix(bytes.TrimSpace(body), []byte(`{"`)) {
+	} else if cutJSON.Match(body) {
 		return hide.quote(body), nil // JSON that is cut, for example, whose names aren't fields.
 	}
 	said = said[:min(len(said), maxDescription)]

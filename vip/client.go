@@ -453,8 +453,13 @@ func jsonBody(params []wire.Param) string {
 func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	if refusal := refusedBy(answer.Status); refusal != nil {
 		failure := &Error{Err: refusal, Message: c.hide.quote(answer.Body), outcomeUnknown: !isGateways(answer)}
-		if answer.Status == http.StatusBadRequest {
+		switch {
+		case answer.Status == http.StatusBadRequest:
 			failure.Message, failure.Fields = description(answer.Body, c.hide)
+		case answer.Status == http.StatusNotFound && failure.outcomeUnknown:
+			// A proxy that is misrouted for a moment says so of every order, and who
+			// believed it would make another.
+			failure.Err = ErrHTTPStatus
 		}
 		return nil, failure
 	}

@@ -177,7 +177,7 @@ func TestRequests(t *testing.T) {
 				assert.Equal(t, c.want, got)
 				return http.StatusNotFound, "", nil
 			})
-			require.ErrorIs(t, c.do(client), vip.ErrNotFound)
+			require.ErrorIs(t, c.do(client), vip.ErrHTTPStatus)
 			require.Equal(t, 1, asked)
 		})
 	}
@@ -258,10 +258,10 @@ func faults() []fault {
 		{"403 in words", status(403, "no"), vip.ErrForbidden, false},
 		{"403 for something else", status(403, refusal(404)), vip.ErrForbidden, false},
 		{"404", status(404, refusal(404)), vip.ErrNotFound, true},
-		{"404 in HTML", status(404, "<html><center><h1>404 Not Found</h1></center><hr>nginx</html>"), vip.ErrNotFound, false},
-		{"404 in JSON", status(404, `{"code":404}`), vip.ErrNotFound, false},
-		{"404 without a description", status(404, `{"code":404,"name":"Not Found"}`), vip.ErrNotFound, false},
-		{"404 of a good answer", func(good string) (int, string, error) { return 404, good, nil }, vip.ErrNotFound, false},
+		{"404 in HTML", status(404, "<html><center><h1>404 Not Found</h1></center><hr>nginx</html>"), vip.ErrHTTPStatus, false},
+		{"404 in JSON", status(404, `{"code":404}`), vip.ErrHTTPStatus, false},
+		{"404 without a description", status(404, `{"code":404,"name":"Not Found"}`), vip.ErrHTTPStatus, false},
+		{"404 of a good answer", func(good string) (int, string, error) { return 404, good, nil }, vip.ErrHTTPStatus, false},
 		{"405", status(405, ""), vip.ErrHTTPStatus, false},
 		{"302", status(302, ""), vip.ErrRedirect, false},
 		{"500", status(500, "oops"), vip.ErrHTTPStatus, false},
@@ -297,6 +297,7 @@ func TestFaults(t *testing.T) {
 				if f.want != nil {
 					require.ErrorIs(t, err, f.want)
 				}
+				require.Equal(t, f.want == vip.ErrNotFound, errors.Is(err, vip.ErrNotFound), "nobody else knows")
 				require.Equal(t, c.change && !f.known, errors.Is(err, vip.ErrOutcomeUnknown), err)
 				require.Equal(t, c.change && !f.known, strings.Contains(err.Error(), "ask Client.Query"), err)
 				passing := strings.HasPrefix(f.name, "broken") || strings.HasPrefix(f.name, "end") || strings.HasPrefix(f.name, "50")
@@ -718,6 +719,16 @@ func TestBadRequests(t *testing.T) {
 		return http.StatusNotFound, "", nil
 	})
 	_, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: long})
-	require.ErrorIs(t, err, vip.ErrNotFound)
+	require.ErrorIs(t, err, vip.ErrHTTPStatus)
 	require.True(t, sent)
+}
+
+func TestCodeOfTheBuyerIsNotPrinted(t *testing.T) {
+	req := vip.BScanCRequest{MerchantOrderID: "A-1", AuthCode: "287634438256643902"}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("charging", "req", req, "again", &req)
+	for _, text := range []string{fmt.Sprintf("%v %+v %#v %s", req, &req, req, &req), log.String()} {
+		require.NotContains(t, text, "28763443")
+		require.Contains(t, text, "A-1")
+	}
 }

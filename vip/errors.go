@@ -57,7 +57,8 @@ var (
 	ErrUnauthorized error = statusError("the gateway didn't accept the token")
 	// ErrForbidden is HTTP 403: the account may not do this.
 	ErrForbidden error = statusError("the account may not do this")
-	// ErrNotFound is HTTP 404: there is no such order, or no such address.
+	// ErrNotFound is HTTP 404 in the gateway's own form: there is no such order, or
+	// no such address. In any other form it is a plain ErrHTTPStatus.
 	ErrNotFound error = statusError("there is no such thing at the gateway")
 	// ErrRedirect means that the host answered with a redirect. Redirects are not
 	// followed, because a signed request isn't to be handed on.

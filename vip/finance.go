@@ -266,7 +266,7 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 		limit = maxPage
 	}
 	return func(yield func(*Transaction, error) bool) {
-		seen := make(map[uint64]struct{})
+		seen := make(map[uint64]int) // The offset of the page that each row is on.
 		hash := maphash.MakeSeed()
 		total := -1
 		for offset := 0; ; {
@@ -282,12 +282,14 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 			case offset+len(p.rows) > maxRows:
 				err = c.unreadable(name, "there are more than %d rows", maxRows)
 			default:
-				// Pages that shift or repeat would hide what is missing.
+				// Pages that shift or repeat would hide what is missing. Two refunds on one
+				// page may well look the same.
 				for _, row := range p.raw {
-					seen[maphash.Bytes(hash, row.Raw)] = struct{}{}
-				}
-				if len(seen) < offset+len(p.rows) {
-					err = c.unreadable(name, "the gateway gave the same row twice")
+					sum := maphash.Bytes(hash, row.Raw)
+					if page, ok := seen[sum]; ok && page != offset {
+						err = c.unreadable(name, "the gateway gave the same row on two pages")
+					}
+					seen[sum] = offset
 				}
 			}
 			if err != nil {

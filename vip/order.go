@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -169,6 +170,14 @@ type BScanCRequest struct {
 
 	Extra `url:"-"`
 }
+
+// Format keeps the buyer's code out of logs and errors, whatever the verb.
+func (r BScanCRequest) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "vip.BScanCRequest(%s)", transport.Clip(r.MerchantOrderID))
+}
+
+// LogValue keeps the buyer's code out of structured logs.
+func (r BScanCRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 func (r *BScanCRequest) orderID() string { return r.MerchantOrderID }
 func (r *BScanCRequest) mid() string     { return r.MID }
@@ -651,8 +660,8 @@ func (r *RefundRequest) check(c *checker) {
 // Refund pays an order back, or part of it, at once. The answer describes the
 // refund: OrderType is "Refund", or empty, and Amount is negative. It succeeds only
 // with [CodeRefunded] and for the amount that was asked for; anything else, but a
-// refusal with [CodeFail] or one of the documented HTTP statuses, is
-// [ErrOutcomeUnknown].
+// refusal with [CodeFail] or one of the documented HTTP statuses in the gateway's own
+// form, is [ErrOutcomeUnknown].
 //
 // After an ErrOutcomeUnknown ask [Client.Query]: with [StatusRefunded] the money is
 // on its way back, if this was the order's first refund. With [StatusPaid], or after

@@ -118,7 +118,7 @@ func TestRequestSignatures(t *testing.T) {
 					path, params = r.URL.Path, received(t, r)
 					return http.StatusNotFound, "", nil
 				})
-				require.ErrorIs(t, do(t.Context(), client), vip.ErrNotFound)
+				require.ErrorIs(t, do(t.Context(), client), vip.ErrHTTPStatus)
 				want := members(t, all[name].Members)
 				want["signature"] = all[name].Python
 				assert.Equal(t, want, params)
@@ -136,7 +136,7 @@ func TestPathIsEscaped(t *testing.T) {
 		return http.StatusNotFound, "", nil
 	})
 	_, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "ชา 1+&=;"})
-	require.ErrorIs(t, err, vip.ErrNotFound)
+	require.ErrorIs(t, err, vip.ErrHTTPStatus)
 	require.Equal(t, host+redirectPath+"/"+url.PathEscape("ชา 1+&=;"), address)
 }
 

@@ -19,8 +19,8 @@ import (
 // maxQuery is far above the 200 bytes of a genuine notification.
 const maxQuery = 8 << 10
 
-// maxNotifications is how many notifications a handler is at, at once.
-const maxNotifications = 100
+// maxConfirming is how many notifications a handler asks about at once.
+const maxConfirming = 100
 
 // Message is what a notification says in words.
 //
@@ -142,7 +142,7 @@ type webhook struct {
 	kinds   []Kind
 	// mid and provider go with each query.
 	mid, provider string
-	// slots has one for each notification that the handler is at.
+	// slots has one for each notification that the gateway is asked about.
 	slots chan struct{}
 }
 
@@ -172,8 +172,8 @@ type webhook struct {
 // The context of fn ends with the HTTP request at the latest.
 //
 // A genuine notification can be repeated by anybody who saw it, and each costs queries.
-// So the handler is at no more than 100 at once, from the check of the signature until
-// fn has returned, and answers 503 to any more, which come back later.
+// So the handler asks about no more than 100 at once, and answers 503 to any more,
+// which have to come back.
 //
 // A nil client or fn, an address that isn't an absolute http or https address
 // without a query, and an unknown kind make a handler that answers 500 to
@@ -181,7 +181,7 @@ type webhook struct {
 //
 // Source: Ksher's documentation of vip.ksher.net.
 func NewWebhookHandler(c *Client, address string, fn func(context.Context, *Order) error, opts ...WebhookOption) http.Handler {
-	h := &webhook{address: address, fn: fn, kinds: kinds(), slots: make(chan struct{}, maxNotifications)}
+	h := &webhook{address: address, fn: fn, kinds: kinds(), slots: make(chan struct{}, maxConfirming)}
 	if c != nil && c.mac != nil {
 		h.client = c
 	}
@@ -260,12 +260,6 @@ func (h *webhook) handle(r *http.Request, n *Notification) *refused {
 		return &refused{http.StatusBadRequest, "it is not a change of an order's status", err}
 	}
 	*n = *got
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
-		return &refused{http.StatusServiceUnavailable, "too many others are being handled", nil}
-	}
 	order, err := h.confirm(ctx, n)
 	if err != nil {
 		return &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}
@@ -301,8 +295,14 @@ func (h *webhook) key(o *Order) string {
 }
 
 // confirm asks about the order of a notification, one kind after another, until one
-// knows it.
+// knows it, unless it is asking about too many.
 func (h *webhook) confirm(ctx context.Context, n *Notification) (*Order, error) {
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	default:
+		return nil, errors.New("vip: too many other notifications are being confirmed")
+	}
 	var order *Order
 	var err error
 	for _, kind := range h.kinds {
@@ -331,5 +331,5 @@ func unknownOrder(err error) bool {
 	if failure.Err == nil {
 		return failure.Code == CodeFail || failure.Code == CodeUnknown
 	}
-	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrForbidden)
+	return failure.HTTPStatus == http.StatusNotFound || failure.HTTPStatus == http.StatusForbidden
 }

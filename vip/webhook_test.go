@@ -329,7 +329,7 @@ func TestWebhookFlood(t *testing.T) {
 			require.Equal(t, http.StatusForbidden, notify("signature=00"), "what isn't signed takes no place")
 		}
 		require.EqualValues(t, 100, asked.Load())
-		require.Contains(t, log.String(), `order_id=A-1 reason="too many others are being handled"`)
+		require.Contains(t, log.String(), `order_id=A-1 reason="it could not be confirmed" cause="vip: too many other notifications are being confirmed"`)
 		close(answer)
 		synctest.Wait()
 		// Each place was given back, also that of a function that panicked.
