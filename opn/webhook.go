@@ -20,7 +20,7 @@ const (
 	maxEventBytes = 64 << 10
 	// readTime is how long a sender may take for a body.
 	readTime = 10 * time.Second
-	// maxConfirming is how many events a handler confirms at once.
+	// maxConfirming is how many charges a handler asks for at once.
 	maxConfirming = 100
 	// chargeComplete is the key of the event that a charge ended.
 	chargeComplete = "charge.complete"
@@ -59,9 +59,9 @@ const (
 //
 // An event may have 64 KiB, and a sender 10 seconds for it. Each event with the ID
 // of a charge costs a query, whoever sent it, and another if it is news. A handler
-// confirms up to 100 events at once, the time that fn takes included, and answers 503
-// to one more without a query. Whoever forges that many keeps true ones out
-// meanwhile, so give the handler an address that can't be guessed. A nil client or fn
+// makes up to 100 of them at once, and answers 503 to one more event. Whoever forges
+// that many keeps true ones out meanwhile, so give the handler an address that can't
+// be guessed. A nil client or fn
 // makes a handler that answers 500 to everything.
 //
 // Source: the section on events of Opn's guide to K PLUS.
@@ -72,7 +72,7 @@ func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.
 type webhook struct {
 	client *Client
 	fn     func(context.Context, *Charge) error
-	// confirming has an element for each event that is being confirmed.
+	// confirming has an element for each query.
 	confirming chan struct{}
 }
 
@@ -134,17 +134,17 @@ func (h *webhook) handle(w http.ResponseWriter, r *http.Request, id *string) *re
 		return nil
 	}
 	*id = charge
+	return h.confirm(r.Context(), charge)
+}
+
+// ask asks for a charge, which has to have ended, unless it is asking for too many.
+func (h *webhook) ask(ctx context.Context, id string) (*Charge, *refused) {
 	select {
 	case h.confirming <- struct{}{}:
 		defer func() { <-h.confirming }()
 	default:
-		return &refused{http.StatusServiceUnavailable, "too many others are being confirmed", nil}
+		return nil, &refused{http.StatusServiceUnavailable, "too many others are being confirmed", nil}
 	}
-	return h.confirm(r.Context(), charge)
-}
-
-// ask asks for a charge, which has to have ended.
-func (h *webhook) ask(ctx context.Context, id string) (*Charge, *refused) {
 	charge, err := h.client.GetCharge(ctx, id)
 	var failed *Error
 	switch {
