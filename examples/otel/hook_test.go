@@ -374,7 +374,7 @@ Traces:
   refund a bag …
     gateway_order_query … attempt 1, ok
       HTTP POST … status 200
-    order_refund … attempt 1, unknown, no answer came: Post "http://gateway/KsherPay/order_refund": EOF
+    order_refund … attempt 1, unknown, no answer came: POST "http://gateway/KsherPay/order_refund": EOF
       HTTP POST … EOF
   find out about the refund …
     gateway_order_query … attempt 1, ok
