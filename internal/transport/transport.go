@@ -47,8 +47,8 @@ var Shared = sync.OnceValue(func() *http.Transport {
 
 // Sender is how a client sends, as its options have set it.
 //
-// It uses a RoundTripper instead of an http.Client, which would follow redirects
-// and keep cookies, and copies every header to be ready for that.
+// It uses a RoundTripper and no http.Client. Redirects and cookies, which are all
+// that a client adds, aren't wanted.
 type Sender struct {
 	transport http.RoundTripper // nil for http.DefaultTransport, which a mock may replace at any time.
 	agent     []string
@@ -202,6 +202,10 @@ func (s *Sender) roundTrip(req *http.Request) (*http.Response, error) {
 		transport = http.DefaultTransport
 	}
 	resp, err := transport.RoundTrip(req)
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/" {
+		err = fmt.Errorf("it speaks HTTP where HTTPS was expected: %w", err)
+	}
 	if err == nil && resp == nil {
 		err = errors.New("the transport returned neither an answer nor an error")
 	}
