@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -26,8 +27,9 @@ func accountAppID(chosen string) string {
 // ID goes with it under the name that wasn't chosen.
 func (c *checker) accountAppID(chosen string, extra Extra) {
 	c.oneOf("AppIDName", chosen, appIDOfAccount, appIDOfOrders)
-	for _, name := range []string{appIDOfAccount, appIDOfOrders} {
-		if _, set := extra[name]; set && name != accountAppID(chosen) {
+	for name := range extra {
+		other := strings.EqualFold(name, appIDOfAccount) || strings.EqualFold(name, appIDOfOrders)
+		if other && !strings.EqualFold(name, accountAppID(chosen)) {
 			c.problem(name, "is in Extra; set AppIDName to send the app ID under this name")
 		}
 	}
@@ -315,11 +317,11 @@ type RateQueryResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-var rateQuery = &operation{name: "rate_query", host: onMerchant, query: true, same: []string{"channel", "fee_type"}}
+var rateQuery = &operation{name: "rate_query", host: onMerchant, query: true, same: []string{"channel"}}
 
 // RateQuery calls rate_query: it asks for the exchange rate of a wallet whose
 // buyers pay in another currency. What was charged is told by the order itself,
-// as cash_fee and rate. A rate of another wallet or currency is [ErrOtherOrder].
+// as cash_fee and rate. A rate of another wallet is [ErrOtherOrder].
 //
 // It changes nothing and may be repeated at will.
 //

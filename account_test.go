@@ -116,10 +116,9 @@ func TestRateQuery(t *testing.T) {
 		})
 	}
 
-	for _, other := range []string{strings.Replace(data, "wechat", "alipay", 1), strings.Replace(data, "THB", "JPY", 1)} {
-		_, err := newClient(t, answering(200, signedAnswer(t, other))).RateQuery(t.Context(), goodRateQuery())
-		require.ErrorIs(t, err, ksher.ErrOtherOrder)
-	}
+	another := strings.Replace(data, "wechat", "alipay", 1)
+	_, err := newClient(t, answering(200, signedAnswer(t, another))).RateQuery(t.Context(), goodRateQuery())
+	require.ErrorIs(t, err, ksher.ErrOtherOrder)
 
 	// What it answers isn't documented, so that any signed data will do.
 	const other = `{"appid":"mch12345","exchange":{"CNY":0.2071}}`

@@ -189,8 +189,8 @@ func TestBadAnswers(t *testing.T) {
 		{"an amount out of range", 200, signedAnswer(t, strings.Replace(goodData, "10000", `9223372036854775808`, 1)), errs(ksher.ErrField), withTotalFee},
 		{"an amount that is an object", 200, signedAnswer(t, strings.Replace(goodData, "10000", `{"cents":1}`, 1)), errs(ksher.ErrField), withTotalFee},
 	}
-	terms := []string{"native_pay", "quick_pay", "payout", "jsapi_pay", "mini_program_pay", "app_pay", "wap_pay", "web_pay"}
-	numbers := append([]string{"order_close", "order_reverse"}, terms...)
+	terms := []string{"native_pay", "quick_pay", "payout", "jsapi_pay", "wap_pay", "web_pay"}
+	numbers := append([]string{"order_close", "order_reverse", "mini_program_pay", "app_pay"}, terms...)
 	for _, tt := range tests {
 		for _, op := range operations() {
 			if tt.only == withTotalFee && !op.hasTotalFee || tt.only == queries && (op.changes || op.noOrder) ||
@@ -743,9 +743,12 @@ func TestRefusals(t *testing.T) {
 				if info, ok := tt.code.Info(); ok {
 					assert.Contains(t, err.Error(), info.Meaning)
 					// The solutions of these codes are written for a doubtful refund or order.
-					forDoubt := op.name != "payout" && slices.Contains([]ksher.Code{
+					forDoubt := slices.Contains([]ksher.Code{
 						"SYSTEMERROR", "KSHER_SYSTEMERROR", "KSHER_CHANNEL_RESPONSE_ERROR", "TRADE_STATE_ERROR", "REFUND_FAILED"}, tt.code)
 					want := forDoubt || !errors.Is(err, ksher.ErrOutcomeUnknown)
+					if op.name == "payout" || op.name == "order_query_payout" {
+						want = want && slices.Contains(payoutRefusals, tt.code)
+					}
 					assert.Equal(t, want, strings.Contains(err.Error(), "What to do: "+strings.TrimSuffix(info.Solution, ".")))
 				}
 			})

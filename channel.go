@@ -116,7 +116,8 @@ type ChannelInfo struct {
 	Card bool
 }
 
-// NeverExpires is the NativePayExpiry of a code that can be paid for ever.
+// NeverExpires is the NativePayExpiry of a code that can be paid for ever. Don't add
+// it to a time.
 const NeverExpires time.Duration = math.MaxInt64
 
 // RefundRule is when a payment can be refunded through the API.

@@ -652,9 +652,9 @@ func TestExtra(t *testing.T) {
 			requireSigned(t, form, &rsaKey(t, 1024).PublicKey)
 			assert.Equal(t, ksher.Extra{"zz_new": "a&b=c +ก", "A_new": "", "1": "2"}, extra, "the caller's map is left alone")
 
-			taken := []string{"appid", "nonce_str", "time_stamp", "sign", "", "a b", "a=b", "a\nb", "bad\xff"}
+			taken := []string{"appid", "nonce_str", "time_stamp", "sign", "Sign", "APPID", "Nonce_str", "", "a b", "a=b", "a\nb", "bad\xff"}
 			if !op.noOrder {
-				taken = append(taken, "mch_order_no")
+				taken = append(taken, "mch_order_no", "MCH_order_no")
 			}
 			for _, name := range taken {
 				_, err := op.call(t.Context(), client, ksher.Extra{name: "x"})

@@ -2,6 +2,7 @@ package ksher
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ksher-go/ksher/internal/fault"
@@ -136,9 +137,11 @@ func (e *Error) Error() string {
 	if e.attempts > 1 {
 		fmt.Fprintf(&b, " (the last of %d attempts)", e.attempts)
 	}
-	// Most solutions take their code for a certain no, and none is about payouts.
-	certain := !e.outcomeUnknown || outcomeDoubtful(e.Code) && e.Operation != payout.name
-	if documented && certain {
+	// Most solutions take their code for a certain no, and those about orders and
+	// refunds are wrong for payouts.
+	certain := !e.outcomeUnknown || outcomeDoubtful(e.Code)
+	fits := e.Operation != payout.name && e.Operation != orderQueryPayout.name || slices.Contains(payoutRefusals, e.Code)
+	if documented && certain && fits {
 		b.WriteString(". What to do: " + strings.TrimSuffix(info.Solution, "."))
 	}
 	if e.outcomeUnknown {

@@ -35,8 +35,7 @@ type NativePayRequest struct {
 	// FeeType is the currency, an ISO 4217 code: required.
 	FeeType string `url:"fee_type"`
 	// Channel is whose QR code it is: required. The guide lists promptpay,
-	// alipay, alipayplus, wechat, airpay, scb_qrcard and truemoney. One that the
-	// guides know for the checkout page only is refused.
+	// alipay, alipayplus, wechat, airpay, scb_qrcard and truemoney.
 	Channel Channel `url:"channel"`
 	// NotifyURL is where the notification goes; see [NewWebhookHandler].
 	NotifyURL string `url:"notify_url,omitempty"`
@@ -82,9 +81,6 @@ func (r *NativePayRequest) check(c *checker) {
 	info, known := r.Channel.Info()
 	if !known {
 		return
-	}
-	if !info.NativePayOffline && !info.NativePayOnline {
-		c.problem("channel", "is %s, which has no QR code: it is a channel of gateway_pay", r.Channel)
 	}
 	// Who sets a time relies on it: the goods are somebody else's afterwards.
 	for _, set := range []struct {

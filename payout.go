@@ -36,6 +36,7 @@ func (r *PayoutRequest) orderNo() string { return r.MchOrderNo }
 func (r *PayoutRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
 	for name, value := range r.Extra {
+		// These two are no receiver's: the query has the one, and refunds have the other.
 		if strings.TrimSpace(value) != "" && name != "channel" && name != "version" {
 			return
 		}
@@ -259,8 +260,9 @@ func (c *Client) GetPayoutBalance(ctx context.Context, req *GetPayoutBalanceRequ
 
 // ResolvePayout finds out by a query what became of a payout that ended in
 // [ErrOutcomeUnknown]. Give it the number, the amount and the currency of that
-// payout, and its channel if Extra had one; the receiver isn't looked at. It returns a verdict, and what
-// the gateway told of the payout, nil if it knows none under the number.
+// payout, and its channel if Extra had one; the receiver isn't looked at. It
+// returns a verdict, and what the gateway told of the payout, nil if it knows none
+// under the number.
 //
 //   - [CarriedOut]: the gateway says SUCCESS of a payout of that number, amount
 //     and currency.

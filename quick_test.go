@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -629,6 +630,9 @@ func TestAuthCodeIsNotTold(t *testing.T) {
 		require.NotContains(t, text, testAuthCode[:8])
 		require.Contains(t, text, `quick_pay of order "order1"`)
 	}
+	var logged logBuffer
+	logged.logger(slog.LevelInfo).Info("charging", "req", goodQuickPay(), "again", *goodQuickPay())
+	require.NotContains(t, logged.text(), testAuthCode[:8])
 	for name, answer := range map[string]string{
 		"a page":           `500 <p>auth_code=%s</p>`,
 		"a page, cut off":  `500 ` + strings.Repeat("x", 190) + `%s`,

@@ -115,11 +115,11 @@ func (c *checker) channel(field string, value Channel) {
 func (c *checker) extra(extra Extra, params []wire.Param) []wire.Param {
 	modelled := params
 	for name, value := range extra {
-		isName := func(p wire.Param) bool { return p.Name == name }
+		isName := func(p wire.Param) bool { return strings.EqualFold(p.Name, name) }
 		switch {
 		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
 			c.problem("Extra", "has %q, which is not a parameter's name", clipText(name))
-		case name == "sign" || slices.ContainsFunc(modelled, isName):
+		case strings.EqualFold(name, "sign") || slices.ContainsFunc(modelled, isName):
 			c.problem(name, "is in Extra, but set already by the request itself")
 		default:
 			params = append(params, wire.Param{Name: name, Value: value})

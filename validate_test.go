@@ -245,9 +245,6 @@ func TestNativePayIsChecked(t *testing.T) {
 			r.Channel, r.ExpireTime, r.TMNExpireTime = channel, 5, 5
 		}, []string{"expire_time", "tmn_expire_time"}})
 	}
-	for _, channel := range []ksher.Channel{"card", "linepay", "atome", "kplus", "scb_easy", "ktc_instal"} {
-		changes = append(changes, change[req]{"channel " + string(channel), func(r *req) { r.Channel = channel }, []string{"channel"}})
-	}
 	for name, amount := range badAmounts {
 		changes = append(changes, change[req]{"total_fee " + name, func(r *req) { r.TotalFee = amount }, []string{"total_fee"}})
 	}

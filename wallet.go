@@ -244,8 +244,9 @@ func (c *checker) localTotalFee(value Amount) {
 // WalletPayResponse is the answer to [Client.JSAPIPay], [Client.MiniProgramPay],
 // [Client.AppPay], [Client.WapPay] and [Client.WebPay]. What it has for the
 // wallet depends on the operation and the channel: see its methods. Whatever
-// came is in Data. An answer about another mch_order_no, amount or currency than
-// the request's is [ErrOtherOrder].
+// came is in Data. An answer about another mch_order_no than the request's is
+// [ErrOtherOrder], and so is another amount or currency, but for mini_program_pay and
+// app_pay, whose local_total_fee isn't explained.
 //
 // Source: not documented. That the fields are those of native_pay, with the
 // pay_content of gateway_pay, is assumed.
@@ -452,12 +453,13 @@ func findWalletParams[T any, P interface {
 // fillWalletParams sets the parameters and names those that are missing.
 func fillWalletParams(params []walletParam, members []wire.Member) (lacking []string) {
 	for i, p := range params {
+		exact := false
 		for _, m := range members {
-			// Of two names that differ only in case there is none but appId and appid,
-			// and Ksher's own isn't among the members.
-			if bytes.EqualFold(m.Name, []byte(p.name)) && (m.Value.Kind == wire.String || m.Value.Kind == wire.Number) {
-				*p.value = string(m.Value.Text())
+			// Ksher's appid may stand beside WeChat's appId.
+			if exact || !bytes.EqualFold(m.Name, []byte(p.name)) || m.Value.Kind != wire.String && m.Value.Kind != wire.Number {
+				continue
 			}
+			*p.value, exact = string(m.Value.Text()), string(m.Name) == p.name
 		}
 		if *p.value == "" && i > 0 {
 			lacking = append(lacking, p.name)
@@ -475,8 +477,8 @@ func reviewBuyer(e *Error, params []wire.Param) { e.hide("sub_openid", params) }
 
 var (
 	jsapiPay       = &operation{name: "jsapi_pay", host: onMerchant, same: orderTerms}
-	miniProgramPay = &operation{name: "mini_program_pay", host: onMerchant, same: orderTerms, review: reviewBuyer}
-	appPay         = &operation{name: "app_pay", host: onMerchant, same: orderTerms, review: reviewBuyer}
+	miniProgramPay = &operation{name: "mini_program_pay", host: onMerchant, same: []string{"mch_order_no"}, review: reviewBuyer}
+	appPay         = &operation{name: "app_pay", host: onMerchant, same: []string{"mch_order_no"}, review: reviewBuyer}
 	wapPay         = &operation{name: "wap_pay", host: onMerchant, same: orderTerms}
 	webPay         = &operation{name: "web_pay", host: onMerchant, same: orderTerms}
 )

@@ -376,6 +376,7 @@ func TestWeChatParams(t *testing.T) {
 		{"in the data, with the ID before Ksher's", six[:len(six)-1] + `,"appid":"mch12345"}`, withID, ""},
 		{"in the data, whose appid is Ksher's", `{"appid":"mch12345","nonce_str":"n1","sign":"00",` + fiveOfWeChat + `}`, want, ""},
 		{"in an object", `{"appid":"mch12345","pay_info":` + six + `}`, withID, ""},
+		{"in an object, with the ID beside Ksher's", `{"pay_info":{"appid":"mch12345",` + six[1:] + `}`, withID, ""},
 		{"in a text", `{"appid":"mch12345","pay_info":` + asText(t, six) + `}`, withID, ""},
 		{"in a text with blanks", `{"a":` + asText(t, " \n"+six+"\n") + `}`, withID, ""},
 		{"in other cases", `{"a":{"TIMESTAMP":1414561699,"noncestr":"5K8264","Package":"prepay_id=wx1","signtype":"RSA","paysign":"oR9d8Puhn","appid":"wx1"}}`, withID, ""},

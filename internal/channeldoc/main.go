@@ -83,7 +83,7 @@ func expiry(c ksher.ChannelInfo) string {
 	case !native:
 		return ""
 	case d == ksher.NeverExpires:
-		return "ever"
+		return "never expires"
 	case d == 0:
 		return "not documented"
 	case d%time.Hour == 0:
