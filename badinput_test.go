@@ -93,6 +93,7 @@ func withSign(data, sign string) string {
 }
 
 func TestBadAnswers(t *testing.T) {
+	t.Parallel()
 	good := signedAnswer(t, goodData)
 	sign := peerSign(t, rsaKey(t, 1024), goodData)
 	html := "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -668,6 +669,7 @@ func TestNoConnection(t *testing.T) {
 
 // A documented refusal in due form is an answer: nothing was carried out.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	failed := func(members string) string {
 		return signedAnswer(t, `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL"`+members+`}`)
 	}

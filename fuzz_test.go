@@ -364,6 +364,7 @@ func randomData(r *rand.Rand) string {
 }
 
 func TestSignedIsDecoded(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	key := rsaKey(t, 512)

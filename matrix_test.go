@@ -181,6 +181,7 @@ func matters() []matter {
 // Every fault of every operation ends in knowledge: what was done, that nothing
 // was, or a doubt that Resolve removes in agreement with the gateway.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	for _, m := range matters() {
 		for _, tr := range troubles() {
 			t.Run(m.name+"/"+tr.name, func(t *testing.T) {

@@ -30,6 +30,7 @@ var numberMakers = map[string]struct {
 // In a bubble of synctest the clock stands still, so that all the numbers are of
 // the same millisecond, which is the worst that can happen to them.
 func TestNumbersAreUnique(t *testing.T) {
+	t.Parallel()
 	for name, m := range numberMakers {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -368,6 +368,7 @@ func notConnected(*http.Request) ([]byte, error) {
 }
 
 func TestTakeQuickPay(t *testing.T) {
+	t.Parallel()
 	var (
 		success, typing  = tells(ksher.ResultSuccess), tells(ksher.ResultUserPaying)
 		notSure, closed  = tells(ksher.ResultNotSure), tells(ksher.ResultClosed)
@@ -798,6 +799,7 @@ func (c *corridor) RoundTrip(r *http.Request) (*http.Response, error) {
 // has the money, who is told not paid or refused hasn't, and in between a person
 // is asked for.
 func TestTakeQuickPayAndTheMoney(t *testing.T) {
+	t.Parallel()
 	gw := kshertest.New(t)
 	way := corridorTo(t, gw)
 	buyers := []struct {

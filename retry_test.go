@@ -114,6 +114,7 @@ func queryOrder(ctx context.Context, c *ksher.Client) error {
 func refusal(code string) string { return fmt.Sprintf(`{"code":1,"msg":%q}`, code) }
 
 func TestWhatIsRepeated(t *testing.T) {
+	t.Parallel()
 	good := signedAnswer(t, goodData)
 	refused := func(code string) string {
 		return signedAnswer(t, `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL","err_code":"`+code+`"}`)
@@ -202,6 +203,7 @@ func TestWhatIsRepeated(t *testing.T) {
 }
 
 func TestCodesThatAreRepeated(t *testing.T) {
+	t.Parallel()
 	repeated := 0
 	for _, code := range ksher.Codes() {
 		info, _ := code.Info()

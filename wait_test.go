@@ -437,6 +437,7 @@ func pauses(asked []question) []time.Duration {
 }
 
 func TestPollingSchedule(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name        string
 		opts        []ksher.WaitOption

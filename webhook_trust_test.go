@@ -402,6 +402,7 @@ func recut(r *rand.Rand, text string) []nameValue {
 // Whatever Ksher signs for whomever, and however it is cut up: without asking, fn
 // gets nothing but an order of this merchant, as it was signed.
 func TestCutUpAnewAtRandom(t *testing.T) {
+	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	key := rsaKey(t, 2048)
