@@ -33,37 +33,21 @@ func opnForm(pairs ...string) url.Values {
 // askOpn calls the gateway's side of Opn without the package's client.
 func askOpn(t *testing.T, gw *kshertest.Gateway, method, path, key string, form url.Values) (int, string) {
 	t.Helper()
-	req, err := http.NewRequest(method, gw.OpnURL()+path, strings.NewReader(form.Encode()))
-	require.NoError(t, err)
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Omise-Version", "2017-11-02")
-	req.SetBasicAuth(key, "")
-	resp, err := gw.HTTPClient().Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp.StatusCode, string(text)
+	return ask(t, gw, method, strings.TrimPrefix(gw.OpnURL(), gw.URL())+path, form.Encode(), "Authorization", basic(key+":"),
+		"Content-Type", "application/x-www-form-urlencoded", "Omise-Version", "2017-11-02")
 }
+
+func basic(user string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(user)) }
 
 // The commands of Opn's guide, as curl sends them.
 func TestOpnTakesTheCommandsOfTheGuide(t *testing.T) {
 	gw := kshertest.New(t)
 	curl := func(path, user, body string, version ...string) (int, string) {
-		req, err := http.NewRequest("POST", gw.OpnURL()+path, strings.NewReader(body))
-		require.NoError(t, err)
-		req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user)))
-		req.Header.Set("Accept", "*/*")
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		header := []string{"Authorization", basic(user), "Accept", "*/*", "Content-Type", "application/x-www-form-urlencoded"}
 		for _, v := range version {
-			req.Header.Set("Omise-Version", v)
+			header = append(header, "Omise-Version", v)
 		}
-		resp, err := gw.HTTPClient().Do(req)
-		require.NoError(t, err)
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		return resp.StatusCode, string(text)
+		return ask(t, gw, "POST", strings.TrimPrefix(gw.OpnURL(), gw.URL())+path, body, header...)
 	}
 	const public, secret = kshertest.OpnPublicKey + ":", kshertest.OpnSecretKey + ":"
 	const charge = "amount=150000&currency=THB&return_uri=http://example.com/orders/345678/complete&"
