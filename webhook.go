@@ -190,12 +190,8 @@ type webhook struct {
 	maxBytes       int64
 	expected       func(context.Context, string) (Amount, string, error)
 	trustStrongKey bool
-	// confirming has an element for each notification that the gateway is asked about.
-	confirming chan struct{}
+	slots          transport.Slots
 }
-
-// maxConfirming is how many notifications a handler asks the gateway about at once.
-const maxConfirming = 100
 
 // NewWebhookHandler returns the handler for mch_notify_url and notify_url. For
 // each notification that comes in it
@@ -228,7 +224,7 @@ const maxConfirming = 100
 //
 // Source: the notification page of Ksher's API documentation.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Notification) error, opts ...WebhookOption) http.Handler {
-	h := &webhook{fn: fn, maxBytes: defaultMaxNotificationBytes, confirming: make(chan struct{}, maxConfirming)}
+	h := &webhook{fn: fn, maxBytes: defaultMaxNotificationBytes, slots: transport.NewSlots()}
 	if c != nil && c.key != nil {
 		h.client, h.verifier = c, c.notificationVerifier()
 	}
@@ -298,13 +294,11 @@ var errPanic = errors.New("ksher: notification: the merchant's function panicked
 
 // confirm asks the gateway about an order, unless it is asked about too many.
 func (h *webhook) confirm(ctx context.Context, n *Notification) (*Notification, error) {
-	select {
-	case h.confirming <- struct{}{}:
-		defer func() { <-h.confirming }()
-		return h.client.confirm(ctx, n)
-	default:
+	if !h.slots.Take() {
 		return nil, errors.New("ksher: notification: too many others are being confirmed")
 	}
+	defer h.slots.Give()
+	return h.client.confirm(ctx, n)
 }
 
 func (h *webhook) handle(ctx context.Context, w http.ResponseWriter, r *http.Request, a *Attempt) *refused {

@@ -39,7 +39,7 @@ type Client struct {
 // keyPair is an account's keys, with what takes them out of texts.
 type keyPair struct {
 	public, secret string
-	hide           *strings.Replacer
+	hide           transport.Hide
 }
 
 func newKeyPair(public, secret string) *keyPair {
@@ -47,7 +47,7 @@ func newKeyPair(public, secret string) *keyPair {
 	for _, key := range []string{secret, public} {
 		hide = append(hide, key, "[key]", base64.RawStdEncoding.EncodeToString([]byte(key+":")), "[key]")
 	}
-	return &keyPair{public, secret, strings.NewReplacer(hide...)}
+	return &keyPair{public, secret, strings.NewReplacer(hide...).Replace}
 }
 
 // escaped is a character of the keys' alphabet, and of others, as JSON may write
@@ -61,7 +61,7 @@ func (k *keyPair) without(body []byte) []byte {
 		char, _ := hex.DecodeString(string(found[len(found)-2:]))
 		return char
 	})
-	hidden := []byte(k.hide.Replace(string(plain)))
+	hidden := []byte(k.hide(string(plain)))
 	if bytes.Equal(hidden, plain) {
 		return body
 	}
@@ -94,7 +94,7 @@ func NewClient(publicKey, secretKey string, opts ...Option) (*Client, error) {
 			return nil, errors.New("opn: NewClient: an option is nil")
 		}
 		if err := opt(c); err != nil {
-			return nil, fmt.Errorf("opn: NewClient: %w", c.shielded(err))
+			return nil, fmt.Errorf("opn: NewClient: %w", c.keys().hide.Shield(err))
 		}
 	}
 	return c, nil
@@ -331,7 +331,7 @@ func (c *Client) exchange(ctx context.Context, call *call) (id string, failure *
 	}
 	answer, sent, err := c.sender.Do(ctx, method, c.baseURL+call.path, header, call.form.Encode())
 	if err != nil {
-		return "", &Error{HTTPStatus: answer.Status, Err: c.shielded(err), outcomeUnknown: sent}
+		return "", &Error{HTTPStatus: answer.Status, Err: c.keys().hide.Shield(err), outcomeUnknown: sent}
 	}
 	// Before anything is cut short, perhaps within a key.
 	answer.Body = c.keys().without(answer.Body)
@@ -339,7 +339,7 @@ func (c *Client) exchange(ctx context.Context, call *call) (id string, failure *
 		return "", refusal(answer)
 	}
 	if id, err = call.accept(answer.Body); err != nil {
-		failure := &Error{HTTPStatus: answer.Status, Err: c.shielded(err), outcomeUnknown: true}
+		failure := &Error{HTTPStatus: answer.Status, Err: c.keys().hide.Shield(err), outcomeUnknown: true}
 		if call.moves {
 			failure.ID = idOfCharge(answer.Body)
 		}
@@ -400,27 +400,6 @@ func readError(body []byte, failure *Error) bool {
 	}
 	failure.Code, failure.Message, failure.Location = said("code"), said("message"), said("location")
 	return true
-}
-
-// shieldedError is an error whose text has no key in it.
-type shieldedError struct {
-	text string
-	err  error
-}
-
-func (e *shieldedError) Error() string { return e.text }
-func (e *shieldedError) Unwrap() error { return e.err }
-
-// shielded takes the keys out of an error's text, which may quote what the other
-// side said.
-func (c *Client) shielded(err error) error {
-	text := err.Error()
-	var broken transport.Error
-	if errors.As(err, &broken) {
-		// Its text is cut short, perhaps within a key.
-		text = strings.Replace(text, broken.Error(), transport.Quote([]byte(c.keys().hide.Replace(broken.Err.Error()))), 1)
-	}
-	return &shieldedError{c.keys().hide.Replace(text), err}
 }
 
 // readObject reads an answer that has to be an object of Opn's of that kind.

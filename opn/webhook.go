@@ -20,8 +20,6 @@ const (
 	maxEventBytes = 64 << 10
 	// readTime is how long a sender may take for a body.
 	readTime = 10 * time.Second
-	// maxConfirming is how many charges a handler asks for at once.
-	maxConfirming = 100
 	// chargeComplete is the key of the event that a charge ended.
 	chargeComplete = "charge.complete"
 )
@@ -61,19 +59,17 @@ const (
 // of a charge costs a query, whoever sent it, and another if it is news. A handler
 // makes up to 100 of them at once, and answers 503 to one more event. Whoever forges
 // that many keeps true ones out meanwhile, so give the handler an address that can't
-// be guessed. A nil client or fn
-// makes a handler that answers 500 to everything.
+// be guessed. A nil client or fn makes a handler that answers 500 to everything.
 //
 // Source: the section on events of Opn's guide to K PLUS.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.Handler {
-	return &webhook{c, fn, make(chan struct{}, maxConfirming)}
+	return &webhook{c, fn, transport.NewSlots()}
 }
 
 type webhook struct {
 	client *Client
 	fn     func(context.Context, *Charge) error
-	// confirming has an element for each query.
-	confirming chan struct{}
+	slots  transport.Slots
 }
 
 // refused is why an event isn't accepted, with the HTTP status to say so.
@@ -104,7 +100,7 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	attrs := []slog.Attr{slog.String("id", id), slog.String("reason", no.reason)}
 	if no.err != nil {
-		attrs = append(attrs, errorAttrs(h.client.shielded(no.err))...)
+		attrs = append(attrs, errorAttrs(h.client.keys().hide.Shield(no.err))...)
 	}
 	h.client.log.LogAttrs(r.Context(), level, "opn event refused", attrs...)
 	if no.status == http.StatusMethodNotAllowed {
@@ -139,12 +135,10 @@ func (h *webhook) handle(w http.ResponseWriter, r *http.Request, id *string) *re
 
 // ask asks for a charge, which has to have ended, unless it is asking for too many.
 func (h *webhook) ask(ctx context.Context, id string) (*Charge, *refused) {
-	select {
-	case h.confirming <- struct{}{}:
-		defer func() { <-h.confirming }()
-	default:
+	if !h.slots.Take() {
 		return nil, &refused{http.StatusServiceUnavailable, "too many others are being confirmed", nil}
 	}
+	defer h.slots.Give()
 	charge, err := h.client.GetCharge(ctx, id)
 	var failed *Error
 	switch {

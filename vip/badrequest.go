@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -30,14 +31,14 @@ var tag = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
 //
 // The HTML may also come by itself. What isn't of this form comes back as the message
 // alone.
-func description(body []byte, hide hideFunc) (message string, fields []FieldError) {
+func description(body []byte, hide transport.Hide) (message string, fields []FieldError) {
 	said := string(body)
 	if members, err := wire.ParseObject(body); err == nil {
 		if said = textOf(members, "description"); said == "" {
-			return hide.quote([]byte(textOf(members, "name"))), nil
+			return hide.Quote([]byte(textOf(members, "name"))), nil
 		}
 	} else if cutJSON.Match(body) {
-		return hide.quote(body), nil // JSON that is cut, for example, whose names aren't fields.
+		return hide.Quote(body), nil // JSON that is cut, for example, whose names aren't fields.
 	}
 	said = said[:min(len(said), maxDescription)]
 	// Before the entities are undone, because what they hide may look like a tag.
@@ -48,7 +49,7 @@ func description(body []byte, hide hideFunc) (message string, fields []FieldErro
 		p.value("", 0) // What comes before an error is worth having.
 		fields = p.fields
 	}
-	return hide.quote([]byte(said)), fields
+	return hide.Quote([]byte(said)), fields
 }
 
 // textOf is the text of a string member, "" for any other.
@@ -67,7 +68,7 @@ var errNotPython = errors.New("it is not a Python literal")
 type pythonParser struct {
 	rest   string
 	fields []FieldError
-	hide   hideFunc
+	hide   transport.Hide
 }
 
 func (p *pythonParser) space() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") }
@@ -104,7 +105,7 @@ func (p *pythonParser) value(key string, depth int) error {
 	text, err := p.scalar()
 	if err == nil {
 		p.fields = append(p.fields, FieldError{
-			Field: p.hide.quote([]byte(key)), Problem: p.hide.quote([]byte(text)),
+			Field: p.hide.Quote([]byte(key)), Problem: p.hide.Quote([]byte(text)),
 		})
 	}
 	return err

@@ -35,7 +35,7 @@ type Client struct {
 	// secure tells whether the base URL has https.
 	secure   bool
 	mac      macFunc
-	hide     hideFunc
+	hide     transport.Hide
 	sender   *transport.Sender
 	log      *slog.Logger
 	location *time.Location
@@ -257,12 +257,12 @@ type reply struct {
 	members  []wire.Member
 	verified bool
 	code     Code
-	hide     hideFunc
+	hide     transport.Hide
 }
 
 // said is a text of the answer, fit for an error.
 func (r *reply) said(name string) string {
-	return r.hide.quote([]byte(textOf(r.members, name)))
+	return r.hide.Quote([]byte(textOf(r.members, name)))
 }
 
 // nothing is how the gateway writes an empty field, as text or not.
@@ -372,7 +372,7 @@ func (c *Client) attempt(ctx context.Context, op *operation, req request, params
 	if r, ok := req.(*RefundRequest); ok {
 		failure.RefundOrderID = r.RefundOrderID
 	}
-	failure.Err = c.hide.shield(failure.Err)
+	failure.Err = c.hide.Shield(failure.Err)
 	failure.outcomeUnknown = failure.outcomeUnknown && !op.query()
 	outcome, level := "failed", slog.LevelWarn
 	switch {
@@ -452,7 +452,7 @@ func jsonBody(params []wire.Param) string {
 // in doubt unless it is a documented no.
 func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	if refusal := refusedBy(answer.Status); refusal != nil {
-		failure := &Error{Err: refusal, Message: c.hide.quote(answer.Body), outcomeUnknown: !isGateways(answer)}
+		failure := &Error{Err: refusal, Message: c.hide.Quote(answer.Body), outcomeUnknown: !isGateways(answer)}
 		switch {
 		case answer.Status == http.StatusBadRequest:
 			failure.Message, failure.Fields = description(answer.Body, c.hide)
@@ -468,13 +468,13 @@ func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	case 300 <= answer.Status && answer.Status < 400:
 		return doubt(ErrRedirect)
 	case answer.Status < 200 || answer.Status > 299:
-		return nil, &Error{Err: ErrHTTPStatus, Message: c.hide.quote(answer.Body), outcomeUnknown: true}
+		return nil, &Error{Err: ErrHTTPStatus, Message: c.hide.Quote(answer.Body), outcomeUnknown: true}
 	case strings.TrimSpace(string(answer.Body)) == "":
 		return doubt(ErrEmptyBody)
 	}
 	members, err := wire.ParseObject(answer.Body)
 	if err != nil {
-		return nil, &Error{Err: fault.JSON(err), Message: c.hide.quote(answer.Body), outcomeUnknown: true}
+		return nil, &Error{Err: fault.JSON(err), Message: c.hide.Quote(answer.Body), outcomeUnknown: true}
 	}
 	got := &reply{members: members, verified: true, hide: c.hide}
 	got.code = Code(got.said("error_code"))

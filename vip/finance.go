@@ -46,7 +46,7 @@ func (c *Client) report(ctx context.Context, name, path string, req request, mor
 // unreadable is the error for data that isn't as documented.
 func (c *Client) unreadable(name, format string, args ...any) error {
 	err := fmt.Errorf("%w: "+format, append([]any{ErrField}, args...)...)
-	return &Error{Operation: name, HTTPStatus: http.StatusOK, Err: c.hide.shield(err)}
+	return &Error{Operation: name, HTTPStatus: http.StatusOK, Err: c.hide.Shield(err)}
 }
 
 // object decodes an object.
@@ -209,8 +209,8 @@ type Transaction struct {
 //	}
 //
 // After an error there is nothing more. If fewer or more transactions come than the
-// gateway has announced, or one that is the same to the letter as another, that is an
-// error, too, an [ErrField]: a report that may lack some isn't taken for whole.
+// gateway has announced, or one that is the same to the letter as one of a page before,
+// that is an error, too, an [ErrField]: a report that may lack some isn't taken for whole.
 // Transactions that are made while it is read may shift the pages, so read a day when it
 // is over. At most a million are read.
 //

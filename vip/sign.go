@@ -31,40 +31,7 @@ func newMAC(token string) macFunc {
 	}
 }
 
-// hideFunc takes the token out of a text. It is a function for the same reason.
-type hideFunc func(string) string
-
-func newHide(token string) hideFunc { return strings.NewReplacer(token, "[token]").Replace }
-
-// quote makes what the other side said fit for an error. The token goes first, because
-// of one that is cut short too much would be left.
-func (hide hideFunc) quote(said []byte) string { return transport.Quote([]byte(hide(string(said)))) }
-
-// shield takes the token out of an error's text, which may quote what the other side
-// said.
-func (hide hideFunc) shield(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	var broken transport.Error
-	if errors.As(err, &broken) { // Whose text is cut short already.
-		text = strings.Replace(text, broken.Error(), hide.quote([]byte(broken.Err.Error())), 1)
-	}
-	if text = hide(text); text == err.Error() {
-		return err
-	}
-	return &shieldedError{text, err}
-}
-
-// shieldedError is an error under another text.
-type shieldedError struct {
-	text string
-	err  error
-}
-
-func (e *shieldedError) Error() string { return e.text }
-func (e *shieldedError) Unwrap() error { return e.err }
+func newHide(token string) transport.Hide { return strings.NewReplacer(token, "[token]").Replace }
 
 // usable tells whether the token can be used at all: in Go's FIPS 140-only mode a key
 // of less than 112 bits is a panic.

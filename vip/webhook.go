@@ -19,9 +19,6 @@ import (
 // maxQuery is far above the 200 bytes of a genuine notification.
 const maxQuery = 8 << 10
 
-// maxConfirming is how many notifications a handler asks about at once.
-const maxConfirming = 100
-
 // Message is what a notification says in words.
 //
 // Source: Ksher's documentation of vip.ksher.net.
@@ -73,7 +70,7 @@ func (c *Client) ParseNotification(address, query string) (*Notification, error)
 }
 
 func (c *Client) parseNotification(address, query string) (_ *Notification, err error) {
-	defer func() { err = c.hide.shield(err) }()
+	defer func() { err = c.hide.Shield(err) }()
 	if len(query) > maxQuery {
 		return nil, transport.TooLarge(maxQuery)
 	}
@@ -142,8 +139,7 @@ type webhook struct {
 	kinds   []Kind
 	// mid and provider go with each query.
 	mid, provider string
-	// slots has one for each notification that the gateway is asked about.
-	slots chan struct{}
+	slots         transport.Slots
 }
 
 // NewWebhookHandler returns the handler for the merchant's webhook. address is the
@@ -181,7 +177,7 @@ type webhook struct {
 //
 // Source: Ksher's documentation of vip.ksher.net.
 func NewWebhookHandler(c *Client, address string, fn func(context.Context, *Order) error, opts ...WebhookOption) http.Handler {
-	h := &webhook{address: address, fn: fn, kinds: kinds(), slots: make(chan struct{}, maxConfirming)}
+	h := &webhook{address: address, fn: fn, kinds: kinds(), slots: transport.NewSlots()}
 	if c != nil && c.mac != nil {
 		h.client = c
 	}
@@ -297,12 +293,10 @@ func (h *webhook) key(o *Order) string {
 // confirm asks about the order of a notification, one kind after another, until one
 // knows it, unless it is asking about too many.
 func (h *webhook) confirm(ctx context.Context, n *Notification) (*Order, error) {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
+	if !h.slots.Take() {
 		return nil, errors.New("vip: too many other notifications are being confirmed")
 	}
+	defer h.slots.Give()
 	var order *Order
 	var err error
 	for _, kind := range h.kinds {
