@@ -257,7 +257,7 @@ type request interface {
 // Extra adds parameters by name to any request, for what Ksher has and this
 // package doesn't: they are sent and signed like the rest. A parameter that the
 // request sets by a field of its own, and those every request carries (appid,
-// nonce_str, time_stamp, sign), can't be set here, in capitals neither.
+// nonce_str, time_stamp, sign), can't be set here, nor by their names in capitals.
 //
 // Source: not documented: Ksher's table of parameters grows.
 type Extra map[string]string

@@ -602,9 +602,9 @@ func (r *QueryRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
 // Query asks where an order stands. Compare the answer with [Order.CheckPaid].
 //
 // It changes nothing and may be repeated at will. An order that the gateway doesn't
-// know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented, and
-// [ErrHTTPStatus] tells who else may have said the former. An answer about another order
-// or mid is [ErrOtherOrder], one without a status [ErrField].
+// know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented. A plain
+// [ErrHTTPStatus] isn't the gateway's word on it. An answer about another order or mid
+// is [ErrOtherOrder], one without a status [ErrField].
 //
 // With [CodeFail] an order comes only if the answer names it, and a status in which nobody
 // has paid: a charge that failed, for example, or an order that was closed. FAIL together

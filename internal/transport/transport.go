@@ -47,8 +47,8 @@ var Shared = sync.OnceValue(func() *http.Transport {
 
 // Sender is how a client sends, as its options have set it.
 //
-// It uses a RoundTripper and no http.Client. Redirects and cookies, which are all
-// that a client adds, aren't wanted.
+// It uses a RoundTripper and no http.Client, because redirects aren't to be followed
+// and cookies not to be kept.
 type Sender struct {
 	transport http.RoundTripper // nil for http.DefaultTransport, which a mock may replace at any time.
 	agent     []string
