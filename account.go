@@ -47,9 +47,9 @@ type MerchantInfoRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *MerchantInfoRequest) orderNo() string   { return "" }
-func (r *MerchantInfoRequest) appIDName() string { return accountAppID(r.AppIDName) }
-func (r *MerchantInfoRequest) check(c *checker)  { c.accountAppID(r.AppIDName, r.Extra) }
+func (r *MerchantInfoRequest) numbers() (orderNo, refundNo string) { return "", "" }
+func (r *MerchantInfoRequest) appIDName() string                   { return accountAppID(r.AppIDName) }
+func (r *MerchantInfoRequest) check(c *checker)                    { c.accountAppID(r.AppIDName, r.Extra) }
 
 // MerchantInfoResponse is the answer to [Client.MerchantInfo]. It names people,
 // telephone numbers and a bank account, so keep it out of logs.
@@ -233,13 +233,6 @@ type Operator struct {
 	AddTime time.Time `json:"add_time"`
 }
 
-func (r *MerchantInfoResponse) missing() string {
-	if r.MchID == "" {
-		return "mch_id"
-	}
-	return ""
-}
-
 // Location is the merchant's zone for [WithLocation], read from TimeZone. It is
 // an [ErrField] if TimeZone isn't an offset of at most 14 hours such as "+07:00".
 // TimeZone isn't signed.
@@ -254,10 +247,10 @@ func (r *MerchantInfoResponse) Location() (*time.Location, error) {
 	return time.FixedZone("UTC"+r.TimeZone, offset), nil
 }
 
-var merchantInfo = &operation{
-	name: "merchant_info", host: onMerchant, query: true,
+var merchantInfo = declareQuery("merchant_info", onMerchant, proof{
+	has:    []string{"mch_id"},
 	signed: []string{"mobile", "mch_id", "account_type", "business_mode", "nonce_str"},
-}
+}, noSecrets)
 
 // MerchantInfo calls merchant_info: it asks for the merchant's own account, with
 // its channels, its zone and its names. Most of the answer isn't signed; see
@@ -268,7 +261,7 @@ var merchantInfo = &operation{
 //
 // Source: POST merchant_info, Ksher's API documentation and official SDKs.
 func (c *Client) MerchantInfo(ctx context.Context, req *MerchantInfoRequest) (*MerchantInfoResponse, error) {
-	return call[MerchantInfoResponse](ctx, c, merchantInfo, req)
+	return do[MerchantInfoResponse](ctx, c, merchantInfo, req)
 }
 
 // RateQueryRequest asks for an exchange rate.
@@ -287,7 +280,7 @@ type RateQueryRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *RateQueryRequest) orderNo() string { return "" }
+func (r *RateQueryRequest) numbers() (orderNo, refundNo string) { return "", "" }
 
 func (r *RateQueryRequest) check(c *checker) {
 	c.channel("channel", r.Channel)
@@ -317,7 +310,7 @@ type RateQueryResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-var rateQuery = &operation{name: "rate_query", host: onMerchant, query: true, same: []string{"channel"}}
+var rateQuery = declareQuery("rate_query", onMerchant, proof{same: []string{"channel"}}, noSecrets)
 
 // RateQuery calls rate_query: it asks for the exchange rate of a wallet whose
 // buyers pay in another currency. What was charged is told by the order itself,
@@ -327,5 +320,5 @@ var rateQuery = &operation{name: "rate_query", host: onMerchant, query: true, sa
 //
 // Source: POST rate_query, Ksher's official SDKs.
 func (c *Client) RateQuery(ctx context.Context, req *RateQueryRequest) (*RateQueryResponse, error) {
-	return call[RateQueryResponse](ctx, c, rateQuery, req)
+	return do[RateQueryResponse](ctx, c, rateQuery, req)
 }

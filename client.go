@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
@@ -37,6 +38,7 @@ type Client struct {
 	now         func() time.Time
 	deduper     Deduper
 	hooks       []Hook
+	calls       *call.Caller
 }
 
 // Option sets up a [Client].
@@ -92,6 +94,10 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	}
 	if c.verifier == nil {
 		c.verifier = NewVerifier(GatewayPublicKey(c.signVersion))
+	}
+	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "ksher call", OrderKey: "order_no"}
+	if len(c.hooks) > 0 {
+		c.calls.Begin = c.beginCall
 	}
 	c.logWeakKeys()
 	return nil
@@ -206,22 +212,67 @@ func (c Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "ksher.Client(%s)", c.appID)
 }
 
-// operation is what the call path has to know about one of Ksher's operations.
+// operation is what the call path has to know about one of Ksher's operations. Make
+// one with declareQuery or declareChange, whose arguments leave nothing out.
 type operation struct {
 	name string
 	// host gives the address before the name.
-	host func(*Client) string
-	// query says that the operation changes nothing, so that a lost answer
-	// leaves no doubt.
-	query bool
-	// same names parameters that the answer has to repeat, beside those that every
-	// answer has to.
+	host   hostOf
+	effect call.Effect
+	// proof is what an answer has to say to be believed.
+	proof proof
+	// secrets says what no error may repeat.
+	secrets secrets
+	// certain tells the codes after which nothing was carried out.
+	certain func(Code) bool
+}
+
+// hostOf gives the address of one of the hosts.
+type hostOf func(*Client) string
+
+func onGateway(c *Client) string  { return c.gatewayURL }
+func onMerchant(c *Client) string { return c.merchantURL }
+
+// proof is what an answer has to say to be believed.
+type proof struct {
+	// has names members that may not be missing or empty. "a|b" needs one of them.
+	has []string
+	// there names members that may be empty, but not missing.
+	there []string
+	// same names parameters that the answer has to repeat if it has them, beside those
+	// that every answer has to.
 	same []string
 	// signed names the members of data that the gateway signs, nil for all.
 	signed []string
-	// review, if there is one, looks at a failure before anybody learns of it, and
-	// takes out what is secret.
-	review func(*Error, []wire.Param)
+}
+
+// secrets says what no error may repeat.
+type secrets struct {
+	// params tells the parameters of the request that are secret.
+	params func(name string) bool
+	// said says that the gateway's own words may be secret, whatever was asked.
+	said bool
+}
+
+// noSecrets is for a request that names nobody.
+var noSecrets = secrets{params: func(string) bool { return false }}
+
+// secret is for a request with those parameters that are secret.
+func secret(names ...string) secrets {
+	return secrets{params: func(name string) bool { return slices.Contains(names, name) }}
+}
+
+// declareQuery declares an operation that changes nothing: it may be repeated, and a lost
+// answer leaves no doubt.
+func declareQuery(name string, host hostOf, proof proof, secrets secrets) *operation {
+	return &operation{name, host, call.Query, proof, secrets, documented}
+}
+
+// declareChange declares an operation that pays, refunds, cancels, closes or creates. certain
+// tells the codes after which nothing was carried out, whichever copy of the request
+// they answer.
+func declareChange(name string, host hostOf, proof proof, secrets secrets, certain func(Code) bool) *operation {
+	return &operation{name, host, call.Change, proof, secrets, certain}
 }
 
 // orderTerms are the parameters that say what a buyer or receiver is to pay or get.
@@ -235,22 +286,21 @@ func (op *operation) repeats(name string) bool {
 	case "appid", "ksher_order_no", "channel_order_no", "mch_refund_no", "begin_date", "end_date":
 		return true
 	case "mch_order_no":
-		return op.query || slices.Contains(op.same, name)
+		return op.effect == call.Query || slices.Contains(op.proof.same, name)
 	case "refund_fee":
-		return !op.query
+		return op.effect != call.Query
 	}
-	return slices.Contains(op.same, name)
+	return slices.Contains(op.proof.same, name)
 }
-
-func onGateway(c *Client) string  { return c.gatewayURL }
-func onMerchant(c *Client) string { return c.merchantURL }
 
 // request is implemented by pointers to the request types.
 type request interface {
 	// check collects what the documentation rules out.
 	check(*checker)
-	// orderNo is the order's number for errors and logs.
-	orderNo() string
+	// numbers are the order's and the refund's, for errors and logs; "" for none.
+	numbers() (orderNo, refundNo string)
+	// appIDName is the name of the parameter that has the app ID.
+	appIDName() string
 	extra() Extra
 }
 
@@ -262,76 +312,49 @@ type request interface {
 // Source: not documented: Ksher's table of parameters grows.
 type Extra map[string]string
 
-func (e Extra) extra() Extra { return e }
+func (e Extra) extra() Extra      { return e }
+func (e Extra) appIDName() string { return "appid" }
 
-// call is the way of every operation: it checks and signs the request, sends
-// it, verifies the answer and returns it typed.
-func call[T any, P interface {
+// do is the way of every operation: it checks and signs the request, sends it,
+// verifies the answer and returns it typed.
+func do[T any, P interface {
 	*T
 	answer
 }](ctx context.Context, c *Client, op *operation, req request) (*T, error) {
-	dst := new(T)
-	if err := c.do(ctx, op, req, P(dst)); err != nil {
-		return nil, err
-	}
-	return dst, nil
-}
-
-func (c *Client) do(ctx context.Context, op *operation, req request, dst answer) error {
 	invalid := func(field, problem string) error {
 		return &ValidationError{Operation: op.name, Fields: []FieldError{{field, problem}}}
 	}
 	switch {
 	case c == nil || c.key == nil:
-		return invalid("client", "was not made by NewClient")
+		return nil, invalid("client", "was not made by NewClient")
 	case ctx == nil:
-		return invalid("context", "is nil")
+		return nil, invalid("context", "is nil")
 	case isNil(req):
-		return invalid("request", "is nil")
+		return nil, invalid("request", "is nil")
 	}
-	ctx, cancel := c.sender.Limit(ctx)
-	defer cancel()
-	for number := 1; ; number++ {
+	var dst *T
+	orderNo, refundNo := req.numbers()
+	about := call.Attempt{Operation: op.name, Order: orderNo, Refund: refundNo}
+	err := c.calls.Do(ctx, op.effect, about, func() (call.Send, error) {
 		params, err := c.params(op, req)
-		if err != nil {
-			return err
-		}
-		a := Attempt{Operation: op.name, OrderNo: req.orderNo(), RefundNo: refundNo(req), Number: number}
-		failure := c.attempt(ctx, a, op, params, dst)
-		if failure == nil {
-			return nil
-		}
-		if !op.query || !passing(failure) || !c.sender.Retry.Again(ctx, number) {
-			return failure
-		}
-		if err := c.sender.Retry.Pause(ctx, number); err != nil {
-			cause := fmt.Errorf("it was not repeated: %w", err)
-			if failure.Err != nil {
-				cause = fmt.Errorf("%w; %w", failure.Err, cause)
-			}
-			stopped := *failure // A hook may have kept the other.
-			stopped.Err = cause
-			return &stopped
-		}
-		reflect.ValueOf(dst).Elem().SetZero()
+		dst = new(T)
+		return func(ctx context.Context, a *call.Attempt) *call.Failure { return c.send(ctx, a, op, params, P(dst)) }, err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return dst, nil
 }
 
-// attempt makes one request of a call, and reports it.
-func (c *Client) attempt(ctx context.Context, a Attempt, op *operation, params []wire.Param, dst answer) *Error {
-	ctx, ends := c.begin(ctx, &a)
+// send makes one request of a call.
+func (c *Client) send(ctx context.Context, a *call.Attempt, op *operation, params []wire.Param, dst answer) *call.Failure {
 	failure := c.exchange(ctx, op, params, dst)
-	if failure != nil {
-		if op.review != nil {
-			op.review(failure, params)
-		}
-		failure.Operation, failure.OrderNo, failure.RefundNo, failure.attempts = a.Operation, a.OrderNo, a.RefundNo, a.Number
-		failure.outcomeUnknown = failure.outcomeUnknown && !op.query
-		a.Err = failure
+	if failure == nil {
+		return nil
 	}
-	c.end(ends, &a)
-	c.logAttempt(ctx, &a)
-	return failure
+	failure.Operation, failure.OrderNo, failure.RefundNo = a.Operation, a.Order, a.Refund
+	op.secrets.leave(failure, params)
+	return failure.forLoop()
 }
 
 // params checks a request and makes its parameters, all but the signature.
@@ -342,7 +365,7 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 		check.problem("request", "%v", err)
 	}
 	params = append(params,
-		wire.Param{Name: appIDName(req), Value: c.appID},
+		wire.Param{Name: req.appIDName(), Value: c.appID},
 		wire.Param{Name: "nonce_str", Value: nonce()},
 		wire.Param{Name: "time_stamp", Value: c.now().In(c.location).Format("20060102150405")})
 	req.check(check)
@@ -350,7 +373,8 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	wire.SortParams(params)
 	check.utf8(params)
 	if len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: op.name, OrderNo: req.orderNo(), Fields: check.problems}
+		orderNo, _ := req.numbers()
+		return nil, &ValidationError{Operation: op.name, OrderNo: orderNo, Fields: check.problems}
 	}
 	return params, nil
 }
@@ -378,22 +402,25 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 	}
 	answer, sent, err := c.post(ctx, op.host(c)+"/"+op.name, wire.EncodeParams(params))
 	if err != nil {
-		return &Error{HTTPStatus: answer.Status, Err: err, outcomeUnknown: sent}
+		return unknown(sent, &Error{HTTPStatus: answer.Status, Err: err})
 	}
-	r := reading{verifier: c.verifier, signed: op.signed, change: !op.query, location: c.location}
+	r := reading{verifier: c.verifier, proof: op.proof, change: op.effect == call.Change, location: c.location}
 	r.same = make([]wire.Param, 0, 4)
 	for _, p := range params {
 		if op.repeats(p.Name) {
 			r.same = append(r.same, p)
 		}
 	}
-	if op.signed != nil {
+	if op.proof.signed != nil {
 		// It is about the account, whose app ID goes by either name.
 		r.same = append(r.same, wire.Param{Name: "appid", Value: c.appID}, wire.Param{Name: "mch_appid", Value: c.appID})
 	}
-	status := answer.Status
-	failure := r.read(answer.Body, dst)
-	if status < 200 || status > 299 {
+	return op.judge(answer, r.read(answer.Body, dst))
+}
+
+// judge tells what a failure means, given the HTTP status of the answer.
+func (op *operation) judge(answer transport.Answer, failure *Error) *Error {
+	if status := answer.Status; status < 200 || status > 299 {
 		refused := failure != nil && failure.Err == nil
 		if !refused {
 			failure = &Error{Message: quote(answer.Body)}
@@ -402,15 +429,20 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 		if 300 <= status && status < 400 {
 			failure.Err = ErrRedirect
 		}
-		failure.outcomeUnknown = !refused || status >= 500
+		failure.state.Unknown = !refused || status >= 500
 	} else if failure != nil {
-		failure.outcomeUnknown = failure.Err != nil
+		failure.state.Unknown = failure.Err != nil
 	}
 	if failure != nil {
-		failure.HTTPStatus = status
-		failure.outcomeUnknown = failure.outcomeUnknown || outcomeDoubtful(failure.Code)
+		failure.HTTPStatus = answer.Status
+		failure.state.Unknown = failure.state.Unknown || !op.certain(failure.Code)
 	}
 	return failure
+}
+
+func unknown(sent bool, e *Error) *Error {
+	e.state.Unknown = sent
+	return e
 }
 
 // post sends a form and reads the bounded answer. With an error, sent tells
@@ -421,22 +453,6 @@ func (c *Client) post(ctx context.Context, address, form string) (answer transpo
 		header.Set(signVersionHeader, "V2")
 	}
 	return c.sender.Do(ctx, http.MethodPost, address, header, form)
-}
-
-// refundNo is the refund that a request is about, "" for none.
-func refundNo(req request) string {
-	if r, ok := req.(interface{ refundNo() string }); ok {
-		return r.refundNo()
-	}
-	return ""
-}
-
-// appIDName is the name of the parameter that has the app ID.
-func appIDName(req request) string {
-	if r, ok := req.(interface{ appIDName() string }); ok {
-		return r.appIDName()
-	}
-	return "appid"
 }
 
 // isNil also finds a nil pointer in an interface.

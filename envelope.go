@@ -47,8 +47,7 @@ type answer interface{ envelope() *Envelope }
 // reading is what is demanded of an envelope before it is believed.
 type reading struct {
 	verifier *Verifier
-	// signed names the members of data that the operation signs, nil for all.
-	signed []string
+	proof    proof
 	// same has parameters of the request that data has to repeat, as far as it
 	// has them.
 	same []wire.Param
@@ -95,7 +94,7 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	case value.Kind != wire.Object:
 		return &Error{Err: fmt.Errorf("%w: data is %v", ErrEnvelope, value.Kind)}
 	}
-	if r.bits, err = r.verifier.verify(data, r.signed, string(text(outer, "sign"))); err != nil {
+	if r.bits, err = r.verifier.verify(data, r.proof.signed, string(text(outer, "sign"))); err != nil {
 		return &Error{Err: err}
 	}
 	for _, want := range r.same {
@@ -122,17 +121,27 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	if err := wire.Decode(data, dst, r.location); err != nil {
 		return &Error{Err: fmt.Errorf("%w: %w", ErrField, err)}
 	}
-	if essential, ok := dst.(interface{ missing() string }); ok && essential.missing() != "" {
-		return &Error{Err: fmt.Errorf("%w: %s is missing", ErrField, essential.missing())}
+	if missing := r.proof.missing(data); missing != "" {
+		return &Error{Err: fmt.Errorf("%w: %s is missing", ErrField, missing)}
 	}
 	return nil
 }
 
-// missingResult names the result if an answer, which is nothing without one, has
-// none.
-func missingResult(result Result) string {
-	if result == "" {
-		return "result"
+// missing names what the data lacks, "" if nothing.
+func (p proof) missing(data []wire.Member) string {
+	for _, names := range p.has {
+		lacks := func(name string) bool {
+			value, ok := wire.Find(data, name)
+			return !ok || value.Kind == wire.Null || value.Kind == wire.String && len(value.Text()) == 0
+		}
+		if alternatives := strings.Split(names, "|"); !slices.ContainsFunc(alternatives, func(name string) bool { return !lacks(name) }) {
+			return alternatives[0]
+		}
+	}
+	for _, name := range p.there {
+		if _, ok := wire.Find(data, name); !ok {
+			return name
+		}
 	}
 	return ""
 }

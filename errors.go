@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 )
@@ -95,9 +96,7 @@ type Error struct {
 	// Err is the cause, nil if the gateway refused in due form.
 	Err error
 
-	outcomeUnknown bool
-	// attempts is how often it was tried.
-	attempts int
+	state call.State
 }
 
 // Error says what was tried on which order, what the gateway said, and what to
@@ -111,7 +110,7 @@ func (e *Error) Error() string {
 	if e.RefundNo != "" {
 		fmt.Fprintf(&b, ", refund %q", clipText(e.RefundNo))
 	}
-	info, documented := e.Code.Info()
+	info, known := e.Code.Info()
 	switch {
 	case e.Code != "":
 		fmt.Fprintf(&b, ": the gateway answered %v", e.Code)
@@ -134,17 +133,17 @@ func (e *Error) Error() string {
 	if e.HTTPStatus != 0 && (e.HTTPStatus < 200 || e.HTTPStatus > 299) {
 		fmt.Fprintf(&b, " (HTTP %d)", e.HTTPStatus)
 	}
-	if e.attempts > 1 {
-		fmt.Fprintf(&b, " (the last of %d attempts)", e.attempts)
+	if e.state.Attempts > 1 {
+		fmt.Fprintf(&b, " (the last of %d attempts)", e.state.Attempts)
 	}
 	// Most solutions take their code for a certain no, and those about orders and
 	// refunds are wrong for payouts.
-	certain := !e.outcomeUnknown || outcomeDoubtful(e.Code)
+	certain := !e.state.Unknown || !documented(e.Code)
 	fits := e.Operation != payout.name && e.Operation != orderQueryPayout.name || slices.Contains(payoutRefusals, e.Code)
-	if documented && certain && fits {
+	if known && certain && fits {
 		b.WriteString(". What to do: " + strings.TrimSuffix(info.Solution, "."))
 	}
-	if e.outcomeUnknown {
+	if e.state.Unknown {
 		resolve := "ask Client.Resolve"
 		if e.Operation == payout.name {
 			resolve = "pay nothing again, and ask Client.ResolvePayout"
@@ -163,7 +162,7 @@ func (e *Error) Unwrap() []error {
 	if e.Code != "" {
 		errs = append(errs, e.Code)
 	}
-	if e.outcomeUnknown {
+	if e.state.Unknown {
 		errs = append(errs, ErrOutcomeUnknown)
 	}
 	return errs
@@ -202,16 +201,29 @@ func (e *ValidationError) Error() string {
 	return b.String()
 }
 
-// outcomeDoubtful tells the codes after which a request may have been carried
-// out: those that are documented with the advice to query, to wait or to send
-// the same again, and whatever isn't documented.
-func outcomeDoubtful(code Code) bool {
+// forLoop shows an error to the loop that makes the calls.
+func (e *Error) forLoop() *call.Failure {
+	info, _ := e.Code.Info()
+	return &call.Failure{
+		Err: e, State: &e.state, Refused: e.Err == nil, Cause: e.Err, Code: string(e.Code), Status: e.HTTPStatus,
+		AskAgain: info.Action == ActionRepeat || info.Action == ActionQueryOrder,
+		WithCause: func(cause error) error {
+			other := *e
+			other.Err = cause
+			return &other
+		},
+	}
+}
+
+// documented tells the codes that are a certain no: not those that are documented with
+// the advice to query, to wait or to send the same again, and none that isn't documented.
+func documented(code Code) bool {
 	switch code {
 	case CodeSystemError, CodeKsherSystemError, CodeKsherChannelResponseError, CodeTradeStateError, CodeRefundFailed:
-		return true
+		return false
 	}
-	_, documented := code.Info()
-	return !documented
+	_, known := code.Info()
+	return known
 }
 
 func clipText(s string) string { return transport.Clip(s) }

@@ -31,7 +31,7 @@ type GatewayPayForm struct {
 // formRequest is a GatewayPayRequest that a browser is to send.
 type formRequest GatewayPayRequest
 
-func (r *formRequest) orderNo() string { return r.MchOrderNo }
+func (r *formRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *formRequest) check(c *checker) {
 	(*GatewayPayRequest)(r).check(c)

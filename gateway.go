@@ -139,7 +139,7 @@ type GatewayPayRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *GatewayPayRequest) orderNo() string { return r.MchOrderNo }
+func (r *GatewayPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *GatewayPayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
@@ -197,14 +197,7 @@ type GatewayPayResponse struct {
 	PayContent string `json:"pay_content"`
 }
 
-func (r *GatewayPayResponse) missing() string {
-	if r.PayContent == "" {
-		return "pay_content"
-	}
-	return ""
-}
-
-var gatewayPay = &operation{name: "gateway_pay", host: onGateway}
+var gatewayPay = declareChange("gateway_pay", onGateway, proof{has: []string{"pay_content"}}, noSecrets, documented)
 
 // GatewayPay calls gateway_pay: it creates an order and returns the address of
 // the checkout page where the buyer pays it. Whether and when that happens is
@@ -217,7 +210,7 @@ var gatewayPay = &operation{name: "gateway_pay", host: onGateway}
 //
 // Source: POST gateway_pay, the Gateway Pay page of Ksher's API documentation.
 func (c *Client) GatewayPay(ctx context.Context, req *GatewayPayRequest) (*GatewayPayResponse, error) {
-	return call[GatewayPayResponse](ctx, c, gatewayPay, req)
+	return do[GatewayPayResponse](ctx, c, gatewayPay, req)
 }
 
 // GatewayOrderQueryRequest names an order made with [Client.GatewayPay].
@@ -230,8 +223,8 @@ type GatewayOrderQueryRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *GatewayOrderQueryRequest) orderNo() string  { return r.MchOrderNo }
-func (r *GatewayOrderQueryRequest) check(c *checker) { c.requiredNumber("mch_order_no", r.MchOrderNo) }
+func (r *GatewayOrderQueryRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
+func (r *GatewayOrderQueryRequest) check(c *checker)                    { c.requiredNumber("mch_order_no", r.MchOrderNo) }
 
 // GatewayOrderQueryResponse is the answer to [Client.GatewayOrderQuery].
 //
@@ -242,7 +235,7 @@ type GatewayOrderQueryResponse struct {
 	Order
 }
 
-var gatewayOrderQuery = &operation{name: "gateway_order_query", host: onGateway, query: true}
+var gatewayOrderQuery = declareQuery("gateway_order_query", onGateway, proof{}, noSecrets)
 
 // GatewayOrderQuery calls gateway_order_query: it asks where an order made with
 // [Client.GatewayPay] stands. An order that nobody has paid on yet is
@@ -255,7 +248,7 @@ var gatewayOrderQuery = &operation{name: "gateway_order_query", host: onGateway,
 // Source: POST gateway_order_query, the Gateway Order Query page of Ksher's API
 // documentation.
 func (c *Client) GatewayOrderQuery(ctx context.Context, req *GatewayOrderQueryRequest) (*GatewayOrderQueryResponse, error) {
-	return call[GatewayOrderQueryResponse](ctx, c, gatewayOrderQuery, req)
+	return do[GatewayOrderQueryResponse](ctx, c, gatewayOrderQuery, req)
 }
 
 // CancelOrderRequest names an unpaid order made with [Client.GatewayPay].
@@ -270,7 +263,7 @@ type CancelOrderRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *CancelOrderRequest) orderNo() string { return r.MchOrderNo }
+func (r *CancelOrderRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *CancelOrderRequest) check(c *checker) {
 	c.requiredNumber("mch_order_no", r.MchOrderNo)
@@ -294,7 +287,7 @@ type CancelOrderResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-var cancelOrder = &operation{name: "cancel_order", host: onGateway}
+var cancelOrder = declareChange("cancel_order", onGateway, proof{}, noSecrets, documented)
 
 // CancelOrder calls cancel_order: it closes the checkout page of an order that
 // isn't paid yet.
@@ -306,5 +299,5 @@ var cancelOrder = &operation{name: "cancel_order", host: onGateway}
 // Source: POST cancel_order, and Order Cancel in Ksher's Website Integration
 // Guide.
 func (c *Client) CancelOrder(ctx context.Context, req *CancelOrderRequest) (*CancelOrderResponse, error) {
-	return call[CancelOrderResponse](ctx, c, cancelOrder, req)
+	return do[CancelOrderResponse](ctx, c, cancelOrder, req)
 }

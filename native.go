@@ -67,7 +67,7 @@ type NativePayRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *NativePayRequest) orderNo() string { return r.MchOrderNo }
+func (r *NativePayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *NativePayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
@@ -129,13 +129,6 @@ type NativePayResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *NativePayResponse) missing() string {
-	if r.CodeURL == "" && r.ImgDat == "" {
-		return "code_url"
-	}
-	return ""
-}
-
 // Image returns the bytes of the QR code's image and its media type, such as
 // "image/png". It is an [ErrField] if ImgDat is not a data URI of an image.
 //
@@ -174,7 +167,7 @@ func dataURI(uri string) (content []byte, mediaType string, err error) {
 	return content, mediaType, err
 }
 
-var nativePay = &operation{name: "native_pay", host: onMerchant, same: orderTerms}
+var nativePay = declareChange("native_pay", onMerchant, proof{has: []string{"code_url|imgdat"}, same: orderTerms}, noSecrets, documented)
 
 // NativePay calls native_pay: it creates an order and returns a QR code for the
 // buyer to scan (C scan B). Whether it was paid is told by [Client.OrderQuery]
@@ -188,7 +181,7 @@ var nativePay = &operation{name: "native_pay", host: onMerchant, same: orderTerm
 //
 // Source: POST native_pay, the Native Pay page of Ksher's API documentation.
 func (c *Client) NativePay(ctx context.Context, req *NativePayRequest) (*NativePayResponse, error) {
-	return call[NativePayResponse](ctx, c, nativePay, req)
+	return do[NativePayResponse](ctx, c, nativePay, req)
 }
 
 // OrderQueryRequest names a merchant-host order by any one of its numbers.
@@ -209,8 +202,8 @@ type OrderQueryRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *OrderQueryRequest) orderNo() string {
-	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+func (r *OrderQueryRequest) numbers() (orderNo, refundNo string) {
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo), ""
 }
 
 func (r *OrderQueryRequest) check(c *checker) {
@@ -248,7 +241,7 @@ type OrderQueryResponse struct {
 	MerchantRemark string `json:"merchant_remark"`
 }
 
-var orderQuery = &operation{name: "order_query", host: onMerchant, query: true}
+var orderQuery = declareQuery("order_query", onMerchant, proof{}, noSecrets)
 
 // OrderQuery calls order_query: it asks where a merchant-host order stands. For
 // an order made with [Client.GatewayPay] use [Client.GatewayOrderQuery]. A
@@ -260,7 +253,7 @@ var orderQuery = &operation{name: "order_query", host: onMerchant, query: true}
 //
 // Source: POST order_query, the Order Query page of Ksher's API documentation.
 func (c *Client) OrderQuery(ctx context.Context, req *OrderQueryRequest) (*OrderQueryResponse, error) {
-	return call[OrderQueryResponse](ctx, c, orderQuery, req)
+	return do[OrderQueryResponse](ctx, c, orderQuery, req)
 }
 
 // OrderCloseRequest names an unpaid merchant-host order by any one of its
@@ -283,8 +276,8 @@ type OrderCloseRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *OrderCloseRequest) orderNo() string {
-	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+func (r *OrderCloseRequest) numbers() (orderNo, refundNo string) {
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo), ""
 }
 
 func (r *OrderCloseRequest) check(c *checker) {
@@ -307,9 +300,7 @@ type OrderCloseResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *OrderCloseResponse) missing() string { return missingResult(r.Result) }
-
-var orderClose = &operation{name: "order_close", host: onMerchant, same: []string{"mch_order_no"}}
+var orderClose = declareChange("order_close", onMerchant, proof{has: []string{"result"}, same: []string{"mch_order_no"}}, noSecrets, documented)
 
 // OrderClose calls order_close: it closes a merchant-host order that isn't paid
 // yet, so that the buyer no longer can. It is documented for the channels
@@ -318,5 +309,5 @@ var orderClose = &operation{name: "order_close", host: onMerchant, same: []strin
 //
 // Source: POST order_close, the Order Close page of Ksher's API documentation.
 func (c *Client) OrderClose(ctx context.Context, req *OrderCloseRequest) (*OrderCloseResponse, error) {
-	return call[OrderCloseResponse](ctx, c, orderClose, req)
+	return do[OrderCloseResponse](ctx, c, orderClose, req)
 }

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/call"
 )
 
 // Attempt is one request to Ksher, or one notification by it, as a [Hook] sees
@@ -107,27 +109,14 @@ func (c *Client) end(ends []func(Attempt), a *Attempt) {
 	}
 }
 
-// logAttempt logs a request that has ended.
-func (c *Client) logAttempt(ctx context.Context, a *Attempt) {
-	outcome, level := a.Outcome(), slog.LevelWarn
-	switch outcome {
-	case OutcomeOK:
-		level = slog.LevelInfo
-	case OutcomeUnknown:
-		level = slog.LevelError
+// beginCall reports the beginning of a request, and returns what reports its end.
+func (c *Client) beginCall(ctx context.Context, about call.Attempt) (context.Context, func(error)) {
+	a := &Attempt{Operation: about.Operation, OrderNo: about.Order, RefundNo: about.Refund, Number: about.Number}
+	ctx, ends := c.begin(ctx, a)
+	return ctx, func(err error) {
+		a.Err = err
+		c.end(ends, a)
 	}
-	if !c.log.Enabled(ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{
-		slog.String("operation", a.Operation),
-		slog.String("order_no", clipText(a.OrderNo)),
-		slog.String("refund_no", clipText(a.RefundNo)),
-		slog.Int("attempt", a.Number),
-		slog.Duration("duration", a.Duration),
-		slog.String("outcome", string(outcome)),
-	}
-	c.log.LogAttrs(ctx, level, "ksher call", append(attrs, errorAttrs(a.Err)...)...)
 }
 
 // errorAttrs tells what went wrong. What the other side said in words stays
@@ -138,11 +127,7 @@ func errorAttrs(err error) []slog.Attr {
 	case err == nil:
 		return nil
 	case errors.As(err, &failure):
-		return []slog.Attr{
-			slog.String("code", string(failure.Code)),
-			slog.Int("http_status", failure.HTTPStatus),
-			slog.Any("cause", failure.Err),
-		}
+		return failure.forLoop().Attrs()
 	}
 	return []slog.Attr{slog.Any("cause", err)}
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // PayoutRequest pays money out of the merchant's balance.
@@ -31,7 +29,7 @@ type PayoutRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *PayoutRequest) orderNo() string { return r.MchOrderNo }
+func (r *PayoutRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *PayoutRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
@@ -76,33 +74,24 @@ type PayoutResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *PayoutResponse) missing() string { return missingResult(r.Result) }
+var payout = declareChange("payout", onMerchant, proof{has: []string{"result"}, same: orderTerms}, receiver,
+	func(code Code) bool { return slices.Contains(payoutRefusals, code) })
 
-var payout = &operation{name: "payout", host: onMerchant, same: orderTerms, review: reviewPayout}
+// receiver is whatever a payout says beside its own terms.
+var receiver = secrets{params: func(name string) bool {
+	return !slices.Contains([]string{"appid", "nonce_str", "time_stamp", "mch_order_no", "total_fee", "fee_type"}, name)
+}}
 
 // payoutRefusals are the codes that say what is wrong with the request itself, so
 // that nothing was paid. Those about the balance or a limit aren't among them: the
-// first of two copies may have used that up.
+// first of two copies may have used that up. Nor are those about an earlier payout
+// under the same number: that may be this very one, sent before the program was
+// killed, or twice by a proxy.
 var payoutRefusals = []Code{
 	CodeAppIDNotExist, CodeAppIDMchIDNotMatch, CodeMchIDNotExist, CodeKsherInvalidMchInfo, CodeShopIDError, CodeShopNotExist,
 	CodeKsherSignError, CodeSignError, CodeKsherVersionError, CodeNoAuth, CodeRequirePostMethod, CodePostDataEmpty, CodeNotUTF8,
 	CodeXMLFormatError, CodeLackParams, CodeParamError, CodeKsherInvalidParam, CodeKsherParamOverlength, CodeKsherErrorOrderNo,
 	CodeKsherFeeTypeNotMatch, CodeKsherAmountIsTooSmall,
-}
-
-// reviewPayout keeps the receiver out of an error. It also leaves every other code
-// in doubt: one about an earlier payout under the same number may be about this
-// very one, sent before the program was killed, or twice by a proxy.
-func reviewPayout(e *Error, params []wire.Param) {
-	if e.Code != "" && !slices.Contains(payoutRefusals, e.Code) {
-		e.outcomeUnknown = true
-	}
-	known := []string{"appid", "nonce_str", "time_stamp", "mch_order_no", "total_fee", "fee_type"}
-	for _, p := range params {
-		if !slices.Contains(known, p.Name) {
-			e.hide(p.Name, params)
-		}
-	}
 }
 
 // Payout calls payout: it pays money out of the merchant's balance. Without an
@@ -126,7 +115,7 @@ func reviewPayout(e *Error, params []wire.Param) {
 // Source: POST payout, Ksher's SDKs. It has no page in Ksher's API
 // documentation.
 func (c *Client) Payout(ctx context.Context, req *PayoutRequest) (*PayoutResponse, error) {
-	return call[PayoutResponse](ctx, c, payout, req)
+	return do[PayoutResponse](ctx, c, payout, req)
 }
 
 // OrderQueryPayoutRequest asks for a payout.
@@ -144,7 +133,7 @@ type OrderQueryPayoutRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *OrderQueryPayoutRequest) orderNo() string { return r.MchOrderNo }
+func (r *OrderQueryPayoutRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *OrderQueryPayoutRequest) check(c *checker) {
 	c.requiredNumber("mch_order_no", r.MchOrderNo)
@@ -183,11 +172,9 @@ type OrderQueryPayoutResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *OrderQueryPayoutResponse) missing() string { return missingResult(r.Result) }
-
 // What the gateway says of a payout may name the receiver, whom the query doesn't
 // know.
-var orderQueryPayout = &operation{name: "order_query_payout", host: onMerchant, query: true, review: func(e *Error, _ []wire.Param) { e.Message = "" }}
+var orderQueryPayout = declareQuery("order_query_payout", onMerchant, proof{has: []string{"result"}}, secrets{params: noSecrets.params, said: true})
 
 // OrderQueryPayout calls order_query_payout: it asks where a payout stands. After
 // a doubtful payout use [Client.ResolvePayout], which also judges the answer.
@@ -199,7 +186,7 @@ var orderQueryPayout = &operation{name: "order_query_payout", host: onMerchant, 
 // Source: POST order_query_payout, Ksher's SDKs. It has no page in Ksher's API
 // documentation.
 func (c *Client) OrderQueryPayout(ctx context.Context, req *OrderQueryPayoutRequest) (*OrderQueryPayoutResponse, error) {
-	return call[OrderQueryPayoutResponse](ctx, c, orderQueryPayout, req)
+	return do[OrderQueryPayoutResponse](ctx, c, orderQueryPayout, req)
 }
 
 // GetPayoutBalanceRequest asks for the balance that payouts come from.
@@ -212,7 +199,7 @@ type GetPayoutBalanceRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *GetPayoutBalanceRequest) orderNo() string { return "" }
+func (r *GetPayoutBalanceRequest) numbers() (orderNo, refundNo string) { return "", "" }
 
 func (r *GetPayoutBalanceRequest) check(c *checker) { c.feeType(r.FeeType) }
 
@@ -236,15 +223,8 @@ type GetPayoutBalanceResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *GetPayoutBalanceResponse) missing() string {
-	// Nothing isn't 0: whoever looks for a payout in the balance would find one.
-	if data, err := wire.ParseObject(r.Data); err != nil || len(text(data, "balance")) == 0 {
-		return "balance"
-	}
-	return ""
-}
-
-var getPayoutBalance = &operation{name: "get_payout_balance", host: onMerchant, query: true, same: []string{"fee_type"}}
+// Nothing isn't 0: whoever looks for a payout in the balance would find one.
+var getPayoutBalance = declareQuery("get_payout_balance", onMerchant, proof{has: []string{"balance"}, same: []string{"fee_type"}}, noSecrets)
 
 // GetPayoutBalance calls get_payout_balance: it asks how much is left to pay out.
 // A balance that isn't a whole number is [ErrField]: with a fraction it would not
@@ -255,7 +235,7 @@ var getPayoutBalance = &operation{name: "get_payout_balance", host: onMerchant, 
 // Source: POST get_payout_balance, Ksher's SDKs. It has no page in Ksher's API
 // documentation.
 func (c *Client) GetPayoutBalance(ctx context.Context, req *GetPayoutBalanceRequest) (*GetPayoutBalanceResponse, error) {
-	return call[GetPayoutBalanceResponse](ctx, c, getPayoutBalance, req)
+	return do[GetPayoutBalanceResponse](ctx, c, getPayoutBalance, req)
 }
 
 // ResolvePayout finds out by a query what became of a payout that ended in

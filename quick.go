@@ -4,16 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html"
 	"log/slog"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
-	"unicode"
 
+	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/transport"
-	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // QuickPayRequest charges the code that a buyer shows (B scan C). Every parameter
@@ -47,7 +42,7 @@ func (r QuickPayRequest) Format(f fmt.State, _ rune) {
 // LogValue keeps the buyer's code out of structured logs.
 func (r QuickPayRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
-func (r *QuickPayRequest) orderNo() string { return r.MchOrderNo }
+func (r *QuickPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *QuickPayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
@@ -82,16 +77,8 @@ type QuickPayResponse struct {
 	DeviceID string `json:"device_id"`
 }
 
-func (r *QuickPayResponse) missing() string { return missingResult(r.Result) }
-
-var quickPay = &operation{name: "quick_pay", host: onMerchant, same: orderTerms, review: reviewQuickPay}
-
-// reviewQuickPay keeps the code out of an error. It also leaves a refusal in doubt
-// that may be about what this very charge has done.
-func reviewQuickPay(e *Error, params []wire.Param) {
-	e.outcomeUnknown = e.outcomeUnknown || aboutOrder(e.Code)
-	e.hide("auth_code", params)
-}
+var quickPay = declareChange("quick_pay", onMerchant, proof{has: []string{"result"}, same: orderTerms}, secret("auth_code"),
+	func(code Code) bool { return documented(code) && !aboutOrder(code) })
 
 // QuickPay calls quick_pay: it charges the buyer whose code was scanned. Without
 // an error the order is paid; an answer about another number, amount or currency is
@@ -106,7 +93,7 @@ func reviewQuickPay(e *Error, params []wire.Param) {
 //
 // Source: POST quick_pay, the Quick Pay page of Ksher's API documentation.
 func (c *Client) QuickPay(ctx context.Context, req *QuickPayRequest) (*QuickPayResponse, error) {
-	return call[QuickPayResponse](ctx, c, quickPay, req)
+	return do[QuickPayResponse](ctx, c, quickPay, req)
 }
 
 // OrderReverseRequest names a doubtful order of [Client.QuickPay] by any one of
@@ -130,8 +117,8 @@ type OrderReverseRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *OrderReverseRequest) orderNo() string {
-	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+func (r *OrderReverseRequest) numbers() (orderNo, refundNo string) {
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo), ""
 }
 
 func (r *OrderReverseRequest) check(c *checker) {
@@ -167,9 +154,7 @@ type OrderReverseResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *OrderReverseResponse) missing() string { return missingResult(r.Result) }
-
-var orderReverse = &operation{name: "order_reverse", host: onMerchant, same: []string{"mch_order_no"}}
+var orderReverse = declareChange("order_reverse", onMerchant, proof{has: []string{"result"}, same: []string{"mch_order_no"}}, noSecrets, documented)
 
 // OrderReverse calls order_reverse: it undoes a doubtful order of
 // [Client.QuickPay], so that the buyer isn't charged, or gets the money back. An
@@ -178,7 +163,7 @@ var orderReverse = &operation{name: "order_reverse", host: onMerchant, same: []s
 // Source: POST order_reverse, the Order Reverse page of Ksher's API
 // documentation.
 func (c *Client) OrderReverse(ctx context.Context, req *OrderReverseRequest) (*OrderReverseResponse, error) {
-	return call[OrderReverseResponse](ctx, c, orderReverse, req)
+	return do[OrderReverseResponse](ctx, c, orderReverse, req)
 }
 
 // ErrNeedsPerson means that it can't be found out by program whether a buyer was
@@ -241,7 +226,7 @@ func (c *Client) TakeQuickPay(ctx context.Context, req *QuickPayRequest, opts ..
 		return err
 	}
 	needsPerson := func(why error) (*Order, error) {
-		return known, &Error{Operation: quickPay.name, OrderNo: req.MchOrderNo, Err: fmt.Errorf("%w: %w", ErrNeedsPerson, why), outcomeUnknown: true}
+		return known, &Error{Operation: quickPay.name, OrderNo: req.MchOrderNo, Err: fmt.Errorf("%w: %w", ErrNeedsPerson, why), state: call.State{Unknown: true}}
 	}
 
 	charging, cancel := context.WithTimeout(ctx, quickPayPatience)
@@ -294,7 +279,7 @@ func aboutOrder(code Code) bool {
 // been sent twice, or contradict what the query says.
 func staysPaid(reversal error) bool {
 	var failed *Error
-	if !errors.As(reversal, &failed) || failed.outcomeUnknown {
+	if !errors.As(reversal, &failed) || failed.state.Unknown {
 		return false
 	}
 	switch failed.Code {
@@ -306,62 +291,3 @@ func staysPaid(reversal error) bool {
 	}
 	return false
 }
-
-// hide takes what the other side echoed of a parameter out of the error. A code
-// that is documented is never an echo.
-func (e *Error) hide(name string, params []wire.Param) {
-	i := slices.IndexFunc(params, func(p wire.Param) bool { return p.Name == name })
-	if i < 0 {
-		return
-	}
-	if echoes(e.Message, params[i].Value) {
-		e.Message = ""
-	}
-	if _, documented := e.Code.Info(); !documented && echoes(string(e.Code), params[i].Value) {
-		e.Code = ""
-	}
-	if e.Err != nil && echoes(e.Err.Error(), params[i].Value) {
-		e.Err = unquoted{e.Err, name}
-	}
-}
-
-// echoes tells whether a text has a value in it, as it is or as it was sent. The
-// value's beginning gives it away, because a text may have been cut off. One of
-// less than four bytes has to be a word of its own: as a part of another it would
-// be found in any text. Of a number five digits in a row do, however either is
-// punctuated or masked.
-func echoes(text, value string) bool {
-	said := unpunctuated.Replace(text)
-	for number := unpunctuated.Replace(value); len(number) >= 5 && digits(number); number = number[1:] {
-		if strings.Contains(said, number[:5]) {
-			return true
-		}
-	}
-	text = strings.ToLower(html.UnescapeString(text))
-	for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value)} {
-		form = strings.ToLower(form)
-		switch {
-		case len(form) >= 4:
-			if strings.Contains(text, form[:min(8, len(form))]) {
-				return true
-			}
-		case slices.Contains(strings.FieldsFunc(text, notInWord), form):
-			return true
-		}
-	}
-	return false
-}
-
-// unpunctuated takes out what numbers of accounts and cards are written with.
-var unpunctuated = strings.NewReplacer(" ", "", "-", "", ".", "", "*", "")
-
-func notInWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
-
-// unquoted is an error whose text isn't to be seen.
-type unquoted struct {
-	err  error
-	name string
-}
-
-func (e unquoted) Error() string { return "the answer repeats the " + e.name + ", so it isn't quoted" }
-func (e unquoted) Unwrap() error { return e.err }

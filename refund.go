@@ -49,10 +49,8 @@ type OrderRefundRequest struct {
 	ownNo string
 }
 
-func (r *OrderRefundRequest) refundNo() string { return r.MchRefundNo }
-
-func (r *OrderRefundRequest) orderNo() string {
-	return firstNo(r.ownNo, r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+func (r *OrderRefundRequest) numbers() (orderNo, refundNo string) {
+	return firstNo(r.ownNo, r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo), r.MchRefundNo
 }
 
 func (r *OrderRefundRequest) check(c *checker) {
@@ -118,9 +116,7 @@ type OrderRefundResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-func (r *OrderRefundResponse) missing() string { return missingResult(r.Result) }
-
-var orderRefund = &operation{name: "order_refund", host: onMerchant}
+var orderRefund = declareChange("order_refund", onMerchant, proof{has: []string{"result"}}, noSecrets, documented)
 
 // OrderRefund calls order_refund: it refunds a paid order, whole or in part.
 // The guide to native_pay has no refunds for PromptPay, and for scb_qrcard only
@@ -137,7 +133,7 @@ var orderRefund = &operation{name: "order_refund", host: onMerchant}
 // Source: POST order_refund, the Order Refund page of Ksher's API
 // documentation.
 func (c *Client) OrderRefund(ctx context.Context, req *OrderRefundRequest) (*OrderRefundResponse, error) {
-	return call[OrderRefundResponse](ctx, c, orderRefund, req)
+	return do[OrderRefundResponse](ctx, c, orderRefund, req)
 }
 
 // RefundGatewayOrderRequest refunds an order made with [Client.GatewayPay].
@@ -266,10 +262,8 @@ type RefundQueryRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *RefundQueryRequest) refundNo() string { return r.MchRefundNo }
-
-func (r *RefundQueryRequest) orderNo() string {
-	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+func (r *RefundQueryRequest) numbers() (orderNo, refundNo string) {
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo), r.MchRefundNo
 }
 
 func (r *RefundQueryRequest) check(c *checker) {
@@ -359,7 +353,7 @@ type RefundQueryResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-var refundQuery = &operation{name: "refund_query", host: onMerchant, query: true}
+var refundQuery = declareQuery("refund_query", onMerchant, proof{}, noSecrets)
 
 // RefundQuery calls refund_query: it asks where an order's refunds stand.
 // PromptPay, Alipay and Alipay+ don't offer it.
@@ -370,5 +364,5 @@ var refundQuery = &operation{name: "refund_query", host: onMerchant, query: true
 // Source: POST refund_query, the Refund Query page of Ksher's API
 // documentation.
 func (c *Client) RefundQuery(ctx context.Context, req *RefundQueryRequest) (*RefundQueryResponse, error) {
-	return call[RefundQueryResponse](ctx, c, refundQuery, req)
+	return do[RefundQueryResponse](ctx, c, refundQuery, req)
 }

@@ -44,7 +44,7 @@ type Doubtful interface {
 	// resolve asks what became of the request. Its check has passed.
 	resolve(context.Context, *Client) (*Resolution, error)
 	check(*checker)
-	orderNo() string
+	numbers() (orderNo, refundNo string)
 }
 
 // Resolve finds out by queries what became of a request that ended in
@@ -85,7 +85,7 @@ func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error)
 		check.problem("request", "is nil")
 	} else {
 		req.check(check)
-		orderNo = req.orderNo()
+		orderNo, _ = req.numbers()
 	}
 	if len(check.problems) > 0 {
 		return nil, &ValidationError{Operation: "Resolve", OrderNo: orderNo, Fields: check.problems}
@@ -163,7 +163,9 @@ func (r *OrderRefundRequest) resolve(ctx context.Context, c *Client) (*Resolutio
 	}, r.RefundFee)
 }
 
-func (r *RefundGatewayOrderRequest) orderNo() string { return r.MchOrderNo }
+func (r *RefundGatewayOrderRequest) numbers() (orderNo, refundNo string) {
+	return r.MchOrderNo, r.MchRefundNo
+}
 
 func (r *RefundGatewayOrderRequest) check(c *checker) {
 	c.requiredNumber("mch_order_no", r.MchOrderNo)
@@ -194,7 +196,7 @@ func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQ
 	default:
 		return res, nil
 	}
-	if !order.Channel.facts().RefundQuery || query.orderNo() == "" {
+	if !order.Channel.facts().RefundQuery || query.KsherOrderNo+query.MchOrderNo+query.ChannelOrderNo == "" {
 		return res, nil
 	}
 	answer, err := c.RefundQuery(ctx, query)

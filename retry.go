@@ -1,11 +1,6 @@
 package ksher
 
-import (
-	"errors"
-	"time"
-
-	"github.com/ksher-go/ksher/internal/transport"
-)
+import "time"
 
 // WithRetry sets how queries are repeated: how often at most they are sent, the
 // first time included, from 1 for no repetition to 10, and how long the first
@@ -14,7 +9,7 @@ import (
 // leaves the pauses out, as tests want it.
 //
 // Only queries are repeated, and only if the connection broke, the HTTP status is
-// 500 or more, or the gateway's code advises to repeat or query. All is done
+// 429, or 500 or more, or the gateway's code advises to repeat or query. All is done
 // within the call's context and [WithTimeout]. In an outage a client repeats at
 // most 10 queries at once and one a second after that, so that it doesn't make
 // things worse.
@@ -23,14 +18,4 @@ import (
 // [Client.Resolve] and [Client.ResolvePayout].
 func WithRetry(attempts int, wait time.Duration) Option {
 	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
-}
-
-// passing tells whether a query that failed may well succeed a moment later.
-func passing(failure *Error) bool {
-	var broken transport.Error
-	if errors.As(failure.Err, &broken) || failure.HTTPStatus >= 500 {
-		return true
-	}
-	info, _ := failure.Code.Info()
-	return info.Action == ActionRepeat || info.Action == ActionQueryOrder
 }

@@ -168,7 +168,7 @@ func TestWhatIsRepeated(t *testing.T) {
 		{"401", func() step { return answer(401, "") }, false},
 		{"404", func() step { return answer(404, "<html>") }, false},
 		{"408", func() step { return answer(408, "") }, false},
-		{"429", func() step { return answer(429, "") }, false},
+		{"429", func() step { return answer(429, "") }, true},
 		{"499", func() step { return answer(499, "") }, false},
 		{"400 with a refusal", func() step { return answer(400, refusal("PARAM_ERROR")) }, false},
 

@@ -26,8 +26,8 @@ type GetSettlementInfoRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *GetSettlementInfoRequest) orderNo() string   { return "" }
-func (r *GetSettlementInfoRequest) appIDName() string { return accountAppID(r.AppIDName) }
+func (r *GetSettlementInfoRequest) numbers() (orderNo, refundNo string) { return "", "" }
+func (r *GetSettlementInfoRequest) appIDName() string                   { return accountAppID(r.AppIDName) }
 
 func (r *GetSettlementInfoRequest) check(c *checker) {
 	c.accountAppID(r.AppIDName, r.Extra)
@@ -103,22 +103,11 @@ type GetSettlementInfoResponse struct {
 	SettlementData []SettlementRow `json:"settlement_data"`
 }
 
-func (r *GetSettlementInfoResponse) missing() string {
-	switch {
-	case r.BeginDate == "":
-		return "begin_date"
-	case r.EndDate == "":
-		return "end_date"
-	case r.SettlementData == nil:
-		return "settlement_data"
-	}
-	return ""
-}
-
-var getSettlementInfo = &operation{
-	name: "get_settlement_info", host: onMerchant, query: true,
+var getSettlementInfo = declareQuery("get_settlement_info", onMerchant, proof{
+	has:    []string{"begin_date", "end_date"},
+	there:  []string{"settlement_data"},
 	signed: []string{"begin_date", "end_date", "nonce_str"},
-}
+}, noSecrets)
 
 // GetSettlementInfo calls get_settlement_info: it asks what Ksher has settled,
 // or is going to, for some days. The days of the answer are signed and have to
@@ -129,5 +118,5 @@ var getSettlementInfo = &operation{
 //
 // Source: POST get_settlement_info, Ksher's API documentation and official SDKs.
 func (c *Client) GetSettlementInfo(ctx context.Context, req *GetSettlementInfoRequest) (*GetSettlementInfoResponse, error) {
-	return call[GetSettlementInfoResponse](ctx, c, getSettlementInfo, req)
+	return do[GetSettlementInfoResponse](ctx, c, getSettlementInfo, req)
 }

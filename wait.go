@@ -153,7 +153,7 @@ func (c *Client) waitFor(ctx context.Context, order OpenOrder, p polling) (*Orde
 			return known, stopped(fmt.Errorf("%w: its result is %q", ErrNotPaid, known.Result), nil)
 		case ctx.Err() != nil:
 			return known, stopped(ctx.Err(), err)
-		case err != nil && !(errors.As(err, &failed) && (failed.Err != nil || passing(failed) || p.patient)):
+		case err != nil && !(errors.As(err, &failed) && (failed.Err != nil || failed.forLoop().Transient() || p.patient)):
 			return known, err
 		case over && err == nil:
 			return known, stopped(ErrOrderExpired, nil)

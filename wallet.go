@@ -40,7 +40,7 @@ type JSAPIPayRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *JSAPIPayRequest) orderNo() string { return r.MchOrderNo }
+func (r *JSAPIPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *JSAPIPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
@@ -92,7 +92,7 @@ type MiniProgramPayRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *MiniProgramPayRequest) orderNo() string { return r.MchOrderNo }
+func (r *MiniProgramPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *MiniProgramPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
@@ -150,7 +150,7 @@ type AppPayRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *AppPayRequest) orderNo() string { return r.MchOrderNo }
+func (r *AppPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *AppPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
@@ -202,7 +202,7 @@ type WapPayRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *WapPayRequest) orderNo() string { return r.MchOrderNo }
+func (r *WapPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *WapPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
@@ -219,7 +219,7 @@ func (r *WapPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, er
 // Source: Ksher's official SDKs.
 type WebPayRequest WapPayRequest
 
-func (r *WebPayRequest) orderNo() string { return r.MchOrderNo }
+func (r *WebPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *WebPayRequest) check(c *checker) { (*WapPayRequest)(r).check(c) }
 
@@ -273,8 +273,6 @@ type WalletPayResponse struct {
 	// NonceStr is random, and not the one that WeChat wants.
 	NonceStr string `json:"nonce_str"`
 }
-
-func (r *WalletPayResponse) missing() string { return missingResult(r.Result) }
 
 // WeChatParams is what WeChat's client code wants for a payment in a mini program
 // or on a page inside WeChat. In JSON it is the argument of wx.requestPayment, and
@@ -472,15 +470,15 @@ func (r *WalletPayResponse) lacks(what, problem string) error {
 	return fmt.Errorf("ksher: %s of order %q: %w: %s. What came is in Data", what, clipText(r.MchOrderNo), ErrField, problem)
 }
 
-// reviewBuyer keeps the buyer's ID at the wallet out of an error.
-func reviewBuyer(e *Error, params []wire.Param) { e.hide("sub_openid", params) }
+// wallet is the proof of an order for a wallet.
+func wallet(same ...string) proof { return proof{has: []string{"result"}, same: same} }
 
 var (
-	jsapiPay       = &operation{name: "jsapi_pay", host: onMerchant, same: orderTerms}
-	miniProgramPay = &operation{name: "mini_program_pay", host: onMerchant, same: []string{"mch_order_no"}, review: reviewBuyer}
-	appPay         = &operation{name: "app_pay", host: onMerchant, same: []string{"mch_order_no"}, review: reviewBuyer}
-	wapPay         = &operation{name: "wap_pay", host: onMerchant, same: orderTerms}
-	webPay         = &operation{name: "web_pay", host: onMerchant, same: orderTerms}
+	jsapiPay       = declareChange("jsapi_pay", onMerchant, wallet(orderTerms...), noSecrets, documented)
+	miniProgramPay = declareChange("mini_program_pay", onMerchant, wallet("mch_order_no"), secret("sub_openid"), documented)
+	appPay         = declareChange("app_pay", onMerchant, wallet("mch_order_no"), secret("sub_openid"), documented)
+	wapPay         = declareChange("wap_pay", onMerchant, wallet(orderTerms...), noSecrets, documented)
+	webPay         = declareChange("web_pay", onMerchant, wallet(orderTerms...), noSecrets, documented)
 )
 
 // JSAPIPay calls jsapi_pay: it creates an order to be paid on a page inside the
@@ -496,7 +494,7 @@ var (
 //
 // Source: POST jsapi_pay, as Ksher's official SDKs call it.
 func (c *Client) JSAPIPay(ctx context.Context, req *JSAPIPayRequest) (*WalletPayResponse, error) {
-	return call[WalletPayResponse](ctx, c, jsapiPay, req)
+	return do[WalletPayResponse](ctx, c, jsapiPay, req)
 }
 
 // MiniProgramPay calls mini_program_pay: it creates an order to be paid in a mini
@@ -510,7 +508,7 @@ func (c *Client) JSAPIPay(ctx context.Context, req *JSAPIPayRequest) (*WalletPay
 //
 // Source: POST mini_program_pay, as Ksher's official SDKs call it.
 func (c *Client) MiniProgramPay(ctx context.Context, req *MiniProgramPayRequest) (*WalletPayResponse, error) {
-	return call[WalletPayResponse](ctx, c, miniProgramPay, req)
+	return do[WalletPayResponse](ctx, c, miniProgramPay, req)
 }
 
 // AppPay calls app_pay: it creates an order to be paid from the merchant's own
@@ -523,7 +521,7 @@ func (c *Client) MiniProgramPay(ctx context.Context, req *MiniProgramPayRequest)
 //
 // Source: POST app_pay, as Ksher's official SDKs call it.
 func (c *Client) AppPay(ctx context.Context, req *AppPayRequest) (*WalletPayResponse, error) {
-	return call[WalletPayResponse](ctx, c, appPay, req)
+	return do[WalletPayResponse](ctx, c, appPay, req)
 }
 
 // WapPay calls wap_pay: it creates an order to be paid with Alipay in the browser
@@ -536,7 +534,7 @@ func (c *Client) AppPay(ctx context.Context, req *AppPayRequest) (*WalletPayResp
 //
 // Source: POST wap_pay, as Ksher's official SDKs call it.
 func (c *Client) WapPay(ctx context.Context, req *WapPayRequest) (*WalletPayResponse, error) {
-	return call[WalletPayResponse](ctx, c, wapPay, req)
+	return do[WalletPayResponse](ctx, c, wapPay, req)
 }
 
 // WebPay calls web_pay: it creates an order to be paid with Alipay in the browser
@@ -544,5 +542,5 @@ func (c *Client) WapPay(ctx context.Context, req *WapPayRequest) (*WalletPayResp
 //
 // Source: POST web_pay, as Ksher's official SDKs call it.
 func (c *Client) WebPay(ctx context.Context, req *WebPayRequest) (*WalletPayResponse, error) {
-	return call[WalletPayResponse](ctx, c, webPay, req)
+	return do[WalletPayResponse](ctx, c, webPay, req)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-querystring/query"
 
+	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
@@ -345,7 +346,7 @@ func (c *Client) CreateCharge(ctx context.Context, req *CreateChargeRequest) (*C
 	if len(p) > 0 {
 		return nil, &ValidationError{name, p}
 	}
-	return c.createCharge(ctx, &call{name: name, id: req.Source}, req, req.Extra, req.Amount, req.Source)
+	return c.createCharge(ctx, name, req, req.Extra, req.Amount, req.Source)
 }
 
 // CreateChargeWithSource calls POST /charges with the secret key: it makes a
@@ -364,30 +365,29 @@ func (c *Client) CreateChargeWithSource(ctx context.Context, req *CreateChargeWi
 	if len(p) > 0 {
 		return nil, &ValidationError{name, p}
 	}
-	return c.createCharge(ctx, &call{name: name}, &chargeWithSource{
+	return c.createCharge(ctx, name, &chargeWithSource{
 		req.Amount, req.Currency, req.ReturnURI, newSource{SourceType, req.PlatformType},
 	}, req.Extra, req.Amount, "")
 }
 
 // createCharge sends what makes a charge of that amount, from that source if it
 // was there before.
-func (c *Client) createCharge(ctx context.Context, call *call, req any, extra Extra, amount Amount, sourceID string) (*Charge, error) {
+func (c *Client) createCharge(ctx context.Context, name string, req any, extra Extra, amount Amount, sourceID string) (*Charge, error) {
 	form, err := query.Values(req)
 	if err != nil {
-		return nil, &ValidationError{call.name, []FieldError{{"request", err.Error()}}}
+		return nil, &ValidationError{name, []FieldError{{"request", err.Error()}}}
 	}
 	for name, value := range extra {
 		form.Set(name, value)
 	}
 	var charge *Charge
-	call.path, call.key, call.form, call.moves = "/charges", c.keys().secret, form, true
-	call.accept = func(body []byte) (string, error) {
+	op := newOperation(name, sourceID, call.Change, "/charges", c.keys().secret, form, func(body []byte) (string, error) {
 		if charge, err = c.readCharge(body); err != nil {
 			return "", err
 		}
 		return charge.ID, charge.answers(amount, sourceID)
-	}
-	if err := c.do(ctx, call); err != nil {
+	})
+	if err := c.do(ctx, op); err != nil {
 		return nil, err
 	}
 	return charge, nil
@@ -480,7 +480,7 @@ func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 		return nil, &ValidationError{name, p}
 	}
 	var charge *Charge
-	err := c.do(ctx, &call{name: name, id: id, path: "/charges/" + id, key: c.keys().secret, accept: func(body []byte) (_ string, err error) {
+	err := c.do(ctx, newOperation(name, id, call.Query, "/charges/"+id, c.keys().secret, nil, func(body []byte) (_ string, err error) {
 		if charge, err = c.readCharge(body); err != nil {
 			return "", err
 		}
@@ -488,7 +488,7 @@ func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 			return "", fmt.Errorf("%w: the answer is about charge %q", ErrOtherCharge, charge.ID)
 		}
 		return id, nil
-	}})
+	}))
 	if err != nil {
 		return nil, err
 	}

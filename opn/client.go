@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -34,6 +35,7 @@ type Client struct {
 	baseURL string
 	log     *slog.Logger
 	deduper Deduper
+	calls   *call.Caller
 }
 
 // keyPair is an account's keys, with what takes them out of texts.
@@ -97,6 +99,7 @@ func NewClient(publicKey, secretKey string, opts ...Option) (*Client, error) {
 			return nil, fmt.Errorf("opn: NewClient: %w", c.keys().hide.Shield(err))
 		}
 	}
+	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "opn call", OrderKey: "id"}
 	return c, nil
 }
 
@@ -228,79 +231,41 @@ func (c *Client) usable(ctx context.Context) (p problems) {
 	return p
 }
 
-// call is one call of Opn's API.
-type call struct {
+// operation is what the call path has to know about a call. Make one with
+// newOperation, whose arguments leave nothing out.
+type operation struct {
 	// name is for errors and logs, and id what it is about.
 	name, id string
+	effect   call.Effect
 	path     string
 	// key is the one it is made with.
 	key string
 	// form is the body of what creates something; nil for a query.
 	form url.Values
-	// moves says that money hangs on it, so that a lost answer leaves doubt.
-	moves bool
 	// accept reads the answer and says what is wrong with it. It returns the ID of
 	// what came.
 	accept func(body []byte) (id string, err error)
 }
 
-// do makes a call, a query again and again as the client's Retry has it.
-func (c *Client) do(ctx context.Context, call *call) error {
-	ctx, cancel := c.sender.Limit(ctx)
-	defer cancel()
-	for number := 1; ; number++ {
-		failure := c.attempt(ctx, call, number)
-		if failure == nil {
+func newOperation(name, id string, effect call.Effect, path, key string, form url.Values, accept func(body []byte) (id string, err error)) *operation {
+	return &operation{name, id, effect, path, key, form, accept}
+}
+
+// do is the way of every operation: it sends the request, reads the answer and hands
+// it to accept.
+func (c *Client) do(ctx context.Context, op *operation) error {
+	return c.calls.Do(ctx, op.effect, call.Attempt{Operation: op.name, Order: op.id}, func() (call.Send, error) {
+		return func(ctx context.Context, a *call.Attempt) *call.Failure {
+			id, failure := c.exchange(ctx, op)
+			if failure != nil {
+				failure.ID, failure.Operation = cmp.Or(failure.ID, op.id), op.name
+				a.Order = failure.ID
+				return failure.forLoop()
+			}
+			a.Order = id
 			return nil
-		}
-		if call.form != nil || !passing(failure) || !c.sender.Retry.Again(ctx, number) {
-			return failure
-		}
-		if err := c.sender.Retry.Pause(ctx, number); err != nil {
-			failure.Err = fmt.Errorf("%w; it was not repeated: %w", failure.Err, err)
-			return failure
-		}
-	}
-}
-
-// passing tells whether a query that failed may well succeed a moment later.
-func passing(failure *Error) bool {
-	var broken transport.Error
-	return errors.As(failure.Err, &broken) || failure.HTTPStatus >= 500 || failure.HTTPStatus == http.StatusTooManyRequests
-}
-
-// attempt makes one request of a call, and logs it.
-func (c *Client) attempt(ctx context.Context, call *call, number int) *Error {
-	start := time.Now()
-	id, failure := c.exchange(ctx, call)
-	level, outcome := slog.LevelInfo, "ok"
-	if failure != nil {
-		failure.ID = cmp.Or(failure.ID, call.id)
-		failure.Operation, failure.attempts = call.name, number
-		failure.outcomeUnknown = failure.outcomeUnknown && call.moves
-		level, outcome = slog.LevelWarn, "failed"
-		switch {
-		case failure.outcomeUnknown:
-			level, outcome = slog.LevelError, "unknown"
-		case failure.Err == nil:
-			outcome = "refused"
-		}
-		id = failure.ID
-	}
-	if c.log.Enabled(ctx, level) {
-		attrs := []slog.Attr{
-			slog.String("operation", call.name),
-			slog.String("id", id),
-			slog.Int("attempt", number),
-			slog.Duration("duration", time.Since(start)),
-			slog.String("outcome", outcome),
-		}
-		if failure != nil {
-			attrs = append(attrs, errorAttrs(failure)...)
-		}
-		c.log.LogAttrs(ctx, level, "opn call", attrs...)
-	}
-	return failure
+		}, nil
+	})
 }
 
 // errorAttrs tells what went wrong. What the other side said in words stays out:
@@ -308,39 +273,35 @@ func (c *Client) attempt(ctx context.Context, call *call, number int) *Error {
 func errorAttrs(err error) []slog.Attr {
 	var failure *Error
 	if errors.As(err, &failure) {
-		return []slog.Attr{
-			slog.String("code", failure.Code),
-			slog.Int("http_status", failure.HTTPStatus),
-			slog.Any("cause", failure.Err),
-		}
+		return failure.forLoop().Attrs()
 	}
 	return []slog.Attr{slog.Any("cause", err)}
 }
 
 // exchange sends the request and reads the answer.
-func (c *Client) exchange(ctx context.Context, call *call) (id string, failure *Error) {
+func (c *Client) exchange(ctx context.Context, op *operation) (id string, failure *Error) {
 	header := http.Header{
-		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(call.key+":"))},
+		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(op.key+":"))},
 		"Omise-Version": {APIVersion},
 		"Accept":        {"application/json"},
 	}
 	method := http.MethodGet
-	if call.form != nil {
+	if op.form != nil {
 		method = http.MethodPost
 		header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	answer, sent, err := c.sender.Do(ctx, method, c.baseURL+call.path, header, call.form.Encode())
+	answer, sent, err := c.sender.Do(ctx, method, c.baseURL+op.path, header, op.form.Encode())
 	if err != nil {
-		return "", &Error{HTTPStatus: answer.Status, Err: c.keys().hide.Shield(err), outcomeUnknown: sent}
+		return "", &Error{HTTPStatus: answer.Status, Err: c.keys().hide.Shield(err), state: call.State{Unknown: sent}}
 	}
 	// Before anything is cut short, perhaps within a key.
 	answer.Body = c.keys().without(answer.Body)
 	if answer.Status < 200 || answer.Status > 299 {
 		return "", refusal(answer)
 	}
-	if id, err = call.accept(answer.Body); err != nil {
-		failure := &Error{HTTPStatus: answer.Status, Err: c.keys().hide.Shield(err), outcomeUnknown: true}
-		if call.moves {
+	if id, err = op.accept(answer.Body); err != nil {
+		failure := &Error{HTTPStatus: answer.Status, Err: c.keys().hide.Shield(err), state: call.State{Unknown: true}}
+		if op.effect == call.Change {
 			failure.ID = idOfCharge(answer.Body)
 		}
 		return "", failure
@@ -383,7 +344,7 @@ func refusal(answer transport.Answer) *Error {
 	default:
 		failure.Err = ErrHTTPStatus
 	}
-	failure.outcomeUnknown = true
+	failure.state.Unknown = true
 	return failure
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -101,9 +102,7 @@ type Error struct {
 	// Err is the cause, nil if Opn refused in due form.
 	Err error
 
-	outcomeUnknown bool
-	// attempts is how often it was tried.
-	attempts int
+	state call.State
 }
 
 // Error says what was tried, what Opn said, and what to do next.
@@ -128,10 +127,10 @@ func (e *Error) Error() string {
 	if e.HTTPStatus != 0 && (e.HTTPStatus < 200 || e.HTTPStatus > 299) {
 		fmt.Fprintf(&b, " (HTTP %d)", e.HTTPStatus)
 	}
-	if e.attempts > 1 {
-		fmt.Fprintf(&b, " (the last of %d attempts)", e.attempts)
+	if e.state.Attempts > 1 {
+		fmt.Fprintf(&b, " (the last of %d attempts)", e.state.Attempts)
 	}
-	if e.outcomeUnknown {
+	if e.state.Unknown {
 		b.WriteString(". A charge may have been made all the same: hand nothing out, and create no other before its time is over")
 	}
 	return b.String()
@@ -143,10 +142,22 @@ func (e *Error) Unwrap() []error {
 	if e.Err != nil {
 		errs = append(errs, e.Err)
 	}
-	if e.outcomeUnknown {
+	if e.state.Unknown {
 		errs = append(errs, ErrOutcomeUnknown)
 	}
 	return errs
+}
+
+// forLoop shows an error to the loop that makes the calls.
+func (e *Error) forLoop() *call.Failure {
+	return &call.Failure{
+		Err: e, State: &e.state, Refused: e.Err == nil, Cause: e.Err, Code: e.Code, Status: e.HTTPStatus,
+		WithCause: func(cause error) error {
+			other := *e
+			other.Err = cause
+			return &other
+		},
+	}
 }
 
 // FieldError says what is wrong with one parameter.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-querystring/query"
+
+	"github.com/ksher-go/ksher/internal/call"
 )
 
 // PlatformType is the buyer's kind of phone.
@@ -169,13 +171,13 @@ func (c *Client) CreateSource(ctx context.Context, req *CreateSourceRequest) (*S
 	}
 	form.Set("type", SourceType)
 	var source *Source
-	err = c.do(ctx, &call{name: name, path: "/sources", key: c.keys().public, form: form, accept: func(body []byte) (string, error) {
+	err = c.do(ctx, newOperation(name, "", call.Draft, "/sources", c.keys().public, form, func(body []byte) (string, error) {
 		source = new(Source)
 		if err := readObject(body, "source", source); err != nil {
 			return "", err
 		}
 		return source.ID, source.agrees(req.Amount, c.live())
-	}})
+	}))
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (c *Client) WaitForCharge(ctx context.Context, id string, amount Amount) (*
 			return known, err
 		case ctx.Err() != nil:
 			return known, stopped(ctx.Err(), err)
-		case err != nil && failed.Err == nil && !passing(failed):
+		case err != nil && failed.Err == nil && !failed.forLoop().Transient():
 			return known, err
 		case err == nil && over:
 			return known, stopped(ErrExpired, nil)

@@ -142,7 +142,7 @@ func (h *webhook) ask(ctx context.Context, id string) (*Charge, *refused) {
 	charge, err := h.client.GetCharge(ctx, id)
 	var failed *Error
 	switch {
-	case errors.As(err, &failed) && failed.Err == nil && !passing(failed):
+	case errors.As(err, &failed) && failed.Err == nil && !failed.forLoop().Transient():
 		return nil, &refused{http.StatusForbidden, "Opn doesn't tell of the charge", err}
 	case err != nil:
 		return nil, &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}

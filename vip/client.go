@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -41,6 +42,7 @@ type Client struct {
 	location *time.Location
 	strict   bool
 	deduper  Deduper
+	calls    *call.Caller
 }
 
 // Option sets up a [Client].
@@ -100,6 +102,7 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 			return err
 		}
 	}
+	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "ksher vip call", OrderKey: "order_id"}
 	return nil
 }
 
@@ -228,16 +231,18 @@ func (e Extra) extra() Extra { return e }
 type request interface {
 	// check collects what the documentation rules out.
 	check(*checker)
-	// orderID is the order's number for errors and logs.
-	orderID() string
+	// numbers are the order's and the refund's, for errors and logs; "" for none.
+	numbers() (orderID, refundID string)
 	extra() Extra
 }
 
-// operation is what the call path has to know about a call.
+// operation is what the call path has to know about a call. Make one with
+// newOperation, whose arguments leave nothing out.
 type operation struct {
 	// name is for errors and logs.
 	name   string
 	method string
+	effect call.Effect
 	// path is what comes after the base URL, as it is signed: nothing is escaped.
 	// The gateway and its other clients are assumed to sign it so, too.
 	path string
@@ -249,8 +254,14 @@ type operation struct {
 	accept func(*reply) *Error
 }
 
-// query tells whether a lost answer leaves no doubt, because nothing was changed.
-func (op *operation) query() bool { return op.method == http.MethodGet }
+// newOperation makes an operation. GET changes nothing, and every other method does.
+func newOperation(name, method, path string, params []wire.Param, report bool, accept func(*reply) *Error) *operation {
+	effect := call.Change
+	if method == http.MethodGet {
+		effect = call.Query
+	}
+	return &operation{name, method, effect, path, params, report, accept}
+}
 
 // reply is an answer whose signature was checked.
 type reply struct {
@@ -296,29 +307,28 @@ func (c *Client) decode(members []wire.Member, dst any) error {
 
 // call is the way of every operation: it checks and signs the request, sends it,
 // verifies the answer, and returns it.
-func (c *Client) call(ctx context.Context, op *operation, req request) (*reply, error) {
+func (c *Client) call(ctx context.Context, op *operation, req request) (got *reply, err error) {
 	if err := c.usable(ctx, op.name, req); err != nil {
 		return nil, err
 	}
-	ctx, cancel := c.sender.Limit(ctx)
-	defer cancel()
-	for number := 1; ; number++ {
+	orderID, refundID := req.numbers()
+	about := call.Attempt{Operation: op.name, Order: orderID, Refund: refundID}
+	err = c.calls.Do(ctx, op.effect, about, func() (call.Send, error) {
 		params, err := c.params(op, req)
-		if err != nil {
-			return nil, err
-		}
-		answer, failure := c.attempt(ctx, op, req, params, number)
-		if failure == nil {
-			return answer, nil
-		}
-		if !op.query() || !passing(failure) || !c.sender.Retry.Again(ctx, number) {
-			return nil, failure
-		}
-		if err := c.sender.Retry.Pause(ctx, number); err != nil {
-			failure.Err = fmt.Errorf("%w; it was not repeated: %w", failure.Err, err)
-			return nil, failure
-		}
+		return func(ctx context.Context, a *call.Attempt) *call.Failure {
+			var failure *Error
+			if got, failure = c.exchange(ctx, op, params); failure == nil {
+				return nil
+			}
+			failure.Operation, failure.MerchantOrderID, failure.RefundOrderID = a.Operation, a.Order, a.Refund
+			failure.Err = c.hide.Shield(failure.Err)
+			return failure.forLoop()
+		}, err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return got, nil
 }
 
 // usable refuses a call before anything is looked at.
@@ -336,7 +346,8 @@ func (c *Client) usable(ctx context.Context, name string, req any) error {
 
 // params checks a request and makes its parameters, all but the signature.
 func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
-	invalid := &ValidationError{Operation: op.name, MerchantOrderID: req.orderID()}
+	invalid := &ValidationError{Operation: op.name}
+	invalid.MerchantOrderID, _ = req.numbers()
 	params, err := wire.StructParams(req)
 	if err != nil {
 		invalid.Fields = []FieldError{{"request", err.Error()}}
@@ -354,38 +365,6 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	return params, nil
 }
 
-// attempt makes one request of a call, and logs it.
-func (c *Client) attempt(ctx context.Context, op *operation, req request, params []wire.Param, number int) (*reply, *Error) {
-	start := time.Now()
-	answer, failure := c.exchange(ctx, op, params)
-	attrs := []slog.Attr{
-		slog.String("operation", op.name),
-		slog.String("order_id", transport.Clip(req.orderID())),
-		slog.Int("attempt", number),
-		slog.Duration("duration", time.Since(start)),
-	}
-	if failure == nil {
-		c.log.LogAttrs(ctx, slog.LevelInfo, "ksher vip call", append(attrs, slog.String("outcome", "ok"))...)
-		return answer, nil
-	}
-	failure.Operation, failure.MerchantOrderID, failure.attempts = op.name, req.orderID(), number
-	if r, ok := req.(*RefundRequest); ok {
-		failure.RefundOrderID = r.RefundOrderID
-	}
-	failure.Err = c.hide.Shield(failure.Err)
-	failure.outcomeUnknown = failure.outcomeUnknown && !op.query()
-	outcome, level := "failed", slog.LevelWarn
-	switch {
-	case failure.outcomeUnknown:
-		outcome, level = "unknown", slog.LevelError
-	case failure.Err == nil || refusedBy(failure.HTTPStatus) != nil:
-		outcome = "refused"
-	}
-	attrs = append(attrs, slog.String("outcome", outcome))
-	c.log.LogAttrs(ctx, level, "ksher vip call", append(attrs, errorAttrs(failure)...)...)
-	return nil, failure
-}
-
 // errorAttrs tells what went wrong. What the other side said in words stays out: it
 // may name the buyer.
 func errorAttrs(err error) []slog.Attr {
@@ -394,7 +373,7 @@ func errorAttrs(err error) []slog.Attr {
 	case err == nil:
 		return nil
 	case errors.As(err, &failure):
-		return []slog.Attr{slog.String("code", string(failure.Code)), slog.Int("http_status", failure.HTTPStatus), slog.Any("cause", failure.Err)}
+		return failure.forLoop().Attrs()
 	}
 	return []slog.Attr{slog.Any("cause", err)}
 }
@@ -404,7 +383,7 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 	params = c.mac.sign(op.path, params)
 	header := http.Header{"Accept": {"application/json"}}
 	address, body := c.baseURL+escaped(op.path), ""
-	if op.query() {
+	if op.effect == call.Query {
 		address += "?" + wire.EncodeParams(params)
 	} else {
 		header.Set("Content-Type", "application/json")
@@ -412,7 +391,7 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 	}
 	answer, sent, err := c.sender.Do(ctx, op.method, address, header, body)
 	if err != nil {
-		return nil, &Error{HTTPStatus: answer.Status, Err: err, outcomeUnknown: sent}
+		return nil, &Error{HTTPStatus: answer.Status, Err: err, state: call.State{Unknown: sent}}
 	}
 	got, failure := c.read(op, answer)
 	if failure == nil {
@@ -452,29 +431,29 @@ func jsonBody(params []wire.Param) string {
 // in doubt unless it is a documented no.
 func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	if refusal := refusedBy(answer.Status); refusal != nil {
-		failure := &Error{Err: refusal, Message: c.hide.Quote(answer.Body), outcomeUnknown: !isGateways(answer)}
+		failure := &Error{Err: refusal, Message: c.hide.Quote(answer.Body), state: call.State{Unknown: !isGateways(answer)}}
 		switch {
 		case answer.Status == http.StatusBadRequest:
 			failure.Message, failure.Fields = description(answer.Body, c.hide)
-		case answer.Status == http.StatusNotFound && failure.outcomeUnknown:
+		case answer.Status == http.StatusNotFound && failure.state.Unknown:
 			// A proxy that is misrouted for a moment says so of every order, and who
 			// believed it would make another.
 			failure.Err = ErrHTTPStatus
 		}
 		return nil, failure
 	}
-	doubt := func(err error) (*reply, *Error) { return nil, &Error{Err: err, outcomeUnknown: true} }
+	doubt := func(err error) (*reply, *Error) { return nil, &Error{Err: err, state: call.State{Unknown: true}} }
 	switch {
 	case 300 <= answer.Status && answer.Status < 400:
 		return doubt(ErrRedirect)
 	case answer.Status < 200 || answer.Status > 299:
-		return nil, &Error{Err: ErrHTTPStatus, Message: c.hide.Quote(answer.Body), outcomeUnknown: true}
+		return nil, &Error{Err: ErrHTTPStatus, Message: c.hide.Quote(answer.Body), state: call.State{Unknown: true}}
 	case strings.TrimSpace(string(answer.Body)) == "":
 		return doubt(ErrEmptyBody)
 	}
 	members, err := wire.ParseObject(answer.Body)
 	if err != nil {
-		return nil, &Error{Err: fault.JSON(err), Message: c.hide.Quote(answer.Body), outcomeUnknown: true}
+		return nil, &Error{Err: fault.JSON(err), Message: c.hide.Quote(answer.Body), state: call.State{Unknown: true}}
 	}
 	got := &reply{members: members, verified: true, hide: c.hide}
 	got.code = Code(got.said("error_code"))
@@ -490,7 +469,7 @@ func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	}
 	if err != nil {
 		failure := got.refusal()
-		failure.Err, failure.outcomeUnknown = err, true
+		failure.Err, failure.state.Unknown = err, true
 		return nil, failure
 	}
 	return got, nil
@@ -508,7 +487,7 @@ func (r *reply) refusal() *Error {
 // doubtful makes an error of an answer that says neither yes nor no.
 func (r *reply) doubtful(err error) *Error {
 	failure := r.refusal()
-	failure.Err, failure.outcomeUnknown = err, true
+	failure.Err, failure.state.Unknown = err, true
 	return failure
 }
 

@@ -1,12 +1,12 @@
 package vip
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -152,9 +152,7 @@ type Error struct {
 	// Err is the cause, nil if the gateway refused in due form with a Code.
 	Err error
 
-	outcomeUnknown bool
-	// attempts is how often it was tried.
-	attempts int
+	state call.State
 }
 
 // Error says what was tried on which order, what the gateway said, and what to do
@@ -182,10 +180,10 @@ func (e *Error) Error() string {
 	if e.HTTPStatus != 0 && (e.HTTPStatus < 200 || e.HTTPStatus > 299) {
 		fmt.Fprintf(&b, " (HTTP %d)", e.HTTPStatus)
 	}
-	if e.attempts > 1 {
-		fmt.Fprintf(&b, " (the last of %d attempts)", e.attempts)
+	if e.state.Attempts > 1 {
+		fmt.Fprintf(&b, " (the last of %d attempts)", e.state.Attempts)
 	}
-	if e.outcomeUnknown {
+	if e.state.Unknown {
 		b.WriteString(". It may have been carried out all the same: ask Client.Query about the order before anything else")
 	}
 	return b.String()
@@ -200,7 +198,7 @@ func (e *Error) Unwrap() []error {
 	if e.Code != "" {
 		errs = append(errs, e.Code)
 	}
-	if e.outcomeUnknown {
+	if e.state.Unknown {
 		errs = append(errs, ErrOutcomeUnknown)
 	}
 	return errs
@@ -256,8 +254,14 @@ func notSent(operation, field, problem string) error {
 	return &ValidationError{Operation: operation, Fields: []FieldError{{field, problem}}}
 }
 
-// passing tells whether a query that failed may well succeed a moment later.
-func passing(failure *Error) bool {
-	var broken transport.Error
-	return errors.As(failure.Err, &broken) || failure.HTTPStatus >= 500
+// forLoop shows an error to the loop that makes the calls.
+func (e *Error) forLoop() *call.Failure {
+	return &call.Failure{
+		Err: e, State: &e.state, Refused: e.Err == nil || refusedBy(e.HTTPStatus) != nil, Cause: e.Err, Code: string(e.Code), Status: e.HTTPStatus,
+		WithCause: func(cause error) error {
+			other := *e
+			other.Err = cause
+			return &other
+		},
+	}
 }

@@ -27,8 +27,7 @@ var maxRows = 1_000_000
 // report makes a call for a report and returns its data. A report without data is
 // ErrNoData.
 func (c *Client) report(ctx context.Context, name, path string, req request, more ...wire.Param) (data wire.Value, verified bool, err error) {
-	op := &operation{name: name, method: http.MethodGet, path: financePath + path, params: more, report: true}
-	op.accept = func(r *reply) *Error {
+	op := newOperation(name, http.MethodGet, financePath+path, more, true, func(r *reply) *Error {
 		if r.code != CodeSuccess {
 			return r.refusal()
 		}
@@ -38,7 +37,7 @@ func (c *Client) report(ctx context.Context, name, path string, req request, mor
 		}
 		verified = r.verified
 		return nil
-	}
+	})
 	_, err = c.call(ctx, op, req)
 	return data, verified, err
 }
@@ -69,8 +68,8 @@ type ChannelsRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *ChannelsRequest) orderID() string  { return "" }
-func (r *ChannelsRequest) check(c *checker) { c.required("mid", r.MID) }
+func (r *ChannelsRequest) numbers() (orderID, refundID string) { return "", "" }
+func (r *ChannelsRequest) check(c *checker)                    { c.required("mid", r.MID) }
 
 // Channels is the answer to [Client.Channels].
 type Channels struct {
@@ -145,7 +144,7 @@ type TransactionsRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *TransactionsRequest) orderID() string { return "" }
+func (r *TransactionsRequest) numbers() (orderID, refundID string) { return "", "" }
 
 func (r *TransactionsRequest) check(c *checker) {
 	c.date(r.Date)
@@ -239,7 +238,7 @@ type SettlementOrdersRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *SettlementOrdersRequest) orderID() string { return "" }
+func (r *SettlementOrdersRequest) numbers() (orderID, refundID string) { return "", "" }
 
 func (r *SettlementOrdersRequest) check(c *checker) {
 	c.required("reference_id", r.ReferenceID)
@@ -362,7 +361,7 @@ type SettlementRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *SettlementRequest) orderID() string { return "" }
+func (r *SettlementRequest) numbers() (orderID, refundID string) { return "", "" }
 
 func (r *SettlementRequest) check(c *checker) {
 	c.date(r.Date)

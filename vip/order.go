@@ -84,10 +84,10 @@ type RedirectRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *RedirectRequest) orderID() string { return r.MerchantOrderID }
-func (r *RedirectRequest) mid() string     { return r.MID }
-func (r *RedirectRequest) kind() Kind      { return Redirect }
-func (r *RedirectRequest) total() int64    { return r.Amount }
+func (r *RedirectRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
+func (r *RedirectRequest) mid() string                         { return r.MID }
+func (r *RedirectRequest) kind() Kind                          { return Redirect }
+func (r *RedirectRequest) total() int64                        { return r.Amount }
 
 func (r *RedirectRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -130,10 +130,10 @@ type CScanBRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *CScanBRequest) orderID() string { return r.MerchantOrderID }
-func (r *CScanBRequest) mid() string     { return r.MID }
-func (r *CScanBRequest) kind() Kind      { return CScanB }
-func (r *CScanBRequest) total() int64    { return r.Amount }
+func (r *CScanBRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
+func (r *CScanBRequest) mid() string                         { return r.MID }
+func (r *CScanBRequest) kind() Kind                          { return CScanB }
+func (r *CScanBRequest) total() int64                        { return r.Amount }
 
 func (r *CScanBRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -179,10 +179,10 @@ func (r BScanCRequest) Format(f fmt.State, _ rune) {
 // LogValue keeps the buyer's code out of structured logs.
 func (r BScanCRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
-func (r *BScanCRequest) orderID() string { return r.MerchantOrderID }
-func (r *BScanCRequest) mid() string     { return r.MID }
-func (r *BScanCRequest) kind() Kind      { return BScanC }
-func (r *BScanCRequest) total() int64    { return r.Amount }
+func (r *BScanCRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
+func (r *BScanCRequest) mid() string                         { return r.MID }
+func (r *BScanCRequest) kind() Kind                          { return BScanC }
+func (r *BScanCRequest) total() int64                        { return r.Amount }
 
 func (r *BScanCRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -222,10 +222,10 @@ type MiniAppRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *MiniAppRequest) orderID() string { return r.MerchantOrderID }
-func (r *MiniAppRequest) mid() string     { return r.MID }
-func (r *MiniAppRequest) kind() Kind      { return MiniApp }
-func (r *MiniAppRequest) total() int64    { return r.Amount }
+func (r *MiniAppRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
+func (r *MiniAppRequest) mid() string                         { return r.MID }
+func (r *MiniAppRequest) kind() Kind                          { return MiniApp }
+func (r *MiniAppRequest) total() int64                        { return r.Amount }
 
 func (r *MiniAppRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -266,10 +266,10 @@ type AppRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *AppRequest) orderID() string { return r.MerchantOrderID }
-func (r *AppRequest) mid() string     { return r.MID }
-func (r *AppRequest) kind() Kind      { return App }
-func (r *AppRequest) total() int64    { return r.Amount }
+func (r *AppRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
+func (r *AppRequest) mid() string                         { return r.MID }
+func (r *AppRequest) kind() Kind                          { return App }
+func (r *AppRequest) total() int64                        { return r.Amount }
 
 func (r *AppRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -426,27 +426,28 @@ func (k Kind) orders() string { return "/api/v1/" + string(k) + "/orders" }
 // order makes a call about an order and reads the order in its answer. accept says
 // what is wrong with that.
 func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req orderRequest, accept func(*reply, *Order) *Error) (*Order, error) {
-	op := &operation{name: transport.Clip(string(kind)) + " " + verb, method: method, path: kind.orders()}
-	if err := c.usable(ctx, op.name, req); err != nil {
+	name, path := transport.Clip(string(kind))+" "+verb, kind.orders()
+	if err := c.usable(ctx, name, req); err != nil {
 		return nil, err
 	}
 	if !slices.Contains(kinds(), kind) {
-		return nil, notSent(op.name, "kind", "is not one of this package")
+		return nil, notSent(name, "kind", "is not one of this package")
 	}
+	id, _ := req.numbers()
 	if method != http.MethodPost {
-		op.path += "/" + req.orderID()
+		path += "/" + id
 	}
 	var order *Order
-	op.accept = func(r *reply) *Error {
+	op := newOperation(name, method, path, nil, false, func(r *reply) *Error {
 		order = &Order{Kind: kind}
-		if (r.code == CodeFail || r.code == CodeUnknown) && !(op.query() && r.ended(req.orderID())) {
+		if (r.code == CodeFail || r.code == CodeUnknown) && !(method == http.MethodGet && r.ended(id)) {
 			return r.refused(kind, method)
 		}
 		if err := c.decode(r.members, order); err != nil {
 			return r.doubtful(err)
 		}
 		return accept(r, order)
-	}
+	})
 	if _, err := c.call(ctx, op, req); err != nil {
 		return nil, err
 	}
@@ -473,7 +474,7 @@ func (r *reply) refused(kind Kind, method string) *Error {
 		reason = strings.TrimPrefix(r.said("reserved3"), nothing)
 	}
 	failure := r.refusal()
-	failure.outcomeUnknown = r.code == CodeUnknown
+	failure.state.Unknown = r.code == CodeUnknown
 	status := Status(textOf(r.members, "status"))
 	switch {
 	case method != http.MethodPost && method != http.MethodGet:
@@ -491,7 +492,7 @@ func (r *reply) refused(kind Kind, method string) *Error {
 // number of the request the answer may have the other one. A sub-merchant that it
 // doesn't name is none other.
 func (r *reply) sameOrder(o *Order, req orderRequest, amount int64, other string) *Error {
-	if id := req.orderID(); o.MerchantOrderID != id && o.MerchantOrderID != other {
+	if id, _ := req.numbers(); o.MerchantOrderID != id && o.MerchantOrderID != other {
 		return r.doubtful(fmt.Errorf("%w: merchant_order_id is %q, not %q", ErrOtherOrder, transport.Clip(o.MerchantOrderID), transport.Clip(id)))
 	}
 	if mid := req.mid(); mid != "" && o.MID != "" && o.MID != mid {
@@ -551,6 +552,7 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 		return nil, err
 	}
 	kind := req.kind()
+	id, _ := req.numbers()
 	return c.order(ctx, kind, "create", http.MethodPost, req, func(r *reply, o *Order) *Error {
 		switch {
 		case r.code != CodeSuccess && (r.code != CodePending || kind == BScanC):
@@ -560,7 +562,7 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 		case o.Status.Final() && o.Status != StatusPaid:
 			return r.doubtful(errOver)
 		}
-		if failure := r.sameOrder(o, req, req.total(), req.orderID()); failure != nil {
+		if failure := r.sameOrder(o, req, req.total(), id); failure != nil {
 			return failure
 		}
 		if name := req.missing(o); name != "" {
@@ -595,9 +597,9 @@ type QueryRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *QueryRequest) orderID() string  { return r.MerchantOrderID }
-func (r *QueryRequest) mid() string      { return r.MID }
-func (r *QueryRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
+func (r *QueryRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
+func (r *QueryRequest) mid() string                         { return r.MID }
+func (r *QueryRequest) check(c *checker)                    { c.orderID(r.MerchantOrderID) }
 
 // Query asks where an order stands. Compare the answer with [Order.CheckPaid].
 //
@@ -648,8 +650,10 @@ type RefundRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *RefundRequest) orderID() string { return r.MerchantOrderID }
-func (r *RefundRequest) mid() string     { return r.MID }
+func (r *RefundRequest) numbers() (orderID, refundID string) {
+	return r.MerchantOrderID, r.RefundOrderID
+}
+func (r *RefundRequest) mid() string { return r.MID }
 
 func (r *RefundRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -701,9 +705,9 @@ type CancelRequest struct {
 	Extra `url:"-"`
 }
 
-func (r *CancelRequest) orderID() string  { return r.MerchantOrderID }
-func (r *CancelRequest) mid() string      { return r.MID }
-func (r *CancelRequest) check(c *checker) { c.orderID(r.MerchantOrderID) }
+func (r *CancelRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
+func (r *CancelRequest) mid() string                         { return r.MID }
+func (r *CancelRequest) check(c *checker)                    { c.orderID(r.MerchantOrderID) }
 
 // Cancel closes an order that isn't paid yet. It succeeds only if the answer says
 // that the order is closed. A buyer who has saved a QR code may be able to pay it
