@@ -4,7 +4,8 @@
 // refused keys under 1024 bits since Go 1.24 unless the main module says
 // otherwise, which a library can't. This package does the one thing Ksher
 // needs of such keys, PKCS #1 v1.5 signatures (RFC 8017, section 8.2) of MD5
-// digests, on the constant-time arithmetic of filippo.io/bigmod.
+// digests, on the constant-time arithmetic of filippo.io/bigmod and, modulo the
+// primes of a 512-bit key, on some of its own.
 //
 // Such signatures prove little: 512 bits can be factored in hours.
 package shortrsa
@@ -18,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 
 	"filippo.io/bigmod"
 )
@@ -31,6 +33,8 @@ const (
 
 // ErrVerification says that a signature isn't one of the digest by the key.
 var ErrVerification = errors.New("the signature is not one by this key")
+
+var errNotReversed = errors.New("the RSA private key doesn't belong to its public part: no signature by it could be verified")
 
 // md5Prefix is the DER encoding of an MD5 DigestInfo up to the digest itself
 // (RFC 8017, section 9.2, note 1).
@@ -111,17 +115,21 @@ func encode(em, digest []byte) []byte {
 // PrivateKey is an RSA private key. It implements [crypto.Signer] for MD5
 // digests and is safe for concurrent use.
 type PrivateKey struct {
-	public rsa.PublicKey
-	n      *bigmod.Modulus
-	// power raises to the private exponent, which nothing but this function
-	// holds: fmt doesn't call Format for an unexported field of another struct
-	// and would print the digits of any number it finds there.
-	power func(*bigmod.Nat) *bigmod.Nat
+	public *PublicKey
+	// modulus is that of public, to be handed out.
+	modulus *big.Int
+	// powers are ways to raise to the private exponent, the fastest first. Nothing
+	// but these functions holds it: fmt doesn't call Format for an unexported field
+	// of another struct and would print the digits of any number it finds there.
+	//
+	// They work in constant time, so that the base needs no blinding.
+	powers []func(*bigmod.Nat) *bigmod.Nat
 }
 
-// NewPrivateKey checks a key and makes it ready.
+// NewPrivateKey checks a key and makes it ready. Of its numbers it takes the modulus,
+// the exponents and, if there are two that fit, the primes.
 func NewPrivateKey(key *rsa.PrivateKey) (*PrivateKey, error) {
-	pub, err := NewPublicKey(&key.PublicKey)
+	public, err := NewPublicKey(&key.PublicKey)
 	if err != nil {
 		return nil, err
 	}
@@ -130,20 +138,30 @@ func NewPrivateKey(key *rsa.PrivateKey) (*PrivateKey, error) {
 	}
 	// The exponent is as wide as the modulus, whatever its value, so that its
 	// length isn't told by the time a signature takes.
-	d := key.D.FillBytes(make([]byte, pub.Size()))
-	return &PrivateKey{
-		public: rsa.PublicKey{N: new(big.Int).Set(key.N), E: key.E},
-		n:      pub.n,
-		power:  func(m *bigmod.Nat) *bigmod.Nat { return bigmod.NewNat().Exp(m, d, pub.n) },
-	}, nil
+	d := key.D.FillBytes(make([]byte, public.Size()))
+	plain := func(m *bigmod.Nat) *bigmod.Nat { return bigmod.NewNat().Exp(m, d, public.n) }
+	k := &PrivateKey{public: public, modulus: new(big.Int).Set(key.N)}
+	if c := newCRT(key, public.n); c != nil {
+		k.powers = append(k.powers, c.power)
+	}
+	k.powers = append(k.powers, plain)
+	// A trial finds primes that are none, and an exponent of another key.
+	var digest [md5.Size]byte
+	m := k.encode(digest[:])
+	k.powers = slices.DeleteFunc(k.powers, func(power func(*bigmod.Nat) *bigmod.Nat) bool { return !public.reverses(power(m), m) })
+	if len(k.powers) == 0 {
+		return nil, errNotReversed
+	}
+	return k, nil
 }
 
 // Public returns a copy of the public part, an *rsa.PublicKey.
 func (k *PrivateKey) Public() crypto.PublicKey {
-	return &rsa.PublicKey{N: new(big.Int).Set(k.public.N), E: k.public.E}
+	return &rsa.PublicKey{N: new(big.Int).Set(k.modulus), E: int(k.public.e)}
 }
 
-// Sign signs an MD5 digest. It needs no randomness.
+// Sign signs an MD5 digest. It needs no randomness. A wrong signature, which might
+// tell the key, never leaves: where a calculation went wrong, there is another.
 func (k *PrivateKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if opts == nil || opts.HashFunc() != crypto.MD5 || len(digest) != md5.Size {
 		return nil, errors.New("an RSA key under 1024 bits signs MD5 digests only")
@@ -151,15 +169,30 @@ func (k *PrivateKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([
 	if _, pss := opts.(*rsa.PSSOptions); pss {
 		return nil, errors.New("an RSA key under 1024 bits signs with PKCS #1 v1.5 only")
 	}
-	em := encode(make([]byte, k.n.Size()), digest)
-	m, err := bigmod.NewNat().SetBytes(em, k.n)
-	if err != nil {
-		return nil, err
+	m := k.encode(digest)
+	for _, power := range k.powers {
+		if s := power(m); k.public.reverses(s, m) {
+			return s.Bytes(k.public.n), nil
+		}
 	}
-	return k.power(m).Bytes(k.n), nil
+	return nil, errNotReversed
+}
+
+// encode returns the number that is raised to the private exponent for a digest.
+func (k *PrivateKey) encode(digest []byte) *bigmod.Nat {
+	m, err := bigmod.NewNat().SetBytes(encode(make([]byte, k.public.Size()), digest), k.public.n)
+	if err != nil {
+		panic(err) // It begins with a zero byte, and n doesn't.
+	}
+	return m
+}
+
+// reverses tells whether s is what the private exponent makes of m.
+func (k *PublicKey) reverses(s, m *bigmod.Nat) bool {
+	return bigmod.NewNat().ExpShortVarTime(s, k.e, k.n).Equal(m) == 1
 }
 
 // Format keeps the key out of logs and errors, whatever the verb.
 func (k PrivateKey) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "RSA private key of %d bits", k.n.BitLen())
+	fmt.Fprintf(f, "RSA private key of %d bits", k.modulus.BitLen())
 }

@@ -26,33 +26,44 @@ const md5Info = "\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x0
 func makeKey(tb testing.TB, bits, e int) *rsa.PrivateKey {
 	tb.Helper()
 	random := rand.New(rand.NewPCG(uint64(bits), uint64(e)))
-	one := big.NewInt(1)
-	prime := func(bits int) *big.Int {
-		for {
-			n := new(big.Int)
-			for i := range bits {
-				n.SetBit(n, i, uint(random.IntN(2)))
-			}
-			n.SetBit(n, bits-1, 1).SetBit(n, 0, 1)
-			gcd := new(big.Int).GCD(nil, nil, new(big.Int).Sub(n, one), big.NewInt(int64(e)))
-			if gcd.Cmp(one) == 0 && n.ProbablyPrime(10) {
-				return n
-			}
+	for {
+		if key := keyOf(e, makePrime(random, bits/2, e), makePrime(random, bits-bits/2, e)); key != nil && key.N.BitLen() == bits {
+			return key
 		}
 	}
+}
+
+func makePrime(random *rand.Rand, bits, e int) *big.Int {
+	one := big.NewInt(1)
 	for {
-		p, q := prime(bits/2), prime(bits-bits/2)
-		n := new(big.Int).Mul(p, q)
-		if n.BitLen() != bits || p.Cmp(q) == 0 {
+		n := new(big.Int)
+		for i := range bits {
+			n.SetBit(n, i, uint(random.IntN(2)))
+		}
+		n.SetBit(n, bits-1, 1).SetBit(n, 0, 1)
+		gcd := new(big.Int).GCD(nil, nil, new(big.Int).Sub(n, one), big.NewInt(int64(e)))
+		if gcd.Cmp(one) == 0 && n.ProbablyPrime(10) {
+			return n
+		}
+	}
+}
+
+// keyOf makes a key of its primes, or nil if it can't have the exponent.
+func keyOf(e int, primes ...*big.Int) *rsa.PrivateKey {
+	n, phi := big.NewInt(1), big.NewInt(1)
+	for i, p := range primes {
+		n.Mul(n, p)
+		if i > 0 && p.Cmp(primes[i-1]) == 0 {
+			phi.Mul(phi, p) // phi(p²) is p(p-1).
 			continue
 		}
-		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-		return &rsa.PrivateKey{
-			PublicKey: rsa.PublicKey{N: n, E: e},
-			D:         new(big.Int).ModInverse(big.NewInt(int64(e)), phi),
-			Primes:    []*big.Int{p, q},
-		}
+		phi.Mul(phi, new(big.Int).Sub(p, big.NewInt(1)))
 	}
+	d := new(big.Int).ModInverse(big.NewInt(int64(e)), phi)
+	if d == nil {
+		return nil
+	}
+	return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: e}, D: d, Primes: primes}
 }
 
 func encoding(size int, digest [md5.Size]byte) []byte {
