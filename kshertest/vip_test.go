@@ -12,6 +12,7 @@ import (
 	"image/png"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -818,7 +819,7 @@ func TestVIPReports(t *testing.T) {
 	all, total = rows("order/"+day, with(mid, "channel", "card", "limit", 1, "offset", 1))
 	assert.Len(t, all, 1)
 	assert.Equal(t, "28", total)
-	for _, offset := range []int{56, 1 << 40} {
+	for _, offset := range []int{56, math.MaxInt} {
 		all, total = rows("order/"+day, with(mid, "offset", offset))
 		assert.Empty(t, all)
 		assert.Equal(t, "56", total)
