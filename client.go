@@ -25,8 +25,10 @@ import (
 // Client calls Ksher's operations for one app ID. Make one with [NewClient] and
 // share it: it is safe for concurrent use and keeps connections open.
 type Client struct {
-	appID       string
-	key         crypto.Signer
+	appID string
+	// key returns the merchant's. Nothing that prints a struct's fields looks behind a
+	// function.
+	key         func() crypto.Signer
 	sender      *transport.Sender
 	gatewayURL  string
 	merchantURL string
@@ -80,10 +82,11 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	if isNil(key) {
 		return errors.New("the private key is nil; ParsePrivateKey makes one from PEM")
 	}
-	var err error
-	if c.key, err = usableSigner(key); err != nil {
+	signer, err := usableSigner(key)
+	if err != nil {
 		return fmt.Errorf("the private key can't be used: %w", err)
 	}
+	c.key = func() crypto.Signer { return signer }
 	for _, opt := range opts {
 		if opt == nil {
 			return errors.New("an option is nil")
@@ -381,7 +384,7 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 
 // sign appends the signature to the parameters.
 func (c *Client) sign(params []wire.Param) ([]wire.Param, error) {
-	sign, err := signText(c.key, wire.ParamsSignText(params))
+	sign, err := signText(c.key(), wire.ParamsSignText(params))
 	return append(params, wire.Param{Name: "sign", Value: sign}), err
 }
 

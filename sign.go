@@ -370,7 +370,7 @@ func (c *Client) KeyHealth() KeyHealth {
 		return KeyHealth{} // Not made by NewClient.
 	}
 	h := KeyHealth{SignVersion: c.signVersion}
-	if public, ok := c.key.Public().(*rsa.PublicKey); ok {
+	if public, ok := c.key().Public().(*rsa.PublicKey); ok {
 		h.MerchantBits = public.N.BitLen()
 	}
 	for _, k := range c.verifier.keys {

@@ -33,6 +33,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
 )
 
 // The DER encodings of a DigestInfo up to the digest (RFC 8017, section 9.2,
@@ -779,6 +780,43 @@ func TestKeysAreNotPrinted(t *testing.T) {
 			printed := fmt.Sprintf(verb, rsaKey(t, bits))
 			assert.True(t, slices.ContainsFunc(secretsOf(rsaKey(t, bits)), func(s string) bool { return strings.Contains(printed, s) }))
 		}
+	}
+}
+
+// failures keeps what testify says of a failure.
+type failures struct{ text string }
+
+func (f *failures) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
+
+// A failed comparison prints where two values differ, down to the last unexported
+// field and without asking Format.
+func TestKeysAreNotInTestifysDiff(t *testing.T) {
+	// of lists what holds the key of that length.
+	of := func(bits int) []any {
+		signer, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
+		require.NoError(t, err)
+		client, err := ksher.NewClient(testAppID, signer)
+		require.NoError(t, err)
+		all := []any{client, *client, struct{ c *ksher.Client }{client}, []ksher.Client{*client}, map[string]*ksher.Client{"": client}}
+		if bits < 1024 { // A longer one is crypto/rsa's type, which prints itself.
+			all = append(all, signer)
+		}
+		return all
+	}
+	for _, bits := range []int{512, 1024, 2048} {
+		others := append(of(4096), kshertest.PrivateKey())
+		for i, value := range of(bits) {
+			var said failures
+			assert.Equal(&said, value, others[i])
+			require.Contains(t, said.text, "Not equal")
+			for _, secret := range secretsOf(rsaKey(t, bits)) {
+				assert.NotContains(t, said.text, secret, "%d bits, %T", bits, value)
+			}
+		}
+		// A search that finds nothing anywhere would prove nothing.
+		var said failures
+		assert.Equal(&said, rsaKey(t, bits), rsaKey(t, 4096))
+		assert.True(t, slices.ContainsFunc(secretsOf(rsaKey(t, bits)), func(s string) bool { return strings.Contains(said.text, s) }))
 	}
 }
 
