@@ -1,0 +1,78 @@
+package opn_test
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher/opn"
+)
+
+// sideMembers are what a charge may have beside what says whether it is paid. Each
+// looks like another state.
+var sideMembers = map[string]map[string]any{
+	"nothing":                 {},
+	"expires in the past":     {"expires_at": "2020-01-01T00:00:00Z"},
+	"never expires":           {"expires_at": nil},
+	"expired_at":              {"expired_at": "2026-11-21T10:10:00Z"},
+	"reversed_at":             {"reversed_at": "2026-11-21T10:10:00Z"},
+	"paid_at":                 {"paid_at": "2026-11-21T10:03:00Z"},
+	"no paid_at":              {"paid_at": nil},
+	"paid_at left out":        {"paid_at": missing},
+	"paid before it was made": {"paid_at": "2020-01-01T00:00:00Z"},
+	"authorized":              {"authorized": true},
+	"not authorized":          {"authorized": false},
+	"captured in part":        {"authorized_amount": 123450, "captured_amount": 100},
+	"not captured":            {"capture": false, "captured_amount": 0, "capturable": true},
+	"a failure code":          {"failure_code": "payment_rejected", "failure_message": "the first try"},
+	"fees":                    {"net": 0, "fee": 123450, "fee_vat": -1},
+	"another funding amount":  {"funding_amount": 1, "funding_currency": "USD"},
+	"a pending source":        {"source.charge_status": "pending"},
+	"a failed source":         {"source.charge_status": "failed"},
+	"a dispute":               {"disputable": false, "dispute": map[string]any{"object": "dispute", "status": "open", "amount": 123450}},
+	"a refused refund":        {"refunds": map[string]any{"object": "list", "data": []any{}, "total": 1}, "refundable": false},
+	"another way to pay":      {"authorize_uri": "kplus://pay", "voided": false},
+}
+
+// lifeStages are what a charge can become, and what is believed of it.
+var lifeStages = []struct {
+	name    string
+	members map[string]any
+	// want is nil if it is paid.
+	want error
+}{
+	{"pending", map[string]any{"status": "pending"}, opn.ErrNotPaid},
+	{"successful", map[string]any{"status": "successful", "paid": true}, nil},
+	{"refunded in part", map[string]any{"status": "successful", "paid": true, "refunded_amount": 100}, opn.ErrNotPaid},
+	{"refunded", map[string]any{"status": "successful", "paid": true, "refunded_amount": 123450}, opn.ErrNotPaid},
+	{"refunded and no longer paid", map[string]any{"status": "successful", "paid": false, "refunded_amount": 123450}, opn.ErrNotPaid},
+	{"voided", map[string]any{"status": "successful", "paid": true, "voided": true}, opn.ErrNotPaid},
+	{"reversed", map[string]any{"status": "reversed", "reversed": true}, opn.ErrNotPaid},
+	{"reversed and once paid", map[string]any{"status": "reversed", "paid": true, "reversed": true}, opn.ErrNotPaid},
+	{"reversed by its status alone", map[string]any{"status": "reversed", "paid": true}, opn.ErrNotPaid},
+	{"expired", map[string]any{"status": "expired", "expired": true}, opn.ErrNotPaid},
+	{"expired by its status alone", map[string]any{"status": "expired"}, opn.ErrNotPaid},
+	{"failed", map[string]any{"status": "failed"}, opn.ErrNotPaid},
+	{"failed because it expired", map[string]any{"status": "failed", "expired": true, "failure_code": "payment_expired"}, opn.ErrNotPaid},
+}
+
+// Nothing beside status, paid, expired and the amounts changes what is believed.
+func TestStagesOfACharge(t *testing.T) {
+	for _, stage := range lifeStages {
+		for side, members := range sideMembers {
+			t.Run(stage.name+" with "+side, func(t *testing.T) {
+				change := maps.Clone(members)
+				maps.Copy(change, stage.members)
+				client := newClient(t, answering(200, edited(t, "charge.json", change)))
+				charge, err := client.GetCharge(t.Context(), chargeID)
+				require.NoError(t, err)
+				require.ErrorIs(t, charge.CheckPaid(amount), stage.want)
+				if charge.Status.Final() {
+					_, err = client.WaitForCharge(t.Context(), chargeID, amount)
+					require.ErrorIs(t, err, stage.want)
+				}
+			})
+		}
+	}
+}
