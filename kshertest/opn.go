@@ -284,7 +284,7 @@ func opnMoney(form url.Values) (opn.Amount, *opnRefusal) {
 	switch amount := opn.Amount(n); {
 	case err != nil || amount < opn.MinAmount || amount > opn.MaxAmount:
 		return 0, opnBadRequest("amount has to be an integer from %d to %d", int64(opn.MinAmount), int64(opn.MaxAmount))
-	case form.Get("currency") != "THB":
+	case !strings.EqualFold(form.Get("currency"), "THB"):
 		return 0, opnBadRequest("currency has to be THB")
 	default:
 		return amount, nil

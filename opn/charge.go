@@ -191,7 +191,7 @@ type Charge struct {
 	RefundedAmount  Amount          `json:"refunded_amount"`
 	TransactionFees TransactionFees `json:"transaction_fees"`
 	PlatformFee     PlatformFee     `json:"platform_fee"`
-	// Currency is "THB".
+	// Currency is "THB", in whatever letters.
 	Currency        string          `json:"currency"`
 	FundingCurrency string          `json:"funding_currency"`
 	IP              json.RawMessage `json:"ip"`
@@ -255,14 +255,16 @@ type Charge struct {
 	Raw json.RawMessage `json:"-"`
 }
 
-// UnmarshalJSON reads a charge and keeps the text in Raw.
+// UnmarshalJSON reads a charge and keeps the text in Raw. It is an error if a member
+// can't be read that says which charge it is or whether it is paid. Any other stays
+// zero then.
 func (c *Charge) UnmarshalJSON(text []byte) error {
-	type plain Charge
-	var read plain
-	if err := json.Unmarshal(text, &read); err != nil {
+	var read Charge
+	if err := readMembers(text, &read, "object", "id", "amount", "refunded_amount", "currency", "source",
+		"status", "paid", "expired", "reversed", "voided", "livemode", "authorize_uri"); err != nil {
 		return err
 	}
-	*c = Charge(read)
+	*c = read
 	c.Raw = bytes.Clone(text)
 	return nil
 }
@@ -277,7 +279,7 @@ func (c *Charge) UnmarshalJSON(text []byte) error {
 // [Client.GetCharge], is [ErrField]: nobody knows whether it is paid. The client
 // hands none of those on.
 func (c *Charge) CheckPaid(amount Amount) error {
-	if c.Amount != amount || c.Currency != currency {
+	if c.Amount != amount || !isBaht(c.Currency) {
 		return fmt.Errorf("opn: charge %q: %w: it is over %v %q, expected was %v %s",
 			clip(c.ID), ErrOtherCharge, c.Amount, clip(c.Currency), amount, currency)
 	}
@@ -424,7 +426,7 @@ func (c *Client) readCharge(body []byte) (*Charge, error) {
 		return nil, fmt.Errorf("%w: charge %q has no status", ErrField, charge.ID)
 	case charge.Livemode != c.live():
 		return nil, fmt.Errorf("%w: charge %q and the keys are not of the same mode, live or test", ErrOtherCharge, charge.ID)
-	case source != nil && (source.Amount != charge.Amount || source.Currency != charge.Currency):
+	case source != nil && (source.Amount != charge.Amount || !strings.EqualFold(source.Currency, charge.Currency)):
 		return nil, fmt.Errorf("%w: charge %q is over %v %q, and its source over %v %q",
 			ErrOtherCharge, charge.ID, charge.Amount, clip(charge.Currency), source.Amount, clip(source.Currency))
 	case charge.Status == StatusPending && charge.AuthorizeURI != "" && !c.leadsToPaying(charge.AuthorizeURI):

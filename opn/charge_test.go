@@ -32,6 +32,10 @@ var sideMembers = map[string]map[string]any{
 	"a failed source":         {"source.charge_status": "failed"},
 	"a dispute":               {"disputable": false, "dispute": map[string]any{"object": "dispute", "status": "open", "amount": 123450}},
 	"a refused refund":        {"refunds": map[string]any{"object": "list", "data": []any{}, "total": 1}, "refundable": false},
+	"small letters":           {"currency": "thb", "source.currency": "thb"},
+	"a time in words":         {"expired_at": "yesterday", "paid_at": "", "created_at": 7, "expires_at": true},
+	"other fees":              {"fee": "10.70", "transaction_fees": map[string]any{"fee_flat": 10, "fee_rate": false}, "refunds": "none"},
+	"another source":          {"source.ip": 1, "source.items": "none", "source.created_at": "", "source.charge_status": nil},
 	"another way to pay":      {"authorize_uri": "kplus://pay", "voided": false},
 }
 

@@ -35,7 +35,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // DefaultBaseURL is the address of Opn's API.
@@ -62,6 +65,9 @@ const (
 
 // currency is the only one there is.
 const currency = "THB"
+
+// isBaht tells whether a currency is THB. Opn takes capitals and small letters.
+func isBaht(cur string) bool { return strings.EqualFold(cur, currency) }
 
 // Amount is a sum of money in satang: 150.50 THB is Amount(15050). It has the
 // same unit as an amount in THB of package ksher, so that one converts to the
@@ -113,4 +119,31 @@ func (n Null[T]) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(n.V)
+}
+
+// readMembers reads an object into the fields of a struct, by their exact names. A
+// member that can't be read is an error if it is one of the needed, and else stays zero:
+// what nobody decides by must not hide that a charge is paid.
+func readMembers(text []byte, dst any, needed ...string) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return err
+	}
+	object := reflect.ValueOf(dst).Elem()
+	for i := range object.NumField() {
+		name := object.Type().Field(i).Tag.Get("json")
+		member, ok := members[name]
+		if !ok {
+			continue
+		}
+		field := object.Field(i)
+		err := json.Unmarshal(member, field.Addr().Interface())
+		if err != nil && slices.Contains(needed, name) {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err != nil {
+			field.SetZero()
+		}
+	}
+	return nil
 }

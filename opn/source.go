@@ -44,7 +44,7 @@ func (p *problems) money(amount Amount, cur string) {
 	if amount < MinAmount || amount > MaxAmount {
 		p.add("amount", "is %d satang, which is not between %d and %d", int64(amount), int64(MinAmount), int64(MaxAmount))
 	}
-	if cur != currency {
+	if !isBaht(cur) {
 		p.add("currency", "is not %s, the only one there is", currency)
 	}
 }
@@ -121,14 +121,14 @@ type Source struct {
 	Raw json.RawMessage `json:"-"`
 }
 
-// UnmarshalJSON reads a source and keeps the text in Raw.
+// UnmarshalJSON reads a source and keeps the text in Raw. It is an error if a member
+// can't be read that says which source it is. Any other stays zero then.
 func (s *Source) UnmarshalJSON(text []byte) error {
-	type plain Source
-	var read plain
-	if err := json.Unmarshal(text, &read); err != nil {
+	var read Source
+	if err := readMembers(text, &read, "object", "id", "livemode", "amount", "currency", "type"); err != nil {
 		return err
 	}
-	*s = Source(read)
+	*s = read
 	s.Raw = bytes.Clone(text)
 	return nil
 }
@@ -189,7 +189,7 @@ func (s *Source) agrees(amount Amount, live bool) error {
 	switch {
 	case !isID("src", s.ID):
 		return fmt.Errorf("%w: a source has no ID such as src_…", ErrField)
-	case s.Amount != amount || s.Currency != currency:
+	case s.Amount != amount || !isBaht(s.Currency):
 		return fmt.Errorf("%w: the source is of %v %q, not %v %s", ErrOtherCharge, s.Amount, clip(s.Currency), amount, currency)
 	case s.Type != SourceType:
 		return fmt.Errorf("%w: the source is of type %q, not %s", ErrOtherCharge, clip(s.Type), SourceType)

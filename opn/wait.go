@@ -56,7 +56,7 @@ func (c *Client) WaitForCharge(ctx context.Context, id string, amount Amount) (*
 		}
 		var failed *Error
 		switch {
-		case err == nil && (charge.Status.Final() || charge.Amount != amount):
+		case err == nil && (charge.Status.Final() || charge.Amount != amount || !isBaht(charge.Currency)):
 			return charge, charge.CheckPaid(amount)
 		case err != nil && !errors.As(err, &failed):
 			return known, err

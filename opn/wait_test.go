@@ -134,6 +134,7 @@ func TestWaitForCharge(t *testing.T) {
 		{name: "expired without a code", replies: []reply{with(map[string]any{"status": "expired"})}, want: []error{opn.ErrNotPaid}, status: "expired", queries: 1},
 		{name: "reversed", replies: []reply{with(map[string]any{"status": "reversed"})}, want: []error{opn.ErrNotPaid}, status: "reversed", queries: 1},
 		{name: "another amount", replies: []reply{with(map[string]any{"amount": 100, "source.amount": 100})}, want: []error{opn.ErrOtherCharge}, status: "pending", queries: 1},
+		{name: "another currency", replies: []reply{with(map[string]any{"currency": "USD", "source.currency": "USD"})}, want: []error{opn.ErrOtherCharge}, status: "pending", queries: 1},
 		{name: "its time is over", replies: []reply{with(map[string]any{"expires_at": expires})},
 			want: []error{opn.ErrExpired}, status: "pending", from: 11 * time.Minute, to: 11*time.Minute + 13*time.Second},
 		{name: "paid after its time", replies: []reply{with(map[string]any{"expires_at": "1999-12-31T23:59:30Z"}), with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
