@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-querystring/query"
@@ -31,11 +33,12 @@ type CreateChargeRequest struct {
 	// Amount is what the buyer has to pay, in satang: required, from [MinAmount] to
 	// [MaxAmount], and the same as the source's.
 	Amount Amount `url:"amount"`
-	// Currency is "THB": required.
+	// Currency is "THB", in whatever letters: required.
 	Currency string `url:"currency"`
-	// ReturnURI is where the buyer comes back to afterwards: required, http or
-	// https. Make it an address of the order's own, by which the charge can be
-	// recognised.
+	// ReturnURI is where the buyer comes back to afterwards: required, a page
+	// by http or https, or for a shop's app its deep link, such as
+	// "myshop://orders/1". Make it an address of the order's own, by which the charge
+	// can be recognised.
 	ReturnURI string `url:"return_uri"`
 	// Source is the ID of the source, "src_…": required.
 	Source string `url:"source"`
@@ -59,11 +62,12 @@ type CreateChargeWithSourceRequest struct {
 	// Amount is what the buyer has to pay, in satang: required, from [MinAmount] to
 	// [MaxAmount].
 	Amount Amount
-	// Currency is "THB": required.
+	// Currency is "THB", in whatever letters: required.
 	Currency string
-	// ReturnURI is where the buyer comes back to afterwards: required, http or
-	// https. Make it an address of the order's own, by which the charge can be
-	// recognised.
+	// ReturnURI is where the buyer comes back to afterwards: required, a page
+	// by http or https, or for a shop's app its deep link, such as
+	// "myshop://orders/1". Make it an address of the order's own, by which the charge
+	// can be recognised.
 	ReturnURI string
 	// PlatformType is the buyer's kind of phone, which may be left out.
 	PlatformType PlatformType
@@ -91,16 +95,47 @@ type newSource struct {
 	PlatformType PlatformType `url:"platform_type,omitempty"`
 }
 
+// returnURI lets pages and deep links pass. Opn's guide has pages; its SDKs for apps
+// demand a deep link or an app link.
 func (p *problems) returnURI(address string) {
+	const field = "return_uri"
 	u, err := url.Parse(address)
 	switch {
 	case strings.TrimSpace(address) == "":
-		p.add("return_uri", "is required")
+		p.add(field, "is required")
 	case !utf8.ValidString(address):
-		p.add("return_uri", "is not UTF-8")
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		p.add("return_uri", "is not an absolute http or https address")
+		p.add(field, "is not UTF-8")
+	case strings.ContainsFunc(address, notInAddress):
+		p.add(field, "has a blank or a control character in it")
+	case err != nil || u.Scheme == "":
+		p.add(field, "is not an absolute address, such as https://… or an app's deep link")
+	case isWeb(u) && u.Hostname() == "":
+		p.add(field, "is an http or https address without a host")
+	case hostAndPort.MatchString(address):
+		p.add(field, "begins with a host and a port: has http:// or https:// been left out?")
+	case !isWeb(u) && !isApp(u):
+		p.add(field, "has a scheme that opens no page and no app")
 	}
+}
+
+// hostAndPort is what net/url takes for a scheme, such as localhost:8080/done.
+var hostAndPort = regexp.MustCompile(`^[0-9A-Za-z.-]+:[0-9]{1,5}(/|$)`)
+
+// notInAddress are characters that browsers and apps skip or stop at.
+func notInAddress(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+
+// isWeb tells whether an address is one of the web.
+func isWeb(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
+
+// isApp tells whether an address may be one of an app's own scheme. The schemes that
+// browsers and phones keep for themselves run a script, show a file or write a message.
+func isApp(u *url.URL) bool {
+	switch u.Scheme {
+	case "", "http", "https", "javascript", "vbscript", "livescript", "data", "blob", "file", "filesystem", "content", "about",
+		"view-source", "jar", "resource", "chrome", "ftp", "ws", "wss", "mailto", "tel", "sms":
+		return false
+	}
+	return true
 }
 
 func (p *problems) extra(extra Extra) {
@@ -215,7 +250,8 @@ type Charge struct {
 	Status Status `json:"status"`
 	// AuthorizeURI is where to send the buyer while the charge is pending. On a
 	// phone it opens K PLUS. It is an https address or one of an app's own scheme,
-	// and http only from a local gateway. Whoever has it can pay, so don't log it.
+	// and http only from a local gateway; of a charge that is over, any other is left
+	// out. Whoever has it can pay, so don't log it.
 	AuthorizeURI string `json:"authorize_uri"`
 	// ReturnURI is where the buyer comes back to.
 	ReturnURI string `json:"return_uri"`
@@ -429,8 +465,11 @@ func (c *Client) readCharge(body []byte) (*Charge, error) {
 	case source != nil && (source.Amount != charge.Amount || !strings.EqualFold(source.Currency, charge.Currency)):
 		return nil, fmt.Errorf("%w: charge %q is over %v %q, and its source over %v %q",
 			ErrOtherCharge, charge.ID, charge.Amount, clip(charge.Currency), source.Amount, clip(source.Currency))
-	case charge.Status == StatusPending && charge.AuthorizeURI != "" && !c.leadsToPaying(charge.AuthorizeURI):
+	case charge.AuthorizeURI == "" || c.leadsToPaying(charge.AuthorizeURI):
+	case charge.Status == StatusPending:
 		return nil, fmt.Errorf("%w: charge %q has an authorize_uri to which no buyer can be sent", ErrField, charge.ID)
+	default: // What became of it matters more, and nobody has to be sent anywhere.
+		charge.AuthorizeURI = ""
 	}
 	if err := charge.contradiction(); err != nil {
 		return nil, fmt.Errorf("charge %q: %w", charge.ID, err)
@@ -443,18 +482,13 @@ func (c *Client) readCharge(body []byte) (*Charge, error) {
 // may have pages by http.
 func (c *Client) leadsToPaying(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil {
+	switch {
+	case err != nil || strings.ContainsFunc(address, notInAddress):
 		return false
+	case isWeb(u):
+		return u.Hostname() != "" && (u.Scheme == "https" || strings.HasPrefix(c.baseURL, "http:"))
 	}
-	switch u.Scheme {
-	case "https":
-		return u.Hostname() != ""
-	case "http":
-		return u.Hostname() != "" && strings.HasPrefix(c.baseURL, "http:")
-	case "", "javascript", "vbscript", "data", "blob", "file", "filesystem", "about":
-		return false
-	}
-	return true
+	return isApp(u)
 }
 
 // GetCharge calls GET /charges/{id} with the secret key: it asks where a charge

@@ -1,7 +1,9 @@
 package opn_test
 
 import (
+	"io"
 	"maps"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,5 +80,72 @@ func TestStagesOfACharge(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestReturnURI(t *testing.T) {
+	tests := map[string]string{ // An address to what is wrong with it, "" for nothing.
+		"https://shop.example/orders/1":          "",
+		"HTTPS://shop.example":                   "",
+		"http://example.com/orders/345/complete": "",
+		"http://[::1]:8080/done":                 "",
+		"https://ร้านค้า.example/ชา?a=1#b":       "",
+		"myshop://orders/1?ok=true":              "",
+		"myshop:orders/1":                        "",
+		"myshop://":                              "",
+		"com.example.my-shop:/orders/1":          "",
+		"intent://orders/1#Intent;scheme=myshop;package=example.shop;end": "",
+
+		"":                                 "is required",
+		" \t":                              "is required",
+		"/done":                            "is not an absolute address",
+		"//shop.example/done":              "is not an absolute address",
+		"shop.example/done":                "is not an absolute address",
+		"://shop.example":                  "is not an absolute address",
+		"https://shop.example/%zz":         "is not an absolute address",
+		"https://:443/done":                "without a host",
+		"https:done":                       "without a host",
+		"localhost:8080/done":              "has http:// or https:// been left out?",
+		"shop.example:443":                 "has http:// or https:// been left out?",
+		"javascript:alert(1)":              "opens no page and no app",
+		"JavaScript://shop.example/%0ax":   "opens no page and no app",
+		"data:text/html,x":                 "opens no page and no app",
+		"blob:https://shop.example/1":      "opens no page and no app",
+		"vbscript:x":                       "opens no page and no app",
+		"file:///etc/passwd":               "opens no page and no app",
+		"about:blank":                      "opens no page and no app",
+		"java\nscript:alert(1)":            "has a blank or a control character",
+		" https://shop.example":            "has a blank or a control character",
+		"https://shop.example/a b":         "has a blank or a control character",
+		"https://shop.example/\u0085":      "has a blank or a control character",
+		"myshop://orders/1\r\nX-Header: 1": "has a blank or a control character",
+		"myshop://\xff":                    "is not UTF-8",
+	}
+	for address, problem := range tests {
+		t.Run(address, func(t *testing.T) {
+			sent := ""
+			client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				sent = r.PostFormValue("return_uri")
+				io.WriteString(w, edited(t, "charge.json", nil))
+			}))
+			one, both := chargeRequest(), bothRequest()
+			one.ReturnURI, both.ReturnURI = address, address
+			_, err := client.CreateCharge(t.Context(), one)
+			_, errBoth := client.CreateChargeWithSource(t.Context(), both)
+			if problem == "" {
+				require.NoError(t, err)
+				require.NoError(t, errBoth)
+				require.Equal(t, address, sent)
+				return
+			}
+			for _, err := range []error{err, errBoth} {
+				var invalid *opn.ValidationError
+				require.ErrorAs(t, err, &invalid)
+				require.Len(t, invalid.Fields, 1)
+				require.Equal(t, "return_uri", invalid.Fields[0].Field)
+				require.Contains(t, invalid.Fields[0].Problem, problem)
+			}
+			require.Empty(t, sent)
+		})
 	}
 }

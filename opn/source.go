@@ -29,7 +29,7 @@ type CreateSourceRequest struct {
 	// Amount is what the buyer will have to pay, in satang: required, from
 	// [MinAmount] to [MaxAmount].
 	Amount Amount `url:"amount"`
-	// Currency is "THB": required.
+	// Currency is "THB", in whatever letters: required.
 	Currency string `url:"currency"`
 	// PlatformType is the buyer's kind of phone, which may be left out.
 	PlatformType PlatformType `url:"platform_type,omitempty"`
