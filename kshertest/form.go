@@ -2,6 +2,7 @@ package kshertest
 
 import (
 	"encoding/json"
+	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
@@ -72,7 +73,7 @@ func (g *Gateway) takeForm(w http.ResponseWriter, r *http.Request, op operation,
 	v.Lead = s.say("lead_form", string(code), message(code))
 	// Only what the merchant has signed may lead the buyer away.
 	if signedByMerchant(params) {
-		v.Return = webAddress(params.Get("mch_redirect_url_fail"))
+		v.Return = template.URL(webAddress(params.Get("mch_redirect_url_fail")))
 	}
 	render(w, status, v)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"net/http"
 	"net/url"
@@ -291,7 +292,20 @@ func opnMoney(form url.Values) (opn.Amount, *opnRefusal) {
 	}
 }
 
-// newSource keeps a new source. The caller holds g.mu.
+// opnReturn is an address to which a page may send the buyer back, of the web or of an
+// app, "" if it is neither.
+func opnReturn(address string) template.URL {
+	if web := webAddress(address); web != "" {
+		return template.URL(web)
+	}
+	u, err := url.Parse(address)
+	if err != nil || slices.Contains([]string{"", "http", "https", "javascript", "vbscript", "data", "blob", "file", "about"}, u.Scheme) {
+		return ""
+	}
+	return template.URL(address)
+}
+
+// newOpnSource keeps a new source. The caller holds g.mu.
 func (g *Gateway) newOpnSource(amount opn.Amount, kind, platform string) (*opn.Source, *opnRefusal) {
 	if kind != opn.SourceType {
 		return nil, opnBadRequest("type has to be %s here", opn.SourceType)
@@ -329,8 +343,8 @@ func (g *Gateway) opnCharge(_ *http.Request, form url.Values) (any, *opnRefusal)
 	if no != nil {
 		return nil, no
 	}
-	if webAddress(form.Get("return_uri")) == "" {
-		return nil, opnBadRequest("return_uri has to be an http or https address")
+	if opnReturn(form.Get("return_uri")) == "" {
+		return nil, opnBadRequest("return_uri has to be an http or https address, or an app's")
 	}
 	var source *opn.Source
 	if id := form.Get("source"); id != "" {
@@ -460,7 +474,7 @@ func (g *Gateway) showOpnPage(w http.ResponseWriter, r *http.Request) {
 	}
 	v.Bad, v.Order = false, true
 	v.Amount, v.Currency, v.No = ksher.Amount(charge.Amount).Display(""), charge.Currency, charge.ID
-	v.Return = webAddress(charge.ReturnURI)
+	v.Return = opnReturn(charge.ReturnURI)
 	switch charge.Status {
 	case opn.StatusPending:
 		v.Block, v.Heading, v.Lead = "opn", "How does the payment end?", "In reality K PLUS opens here. Play the buyer instead."

@@ -115,6 +115,8 @@ func TestOpnRefuses(t *testing.T) {
 		{"another currency", "POST", "/charges", secret, opnForm("currency", "USD"), 400, "bad_request"},
 		{"no return_uri", "POST", "/charges", secret, opnForm("return_uri", ""), 400, "bad_request"},
 		{"a script", "POST", "/charges", secret, opnForm("return_uri", "javascript:alert(1)"), 400, "bad_request"},
+		{"a file", "POST", "/charges", secret, opnForm("return_uri", "file:///etc/passwd"), 400, "bad_request"},
+		{"small letters", "POST", "/charges", secret, opnForm("currency", "thb"), 200, ""},
 		{"another type", "POST", "/charges", secret, opnForm("source[type]", "promptpay"), 400, "bad_request"},
 		{"another platform", "POST", "/charges", secret, opnForm("source[platform_type]", "WEB"), 400, "bad_request"},
 		{"a long form", "POST", "/charges", secret, opnForm("description", strings.Repeat("x", 70_000)), 400, "bad_request"},
@@ -139,7 +141,27 @@ func TestOpnRefuses(t *testing.T) {
 	status, body := askOpn(t, gw, "POST", "/charges", secret, opnForm("source", s.ID, "amount", "150001"))
 	assert.Equal(t, 400, status)
 	assert.Contains(t, body, "the amount is not that of the source")
-	assert.Len(t, gw.OpnCharges(), 2)
+	assert.Len(t, gw.OpnCharges(), 3)
+}
+
+// The page leads back to a shop's app as well as to a web page.
+func TestOpnPageLeadsBackToAnApp(t *testing.T) {
+	gw := kshertest.New(t)
+	client, err := gw.NewOpnClient()
+	require.NoError(t, err)
+	charge, err := client.CreateChargeWithSource(t.Context(), &opn.CreateChargeWithSourceRequest{
+		Amount: 1500_00, Currency: "thb", ReturnURI: "myshop://orders/1?a=<b>",
+	})
+	require.NoError(t, err)
+	assert.Equal(t, "THB", charge.Currency)
+	require.NoError(t, gw.PayOpn(charge.ID))
+	resp, err := gw.HTTPClient().Get(charge.AuthorizeURI)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(page), `href="myshop://orders/1?a=%3cb%3e"`)
+	assert.Contains(t, string(page), `content="4;url=myshop://orders/1?a=`)
 }
 
 func TestOpnPage(t *testing.T) {

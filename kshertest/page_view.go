@@ -60,7 +60,8 @@ type view struct {
 	Order                         bool
 	Amount, Currency, Product, No string
 	Left                          *countdown
-	Return, Refresh               string
+	Return                        template.URL // of the web, or of an app
+	Refresh                       string
 	Good, Bad                     bool
 	Channel                       *choice
 	Action, Back, BackText        string
@@ -205,7 +206,7 @@ func (s *scene) view(sub *submission) (int, *view) {
 		v.Product = p.Get("product")
 	}
 	state := o.state(s.now)
-	v.Return = webAddress(p.Get("mch_redirect_url_fail"))
+	v.Return = template.URL(webAddress(p.Get("mch_redirect_url_fail")))
 	if !state.settled() && !o.Expires.IsZero() && p.Get("hide_exp_time") != string(ksher.Hidden) {
 		v.Left = newCountdown(o.Expires.Sub(s.now), s.g.speed)
 	}
@@ -236,9 +237,9 @@ func (s *scene) closed(v *view, state State) {
 	v.Block, v.Heading, v.Lead = "message", s.say("title_"+name), s.say("lead_"+name)
 	v.Good, v.Bad = state == Paid || state == Refunded || state == RefundedInPart, state == Failed
 	if v.Good {
-		v.Return = webAddress(s.o.Params.Get("mch_redirect_url"))
+		v.Return = template.URL(webAddress(s.o.Params.Get("mch_redirect_url")))
 		if v.Return == "" {
-			v.Return = webAddress(s.o.Params.Get("redirect_url"))
+			v.Return = template.URL(webAddress(s.o.Params.Get("redirect_url")))
 		}
 		choice := s.channelChoice(s.o.Channel)
 		v.Channel = &choice
@@ -257,7 +258,7 @@ func (s *scene) closed(v *view, state State) {
 // the post, as a strict form-action doesn't let that lead elsewhere.
 func (v *view) refresh() {
 	if v.Return != "" {
-		v.Refresh = "4;url=" + v.Return
+		v.Refresh = "4;url=" + string(v.Return)
 	}
 }
 
