@@ -491,33 +491,3 @@ func FuzzParseAmount(f *testing.F) {
 		require.Equal(t, amount, again)
 	})
 }
-
-func FuzzNativePayImage(f *testing.F) {
-	for _, seed := range []string{
-		"", "data:", "data:,", "data:image/png;base64,", "data:image/png;base64,aGVsbG8=", "data:image/png;base64,aGVsbG8", "data:image/png;base64,%%%",
-		"data:image/svg+xml,%3Csvg/%3E", "data:image/svg+xml;charset=utf-8,<svg/>", "data:text/html,<script>", "data:image/png", "image/png;base64,aGVsbG8=",
-		"data:IMAGE/PNG;base64,aGVsbG8=", "data:image/,x", "data:image/png;base64;base64,aGVsbG8=", "data:image/png;a=\"b,c\",x", "https://example.com/x.png",
-		"data:image/png;base64,aGVs\nbG8=", "data:;base64,aGVsbG8=", "data:image/svg+xml,%zz",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, uri string) {
-		image, mediaType, err := (&ksher.NativePayResponse{MchOrderNo: "1", ImgDat: uri}).Image()
-		if err != nil {
-			require.ErrorIs(t, err, ksher.ErrField)
-			require.Nil(t, image)
-			require.Empty(t, mediaType)
-			require.Less(t, len(err.Error()), 300)
-			return
-		}
-		require.NotEmpty(t, image)
-		require.True(t, strings.HasPrefix(mediaType, "image/") && len(mediaType) > len("image/"), "%q", mediaType)
-		require.NotContains(t, mediaType, ";")
-		again, againType, err := (&ksher.NativePayResponse{
-			ImgDat: "data:" + mediaType + ";base64," + base64.StdEncoding.EncodeToString(image),
-		}).Image()
-		require.NoError(t, err)
-		require.Equal(t, image, again)
-		require.Equal(t, mediaType, againType)
-	})
-}

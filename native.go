@@ -2,11 +2,9 @@ package ksher
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"net/url"
-	"strings"
+
+	"github.com/ksher-go/ksher/internal/datauri"
 )
 
 // ImgType is a format of the QR code's image.
@@ -130,41 +128,17 @@ type NativePayResponse struct {
 }
 
 // Image returns the bytes of the QR code's image and its media type, such as
-// "image/png". It is an [ErrField] if ImgDat is not a data URI of an image.
+// "image/png": the picture that a browser would show for ImgDat. If it would show
+// none, the error is an [ErrField].
 //
 // Codes of WeChat Pay, Alipay and Alipay+ have to be scanned from the screen:
 // the wallets refuse a saved picture.
 func (r *NativePayResponse) Image() (image []byte, mediaType string, err error) {
-	image, mediaType, err = dataURI(r.ImgDat)
+	image, mediaType, err = datauri.Image(r.ImgDat)
 	if err != nil {
 		return nil, "", fmt.Errorf("ksher: native_pay of order %q: %w: imgdat: %w", clipText(r.MchOrderNo), ErrField, err)
 	}
 	return image, mediaType, nil
-}
-
-// dataURI reads a data URI (RFC 2397) of an image.
-func dataURI(uri string) (content []byte, mediaType string, err error) {
-	rest, ok := strings.CutPrefix(uri, "data:")
-	head, body, comma := strings.Cut(rest, ",")
-	if !ok || !comma {
-		return nil, "", errors.New("it is not a data URI")
-	}
-	head, inBase64 := strings.CutSuffix(head, ";base64")
-	mediaType, _, _ = strings.Cut(strings.ToLower(head), ";")
-	if len(mediaType) <= len("image/") || !strings.HasPrefix(mediaType, "image/") {
-		return nil, "", errors.New("it is not an image")
-	}
-	if inBase64 {
-		content, err = base64.StdEncoding.DecodeString(body)
-	} else {
-		var plain string
-		plain, err = url.PathUnescape(body)
-		content = []byte(plain)
-	}
-	if err == nil && len(content) == 0 {
-		err = errors.New("it is empty")
-	}
-	return content, mediaType, err
 }
 
 var nativePay = declareChange("native_pay", onMerchant, proof{has: []string{"code_url|imgdat"}, same: orderTerms}, noSecrets, documented)

@@ -2,7 +2,6 @@ package vip
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/datauri"
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
@@ -375,16 +375,12 @@ func (o *Order) CheckPaid(merchantOrderID string, amount int64, currency string)
 }
 
 // Image returns the bytes of the QR code's picture and its media type, such as
-// "image/png". It is an [ErrField] if Reserved1 isn't a data URI of an image in
-// base64.
+// "image/png": the picture that a browser would show for Reserved1. If it would show
+// none, the error is an [ErrField].
 func (o *Order) Image() (image []byte, mediaType string, err error) {
-	rest, ok := strings.CutPrefix(o.Reserved1, "data:")
-	mediaType, text, inBase64 := strings.Cut(rest, ";base64,")
-	if ok && inBase64 && strings.HasPrefix(mediaType, "image/") {
-		image, err = base64.StdEncoding.DecodeString(text)
-	}
-	if err != nil || len(image) == 0 {
-		return nil, "", fmt.Errorf("vip: order %q: %w: reserved1 is not a picture", transport.Clip(o.MerchantOrderID), ErrField)
+	image, mediaType, err = datauri.Image(o.Reserved1)
+	if err != nil {
+		return nil, "", fmt.Errorf("vip: order %q: %w: reserved1: %w", transport.Clip(o.MerchantOrderID), ErrField, err)
 	}
 	return image, mediaType, nil
 }

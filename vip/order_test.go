@@ -391,13 +391,14 @@ func TestCheckPaid(t *testing.T) {
 }
 
 func TestImage(t *testing.T) {
-	image, mediaType, err := (&vip.Order{Reserved1: "data:image/png;base64,aGk="}).Image()
+	image, mediaType, err := (&vip.Order{Reserved1: "Data:image/png;charset=utf-8; base64, iVBO Rw0K%47go"}).Image()
 	require.NoError(t, err)
-	require.Equal(t, "hi", string(image))
+	require.Equal(t, "\x89PNG\r\n\x1a\n", string(image))
 	require.Equal(t, "image/png", mediaType)
-	for _, uri := range []string{"", "data:", "image/png;base64,aGk=", "data:text/html;base64,aGk=", "data:image/png;base64,", "data:image/png;base64,!", "data:image/png,hi"} {
+	for _, uri := range []string{"", "data:", "image/png;base64,iVBORw0KGgo=", "data:text/html;base64,iVBORw0KGgo=", "data:image/png;base64,", "data:image/png;base64,aGk=", "data:image/png,iVBORw0KGgo="} {
 		_, _, err := (&vip.Order{MerchantOrderID: "A-1", Reserved1: uri}).Image()
 		require.ErrorIs(t, err, vip.ErrField, uri)
+		require.ErrorContains(t, err, `order "A-1"`)
 	}
 }
 
