@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/day"
 )
 
 // Names of the parameter that has the app ID.
@@ -274,7 +276,8 @@ type RateQueryRequest struct {
 	// required.
 	FeeType string `url:"fee_type"`
 	// Date is the day: required, at most 32 characters. Its form is not
-	// documented, so it is sent as it is; "20260102" is likely.
+	// documented, so it is sent as it is; "20260102" is likely. A day more than 50
+	// years from today is refused, such as one with a year of the Thai calendar.
 	Date string `url:"date"`
 
 	Extra `url:"-"`
@@ -286,6 +289,11 @@ func (r *RateQueryRequest) check(c *checker) {
 	c.channel("channel", r.Channel)
 	c.feeType(r.FeeType)
 	c.requiredNumber("date", r.Date)
+	for _, layout := range []string{"20060102", time.DateOnly, "2006/01/02"} {
+		if problem := day.Far(layout, r.Date, c.now); problem != "" {
+			c.problem("date", "%s", problem)
+		}
+	}
 }
 
 // RateQueryResponse is the answer to [Client.RateQuery]. Its fields are not

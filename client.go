@@ -363,7 +363,7 @@ func (c *Client) send(ctx context.Context, a *call.Attempt, op *operation, param
 // params checks a request and makes its parameters, all but the signature.
 func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	params, err := wire.StructParams(req)
-	check := &checker{}
+	check := &checker{now: c.now()}
 	if err != nil {
 		check.problem("request", "%v", err)
 	}

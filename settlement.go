@@ -3,6 +3,8 @@ package ksher
 import (
 	"context"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/day"
 )
 
 // GetSettlementInfoRequest asks for the settlements of some days.
@@ -10,8 +12,9 @@ import (
 // Source: the parameters of get_settlement_info in Ksher's API documentation
 // and official SDKs.
 type GetSettlementInfoRequest struct {
-	// BeginDate is the first day, as in "2026-01-31": required. Whether it is the
-	// day of the payments or of the settlement is not documented.
+	// BeginDate is the first day, as in "2026-01-31": required, at most 50 years
+	// from today. Whether it is the day of the payments or of the settlement is not
+	// documented.
 	BeginDate string `url:"begin_date"`
 	// EndDate is the last day, the same or a later one: required. How many days
 	// may be asked for at once is not documented.
@@ -42,11 +45,11 @@ func (r *GetSettlementInfoRequest) check(c *checker) {
 
 // date checks a day and tells whether it is one.
 func (c *checker) date(field, value string) bool {
-	_, err := time.Parse(time.DateOnly, value)
-	if err != nil {
-		c.problem(field, "is %q, not a day such as 2026-01-31", clipText(value))
+	problem := day.Problem(time.DateOnly, value, c.now)
+	if problem != "" {
+		c.problem(field, "%s", problem)
 	}
-	return err == nil
+	return problem == ""
 }
 
 // SettlementRow is what Ksher settles for one channel. No signature covers it:

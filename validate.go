@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher/internal/wire"
@@ -16,6 +17,8 @@ const maxString = 32
 
 // checker collects what is wrong with a request, by the names of the wire.
 type checker struct {
+	// now is what days are compared with.
+	now      time.Time
 	problems []FieldError
 }
 

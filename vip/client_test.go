@@ -689,13 +689,14 @@ func TestBadRequests(t *testing.T) {
 		{"extra in capitals", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: vip.Extra{"Amount": "2"}}), []vip.FieldError{{"Amount", "is in Extra, but set already by the request itself"}}},
 		{"extra signature in capitals", query("A-1", vip.Extra{"SIGNATURE": "1"}), []vip.FieldError{{"SIGNATURE", "is in Extra, but set already by the request itself"}}},
 		{"extra number in capitals", query("A-1", vip.Extra{"Refund_Amount": "1"}), []vip.FieldError{{"Refund_Amount", "is in Extra, which has only texts, and is a number"}}},
-		{"day", transactions(vip.TransactionsRequest{Date: "2021-07-20", MID: "m"}), []vip.FieldError{{"date", `is "2021-07-20", not a day such as 20210720`}}},
-		{"no such day", transactions(vip.TransactionsRequest{Date: "20210230", MID: "m"}), []vip.FieldError{{"date", `is "20210230", not a day such as 20210720`}}},
+		{"day", transactions(vip.TransactionsRequest{Date: "2021-07-20", MID: "m"}), []vip.FieldError{{"date", `is "2021-07-20", not a day such as 20260131`}}},
+		{"Thai day", transactions(vip.TransactionsRequest{Date: "25690720", MID: "m"}), []vip.FieldError{{"date", "is 25690720, with a year of the Thai calendar: send 20260720"}}},
+		{"no such day", transactions(vip.TransactionsRequest{Date: "20210230", MID: "m"}), []vip.FieldError{{"date", `is "20210230", not a day such as 20260131`}}},
 		{"long page", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 51}), []vip.FieldError{{"limit", "is 51, not between 1 and 50"}}},
 		{"negative page", transactions(vip.TransactionsRequest{Date: "20210720", Limit: -1}), []vip.FieldError{{"mid", "is required"}, {"limit", "is -1, not between 1 and 50"}}},
 		{"extra offset", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Extra: vip.Extra{"offset": "1"}}), []vip.FieldError{{"offset", "is in Extra, but set already by the request itself"}}},
 		{"settlement", func() error { _, err := client.Settlement(t.Context(), &vip.SettlementRequest{Date: "x"}); return err }, []vip.FieldError{
-			{"date", `is "x", not a day such as 20210720`}, {"mid", "is required"}, {"channel", `has "", which is empty or has a comma or a blank in it`},
+			{"date", `is "x", not a day such as 20260131`}, {"mid", "is required"}, {"channel", `has "", which is empty or has a comma or a blank in it`},
 		}},
 		{"channels", func() error { _, err := client.Channels(t.Context(), &vip.ChannelsRequest{}); return err }, []vip.FieldError{{"mid", "is required"}}},
 		{"extra number", func() error {

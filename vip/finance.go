@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/day"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -131,7 +132,7 @@ func (c *Client) Channels(ctx context.Context, req *ChannelsRequest) (*Channels,
 //
 // Source: Ksher's documentation of vip.ksher.net.
 type TransactionsRequest struct {
-	// Date is the day, as in "20210720": required.
+	// Date is the day, as in "20210720": required, at most 50 years from today.
 	Date string `url:"-"`
 	// MID is the merchant, such as "mch35618": required.
 	MID string `url:"mid"`
@@ -153,8 +154,8 @@ func (r *TransactionsRequest) check(c *checker) {
 }
 
 func (c *checker) date(value string) {
-	if _, err := time.Parse("20060102", value); err != nil {
-		c.problem("date", "is %q, not a day such as 20210720", transport.Clip(value))
+	if problem := day.Problem("20060102", value, time.Now()); problem != "" {
+		c.problem("date", "%s", problem)
 	}
 }
 
@@ -351,7 +352,7 @@ func (c *Client) page(ctx context.Context, name, path string, req request, offse
 //
 // Source: Ksher's documentation of vip.ksher.net.
 type SettlementRequest struct {
-	// Date is the day, as in "20210720": required.
+	// Date is the day, as in "20210720": required, at most 50 years from today.
 	Date string `url:"-"`
 	// MID is the merchant, such as "mch35618": required.
 	MID string `url:"mid"`

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/day"
 )
 
 // timeLayout is how Ksher writes a moment of the merchant's zone.
@@ -22,8 +24,9 @@ const timeLayout = time.DateTime
 //
 // It is strict about integers, which are money, and lenient about the rest,
 // because a payment isn't to be lost over the form of a remark: a text takes
-// any value as it is written, and a time that can't be read or a struct for
-// something else than an object is left zero. An integer may be a decimal
+// any value as it is written, and a time that can't be read or is more than 50 years
+// from today (of the Thai calendar), or a struct for something else than an object,
+// is left zero. An integer may be a decimal
 // string, and empty or null for zero. A list has to be an array, of objects if
 // it is one of structs; an empty string or null is one without elements. A boolean
 // is true only for true, also as text and in capitals. What is tagged wire:"loose"
@@ -186,7 +189,7 @@ func parseTime(text string, loc *time.Location) time.Time {
 		return time.Time{}
 	}
 	t, err := time.ParseInLocation(layout, text, loc)
-	if err != nil {
+	if err != nil || !day.Near(t, time.Now()) {
 		return time.Time{}
 	}
 	return t.In(loc)
