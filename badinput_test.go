@@ -128,7 +128,7 @@ func TestBadAnswers(t *testing.T) {
 		{"a string", 200, `"SUCCESS"`, errs(ksher.ErrNotJSON), anyOperation},
 		{"XML", 200, "<xml><code>0</code></xml>", errs(ksher.ErrNotJSON), anyOperation},
 		{"more after the end", 200, good + "{}", errs(ksher.ErrNotJSON), anyOperation},
-		{"a byte order mark", 200, "\xef\xbb\xbf" + good, errs(ksher.ErrNotJSON), anyOperation},
+		{"three byte order marks", 200, "\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf" + good, errs(ksher.ErrNotJSON), anyOperation},
 		{"not UTF-8", 200, strings.Replace(good, `"ok"`, "\"\xff\"", 1), errs(ksher.ErrNotJSON), anyOperation},
 		{"single quotes", 200, strings.ReplaceAll(good, `"`, "'"), errs(ksher.ErrNotJSON), anyOperation},
 		{"code twice", 200, strings.Replace(good, `{"code":0`, `{"code":0,"code":1`, 1), errs(ksher.ErrNotJSON), anyOperation},

@@ -721,6 +721,7 @@ func TestEnvelopeInOtherForms(t *testing.T) {
 		"everything empty or null": fmt.Sprintf(`{"code":0,"msg":null,"message":"","status_code":"","status_msg":null,"lang":"","version":1,"time_stamp":"","data":%s,"sign":%q}`, goodData, sign),
 		"a time of another form":   fmt.Sprintf(`{"code":0,"time_stamp":"yesterday","data":%s,"sign":%q}`, goodData, sign),
 		"white space around":       fmt.Sprintf("%s{\"code\":0,\"data\":%s,\"sign\":%q}\r\n", strings.Repeat(" \n", 100), goodData, sign),
+		"a byte order mark":        fmt.Sprintf("\ufeff{\"code\":0,\"data\":%s,\"sign\":%q}", goodData, sign),
 		"a signature in capitals":  fmt.Sprintf(`{"code":0,"data":%s,"sign":%q}`, goodData, strings.ToUpper(sign)),
 	}
 	for name, body := range bodies {

@@ -1,7 +1,6 @@
 package ksher
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -63,7 +62,7 @@ type reading struct {
 // makes it believable, and decodes its data. An *Error without a cause is a
 // refusal by the gateway in due form.
 func (r *reading) read(body []byte, dst answer) *Error {
-	if len(bytes.TrimSpace(body)) == 0 {
+	if len(wire.Trim(body)) == 0 {
 		return &Error{Err: ErrEmptyBody}
 	}
 	outer, data, err := wire.ParseEnvelope(body)

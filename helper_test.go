@@ -118,7 +118,7 @@ func signedFor(r *http.Request, body string) string {
 		Data map[string]json.RawMessage
 		Sign string
 	}
-	if part == nil || json.Unmarshal([]byte(body), &envelope) != nil {
+	if part == nil || json.Unmarshal([]byte(strings.TrimPrefix(body, "\ufeff")), &envelope) != nil {
 		return body
 	}
 	sign := func() string {

@@ -73,7 +73,7 @@ func parseNotification(body []byte, v *Verifier, limit int64, appID string, loc 
 	if int64(len(body)) > limit {
 		return fail(&Error{Err: transport.TooLarge(limit)})
 	}
-	body = bytes.TrimSpace(body)
+	body = wire.Trim(body)
 	r := reading{verifier: v, same: []wire.Param{{Name: "appid", Value: appID}}, location: loc}
 	plain := bytes.Clone(body)
 	if len(body) > 0 && body[0] == '%' {

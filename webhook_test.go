@@ -492,6 +492,10 @@ func TestParseNotification(t *testing.T) {
 		{"white space around", " \r\n\t" + signedAnswer(t, notifiedNative) + "\n", test, "notified"},
 		{"white space around the percent-encoded", "\n" + url.QueryEscape(signedAnswer(t, notifiedNative)) + "\r\n", test, "notified"},
 		{"white space percent-encoded", url.QueryEscape("\n" + signedAnswer(t, notifiedNative) + "\n"), test, "notified"},
+		{"a byte order mark", "\ufeff" + signedAnswer(t, notifiedNative), test, "notified"},
+		{"a byte order mark between white space", "\n\ufeff\n" + signedAnswer(t, notifiedNative), test, "notified"},
+		{"a byte order mark, percent-encoded", url.QueryEscape("\ufeff" + signedAnswer(t, spaced)), test, "table 7 + 1 = 100%, ก"},
+		{"a byte order mark before the percent-encoded", "\ufeff" + url.PathEscape(signedAnswer(t, spaced)), test, "table 7 + 1 = 100%, ก"},
 		{"exactly 64 KiB", pad(signedAnswer(t, notifiedNative), 64<<10), test, "notified"},
 		{"another result", signedAnswer(t, strings.Replace(notifiedNative, "SUCCESS", "REFUND", 1)), test, "notified"},
 	}
@@ -503,6 +507,7 @@ func TestParseNotification(t *testing.T) {
 			assert.Equal(t, tt.attach, n.Attach)
 			assert.NotEmpty(t, n.MchOrderNo)
 			assert.Equal(t, tt.body, string(body), "the caller's bytes are left alone")
+			require.True(t, strings.HasPrefix(string(n.Data), "{"))
 			clear(body)
 			assert.Contains(t, string(n.Data), "mch_order_no", "and can be used again")
 		})
@@ -528,6 +533,8 @@ func TestParseNotification(t *testing.T) {
 	}{
 		{"nothing", "", test, errs(ksher.ErrEmptyBody)},
 		{"blanks", " \n", test, errs(ksher.ErrEmptyBody)},
+		{"a byte order mark alone", "\ufeff", test, errs(ksher.ErrEmptyBody)},
+		{"a byte order mark alone, percent-encoded", "%EF%BB%BF", test, errs(ksher.ErrEmptyBody)},
 		{"blanks, percent-encoded", "%20%0A", test, errs(ksher.ErrEmptyBody)},
 		{"one byte more than 64 KiB", pad(good, 64<<10+1), test, errs(ksher.ErrBodyTooLarge)},
 		{"more than 64 KiB of nothing", pad("", 64<<10+1), test, errs(ksher.ErrBodyTooLarge)},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // action is something that the dashboard and the control API do to an order.
@@ -384,7 +385,7 @@ func decode(r *http.Request, body any) error {
 	if err != nil {
 		return &statusError{http.StatusRequestEntityTooLarge, "the body can't be read: " + err.Error()}
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
+	if text = wire.Trim(text); len(text) == 0 {
 		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(text))

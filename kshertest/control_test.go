@@ -63,7 +63,7 @@ func TestControl(t *testing.T) {
 		{"POST", "/control/orders/one/pay", strings.Repeat(" ", 100<<10), 413, "too large"},
 		{"POST", "/control/orders/one/settle", "", 409, "not paid"},
 		{"POST", "/control/orders/one/pay", `{"channel":"truemoney"}`, 200, `"paid"`},
-		{"POST", "/control/orders/one/settle", `{}`, 200, `"settled": true`},
+		{"POST", "/control/orders/one/settle", "\ufeff{}", 200, `"settled": true`},
 		{"POST", "/control/orders/one/settle", `{"channel":"card"}`, 400, "takes no channel"},
 		{"POST", "/control/orders/one/deliver", "", 409, "no notification"},
 		{"POST", "/control/orders/one/zap", "", 404, "give-up"},

@@ -127,6 +127,22 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// The mark isn't part of what is kept.
+func TestByteOrderMark(t *testing.T) {
+	for _, call := range calls {
+		text := edited(t, call.file, nil)
+		got, err := call.call(t, newClient(t, answering(http.StatusOK, "\ufeff"+text)))
+		require.NoError(t, err, call.name)
+		if charge, ok := got.(*opn.Charge); ok {
+			require.Equal(t, strings.TrimSpace(text), string(charge.Raw))
+		}
+		_, err = call.call(t, newClient(t, answering(http.StatusNotFound, "\ufeff"+`{"object":"error","code":"not_found","message":"x"}`)))
+		var failure *opn.Error
+		require.ErrorAs(t, err, &failure)
+		require.Equal(t, "not_found", failure.Code)
+	}
+}
+
 func TestRequestsWithLess(t *testing.T) {
 	var form url.Values
 	client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

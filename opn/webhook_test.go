@@ -330,6 +330,8 @@ func TestWebhookRefuses(t *testing.T) {
 		{"a number", `{"key":"charge.complete","data":1}`, http.StatusBadRequest},
 		{"a refund", `{"key":"charge.complete","data":{"object":"refund","id":"chrg_test_1"}}`, http.StatusBadRequest},
 		{"too large", strings.Repeat(" ", 64<<10) + event(charge.ID), http.StatusRequestEntityTooLarge},
+		{"a byte order mark alone", "\ufeff", http.StatusBadRequest},
+		{"a byte order mark", "\ufeff" + event(charge.ID), http.StatusConflict},
 		// Not ours, and not to be sent again.
 		{"another key", `{"object":"event","key":"charge.create","data":{"object":"charge","id":"` + charge.ID + `"}}`, http.StatusOK},
 		{"a key of something else", `{"key":"transfer.send","data":null}`, http.StatusOK},

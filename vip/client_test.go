@@ -207,6 +207,11 @@ func TestCalls(t *testing.T) {
 				return http.StatusOK, c.goodAnswer(t), nil
 			}, vip.WithStrict())
 			require.NoError(t, c.do(t, client))
+			require.NoError(t, c.do(t, answering(t, http.StatusOK, "\ufeff"+c.goodAnswer(t), vip.WithStrict())), "with a byte order mark")
+			require.ErrorIs(t, c.do(t, answering(t, http.StatusOK, "\ufeff")), vip.ErrEmptyBody)
+			err := c.do(t, answering(t, http.StatusBadRequest, "\ufeff"+refusal(http.StatusBadRequest)))
+			require.ErrorIs(t, err, vip.ErrBadRequest)
+			require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
 		})
 	}
 }

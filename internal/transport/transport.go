@@ -226,8 +226,8 @@ type Error struct{ Err error }
 func (e Error) Error() string { return Quote([]byte(e.Err.Error())) }
 func (e Error) Unwrap() error { return e.Err }
 
-// readBody reads at most limit bytes. size is what the sender announced, -1 if
-// nothing.
+// readBody reads at most limit bytes, and leaves out a byte order mark before what
+// they say. size is what the sender announced, -1 if nothing.
 func readBody(from io.Reader, size, limit int64) ([]byte, error) {
 	if size > limit {
 		return nil, TooLarge(limit)
@@ -242,7 +242,7 @@ func readBody(from io.Reader, size, limit int64) ([]byte, error) {
 	if int64(buf.Len()) > limit {
 		return nil, TooLarge(limit)
 	}
-	return buf.Bytes(), nil
+	return bytes.TrimPrefix(buf.Bytes(), []byte("\ufeff")), nil
 }
 
 // TooLarge is the error for a body of more than limit bytes.

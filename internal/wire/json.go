@@ -30,6 +30,14 @@ const (
 	maxItems = 10_000
 )
 
+// mark is the byte order mark in UTF-8, which some programs write before a text.
+const mark = "\ufeff"
+
+// Trim takes white space off a text, and a byte order mark before it.
+func Trim(text []byte) []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(text), []byte(mark)))
+}
+
 // ErrTruncated marks a text that ends before its JSON does.
 var ErrTruncated = errors.New("the JSON ends too early")
 
@@ -95,7 +103,8 @@ func Find(members []Member, name string) (Value, bool) {
 // readers could understand in two ways: invalid UTF-8, half a surrogate pair, a
 // name that occurs twice (also when only the case differs), and at the top
 // level a name that is empty or has an equals sign in it, which would make the
-// signed text ambiguous. The members share memory with data.
+// signed text ambiguous. A byte order mark before the object is passed over. The
+// members share memory with data.
 func ParseObject(data []byte) ([]Member, error) {
 	// Small enough to be inlined, so that the members of an ordinary answer can
 	// live on the caller's stack.
@@ -110,6 +119,7 @@ func ParseEnvelope(data []byte) (outer, inner []Member, err error) {
 }
 
 func parseObject(dst, inner []Member, data []byte) ([]Member, []Member, error) {
+	data = bytes.TrimPrefix(data, []byte(mark))
 	p := parser{data: data}
 	p.space()
 	if p.pos >= len(data) {
