@@ -628,6 +628,20 @@ func TestStoppedBetweenRepetitions(t *testing.T) {
 	})
 }
 
+// A refusal that isn't repeated for want of time has no other cause to tell of.
+func TestTooManyAndNoTimeLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		client := newFakeClient(t, func(*http.Request) (int, string, error) {
+			time.AfterFunc(time.Nanosecond, cancel)
+			return 429, `{"object":"error","code":"too_many_requests","message":"slow down"}`, nil
+		}, opn.WithRetry(3, 10*time.Second))
+		_, err := client.GetCharge(ctx, chargeID)
+		require.ErrorIs(t, err, context.Canceled)
+		require.EqualError(t, err, `opn: get charge "`+chargeID+`": Opn answered too_many_requests ("slow down"): it was not repeated: context canceled (HTTP 429)`)
+	})
+}
+
 func TestNothingSentIsNoDoubt(t *testing.T) {
 	client, err := opn.NewClient(publicKey, secretKey, opn.WithBaseURL("http://127.0.0.1:1"), opn.WithRetry(1, 0))
 	require.NoError(t, err)

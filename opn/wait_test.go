@@ -1,6 +1,7 @@
 package opn_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -106,6 +107,7 @@ func TestStatus(t *testing.T) {
 // reply is what a query is answered with.
 type reply struct {
 	status int
+	body   string // a refusal if it is empty
 	change map[string]any
 	err    error
 }
@@ -150,6 +152,9 @@ func TestWaitForCharge(t *testing.T) {
 		{name: "successful and voided", replies: []reply{with(map[string]any{"status": "successful", "voided": true})}, want: []error{opn.ErrNotPaid}, status: "successful", queries: 1},
 		{name: "successful and refunded", replies: []reply{with(map[string]any{"status": "successful", "refunded_amount": 100})}, want: []error{opn.ErrNotPaid}, status: "successful", queries: 1},
 		{name: "refused", replies: []reply{{status: 404}}, queries: 1},
+		{name: "refused for its key", replies: []reply{{status: 403}}, queries: 1},
+		{name: "a proxy knows no such page", replies: []reply{{status: 404, body: "<html>Not Found</html>"}, with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
+		{name: "a proxy's own JSON", replies: []reply{{status: 404, body: `{"error":"no route"}`}, with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
 		{name: "the context ends", replies: []reply{pending}, want: []error{context.DeadlineExceeded}, status: "pending", timeout: 5 * time.Second, from: 5 * time.Second, to: 5 * time.Second},
 		{name: "no time is said", replies: []reply{with(map[string]any{"expires_at": nil})}, want: []error{context.DeadlineExceeded}, status: "pending",
 			timeout: time.Hour, from: time.Hour, to: time.Hour},
@@ -169,7 +174,7 @@ func TestWaitForCharge(t *testing.T) {
 					case r.err != nil:
 						return 0, "", r.err
 					case r.status != 0:
-						return r.status, `{"object":"error","code":"x"}`, nil
+						return r.status, cmp.Or(r.body, `{"object":"error","code":"x"}`), nil
 					}
 					return 200, edited(t, "charge.json", r.change), nil
 				}, opn.WithRetry(1, 0))
