@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"regexp"
 	"strings"
@@ -197,7 +198,8 @@ type Refunds struct {
 //
 // Members of type [json.RawMessage] have no meaning for K PLUS: Opn's guide shows
 // them as null or empty only, and doesn't say what they may be. They are kept as
-// they came, nil if they didn't.
+// they came, nil if they didn't. fmt and slog show the ID, the status and the amount
+// only; JSON has everything, the address by which one can pay included.
 //
 // Source: the charge in Opn's guide to K PLUS. What isn't explained there is
 // taken for what its name says.
@@ -304,6 +306,15 @@ func (c *Charge) UnmarshalJSON(text []byte) error {
 	c.Raw = bytes.Clone(text)
 	return nil
 }
+
+// Format keeps the address by which one can pay, and what is known of the buyer, out of
+// logs, whatever the verb.
+func (c Charge) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "opn.Charge(%s, %s, %v %s)", clip(c.ID), clip(string(c.Status)), c.Amount, clip(c.Currency))
+}
+
+// LogValue does for slog what Format does for fmt.
+func (c Charge) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 // CheckPaid compares a charge with what the merchant expects: it returns nil only
 // if the charge is of exactly that amount, in satang, in THB, and paid and not

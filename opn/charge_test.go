@@ -1,7 +1,10 @@
 package opn_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"testing"
@@ -148,4 +151,31 @@ func TestReturnURI(t *testing.T) {
 			require.Empty(t, sent)
 		})
 	}
+}
+
+// A charge that is logged tells nobody how to pay it, and nothing of the buyer.
+func TestChargesArePrintedWithoutTheBuyer(t *testing.T) {
+	const ip, address, phone = "192.0.2.77", "https://pay.example/pay2_secret", "0812345678"
+	var charge opn.Charge
+	text := edited(t, "charge.json", map[string]any{"authorize_uri": address, "ip": ip, "source.ip": ip, "source.phone_number": phone,
+		"card": map[string]any{"name": phone}, "customer": phone, "description": phone})
+	require.NoError(t, json.Unmarshal([]byte(text), &charge))
+	type order struct{ Charge *opn.Charge }
+	log := &logBuffer{}
+	for _, value := range []any{charge, &charge, *charge.Source, charge.Source, order{&charge}, []opn.Charge{charge}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			fmt.Fprintf(log, verb+"\n", value)
+		}
+	}
+	slog.New(slog.NewJSONHandler(log, nil)).Info("x", "charge", charge, "pointer", &charge, "source", charge.Source)
+	slog.New(slog.NewTextHandler(log, nil)).Info("x", "charge", charge, "pointer", &charge, "source", charge.Source)
+	for _, secret := range []string{ip, "pay2_secret", phone} {
+		for _, form := range []string{"%s", "%x", "%X"} {
+			require.NotContains(t, log.String(), fmt.Sprintf(form, secret))
+		}
+	}
+	require.Equal(t, "opn.Charge("+chargeID+", pending, 1234.50 THB)", fmt.Sprint(&charge))
+	require.Equal(t, "opn.Source("+sourceID+", 1234.50 THB)", fmt.Sprint(charge.Source))
+	var none *opn.Charge
+	require.Equal(t, "<nil>", fmt.Sprint(none))
 }

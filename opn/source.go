@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"time"
 
@@ -132,6 +133,14 @@ func (s *Source) UnmarshalJSON(text []byte) error {
 	s.Raw = bytes.Clone(text)
 	return nil
 }
+
+// Format keeps what is known of the buyer out of logs, whatever the verb.
+func (s Source) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "opn.Source(%s, %v %s)", clip(s.ID), s.Amount, clip(s.Currency))
+}
+
+// LogValue does for slog what Format does for fmt.
+func (s Source) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(s)) }
 
 // idForm is what an ID looks like: it is part of an address, and of an error.
 var idForm = regexp.MustCompile(`^(src|chrg)_[0-9A-Za-z_]{1,100}$`)
