@@ -194,15 +194,15 @@ type Refunds struct {
 	To    time.Time `json:"to"`
 }
 
-// Charge is a payment that was asked for, and what became of it.
+// Charge is a payment that was asked for, and what became of it. fmt and slog show its
+// ID, status and amount only; JSON has everything, the address by which one can pay
+// included.
 //
-// Members of type [json.RawMessage] have no meaning for K PLUS: Opn's guide shows
-// them as null or empty only, and doesn't say what they may be. They are kept as
-// they came, nil if they didn't. fmt and slog show the ID, the status and the amount
-// only; JSON has everything, the address by which one can pay included.
+// Members of type [json.RawMessage] have no meaning for K PLUS: Opn's guide shows them
+// as null or empty only. They are kept as they came, nil if they didn't.
 //
-// Source: the charge in Opn's guide to K PLUS. What isn't explained there is
-// taken for what its name says.
+// Source: the charge in Opn's guide to K PLUS. What isn't explained there is taken for
+// what its name says.
 type Charge struct {
 	// Object is "charge".
 	Object string `json:"object"`
@@ -316,15 +316,13 @@ func (c Charge) Format(f fmt.State, _ rune) {
 // LogValue does for slog what Format does for fmt.
 func (c Charge) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// CheckPaid compares a charge with what the merchant expects: it returns nil only
-// if the charge is of exactly that amount, in satang, in THB, and paid and not
-// taken back, not even in part. Call it before handing anything out. That it is
-// the charge of the order is for the caller to know, by its ID.
+// CheckPaid returns nil only if the charge is over exactly that amount, in satang, in
+// THB, and paid and not taken back, not even in part. Call it before handing anything
+// out. That it is the charge of the order is for the caller to know, by its ID.
 //
-// The error is an [ErrOtherCharge] or an [ErrNotPaid], and in that case also the
-// [FailureCode], if Opn gave one. A charge that contradicts itself, see
-// [Client.GetCharge], is [ErrField]: nobody knows whether it is paid. The client
-// hands none of those on.
+// [ErrOtherCharge] is another amount or currency, [ErrNotPaid] one that isn't paid, then
+// also with the [FailureCode] if Opn gave one, and [ErrField] one that contradicts
+// itself, see [Client.GetCharge]: nobody knows whether it is paid.
 func (c *Charge) CheckPaid(amount Amount) error {
 	if c.Amount != amount || !isBaht(c.Currency) {
 		return fmt.Errorf("opn: charge %q: %w: it is over %v %q, expected was %v %s",
@@ -371,16 +369,13 @@ func (c *Charge) contradiction() error {
 
 func clip(s string) string { return transport.Clip(s) }
 
-// CreateCharge calls POST /charges with the secret key: it asks the buyer of a
-// source for the money. Keep the charge's ID with the order and, if it is pending,
-// send the buyer to its AuthorizeURI. A charge that failed at once is an answer
-// too, not an error: it may have no address.
+// CreateCharge calls POST /charges with the secret key: it asks the buyer of a source
+// for the money. Keep the charge's ID with the order and, if it is pending, send the
+// buyer to its AuthorizeURI. A charge that failed at once is an answer, not an error.
 //
-// A charge that comes back with another amount, currency, source or mode is
-// [ErrOtherCharge], and its ID is in the [*Error]. The call is never repeated by itself; read [ErrOutcomeUnknown]
-// for what to do after that. A source that a browser sends you may be of another
-// amount: Opn demands that it is the same as the charge's, and this package
-// compares them in the answer.
+// It is never repeated by itself: read [ErrOutcomeUnknown]. A charge that comes back
+// with another amount, currency, source or mode is [ErrOtherCharge], with its ID in the
+// [*Error].
 //
 // Source: POST /charges, Opn's guide to K PLUS.
 func (c *Client) CreateCharge(ctx context.Context, req *CreateChargeRequest) (*Charge, error) {
@@ -502,16 +497,13 @@ func (c *Client) leadsToPaying(address string) bool {
 	return isApp(u)
 }
 
-// GetCharge calls GET /charges/{id} with the secret key: it asks where a charge
-// stands. Compare the answer with [Charge.CheckPaid] before handing anything out.
+// GetCharge calls GET /charges/{id} with the secret key: it asks where a charge stands,
+// as often as [WithRetry] says. Compare the answer with [Charge.CheckPaid].
 //
-// It changes nothing, and is repeated as [WithRetry] says. A charge that Opn
-// doesn't know is an [*Error] with a Code. An answer about another charge, or one
-// that doesn't agree with its source, is [ErrOtherCharge].
-//
-// One that contradicts itself is [ErrField]: a charge that is successful, not taken
-// back, and yet not paid or expired; one that failed or expired and yet is paid. Hand
-// nothing out for it, create no other charge, and ask again.
+// A charge that Opn doesn't know is an [*Error] with a Code, an answer about another one
+// is [ErrOtherCharge]. One that contradicts itself is [ErrField]: successful, not taken
+// back, and yet not paid or expired; failed or expired, and yet paid. Hand nothing out
+// for it, create no other charge, and ask again.
 //
 // Source: GET /charges/{id}, Opn's guide to K PLUS. Contradictions aren't documented.
 func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {

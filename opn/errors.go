@@ -10,33 +10,14 @@ import (
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
-// ErrOutcomeUnknown marks an error after which a charge may or may not have been
-// made: the request was sent, and no believable answer came back. This package
-// never sends such a request again. It is ksher.ErrOutcomeUnknown.
+// ErrOutcomeUnknown marks an error after which a charge may or may not have been made:
+// the request was sent, and no believable answer came back. It is never sent again by
+// this package. Hand nothing out, and create no other charge for the order before the
+// lost one's time is over, by default 10 minutes, or Opn's dashboard shows how it ended.
 //
-// What is known: Opn's guide has nothing that keeps a request sent twice from
-// making two charges, and a charge can be asked for by its ID alone, which was in
-// the answer. The address that lets the buyer pay, authorize_uri, was in the
-// answer too, so a buyer can hardly pay the lost charge, and it expires by itself,
-// by default after 10 minutes.
-//
-// What isn't documented: whether it could be paid in another way, and whether a
-// source that was charged can be charged again.
-//
-// If an answer came and only can't be believed, the charge's ID may be known: it is
-// in [Error.ID] then, "chrg_…", and [Client.GetCharge] tells more.
-//
-// So hand nothing out, and don't create another charge for the order before the
-// lost one's time is over, unless Opn's dashboard shows that there is none, or
-// how it ended. Should the lost charge be paid after all, the handler's function
-// gets it, under an ID that you don't know: recognise it by what you chose
-// yourself before you sent the request, its ReturnURI or the ID of its source.
-// That is why a return_uri should be the order's own, and why [Client.CreateSource]
-// followed by [Client.CreateCharge] is the safer way. If the order was paid twice,
-// one payment has to go back outside Opn, which makes no refunds of mobile
-// banking.
-//
-// Source: Opn's guide to K PLUS for what is known.
+// [Error.ID] is "chrg_…" if the answer said so much; [Client.GetCharge] tells more then.
+// docs/kplus.md says how to recognise a charge whose ID was lost. It is
+// ksher.ErrOutcomeUnknown.
 var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
 
 // What can be wrong with a charge or an answer. Each is found with [errors.Is] in

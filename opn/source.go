@@ -151,16 +151,13 @@ func isID(prefix, id string) bool {
 	return m != nil && m[1] == prefix
 }
 
-// CreateSource calls POST /sources with the public key: it says how a buyer is
-// going to pay how much. No money hangs on a source. Charge it with
-// [Client.CreateCharge].
+// CreateSource calls POST /sources with the public key: it says how a buyer is going to
+// pay how much. No money hangs on a source: charge it with [Client.CreateCharge], and if
+// the answer was lost, create another. An answer of another amount is [ErrOtherCharge].
 //
 // Opn means this call for the buyer's browser or app. On a server
-// [Client.CreateChargeWithSource] does both at once; the two steps have an
-// advantage that [ErrOutcomeUnknown] explains.
-//
-// It isn't repeated by itself. If the answer was lost, create another. An answer
-// of another amount is [ErrOtherCharge].
+// [Client.CreateChargeWithSource] does both at once; the two steps make a lost charge
+// easier to recognise, by its source.
 //
 // Source: POST /sources, Opn's guide to K PLUS.
 func (c *Client) CreateSource(ctx context.Context, req *CreateSourceRequest) (*Source, error) {

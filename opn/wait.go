@@ -18,27 +18,16 @@ const (
 	grace = time.Minute
 )
 
-// WaitForCharge asks for a charge until it is known how it ended: at once, and
-// then again and again, after 1 second at first and up to 10 later. It returns the
-// charge as Opn last told of it, nil if it never did, and
+// WaitForCharge asks for a charge until it is known how it ended: at once, after a
+// second, and then up to every 10 seconds. It returns the charge as Opn last told of it,
+// nil if it never did, and a nil error only if exactly that amount, in satang, is paid.
 //
-//   - nil if it is paid, exactly that amount in satang;
-//   - [ErrNotPaid] if it ended otherwise, and then also the [FailureCode], if Opn
-//     gave one;
-//   - [ErrExpired] if it was still pending a minute after its ExpiresAt;
-//   - the context's error if that ended first;
-//   - [ErrOtherCharge] if the charge is not of that amount;
-//   - an [*Error] if Opn refused to tell, for example because it doesn't know the
-//     charge, or a [*ValidationError].
+// [ErrNotPaid] means that it ended otherwise, [ErrExpired] that it was still pending a
+// minute after its ExpiresAt, [ErrOtherCharge] that it is over another amount, an
+// [*Error] without an Err that Opn refused to tell. Answers that can't be read or
+// believed don't end the waiting, so give the context a deadline.
 //
-// Answers that can't be read or believed don't end the waiting. What went wrong
-// with the last one is part of the error then.
-//
-// Give the context a deadline: without one this waits for ever if Opn never says when
-// the charge expires, or if no answer can be read any more.
-//
-// Source: not documented as a procedure. The statuses are those of Opn's guide to
-// K PLUS.
+// Source: not documented as a procedure.
 func (c *Client) WaitForCharge(ctx context.Context, id string, amount Amount) (*Charge, error) {
 	stopped := func(why, last error) error {
 		if last != nil {
