@@ -324,6 +324,9 @@ func (c Charge) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 // also with the [FailureCode] if Opn gave one, and [ErrField] one that contradicts
 // itself, see [Client.GetCharge]: nobody knows whether it is paid.
 func (c *Charge) CheckPaid(amount Amount) error {
+	if c == nil {
+		return fmt.Errorf("opn: %w: there is no charge to check", ErrField)
+	}
 	if c.Amount != amount || !isBaht(c.Currency) {
 		return fmt.Errorf("opn: charge %q: %w: it is over %v %q, expected was %v %s",
 			clip(c.ID), ErrOtherCharge, c.Amount, clip(c.Currency), amount, currency)

@@ -6,8 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -178,4 +181,39 @@ func TestChargesArePrintedWithoutTheBuyer(t *testing.T) {
 	require.Equal(t, "opn.Source("+sourceID+", 1234.50 THB)", fmt.Sprint(charge.Source))
 	var none *opn.Charge
 	require.Equal(t, "<nil>", fmt.Sprint(none))
+}
+
+// Values that nobody should pass break nothing, and aren't quoted at length.
+func TestBadValues(t *testing.T) {
+	var none *opn.Charge
+	err := none.CheckPaid(amount)
+	require.ErrorIs(t, err, opn.ErrField)
+	require.NotErrorIs(t, err, opn.ErrNotPaid)
+	for _, text := range []string{"", "\xff", "a\nb", "\u202e", strings.Repeat("x", 1<<20)} {
+		charge := &opn.Charge{ID: text, Status: opn.Status(text), Currency: text, FailureCode: opn.Null[opn.FailureCode]{V: opn.FailureCode(text), Valid: true}}
+		texts := []string{
+			charge.CheckPaid(math.MinInt64).Error(), opn.FailureCode(text).Error(), fmt.Sprint(charge), fmt.Sprint(opn.Source{ID: text, Currency: text}),
+		}
+		charge.Currency = "THB"
+		texts = append(texts, charge.CheckPaid(0).Error())
+		charge.Status = opn.StatusFailed
+		texts = append(texts, charge.CheckPaid(0).Error())
+		_, err := opn.NewClient(text, text)
+		require.Error(t, err)
+		_, err = opn.NewClient(publicKey, secretKey, opn.WithBaseURL(text))
+		require.Error(t, err)
+		var client *opn.Client
+		_, errGet := client.GetCharge(t.Context(), text)
+		_, errWait := client.WaitForCharge(t.Context(), text, -1)
+		for _, shown := range append(texts, err.Error(), errGet.Error(), errWait.Error()) {
+			require.Less(t, len(shown), 1000)
+			require.True(t, utf8.ValidString(shown), "%q", shown)
+			require.NotContains(t, shown, "\n")
+			require.NotContains(t, shown, "\u202e")
+		}
+		require.False(t, opn.Status(text).Final())
+		require.Error(t, new(opn.Charge).UnmarshalJSON([]byte(text)))
+		require.Error(t, new(opn.Source).UnmarshalJSON([]byte(text)))
+		require.Error(t, new(opn.Null[int]).UnmarshalJSON([]byte(text)))
+	}
 }
