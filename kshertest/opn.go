@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -61,8 +62,8 @@ func (g *Gateway) OpnURL() string { return g.url + "/opn" }
 // of a charge's authorize_uri, where a charge can be made successful, failed or
 // expired. Charges can be paid for 10 minutes of the gateway's clock. They aren't
 // kept by [WithData], and the oldest are forgotten as [WithMaxOrders] says. The
-// header Omise-Version may be left out, as in the commands of Opn's guide, but not
-// have another version than [opn.APIVersion]. The guide doesn't say which codes a
+// header Omise-Version may be left out, as in the commands of Opn's guide, or be any day
+// from [opn.APIVersion] on; bodies are forms or JSON. The guide doesn't say which codes a
 // refusal has, nor whether a source can be charged again: here it can't.
 func (g *Gateway) NewOpnClient(opts ...opn.Option) (*opn.Client, error) {
 	client, base := g.HTTPClient(), g.OpnURL()
@@ -222,7 +223,7 @@ func opnBadRequest(format string, args ...any) *opnRefusal {
 
 func (g *Gateway) serveOpnCall(w http.ResponseWriter, r *http.Request, name, key string, serve func(*http.Request, url.Values) (any, *opnRefusal)) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
-	err := r.ParseForm()
+	form, err := opnForm(r)
 	user, _, _ := r.BasicAuth()
 	version := r.Header.Get("Omise-Version") // The commands of Opn's guide have none.
 	g.mu.Lock()
@@ -233,14 +234,14 @@ func (g *Gateway) serveOpnCall(w http.ResponseWriter, r *http.Request, name, key
 	case fault.prevents():
 	case user != key:
 		no = &opnRefusal{http.StatusUnauthorized, "authentication_failure", "the key is not the one that this call is made with"}
-	case version != "" && version != opn.APIVersion:
-		no = opnBadRequest("the header Omise-Version is not %s", opn.APIVersion)
+	case version != "" && !newEnough(version):
+		no = opnBadRequest("the header Omise-Version is not a day from %s on", opn.APIVersion)
 	case err != nil:
-		no = opnBadRequest("the form can't be read")
+		no = opnBadRequest("the body can't be read: it has to be a form, or a JSON object of texts, integers and objects of those")
 	case fault.Kind == FaultRefuse:
 		no = &opnRefusal{http.StatusBadRequest, string(fault.Code), "refused by an injected fault"}
 	default:
-		data, no = serve(r, r.PostForm)
+		data, no = serve(r, form)
 	}
 	status := http.StatusOK
 	if no != nil {
@@ -260,6 +261,55 @@ func (g *Gateway) serveOpnCall(w http.ResponseWriter, r *http.Request, name, key
 	default:
 		fault.spoil(w, r, answer)
 	}
+}
+
+// newEnough tells whether a version, which is a day, has K PLUS.
+func newEnough(version string) bool {
+	_, err := time.Parse(time.DateOnly, version)
+	return err == nil && version >= opn.APIVersion
+}
+
+// opnForm reads the parameters of a request, in a form or in JSON: a member of an
+// object is name[member], as in a form.
+func opnForm(r *http.Request) (url.Values, error) {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		err := r.ParseForm()
+		return r.PostForm, err
+	}
+	decoder := json.NewDecoder(r.Body)
+	decoder.UseNumber()
+	var object map[string]any
+	if err := decoder.Decode(&object); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("something follows the object")
+	}
+	form := url.Values{}
+	for name, value := range object {
+		if inner, ok := value.(map[string]any); ok {
+			for member, value := range inner {
+				if err := setOpn(form, name+"["+member+"]", value); err != nil {
+					return nil, err
+				}
+			}
+		} else if err := setOpn(form, name, value); err != nil {
+			return nil, err
+		}
+	}
+	return form, nil
+}
+
+// setOpn adds a value of JSON to a form. Null is left out.
+func setOpn(form url.Values, name string, value any) error {
+	switch value := value.(type) {
+	case nil:
+	case string, bool, json.Number:
+		form.Set(name, fmt.Sprint(value))
+	default:
+		return fmt.Errorf("%s is neither a text nor a number", name)
+	}
+	return nil
 }
 
 // id makes a number of Opn's for the latest serial.

@@ -72,9 +72,13 @@ func TestOpnTakesTheCommandsOfTheGuide(t *testing.T) {
 
 	status, _ = curl("/charges", secret, both, opn.APIVersion)
 	assert.Equal(t, 200, status)
-	status, body = curl("/charges", secret, both, "2019-05-29")
-	assert.Equal(t, 400, status)
-	assert.Contains(t, body, "the header Omise-Version is not 2017-11-02")
+	status, _ = curl("/charges", secret, both, "2019-05-29")
+	assert.Equal(t, 200, status, "it is a minimum")
+	for _, version := range []string{"2015-11-17", "2017-11-01", "2017-11-2", "new", "2019-05-29x"} {
+		status, body = curl("/charges", secret, both, version)
+		assert.Equal(t, 400, status, version)
+		assert.Contains(t, body, "the header Omise-Version is not a day from 2017-11-02 on")
+	}
 	status, _ = curl("/charges", kshertest.OpnSecretKey+"x:", both)
 	assert.Equal(t, 401, status)
 }
@@ -142,6 +146,33 @@ func TestOpnRefuses(t *testing.T) {
 	assert.Equal(t, 400, status)
 	assert.Contains(t, body, "the amount is not that of the source")
 	assert.Len(t, gw.OpnCharges(), 3)
+}
+
+func TestOpnTakesJSON(t *testing.T) {
+	gw := kshertest.New(t)
+	post := func(path, key, body string) (int, string) {
+		return ask(t, gw, "POST", strings.TrimPrefix(gw.OpnURL(), gw.URL())+path, body, "Authorization", basic(key+":"),
+			"Content-Type", "application/json; charset=utf-8")
+	}
+	const public, secret = kshertest.OpnPublicKey, kshertest.OpnSecretKey
+	status, body := post("/sources", public, `{"amount":150000,"currency":"THB","type":"mobile_banking_kbank","platform_type":null}`)
+	require.Equal(t, 200, status, body)
+	var source opn.Source
+	require.NoError(t, json.Unmarshal([]byte(body), &source))
+	assert.EqualValues(t, 1500_00, source.Amount)
+	const start = `{"amount":150000,"currency":"thb","return_uri":"https://shop.example/done",`
+	status, body = post("/charges", secret, start+`"metadata":{"order_no":"A-1","n":7},"source":"`+source.ID+`"}`)
+	require.Equal(t, 200, status, body)
+	assert.JSONEq(t, `{"order_no":"A-1","n":"7"}`, string(gw.OpnCharges()[0].Metadata))
+	status, body = post("/charges", secret, start+`"source":{"type":"mobile_banking_kbank","platform_type":"IOS"}}`)
+	require.Equal(t, 200, status, body)
+	assert.Equal(t, opn.PlatformIOS, gw.OpnCharges()[1].Source.PlatformType.V)
+	for _, body := range []string{"", "[]", "{", `{"amount":[1]}`, `{"source":{"type":{}}}`, "amount=150000", "{}{}", `{"amount":1500.5}`} {
+		status, answer := post("/charges", secret, body)
+		assert.Equal(t, 400, status, body)
+		assert.Contains(t, answer, `"code":"bad_request"`, body)
+	}
+	assert.Len(t, gw.OpnCharges(), 2)
 }
 
 // The page leads back to a shop's app as well as to a web page.
