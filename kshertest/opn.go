@@ -206,6 +206,12 @@ func (g *Gateway) serveOpn(mux *http.ServeMux) {
 	api("POST /opn/sources", opnOperations[0], OpnPublicKey, g.opnSource)
 	api("POST /opn/charges", opnOperations[1], OpnSecretKey, g.opnCharge)
 	api("GET /opn/charges/{id}", opnOperations[2], OpnSecretKey, g.opnQuery)
+	mux.HandleFunc("/opn/", func(w http.ResponseWriter, r *http.Request) {
+		no := &opnRefusal{http.StatusNotFound, "not_found", "there is nothing at this path"}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(no.status)
+		w.Write(no.object())
+	})
 	mux.HandleFunc("GET /opn/payments/{page}/authorize", g.showOpnPage)
 	mux.HandleFunc("POST /opn/payments/{page}/authorize", g.postOpnPage)
 }
@@ -219,6 +225,13 @@ type opnRefusal struct {
 
 func opnBadRequest(format string, args ...any) *opnRefusal {
 	return &opnRefusal{http.StatusBadRequest, "bad_request", fmt.Sprintf(format, args...)}
+}
+
+// object is the error object.
+func (no *opnRefusal) object() []byte {
+	return marshal(map[string]string{
+		"object": "error", "location": "https://www.omise.co/api-errors#" + url.PathEscape(no.code), "code": no.code, "message": no.message,
+	})
 }
 
 func (g *Gateway) serveOpnCall(w http.ResponseWriter, r *http.Request, name, key string, serve func(*http.Request, url.Values) (any, *opnRefusal)) {
@@ -243,12 +256,12 @@ func (g *Gateway) serveOpnCall(w http.ResponseWriter, r *http.Request, name, key
 	default:
 		data, no = serve(r, form)
 	}
-	status := http.StatusOK
+	status, answer := http.StatusOK, []byte(nil)
 	if no != nil {
-		status = no.status
-		data = map[string]string{"object": "error", "location": "https://www.omise.co/api-errors#" + url.PathEscape(no.code), "code": no.code, "message": no.message}
+		status, answer = no.status, no.object()
+	} else {
+		answer = marshal(data)
 	}
-	answer := marshal(data)
 	g.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	switch fault.Kind {

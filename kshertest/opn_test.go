@@ -175,6 +175,16 @@ func TestOpnTakesJSON(t *testing.T) {
 	assert.Len(t, gw.OpnCharges(), 2)
 }
 
+func TestOpnAnswersInJSONWhereNothingIs(t *testing.T) {
+	gw := kshertest.New(t)
+	for path, method := range map[string]string{"/": "GET", "/tokens": "POST", "/charges/chrg_test_1/refunds": "POST", "/sources": "DELETE"} {
+		status, body := askOpn(t, gw, method, path, kshertest.OpnSecretKey, nil)
+		assert.Equal(t, 404, status, path)
+		assert.Contains(t, body, `"object":"error"`)
+		assert.Contains(t, body, `"code":"not_found"`)
+	}
+}
+
 // The page leads back to a shop's app as well as to a web page.
 func TestOpnPageLeadsBackToAnApp(t *testing.T) {
 	gw := kshertest.New(t)
