@@ -28,11 +28,13 @@ func accountAppID(chosen string) string {
 // accountAppID checks the choice of a name for the app ID, and that no other app
 // ID goes with it under the name that wasn't chosen.
 func (c *checker) accountAppID(chosen string, extra Extra) {
-	c.oneOf("AppIDName", chosen, appIDOfAccount, appIDOfOrders)
-	for name := range extra {
+	if chosen != "" && chosen != appIDOfAccount && chosen != appIDOfOrders {
+		c.refuse("AppIDName", "is %q, not one of %s, %s", clipText(chosen), appIDOfAccount, appIDOfOrders)
+	}
+	for name := range extra.Params {
 		other := strings.EqualFold(name, appIDOfAccount) || strings.EqualFold(name, appIDOfOrders)
 		if other && !strings.EqualFold(name, accountAppID(chosen)) {
-			c.problem(name, "is in Extra; set AppIDName to send the app ID under this name")
+			c.refuse(name, "is in Extra; set AppIDName to send the app ID under this name")
 		}
 	}
 }

@@ -75,7 +75,7 @@ func TestMerchantInfo(t *testing.T) {
 		{"minimal", goodMerchantInfo(), map[string]string{}, "mch_appid"},
 		{"the documented name", &ksher.MerchantInfoRequest{AppIDName: "mch_appid"}, map[string]string{}, "mch_appid"},
 		{"the SDKs' name", &ksher.MerchantInfoRequest{AppIDName: "appid"}, map[string]string{}, "appid"},
-		{"full", &ksher.MerchantInfoRequest{Extra: ksher.Extra{"new": "1"}}, map[string]string{"new": "1"}, "mch_appid"},
+		{"full", &ksher.MerchantInfoRequest{Extra: ksher.Extra{Params: map[string]string{"new": "1"}}}, map[string]string{"new": "1"}, "mch_appid"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestMerchantInfo(t *testing.T) {
 func TestRateQuery(t *testing.T) {
 	const data = `{"appid":"mch12345","channel":"wechat","fee_type":"THB","date":20261120,"rate":"0.2071","nonce_str":"n1"}`
 	full := goodRateQuery()
-	full.Extra = ksher.Extra{"new": "1"}
+	full.Extra = ksher.Extra{Params: map[string]string{"new": "1"}}
 	for name, tt := range map[string]struct {
 		req  *ksher.RateQueryRequest
 		want map[string]string
@@ -141,10 +141,12 @@ func TestAccountQueriesAreChecked(t *testing.T) {
 		{"the signature's name", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "sign" }, []string{"AppIDName"}},
 		{"a name that isn't UTF-8", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "\xff" }, []string{"AppIDName"}},
 		{"a blank name", func(r *ksher.MerchantInfoRequest) { r.AppIDName = " " }, []string{"AppIDName"}},
-		{"another app ID beside", func(r *ksher.MerchantInfoRequest) { r.Extra = ksher.Extra{"appid": "mch1"} }, []string{"appid"}},
-		{"another app ID as well", func(r *ksher.MerchantInfoRequest) { r.Extra = ksher.Extra{"mch_appid": "mch1"} }, []string{"mch_appid"}},
+		{"another app ID beside", func(r *ksher.MerchantInfoRequest) { r.Extra = ksher.Extra{Params: map[string]string{"appid": "mch1"}} }, []string{"appid"}},
+		{"another app ID as well", func(r *ksher.MerchantInfoRequest) {
+			r.Extra = ksher.Extra{Params: map[string]string{"mch_appid": "mch1"}}
+		}, []string{"mch_appid"}},
 		{"another app ID beside the SDKs' name", func(r *ksher.MerchantInfoRequest) {
-			r.AppIDName, r.Extra = "appid", ksher.Extra{"mch_appid": "mch1"}
+			r.AppIDName, r.Extra = "appid", ksher.Extra{Params: map[string]string{"mch_appid": "mch1"}}
 		}, []string{"mch_appid"}},
 	})
 	checkRequest(t, "rate_query", goodRateQuery, func(ctx context.Context, c *ksher.Client, r *ksher.RateQueryRequest) error {

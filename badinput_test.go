@@ -200,7 +200,7 @@ func TestBadAnswers(t *testing.T) {
 			}
 			t.Run(tt.name+" "+op.name, func(t *testing.T) {
 				rec := recording(answering(tt.status, tt.body))
-				resp, err := op.call(t.Context(), newClient(t, rec), nil)
+				resp, err := op.call(t.Context(), newClient(t, rec), ksher.Extra{})
 				assert.Nil(t, resp)
 				checkFailure(t, op, err, tt.status, true, tt.want)
 				assertNoSignature(t, err.Error(), rec.only(t).PostForm.Get("sign"))
@@ -227,13 +227,13 @@ func TestAnswerByAnotherKey(t *testing.T) {
 	answer := signedAnswer(t, goodData)
 	for _, op := range operations() {
 		t.Run(op.name, func(t *testing.T) {
-			_, err := op.call(t.Context(), newClient(t, answering(200, answer)), nil)
+			_, err := op.call(t.Context(), newClient(t, answering(200, answer)), ksher.Extra{})
 			require.NoError(t, err)
 			// Of the same length, so that only the arithmetic can tell.
 			other := rsaKey(t, 1024).PublicKey
 			other.E = 3
 			client := newClient(t, answering(200, answer), ksher.WithVerifier(ksher.NewVerifier(&other)))
-			_, err = op.call(t.Context(), client, nil)
+			_, err = op.call(t.Context(), client, ksher.Extra{})
 			checkFailure(t, op, err, 200, true, mismatch)
 		})
 	}
@@ -272,7 +272,7 @@ func TestEchoedSignature(t *testing.T) {
 					answering(status, body).ServeHTTP(w, r)
 				}))
 				client := newClient(t, rec, ksher.WithLogger(logged.logger(0)))
-				_, err := op.call(t.Context(), client, nil)
+				_, err := op.call(t.Context(), client, ksher.Extra{})
 				require.Error(t, err)
 				sign := rec.only(t).PostForm.Get("sign")
 				assertNoSignature(t, strings.ToLower(err.Error()), sign)
@@ -326,7 +326,7 @@ func TestBrokenConnections(t *testing.T) {
 		for _, op := range operations() {
 			t.Run(tt.name+" "+op.name, func(t *testing.T) {
 				rec := recording(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { cut(w, tt.bytes) }))
-				_, err := op.call(t.Context(), newClient(t, rec), nil)
+				_, err := op.call(t.Context(), newClient(t, rec), ksher.Extra{})
 				checkFailure(t, op, err, tt.status, true, tt.want)
 				rec.only(t)
 			})
@@ -357,9 +357,9 @@ func TestNoRepetitionOnAReusedConnection(t *testing.T) {
 					repeating = ksher.WithRetry(10, 0) // Which isn't for these.
 				}
 				c := client(t, rec, repeating)
-				_, err := op.call(t.Context(), c, nil)
+				_, err := op.call(t.Context(), c, ksher.Extra{})
 				require.NoError(t, err)
-				_, err = op.call(t.Context(), c, nil)
+				_, err = op.call(t.Context(), c, ksher.Extra{})
 				require.Error(t, err)
 				assert.Equal(t, op.changes, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
 				assert.Equal(t, 2, rec.count(), "requests received")
@@ -435,7 +435,7 @@ func TestEnormousBodies(t *testing.T) {
 				rec := recording(handler)
 				client := newClient(t, rec)
 				var err error
-				memory := allocated(func() { _, err = op.call(t.Context(), client, nil) })
+				memory := allocated(func() { _, err = op.call(t.Context(), client, ksher.Extra{}) })
 				status := http.StatusOK
 				if name == "an error page" {
 					status = http.StatusBadGateway
@@ -466,7 +466,7 @@ func TestEnormousHeaders(t *testing.T) {
 				w.Header().Set("X-Padding", strings.Repeat("a", 1<<20))
 				io.WriteString(w, signedAnswer(t, goodData))
 			}))
-			_, err := op.call(t.Context(), defaultTransportClient(t, rec), nil)
+			_, err := op.call(t.Context(), defaultTransportClient(t, rec), ksher.Extra{})
 			checkFailure(t, op, err, 0, true, nil)
 			assert.ErrorContains(t, err, "headers exceeded")
 			rec.only(t)
@@ -524,7 +524,7 @@ func TestContextEnds(t *testing.T) {
 				t.Run(fmt.Sprintf("%s %v %s", tt.name, cause, op.name), func(t *testing.T) {
 					ctx, end := newAtWill(t.Context(), cause)
 					rec := recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tt.handler(w, r, end) }))
-					_, err := op.call(ctx, newClient(t, rec), nil)
+					_, err := op.call(ctx, newClient(t, rec), ksher.Extra{})
 					status := 0
 					var failed *ksher.Error
 					if tt.inBody && errors.As(err, &failed) {
@@ -543,7 +543,7 @@ func TestContextEnds(t *testing.T) {
 				ctx, end := newAtWill(t.Context(), cause)
 				end()
 				rec := recording(answering(200, signedAnswer(t, goodData)))
-				_, err := op.call(ctx, newClient(t, rec), nil)
+				_, err := op.call(ctx, newClient(t, rec), ksher.Extra{})
 				checkFailure(t, op, err, 0, false, errs(cause))
 				assert.ErrorContains(t, err, "nothing was sent")
 				assert.Zero(t, rec.count())
@@ -560,7 +560,7 @@ func TestContextEnds(t *testing.T) {
 					return nil, errors.New("gave up connecting")
 				}}
 				t.Cleanup(func() { close(released) })
-				_, err := op.call(ctx, overTransport(t, transport), nil)
+				_, err := op.call(ctx, overTransport(t, transport), ksher.Extra{})
 				checkFailure(t, op, err, 0, false, errs(cause))
 				assert.ErrorContains(t, err, "nothing was sent")
 			})
@@ -647,7 +647,7 @@ func TestNoConnection(t *testing.T) {
 					return tt.transport.RoundTrip(r)
 				})
 				client := overTransport(t, counted, ksher.WithGatewayURL(tt.address), ksher.WithMerchantURL(tt.address))
-				_, err := op.call(t.Context(), client, nil)
+				_, err := op.call(t.Context(), client, ksher.Extra{})
 				checkFailure(t, op, err, 0, tt.unknown, tt.want)
 				if tt.unknown {
 					assert.ErrorContains(t, err, "no answer came")
@@ -721,7 +721,7 @@ func TestRefusals(t *testing.T) {
 		for _, op := range operations() {
 			t.Run(tt.name+" "+op.name, func(t *testing.T) {
 				rec := recording(answering(tt.status, tt.body))
-				resp, err := op.call(t.Context(), newClient(t, rec), nil)
+				resp, err := op.call(t.Context(), newClient(t, rec), ksher.Extra{})
 				assert.Nil(t, resp)
 				var want []error
 				if tt.status != 200 {
@@ -763,7 +763,7 @@ func TestRefusals(t *testing.T) {
 func TestRefusalHasToBeSigned(t *testing.T) {
 	body := strings.Replace(signedAnswer(t, `{"result":"FAIL","err_code":"NOTENOUGH"}`), "NOTENOUGH", "NOAUTH", 1)
 	for _, op := range operations() {
-		_, err := op.call(t.Context(), newClient(t, answering(200, body)), nil)
+		_, err := op.call(t.Context(), newClient(t, answering(200, body)), ksher.Extra{})
 		checkFailure(t, op, err, 200, true, mismatch)
 		require.NotErrorIs(t, err, ksher.CodeNoAuth)
 	}

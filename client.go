@@ -307,13 +307,19 @@ type request interface {
 	extra() Extra
 }
 
-// Extra adds parameters by name to any request, for what Ksher has and this
-// package doesn't: they are sent and signed like the rest. A parameter that the
-// request sets by a field of its own, and those every request carries (appid,
-// nonce_str, time_stamp, sign), can't be set here, nor by their names in capitals.
+// Extra is part of every request, for what Ksher does and this package doesn't know.
 //
 // Source: not documented: Ksher's table of parameters grows.
-type Extra map[string]string
+type Extra struct {
+	// Params adds parameters by name: they are sent and signed like the rest. One that
+	// the request sets by a field of its own, and those every request carries (appid,
+	// nonce_str, time_stamp, sign), can't be set here, nor by their names in capitals.
+	Params map[string]string
+	// Unchecked names parameters, as on the wire, whose documented limits are not
+	// checked: the gateway decides. What can't be sent or asked about afterwards, such
+	// as text that isn't UTF-8 or a new order without a number, is refused all the same.
+	Unchecked []string
+}
 
 func (e Extra) extra() Extra      { return e }
 func (e Extra) appIDName() string { return "appid" }
@@ -363,21 +369,21 @@ func (c *Client) send(ctx context.Context, a *call.Attempt, op *operation, param
 // params checks a request and makes its parameters, all but the signature.
 func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	params, err := wire.StructParams(req)
-	check := &checker{now: c.now()}
+	check := &checker{now: c.now(), unchecked: req.extra().Unchecked}
 	if err != nil {
-		check.problem("request", "%v", err)
+		check.refuse("request", "%v", err)
 	}
 	params = append(params,
 		wire.Param{Name: req.appIDName(), Value: c.appID},
 		wire.Param{Name: "nonce_str", Value: nonce()},
 		wire.Param{Name: "time_stamp", Value: c.now().In(c.location).Format("20060102150405")})
 	req.check(check)
-	params = check.extra(req.extra(), params)
+	params = check.extra(req.extra().Params, params)
 	wire.SortParams(params)
 	check.utf8(params)
 	if len(check.problems) > 0 {
 		orderNo, _ := req.numbers()
-		return nil, &ValidationError{Operation: op.name, OrderNo: orderNo, Fields: check.problems}
+		return nil, check.invalid(op.name, orderNo)
 	}
 	return params, nil
 }

@@ -116,9 +116,9 @@ func tested[Req, Resp any](name, url string, k kind, good func() *Req, method fu
 		func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
 			req := good()
 			field := reflect.ValueOf(req).Elem().FieldByName("Extra")
-			if own := field.Interface().(ksher.Extra); len(own) > 0 { // It can't do without.
-				maps.Copy(own, extra)
-				extra = own
+			if own := field.Interface().(ksher.Extra).Params; len(own) > 0 { // It can't do without.
+				maps.Copy(own, extra.Params)
+				extra.Params = own
 			}
 			field.Set(reflect.ValueOf(extra))
 			resp, err := method(c, ctx, req)
@@ -468,7 +468,7 @@ func TestAddressesAreUsed(t *testing.T) {
 			ksher.WithGatewayURL("https://gateway.example:8443/v1"+slash),
 			ksher.WithMerchantURL("https://merchant.example/v2"+slash))
 		for _, op := range operations() {
-			_, err := op.call(t.Context(), client, nil)
+			_, err := op.call(t.Context(), client, ksher.Extra{})
 			require.NoError(t, err)
 			want := "https://gateway.example:8443/v1/" + op.name
 			if op.url == ksher.DefaultMerchantURL {
@@ -506,7 +506,7 @@ func TestKeys(t *testing.T) {
 
 		device.err = errors.New("the device is locked")
 		for _, op := range operations() {
-			resp, err := op.call(t.Context(), client, nil)
+			resp, err := op.call(t.Context(), client, ksher.Extra{})
 			assert.Nil(t, resp, "%s", op.name)
 			var failed *ksher.Error
 			require.ErrorAs(t, err, &failed)
@@ -532,9 +532,9 @@ func TestNothingToCallWith(t *testing.T) {
 			call func() error
 			want string
 		}{
-			{"zero Client", func() error { _, err := op.call(t.Context(), &ksher.Client{}, nil); return err }, "client"},
-			{"nil Client", func() error { _, err := op.call(t.Context(), nil, nil); return err }, "client"},
-			{"nil context", func() error { _, err := op.call(noContext, good, nil); return err }, "context"},
+			{"zero Client", func() error { _, err := op.call(t.Context(), &ksher.Client{}, ksher.Extra{}); return err }, "client"},
+			{"nil Client", func() error { _, err := op.call(t.Context(), nil, ksher.Extra{}); return err }, "client"},
+			{"nil context", func() error { _, err := op.call(noContext, good, ksher.Extra{}); return err }, "context"},
 			{"nil request", func() error { return op.callNil(t.Context(), good) }, "request"},
 		}
 		for _, tt := range tests {
@@ -584,9 +584,9 @@ func TestWhatEveryRequestCarries(t *testing.T) {
 				rec := recording(answering(200, signedAnswer(t, goodData)))
 				client := offlineClient(t, testAppID, rec, append(tt.opts, trustTestKey(t))...)
 				before := time.Now().Truncate(time.Second)
-				_, err := op.call(t.Context(), client, nil)
+				_, err := op.call(t.Context(), client, ksher.Extra{})
 				require.NoError(t, err)
-				_, err = op.call(t.Context(), client, nil)
+				_, err = op.call(t.Context(), client, ksher.Extra{})
 				require.NoError(t, err)
 				after := time.Now()
 
@@ -618,7 +618,7 @@ func TestOnTheWire(t *testing.T) {
 		t.Run(op.name, func(t *testing.T) {
 			rec := recording(answering(200, signedAnswer(t, goodData)))
 			client := newClient(t, rec)
-			_, err := op.call(t.Context(), client, nil)
+			_, err := op.call(t.Context(), client, ksher.Extra{})
 			require.NoError(t, err)
 			r := rec.only(t)
 			path := "/api/"
@@ -641,28 +641,28 @@ func TestExtra(t *testing.T) {
 		t.Run(op.name, func(t *testing.T) {
 			rec := recording(answering(200, signedAnswer(t, goodData)))
 			client := newClient(t, rec)
-			extra := ksher.Extra{"zz_new": "a&b=c +ก", "A_new": "", "1": "2"}
+			extra := ksher.Extra{Params: map[string]string{"zz_new": "a&b=c +ก", "A_new": "", "1": "2"}}
 			_, err := op.call(t.Context(), client, extra)
 			require.NoError(t, err)
 			form := rec.only(t).PostForm
-			for name, value := range extra {
+			for name, value := range extra.Params {
 				require.True(t, form.Has(name), name)
 				assert.Equal(t, value, form.Get(name))
 			}
 			requireSigned(t, form, &rsaKey(t, 1024).PublicKey)
-			assert.Equal(t, ksher.Extra{"zz_new": "a&b=c +ก", "A_new": "", "1": "2"}, extra, "the caller's map is left alone")
+			assert.Equal(t, ksher.Extra{Params: map[string]string{"zz_new": "a&b=c +ก", "A_new": "", "1": "2"}}, extra, "the caller's map is left alone")
 
 			taken := []string{"appid", "nonce_str", "time_stamp", "sign", "Sign", "APPID", "Nonce_str", "", "a b", "a=b", "a\nb", "bad\xff"}
 			if !op.noOrder {
 				taken = append(taken, "mch_order_no", "MCH_order_no")
 			}
 			for _, name := range taken {
-				_, err := op.call(t.Context(), client, ksher.Extra{name: "x"})
+				_, err := op.call(t.Context(), client, ksher.Extra{Params: map[string]string{name: "x"}})
 				var invalid *ksher.ValidationError
 				require.ErrorAs(t, err, &invalid, "%q", name)
 				assert.Len(t, invalid.Fields, 1, "%q: %v", name, invalid)
 			}
-			_, err = op.call(t.Context(), client, ksher.Extra{"new": "\xff"})
+			_, err = op.call(t.Context(), client, ksher.Extra{Params: map[string]string{"new": "\xff"}})
 			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, []ksher.FieldError{{Field: "new", Problem: "is not UTF-8"}}, invalid.Fields)
@@ -674,7 +674,7 @@ func TestExtra(t *testing.T) {
 	rec := recording(answering(200, signedAnswer(t, goodData)))
 	client := newClient(t, rec)
 	req := goodGatewayPay()
-	req.Extra = ksher.Extra{"expire_time": "30", "lang": "ja"}
+	req.Extra = ksher.Extra{Params: map[string]string{"expire_time": "30", "lang": "ja"}}
 	_, err := client.GatewayPay(t.Context(), req)
 	require.NoError(t, err)
 	assert.Equal(t, "ja", rec.only(t).PostForm.Get("lang"))
@@ -727,7 +727,7 @@ func TestEnvelopeInOtherForms(t *testing.T) {
 	for name, body := range bodies {
 		for _, op := range operations() {
 			t.Run(name+" "+op.name, func(t *testing.T) {
-				_, err := op.call(t.Context(), newClient(t, answering(200, body)), nil)
+				_, err := op.call(t.Context(), newClient(t, answering(200, body)), ksher.Extra{})
 				require.NoError(t, err)
 			})
 		}
@@ -794,7 +794,7 @@ func TestConnectionsAreReused(t *testing.T) {
 			})
 			for _, refusal = range []bool{false, true, false} {
 				for _, op := range operations() {
-					_, err := op.call(ctx, client, nil)
+					_, err := op.call(ctx, client, ksher.Extra{})
 					assert.Equal(t, refusal, err != nil)
 				}
 			}
@@ -889,7 +889,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 				client, err := ksher.NewClient(testAppID, rsaKey(t, 1024), trustTestKey(t), ksher.WithHTTPClient(own),
 					ksher.WithGatewayURL(server.URL), ksher.WithMerchantURL(server.URL))
 				require.NoError(t, err)
-				_, err = op.call(t.Context(), client, nil)
+				_, err = op.call(t.Context(), client, ksher.Extra{})
 				require.ErrorIs(t, err, ksher.ErrRedirect)
 				assert.Equal(t, op.changes, errors.Is(err, ksher.ErrOutcomeUnknown))
 				var failed *ksher.Error
@@ -1096,7 +1096,7 @@ func TestLogger(t *testing.T) {
 				var log logBuffer
 				rec := recording(answering(tt.status, tt.body))
 				client := newClient(t, rec, ksher.WithLogger(log.logger(slog.LevelDebug)))
-				_, err := op.call(t.Context(), client, nil)
+				_, err := op.call(t.Context(), client, ksher.Extra{})
 				assert.Equal(t, tt.want.Outcome != "ok", err != nil)
 
 				lines := log.lines(t)

@@ -185,9 +185,13 @@ type ValidationError struct {
 	OrderNo string
 	// Fields has every problem found, in the order of the documentation.
 	Fields []FieldError
+
+	// limits are the names in Fields that Extra.Unchecked would let pass.
+	limits []string
 }
 
-// Error names the operation, the order and every field.
+// Error names the operation, the order and every field, and says how to send the
+// request all the same if that can be done.
 func (e *ValidationError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ksher: %s", e.Operation)
@@ -198,6 +202,7 @@ func (e *ValidationError) Error() string {
 	for i, f := range e.Fields {
 		fmt.Fprintf(&b, "%s %s %s", [2]string{":", ";"}[min(i, 1)], f.Field, f.Problem)
 	}
+	b.WriteString(fault.Unchecked(e.limits))
 	return b.String()
 }
 

@@ -83,7 +83,7 @@ func ExampleExtra() {
 	defer gateway.Close()
 
 	req := order("A-1002")
-	req.Extra = ksher.Extra{"store_id": "bangkok-7"}
+	req.Extra = ksher.Extra{Params: map[string]string{"store_id": "bangkok-7"}}
 	if _, err := client.GatewayPay(context.Background(), req); err != nil {
 		log.Fatal(err)
 	}

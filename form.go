@@ -36,7 +36,7 @@ func (r *formRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo
 func (r *formRequest) check(c *checker) {
 	(*GatewayPayRequest)(r).check(c)
 	if r.Device == "" {
-		c.problem("device", "is required for a form; DeviceOf finds it out")
+		c.refuse("device", "is required for a form; DeviceOf finds it out")
 	}
 }
 
@@ -76,10 +76,10 @@ func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error)
 	check := &checker{}
 	c.usable(context.Background(), check)
 	if req == nil {
-		check.problem("request", "is nil")
+		check.refuse("request", "is nil")
 	}
 	if len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: gatewayPay.name, Fields: check.problems}
+		return nil, check.invalid(gatewayPay.name, "")
 	}
 	params, err := c.params(gatewayPay, (*formRequest)(req))
 	if err != nil {
@@ -88,13 +88,13 @@ func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error)
 	for _, p := range params {
 		switch {
 		case !survivesForm(p.Name) || !survivesForm(p.Value):
-			check.problem(p.Name, "has a NUL or a line break other than CR LF, which a browser's form would change")
+			check.refuse(p.Name, "has a NUL or a line break other than CR LF, which a browser's form would change")
 		case strings.EqualFold(p.Name, "_charset_"):
-			check.problem(p.Name, "is a name that a browser's form gives a value of its own")
+			check.refuse(p.Name, "is a name that a browser's form gives a value of its own")
 		}
 	}
 	if len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: gatewayPay.name, OrderNo: req.MchOrderNo, Fields: check.problems}
+		return nil, check.invalid(gatewayPay.name, req.MchOrderNo)
 	}
 	if params, err = c.sign(params); err != nil {
 		return nil, &Error{Operation: gatewayPay.name, OrderNo: req.MchOrderNo, Err: fmt.Errorf("the form was not made, because the key did not sign: %w", err)}

@@ -29,7 +29,9 @@ func fill(tb testing.TB, f reflect.Value, text string) {
 		case *InstalTimes:
 			*v = InstalTimes{Channel(text): {3, 4}}
 		case *Extra:
-			*v = Extra{text: text}
+			*v = Extra{Params: map[string]string{text: text}}
+		case *map[string]string: // Of Extra.
+			*v = map[string]string{text: text}
 		default:
 			require.Fail(tb, "a field of a new kind", "%T", v)
 		}

@@ -48,7 +48,7 @@ func TestGatewayPayFormSignsWhatTheCallSends(t *testing.T) {
 	full := goodForm()
 	full.Device, full.Lang, full.ExpireTime, full.Attach = ksher.DeviceH5, ksher.LangThai, 30, "ก ข & \"c\" + 1\r\n2"
 	full.ChannelInstalTimesList = ksher.InstalTimes{ksher.ChannelKTCInstal: {3, 4}}
-	full.Extra = ksher.Extra{"brand_new": "", "submit": "1"}
+	full.Extra = ksher.Extra{Params: map[string]string{"brand_new": "", "submit": "1"}}
 	for _, req := range []*ksher.GatewayPayRequest{goodForm(), full} {
 		rec := recording(answering(200, signedAnswer(t, goodData)))
 		client := newClient(t, rec)
@@ -116,15 +116,15 @@ func TestGatewayPayFormRefuses(t *testing.T) {
 			[]ksher.FieldError{{Field: "device", Problem: `is "../ua", not one of PC, H5`}}},
 		"what the call refuses": {change(func(r *ksher.GatewayPayRequest) { r.MchCode, r.Device = "", "" }), []ksher.FieldError{
 			{Field: "mch_code", Problem: "is required"}, {Field: "device", Problem: "is required for a form; DeviceOf finds it out"}}},
-		"what every request refuses": {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{"sign": "x"} }),
+		"what every request refuses": {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{Params: map[string]string{"sign": "x"}} }),
 			[]ksher.FieldError{{Field: "sign", Problem: "is in Extra, but set already by the request itself"}}},
 		"not UTF-8":  {change(func(r *ksher.GatewayPayRequest) { r.Attach = "\xff" }), []ksher.FieldError{{Field: "attach", Problem: "is not UTF-8"}}},
 		"LF":         {change(func(r *ksher.GatewayPayRequest) { r.Attach = "a\nb" }), []ksher.FieldError{{Field: "attach", Problem: breaks}}},
 		"CR":         {change(func(r *ksher.GatewayPayRequest) { r.Attach = "a\rb" }), []ksher.FieldError{{Field: "attach", Problem: breaks}}},
 		"CR CR LF":   {change(func(r *ksher.GatewayPayRequest) { r.Attach = "a\r\r\nb" }), []ksher.FieldError{{Field: "attach", Problem: breaks}}},
 		"NUL":        {change(func(r *ksher.GatewayPayRequest) { r.ProductName = "a\x00b" }), []ksher.FieldError{{Field: "product_name", Problem: breaks}}},
-		"_charset_":  {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{"_CharSet_": "1"} }), []ksher.FieldError{{Field: "_CharSet_", Problem: "is a name that a browser's form gives a value of its own"}}},
-		"NUL, name":  {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{"a\x00": "1"} }), []ksher.FieldError{{Field: "a\x00", Problem: breaks}}},
+		"_charset_":  {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{Params: map[string]string{"_CharSet_": "1"}} }), []ksher.FieldError{{Field: "_CharSet_", Problem: "is a name that a browser's form gives a value of its own"}}},
+		"NUL, name":  {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{Params: map[string]string{"a\x00": "1"}} }), []ksher.FieldError{{Field: "a\x00", Problem: breaks}}},
 		"two values": {change(func(r *ksher.GatewayPayRequest) { r.ProductName, r.Attach = "\n", "\n" }), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,9 +196,9 @@ func TestGatewayPayFormPageEscapes(t *testing.T) {
 	} {
 		req := goodForm()
 		req.ProductName, req.Attach, req.ShopName, req.MchRedirectURL = "x"+text, text, text, "https://shop.example/?a="+url.QueryEscape(text)+"&b=\"'"
-		req.Extra = ksher.Extra{"new": text}
+		req.Extra = ksher.Extra{Params: map[string]string{"new": text}}
 		if !strings.ContainsAny(text, "= \t\r\n") {
-			req.Extra["x"+text] = "1"
+			req.Params["x"+text] = "1"
 		}
 		form, err := client.GatewayPayForm(req)
 		require.NoError(t, err, "%.50q", text)

@@ -64,7 +64,7 @@ func TestGatewayPay(t *testing.T) {
 		InstalFeePayerMerchantChannelList: []ksher.Channel{ksher.ChannelKTCInstal, ksher.ChannelKBankInstal},
 		ChannelInstalTimesList:            ksher.InstalTimes{ksher.ChannelKTCInstal: {3, 4, 6}, ksher.ChannelKBankInstal: {10}},
 		InstalFeePayer:                    "merchant",
-		Extra:                             ksher.Extra{"brand_new": "1"},
+		Extra:                             ksher.Extra{Params: map[string]string{"brand_new": "1"}},
 	}
 	tests := []struct {
 		name string
@@ -212,7 +212,7 @@ func TestCancelOrder(t *testing.T) {
 		want map[string]string
 	}{
 		{"minimal", &ksher.CancelOrderRequest{MchOrderNo: "order1"}, map[string]string{"mch_order_no": "order1"}},
-		{"full", &ksher.CancelOrderRequest{MchOrderNo: "order1", Lang: ksher.LangChinese, Extra: ksher.Extra{"new": "1"}},
+		{"full", &ksher.CancelOrderRequest{MchOrderNo: "order1", Lang: ksher.LangChinese, Extra: ksher.Extra{Params: map[string]string{"new": "1"}}},
 			map[string]string{"mch_order_no": "order1", "lang": "cn", "new": "1"}},
 	}
 	for _, tt := range tests {
@@ -238,7 +238,7 @@ func TestParametersArriveAsGiven(t *testing.T) {
 			rec := recording(answering(200, signedAnswer(t, goodData)))
 			req := goodGatewayPay()
 			req.Attach = text
-			req.Extra = ksher.Extra{"new": text}
+			req.Extra = ksher.Extra{Params: map[string]string{"new": text}}
 			_, err := newClient(t, rec).GatewayPay(t.Context(), req)
 			require.NoError(t, err)
 			form := rec.only(t).PostForm

@@ -306,7 +306,7 @@ func TestSlowAnswer(t *testing.T) {
 					client := overTransport(t, transport, ksher.WithGatewayURL("http://127.0.0.1"), ksher.WithMerchantURL("http://127.0.0.1"), ksher.WithTimeout(tt.timeout))
 					ctx, cancel := context.WithTimeout(t.Context(), tt.own)
 					start := time.Now()
-					_, err := op.call(ctx, client, nil)
+					_, err := op.call(ctx, client, ksher.Extra{})
 					cancel()
 					assert.Equal(t, tt.want, time.Since(start))
 					checkFailure(t, op, err, http.StatusOK, true, errs(context.DeadlineExceeded))

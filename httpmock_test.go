@@ -67,7 +67,7 @@ func TestMockFails(t *testing.T) {
 			t.Run(tt.name+" "+op.name, func(t *testing.T) {
 				client := mockedClient(t, ksher.WithRetry(1, 0))
 				httpmock.RegisterResponder(http.MethodPost, op.url+"/"+op.name, tt.responder)
-				_, err := op.call(t.Context(), client, nil)
+				_, err := op.call(t.Context(), client, ksher.Extra{})
 				require.ErrorIs(t, err, tt.want)
 				assert.Equal(t, tt.unknown && op.changes, errors.Is(err, ksher.ErrOutcomeUnknown))
 				assert.Equal(t, 1, httpmock.GetTotalCallCount(), "calls")

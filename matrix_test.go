@@ -172,7 +172,7 @@ func matters() []matter {
 			},
 		}[op.name]
 		if prepare != nil {
-			all = append(all, matter{op.name, op.name, prepare, nil, func(ctx context.Context, c *ksher.Client) error { _, err := op.call(ctx, c, nil); return err }, nil})
+			all = append(all, matter{op.name, op.name, prepare, nil, func(ctx context.Context, c *ksher.Client) error { _, err := op.call(ctx, c, ksher.Extra{}); return err }, nil})
 		}
 	}
 	return all

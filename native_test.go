@@ -32,7 +32,7 @@ func TestNativePay(t *testing.T) {
 		DeviceID:      "kiosk-1",
 		ImgType:       ksher.ImgSVG,
 		TMNExpireTime: 20,
-		Extra:         ksher.Extra{"new": "1"},
+		Extra:         ksher.Extra{Params: map[string]string{"new": "1"}},
 	}
 	tests := []struct {
 		name string
@@ -188,7 +188,7 @@ func TestOrderQuery(t *testing.T) {
 		{"by Ksher's number", &ksher.OrderQueryRequest{KsherOrderNo: "900"}, map[string]string{"ksher_order_no": "900"}},
 		{"by the channel's number", &ksher.OrderQueryRequest{ChannelOrderNo: "42"}, map[string]string{"channel_order_no": "42"}},
 		{"full", &ksher.OrderQueryRequest{
-			MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "42", Channel: ksher.ChannelAlipay, Extra: ksher.Extra{"new": "1"},
+			MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "42", Channel: ksher.ChannelAlipay, Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}, map[string]string{
 			"mch_order_no": "order1", "ksher_order_no": "900", "channel_order_no": "42", "channel": "alipay", "new": "1",
 		}},
@@ -226,7 +226,7 @@ func TestOrderClose(t *testing.T) {
 		{"by the channel's number", &ksher.OrderCloseRequest{ChannelOrderNo: "42"}, map[string]string{"channel_order_no": "42"}},
 		{"full", &ksher.OrderCloseRequest{
 			MchOrderNo: "test3", KsherOrderNo: "900", ChannelOrderNo: "42", Channel: ksher.ChannelPromptPay,
-			OperatorID: "somchai", Extra: ksher.Extra{"new": "1"},
+			OperatorID: "somchai", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}, map[string]string{
 			"mch_order_no": "test3", "ksher_order_no": "900", "channel_order_no": "42", "channel": "promptpay",
 			"operator_id": "somchai", "new": "1",

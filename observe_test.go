@@ -80,7 +80,7 @@ func TestHook(t *testing.T) {
 						return tt.step(r)
 					})
 					client := repeatingClient(t, transport, ksher.WithRetry(1, 0), ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelInfo)))
-					_, err := op.call(t.Context(), client, nil)
+					_, err := op.call(t.Context(), client, ksher.Extra{})
 
 					want := seen{operation: op.name, orderNo: op.orderNo(), number: 1, outcome: ksher.OutcomeOK}
 					if strings.Contains(op.name, "refund") {
@@ -152,7 +152,7 @@ func TestHookSeesEachAttempt(t *testing.T) {
 					after(4*time.Second, answer(200, signedAnswer(t, goodData))))
 				client := repeatingClient(t, transport, ksher.WithRetry(10, 5*time.Second), ksher.WithTimeout(time.Hour),
 					ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelInfo)))
-				_, err := op.call(t.Context(), client, nil)
+				_, err := op.call(t.Context(), client, ksher.Extra{})
 				require.NoError(t, err)
 
 				lines := log.lines(t)
@@ -268,7 +268,7 @@ func TestHookWithoutContextOrEnd(t *testing.T) {
 			return answer(200, signedAnswer(t, goodData))(r)
 		})
 		client := repeatingClient(t, transport, ksher.WithHook(bare), ksher.WithHook(o.hook), ksher.WithHook(bare))
-		_, err := op.call(context.WithValue(t.Context(), contextKey("caller"), "x"), client, nil)
+		_, err := op.call(context.WithValue(t.Context(), contextKey("caller"), "x"), client, ksher.Extra{})
 		require.NoError(t, err)
 		assert.Len(t, o.begun, 1)
 		assert.Len(t, o.done, 1)
@@ -284,7 +284,7 @@ func TestHookEndsTheContext(t *testing.T) {
 	}
 	for _, op := range operations() {
 		transport := scripted(answer(200, signedAnswer(t, goodData)))
-		_, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithHook(ended)), nil)
+		_, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithHook(ended)), ksher.Extra{})
 		require.ErrorIs(t, err, context.Canceled)
 		require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		assert.Zero(t, transport.count())
@@ -297,9 +297,9 @@ func TestHookIsNotToldOfInvalidRequests(t *testing.T) {
 	var noContext context.Context
 	for _, op := range operations() {
 		var invalid *ksher.ValidationError
-		_, err := op.call(t.Context(), client, ksher.Extra{"sign": "x"})
+		_, err := op.call(t.Context(), client, ksher.Extra{Params: map[string]string{"sign": "x"}})
 		require.ErrorAs(t, err, &invalid)
-		_, err = op.call(noContext, client, nil)
+		_, err = op.call(noContext, client, ksher.Extra{})
 		require.ErrorAs(t, err, &invalid)
 		require.ErrorAs(t, op.callNil(t.Context(), client), &invalid)
 	}
@@ -323,7 +323,7 @@ func TestAttemptHasNoSecret(t *testing.T) {
 				var o observer
 				transport := scripted(func(r *http.Request) (*http.Response, error) { return answer(r.PostForm.Get("sign"))(r) })
 				client := repeatingClientOf(t, key, transport, ksher.WithRetry(2, 0), ksher.WithHook(o.hook))
-				_, err := op.call(t.Context(), client, nil)
+				_, err := op.call(t.Context(), client, ksher.Extra{})
 				assert.Equal(t, name != "success", err != nil)
 				require.Len(t, o.done, transport.count())
 				for _, a := range append(o.begun, o.done...) {

@@ -33,7 +33,7 @@ func (r *PayoutRequest) numbers() (orderNo, refundNo string) { return r.MchOrder
 
 func (r *PayoutRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
-	for name, value := range r.Extra {
+	for name, value := range r.Params {
 		// These two are no receiver's: the query has the one, and refunds have the other.
 		if strings.TrimSpace(value) != "" && name != "channel" && name != "version" {
 			return
@@ -280,14 +280,14 @@ func (c *Client) ResolvePayout(ctx context.Context, req *PayoutRequest) (Verdict
 	c.usable(ctx, check)
 	if req == nil {
 		req = &PayoutRequest{}
-		check.problem("request", "is nil")
+		check.refuse("request", "is nil")
 	} else {
 		check.newOrder(req.MchOrderNo, req.TotalFee, req.FeeType)
 	}
 	if len(check.problems) > 0 {
-		return "", nil, &ValidationError{Operation: "ResolvePayout", OrderNo: req.MchOrderNo, Fields: check.problems}
+		return "", nil, check.invalid("ResolvePayout", req.MchOrderNo)
 	}
-	answer, err := c.OrderQueryPayout(ctx, &OrderQueryPayoutRequest{MchOrderNo: req.MchOrderNo, Channel: Channel(req.Extra["channel"])})
+	answer, err := c.OrderQueryPayout(ctx, &OrderQueryPayoutRequest{MchOrderNo: req.MchOrderNo, Channel: Channel(req.Params["channel"])})
 	switch {
 	case unknownOrder(err):
 		return StillUnknown, nil, nil

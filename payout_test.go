@@ -20,7 +20,7 @@ import (
 )
 
 func goodPayout() *ksher.PayoutRequest {
-	return &ksher.PayoutRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Extra: ksher.Extra{"account": "9876543210", "name": "สมชาย ใจดี"}}
+	return &ksher.PayoutRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Extra: ksher.Extra{Params: map[string]string{"account": "9876543210", "name": "สมชาย ใจดี"}}}
 }
 
 func payoutQuery() *ksher.OrderQueryPayoutRequest {
@@ -63,7 +63,7 @@ func TestOrderQueryPayout(t *testing.T) {
 		want map[string]string
 	}{
 		{"minimal", payoutQuery(), map[string]string{"mch_order_no": "order1"}},
-		{"full", &ksher.OrderQueryPayoutRequest{MchOrderNo: "order1", Channel: "bank", Extra: ksher.Extra{"new": "1"}},
+		{"full", &ksher.OrderQueryPayoutRequest{MchOrderNo: "order1", Channel: "bank", Extra: ksher.Extra{Params: map[string]string{"new": "1"}}},
 			map[string]string{"mch_order_no": "order1", "channel": "bank", "new": "1"}},
 	}
 	for _, tt := range tests {
@@ -151,14 +151,14 @@ func TestPayoutIsChecked(t *testing.T) {
 		{"no number", func(r *req) { r.MchOrderNo = "\t" }, []string{"mch_order_no"}},
 		{"a long number", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
 		{"a number that isn't UTF-8", func(r *req) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
-		{"no receiver", func(r *req) { r.Extra = nil }, []string{"Extra"}},
+		{"no receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"Extra"}},
 		{"an empty receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"Extra"}},
-		{"a receiver of blanks", func(r *req) { r.Extra = ksher.Extra{"account": " "} }, []string{"Extra"}},
-		{"a receiver with a blank", func(r *req) { r.Extra["name"] = "" }, nil},
-		{"no receiver but a channel", func(r *req) { r.Extra = ksher.Extra{"channel": "bank", "version": "1"} }, []string{"Extra"}},
-		{"the receiver's name isn't UTF-8", func(r *req) { r.Extra["name"] = "9876543210\xff" }, []string{"name"}},
-		{"a parameter without a name", func(r *req) { r.Extra[""] = "9876543210" }, []string{"Extra"}},
-		{"the amount as an extra", func(r *req) { r.Extra["total_fee"] = "9876543210" }, []string{"total_fee"}},
+		{"a receiver of blanks", func(r *req) { r.Extra = ksher.Extra{Params: map[string]string{"account": " "}} }, []string{"Extra"}},
+		{"a receiver with a blank", func(r *req) { r.Params["name"] = "" }, nil},
+		{"no receiver but a channel", func(r *req) { r.Extra = ksher.Extra{Params: map[string]string{"channel": "bank", "version": "1"}} }, []string{"Extra"}},
+		{"the receiver's name isn't UTF-8", func(r *req) { r.Params["name"] = "9876543210\xff" }, []string{"name"}},
+		{"a parameter without a name", func(r *req) { r.Params[""] = "9876543210" }, []string{"Extra"}},
+		{"the amount as an extra", func(r *req) { r.Params["total_fee"] = "9876543210" }, []string{"total_fee"}},
 	}
 	for name, amount := range badAmounts {
 		changes = append(changes, change[req]{name, func(r *req) { r.TotalFee = amount }, []string{"total_fee"}})
@@ -173,7 +173,7 @@ func TestPayoutIsChecked(t *testing.T) {
 	}, changes)
 
 	_, err := newClient(t, http.NotFoundHandler()).Payout(t.Context(), &req{MchOrderNo: testOrderNo, TotalFee: 1, FeeType: "THB"})
-	require.EqualError(t, err, `ksher: payout of order "order1" was not sent: Extra needs the receiver's parameters, whose names Ksher gives with the contract`)
+	require.EqualError(t, err, `ksher: payout of order "order1" was not sent: Extra needs the receiver's parameters, whose names Ksher gives with the contract. To send it all the same, list in Extra.Unchecked: Extra`)
 
 	checkRequest(t, "order_query_payout", payoutQuery, func(ctx context.Context, c *ksher.Client, r *ksher.OrderQueryPayoutRequest) error {
 		_, err := c.OrderQueryPayout(ctx, r)
@@ -314,7 +314,7 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 				var log logBuffer
 				hosts := answersOf(map[string]reply{"payout": answer(value)})
 				req := goodPayout()
-				req.Extra = ksher.Extra{"account": value}
+				req.Extra = ksher.Extra{Params: map[string]string{"account": value}}
 				_, err := hosts.client(t, ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelDebug))).Payout(t.Context(), req)
 				require.Error(t, err)
 				refused := slices.Contains([]string{"err_msg", "inside a word", "message"}, name)
@@ -344,7 +344,7 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 		"123-4-56789-0": "no account 1234567890", "1234567890": "no account 123-4-56789-0", "123 4 56789 0": "no account ***-*-*5678-90",
 	} {
 		req := goodPayout()
-		req.Extra = ksher.Extra{"account": account}
+		req.Extra = ksher.Extra{Params: map[string]string{"account": account}}
 		_, err := answersOf(map[string]reply{"payout": says(signed(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": text}))}).
 			client(t).Payout(t.Context(), req)
 		require.ErrorIs(t, err, ksher.CodeParamError)
@@ -365,7 +365,7 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 	}
 	// What isn't an echo is kept, however short the receiver's parameters are.
 	req := goodPayout()
-	req.Extra = ksher.Extra{"a": "7", "b": "e", "e": "TH", "f": "NOTENOUGH"}
+	req.Extra = ksher.Extra{Params: map[string]string{"a": "7", "b": "e", "e": "TH", "f": "NOTENOUGH"}}
 	_, err := answersOf(map[string]reply{"payout": says(signed(map[string]string{"result": "FAIL", "err_code": "NOTENOUGH", "err_msg": "there are 70 THB left"}))}).
 		client(t).Payout(t.Context(), req)
 	require.ErrorIs(t, err, ksher.CodeNotEnough)
@@ -594,7 +594,7 @@ func TestMatrixOfPayoutQueries(t *testing.T) {
 					ctx, end = untilGone(ctx, gw)
 					defer end()
 				}
-				_, err = op.call(ctx, client, nil)
+				_, err = op.call(ctx, client, ksher.Extra{})
 				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 				if tr.query == nil {
 					require.NoError(t, err)

@@ -43,7 +43,7 @@ func TestQuickPay(t *testing.T) {
 		"fee_type":"THB","total_fee":"10000","cash_fee":2234,"cash_fee_type":"CNY","rate":"0.223410","result":"SUCCESS",
 		"time_end":"2026-11-21 09:00:00","openid":"buyer-4711","operation":"QUICK-PAY","operator_id":25382,"device_id":7,"nonce_str":"n1"}`
 	full := goodQuickPay()
-	full.Channel, full.OperatorID, full.Extra = ksher.ChannelAlipay, "somchai", ksher.Extra{"new": "1"}
+	full.Channel, full.OperatorID, full.Extra = ksher.ChannelAlipay, "somchai", ksher.Extra{Params: map[string]string{"new": "1"}}
 	tests := []struct {
 		name string
 		req  *ksher.QuickPayRequest
@@ -91,7 +91,7 @@ func TestOrderReverse(t *testing.T) {
 		{"by the channel's number", &ksher.OrderReverseRequest{ChannelOrderNo: "42"}, map[string]string{"channel_order_no": "42"}},
 		{"full", &ksher.OrderReverseRequest{
 			MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "42", Channel: ksher.ChannelWeChat,
-			OperatorID: "somchai", Extra: ksher.Extra{"new": "1"},
+			OperatorID: "somchai", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}, map[string]string{
 			"mch_order_no": "order1", "ksher_order_no": "900", "channel_order_no": "42", "channel": "wechat",
 			"operator_id": "somchai", "new": "1",
@@ -127,7 +127,9 @@ func TestQuickPayRefusesBadRequests(t *testing.T) {
 		{"a code that isn't UTF-8", func(r *ksher.QuickPayRequest) { r.AuthCode = testAuthCode + "\xff" }, []string{"auth_code"}},
 		{"no currency", func(r *ksher.QuickPayRequest) { r.FeeType = "" }, []string{"fee_type"}},
 		{"a currency in small letters", func(r *ksher.QuickPayRequest) { r.FeeType = "thb" }, []string{"fee_type"}},
-		{"the code as an extra", func(r *ksher.QuickPayRequest) { r.Extra = ksher.Extra{"auth_code": testAuthCode} }, []string{"auth_code"}},
+		{"the code as an extra", func(r *ksher.QuickPayRequest) {
+			r.Extra = ksher.Extra{Params: map[string]string{"auth_code": testAuthCode}}
+		}, []string{"auth_code"}},
 	}
 	for name, amount := range badAmounts {
 		changes = append(changes, change[ksher.QuickPayRequest]{name, func(r *ksher.QuickPayRequest) { r.TotalFee = amount }, []string{"total_fee"}})
@@ -525,7 +527,7 @@ func TestTakeQuickPaySchedule(t *testing.T) {
 				notSure, typing := tells(ksher.ResultNotSure), tells(ksher.ResultUserPaying)
 				hosts := turns{[]reply{notSure}, []reply{typing}, []reply{breaks}, []reply{typing}}.hosts()
 				req, start := goodQuickPay(), time.Now()
-				req.Channel, req.OperatorID, req.Extra = ksher.ChannelAlipay, "somchai", ksher.Extra{"new": "1"}
+				req.Channel, req.OperatorID, req.Extra = ksher.ChannelAlipay, "somchai", ksher.Extra{Params: map[string]string{"new": "1"}}
 				_, err := hosts.client(t).TakeQuickPay(t.Context(), req, tt.opts...)
 				require.ErrorIs(t, err, ksher.ErrNeedsPerson)
 

@@ -171,7 +171,7 @@ func (r *Reconciler) ask(ctx context.Context, order OpenOrder, sum *Reconciliati
 	var err error
 	check := &checker{}
 	if order.check(check); len(check.problems) > 0 {
-		err = &ValidationError{Operation: "Reconciler", OrderNo: order.MchOrderNo, Fields: check.problems}
+		err = check.invalid("Reconciler", order.MchOrderNo)
 	} else {
 		n, err = c.lookUp(ctx, order.MchOrderNo, order.Host)
 	}

@@ -54,7 +54,7 @@ func (r *OrderRefundRequest) numbers() (orderNo, refundNo string) {
 }
 
 func (r *OrderRefundRequest) check(c *checker) {
-	c.requiredNumber("mch_refund_no", r.MchRefundNo)
+	c.ownNumber("mch_refund_no", r.MchRefundNo)
 	c.amount("refund_fee", r.RefundFee)
 	c.amount("total_fee", r.TotalFee)
 	if r.RefundFee > r.TotalFee {
@@ -151,8 +151,8 @@ type RefundGatewayOrderRequest struct {
 	// Attach is returned as it is.
 	Attach string
 
-	// Extra is added to the refund, not to the query before it.
-	Extra Extra
+	// Extra is for the refund, not for the query before it.
+	Extra `url:"-"`
 }
 
 // RefundGatewayOrder refunds an order made with [Client.GatewayPay], whole or
@@ -180,7 +180,7 @@ func (c *Client) RefundGatewayOrder(ctx context.Context, req *RefundGatewayOrder
 	}
 	check := &checker{}
 	invalid := func() error {
-		return &ValidationError{Operation: orderRefund.name, OrderNo: req.MchOrderNo, Fields: check.problems}
+		return check.invalid(orderRefund.name, req.MchOrderNo)
 	}
 	if req.check(check); len(check.problems) > 0 {
 		return nil, invalid()

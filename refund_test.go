@@ -29,7 +29,7 @@ func TestOrderRefund(t *testing.T) {
 		OperatorID:     "somchai",
 		Attach:         "broken cup",
 		Version:        "3.0.0",
-		Extra:          ksher.Extra{"new": "1"},
+		Extra:          ksher.Extra{Params: map[string]string{"new": "1"}},
 	}
 	byNumber := func(change func(*ksher.OrderRefundRequest)) *ksher.OrderRefundRequest {
 		req := goodOrderRefund()
@@ -144,7 +144,7 @@ func TestRefundQuery(t *testing.T) {
 		TotalFee:        100_00,
 		RefundFee:       50_00,
 		FeeType:         "THB",
-		Extra:           ksher.Extra{"new": "1"},
+		Extra:           ksher.Extra{Params: map[string]string{"new": "1"}},
 	}
 	tests := []struct {
 		name string
@@ -312,7 +312,7 @@ func TestRefundGatewayOrder(t *testing.T) {
 		{"promptpay", numbers + `,"channel":"promptpay","result":"SUCCESS"`, nil, with("mch_order_no", "pay1")},
 		{"with everything passed on", numbers + `,"channel":"wechat","result":"SUCCESS"`,
 			func(r *ksher.RefundGatewayOrderRequest) {
-				r.OperatorID, r.Attach, r.Extra = "somchai", "broken cup", ksher.Extra{"new": "1"}
+				r.OperatorID, r.Attach, r.Extra = "somchai", "broken cup", ksher.Extra{Params: map[string]string{"new": "1"}}
 			},
 			with("mch_order_no", "pay1", "operator_id", "somchai", "attach", "broken cup", "new", "1")},
 	}
@@ -381,7 +381,9 @@ func TestRefundGatewayOrder(t *testing.T) {
 		says   string
 	}{
 		{"more than was paid", func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = 100_01 }, "refund_fee", "is 100.01, and only 100.00 THB were paid"},
-		{"an Extra that collides", func(r *ksher.RefundGatewayOrderRequest) { r.Extra = ksher.Extra{"total_fee": "1"} }, "total_fee", "Extra"},
+		{"an Extra that collides", func(r *ksher.RefundGatewayOrderRequest) {
+			r.Extra = ksher.Extra{Params: map[string]string{"total_fee": "1"}}
+		}, "total_fee", "Extra"},
 	} {
 		t.Run("refuses "+tt.name, func(t *testing.T) {
 			rec := recording(byOperation{"gateway_order_query": paid})

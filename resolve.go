@@ -45,6 +45,7 @@ type Doubtful interface {
 	resolve(context.Context, *Client) (*Resolution, error)
 	check(*checker)
 	numbers() (orderNo, refundNo string)
+	extra() Extra
 }
 
 // Resolve finds out by queries what became of a request that ended in
@@ -82,13 +83,14 @@ func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error)
 	c.usable(ctx, check)
 	orderNo := ""
 	if isNil(req) {
-		check.problem("request", "is nil")
+		check.refuse("request", "is nil")
 	} else {
+		check.unchecked = req.extra().Unchecked
 		req.check(check)
 		orderNo, _ = req.numbers()
 	}
 	if len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: "Resolve", OrderNo: orderNo, Fields: check.problems}
+		return nil, check.invalid("Resolve", orderNo)
 	}
 	return req.resolve(ctx, c)
 }

@@ -190,7 +190,7 @@ func TestWhatIsRepeated(t *testing.T) {
 			t.Run(tt.name+" "+op.name, func(t *testing.T) {
 				transport := scripted(tt.step(), tt.step(), tt.step())
 				client := repeatingClient(t, transport, ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(10_000))
-				_, err := op.call(t.Context(), client, nil)
+				_, err := op.call(t.Context(), client, ksher.Extra{})
 				require.Error(t, err)
 				want := 1
 				if tt.repeated && !op.changes {
@@ -213,7 +213,7 @@ func TestCodesThatAreRepeated(t *testing.T) {
 		}
 		for _, op := range operations() {
 			transport := scripted(answer(200, refusal(string(code))))
-			_, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithRetry(2, 0)), nil)
+			_, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithRetry(2, 0)), ksher.Extra{})
 			require.ErrorIs(t, err, code)
 			want := 1
 			if passing && !op.changes {
@@ -232,7 +232,7 @@ func TestWhatIsNotSentIsNotRepeated(t *testing.T) {
 	client := repeatingClient(t, transport, ksher.WithRetry(10, 0))
 	for _, op := range operations() {
 		var invalid *ksher.ValidationError
-		_, err := op.call(t.Context(), client, ksher.Extra{"sign": "x"})
+		_, err := op.call(t.Context(), client, ksher.Extra{Params: map[string]string{"sign": "x"}})
 		require.ErrorAs(t, err, &invalid)
 		require.ErrorAs(t, op.callNil(t.Context(), client), &invalid)
 	}
@@ -281,10 +281,10 @@ func TestBrokenConnectionsAreRepeated(t *testing.T) {
 					answering(200, good).ServeHTTP(w, r)
 				})
 				client := newClient(t, rec, ksher.WithRetry(5, 0))
-				_, err := op.call(t.Context(), client, nil)
+				_, err := op.call(t.Context(), client, ksher.Extra{})
 				require.NoError(t, err)
 				// This one goes over the connection of the first.
-				_, err = op.call(t.Context(), client, nil)
+				_, err = op.call(t.Context(), client, ksher.Extra{})
 				if tt.want == 3 && op.changes {
 					require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 					assert.Equal(t, 2, rec.count())
@@ -319,7 +319,7 @@ func TestRepetitionsAreSignedAnew(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				transport := scripted(answer(500, ""))
 				client := repeatingClient(t, transport, ksher.WithRetry(8, 5*time.Second), ksher.WithTimeout(time.Hour))
-				_, err := op.call(t.Context(), client, ksher.Extra{"more": "x"})
+				_, err := op.call(t.Context(), client, ksher.Extra{Params: map[string]string{"more": "x"}})
 				require.Error(t, err)
 				require.Len(t, transport.forms, 8)
 				nonces, stamps := map[string]bool{}, map[string]bool{}
@@ -363,10 +363,10 @@ func TestNothingIsLeftOfAFailedAttempt(t *testing.T) {
 				continue
 			}
 			t.Run(name+" "+op.name, func(t *testing.T) {
-				want, err := op.call(t.Context(), repeatingClient(t, scripted(answer(200, freshAnswer))), nil)
+				want, err := op.call(t.Context(), repeatingClient(t, scripted(answer(200, freshAnswer))), ksher.Extra{})
 				require.NoError(t, err)
 				transport := scripted(failed, fails(io.EOF), answer(200, freshAnswer))
-				got, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithRetry(3, 0)), nil)
+				got, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithRetry(3, 0)), ksher.Extra{})
 				require.NoError(t, err)
 				assert.Equal(t, 3, transport.count())
 				assert.Equal(t, want, got)
@@ -531,7 +531,7 @@ func TestEndInAPause(t *testing.T) {
 						ctx, release := end.ctx(t.Context())
 						defer release()
 						start := time.Now()
-						resp, err := op.call(ctx, client, nil)
+						resp, err := op.call(ctx, client, ksher.Extra{})
 						assert.Equal(t, time.Nanosecond, time.Since(start))
 						assert.Equal(t, 1, transport.count())
 
@@ -703,7 +703,7 @@ func TestBudgetOfRepetitions(t *testing.T) {
 				client := repeatingClientOf(t, key, transport, ksher.WithRetry(10, 0))
 				for range 10 {
 					for _, op := range operations() {
-						_, err := op.call(t.Context(), client, nil)
+						_, err := op.call(t.Context(), client, ksher.Extra{})
 						require.Error(t, err)
 					}
 				}

@@ -56,7 +56,7 @@ func TestGetSettlementInfo(t *testing.T) {
 		{"the SDK's name", request(func(r *ksher.GetSettlementInfoRequest) { r.AppIDName = "appid" }),
 			map[string]string{"begin_date": "2026-11-01", "end_date": "2026-11-20"}, "appid"},
 		{"full", request(func(r *ksher.GetSettlementInfoRequest) {
-			r.PayChannel, r.AppIDName, r.Extra = ksher.ChannelWeChat, "mch_appid", ksher.Extra{"new": "1"}
+			r.PayChannel, r.AppIDName, r.Extra = ksher.ChannelWeChat, "mch_appid", ksher.Extra{Params: map[string]string{"new": "1"}}
 		}), map[string]string{"begin_date": "2026-11-01", "end_date": "2026-11-20", "pay_channel": "wechat", "new": "1"}, "mch_appid"},
 	}
 	for _, tt := range tests {
@@ -96,7 +96,7 @@ func TestGetSettlementInfoIsChecked(t *testing.T) {
 		{"the wrong way round by a year", func(r *req) { r.EndDate = "2025-12-31" }, []string{"end_date"}},
 		{"two channels", func(r *req) { r.PayChannel = "wechat,alipay" }, []string{"pay_channel"}},
 		{"another name", func(r *req) { r.AppIDName = "app_id" }, []string{"AppIDName"}},
-		{"another app ID beside", func(r *req) { r.Extra = ksher.Extra{"appid": "mch1"} }, []string{"appid"}},
+		{"another app ID beside", func(r *req) { r.Extra = ksher.Extra{Params: map[string]string{"appid": "mch1"}} }, []string{"appid"}},
 		{"everything wrong", func(r *req) { *r = req{BeginDate: "x", EndDate: "\xff", PayChannel: " ", AppIDName: "x"} },
 			[]string{"AppIDName", "begin_date", "end_date", "pay_channel", "end_date"}},
 	}

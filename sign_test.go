@@ -194,11 +194,11 @@ func TestRequestSignature(t *testing.T) {
 				MchRedirectURL:     "https://shop.example/ok",
 				MchRedirectURLFail: "https://shop.example/no",
 				Attach:             `+&=% "<>\` + "\r\n\t",
-				Extra: ksher.Extra{
+				Extra: ksher.Extra{Params: map[string]string{
 					// These sort differently by name alone than by name=value.
 					"a": "1", "a1": "2", "a-": "3", "aB": "4",
 					"empty": "", "thai": "ขอบคุณ", "odd": "a=b&c=d+e%41;f", "Upper": "x", "_": "y",
-				},
+				}},
 			})
 			require.NoError(t, err)
 

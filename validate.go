@@ -18,18 +18,44 @@ const maxString = 32
 // checker collects what is wrong with a request, by the names of the wire.
 type checker struct {
 	// now is what days are compared with.
-	now      time.Time
-	problems []FieldError
+	now time.Time
+	// unchecked names parameters whose documented limits don't count.
+	unchecked []string
+	problems  []FieldError
+	// limits are the names in problems that may be unchecked.
+	limits []string
 }
 
+// problem is for what the documentation rules out. The caller can have it sent.
 func (c *checker) problem(field, format string, args ...any) {
+	if !slices.Contains(c.unchecked, field) {
+		c.limits = append(c.limits, field)
+		c.refuse(field, format, args...)
+	}
+}
+
+// refuse is for what can't be sent at all, or not be asked about afterwards.
+func (c *checker) refuse(field, format string, args ...any) {
 	c.problems = append(c.problems, FieldError{field, fmt.Sprintf(format, args...)})
+}
+
+// invalid makes an error of the problems.
+func (c *checker) invalid(operation, orderNo string) *ValidationError {
+	return &ValidationError{Operation: operation, OrderNo: orderNo, Fields: c.problems, limits: c.limits}
 }
 
 func (c *checker) required(field, value string) {
 	if strings.TrimSpace(value) == "" {
 		c.problem(field, "is required")
 	}
+}
+
+// ownNumber checks the number of an order or refund that is to be made.
+func (c *checker) ownNumber(field, value string) {
+	if strings.TrimSpace(value) == "" {
+		c.refuse(field, "is required")
+	}
+	c.number(field, value)
 }
 
 // number checks an order's or refund's number that may be empty.
@@ -60,7 +86,7 @@ func (c *checker) amount(field string, value Amount) {
 
 // newOrder checks what every request that makes an order has.
 func (c *checker) newOrder(mchOrderNo string, total Amount, feeType string) {
-	c.requiredNumber("mch_order_no", mchOrderNo)
+	c.ownNumber("mch_order_no", mchOrderNo)
 	c.amount("total_fee", total)
 	c.feeType(feeType)
 }
@@ -115,15 +141,15 @@ func (c *checker) channel(field string, value Channel) {
 }
 
 // extra adds the unmodelled parameters to the modelled ones.
-func (c *checker) extra(extra Extra, params []wire.Param) []wire.Param {
+func (c *checker) extra(extra map[string]string, params []wire.Param) []wire.Param {
 	modelled := params
 	for name, value := range extra {
 		isName := func(p wire.Param) bool { return strings.EqualFold(p.Name, name) }
 		switch {
 		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
-			c.problem("Extra", "has %q, which is not a parameter's name", clipText(name))
+			c.refuse("Extra", "has %q, which is not a parameter's name", clipText(name))
 		case strings.EqualFold(name, "sign") || slices.ContainsFunc(modelled, isName):
-			c.problem(name, "is in Extra, but set already by the request itself")
+			c.refuse(name, "is in Extra, but set already by the request itself")
 		default:
 			params = append(params, wire.Param{Name: name, Value: value})
 		}
@@ -134,7 +160,7 @@ func (c *checker) extra(extra Extra, params []wire.Param) []wire.Param {
 func (c *checker) utf8(params []wire.Param) {
 	for _, p := range params {
 		if !utf8.ValidString(p.Name) || !utf8.ValidString(p.Value) {
-			c.problem(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
+			c.refuse(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
 		}
 	}
 }

@@ -125,7 +125,7 @@ func (c *Client) WaitForPayment(ctx context.Context, order OpenOrder, opts ...Wa
 	check := &checker{}
 	c.usable(ctx, check)
 	if order.check(check); len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: "WaitForPayment", OrderNo: order.MchOrderNo, Fields: check.problems}
+		return nil, check.invalid("WaitForPayment", order.MchOrderNo)
 	}
 	return c.waitFor(ctx, order, p)
 }
@@ -171,10 +171,10 @@ func (c *Client) waitFor(ctx context.Context, order OpenOrder, p polling) (*Orde
 // usable says what keeps anything from being asked at all.
 func (c *Client) usable(ctx context.Context, check *checker) {
 	if c == nil || c.key == nil {
-		check.problem("client", "was not made by NewClient")
+		check.refuse("client", "was not made by NewClient")
 	}
 	if ctx == nil {
-		check.problem("context", "is nil")
+		check.refuse("context", "is nil")
 	}
 }
 

@@ -89,7 +89,7 @@ func TestWalletPay(t *testing.T) {
 	wap := ksher.WapPayRequest{
 		MchOrderNo: "order1", TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelAlipay, ReferURL: "https://shop.example/cart",
 		NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
-		Attach: "table 7", OperatorID: "somchai", DeviceID: "till-1", Extra: ksher.Extra{"new": "1"},
+		Attach: "table 7", OperatorID: "somchai", DeviceID: "till-1", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 	}
 	web := ksher.WebPayRequest(wap)
 	weChat, alipay := map[string]string{"channel": "wechat"}, map[string]string{"channel": "alipay"}
@@ -108,19 +108,19 @@ func TestWalletPay(t *testing.T) {
 		{"full", "jsapi_pay", walletCall((*ksher.Client).JSAPIPay, &ksher.JSAPIPayRequest{
 			MchOrderNo: "order1", TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelWeChat,
 			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
-			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{"new": "1"},
+			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}), with(minimal, weChat, rest)},
 		{"full", "mini_program_pay", walletCall((*ksher.Client).MiniProgramPay, &ksher.MiniProgramPayRequest{
 			MchOrderNo: "order1", TotalFee: 100_00, LocalTotalFee: 500_00, FeeType: "THB", Channel: ksher.ChannelWeChat,
 			SubOpenID: "oUpF8uMuAJO", ChannelSubAppID: "wx2421b1c4370ec43b",
 			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
-			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{"new": "1"},
+			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}), with(minimal, weChat, mini, rest, map[string]string{"local_total_fee": "50000"})},
 		{"full", "app_pay", walletCall((*ksher.Client).AppPay, &ksher.AppPayRequest{
 			MchOrderNo: "order1", TotalFee: 100_00, LocalTotalFee: 500_00, FeeType: "THB", Channel: ksher.ChannelAlipay,
 			SubOpenID: "oUpF8uMuAJO", ChannelSubAppID: "wx2421b1c4370ec43b", ReferURL: "https://shop.example/cart",
 			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
-			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{"new": "1"},
+			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}), with(minimal, alipay, mini, cart, rest, map[string]string{"local_total_fee": "50000"})},
 		{"full", "wap_pay", walletCall((*ksher.Client).WapPay, &wap), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
 		{"full", "web_pay", walletCall((*ksher.Client).WebPay, &web), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
@@ -229,7 +229,9 @@ func TestWalletPayIsChecked(t *testing.T) {
 	checkRequest(t, "wap_pay", goodWapPay, wap, []change[ksher.WapPayRequest]{
 		{"nothing", func(r *ksher.WapPayRequest) { *r = ksher.WapPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel", "refer_url"}},
 		{"a shop that is no address", func(r *ksher.WapPayRequest) { r.ReferURL = "shop" }, []string{"refer_url"}},
-		{"a modelled parameter as an extra", func(r *ksher.WapPayRequest) { r.Extra = ksher.Extra{"refer_url": "https://shop.example"} }, []string{"refer_url"}},
+		{"a modelled parameter as an extra", func(r *ksher.WapPayRequest) {
+			r.Extra = ksher.Extra{Params: map[string]string{"refer_url": "https://shop.example"}}
+		}, []string{"refer_url"}},
 	})
 	web := func(ctx context.Context, c *ksher.Client, r *ksher.WebPayRequest) error { return payFor(ctx, c, r) }
 	checkRequest(t, "web_pay", goodWebPay, web, []change[ksher.WebPayRequest]{

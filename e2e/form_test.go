@@ -43,7 +43,7 @@ func (s *shop) formRequest(no string, device ksher.Device) *ksher.GatewayPayRequ
 		MchOrderNo: no, MchCode: no, TotalFee: 4500_00, FeeType: "THB", ChannelList: []ksher.Channel{ksher.ChannelPromptPay}, Device: device,
 		ProductName: "Linen shirt, moss green", ShopName: hostile, Attach: hostile,
 		ReferURL: s.url + "/?a=1&b=%22", MchRedirectURL: s.url + "/thanks?order=" + no, MchRedirectURLFail: s.url + "/sorry?order=" + no,
-		MchNotifyURL: s.url + "/notify", Extra: ksher.Extra{"submit": "1", "action": "2", "empty": "", hostileName: hostile},
+		MchNotifyURL: s.url + "/notify", Extra: ksher.Extra{Params: map[string]string{"submit": "1", "action": "2", "empty": "", hostileName: hostile}},
 	}
 }
 

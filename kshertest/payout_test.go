@@ -15,7 +15,7 @@ import (
 )
 
 func payout(no string, fee ksher.Amount) *ksher.PayoutRequest {
-	return &ksher.PayoutRequest{MchOrderNo: no, TotalFee: fee, FeeType: "THB", Extra: ksher.Extra{"receiver": "9876543210"}}
+	return &ksher.PayoutRequest{MchOrderNo: no, TotalFee: fee, FeeType: "THB", Extra: ksher.Extra{Params: map[string]string{"receiver": "9876543210"}}}
 }
 
 func balance(t *testing.T, gw *kshertest.Gateway) ksher.Amount {
@@ -183,7 +183,7 @@ func TestPayoutsAreNoOrders(t *testing.T) {
 
 	// Nobody is notified, even if a payout asks for it.
 	req := payout("P-2", 1_00)
-	req.Extra["notify_url"] = "http://127.0.0.1:1/"
+	req.Params["notify_url"] = "http://127.0.0.1:1/"
 	_, err = gw.Client.Payout(ctx, req)
 	require.NoError(t, err)
 	require.ErrorIs(t, gw.Deliver(ctx, "P-2"), kshertest.ErrNoNotification)

@@ -233,7 +233,7 @@ func TestWalletOrderFromCreationToRefund(t *testing.T) {
 	require.ErrorIs(t, gw.Pay("W-3", ""), kshertest.ErrNotPayable)
 
 	later := wapPay("W-4")
-	later.Extra = ksher.Extra{"expire_time": "10"}
+	later.Extra = ksher.Extra{Params: map[string]string{"expire_time": "10"}}
 	_, err = gw.Client.WapPay(ctx, later)
 	require.NoError(t, err)
 	gw.Advance(10 * time.Minute)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -19,13 +20,22 @@ import (
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
-// Extra adds parameters by name to a charge, for what Opn has and this package
-// doesn't, such as description or metadata[order_no]. They help to find a charge
-// on Opn's dashboard. A parameter that the request sets by a field of its own
-// can't be set here, in whatever capitals, nor two whose names differ only in those.
+// Extra is part of every request, for what Opn does and this package doesn't know.
 //
 // Source: not documented in Opn's guide to K PLUS.
-type Extra map[string]string
+type Extra struct {
+	// Params adds parameters by name, such as description or metadata[order_no], which
+	// help to find a charge on Opn's dashboard. One that the request sets by a field of
+	// its own can't be set here, in whatever capitals, nor two whose names differ only
+	// in those.
+	Params map[string]string
+	// Unchecked names parameters, as on the wire, whose documented limits are not
+	// checked: Opn decides. What can't be sent, such as text that isn't UTF-8, is
+	// refused all the same.
+	Unchecked []string
+}
+
+func (e Extra) extra() Extra { return e }
 
 // CreateChargeRequest asks for a charge from a source.
 //
@@ -44,16 +54,16 @@ type CreateChargeRequest struct {
 	// Source is the ID of the source, "src_…": required.
 	Source string `url:"source"`
 
-	Extra Extra `url:"-"`
+	Extra `url:"-"`
 }
 
-func (r *CreateChargeRequest) check(p *problems) {
-	p.money(r.Amount, r.Currency)
-	p.returnURI(r.ReturnURI)
+func (r *CreateChargeRequest) check(c *checker) {
+	c.money(r.Amount, r.Currency)
+	c.returnURI(r.ReturnURI)
 	if !isID("src", r.Source) {
-		p.add("source", "is not the ID of a source, which begins with src_")
+		c.problem("source", "is not the ID of a source, which begins with src_")
 	}
-	p.extra(r.Extra)
+	c.extra(r.Params, "amount", "currency", "return_uri", "source")
 }
 
 // CreateChargeWithSourceRequest asks for a source and a charge from it at once.
@@ -73,14 +83,14 @@ type CreateChargeWithSourceRequest struct {
 	// PlatformType is the buyer's kind of phone, which may be left out.
 	PlatformType PlatformType
 
-	Extra Extra
+	Extra
 }
 
-func (r *CreateChargeWithSourceRequest) check(p *problems) {
-	p.money(r.Amount, r.Currency)
-	p.returnURI(r.ReturnURI)
-	p.platform("source[platform_type]", r.PlatformType)
-	p.extra(r.Extra)
+func (r *CreateChargeWithSourceRequest) check(c *checker) {
+	c.money(r.Amount, r.Currency)
+	c.returnURI(r.ReturnURI)
+	c.platform("source[platform_type]", r.PlatformType)
+	c.extra(r.Params, "amount", "currency", "return_uri", "source")
 }
 
 // chargeWithSource is what goes over the wire for both at once.
@@ -98,24 +108,24 @@ type newSource struct {
 
 // returnURI lets pages and deep links pass. Opn's guide has pages; its SDKs for apps
 // demand a deep link or an app link.
-func (p *problems) returnURI(address string) {
+func (c *checker) returnURI(address string) {
 	const field = "return_uri"
 	u, err := url.Parse(address)
 	switch {
 	case strings.TrimSpace(address) == "":
-		p.add(field, "is required")
+		c.problem(field, "is required")
 	case !utf8.ValidString(address):
-		p.add(field, "is not UTF-8")
+		c.refuse(field, "is not UTF-8")
 	case strings.ContainsFunc(address, notInAddress):
-		p.add(field, "has a blank or a control character in it")
+		c.problem(field, "has a blank or a control character in it")
 	case err != nil || u.Scheme == "":
-		p.add(field, "is not an absolute address, such as https://… or an app's deep link")
+		c.problem(field, "is not an absolute address, such as https://… or an app's deep link")
 	case isWeb(u) && u.Hostname() == "":
-		p.add(field, "is an http or https address without a host")
+		c.problem(field, "is an http or https address without a host")
 	case hostAndPort.MatchString(address):
-		p.add(field, "begins with a host and a port: has http:// or https:// been left out?")
+		c.problem(field, "begins with a host and a port: has http:// or https:// been left out?")
 	case !isWeb(u) && !isApp(u):
-		p.add(field, "has a scheme that opens no page and no app")
+		c.problem(field, "has a scheme that opens no page and no app")
 	}
 }
 
@@ -139,22 +149,23 @@ func isApp(u *url.URL) bool {
 	return true
 }
 
-func (p *problems) extra(extra Extra) {
+// extra checks parameters beside those of the names that are taken.
+func (c *checker) extra(extra map[string]string, taken ...string) {
 	seen := map[string]bool{}
 	for name, value := range extra {
 		folded := strings.ToLower(strings.ToUpper(name))
 		base, _, _ := strings.Cut(folded, "[")
 		switch {
 		case base == "" || strings.ContainsAny(name, "= \t\r\n"):
-			p.add("Extra", "has a name that is empty or has a blank or an equals sign in it")
-		case base == "amount" || base == "currency" || base == "return_uri" || base == "source":
+			c.refuse("Extra", "has a name that is empty or has a blank or an equals sign in it")
+		case slices.Contains(taken, base):
 			// Which of two Opn would take isn't known.
-			p.add(base, "is in Extra, but set already by the request itself")
+			c.refuse(base, "is in Extra, but set already by the request itself")
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
-			p.add("Extra", "has text that is not UTF-8")
+			c.refuse("Extra", "has text that is not UTF-8")
 		case seen[folded]:
 			// The answer would not be believed, see readObject.
-			p.add("Extra", "has a name twice, if capitals are small letters")
+			c.refuse("Extra", "has a name twice, if capitals are small letters")
 		}
 		seen[folded] = true
 	}
@@ -383,14 +394,8 @@ func clip(s string) string { return transport.Clip(s) }
 // Source: POST /charges, Opn's guide to K PLUS.
 func (c *Client) CreateCharge(ctx context.Context, req *CreateChargeRequest) (*Charge, error) {
 	const name = "create charge"
-	p := c.usable(ctx)
-	if req == nil {
-		p.add("request", "is nil")
-	} else {
-		req.check(&p)
-	}
-	if len(p) > 0 {
-		return nil, &ValidationError{name, p}
+	if err := valid(ctx, c, name, req); err != nil {
+		return nil, err
 	}
 	return c.createCharge(ctx, name, req, req.Extra, req.Amount, req.Source)
 }
@@ -402,29 +407,32 @@ func (c *Client) CreateCharge(ctx context.Context, req *CreateChargeRequest) (*C
 // Source: POST /charges with source[type], Opn's guide to K PLUS.
 func (c *Client) CreateChargeWithSource(ctx context.Context, req *CreateChargeWithSourceRequest) (*Charge, error) {
 	const name = "create charge with source"
-	p := c.usable(ctx)
-	if req == nil {
-		p.add("request", "is nil")
-	} else {
-		req.check(&p)
-	}
-	if len(p) > 0 {
-		return nil, &ValidationError{name, p}
+	if err := valid(ctx, c, name, req); err != nil {
+		return nil, err
 	}
 	return c.createCharge(ctx, name, &chargeWithSource{
 		req.Amount, req.Currency, req.ReturnURI, newSource{SourceType, req.PlatformType},
 	}, req.Extra, req.Amount, "")
 }
 
+// formOf makes the parameters of a request.
+func formOf(operation string, req any, extra Extra) (url.Values, error) {
+	form, err := query.Values(req)
+	if err != nil {
+		return nil, &ValidationError{Operation: operation, Fields: []FieldError{{"request", err.Error()}}}
+	}
+	for name, value := range extra.Params {
+		form.Set(name, value)
+	}
+	return form, nil
+}
+
 // createCharge sends what makes a charge of that amount, from that source if it
 // was there before.
 func (c *Client) createCharge(ctx context.Context, name string, req any, extra Extra, amount Amount, sourceID string) (*Charge, error) {
-	form, err := query.Values(req)
+	form, err := formOf(name, req, extra)
 	if err != nil {
-		return nil, &ValidationError{name, []FieldError{{"request", err.Error()}}}
-	}
-	for name, value := range extra {
-		form.Set(name, value)
+		return nil, err
 	}
 	var charge *Charge
 	op := newOperation(name, sourceID, call.Change, "/charges", c.keys().secret, form, func(body []byte) (string, error) {
@@ -511,12 +519,12 @@ func (c *Client) leadsToPaying(address string) bool {
 // Source: GET /charges/{id}, Opn's guide to K PLUS. Contradictions aren't documented.
 func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 	const name = "get charge"
-	p := c.usable(ctx)
+	check := c.usable(ctx)
 	if !isID("chrg", id) {
-		p.add("id", "is not the ID of a charge, which begins with chrg_")
+		check.refuse("id", "is not the ID of a charge, which begins with chrg_")
 	}
-	if len(p) > 0 {
-		return nil, &ValidationError{name, p}
+	if err := check.invalid(name); err != nil {
+		return nil, err
 	}
 	var charge *Charge
 	err := c.do(ctx, newOperation(name, id, call.Query, "/charges/"+id, c.keys().secret, nil, func(body []byte) (_ string, err error) {

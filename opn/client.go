@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -212,23 +213,67 @@ func (c Client) Format(f fmt.State, _ rune) {
 
 func (c *Client) live() bool { return c.keys != nil && !isTest(c.keys().secret) }
 
-// problems collects what is wrong with a request. None of them quotes a value,
-// because a key may have been passed by mistake.
-type problems []FieldError
+// checker collects what is wrong with a request. No problem quotes a value, because a
+// key may have been passed by mistake.
+type checker struct {
+	// unchecked names parameters whose documented limits don't count.
+	unchecked []string
+	problems  []FieldError
+	// limits are the names in problems that may be unchecked.
+	limits []string
+}
 
-func (p *problems) add(field, format string, args ...any) {
-	*p = append(*p, FieldError{field, fmt.Sprintf(format, args...)})
+// problem is for what Opn's guide rules out. The caller can have it sent.
+func (c *checker) problem(field, format string, args ...any) {
+	if !slices.Contains(c.unchecked, field) {
+		c.limits = append(c.limits, field)
+		c.refuse(field, format, args...)
+	}
+}
+
+// refuse is for what can't be sent at all.
+func (c *checker) refuse(field, format string, args ...any) {
+	c.problems = append(c.problems, FieldError{field, fmt.Sprintf(format, args...)})
+}
+
+// invalid returns an error if there are problems.
+func (c *checker) invalid(operation string) error {
+	if len(c.problems) == 0 {
+		return nil
+	}
+	return &ValidationError{Operation: operation, Fields: c.problems, limits: c.limits}
+}
+
+// request is implemented by pointers to the request types.
+type request[T any] interface {
+	*T
+	// check collects what Opn's guide rules out.
+	check(*checker)
+	extra() Extra
+}
+
+// valid refuses a request that isn't to be sent.
+func valid[T any, R request[T]](ctx context.Context, c *Client, operation string, req R) error {
+	check := c.usable(ctx)
+	if req == nil {
+		check.refuse("request", "is nil")
+	} else {
+		check.unchecked = req.extra().Unchecked
+		req.check(check)
+	}
+	return check.invalid(operation)
 }
 
 // usable says what keeps anything from being sent at all.
-func (c *Client) usable(ctx context.Context) (p problems) {
+func (c *Client) usable(ctx context.Context) *checker {
+	check := &checker{}
 	if c == nil || c.keys == nil {
-		p.add("client", "was not made by NewClient")
+		check.refuse("client", "was not made by NewClient")
 	}
 	if ctx == nil {
-		p.add("context", "is nil")
+		check.refuse("context", "is nil")
 	}
-	return p
+	return check
 }
 
 // operation is what the call path has to know about a call. Make one with

@@ -154,7 +154,7 @@ func TestRequestsWithLess(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, url.Values{"amount": {"123450"}, "currency": {"THB"}, "type": {"mobile_banking_kbank"}}, form)
 	req := bothRequest()
-	req.PlatformType, req.Extra = "", opn.Extra{"description": "ชา 2", "metadata[order_no]": "A-1001"}
+	req.PlatformType, req.Extra = "", opn.Extra{Params: map[string]string{"description": "ชา 2", "metadata[order_no]": "A-1001"}}
 	_, err = client.CreateChargeWithSource(t.Context(), req)
 	require.NoError(t, err)
 	assert.Equal(t, url.Values{"amount": {"123450"}, "currency": {"THB"}, "return_uri": {returnURI}, "source[type]": {"mobile_banking_kbank"},
@@ -203,15 +203,21 @@ func TestBadRequests(t *testing.T) {
 		{"no source", "source", "is not the ID of a source", charge(func(r *opn.CreateChargeRequest) { r.Source = "" })},
 		{"a charge as source", "source", "is not the ID of a source", charge(func(r *opn.CreateChargeRequest) { r.Source = chargeID })},
 		{"a key as source", "source", "is not the ID of a source", charge(func(r *opn.CreateChargeRequest) { r.Source = secretKey })},
-		{"a field in Extra", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{"amount": "1"} })},
-		{"a part of one in Extra", "source", "is in Extra", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"source[type]": "promptpay"} })},
-		{"a field in Extra in capitals", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{"Amount": "2000"} })},
-		{"a part of one in Extra in capitals", "source", "is in Extra", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"SOURCE[Type]": "promptpay"} })},
-		{"a field in Extra with another small letter", "source", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{"\u017fource": "1"} })},
-		{"no name in Extra", "Extra", "has a name that is empty", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"": "1"} })},
-		{"not UTF-8 in Extra", "Extra", "has text that is not UTF-8", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{"description": "\xff"} })},
+		{"a field in Extra", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{Params: map[string]string{"amount": "1"}} })},
+		{"a part of one in Extra", "source", "is in Extra", both(func(r *opn.CreateChargeWithSourceRequest) {
+			r.Extra = opn.Extra{Params: map[string]string{"source[type]": "promptpay"}}
+		})},
+		{"a field in Extra in capitals", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{Params: map[string]string{"Amount": "2000"}} })},
+		{"a part of one in Extra in capitals", "source", "is in Extra", both(func(r *opn.CreateChargeWithSourceRequest) {
+			r.Extra = opn.Extra{Params: map[string]string{"SOURCE[Type]": "promptpay"}}
+		})},
+		{"a field in Extra with another small letter", "source", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{Params: map[string]string{"\u017fource": "1"}} })},
+		{"no name in Extra", "Extra", "has a name that is empty", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{Params: map[string]string{"": "1"}} })},
+		{"not UTF-8 in Extra", "Extra", "has text that is not UTF-8", both(func(r *opn.CreateChargeWithSourceRequest) {
+			r.Extra = opn.Extra{Params: map[string]string{"description": "\xff"}}
+		})},
 		{"a name twice in Extra", "Extra", "has a name twice", both(func(r *opn.CreateChargeWithSourceRequest) {
-			r.Extra = opn.Extra{"metadata[No]": "1", "metadata[no]": "2"}
+			r.Extra = opn.Extra{Params: map[string]string{"metadata[No]": "1", "metadata[no]": "2"}}
 		})},
 		{"no ID", "id", "is not the ID of a charge", get("")},
 		{"another path", "id", "is not the ID of a charge", get("chrg_test_1/../../sources")},
@@ -235,7 +241,29 @@ func TestBadRequests(t *testing.T) {
 
 	err := both(func(r *opn.CreateChargeWithSourceRequest) { *r = opn.CreateChargeWithSourceRequest{} })
 	require.EqualError(t, err, "opn: create charge with source was not sent: amount is 0 satang, which is not between 2000 and 15000000; "+
-		"currency is not THB, the only one there is; return_uri is required")
+		"currency is not THB, the only one there is; return_uri is required. To send it all the same, list in Extra.Unchecked: amount, currency, return_uri")
+}
+
+func TestUncheckedRequests(t *testing.T) {
+	client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, `{"object":"error","code":"no","message":"no"}`)
+	}))
+	var refused *opn.Error
+	_, err := client.CreateSource(t.Context(), &opn.CreateSourceRequest{PlatformType: "WEB", Extra: opn.Extra{Unchecked: []string{"amount", "currency", "platform_type"}}})
+	require.ErrorAs(t, err, &refused)
+	_, err = client.CreateCharge(t.Context(), &opn.CreateChargeRequest{Source: "x", Extra: opn.Extra{Unchecked: []string{"amount", "currency", "return_uri", "source"}}})
+	require.ErrorAs(t, err, &refused)
+	_, err = client.CreateChargeWithSource(t.Context(), &opn.CreateChargeWithSourceRequest{PlatformType: "WEB",
+		Extra: opn.Extra{Unchecked: []string{"amount", "currency", "return_uri", "source[platform_type]"}}})
+	require.ErrorAs(t, err, &refused)
+
+	var invalid *opn.ValidationError
+	_, err = client.CreateCharge(t.Context(), &opn.CreateChargeRequest{Amount: opn.MinAmount, Currency: "THB", Source: sourceID, ReturnURI: "\xff",
+		Extra: opn.Extra{Params: map[string]string{"source": "x"}, Unchecked: []string{"return_uri", "source"}}})
+	require.ErrorAs(t, err, &invalid)
+	assert.Len(t, invalid.Fields, 2)
+	assert.NotContains(t, err.Error(), "Unchecked")
 }
 
 func TestLimitsAreAllowed(t *testing.T) {

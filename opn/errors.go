@@ -156,14 +156,19 @@ type ValidationError struct {
 	Operation string
 	// Fields has every problem found.
 	Fields []FieldError
+
+	// limits are the names in Fields that Extra.Unchecked would let pass.
+	limits []string
 }
 
-// Error names the operation and every field.
+// Error names the operation and every field, and says how to send the request all the
+// same if that can be done.
 func (e *ValidationError) Error() string {
 	var b strings.Builder
 	b.WriteString("opn: " + e.Operation + " was not sent")
 	for i, f := range e.Fields {
 		fmt.Fprintf(&b, "%s %s %s", [2]string{":", ";"}[min(i, 1)], f.Field, f.Problem)
 	}
+	b.WriteString(fault.Unchecked(e.limits))
 	return b.String()
 }

@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/google/go-querystring/query"
-
 	"github.com/ksher-go/ksher/internal/call"
 )
 
@@ -34,25 +32,28 @@ type CreateSourceRequest struct {
 	Currency string `url:"currency"`
 	// PlatformType is the buyer's kind of phone, which may be left out.
 	PlatformType PlatformType `url:"platform_type,omitempty"`
+
+	Extra `url:"-"`
 }
 
-func (r *CreateSourceRequest) check(p *problems) {
-	p.money(r.Amount, r.Currency)
-	p.platform("platform_type", r.PlatformType)
+func (r *CreateSourceRequest) check(c *checker) {
+	c.money(r.Amount, r.Currency)
+	c.platform("platform_type", r.PlatformType)
+	c.extra(r.Params, "amount", "currency", "platform_type", "type")
 }
 
-func (p *problems) money(amount Amount, cur string) {
+func (c *checker) money(amount Amount, cur string) {
 	if amount < MinAmount || amount > MaxAmount {
-		p.add("amount", "is %d satang, which is not between %d and %d", int64(amount), int64(MinAmount), int64(MaxAmount))
+		c.problem("amount", "is %d satang, which is not between %d and %d", int64(amount), int64(MinAmount), int64(MaxAmount))
 	}
 	if !isBaht(cur) {
-		p.add("currency", "is not %s, the only one there is", currency)
+		c.problem("currency", "is not %s, the only one there is", currency)
 	}
 }
 
-func (p *problems) platform(field string, platform PlatformType) {
+func (c *checker) platform(field string, platform PlatformType) {
 	if platform != "" && platform != PlatformIOS && platform != PlatformAndroid {
-		p.add(field, "is neither IOS nor ANDROID")
+		c.problem(field, "is neither IOS nor ANDROID")
 	}
 }
 
@@ -162,18 +163,12 @@ func isID(prefix, id string) bool {
 // Source: POST /sources, Opn's guide to K PLUS.
 func (c *Client) CreateSource(ctx context.Context, req *CreateSourceRequest) (*Source, error) {
 	const name = "create source"
-	p := c.usable(ctx)
-	if req == nil {
-		p.add("request", "is nil")
-	} else {
-		req.check(&p)
+	if err := valid(ctx, c, name, req); err != nil {
+		return nil, err
 	}
-	if len(p) > 0 {
-		return nil, &ValidationError{name, p}
-	}
-	form, err := query.Values(req)
+	form, err := formOf(name, req, req.Extra)
 	if err != nil {
-		return nil, &ValidationError{name, []FieldError{{"request", err.Error()}}}
+		return nil, err
 	}
 	form.Set("type", SourceType)
 	var source *Source

@@ -216,14 +216,20 @@ func (c Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "vip.Client(%s)", c.host)
 }
 
-// Extra adds parameters by name to any request, for what Ksher has and this package
-// doesn't: they are sent as texts and signed like the rest. A parameter that the
-// request sets by a field of its own, and those every request carries (timestamp,
-// signature), can't be set here, and neither can amount and refund_amount, which are
-// numbers. Capitals make no other name of it.
+// Extra is part of every request, for what Ksher does and this package doesn't know.
 //
 // Source: not documented: every merchant's host lists its own parameters.
-type Extra map[string]string
+type Extra struct {
+	// Params adds parameters by name: they are sent as texts and signed like the rest.
+	// One that the request sets by a field of its own, and those every request carries
+	// (timestamp, signature), can't be set here, and neither can amount and
+	// refund_amount, which are numbers. Capitals make no other name of it.
+	Params map[string]string
+	// Unchecked names parameters, as on the wire, whose documented limits are not
+	// checked: the gateway decides. What can't be sent or asked about afterwards, such
+	// as text that isn't UTF-8 or an order without a number, is refused all the same.
+	Unchecked []string
+}
 
 func (e Extra) extra() Extra { return e }
 
@@ -355,11 +361,11 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	}
 	params = append(params, op.params...)
 	params = append(params, wire.Param{Name: "timestamp", Value: strconv.FormatInt(time.Now().Unix(), 10)})
-	check := &checker{}
+	check := &checker{unchecked: req.extra().Unchecked}
 	req.check(check)
-	params = check.extra(req.extra(), params)
+	params = check.extra(req.extra().Params, params)
 	check.utf8(params)
-	if invalid.Fields = check.problems; len(invalid.Fields) > 0 {
+	if invalid.Fields, invalid.limits = check.problems, check.limits; len(invalid.Fields) > 0 {
 		return nil, invalid
 	}
 	return params, nil
@@ -501,9 +507,24 @@ func isNil(v any) bool {
 }
 
 // checker collects what is wrong with a request, by the names of the wire.
-type checker struct{ problems []FieldError }
+type checker struct {
+	// unchecked names parameters whose documented limits don't count.
+	unchecked []string
+	problems  []FieldError
+	// limits are the names in problems that may be unchecked.
+	limits []string
+}
 
+// problem is for what the documentation rules out. The caller can have it sent.
 func (c *checker) problem(field, format string, args ...any) {
+	if !slices.Contains(c.unchecked, field) {
+		c.limits = append(c.limits, field)
+		c.refuse(field, format, args...)
+	}
+}
+
+// refuse is for what can't be sent at all, or not be asked about afterwards.
+func (c *checker) refuse(field, format string, args ...any) {
 	c.problems = append(c.problems, FieldError{field, fmt.Sprintf(format, args...)})
 }
 
@@ -520,16 +541,18 @@ const maxOrderID = 128
 // change the meaning of the address, or be changed on the way, can't be in it.
 func (c *checker) orderID(value string) {
 	const field = "merchant_order_id"
-	c.required(field, value)
+	if strings.TrimSpace(value) == "" {
+		c.refuse(field, "is required")
+	}
 	if len(value) > maxOrderID {
-		c.problem(field, "has %d bytes, at most %d are allowed", len(value), maxOrderID)
+		c.refuse(field, "has %d bytes, at most %d are allowed", len(value), maxOrderID)
 	}
 	if value == nothing {
-		c.problem(field, "is %q, which in an answer would mean that there is none", value)
+		c.refuse(field, "is %q, which in an answer would mean that there is none", value)
 	}
 	if !utf8.ValidString(value) || strings.ContainsAny(value, `/\?#%`) || value == "." || value == ".." ||
 		strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(value) != value {
-		c.problem(field, `has a character that can't be part of an address: one of / \ ? # %%, a blank at an end, one that isn't printable, or only dots`)
+		c.refuse(field, `has a character that can't be part of an address: one of / \ ? # %%, a blank at an end, one that isn't printable, or only dots`)
 	}
 }
 
@@ -557,18 +580,18 @@ func (c *checker) channel(field, value string) {
 }
 
 // extra adds the unmodelled parameters to the modelled ones.
-func (c *checker) extra(extra Extra, params []wire.Param) []wire.Param {
+func (c *checker) extra(extra map[string]string, params []wire.Param) []wire.Param {
 	modelled := params
 	for name, value := range extra {
 		// A peer that doesn't look at capitals would take the one for the other.
 		isName := func(p wire.Param) bool { return strings.EqualFold(p.Name, name) }
 		switch {
 		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
-			c.problem("Extra", "has %q, which is not a parameter's name", transport.Clip(name))
+			c.refuse("Extra", "has %q, which is not a parameter's name", transport.Clip(name))
 		case strings.EqualFold(name, signatureName) || slices.ContainsFunc(modelled, isName):
-			c.problem(name, "is in Extra, but set already by the request itself")
+			c.refuse(name, "is in Extra, but set already by the request itself")
 		case isAmount(strings.ToLower(name)):
-			c.problem(name, "is in Extra, which has only texts, and is a number")
+			c.refuse(name, "is in Extra, which has only texts, and is a number")
 		default:
 			params = append(params, wire.Param{Name: name, Value: value})
 		}
@@ -579,7 +602,7 @@ func (c *checker) extra(extra Extra, params []wire.Param) []wire.Param {
 func (c *checker) utf8(params []wire.Param) {
 	for _, p := range params {
 		if !utf8.ValidString(p.Name) || !utf8.ValidString(p.Value) {
-			c.problem(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
+			c.refuse(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
 		}
 	}
 }

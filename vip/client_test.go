@@ -89,7 +89,7 @@ func TestShortToken(t *testing.T) {
 // request, signed.
 func TestRequests(t *testing.T) {
 	common := map[string]string{"note": "n", "mid": "mch35618", "provider": "th", "own": "x"}
-	extra := vip.Extra{"own": "x"}
+	extra := vip.Extra{Params: map[string]string{"own": "x"}}
 	with := func(more map[string]string) map[string]string {
 		all := map[string]string{"merchant_order_id": "A-1", "amount": "15050"}
 		for _, m := range []map[string]string{common, more} {
@@ -674,38 +674,38 @@ func TestBadRequests(t *testing.T) {
 			{"refund_order_id", "is required"}, {"refund_amount", "is 0 cents, which is not between 1 and 9007199254740991"},
 		}},
 		{"cancel", func() error { _, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{}); return err }, []vip.FieldError{{"merchant_order_id", "is required"}}},
-		{"slash", query("a/b", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"backslash", query(`a\b`, nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"question mark", query("a?b", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"number sign", query("a#b", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"per cent", query("a%2Fb", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"dot", query(".", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"dots", query("..", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"line feed", query("a\nb", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"NUL", query("a\x00b", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"blank", query("a ", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"number not UTF-8", query("\xff", nil), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"long", query(strings.Repeat("x", 129), nil), []vip.FieldError{{"merchant_order_id", "has 129 bytes, at most 128 are allowed"}}},
-		{"nothing", query("False", nil), []vip.FieldError{{"merchant_order_id", `is "False", which in an answer would mean that there is none`}}},
-		{"extra name", query("A-1", vip.Extra{"a b": ""}), []vip.FieldError{{"Extra", `has "a b", which is not a parameter's name`}}},
-		{"extra timestamp", query("A-1", vip.Extra{"timestamp": "1"}), []vip.FieldError{{"timestamp", "is in Extra, but set already by the request itself"}}},
-		{"extra signature", query("A-1", vip.Extra{"signature": "1"}), []vip.FieldError{{"signature", "is in Extra, but set already by the request itself"}}},
-		{"extra amount", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: vip.Extra{"amount": "2"}}), []vip.FieldError{{"amount", "is in Extra, but set already by the request itself"}}},
-		{"extra in capitals", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: vip.Extra{"Amount": "2"}}), []vip.FieldError{{"Amount", "is in Extra, but set already by the request itself"}}},
-		{"extra signature in capitals", query("A-1", vip.Extra{"SIGNATURE": "1"}), []vip.FieldError{{"SIGNATURE", "is in Extra, but set already by the request itself"}}},
-		{"extra number in capitals", query("A-1", vip.Extra{"Refund_Amount": "1"}), []vip.FieldError{{"Refund_Amount", "is in Extra, which has only texts, and is a number"}}},
+		{"slash", query("a/b", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"backslash", query(`a\b`, vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"question mark", query("a?b", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"number sign", query("a#b", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"per cent", query("a%2Fb", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"dot", query(".", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"dots", query("..", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"line feed", query("a\nb", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"NUL", query("a\x00b", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"blank", query("a ", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"number not UTF-8", query("\xff", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
+		{"long", query(strings.Repeat("x", 129), vip.Extra{}), []vip.FieldError{{"merchant_order_id", "has 129 bytes, at most 128 are allowed"}}},
+		{"nothing", query("False", vip.Extra{}), []vip.FieldError{{"merchant_order_id", `is "False", which in an answer would mean that there is none`}}},
+		{"extra name", query("A-1", vip.Extra{Params: map[string]string{"a b": ""}}), []vip.FieldError{{"Extra", `has "a b", which is not a parameter's name`}}},
+		{"extra timestamp", query("A-1", vip.Extra{Params: map[string]string{"timestamp": "1"}}), []vip.FieldError{{"timestamp", "is in Extra, but set already by the request itself"}}},
+		{"extra signature", query("A-1", vip.Extra{Params: map[string]string{"signature": "1"}}), []vip.FieldError{{"signature", "is in Extra, but set already by the request itself"}}},
+		{"extra amount", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: vip.Extra{Params: map[string]string{"amount": "2"}}}), []vip.FieldError{{"amount", "is in Extra, but set already by the request itself"}}},
+		{"extra in capitals", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: vip.Extra{Params: map[string]string{"Amount": "2"}}}), []vip.FieldError{{"Amount", "is in Extra, but set already by the request itself"}}},
+		{"extra signature in capitals", query("A-1", vip.Extra{Params: map[string]string{"SIGNATURE": "1"}}), []vip.FieldError{{"SIGNATURE", "is in Extra, but set already by the request itself"}}},
+		{"extra number in capitals", query("A-1", vip.Extra{Params: map[string]string{"Refund_Amount": "1"}}), []vip.FieldError{{"Refund_Amount", "is in Extra, which has only texts, and is a number"}}},
 		{"day", transactions(vip.TransactionsRequest{Date: "2021-07-20", MID: "m"}), []vip.FieldError{{"date", `is "2021-07-20", not a day such as 20260131`}}},
 		{"Thai day", transactions(vip.TransactionsRequest{Date: "25690720", MID: "m"}), []vip.FieldError{{"date", "is 25690720, with a year of the Thai calendar: send 20260720"}}},
 		{"no such day", transactions(vip.TransactionsRequest{Date: "20210230", MID: "m"}), []vip.FieldError{{"date", `is "20210230", not a day such as 20260131`}}},
 		{"long page", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 51}), []vip.FieldError{{"limit", "is 51, not between 1 and 50"}}},
 		{"negative page", transactions(vip.TransactionsRequest{Date: "20210720", Limit: -1}), []vip.FieldError{{"mid", "is required"}, {"limit", "is -1, not between 1 and 50"}}},
-		{"extra offset", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Extra: vip.Extra{"offset": "1"}}), []vip.FieldError{{"offset", "is in Extra, but set already by the request itself"}}},
+		{"extra offset", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Extra: vip.Extra{Params: map[string]string{"offset": "1"}}}), []vip.FieldError{{"offset", "is in Extra, but set already by the request itself"}}},
 		{"settlement", func() error { _, err := client.Settlement(t.Context(), &vip.SettlementRequest{Date: "x"}); return err }, []vip.FieldError{
 			{"date", `is "x", not a day such as 20260131`}, {"mid", "is required"}, {"channel", `has "", which is empty or has a comma or a blank in it`},
 		}},
 		{"channels", func() error { _, err := client.Channels(t.Context(), &vip.ChannelsRequest{}); return err }, []vip.FieldError{{"mid", "is required"}}},
 		{"extra number", func() error {
-			_, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{MerchantOrderID: "A-1", Extra: vip.Extra{"amount": "1,50"}})
+			_, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{MerchantOrderID: "A-1", Extra: vip.Extra{Params: map[string]string{"amount": "1,50"}}})
 			return err
 		}, []vip.FieldError{{"amount", "is in Extra, which has only texts, and is a number"}}},
 	} {
@@ -716,6 +716,9 @@ func TestBadRequests(t *testing.T) {
 			require.Contains(t, invalid.Error(), " was not sent: "+c.want[0].Field+" "+c.want[0].Problem)
 		})
 	}
+	_, err := client.Create(t.Context(), &vip.RedirectRequest{MerchantOrderID: "A-1", Amount: 1})
+	require.EqualError(t, err, `vip: redirect create of order "A-1" was not sent: redirect_url is required; redirect_url_fail is required. `+
+		"To send it all the same, list in Extra.Unchecked: redirect_url, redirect_url_fail")
 	// As long as is allowed, and no address is left by it.
 	long := strings.Repeat("ก", 42)
 	sent := false
@@ -724,7 +727,7 @@ func TestBadRequests(t *testing.T) {
 		assert.Equal(t, redirectPath+"/"+url.PathEscape(long), r.URL.EscapedPath())
 		return http.StatusNotFound, "", nil
 	})
-	_, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: long})
+	_, err = client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: long})
 	require.ErrorIs(t, err, vip.ErrHTTPStatus)
 	require.True(t, sent)
 }
@@ -737,4 +740,48 @@ func TestCodeOfTheBuyerIsNotPrinted(t *testing.T) {
 		require.NotContains(t, text, "28763443")
 		require.Contains(t, text, "A-1")
 	}
+}
+
+func TestUncheckedRequests(t *testing.T) {
+	sent := 0
+	client := newClient(t, func(*http.Request) (int, string, error) {
+		sent++
+		return http.StatusForbidden, `{"detail":"no"}`, nil
+	})
+	all := vip.Extra{Unchecked: []string{"amount", "redirect_url", "redirect_url_fail", "channel", "auth_code", "miniapp_openid", "miniapp_appid",
+		"refund_order_id", "refund_amount", "mid", "date", "limit", "merchant_order_id", "reference_id"}}
+	for _, do := range []func() error{
+		func() error {
+			_, err := client.Create(t.Context(), &vip.RedirectRequest{MerchantOrderID: "A-1", Channel: []string{"a b"}, Extra: all})
+			return err
+		},
+		func() error {
+			_, err := client.Create(t.Context(), &vip.BScanCRequest{MerchantOrderID: "A-1", Extra: all})
+			return err
+		},
+		func() error {
+			_, err := client.Create(t.Context(), &vip.MiniAppRequest{MerchantOrderID: "A-1", Extra: all})
+			return err
+		},
+		func() error {
+			_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", Extra: all})
+			return err
+		},
+		func() error {
+			_, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Limit: 1000, Extra: all}))
+			return err
+		},
+		func() error { _, err := client.Settlement(t.Context(), &vip.SettlementRequest{Extra: all}); return err },
+		func() error { _, err := client.Channels(t.Context(), &vip.ChannelsRequest{Extra: all}); return err },
+	} {
+		before := sent
+		var refused *vip.Error
+		require.ErrorAs(t, do(), &refused)
+		assert.Equal(t, before+1, sent)
+	}
+	_, err := client.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "a/b", Extra: all})
+	var invalid *vip.ValidationError
+	require.ErrorAs(t, err, &invalid, "an address of something else")
+	_, err = client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundAmount: 1, Extra: all})
+	require.ErrorAs(t, err, &invalid, "a refund without a number can't be asked for")
 }

@@ -224,9 +224,13 @@ type ValidationError struct {
 	MerchantOrderID string
 	// Fields has every problem found, in the order of the request's fields.
 	Fields []FieldError
+
+	// limits are the names in Fields that Extra.Unchecked would let pass.
+	limits []string
 }
 
-// Error names the operation, the order and every field.
+// Error names the operation, the order and every field, and says how to send the
+// request all the same if that can be done.
 func (e *ValidationError) Error() string {
 	var b strings.Builder
 	tried(&b, e.Operation, e.MerchantOrderID, "")
@@ -234,6 +238,7 @@ func (e *ValidationError) Error() string {
 	for i, f := range e.Fields {
 		fmt.Fprintf(&b, "%s %s %s", separator(i), f.Field, f.Problem)
 	}
+	b.WriteString(fault.Unchecked(e.limits))
 	return b.String()
 }
 

@@ -160,7 +160,10 @@ func (c *checker) date(value string) {
 }
 
 func (c *checker) limit(value int) {
-	if value < 0 || value > maxPage {
+	switch {
+	case value < 0: // It is reckoned with.
+		c.refuse("limit", "is %d, not between 1 and %d", value, maxPage)
+	case value > maxPage:
 		c.problem("limit", "is %d, not between 1 and %d", value, maxPage)
 	}
 }

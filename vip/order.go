@@ -653,7 +653,9 @@ func (r *RefundRequest) mid() string { return r.MID }
 
 func (r *RefundRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
-	c.required("refund_order_id", r.RefundOrderID)
+	if strings.TrimSpace(r.RefundOrderID) == "" {
+		c.refuse("refund_order_id", "is required")
+	}
 	c.amount("refund_amount", r.RefundAmount)
 }
 

@@ -5,6 +5,8 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -44,4 +46,19 @@ func JSON(err error) error {
 		return ErrTruncatedJSON
 	}
 	return fmt.Errorf("%w: %w", ErrNotJSON, err)
+}
+
+// Unchecked ends the text of a validation error: it says how a request is sent all the
+// same, although it breaks the documented limits of those parameters.
+func Unchecked(limits []string) string {
+	if len(limits) == 0 {
+		return ""
+	}
+	var names []string
+	for _, name := range limits {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return ". To send it all the same, list in Extra.Unchecked: " + strings.Join(names, ", ")
 }

@@ -91,8 +91,11 @@ func newMove(operation, id, mid, provider string, extra vip.Extra) *move {
 	if provider != "th" {
 		m.lost("provider", provider)
 	}
-	for _, name := range slices.Sorted(maps.Keys(extra)) {
+	for _, name := range slices.Sorted(maps.Keys(extra.Params)) {
 		m.problem(cmp.Or(name, "Extra"), "is in Extra, and whether api.ksher.net knows it isn't known")
+	}
+	if len(extra.Unchecked) > 0 {
+		m.problem("Unchecked", "names limits of vip.ksher.net, and api.ksher.net has its own")
 	}
 	return m
 }

@@ -129,7 +129,7 @@ func TestEveryField(t *testing.T) {
 					mark = `"one","two"`
 					v.Set(reflect.ValueOf([]string{"one", "two"}))
 				case vip.Extra:
-					v.Set(reflect.ValueOf(vip.Extra{"something_new": "x"}))
+					v.Set(reflect.ValueOf(vip.Extra{Params: map[string]string{"something_new": "x"}}))
 				default:
 					require.Fail(t, "a field of a new type")
 				}
@@ -360,7 +360,7 @@ func TestErrors(t *testing.T) {
 	}{
 		{"everything at once", func() (any, error) {
 			return migrate.Shop{}.GatewayPay(&vip.RedirectRequest{MerchantOrderID: long, MID: "mch35618", Provider: "ph",
-				Extra: vip.Extra{"b": "", "a": "1"}})
+				Extra: vip.Extra{Params: map[string]string{"b": "", "a": "1"}}})
 		}, []string{"merchant_order_id", "mid", "provider", "a", "b", "fee_type", "mch_notify_url", "refer_url", "channel", "product_name"},
 			"has 33 characters, and api.ksher.net takes at most 32"},
 		{"nothing", func() (any, error) { return shop.GatewayPay(nil) }, []string{"merchant_order_id", "channel", "product_name"}, "is required"},
