@@ -19,6 +19,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/clock"
 )
 
 // Version is the version of this module, as package ksher has it.
@@ -57,6 +59,9 @@ type Sender struct {
 	each     time.Duration
 	maxBytes int64
 	Retry    *Retry
+	// Clock is the real one, or that of a local gateway, which brings its own in the
+	// transport of its HTTP client.
+	Clock clock.Clock
 }
 
 // NewSender returns a sender on the shared transport, with a timeout of 30 seconds
@@ -69,6 +74,7 @@ func NewSender(part string) *Sender {
 		timeout:   30 * time.Second,
 		maxBytes:  4 << 20,
 		Retry:     NewRetry(),
+		Clock:     clock.Real,
 	}
 }
 
@@ -96,6 +102,9 @@ func (s *Sender) SetHTTPClient(client *http.Client) error {
 		}
 	}
 	s.transport, s.each = client.Transport, client.Timeout
+	if c, ok := client.Transport.(clock.Clock); ok {
+		s.Clock = c
+	}
 	return nil
 }
 
