@@ -1,0 +1,200 @@
+package once
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/fault"
+)
+
+const (
+	// pageSize is how many orders are asked of the merchant at a time.
+	pageSize = 100
+	// maxPass ends a pass over a list that doesn't end.
+	maxPass = 100_000
+	// passPause is how long Run waits between two passes.
+	passPause = time.Minute
+	// problemPause is how long the same problem of an order isn't reported again.
+	problemPause = time.Hour
+)
+
+// List is the merchant's list of open orders, after a number and at most so many.
+type List[O any] func(ctx context.Context, after string, limit int) ([]O, error)
+
+// Result is what a pass came to, in numbers of orders.
+type Result struct {
+	// After is the number after which the next pass goes on, "" at the end.
+	After                            string
+	Asked, Paid, Ended, Open, Failed int
+}
+
+// Pass asks about the open orders after a number, each once. What goes wrong with one
+// is counted and reported, and doesn't stop the pass.
+func (e *Engine[O, A]) Pass(ctx context.Context, list List[O], after string) (Result, error) {
+	sum := Result{After: after}
+	began := e.Clock.ClockNow()
+	listed := map[string]bool{after: true}
+	for sum.Asked < maxPass {
+		if err := ctx.Err(); err != nil {
+			return sum, e.interrupted(sum, err)
+		}
+		orders, err := list(ctx, sum.After, pageSize)
+		if err != nil {
+			return sum, fmt.Errorf("%s: listing the open orders after %q: %w", e.Name, sum.After, err)
+		}
+		// Those that came in meanwhile are for the next pass, so that this one ends and
+		// the orders before them get their turn.
+		if len(orders) == 0 || e.allNew(orders, began) {
+			sum.After = ""
+			return sum, nil
+		}
+		last := e.Gateway.About(orders[len(orders)-1]).No
+		if listed[last] {
+			return sum, fmt.Errorf("%s: the list of open orders after %q ends with %q again, so it would never end", e.Name, sum.After, last)
+		}
+		listed[last] = true
+		if err := e.page(ctx, orders, &sum); err != nil {
+			return sum, e.interrupted(sum, err)
+		}
+	}
+	return sum, nil
+}
+
+func (e *Engine[O, A]) interrupted(sum Result, why error) error {
+	return fmt.Errorf("%s: the pass over the open orders stopped after %d of them, go on after %q: %w", e.Name, sum.Asked, sum.After, why)
+}
+
+func (e *Engine[O, A]) allNew(orders []O, began time.Time) bool {
+	for _, o := range orders {
+		if created := e.Gateway.About(o).Created; created.IsZero() || !created.After(began) {
+			return false
+		}
+	}
+	return true
+}
+
+// page asks about a page of orders, some at once. After is then the last number before
+// the first order that was not asked about.
+func (e *Engine[O, A]) page(ctx context.Context, orders []O, sum *Result) error {
+	counted := make([]func(*Result), len(orders))
+	var running sync.WaitGroup
+	var stopped error
+	for i, o := range orders {
+		give, err := e.Budget.Take(ctx, e.Clock)
+		if err != nil {
+			stopped = err
+			break
+		}
+		running.Go(func() {
+			defer give()
+			counted[i] = e.visit(ctx, o)
+		})
+	}
+	running.Wait()
+	through := true
+	for i, count := range counted {
+		if through = through && count != nil; through {
+			sum.After = e.Gateway.About(orders[i]).No
+		}
+		if count != nil {
+			sum.Asked++
+			count(sum)
+		}
+	}
+	return stopped
+}
+
+// visit asks about one order and returns how to count it, nil if the context ended.
+func (e *Engine[O, A]) visit(ctx context.Context, o O) func(*Result) {
+	about := e.Gateway.About(o)
+	if about.Booked {
+		return func(r *Result) { r.Paid++ }
+	}
+	if err := e.Gateway.Check("Pass", o); err != nil {
+		e.report(ctx, o, err)
+		return func(r *Result) { r.Failed++ }
+	}
+	a, err := e.Gateway.Ask(ctx, o)
+	var standing Standing
+	var why error
+	switch {
+	case err == nil:
+		standing, why, err = e.settle(ctx, o, a)
+		if standing == Other {
+			err = why
+		}
+	case e.Gateway.Unknown(err) && !about.Expires.IsZero() && e.Clock.ClockNow().After(about.Expires):
+		standing, err = Ended, e.end(ctx, o, nil)
+	case ctx.Err() == nil && (!e.Gateway.Transient(err) || errors.Is(err, fault.ErrOtherOrder)):
+		e.report(ctx, o, err)
+		return func(r *Result) { r.Failed++ }
+	}
+	return e.count(ctx, o, standing, err)
+}
+
+// count tells how to count an order, and reports what a person has to look at.
+func (e *Engine[O, A]) count(ctx context.Context, o O, standing Standing, err error) func(*Result) {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil
+	case errors.Is(err, ErrInProgress):
+		return func(r *Result) { r.Open++ }
+	case err != nil:
+		if standing != Open {
+			e.report(ctx, o, err)
+		}
+		return func(r *Result) { r.Failed++ }
+	case standing == Paid:
+		return func(r *Result) { r.Paid++ }
+	case standing == Ended:
+		return func(r *Result) { r.Ended++ }
+	}
+	return func(r *Result) { r.Open++ }
+}
+
+// report tells the merchant of a problem, the same one of an order once an hour.
+func (e *Engine[O, A]) report(ctx context.Context, o O, err error) {
+	about := e.Gateway.About(o)
+	if !e.problems.again(about.Key, err.Error(), e.Clock.ClockNow(), problemPause) {
+		return
+	}
+	if e.Problem == nil {
+		e.Log.LogAttrs(ctx, slog.LevelError, e.Name+" payment needs a person",
+			slog.String("order_no", about.No), slog.Any("problem", err))
+		return
+	}
+	_ = e.run(ctx, about.No, func(ctx context.Context) error {
+		e.Problem(ctx, o, err)
+		return nil
+	})
+}
+
+// Run makes passes until the context ends, a minute apart, whose error it returns. A
+// pass that fails is logged, and the next one goes on where it stopped.
+func (e *Engine[O, A]) Run(ctx context.Context, list List[O]) error {
+	after := ""
+	for {
+		sum, err := e.Pass(ctx, list, after)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		level := slog.LevelDebug
+		if err != nil {
+			level = slog.LevelError
+		}
+		attrs := []slog.Attr{slog.Int("asked", sum.Asked), slog.Int("paid", sum.Paid), slog.Int("ended", sum.Ended),
+			slog.Int("open", sum.Open), slog.Int("failed", sum.Failed)}
+		if err != nil {
+			attrs = append(attrs, slog.Any("cause", err))
+		}
+		e.Log.LogAttrs(ctx, level, e.Name+" reconciliation", attrs...)
+		after = sum.After
+		if err := e.Clock.ClockSleep(ctx, passPause); err != nil {
+			return err
+		}
+	}
+}
