@@ -17,7 +17,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher/internal/call"
-	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -36,9 +35,8 @@ type Client struct {
 	verifier    *Verifier
 	ownVerifier bool
 	log         *slog.Logger
+	ownLog      bool
 	location    *time.Location
-	now         func() time.Time
-	deduper     Deduper
 	hooks       []Hook
 	calls       *call.Caller
 }
@@ -63,8 +61,6 @@ func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error)
 		log:         slog.New(slog.DiscardHandler),
 		sender:      transport.NewSender(""),
 		location:    thailand,
-		now:         time.Now,
-		deduper:     &once.Memory{},
 	}
 	if err := c.setUp(key, opts); err != nil {
 		return nil, fmt.Errorf("ksher: NewClient: %w", err)
@@ -178,7 +174,7 @@ func WithLogger(logger *slog.Logger) Option {
 		if logger == nil {
 			return errors.New("WithLogger: the logger is nil")
 		}
-		c.log = logger
+		c.log, c.ownLog = logger, true
 		return nil
 	}
 }
@@ -369,14 +365,14 @@ func (c *Client) send(ctx context.Context, a *call.Attempt, op *operation, param
 // params checks a request and makes its parameters, all but the signature.
 func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	params, err := wire.StructParams(req)
-	check := &checker{now: c.now(), unchecked: req.extra().Unchecked}
+	check := &checker{now: c.sender.Clock.ClockNow(), unchecked: req.extra().Unchecked}
 	if err != nil {
 		check.refuse("request", "%v", err)
 	}
 	params = append(params,
 		wire.Param{Name: req.appIDName(), Value: c.appID},
 		wire.Param{Name: "nonce_str", Value: nonce()},
-		wire.Param{Name: "time_stamp", Value: c.now().In(c.location).Format("20060102150405")})
+		wire.Param{Name: "time_stamp", Value: c.sender.Clock.ClockNow().In(c.location).Format("20060102150405")})
 	req.check(check)
 	params = check.extra(req.extra().Params, params)
 	wire.SortParams(params)

@@ -339,8 +339,6 @@ func TestNewClientRefuses(t *testing.T) {
 		{"a pause over 10 s", testAppID, key, ksher.WithRetry(3, 10*time.Second+1), "WithRetry"},
 		{"the longest pause there is", testAppID, key, ksher.WithRetry(3, math.MaxInt64), "WithRetry"},
 		{"no hook", testAppID, key, ksher.WithHook(nil), "WithHook"},
-		{"no deduper", testAppID, key, ksher.WithDeduper(nil), "WithDeduper"},
-		{"nil *someDeduper", testAppID, key, ksher.WithDeduper((*someDeduper)(nil)), "WithDeduper"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -390,7 +388,6 @@ func TestNewClientAccepts(t *testing.T) {
 			ksher.WithLocation(time.UTC),
 			ksher.WithRetry(10, 10*time.Second),
 			ksher.WithHook(func(ctx context.Context, _ ksher.Attempt) (context.Context, func(ksher.Attempt)) { return ctx, nil }),
-			ksher.WithDeduper(&someDeduper{}),
 		}},
 		{"no repetition", testAppID, []ksher.Option{ksher.WithRetry(1, 0)}},
 	}

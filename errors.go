@@ -67,6 +67,10 @@ var (
 	ErrOtherOrder = fault.ErrOtherOrder
 	// ErrNotPaid means that an order isn't paid, as far as its result says.
 	ErrNotPaid = fault.ErrNotPaid
+	// ErrOrderExpired means that the time for paying an order is over, and that it was
+	// not paid when the gateway was asked after that. A buyer who paid at the last
+	// moment may still appear: [Payments.Run] finds out.
+	ErrOrderExpired = fault.ErrOrderExpired
 )
 
 // Error is what every operation returns when it was tried and didn't succeed.

@@ -10,11 +10,18 @@ import (
 )
 
 // Charge the code that a buyer shows at the till, whatever comes in between.
-func ExampleClient_TakeQuickPay() {
+func ExamplePayments_Charge() {
 	gateway, client := startGateway()
 	defer gateway.Close()
+	payments, err := ksher.NewPayments(client, func(_ context.Context, o *ksher.Order) error {
+		fmt.Println("book", o.MchOrderNo)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
 
-	order, err := client.TakeQuickPay(context.Background(), &ksher.QuickPayRequest{
+	order, err := payments.Charge(context.Background(), &ksher.QuickPayRequest{
 		MchOrderNo: "A-1013",
 		TotalFee:   150_50, // 150.50 THB
 		FeeType:    "THB",
@@ -33,11 +40,13 @@ func ExampleClient_TakeQuickPay() {
 	default:
 		fmt.Println("not sent:", err)
 	}
-	// Output: paid by alipay
+	// Output:
+	// book A-1013
+	// paid by alipay
 }
 
 // Charge a code, and leave what comes of a doubt to code of your own.
-// TakeQuickPay does it for you.
+// [ksher.Payments.Charge] does it for you.
 func ExampleClient_QuickPay() {
 	gateway, client := startGateway()
 	defer gateway.Close()

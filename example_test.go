@@ -252,29 +252,39 @@ func ExampleClient_RefundQuery() {
 	// Output: no such refund: true
 }
 
-// Receive notifications. The function gets the gateway's own answer, and runs
-// only for an order that is paid.
-func ExampleNewWebhookHandler() {
+// Receive notifications. The function gets Ksher's own answer, and runs once for each
+// order that is paid as the books expect.
+func ExamplePayments_Notifications() {
 	gateway, client := startGateway()
 	defer gateway.Close()
+	books := map[string]ksher.OpenOrder{} // Your database.
 
 	paid := make(chan struct{})
-	handler := ksher.NewWebhookHandler(client, func(_ context.Context, n *ksher.Notification) error {
-		// Look the order up in your database, compare, and mark it as paid. The
-		// same notification may come again: do nothing twice.
-		if err := n.CheckPaid("A-1006", 150_50, "THB"); err != nil {
-			return err
-		}
-		fmt.Println("paid:", n.MchOrderNo, n.TotalFee)
+	payments, err := ksher.NewPayments(client, func(_ context.Context, o *ksher.Order) error {
+		fmt.Println("paid:", o.MchOrderNo, o.TotalFee)
 		close(paid)
 		return nil
 	})
-	// In production: http.Handle("/ksher/notify", handler)
-	shop := httptest.NewServer(handler)
+	if err != nil {
+		log.Fatal(err)
+	}
+	notifications, err := payments.Notifications(func(_ context.Context, mchOrderNo string) (ksher.OpenOrder, error) {
+		order, ok := books[mchOrderNo]
+		if !ok {
+			return order, ksher.ErrNotOurs
+		}
+		return order, nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// In production: http.Handle("/ksher/notify", notifications)
+	shop := httptest.NewServer(notifications)
 	defer shop.Close()
 
 	req := order("A-1006")
 	req.MchNotifyURL = shop.URL + "/ksher/notify"
+	books["A-1006"] = req.OpenOrder() // Before it is sent.
 	client.GatewayPay(context.Background(), req)
 	gateway.Pay("A-1006", ksher.ChannelTrueMoney)
 	<-paid // The gateway notifies by itself.
@@ -290,7 +300,7 @@ func ExampleParseNotification() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(n.MchOrderNo, n.Result)
+	fmt.Println(n.Unconfirmed.MchOrderNo, n.Unconfirmed.Result)
 
 	_, err = ksher.ParseNotification(body, ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1)))
 	fmt.Println("signed by Ksher:", !errors.Is(err, ksher.ErrSignature))
@@ -300,20 +310,23 @@ func ExampleParseNotification() {
 }
 
 // Wait at a kiosk until the buyer has paid.
-func ExampleClient_WaitForPayment() {
+func ExamplePayments_Wait() {
 	gateway, client := startGateway()
 	defer gateway.Close()
+	payments, err := ksher.NewPayments(client, func(_ context.Context, o *ksher.Order) error {
+		fmt.Println("hand out", o.MchOrderNo)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	client.NativePay(ctx, &ksher.NativePayRequest{MchOrderNo: "K-2006", TotalFee: 40_00, FeeType: "THB", Channel: ksher.ChannelPromptPay})
+	req := &ksher.NativePayRequest{MchOrderNo: "K-2006", TotalFee: 40_00, FeeType: "THB", Channel: ksher.ChannelPromptPay}
+	client.NativePay(ctx, req)
 	gateway.Pay("K-2006", ksher.ChannelPromptPay) // The buyer pays.
 
-	paid, err := client.WaitForPayment(ctx, ksher.OpenOrder{
-		MchOrderNo: "K-2006",
-		Host:       ksher.HostMerchant, // It was made with NativePay.
-		TotalFee:   40_00,
-		FeeType:    "THB",
-	})
+	paid, err := payments.Wait(ctx, req.OpenOrder())
 	switch {
 	case errors.Is(err, ksher.ErrNotPaid), errors.Is(err, ksher.ErrOrderExpired):
 		fmt.Println("not paid: show the menu again")
@@ -322,7 +335,9 @@ func ExampleClient_WaitForPayment() {
 	default:
 		fmt.Println("paid:", paid.MchOrderNo, paid.TotalFee, paid.Channel)
 	}
-	// Output: paid: K-2006 40.00 promptpay
+	// Output:
+	// hand out K-2006
+	// paid: K-2006 40.00 promptpay
 }
 
 // Find out what became of a refund whose answer was lost.
@@ -368,34 +383,36 @@ func (s shopOrders) OpenOrders(_ context.Context, after string, limit int) ([]ks
 }
 
 // Find the payments that no notification told of.
-func ExampleReconciler() {
+func ExamplePayments_Pass() {
 	gateway, client := startGateway()
 	defer gateway.Close()
 	ctx := context.Background()
 	var open shopOrders
 	for _, no := range []string{"A-1010", "A-1011", "A-1012"} {
-		client.GatewayPay(ctx, order(no))
-		open = append(open, ksher.OpenOrder{MchOrderNo: no, Host: ksher.HostGateway, TotalFee: 150_50, FeeType: "THB"})
+		req := order(no)
+		client.GatewayPay(ctx, req)
+		open = append(open, req.OpenOrder())
 	}
 	gateway.Advance(3 * time.Hour)                // Ksher watches an order for two.
 	gateway.Pay("A-1011", ksher.ChannelTrueMoney) // So this payment isn't announced.
 	client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1012"})
 
-	reconciler := &ksher.Reconciler{
-		Client: client,
-		Orders: open,
-		Paid: func(_ context.Context, n *ksher.Notification) error { // As for NewWebhookHandler.
-			fmt.Println("paid:", n.MchOrderNo, n.TotalFee)
-			return nil
-		},
-		Ended: func(_ context.Context, n *ksher.Notification) error {
-			fmt.Println("release the goods of", n.MchOrderNo)
-			return nil
-		},
-		Rate: 100, // The default of 2 per second is kinder to a real gateway.
+	one, err := ksher.NewBudget(100, 1) // 100 queries a second, one after the other.
+	if err != nil {
+		log.Fatal(err)
 	}
-	// In production: go reconciler.Run(ctx)
-	sum, err := reconciler.Pass(ctx)
+	payments, err := ksher.NewPayments(client, func(_ context.Context, o *ksher.Order) error {
+		fmt.Println("paid:", o.MchOrderNo, o.TotalFee)
+		return nil
+	}, ksher.WithBudget(one), ksher.WithEnded(func(_ context.Context, open ksher.OpenOrder, _ *ksher.Order) error {
+		fmt.Println("release the goods of", open.MchOrderNo)
+		return nil
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	// In production: go payments.Run(ctx, open)
+	sum, err := payments.Pass(ctx, open, "")
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -52,9 +52,9 @@ func (r *formRequest) check(c *checker) {
 // Nothing is sent here, so that no hook is called and nothing is in doubt. The
 // order comes into being when the browser posts, and of a buyer who leaves before
 // that, the gateway never hears: until then a query, and with it
-// [Client.WaitForPayment], is an [*Error] such as [CodeOrderNotExist]. Keep the order
+// [Payments.Wait], is an [*Error] such as [CodeOrderNotExist]. Keep the order
 // with its number before you hand out the form, and learn of the payment by
-// [NewWebhookHandler] and a [Reconciler]. [Client.Resolve] tells whether the form
+// [Payments.Notifications] and [Payments.Run]. [Client.Resolve] tells whether the form
 // was posted, as it tells of a GatewayPay. How long the gateway takes a form after
 // it was signed is not documented: one that wasn't posted today may be tomorrow.
 //

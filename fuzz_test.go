@@ -56,7 +56,7 @@ func checkTexts(t *testing.T, n *ksher.Notification) {
 	t.Helper()
 	var members map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal(n.Data, &members))
-	order := reflect.ValueOf(n.Order)
+	order := reflect.ValueOf(n.Unconfirmed)
 	for i := range order.NumField() {
 		raw := members[order.Type().Field(i).Tag.Get("json")]
 		if got := order.Field(i); got.Kind() == reflect.String && bytes.HasPrefix(raw, []byte(`"`)) {
@@ -161,7 +161,7 @@ func checkDecoded(t *testing.T, n *ksher.Notification) {
 	t.Helper()
 	var members map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal(n.Data, &members))
-	order := reflect.ValueOf(n.Order)
+	order := reflect.ValueOf(n.Unconfirmed)
 	for i := range order.NumField() {
 		field, name := order.Field(i), order.Type().Field(i).Tag.Get("json")
 		raw, ok := members[name]
@@ -275,7 +275,7 @@ func checkSigned(t *testing.T, key *rsa.PrivateKey, verifier *ksher.Verifier, da
 // was signed.
 func FuzzSignedIsDecoded(f *testing.F) {
 	for _, seed := range []string{
-		`{}`, `{"result":"SUCCESS"}`, plainNotification,
+		`{}`, `{"result":"SUCCESS"}`, notifiedNative,
 		`{"\u0072esult":"\u0053UCCESS","attach":"\ud83c\udf75\u0e01 ก \u2028\/\"\\","total_fee":"100"}`,
 		`{"total_fee":-0,"cash_fee":1e400,"rate":-1.50E-07}`, `{"total_fee":"+007","cash_fee":"7_000"}`,
 		`{"attach":{"b":[1.0,{"d":null,"c":"<&>"}],"a":true},"openid":[]}`, `{"attach":"{\"a\":1}","openid":"[1, 2]"}`,

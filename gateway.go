@@ -93,7 +93,7 @@ type GatewayPayRequest struct {
 	// MchRedirectURLFail is where the buyer goes after failing or giving up:
 	// required.
 	MchRedirectURLFail string `url:"mch_redirect_url_fail"`
-	// MchNotifyURL is where the notification goes; see [NewWebhookHandler].
+	// MchNotifyURL is where the notification goes; see [Payments.Notifications].
 	MchNotifyURL string `url:"mch_notify_url,omitempty"`
 	// Device picks the layout. Without one the buyer's device does.
 	Device Device `url:"device,omitempty"`
@@ -137,6 +137,12 @@ type GatewayPayRequest struct {
 	InstalFeePayer string `url:"instal_fee_payer,omitempty"`
 
 	Extra `url:"-"`
+}
+
+// OpenOrder is the order in the merchant's books that the request makes, for
+// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+func (r *GatewayPayRequest) OpenOrder() OpenOrder {
+	return newOpenOrder(HostGateway, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
 func (r *GatewayPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
@@ -201,7 +207,7 @@ var gatewayPay = declareChange("gateway_pay", onGateway, proof{has: []string{"pa
 
 // GatewayPay calls gateway_pay: it creates an order and returns the address of
 // the checkout page where the buyer pays it. Whether and when that happens is
-// told by [Client.WaitForPayment] and by notifications.
+// told by [Payments.Wait] and by notifications.
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know
 // the order, repeat under the same number, which creates at most one order. If it

@@ -5,6 +5,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto"
+	"crypto/md5"
+	"crypto/rsa"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -107,31 +111,25 @@ const webhookReadTime = 10 * time.Second
 // longer: not while the body is read, nor while the server looks for its end.
 func TestSlowBody(t *testing.T) {
 	good := notified(t, testOrderNo)
-	fn := func(context.Context, *ksher.Notification) error { return errors.New("fn was called") }
+	fn := func(context.Context, *ksher.Order) error { return errors.New("fn was called") }
 	tests := []struct {
 		name   string
-		made   func(*ksher.Client) http.Handler
 		send   string
 		status int
 	}{
-		{"one byte", nil, head("POST", 1000) + "{", 400},
-		{"no byte", nil, head("POST", 1000), 400},
-		{"all but one byte", nil, head("POST", len(good)) + good[:len(good)-1], 400},
-		{"in a chunk", nil, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{", 400},
-		{"between chunks", nil, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", 400},
-		{"of another method", nil, head("PUT", 1000) + "{", 405},
-		{"to a handler without a function", func(c *ksher.Client) http.Handler { return ksher.NewWebhookHandler(c, nil) }, head("POST", 1000) + "{", 500},
-		{"to a handler without a client", func(*ksher.Client) http.Handler { return ksher.NewWebhookHandler(nil, fn) }, head("POST", 1000) + "{", 500},
+		{"one byte", head("POST", 1000) + "{", 400},
+		{"no byte", head("POST", 1000), 400},
+		{"all but one byte", head("POST", len(good)) + good[:len(good)-1], 400},
+		{"in a chunk", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{", 400},
+		{"between chunks", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", 400},
+		{"of another method", head("PUT", 1000) + "{", 405},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := &logBuffer{}
 				client := offlineClient(t, testAppID, recording(paying(t)), trustTestKey(t), ksher.WithLogger(log.logger(slog.LevelDebug)))
-				handler := ksher.NewWebhookHandler(client, fn)
-				if tt.made != nil {
-					handler = tt.made(client)
-				}
+				handler := notificationsOf(t, client, ksher.HostMerchant, fn)
 				network, end := serveOnPipes(handler)
 				defer end()
 				conn := network.sender(t)
@@ -175,7 +173,7 @@ func testBodyInTime(t *testing.T, behind func(http.Handler) http.Handler) {
 	synctest.Test(t, func(t *testing.T) {
 		client := offlineClient(t, testAppID, recording(paying(t)), trustTestKey(t))
 		var gone error
-		network, end := serveOnPipes(behind(ksher.NewWebhookHandler(client, func(ctx context.Context, _ *ksher.Notification) error {
+		network, end := serveOnPipes(behind(notificationsOf(t, client, ksher.HostMerchant, func(ctx context.Context, _ *ksher.Order) error {
 			select {
 			case <-time.After(time.Minute):
 			case <-ctx.Done():
@@ -229,7 +227,7 @@ func TestGarbageFromThousands(t *testing.T) {
 		log := &logBuffer{}
 		client := offlineClient(t, testAppID, recording(paying(t)), trustTestKey(t), ksher.WithLogger(log.logger(slog.LevelDebug)))
 		calls := 0
-		network, end := serveOnPipes(ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error { calls++; return nil }))
+		network, end := serveOnPipes(notificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error { calls++; return nil }))
 		defer end()
 		var group sync.WaitGroup
 		ended := 0
@@ -476,12 +474,10 @@ func TestHostileData(t *testing.T) {
 				if len(body) <= 64<<10 {
 					checkHostile(t, err, tt.want, &believed)
 				}
-				for _, opts := range [][]ksher.WebhookOption{nil, {ksher.TrustStrongKey()}} {
-					m := newMerchant(t, paying(t), nil, opts...)
-					assert.NotEqual(t, http.StatusOK, post(m.handler, body).Code)
-					assert.Zero(t, m.calls.Load(), "fn was called")
-					assert.Zero(t, m.gateway.count())
-				}
+				m := newMerchant(t, paying(t), nil)
+				assert.NotEqual(t, http.StatusOK, post(m.handler, body).Code)
+				assert.Zero(t, m.calls.Load(), "fn was called")
+				assert.Zero(t, m.gateway.count())
 			}
 			assert.NotZero(t, believed, "a text that was signed gets as far as it can")
 		})
@@ -518,10 +514,18 @@ func TestHostileData(t *testing.T) {
 			assert.Equal(t, want, answer.Order)
 			n, err := ksher.ParseNotification([]byte(body), ksher.NewVerifier(&key.PublicKey))
 			require.NoError(t, err)
-			assert.Equal(t, want, n.Order)
-			m := newMerchant(t, byOperation{"order_query": answering(200, body)}, nil)
-			assert.Equal(t, accepted, post(m.handler, body).Body.String())
-			assert.Equal(t, want, (<-m.got).Order)
+			assert.Equal(t, want, n.Unconfirmed)
+			var got *ksher.Order
+			p := paymentsTo(t, newClient(t, byOperation{"order_query": answering(200, body)}), func(_ context.Context, o *ksher.Order) error {
+				got = o
+				return nil
+			})
+			open := openOrder(ksher.HostMerchant)
+			open.TotalFee = 100
+			handler, err := p.Notifications(orderList{open}.expected)
+			require.NoError(t, err)
+			assert.Equal(t, accepted, post(handler, body).Body.String())
+			assert.Equal(t, &want, got)
 		})
 	}
 }
@@ -537,4 +541,12 @@ func checkHostile(t *testing.T, err error, want []error, believed *int) {
 	}
 	assert.Equal(t, want, namesOf(err), "%v", err)
 	*believed++
+}
+
+func signStrong(tb testing.TB, key *rsa.PrivateKey, text string) string {
+	tb.Helper()
+	digest := md5.Sum([]byte(text))
+	sig, err := rsa.SignPKCS1v15(nil, key, crypto.MD5, digest[:])
+	require.NoError(tb, err)
+	return hex.EncodeToString(sig)
 }

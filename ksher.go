@@ -23,24 +23,23 @@
 //   - [Client.NativePay] creates an order and gives a QR code for you to show.
 //     [Client.OrderQuery] tells its state, [Client.OrderClose] closes it.
 //
-// Others are for tills ([Client.TakeQuickPay]), for wallets ([Client.JSAPIPay],
+// Others are for tills ([Payments.Charge]), for wallets ([Client.JSAPIPay],
 // [Client.MiniProgramPay], [Client.AppPay], [Client.WapPay], [Client.WebPay]), for the
 // account ([Client.MerchantInfo], [Client.GetSettlementInfo], [Client.RateQuery])
 // and for money out ([Client.Payout]).
 //
 // # Knowing that you were paid
 //
-// The buyer's return to your redirect page proves nothing. The gateway's answer
-// does, if it is about the order, the amount and the currency that you expect,
-// which [Order.CheckPaid] compares. There are three ways to it, and they go
-// together:
+// The buyer's return to your redirect page proves nothing. Ksher's answer to a
+// query does, if it is about the order, the amount and the currency that you
+// expect. [Payments] compares them, and calls one function of yours for each
+// payment, once, whichever way it became known:
 //
-//   - [NewWebhookHandler] receives Ksher's notifications. It checks the
-//     signature, asks the gateway, and only then calls your function, once for
-//     each payment.
-//   - [Client.WaitForPayment] asks until an order is paid or over, as a kiosk
-//     does.
-//   - A [Reconciler] asks about the orders that never heard.
+//   - [Payments.Notifications] receives what Ksher posts to your server.
+//   - [Payments.Wait] asks until an order is paid or over, as a kiosk does.
+//   - [Payments.Charge] takes a payment at a till.
+//   - [Payments.Run] and [Payments.Pass] find the payments that no notification
+//     reported.
 //
 // # Refunds
 //

@@ -125,15 +125,18 @@ func gatewayTransport(tb testing.TB) *http.Client {
 }
 
 // loadedShop is a merchant's server whose gateway is the ledger.
-func loadedShop(tb testing.TB, gateway *ledger, fn func(context.Context, *ksher.Notification) error, opts ...ksher.Option) *httptest.Server {
+func loadedShop(tb testing.TB, gateway *ledger, fn func(context.Context, *ksher.Order) error, opts ...ksher.PaymentsOption) *httptest.Server {
 	tb.Helper()
 	double := httptest.NewServer(gateway)
 	tb.Cleanup(double.Close)
-	opts = append(opts, ksher.WithHTTPClient(gatewayTransport(tb)), ksher.WithVerifier(kshertest.Verifier()),
-		ksher.WithGatewayURL(double.URL), ksher.WithMerchantURL(double.URL))
-	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), opts...)
+	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), ksher.WithHTTPClient(gatewayTransport(tb)),
+		ksher.WithVerifier(kshertest.Verifier()), ksher.WithGatewayURL(double.URL), ksher.WithMerchantURL(double.URL))
 	require.NoError(tb, err)
-	shop := httptest.NewServer(ksher.NewWebhookHandler(client, fn))
+	notifications, err := paymentsTo(tb, client, fn, opts...).Notifications(func(_ context.Context, no string) (ksher.OpenOrder, error) {
+		return ksher.OpenOrder{MchOrderNo: no, Host: ksher.HostMerchant, TotalFee: 150_50, FeeType: "THB"}, nil
+	})
+	require.NoError(tb, err)
+	shop := httptest.NewServer(notifications)
 	tb.Cleanup(shop.Close)
 	return shop
 }
@@ -242,7 +245,7 @@ func (l *load) sample() {
 }
 
 // paid is the merchant's function.
-func (l *load) paid(_ context.Context, n *ksher.Notification) error {
+func (l *load) paid(_ context.Context, n *ksher.Order) error {
 	runtime.Gosched() // So that other deliveries come in between.
 	if p := l.gateway.find(n.MchOrderNo); p != nil && n.CheckPaid(n.MchOrderNo, 150_50, "THB") == nil {
 		p.calls.Add(1)
@@ -390,7 +393,7 @@ func TestWebhookUnderLoad(t *testing.T) {
 func BenchmarkWebhook(b *testing.B) {
 	gateway := &ledger{payments: make(map[string]*payment)}
 	body := gateway.add("A-1", ksher.ResultSuccess)
-	shop := loadedShop(b, gateway, func(context.Context, *ksher.Notification) error { return nil })
+	shop := loadedShop(b, gateway, func(context.Context, *ksher.Order) error { return nil })
 
 	var envelope struct {
 		Data json.RawMessage

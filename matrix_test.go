@@ -456,11 +456,12 @@ type deed struct {
 // life is one order's, played by a merchant who keeps to the rules of this
 // package's documentation while everything around goes wrong.
 type life struct {
-	t      *testing.T
-	rng    *rand.Rand
-	gw     *kshertest.Gateway
-	client *ksher.Client
-	wire   *line
+	t        *testing.T
+	rng      *rand.Rand
+	gw       *kshertest.Gateway
+	client   *ksher.Client
+	payments *ksher.Payments
+	wire     *line
 	// losePatience ends the context of the merchant's call.
 	losePatience func()
 	// onTheWay has requests that haven't arrived yet.
@@ -505,6 +506,7 @@ func newLife(t *testing.T, seed uint64, notifyURL string) *life {
 	l.client, err = l.gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1(),
 		ksher.WithHTTPClient(&http.Client{Transport: l.wire}))
 	require.NoError(t, err)
+	l.payments = paymentsTo(t, l.client, l.paid, ksher.WithEnded(l.endedOtherwise), budget(t, 1000, 1))
 	l.order = ksher.OpenOrder{MchOrderNo: testOrderNo, Host: pick(l.rng, []ksher.Host{ksher.HostGateway, ksher.HostMerchant}), TotalFee: 100_00, FeeType: "THB"}
 	if l.order.Host == ksher.HostGateway {
 		l.channels = []ksher.Channel{pick(l.rng, []ksher.Channel{"truemoney", "card", "wechat", "alipay", "promptpay", "linepay"}), "truemoney"}
@@ -690,7 +692,7 @@ func arrives(send func() (*http.Response, error)) error {
 }
 
 // paid is the merchant's function.
-func (l *life) paid(_ context.Context, n *ksher.Notification) error {
+func (l *life) paid(_ context.Context, n *ksher.Order) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fails > 0 {
@@ -702,20 +704,15 @@ func (l *life) paid(_ context.Context, n *ksher.Notification) error {
 	return nil
 }
 
-func (l *life) endedOtherwise(_ context.Context, n *ksher.Notification) error {
+func (l *life) endedOtherwise(_ context.Context, _ ksher.OpenOrder, o *ksher.Order) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended = append(l.ended, n.Result)
+	l.ended = append(l.ended, o.Result)
 	return nil
 }
 
-func (l *life) reconcile() (ksher.Reconciliation, error) {
-	order := l.order
-	if l.chance(30) {
-		order.Host = ksher.HostAny
-	}
-	r := &ksher.Reconciler{Client: l.client, Orders: orderList{order}, Paid: l.paid, Ended: l.endedOtherwise, Rate: 1000}
-	return r.Pass(l.t.Context())
+func (l *life) reconcile() (ksher.PassResult, error) {
+	return l.payments.Pass(l.t.Context(), orderList{l.order}, "")
 }
 
 func (l *life) query() {
@@ -936,7 +933,9 @@ func TestLives(t *testing.T) {
 						}
 					}()
 					l := newLife(t, seed+i, server.URL)
-					h := ksher.NewWebhookHandler(l.client, l.paid)
+					notifications, err := l.payments.Notifications(orderList{l.order}.expected)
+					require.NoError(t, err)
+					h := http.Handler(notifications)
 					handler.Store(&h)
 					l.live()
 				})

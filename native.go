@@ -35,7 +35,7 @@ type NativePayRequest struct {
 	// Channel is whose QR code it is: required. The guide lists promptpay,
 	// alipay, alipayplus, wechat, airpay, scb_qrcard and truemoney.
 	Channel Channel `url:"channel"`
-	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	// NotifyURL is where the notification goes; see [Payments.Notifications].
 	NotifyURL string `url:"notify_url,omitempty"`
 	// RedirectURL is where the buyer goes after paying, for channels with a page.
 	RedirectURL string `url:"redirect_url,omitempty"`
@@ -63,6 +63,12 @@ type NativePayRequest struct {
 	TMNExpireTime int `url:"tmn_expire_time,omitempty"`
 
 	Extra `url:"-"`
+}
+
+// OpenOrder is the order in the merchant's books that the request makes, for
+// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+func (r *NativePayRequest) OpenOrder() OpenOrder {
+	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
 func (r *NativePayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }

@@ -87,7 +87,7 @@ func WithHook(hook Hook) Option {
 
 // begin reports the beginning of an attempt. What it returns is for end.
 func (c *Client) begin(ctx context.Context, a *Attempt) (context.Context, []func(Attempt)) {
-	a.start = c.now()
+	a.start = c.sender.Clock.ClockNow()
 	var ends []func(Attempt)
 	for _, hook := range c.hooks {
 		inner, end := hook(ctx, *a)
@@ -103,7 +103,7 @@ func (c *Client) begin(ctx context.Context, a *Attempt) (context.Context, []func
 
 // end reports the end of an attempt.
 func (c *Client) end(ends []func(Attempt), a *Attempt) {
-	a.Duration = c.now().Sub(a.start)
+	a.Duration = c.sender.Clock.ClockNow().Sub(a.start)
 	for _, end := range slices.Backward(ends) {
 		end(*a)
 	}

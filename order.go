@@ -1,7 +1,9 @@
 package ksher
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -63,4 +65,48 @@ func (o *Order) CheckPaid(mchOrderNo string, totalFee Amount, feeType string) er
 		return fmt.Errorf("ksher: order %q: %w: its result is %q", o.MchOrderNo, ErrNotPaid, clipText(string(o.Result)))
 	}
 	return nil
+}
+
+// usable says what keeps anything from being asked at all.
+func (c *Client) usable(ctx context.Context, check *checker) {
+	if c == nil || c.key == nil {
+		check.refuse("client", "was not made by NewClient")
+	}
+	if ctx == nil {
+		check.refuse("context", "is nil")
+	}
+}
+
+// query asks one host about an order.
+func (c *Client) query(ctx context.Context, mchOrderNo string, host Host) (*Order, error) {
+	var order *Order
+	op := gatewayOrderQuery
+	if host == HostMerchant {
+		op = orderQuery
+		answer, err := c.OrderQuery(ctx, &OrderQueryRequest{MchOrderNo: mchOrderNo})
+		if err != nil {
+			return nil, err
+		}
+		order = &answer.Order
+	} else {
+		answer, err := c.GatewayOrderQuery(ctx, &GatewayOrderQueryRequest{MchOrderNo: mchOrderNo})
+		if err != nil {
+			return nil, err
+		}
+		order = &answer.Order
+	}
+	if err := tellsOf(op, order, mchOrderNo); err != nil {
+		return nil, err
+	}
+	return order, nil
+}
+
+// tellsOf makes sure that an answer is about the order it was asked for by the
+// merchant's number, if it was.
+func tellsOf(op *operation, o *Order, mchOrderNo string) error {
+	if mchOrderNo == "" || o.MchOrderNo == mchOrderNo {
+		return nil
+	}
+	return &Error{Operation: op.name, OrderNo: mchOrderNo, HTTPStatus: http.StatusOK,
+		Err: fmt.Errorf("%w: the answer tells of order %q", ErrOtherOrder, clipText(o.MchOrderNo))}
 }

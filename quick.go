@@ -2,13 +2,8 @@ package ksher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"time"
-
-	"github.com/ksher-go/ksher/internal/call"
-	"github.com/ksher-go/ksher/internal/transport"
 )
 
 // QuickPayRequest charges the code that a buyer shows (B scan C). Every parameter
@@ -41,6 +36,12 @@ func (r QuickPayRequest) Format(f fmt.State, _ rune) {
 
 // LogValue keeps the buyer's code out of structured logs.
 func (r QuickPayRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+// OpenOrder is the order in the merchant's books that the request makes, for
+// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+func (r *QuickPayRequest) OpenOrder() OpenOrder {
+	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
+}
 
 func (r *QuickPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
@@ -82,7 +83,7 @@ var quickPay = declareChange("quick_pay", onMerchant, proof{has: []string{"resul
 
 // QuickPay calls quick_pay: it charges the buyer whose code was scanned. Without
 // an error the order is paid; an answer about another number, amount or currency is
-// [ErrOtherOrder] and an [ErrOutcomeUnknown]. [Client.TakeQuickPay] does the whole procedure
+// [ErrOtherOrder] and an [ErrOutcomeUnknown]. [Payments.Charge] does the whole procedure
 // around it.
 //
 // If the buyer has to type a PIN first, Ksher answers NOTSURE, which is an
@@ -166,100 +167,6 @@ func (c *Client) OrderReverse(ctx context.Context, req *OrderReverseRequest) (*O
 	return do[OrderReverseResponse](ctx, c, orderReverse, req)
 }
 
-// ErrNeedsPerson means that it can't be found out by program whether a buyer was
-// charged: somebody has to look, on the merchant platform and on the buyer's
-// phone, before goods or money change hands.
-var ErrNeedsPerson = errors.New("a person has to look whether the buyer was charged")
-
-// Times of TakeQuickPay.
-const (
-	quickPayPatience = time.Minute
-	reversePatience  = 30 * time.Second
-)
-
-// TakeQuickPay takes a payment at a till as Ksher's documentation has it: it
-// charges the code; if that ends in doubt, for example because the buyer has to
-// type a PIN, it asks for the order for up to a minute; if it doesn't settle, it
-// reverses the order and asks for up to half a minute whether the reversal took.
-// It ends in one of
-//
-//   - nil: the order is paid, this order and that amount;
-//   - [ErrNotPaid]: the buyer was not charged, or has the money back;
-//   - an [*Error] without [ErrOutcomeUnknown], or a [*ValidationError]: the
-//     charge was refused or not sent, for example because the code is too old;
-//   - [ErrNeedsPerson], which is an ErrOutcomeUnknown: neither could be made sure
-//     of, also if the context ended first, or if Ksher knows no such order to the
-//     end, because how long a charge can be on its way isn't documented.
-//
-// It may be called again for the same order number, also with a newer code: what
-// the first call has charged isn't charged again, and counts as paid. If the second
-// call is refused, that says nothing about the first: resolve that one.
-//
-// The options set how the order is asked for. The order is what the gateway told
-// last, nil if it told nothing. Don't use it without an error check.
-//
-// Source: the Quick Pay page of Ksher's API documentation. How long to ask is
-// not documented.
-func (c *Client) TakeQuickPay(ctx context.Context, req *QuickPayRequest, opts ...WaitOption) (*Order, error) {
-	p, err := newPolling(opts)
-	if err != nil {
-		return nil, err
-	}
-	p.patient = true
-	var known *Order
-	charged, err := c.QuickPay(ctx, req)
-	switch {
-	case err != nil && !errors.Is(err, ErrOutcomeUnknown):
-		return nil, err
-	case err == nil:
-		known = &charged.Order
-		if known.CheckPaid(req.MchOrderNo, req.TotalFee, req.FeeType) == nil {
-			return known, nil
-		}
-	}
-	open := OpenOrder{MchOrderNo: req.MchOrderNo, Host: HostMerchant, TotalFee: req.TotalFee, FeeType: req.FeeType}
-	ask := func(ctx context.Context) error {
-		order, err := c.waitFor(ctx, open, p)
-		if order != nil {
-			known = order
-		}
-		return err
-	}
-	needsPerson := func(why error) (*Order, error) {
-		return known, &Error{Operation: quickPay.name, OrderNo: req.MchOrderNo, Err: fmt.Errorf("%w: %w", ErrNeedsPerson, why), state: call.State{Unknown: true}}
-	}
-
-	charging, cancel := context.WithTimeout(ctx, quickPayPatience)
-	defer cancel()
-	err = ask(charging)
-	switch {
-	case err == nil || errors.Is(err, ErrNotPaid):
-		return known, err
-	case ctx.Err() != nil || errors.Is(err, ErrOtherOrder):
-		return needsPerson(err)
-	}
-	_, reversal := c.OrderReverse(ctx, &OrderReverseRequest{MchOrderNo: req.MchOrderNo, Channel: req.Channel, OperatorID: req.OperatorID})
-
-	reversing, cancel := context.WithTimeout(ctx, reversePatience)
-	defer cancel()
-	// That it is paid may be what was before the reversal.
-	for err = ask(reversing); err == nil && transport.Sleep(reversing, p.most) == nil; {
-		if last := ask(reversing); !errors.Is(last, context.DeadlineExceeded) {
-			err = last
-		}
-	}
-	switch {
-	case errors.Is(err, ErrNotPaid), err == nil && staysPaid(reversal):
-		return known, err
-	case err == nil:
-		err = errors.New("it is paid, although it was to be reversed")
-	}
-	if reversal != nil {
-		err = fmt.Errorf("%w; the reversal failed: %w", err, reversal)
-	}
-	return needsPerson(err)
-}
-
 // aboutOrder tells whether a charge was refused because of what became of the order
 // before, so that it may be paid. A connection that repeats a request, such as a
 // proxy's, gets that refusal of a charge that was carried out.
@@ -272,22 +179,4 @@ func aboutOrder(code Code) bool {
 	// the order was created before. QUERY_ORDER_ERROR means that the transaction
 	// isn't complete, which says nothing about the payment.
 	return code == CodePriceNotExist || code == CodeQueryOrderError
-}
-
-// staysPaid tells whether a reversal was refused in a way that leaves a paid order
-// paid. After another refusal it may be undone all the same: the reversal may have
-// been sent twice, or contradict what the query says.
-func staysPaid(reversal error) bool {
-	var failed *Error
-	if !errors.As(reversal, &failed) || failed.state.Unknown {
-		return false
-	}
-	switch failed.Code {
-	case "": // Nothing was sent.
-		return failed.Err != nil
-	case CodeOrderPaid, CodeOrderAlreadyPaymentSuccess, CodeOrderAlreadyPayOperationCannotBePerformed,
-		CodeCancelError, CodeKsherRefundExpire, CodeNoAuth:
-		return true
-	}
-	return false
 }

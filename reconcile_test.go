@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -66,17 +67,21 @@ type till struct {
 	err map[string]error
 }
 
-func (m *till) note(what string, n *ksher.Notification) error {
+func (m *till) note(what, mchOrderNo string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.calls = append(m.calls, what+" "+n.MchOrderNo)
-	return m.err[what+" "+n.MchOrderNo]
+	m.calls = append(m.calls, what+" "+mchOrderNo)
+	return m.err[what+" "+mchOrderNo]
 }
 
-func (m *till) paid(_ context.Context, n *ksher.Notification) error { return m.note("paid", n) }
+func (m *till) paid(_ context.Context, o *ksher.Order) error { return m.note("paid", o.MchOrderNo) }
 
-func (m *till) ended(_ context.Context, n *ksher.Notification) error {
-	return m.note(strings.ToLower("ended "+string(n.Result)), n)
+func (m *till) ended(_ context.Context, open ksher.OpenOrder, o *ksher.Order) error {
+	what := "unknown"
+	if o != nil {
+		what = strings.ToLower("ended " + string(o.Result))
+	}
+	return m.note(what, open.MchOrderNo)
 }
 
 func (m *till) all() []string {
@@ -85,19 +90,38 @@ func (m *till) all() []string {
 	return slices.Clone(m.calls)
 }
 
-// reconciler has a rate that needs no waiting.
-func (m *till) reconciler(client *ksher.Client, orders ksher.OpenOrders) *ksher.Reconciler {
-	return &ksher.Reconciler{Client: client, Orders: orders, Paid: m.paid, Ended: m.ended, Rate: 1000}
+// passing are payments with a list of open orders.
+type passing struct {
+	*ksher.Payments
+	orders ksher.OpenOrders
 }
 
-func pass(tb testing.TB, r *ksher.Reconciler) ksher.Reconciliation {
+func (p passing) pass(ctx context.Context) (ksher.PassResult, error) {
+	return p.Pass(ctx, p.orders, "")
+}
+
+// payments ask one after the other, and need no waiting unless the options say so.
+func (m *till) payments(tb testing.TB, client *ksher.Client, orders ksher.OpenOrders, opts ...ksher.PaymentsOption) passing {
 	tb.Helper()
-	sum, err := r.Pass(tb.Context())
+	opts = append([]ksher.PaymentsOption{ksher.WithEnded(m.ended), budget(tb, 1000, 1)}, opts...)
+	return passing{paymentsTo(tb, client, m.paid, opts...), orders}
+}
+
+func budget(tb testing.TB, perSecond float64, atOnce int) ksher.PaymentsOption {
+	tb.Helper()
+	b, err := ksher.NewBudget(perSecond, atOnce)
+	require.NoError(tb, err)
+	return ksher.WithBudget(b)
+}
+
+func pass(tb testing.TB, p passing) ksher.PassResult {
+	tb.Helper()
+	sum, err := p.pass(tb.Context())
 	require.NoError(tb, err)
 	return sum
 }
 
-func TestReconcilerPages(t *testing.T) {
+func TestPassPages(t *testing.T) {
 	for _, n := range []int{0, 1, 99, 100, 101, 200, 250} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -108,8 +132,8 @@ func TestReconcilerPages(t *testing.T) {
 					after = append(after, no)
 					return list.OpenOrders(ctx, no, limit)
 				})
-				sum := pass(t, (&till{}).reconciler(hosts.client(t), counted))
-				require.Equal(t, ksher.Reconciliation{Asked: n, Open: n}, sum)
+				sum := pass(t, (&till{}).payments(t, hosts.client(t), counted))
+				require.Equal(t, ksher.PassResult{Asked: n, Open: n}, sum)
 				var asked []string
 				for _, q := range hosts.questions("") {
 					asked = append(asked, q.form.Get("mch_order_no"))
@@ -131,7 +155,7 @@ func TestReconcilerPages(t *testing.T) {
 	}
 }
 
-func TestReconcilerOfAListThatNeverEnds(t *testing.T) {
+func TestPassOfAListThatNeverEnds(t *testing.T) {
 	list := openOrders(150)
 	source := rand.New(rand.NewPCG(1, 2))
 	tests := []struct {
@@ -168,14 +192,14 @@ func TestReconcilerOfAListThatNeverEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				_, err := (&till{}).reconciler(telling(ksher.ResultNotSure).client(t), tt.list).Pass(ctx)
+				_, err := (&till{}).payments(t, telling(ksher.ResultNotSure).client(t), tt.list).pass(ctx)
 				require.ErrorContains(t, err, "never end")
 			})
 		})
 	}
 }
 
-func TestReconcilerRate(t *testing.T) {
+func TestPassRate(t *testing.T) {
 	tests := []struct {
 		rate float64
 		// interval is the time between two orders.
@@ -183,7 +207,6 @@ func TestReconcilerRate(t *testing.T) {
 		// slow is how long an answer takes.
 		slow time.Duration
 	}{
-		{0, 500 * time.Millisecond, 0},
 		{2, 500 * time.Millisecond, 0},
 		{2, 500 * time.Millisecond, 400 * time.Millisecond},
 		{10, 100 * time.Millisecond, 0},
@@ -199,8 +222,7 @@ func TestReconcilerRate(t *testing.T) {
 					time.Sleep(tt.slow)
 					return told(r, op, form)
 				}
-				r := (&till{}).reconciler(hosts.client(t), openOrders(120))
-				r.Rate = tt.rate
+				r := (&till{}).payments(t, hosts.client(t), openOrders(120), budget(t, tt.rate, 1))
 				start := time.Now()
 				pass(t, r)
 				asked := hosts.questions("")
@@ -214,7 +236,7 @@ func TestReconcilerRate(t *testing.T) {
 }
 
 // Answers that take longer than the interval aren't made up for by a burst.
-func TestReconcilerDoesNotCatchUp(t *testing.T) {
+func TestPassDoesNotCatchUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hosts := telling(ksher.ResultNotSure)
 		told := hosts.answer
@@ -224,8 +246,7 @@ func TestReconcilerDoesNotCatchUp(t *testing.T) {
 			}
 			return told(r, op, form)
 		}
-		r := (&till{}).reconciler(hosts.client(t), openOrders(20))
-		r.Rate = 1
+		r := (&till{}).payments(t, hosts.client(t), openOrders(20), budget(t, 1, 1))
 		pass(t, r)
 		all := pauses(hosts.questions(""))
 		for _, pause := range all[2:] {
@@ -234,7 +255,7 @@ func TestReconcilerDoesNotCatchUp(t *testing.T) {
 	})
 }
 
-func TestReconcilerReports(t *testing.T) {
+func TestPassReports(t *testing.T) {
 	past, future := -time.Hour, time.Hour
 	unknown := denies(ksher.CodeOrderNotExist)
 	tests := []struct {
@@ -243,122 +264,97 @@ func TestReconcilerReports(t *testing.T) {
 		expires time.Duration
 		host    ksher.Host
 		calls   []string
-		sum     ksher.Reconciliation
-		logged  string
+		sum     ksher.PassResult
+		// logged is part of the log, and problem of what a person is told.
+		logged, problem string
 	}{
-		{name: "paid", reply: tells(ksher.ResultSuccess), calls: []string{"paid order1"}, sum: ksher.Reconciliation{Paid: 1}},
-		{name: "paid, and expired", reply: tells(ksher.ResultSuccess), expires: past, calls: []string{"paid order1"}, sum: ksher.Reconciliation{Paid: 1}},
-		{name: "closed", reply: tells(ksher.ResultClosed), calls: []string{"ended closed order1"}, sum: ksher.Reconciliation{Ended: 1}},
-		{name: "failed", reply: tells(ksher.ResultPayError), calls: []string{"ended payerror order1"}, sum: ksher.Reconciliation{Ended: 1}},
-		{name: "refunded", reply: tells(ksher.ResultRefund), calls: []string{"ended refund order1"}, sum: ksher.Reconciliation{Ended: 1}},
-		{name: "not paid", reply: tells(ksher.ResultNotPay), sum: ksher.Reconciliation{Open: 1}},
-		{name: "not paid, and expired", reply: tells(ksher.ResultNotPay), expires: past, sum: ksher.Reconciliation{Open: 1}},
-		{name: "not sure", reply: tells(ksher.ResultNotSure), sum: ksher.Reconciliation{Open: 1}},
-		{name: "something new", reply: tells("SOMETHING_NEW"), sum: ksher.Reconciliation{Open: 1}},
-		{name: "no result", reply: tells(""), expires: past, sum: ksher.Reconciliation{Open: 1}},
+		{name: "paid", reply: tells(ksher.ResultSuccess), calls: []string{"paid order1"}, sum: ksher.PassResult{Paid: 1}},
+		{name: "paid, and expired", reply: tells(ksher.ResultSuccess), expires: past, calls: []string{"paid order1"}, sum: ksher.PassResult{Paid: 1}},
+		{name: "closed", reply: tells(ksher.ResultClosed), calls: []string{"ended closed order1"}, sum: ksher.PassResult{Ended: 1}},
+		{name: "failed", reply: tells(ksher.ResultPayError), calls: []string{"ended payerror order1"}, sum: ksher.PassResult{Ended: 1}},
+		{name: "refunded", reply: tells(ksher.ResultRefund), calls: []string{"ended refund order1"}, sum: ksher.PassResult{Ended: 1}},
+		{name: "not paid", reply: tells(ksher.ResultNotPay), sum: ksher.PassResult{Open: 1}},
+		{name: "not paid, and expired", reply: tells(ksher.ResultNotPay), expires: past, sum: ksher.PassResult{Open: 1}},
+		{name: "not sure", reply: tells(ksher.ResultNotSure), sum: ksher.PassResult{Open: 1}},
+		{name: "something new", reply: tells("SOMETHING_NEW"), sum: ksher.PassResult{Open: 1}},
+		{name: "no result", reply: tells(""), expires: past, sum: ksher.PassResult{Open: 1}},
 
-		{name: "unknown", reply: unknown, sum: ksher.Reconciliation{Failed: 1}, logged: "ORDER_NOT_EXIST"},
-		{name: "unknown before its time is over", reply: unknown, expires: future, sum: ksher.Reconciliation{Failed: 1}, logged: "ORDER_NOT_EXIST"},
-		{name: "unknown after its time is over", reply: unknown, expires: past, calls: []string{"ended  order1"}, sum: ksher.Reconciliation{Ended: 1}},
-		{name: "unknown to any host after its time is over", reply: unknown, expires: past, host: "any", calls: []string{"ended  order1"}, sum: ksher.Reconciliation{Ended: 1}},
+		{name: "unknown", reply: unknown, sum: ksher.PassResult{Failed: 1}, problem: "ORDER_NOT_EXIST"},
+		{name: "unknown before its time is over", reply: unknown, expires: future, sum: ksher.PassResult{Failed: 1}, problem: "ORDER_NOT_EXIST"},
+		{name: "unknown after its time is over", reply: unknown, expires: past, calls: []string{"unknown order1"}, sum: ksher.PassResult{Ended: 1}},
 
-		{name: "another amount", reply: tells(ksher.ResultSuccess, over(100_01)), sum: ksher.Reconciliation{Failed: 1}, logged: "100.01"},
-		{name: "another currency", reply: tells(ksher.ResultSuccess, inCurrency("JPY")), sum: ksher.Reconciliation{Failed: 1}, logged: "JPY"},
-		{name: "another order", reply: tells(ksher.ResultSuccess, numbered("order2")), sum: ksher.Reconciliation{Failed: 1}, logged: "order2"},
-		{name: "an answer about no order", reply: tells(ksher.ResultClosed, numbered("")), expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: "not reconciled"},
-		{name: "a dead line", reply: breaks, expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: "the line is dead"},
-		{name: "garbage", reply: says("<html>"), expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: "JSON"},
-		{name: "out of order", reply: denies(ksher.CodeSystemError), expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: "SYSTEMERROR"},
-		{name: "refused", reply: denies(ksher.CodeNoAuth), expires: past, sum: ksher.Reconciliation{Failed: 1}, logged: string(ksher.CodeNoAuth)},
-		{name: "no such host", reply: unknown, expires: past, host: "native", sum: ksher.Reconciliation{Failed: 1}, logged: "native"},
+		{name: "another amount", reply: tells(ksher.ResultSuccess, over(100_01)), sum: ksher.PassResult{Failed: 1}, problem: "100.01"},
+		{name: "another currency", reply: tells(ksher.ResultSuccess, inCurrency("JPY")), sum: ksher.PassResult{Failed: 1}, problem: "JPY"},
+		{name: "another order", reply: tells(ksher.ResultSuccess, numbered("order2")), sum: ksher.PassResult{Failed: 1}, problem: "order2"},
+		{name: "an answer about no order", reply: tells(ksher.ResultClosed, numbered("")), expires: past, sum: ksher.PassResult{Failed: 1}, problem: "the answer tells of order"},
+		{name: "a dead line", reply: breaks, expires: past, sum: ksher.PassResult{Failed: 1}, logged: "the line is dead"},
+		{name: "garbage", reply: says("<html>"), expires: past, sum: ksher.PassResult{Failed: 1}, logged: "JSON"},
+		{name: "out of order", reply: denies(ksher.CodeSystemError), expires: past, sum: ksher.PassResult{Failed: 1}, logged: "SYSTEMERROR"},
+		{name: "refused", reply: denies(ksher.CodeNoAuth), expires: past, sum: ksher.PassResult{Failed: 1}, problem: string(ksher.CodeNoAuth)},
+		{name: "no such host", reply: unknown, expires: past, host: "native", sum: ksher.PassResult{Failed: 1}, problem: "native"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m, log := &till{}, &logBuffer{}
 			hosts := answersOf(map[string]reply{"gateway_order_query": tt.reply, "order_query": unknown})
 			order := openOrder(ksher.HostGateway)
-			switch tt.host {
-			case "":
-			case "any":
-				order.Host = ksher.HostAny
-			default:
+			if tt.host != "" {
 				order.Host = tt.host
 			}
 			if tt.expires != 0 {
 				order.Expires = time.Now().Add(tt.expires)
 			}
-			r := m.reconciler(hosts.client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), orderList{order})
+			r := m.payments(t, hosts.client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), orderList{order})
 			tt.sum.Asked = 1
 			for range 3 {
 				require.Equal(t, tt.sum, pass(t, r))
 			}
 			require.Equal(t, tt.calls, m.all())
-			require.Equal(t, tt.logged != "", strings.Contains(log.text(), "not reconciled"))
 			require.Contains(t, log.text(), tt.logged)
-			if tt.logged != "" {
-				require.Contains(t, log.text(), `"order_no":"order1"`)
+			told := strings.Count(log.text(), `"msg":"ksher payment needs a person","order_no":"order1"`)
+			if tt.problem == "" {
+				require.Zero(t, told)
+			} else {
+				require.Equal(t, 1, told, "once, however many passes find it")
+				require.Contains(t, log.text(), tt.problem)
 			}
 
-			// Without Ended the numbers are the same.
-			m = &till{}
-			r = m.reconciler(hosts.client(t), orderList{order})
-			r.Ended = nil
-			require.Equal(t, tt.sum, pass(t, r))
+			// Without WithEnded the numbers are the same.
+			require.Equal(t, tt.sum, pass(t, passing{paymentsOf(t, hosts.client(t)), orderList{order}}))
 		})
 	}
 }
 
-// A host that is out of order isn't one that doesn't know the order.
-func TestReconcilerAsksBothHosts(t *testing.T) {
-	unknown := denies(ksher.CodeOrderNotExist)
-	for _, trouble := range []reply{breaks, denies(ksher.CodeSystemError), denies("TEAPOT"), denies(ksher.CodeNoAuth), says("")} {
-		for _, replies := range []map[string]reply{
-			{"gateway_order_query": unknown, "order_query": trouble},
-			{"gateway_order_query": trouble, "order_query": unknown},
-		} {
-			m, order := &till{}, openOrder(ksher.HostAny)
-			order.Expires = time.Now().Add(-time.Hour)
-			sum := pass(t, m.reconciler(answersOf(replies).client(t), orderList{order}))
-			require.Equal(t, ksher.Reconciliation{Asked: 1, Failed: 1}, sum)
-			require.Empty(t, m.all())
-		}
-	}
-	m := &till{}
-	hosts := answersOf(map[string]reply{"gateway_order_query": unknown, "order_query": tells(ksher.ResultSuccess)})
-	require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, pass(t, m.reconciler(hosts.client(t), orderList{openOrder(ksher.HostAny)})))
-}
-
 // What the merchant's function gets is the gateway's answer.
-func TestReconcilerPasses(t *testing.T) {
+func TestPassPasses(t *testing.T) {
 	hosts := telling(ksher.ResultSuccess, func(o *ksher.Order) { o.Attach = "table 4" })
 	client := hosts.client(t)
 	type key string
 	ctx := context.WithValue(t.Context(), key("who"), "cron")
 	ran := 0
-	r := &ksher.Reconciler{Client: client, Orders: openOrders(1), Rate: 1000, Paid: func(ctx context.Context, n *ksher.Notification) error {
+	p := paymentsTo(t, client, func(ctx context.Context, o *ksher.Order) error {
 		ran++
 		require.Equal(t, "cron", ctx.Value(key("who")))
-		require.Equal(t, "table 4", n.Attach)
-		require.NotEmpty(t, n.Data)
-		return n.CheckPaid("order0000", 100_00, "THB")
-	}}
-	_, err := r.Pass(ctx)
+		require.Equal(t, "table 4", o.Attach)
+		return o.CheckPaid("order0000", 100_00, "THB")
+	})
+	_, err := p.Pass(ctx, openOrders(1), "")
 	require.NoError(t, err)
 	require.Equal(t, 1, ran)
 }
 
-func TestReconcilerTriesAgain(t *testing.T) {
+func TestPassTriesAgain(t *testing.T) {
 	for _, tt := range []struct {
 		result ksher.Result
 		report string
-		done   ksher.Reconciliation
+		done   ksher.PassResult
 	}{
-		{ksher.ResultSuccess, "paid order0000", ksher.Reconciliation{Asked: 1, Paid: 1}},
-		{ksher.ResultClosed, "ended closed order0000", ksher.Reconciliation{Asked: 1, Ended: 1}},
+		{ksher.ResultSuccess, "paid order0000", ksher.PassResult{Asked: 1, Paid: 1}},
+		{ksher.ResultClosed, "ended closed order0000", ksher.PassResult{Asked: 1, Ended: 1}},
 	} {
 		m, log := &till{err: map[string]error{tt.report: errors.New("the database is away")}}, &logBuffer{}
-		r := m.reconciler(telling(tt.result).client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), openOrders(1))
-		failed := ksher.Reconciliation{Asked: 1, Failed: 1}
+		r := m.payments(t, telling(tt.result).client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), openOrders(1))
+		failed := ksher.PassResult{Asked: 1, Failed: 1}
 		require.Equal(t, failed, pass(t, r))
 		require.Equal(t, failed, pass(t, r))
 		require.Contains(t, log.text(), "the database is away")
@@ -370,7 +366,7 @@ func TestReconcilerTriesAgain(t *testing.T) {
 }
 
 // One order's trouble is no other's.
-func TestReconcilerCounts(t *testing.T) {
+func TestPassCounts(t *testing.T) {
 	list := openOrders(6)
 	list[5].Expires = time.Now().Add(-time.Minute)
 	replies := map[string]reply{
@@ -385,41 +381,42 @@ func TestReconcilerCounts(t *testing.T) {
 		return replies[form.Get("mch_order_no")](r)
 	}}
 	m := &till{err: map[string]error{"paid order0004": errors.New("no stock")}}
-	sum := pass(t, m.reconciler(hosts.client(t), list))
-	require.Equal(t, ksher.Reconciliation{Asked: 6, Paid: 1, Ended: 2, Open: 1, Failed: 2}, sum)
-	require.Equal(t, []string{"paid order0000", "ended closed order0002", "paid order0004", "ended  order0005"}, m.all())
+	sum := pass(t, m.payments(t, hosts.client(t), list))
+	require.Equal(t, ksher.PassResult{Asked: 6, Paid: 1, Ended: 2, Open: 1, Failed: 2}, sum)
+	require.Equal(t, []string{"paid order0000", "ended closed order0002", "paid order0004", "unknown order0005"}, m.all())
 }
 
-func TestReconcilerList(t *testing.T) {
+func TestPassList(t *testing.T) {
 	away := errors.New("the database is away")
 	for _, failing := range []int{1, 2} {
 		synctest.Test(t, func(t *testing.T) {
 			calls := 0
-			r := (&till{}).reconciler(telling(ksher.ResultNotSure).client(t), listFunc(func(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
+			r := (&till{}).payments(t, telling(ksher.ResultNotSure).client(t), listFunc(func(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
 				if calls++; calls == failing {
 					return nil, away
 				}
 				return openOrders(150).OpenOrders(ctx, after, limit)
 			}))
-			sum, err := r.Pass(t.Context())
+			sum, err := r.pass(t.Context())
 			require.ErrorIs(t, err, away)
 			require.Equal(t, 100*(failing-1), sum.Asked)
 		})
 	}
 }
 
-func TestReconcilerContext(t *testing.T) {
+func TestPassContext(t *testing.T) {
 	tests := []struct {
 		name string
 		ends time.Duration
 		// asked is how many orders were asked about then.
-		asked, failed int
-		slow          time.Duration
+		asked int
+		after string
+		slow  time.Duration
 	}{
-		{"before", 0, 0, 0, 0},
-		{"between two orders", 2200 * time.Millisecond, 5, 0, 0},
-		{"in a query", 2200 * time.Millisecond, 5, 1, 400 * time.Millisecond},
-		{"in the last query", 4600 * time.Millisecond, 10, 1, 400 * time.Millisecond},
+		{"before", 0, 0, "", 0},
+		{"between two orders", 2200 * time.Millisecond, 5, "order0004", 0},
+		{"in a query", 2200 * time.Millisecond, 4, "order0003", 400 * time.Millisecond},
+		{"in the last query", 4600 * time.Millisecond, 9, "order0008", 400 * time.Millisecond},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -434,21 +431,23 @@ func TestReconcilerContext(t *testing.T) {
 					}
 					return told(r, op, form)
 				}
-				r := (&till{}).reconciler(hosts.client(t), openOrders(10))
-				r.Rate = 2
+				r := (&till{}).payments(t, hosts.client(t), openOrders(10), budget(t, 2, 1))
 				ctx, cancel := context.WithTimeout(t.Context(), tt.ends)
 				defer cancel()
-				sum, err := r.Pass(ctx)
+				sum, err := r.pass(ctx)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				require.Equal(t, tt.asked, sum.Asked)
-				require.Equal(t, tt.failed, sum.Failed)
+				require.Equal(t, ksher.PassResult{After: tt.after, Asked: tt.asked, Open: tt.asked}, sum)
+				// The next one goes on there.
+				sum, err = r.Pass(t.Context(), r.orders, sum.After)
+				require.NoError(t, err)
+				require.Equal(t, 10-tt.asked, sum.Asked)
 			})
 		})
 	}
 }
 
-func TestReconcilerRun(t *testing.T) {
-	for _, every := range []time.Duration{0, time.Minute, time.Hour, -time.Second} {
+func TestPassRun(t *testing.T) {
+	{
 		synctest.Test(t, func(t *testing.T) {
 			log, away := &logBuffer{}, errors.New("the database is away")
 			var at []time.Time
@@ -462,16 +461,12 @@ func TestReconcilerRun(t *testing.T) {
 				return openOrders(3), nil
 			})
 			hosts, m := telling(ksher.ResultSuccess), &till{}
-			r := m.reconciler(hosts.client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), list)
-			r.Every, r.Rate = every, 1
-			want := every
-			if every <= 0 {
-				want = time.Minute
-			}
+			r := m.payments(t, hosts.client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), list, budget(t, 1, 1))
+			const want = time.Minute
 			ctx, cancel := context.WithTimeout(t.Context(), 10*want)
 			defer cancel()
 			start := time.Now()
-			require.ErrorIs(t, r.Run(ctx), context.DeadlineExceeded)
+			require.ErrorIs(t, r.Run(ctx, r.orders), context.DeadlineExceeded)
 			require.Equal(t, 10*want, time.Since(start))
 			require.Equal(t, start, at[0])
 			require.GreaterOrEqual(t, len(at), 9)
@@ -491,60 +486,83 @@ func TestReconcilerRun(t *testing.T) {
 	}
 }
 
-func TestReconcilerRunEndsInAPass(t *testing.T) {
+func TestPassRunEndsInAPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := (&till{}).reconciler(telling(ksher.ResultNotSure).client(t), openOrders(100))
-		r.Rate = 1
+		r := (&till{}).payments(t, telling(ksher.ResultNotSure).client(t), openOrders(100), budget(t, 1, 1))
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(10*time.Second, cancel)
 		start := time.Now()
-		require.Equal(t, context.Canceled, r.Run(ctx))
+		require.Equal(t, context.Canceled, r.Run(ctx, r.orders))
 		require.Equal(t, 10*time.Second, time.Since(start))
 	})
 }
 
-func TestReconcilerRefuses(t *testing.T) {
-	hosts := telling(ksher.ResultSuccess)
-	client, m := hosts.client(t), &till{}
-	good := func(change func(*ksher.Reconciler)) *ksher.Reconciler {
-		r := m.reconciler(client, openOrders(1))
-		change(r)
-		return r
-	}
-	tests := []struct {
-		name string
-		r    *ksher.Reconciler
+func TestNewPaymentsRefuses(t *testing.T) {
+	client := telling(ksher.ResultSuccess).client(t)
+	paid := func(context.Context, *ksher.Order) error { return nil }
+	for name, tt := range map[string]struct {
+		client *ksher.Client
+		paid   func(context.Context, *ksher.Order) error
+		opt    ksher.PaymentsOption
+		want   string
 	}{
-		{"nil", nil},
-		{"nothing", &ksher.Reconciler{}},
-		{"no client", good(func(r *ksher.Reconciler) { r.Client = nil })},
-		{"a client of its own making", good(func(r *ksher.Reconciler) { r.Client = &ksher.Client{} })},
-		{"no list", good(func(r *ksher.Reconciler) { r.Orders = nil })},
-		{"a nil list", good(func(r *ksher.Reconciler) { r.Orders = (*orderList)(nil) })},
-		{"no Paid", good(func(r *ksher.Reconciler) { r.Paid = nil })},
-		{"a negative rate", good(func(r *ksher.Reconciler) { r.Rate = -1 })},
-		{"a rate too low", good(func(r *ksher.Reconciler) { r.Rate = 0.0009 })},
-		{"a rate too high", good(func(r *ksher.Reconciler) { r.Rate = 1000.1 })},
-		{"a rate that is no number", good(func(r *ksher.Reconciler) { r.Rate = math.NaN() })},
-		{"a rate without end", good(func(r *ksher.Reconciler) { r.Rate = math.Inf(1) })},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			sum, err := tt.r.Pass(t.Context())
-			require.ErrorContains(t, err, "ksher: Reconciler: ")
-			require.Zero(t, sum)
-			require.ErrorContains(t, tt.r.Run(t.Context()), "ksher: Reconciler: ")
+		"no client":                  {nil, paid, ksher.WithDeduper(&once.Memory{}), "client"},
+		"a client of its own making": {&ksher.Client{}, paid, ksher.WithDeduper(&once.Memory{}), "NewClient"},
+		"no function":                {client, nil, ksher.WithDeduper(&once.Memory{}), "function"},
+		"no option":                  {client, paid, nil, "option"},
+		"no deduper":                 {client, paid, ksher.WithDeduper(nil), "WithDeduper"},
+		"a nil deduper":              {client, paid, ksher.WithDeduper((*once.Memory)(nil)), "WithDeduper"},
+		"no function for what ended": {client, paid, ksher.WithEnded(nil), "WithEnded"},
+		"no function for problems":   {client, paid, ksher.WithProblem(nil), "WithProblem"},
+		"no budget":                  {client, paid, ksher.WithBudget(nil), "WithBudget"},
+		"a budget of its own making": {client, paid, ksher.WithBudget(&ksher.Budget{}), "NewBudget"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ksher.NewPayments(tt.client, tt.paid, tt.opt)
+			require.ErrorContains(t, err, "ksher: NewPayments: ")
+			require.ErrorContains(t, err, tt.want)
 		})
 	}
-	t.Run("no context", func(t *testing.T) {
-		r := good(func(*ksher.Reconciler) {})
-		var none context.Context
-		_, err := r.Pass(none)
-		require.ErrorContains(t, err, "context")
-		require.ErrorContains(t, r.Run(none), "context")
-	})
+}
+
+func TestNewBudgetRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		perSecond float64
+		atOnce    int
+		ok        bool
+	}{
+		{0.001, 1, true}, {1000, 100, true},
+		{0.0009, 1, false}, {1000.1, 1, false}, {0, 1, false}, {-1, 1, false}, {math.NaN(), 1, false}, {math.Inf(1), 1, false},
+		{1, 0, false}, {1, -1, false}, {1, 101, false},
+	} {
+		_, err := ksher.NewBudget(tt.perSecond, tt.atOnce)
+		require.Equal(t, tt.ok, err == nil, "%v: %v", tt, err)
+	}
+}
+
+func TestPassRefuses(t *testing.T) {
+	hosts := telling(ksher.ResultSuccess)
+	p := paymentsOf(t, hosts.client(t))
+	for name, tt := range map[string]struct {
+		payments *ksher.Payments
+		ctx      context.Context
+		orders   ksher.OpenOrders
+	}{
+		"no payments":                {nil, t.Context(), openOrders(1)},
+		"payments of its own making": {&ksher.Payments{}, t.Context(), openOrders(1)},
+		"no context":                 {p, nil, openOrders(1)},
+		"no list":                    {p, t.Context(), nil},
+		"a nil list":                 {p, t.Context(), (*orderList)(nil)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sum, err := tt.payments.Pass(tt.ctx, tt.orders, "order0000")
+			var invalid *ksher.ValidationError
+			require.ErrorAs(t, err, &invalid)
+			require.Equal(t, ksher.PassResult{After: "order0000"}, sum)
+			require.ErrorAs(t, tt.payments.Run(tt.ctx, tt.orders), &invalid)
+		})
+	}
 	require.Empty(t, hosts.questions(""))
-	require.Empty(t, m.all())
 }
 
 // shop is a merchant with a local gateway: a handler of notifications that can
@@ -552,18 +570,19 @@ func TestReconcilerRefuses(t *testing.T) {
 type shop struct {
 	gw     *kshertest.Gateway
 	client *ksher.Client
+	*ksher.Payments
 	till   *till
 	url    string
 	down   atomic.Bool
 	orders orderList
 }
 
-func newShop(t *testing.T, opts ...ksher.Option) *shop {
+func newShop(t *testing.T, opts ...ksher.PaymentsOption) *shop {
 	s := &shop{gw: kshertest.New(t), till: &till{}}
-	var err error
-	s.client, err = s.gw.NewClient(append([]ksher.Option{ksher.WithRetry(3, 0)}, opts...)...)
+	s.client = s.gw.Client
+	s.Payments = s.till.payments(t, s.client, nil, opts...).Payments
+	handler, err := s.Notifications(func(ctx context.Context, no string) (ksher.OpenOrder, error) { return s.orders.expected(ctx, no) })
 	require.NoError(t, err)
-	handler := ksher.NewWebhookHandler(s.client, s.till.paid)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
 			http.Error(w, "down", http.StatusServiceUnavailable)
@@ -578,40 +597,42 @@ func newShop(t *testing.T, opts ...ksher.Option) *shop {
 
 // create makes an order at both hosts in turn.
 func (s *shop) create(t *testing.T, no string, host ksher.Host) {
-	open := ksher.OpenOrder{MchOrderNo: no, Host: host, TotalFee: 100_00, FeeType: "THB"}
+	var open ksher.OpenOrder
 	var err error
 	if host == ksher.HostMerchant {
 		req := goodNativePay()
 		req.MchOrderNo, req.NotifyURL, req.Channel = no, s.url, ksher.ChannelPromptPay
+		open = req.OpenOrder()
 		_, err = s.client.NativePay(t.Context(), req)
 	} else {
 		req := goodGatewayPay()
 		req.MchOrderNo, req.MchNotifyURL = no, s.url
+		open = req.OpenOrder()
 		_, err = s.client.GatewayPay(t.Context(), req)
 	}
 	require.NoError(t, err)
 	s.orders = append(s.orders, open)
 }
 
-func (s *shop) pass(t *testing.T) ksher.Reconciliation {
+func (s *shop) pass(t *testing.T) ksher.PassResult {
 	t.Helper()
-	return pass(t, s.till.reconciler(s.client, s.orders))
+	return pass(t, passing{s.Payments, s.orders})
 }
 
 // The three payments that a handler of notifications never hears of.
-func TestReconcilerFindsPayments(t *testing.T) {
-	for _, host := range []ksher.Host{ksher.HostGateway, ksher.HostMerchant, ksher.HostAny} {
+func TestPassFindsPayments(t *testing.T) {
+	for _, host := range []ksher.Host{ksher.HostGateway, ksher.HostMerchant} {
 		t.Run("after two hours of watching "+string(host), func(t *testing.T) {
 			s := newShop(t)
 			s.create(t, "order1", host)
-			require.Equal(t, ksher.Reconciliation{Asked: 1, Open: 1}, s.pass(t))
+			require.Equal(t, ksher.PassResult{Asked: 1, Open: 1}, s.pass(t))
 			s.gw.Advance(2*time.Hour + time.Second)
 			require.NoError(t, s.gw.Pay("order1", ksher.ChannelPromptPay))
 			s.gw.Advance(30 * time.Hour)
 			require.ErrorIs(t, s.gw.Deliver(t.Context(), "order1"), kshertest.ErrNoNotification)
 			require.Empty(t, s.till.all())
 			for range 2 {
-				require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, s.pass(t))
+				require.Equal(t, ksher.PassResult{Asked: 1, Paid: 1}, s.pass(t))
 				require.Equal(t, []string{"paid order1"}, s.till.all())
 			}
 		})
@@ -627,7 +648,7 @@ func TestReconcilerFindsPayments(t *testing.T) {
 			s.down.Store(false)
 			s.gw.Advance(30 * time.Hour)
 			require.Empty(t, s.till.all())
-			require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, s.pass(t))
+			require.Equal(t, ksher.PassResult{Asked: 1, Paid: 1}, s.pass(t))
 			require.Equal(t, []string{"paid order1"}, s.till.all())
 		})
 	}
@@ -636,19 +657,19 @@ func TestReconcilerFindsPayments(t *testing.T) {
 		s.create(t, "order1", ksher.HostGateway)
 		_, err := s.client.CancelOrder(t.Context(), &ksher.CancelOrderRequest{MchOrderNo: "order1"})
 		require.NoError(t, err)
-		require.Equal(t, ksher.Reconciliation{Asked: 1, Ended: 1}, s.pass(t))
-		require.Equal(t, ksher.Reconciliation{Asked: 1, Ended: 1}, s.pass(t))
+		require.Equal(t, ksher.PassResult{Asked: 1, Ended: 1}, s.pass(t))
+		require.Equal(t, ksher.PassResult{Asked: 1, Ended: 1}, s.pass(t))
 		require.NoError(t, s.gw.Pay("order1", ksher.ChannelPromptPay))
-		require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, s.pass(t))
-		require.Equal(t, ksher.Reconciliation{Asked: 1, Paid: 1}, s.pass(t))
+		require.Equal(t, ksher.PassResult{Asked: 1, Paid: 1}, s.pass(t))
+		require.Equal(t, ksher.PassResult{Asked: 1, Paid: 1}, s.pass(t))
 		require.NoError(t, s.gw.Deliver(t.Context(), "order1"))
 		require.Equal(t, []string{"ended closed order1", "paid order1"}, s.till.all())
 	})
 }
 
 // Each payment is reported once, whoever hears of it first.
-func TestReconcilerAndHandler(t *testing.T) {
-	for _, first := range []string{"the handler", "the reconciler", "both"} {
+func TestPassAndHandler(t *testing.T) {
+	for _, first := range []string{"the handler", "the pass", "both"} {
 		t.Run(first, func(t *testing.T) {
 			s := newShop(t)
 			var want []string
@@ -669,7 +690,7 @@ func TestReconcilerAndHandler(t *testing.T) {
 			case "the handler":
 				deliver()
 				s.pass(t)
-			case "the reconciler":
+			case "the pass":
 				s.pass(t)
 				deliver()
 			case "both":
@@ -680,7 +701,7 @@ func TestReconcilerAndHandler(t *testing.T) {
 				s.pass(t)
 				running.Wait()
 			}
-			require.Equal(t, ksher.Reconciliation{Asked: 8, Paid: 8}, s.pass(t))
+			require.Equal(t, ksher.PassResult{Asked: 8, Paid: 8}, s.pass(t))
 			deliver()
 			got := s.till.all()
 			slices.Sort(got)
@@ -689,24 +710,23 @@ func TestReconcilerAndHandler(t *testing.T) {
 	}
 }
 
-// Two reconcilers, as on two servers that share a Deduper.
-func TestTwoReconcilers(t *testing.T) {
+// Two passes, as on two servers that share a Deduper.
+func TestTwoPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hosts := telling(ksher.ResultSuccess)
 		one := hosts.client(t)
 		m, list := &till{}, openOrders(50)
-		slow := func(ctx context.Context, n *ksher.Notification) error {
+		keys := &once.Memory{}
+		slow := func(ctx context.Context, o *ksher.Order) error {
 			time.Sleep(time.Second)
-			return m.paid(ctx, n)
+			return m.paid(ctx, o)
 		}
-		sums := make([]ksher.Reconciliation, 2)
+		sums := make([]ksher.PassResult, 2)
 		var running sync.WaitGroup
 		for i := range sums {
 			running.Go(func() {
-				r := m.reconciler(one, list)
-				r.Paid = slow
 				var err error
-				sums[i], err = r.Pass(t.Context())
+				sums[i], err = paymentsTo(t, one, slow, ksher.WithDeduper(keys), budget(t, 1000, 1)).Pass(t.Context(), list, "")
 				assert.NoError(t, err)
 			})
 		}
@@ -720,18 +740,18 @@ func TestTwoReconcilers(t *testing.T) {
 			require.Equal(t, 50, sum.Paid+sum.Open)
 		}
 		require.Positive(t, sums[0].Open+sums[1].Open, "they never met")
-		require.Equal(t, ksher.Reconciliation{Asked: 50, Paid: 50}, pass(t, m.reconciler(one, list)))
+		require.Equal(t, ksher.PassResult{Asked: 50, Paid: 50}, pass(t, m.payments(t, one, list, ksher.WithDeduper(keys))))
 		require.Len(t, m.all(), 50)
 	})
 }
 
-// Two clients share what WithDeduper gives them.
-func TestReconcilersShareADeduper(t *testing.T) {
+// Two payments share what WithDeduper gives them.
+func TestPassesShareADeduper(t *testing.T) {
 	keys := &keyed{done: map[string]bool{}}
 	m, hosts := &till{}, telling(ksher.ResultSuccess)
 	for range 2 {
-		client := hosts.client(t, ksher.WithDeduper(keys))
-		require.Equal(t, ksher.Reconciliation{Asked: 3, Paid: 3}, pass(t, m.reconciler(client, openOrders(3))))
+		p := m.payments(t, hosts.client(t), openOrders(3), ksher.WithDeduper(keys))
+		require.Equal(t, ksher.PassResult{Asked: 3, Paid: 3}, pass(t, p))
 	}
 	require.Equal(t, []string{"paid order0000", "paid order0001", "paid order0002"}, m.all())
 }

@@ -65,7 +65,7 @@ type Doubtful interface {
 //     closed. If it is paid, it was too late: [NotCarriedOut].
 //   - A charge (quick_pay) is CarriedOut if the order is paid, NotCarriedOut if
 //     it ended otherwise or isn't known, and [StillUnknown] in between. It can be
-//     of another amount like an order. [Client.TakeQuickPay] asks by itself.
+//     of another amount like an order. [Payments.Charge] asks by itself.
 //   - A reversal (order_reverse) is CarriedOut if the order is closed or
 //     refunded.
 //   - A refund is CarriedOut if the gateway lists it as done. Where the channel
@@ -104,7 +104,7 @@ func (r *NativePayRequest) resolve(ctx context.Context, c *Client) (*Resolution,
 }
 
 func (c *Client) resolveCreated(ctx context.Context, mchOrderNo string, host Host, total Amount, feeType string) (*Resolution, error) {
-	n, err := c.lookUp(ctx, mchOrderNo, host)
+	n, err := c.query(ctx, mchOrderNo, host)
 	if unknownOrder(err) {
 		return &Resolution{Verdict: NotCarriedOut}, nil
 	}
@@ -116,15 +116,15 @@ func (c *Client) resolveCreated(ctx context.Context, mchOrderNo string, host Hos
 		return nil, fmt.Errorf("ksher: resolving order %q: %w: the gateway has an order over %v %s under this number, not %v %s",
 			mchOrderNo, ErrOtherOrder, n.TotalFee, clipText(n.FeeType), total, feeType)
 	}
-	return &Resolution{Verdict: CarriedOut, Order: &n.Order}, nil
+	return &Resolution{Verdict: CarriedOut, Order: n}, nil
 }
 
 func (r *CancelOrderRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	n, err := c.lookUp(ctx, r.MchOrderNo, HostGateway)
+	n, err := c.query(ctx, r.MchOrderNo, HostGateway)
 	if err != nil {
 		return nil, err
 	}
-	return resolveClosed(&n.Order), nil
+	return resolveClosed(n), nil
 }
 
 func (r *OrderCloseRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
@@ -176,7 +176,7 @@ func (r *RefundGatewayOrderRequest) check(c *checker) {
 }
 
 func (r *RefundGatewayOrderRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	n, err := c.lookUp(ctx, r.MchOrderNo, HostGateway)
+	n, err := c.query(ctx, r.MchOrderNo, HostGateway)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (r *RefundGatewayOrderRequest) resolve(ctx context.Context, c *Client) (*Re
 	if n.KsherOrderNo == "" {
 		query.MchOrderNo = n.PayMchOrderNo
 	}
-	return c.resolveRefund(ctx, &n.Order, query, r.RefundFee)
+	return c.resolveRefund(ctx, n, query, r.RefundFee)
 }
 
 // resolveRefund looks for a refund among those of an order.

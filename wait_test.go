@@ -127,8 +127,6 @@ type place struct {
 var places = []place{
 	{"gateway", ksher.HostGateway, "gateway_order_query"},
 	{"merchant", ksher.HostMerchant, "order_query"},
-	{"any, made at the gateway", ksher.HostAny, "gateway_order_query"},
-	{"any, made at the merchant host", ksher.HostAny, "order_query"},
 }
 
 // having is both hosts, of which the place's gives the replies one after the
@@ -151,7 +149,7 @@ func openOrder(host ksher.Host) ksher.OpenOrder {
 	return ksher.OpenOrder{MchOrderNo: testOrderNo, Host: host, TotalFee: 100_00, FeeType: "THB"}
 }
 
-func TestWaitForPayment(t *testing.T) {
+func TestWait(t *testing.T) {
 	notPaid, paid := tells(ksher.ResultNotPay), tells(ksher.ResultSuccess)
 	tests := []struct {
 		name    string
@@ -251,7 +249,7 @@ func TestWaitForPayment(t *testing.T) {
 					if tt.expires != 0 {
 						order.Expires = start.Add(tt.expires)
 					}
-					known, err := client.WaitForPayment(ctx, order)
+					known, err := paymentsOf(t, client).Wait(ctx, order)
 					if tt.want == nil {
 						require.NoError(t, err)
 						require.NoError(t, known.CheckPaid(testOrderNo, 100_00, "THB"))
@@ -275,9 +273,7 @@ func TestWaitForPayment(t *testing.T) {
 					if tt.after >= 0 {
 						require.Equal(t, tt.after, max(0, time.Since(start)))
 					}
-					if p.host != ksher.HostAny {
-						require.Len(t, hosts.questions(""), len(hosts.questions(p.operation)), "the other host was asked")
-					}
+					require.Len(t, hosts.questions(""), len(hosts.questions(p.operation)), "the other host was asked")
 				})
 			})
 		}
@@ -285,73 +281,31 @@ func TestWaitForPayment(t *testing.T) {
 }
 
 // What keeps the gateway from telling is part of the error in the end.
-func TestWaitForPaymentSaysWhatWentWrong(t *testing.T) {
+func TestWaitSaysWhatWentWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := places[0].having(breaks).client(t).WaitForPayment(ctx, openOrder(ksher.HostGateway))
+		_, err := paymentsOf(t, places[0].having(breaks).client(t)).Wait(ctx, openOrder(ksher.HostGateway))
 		require.EqualError(t, err, `ksher: waiting for payment of order "order1": context deadline exceeded; the last query failed: `+
 			`ksher: gateway_order_query of order "order1": no answer came: POST "https://gateway.ksher.com/api/gateway_order_query": the line is dead`)
 	})
 }
 
-// An order is unknown only if both hosts say so.
-func TestWaitForPaymentAtAnyHost(t *testing.T) {
-	paid, notPaid := tells(ksher.ResultSuccess), tells(ksher.ResultNotSure)
-	unknown := denies(ksher.CodeOrderNotExist)
-	tests := []struct {
-		name              string
-		gateway, merchant []reply
-		want              error
-	}{
-		{"unknown to both", []reply{unknown}, []reply{denies(ksher.CodeKsherInvalidOrderNo)}, ksher.CodeOrderNotExist},
-		{"the gateway fails first", []reply{breaks, unknown}, []reply{paid}, nil},
-		{"the merchant host fails first", []reply{unknown}, []reply{breaks, paid}, nil},
-		{"the merchant host is out of order first", []reply{unknown}, []reply{denies(ksher.CodeSystemError), paid}, nil},
-		{"the gateway is out of order first", []reply{denies(ksher.CodeSystemError), paid}, []reply{denies(ksher.CodeKsherInvalidOrderNo)}, nil},
-		{"the merchant host refuses", []reply{unknown}, []reply{denies(ksher.CodeNoAuth)}, ksher.CodeNoAuth},
-		{"the gateway refuses", []reply{denies(ksher.CodeNoAuth)}, []reply{unknown}, ksher.CodeNoAuth},
-		{"not paid at one, paid at the other", []reply{notPaid}, []reply{paid}, nil},
-		{"closed at one, paid at the other", []reply{tells(ksher.ResultClosed)}, []reply{paid}, nil},
-		{"not paid at one while the other fails", []reply{notPaid, notPaid, paid}, []reply{breaks}, nil},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m := &inMemory{}
-				m.answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
-					replies := map[string][]reply{"gateway_order_query": tt.gateway, "order_query": tt.merchant}[op]
-					return replies[min(len(m.questions(op)), len(replies))-1](r)
-				}
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
-				known, err := m.client(t).WaitForPayment(ctx, openOrder(ksher.HostAny))
-				if tt.want != nil {
-					require.ErrorIs(t, err, tt.want)
-					return
-				}
-				require.NoError(t, err)
-				require.Equal(t, ksher.ResultSuccess, known.Result)
-			})
-		})
-	}
-}
-
-func TestWaitForPaymentOfContextThatEnded(t *testing.T) {
+func TestWaitOfContextThatEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, p := range places {
 		hosts := p.having(tells(ksher.ResultSuccess))
-		known, err := hosts.client(t).WaitForPayment(ctx, openOrder(p.host))
+		known, err := paymentsOf(t, hosts.client(t)).Wait(ctx, openOrder(p.host))
 		require.ErrorIs(t, err, context.Canceled)
 		require.Nil(t, known)
 		require.Empty(t, hosts.questions(""))
 	}
 }
 
-func TestWaitForPaymentRefuses(t *testing.T) {
+func TestWaitRefuses(t *testing.T) {
 	hosts := places[0].having(tells(ksher.ResultSuccess))
-	client := hosts.client(t)
+	client := paymentsOf(t, hosts.client(t))
 	with := func(change func(*ksher.OpenOrder)) ksher.OpenOrder {
 		o := openOrder(ksher.HostGateway)
 		o.Expires = time.Now()
@@ -360,17 +314,17 @@ func TestWaitForPaymentRefuses(t *testing.T) {
 	}
 	good := with(func(*ksher.OpenOrder) {})
 	tests := []struct {
-		name   string
-		client *ksher.Client
-		ctx    context.Context
-		order  ksher.OpenOrder
-		fields []string
+		name     string
+		payments *ksher.Payments
+		ctx      context.Context
+		order    ksher.OpenOrder
+		fields   []string
 	}{
-		{"no client", nil, t.Context(), good, []string{"client"}},
-		{"a client of its own making", &ksher.Client{}, t.Context(), good, []string{"client"}},
+		{"no payments", nil, t.Context(), good, []string{"payments"}},
+		{"payments of its own making", &ksher.Payments{}, t.Context(), good, []string{"payments"}},
 		{"no context", client, nil, good, []string{"context"}},
-		{"nothing at all", nil, nil, ksher.OpenOrder{}, []string{"client", "context", "mch_order_no", "total_fee", "fee_type"}},
-		{"an empty order", client, t.Context(), ksher.OpenOrder{}, []string{"mch_order_no", "total_fee", "fee_type"}},
+		{"nothing at all", nil, nil, ksher.OpenOrder{}, []string{"payments", "context"}},
+		{"an empty order", client, t.Context(), ksher.OpenOrder{}, []string{"mch_order_no", "total_fee", "fee_type", "host"}},
 		{"a blank number", client, t.Context(), with(func(o *ksher.OpenOrder) { o.MchOrderNo = " " }), []string{"mch_order_no"}},
 		{"a long number", client, t.Context(), with(func(o *ksher.OpenOrder) { o.MchOrderNo = strings.Repeat("1", 33) }), []string{"mch_order_no"}},
 		{"a number that isn't UTF-8", client, t.Context(), with(func(o *ksher.OpenOrder) { o.MchOrderNo = "\xff" }), []string{"mch_order_no"}},
@@ -378,11 +332,12 @@ func TestWaitForPaymentRefuses(t *testing.T) {
 		{"a negative amount", client, t.Context(), with(func(o *ksher.OpenOrder) { o.TotalFee = -1 }), []string{"total_fee"}},
 		{"no currency", client, t.Context(), with(func(o *ksher.OpenOrder) { o.FeeType = "" }), []string{"fee_type"}},
 		{"a currency in small letters", client, t.Context(), with(func(o *ksher.OpenOrder) { o.FeeType = "thb" }), []string{"fee_type"}},
+		{"no host", client, t.Context(), with(func(o *ksher.OpenOrder) { o.Host = "" }), []string{"host"}},
 		{"another host", client, t.Context(), with(func(o *ksher.OpenOrder) { o.Host = "gateway.ksher.com" }), []string{"host"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			known, err := tt.client.WaitForPayment(tt.ctx, tt.order)
+			known, err := tt.payments.Wait(tt.ctx, tt.order)
 			require.Nil(t, known)
 			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
@@ -415,7 +370,7 @@ func TestWithPolling(t *testing.T) {
 		{2 * time.Hour, 2 * time.Hour, false},
 	} {
 		before := len(hosts.questions(""))
-		_, err := client.WaitForPayment(t.Context(), openOrder(ksher.HostGateway), ksher.WithPolling(tt.first, tt.most))
+		_, err := paymentsOf(t, client).Wait(t.Context(), openOrder(ksher.HostGateway), ksher.WithPolling(tt.first, tt.most))
 		if tt.ok {
 			require.NoError(t, err)
 			continue
@@ -423,7 +378,7 @@ func TestWithPolling(t *testing.T) {
 		require.ErrorContains(t, err, "WithPolling", "%v", tt)
 		require.Len(t, hosts.questions(""), before, "%v", tt)
 	}
-	_, err := client.WaitForPayment(t.Context(), openOrder(ksher.HostGateway), nil)
+	_, err := paymentsOf(t, client).Wait(t.Context(), openOrder(ksher.HostGateway), nil)
 	require.ErrorContains(t, err, "nil")
 }
 
@@ -455,7 +410,7 @@ func TestPollingSchedule(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				start := time.Now()
-				_, err := hosts.client(t).WaitForPayment(ctx, openOrder(ksher.HostGateway), tt.opts...)
+				_, err := paymentsOf(t, hosts.client(t)).Wait(ctx, openOrder(ksher.HostGateway), tt.opts...)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				asked := hosts.questions("")
 				require.Equal(t, start, asked[0].at, "the first query waited")
@@ -480,7 +435,7 @@ func TestPollingUntilExpired(t *testing.T) {
 		hosts := places[0].having(tells(ksher.ResultNotPay))
 		order := openOrder(ksher.HostGateway)
 		order.Expires = time.Now().Add(15 * time.Minute)
-		_, err := hosts.client(t).WaitForPayment(t.Context(), order)
+		_, err := paymentsOf(t, hosts.client(t)).Wait(t.Context(), order)
 		require.ErrorIs(t, err, ksher.ErrOrderExpired)
 		asked := hosts.questions("")
 		require.WithinDuration(t, order.Expires, asked[len(asked)-1].at, 0)
@@ -501,7 +456,7 @@ func TestPollingOfAChain(t *testing.T) {
 		for range 50 {
 			hosts := places[0].having(tells(ksher.ResultNotPay), tells(ksher.ResultSuccess))
 			start := time.Now()
-			_, err := hosts.client(t).WaitForPayment(t.Context(), openOrder(ksher.HostGateway))
+			_, err := paymentsOf(t, hosts.client(t)).Wait(t.Context(), openOrder(ksher.HostGateway))
 			require.NoError(t, err)
 			second[time.Time{}.Add(hosts.questions("")[1].at.Sub(start))] = true
 		}
@@ -510,7 +465,7 @@ func TestPollingOfAChain(t *testing.T) {
 }
 
 // Several waits at once for one client, each with a context of its own.
-func TestWaitForPaymentConcurrently(t *testing.T) {
+func TestWaitConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hosts := places[0].having(tells(ksher.ResultNotPay))
 		client := hosts.client(t)
@@ -518,7 +473,7 @@ func TestWaitForPaymentConcurrently(t *testing.T) {
 		var running sync.WaitGroup
 		for range 20 {
 			running.Go(func() {
-				_, err := client.WaitForPayment(ctx, openOrder(ksher.HostGateway))
+				_, err := paymentsOf(t, client).Wait(ctx, openOrder(ksher.HostGateway))
 				assert.ErrorIs(t, err, context.Canceled)
 			})
 		}

@@ -24,7 +24,7 @@ type JSAPIPayRequest struct {
 	FeeType string `url:"fee_type"`
 	// Channel is the wallet, such as [ChannelWeChat]: required.
 	Channel Channel `url:"channel"`
-	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	// NotifyURL is where the notification goes; see [Payments.Notifications].
 	NotifyURL string `url:"notify_url,omitempty"`
 	// RedirectURL is where the buyer goes after paying.
 	RedirectURL string `url:"redirect_url,omitempty"`
@@ -38,6 +38,12 @@ type JSAPIPayRequest struct {
 	OperatorID string `url:"operator_id,omitempty"`
 
 	Extra `url:"-"`
+}
+
+// OpenOrder is the order in the merchant's books that the request makes, for
+// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+func (r *JSAPIPayRequest) OpenOrder() OpenOrder {
+	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
 func (r *JSAPIPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
@@ -75,7 +81,7 @@ type MiniProgramPayRequest struct {
 	// that begins with wx: required for [ChannelWeChat]. Whether another wallet
 	// wants it isn't documented.
 	ChannelSubAppID string `url:"channel_sub_appid,omitempty"`
-	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	// NotifyURL is where the notification goes; see [Payments.Notifications].
 	NotifyURL string `url:"notify_url,omitempty"`
 	// RedirectURL is where the buyer goes after paying. What that means in a mini
 	// program isn't documented.
@@ -90,6 +96,12 @@ type MiniProgramPayRequest struct {
 	OperatorID string `url:"operator_id,omitempty"`
 
 	Extra `url:"-"`
+}
+
+// OpenOrder is the order in the merchant's books that the request makes, for
+// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+func (r *MiniProgramPayRequest) OpenOrder() OpenOrder {
+	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
 func (r *MiniProgramPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
@@ -134,7 +146,7 @@ type AppPayRequest struct {
 	ChannelSubAppID string `url:"channel_sub_appid,omitempty"`
 	// ReferURL is the address of the shop: required for [ChannelAlipay].
 	ReferURL string `url:"refer_url,omitempty"`
-	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	// NotifyURL is where the notification goes; see [Payments.Notifications].
 	NotifyURL string `url:"notify_url,omitempty"`
 	// RedirectURL is where the buyer goes after paying, for channels with a page.
 	RedirectURL string `url:"redirect_url,omitempty"`
@@ -148,6 +160,12 @@ type AppPayRequest struct {
 	OperatorID string `url:"operator_id,omitempty"`
 
 	Extra `url:"-"`
+}
+
+// OpenOrder is the order in the merchant's books that the request makes, for
+// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+func (r *AppPayRequest) OpenOrder() OpenOrder {
+	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
 func (r *AppPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
@@ -184,7 +202,7 @@ type WapPayRequest struct {
 	// ReferURL is the address of the shop's page that the buyer comes from:
 	// required.
 	ReferURL string `url:"refer_url"`
-	// NotifyURL is where the notification goes; see [NewWebhookHandler].
+	// NotifyURL is where the notification goes; see [Payments.Notifications].
 	NotifyURL string `url:"notify_url,omitempty"`
 	// RedirectURL is where the buyer goes after paying.
 	RedirectURL string `url:"redirect_url,omitempty"`
@@ -200,6 +218,12 @@ type WapPayRequest struct {
 	DeviceID string `url:"device_id,omitempty"`
 
 	Extra `url:"-"`
+}
+
+// OpenOrder is the order in the merchant's books that the request makes, for
+// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+func (r *WapPayRequest) OpenOrder() OpenOrder {
+	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
 func (r *WapPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
@@ -218,6 +242,12 @@ func (r *WapPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, er
 //
 // Source: Ksher's official SDKs.
 type WebPayRequest WapPayRequest
+
+// OpenOrder is the order in the merchant's books that the request makes, for
+// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+func (r *WebPayRequest) OpenOrder() OpenOrder {
+	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
+}
 
 func (r *WebPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
@@ -482,7 +512,7 @@ var (
 )
 
 // JSAPIPay calls jsapi_pay: it creates an order to be paid on a page inside the
-// buyer's wallet. Whether it was paid is told by [Client.WaitForPayment] and by
+// buyer's wallet. Whether it was paid is told by [Payments.Wait] and by
 // notifications, not by what the wallet says to the page.
 //
 // Which of the two an answer has isn't documented: the parameters for a page of
@@ -500,7 +530,7 @@ func (c *Client) JSAPIPay(ctx context.Context, req *JSAPIPayRequest) (*WalletPay
 // MiniProgramPay calls mini_program_pay: it creates an order to be paid in a mini
 // program. [WalletPayResponse.WeChatParams] has what a mini program of WeChat
 // wants, [WalletPayResponse.AlipayOrderString] what one of Alipay wants. Whether it
-// was paid is told by [Client.WaitForPayment] and by notifications, not by what
+// was paid is told by [Payments.Wait] and by notifications, not by what
 // the mini program says.
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
@@ -514,7 +544,7 @@ func (c *Client) MiniProgramPay(ctx context.Context, req *MiniProgramPayRequest)
 // AppPay calls app_pay: it creates an order to be paid from the merchant's own
 // app. [WalletPayResponse.WeChatAppParams] has what WeChat's SDK wants,
 // [WalletPayResponse.AlipayOrderString] what Alipay's wants. Whether it was paid is
-// told by [Client.WaitForPayment] and by notifications, not by what the app says.
+// told by [Payments.Wait] and by notifications, not by what the app says.
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
 // [Client.NativePay].
@@ -526,7 +556,7 @@ func (c *Client) AppPay(ctx context.Context, req *AppPayRequest) (*WalletPayResp
 
 // WapPay calls wap_pay: it creates an order to be paid with Alipay in the browser
 // of a phone. [WalletPayResponse.PageURL] has the page to send the buyer to.
-// Whether it was paid is told by [Client.WaitForPayment] and by notifications, not
+// Whether it was paid is told by [Payments.Wait] and by notifications, not
 // by the buyer's return.
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,24 +40,32 @@ func unknownOrder(code string) http.Handler {
 	return answering(200, `{"code":1,"msg":"`+code+`","message":"Somchai has no such order"}`)
 }
 
-// merchant is a webhook handler with everything around it that a test looks at.
+// merchant is a handler of notifications with everything around it that a test looks
+// at. Every order is in its books, at the merchant host.
 type merchant struct {
-	handler http.Handler
-	gateway *recorder
-	log     *logBuffer
-	calls   atomic.Int64
-	got     chan *ksher.Notification
+	handler  *ksher.Notifications
+	gateway  *recorder
+	log      *logBuffer
+	calls    atomic.Int64
+	got      chan *ksher.Order
+	problems chan error
 }
 
-func newMerchant(tb testing.TB, gateway http.Handler, fnErr error, opts ...ksher.WebhookOption) *merchant {
+func newMerchant(tb testing.TB, gateway http.Handler, fnErr error, opts ...ksher.PaymentsOption) *merchant {
 	tb.Helper()
-	m := &merchant{gateway: recording(gateway), log: &logBuffer{}, got: make(chan *ksher.Notification, 1000)}
+	return newMerchantAt(tb, ksher.HostMerchant, gateway, fnErr, opts...)
+}
+
+func newMerchantAt(tb testing.TB, host ksher.Host, gateway http.Handler, fnErr error, opts ...ksher.PaymentsOption) *merchant {
+	tb.Helper()
+	m := &merchant{gateway: recording(gateway), log: &logBuffer{}, got: make(chan *ksher.Order, 1000), problems: make(chan error, 1000)}
 	client := newClient(tb, m.gateway, ksher.WithLogger(m.log.logger(slog.LevelDebug)))
-	m.handler = ksher.NewWebhookHandler(client, func(_ context.Context, n *ksher.Notification) error {
+	problem := ksher.WithProblem(func(_ context.Context, _ ksher.OpenOrder, err error) { m.problems <- err })
+	m.handler = notificationsOf(tb, client, host, func(_ context.Context, o *ksher.Order) error {
 		m.calls.Add(1)
-		m.got <- n
+		m.got <- o
 		return fnErr
-	}, opts...)
+	}, append(opts, problem)...)
 	return m
 }
 
@@ -77,36 +86,28 @@ func requireRefused(tb testing.TB, w *httptest.ResponseRecorder, status int) {
 	require.JSONEq(tb, fmt.Sprintf(`{"result":"FAIL","msg":%q}`, http.StatusText(status)), w.Body.String())
 }
 
-func TestWebhookConfirms(t *testing.T) {
+func TestNotificationsConfirm(t *testing.T) {
 	native := answering(200, signedAnswer(t, confirmedNative))
 	gateway := answering(200, signedAnswer(t, confirmedGateway))
+	unknown := unknownOrder("ORDER_NOT_EXIST")
 	tests := []struct {
 		name         string
+		host         ksher.Host
 		notification string
 		gateway      byOperation
 		want         []string
 	}{
-		{"an order of the merchant host", notifiedNative, byOperation{"order_query": native}, []string{"order_query"}},
-		{"an order of the gateway host", notifiedGateway, byOperation{"gateway_order_query": gateway}, []string{"gateway_order_query"}},
+		{"an order of the merchant host", ksher.HostMerchant, notifiedNative, byOperation{"order_query": native}, []string{"order_query"}},
+		{"an order of the gateway host", ksher.HostGateway, notifiedGateway, byOperation{"gateway_order_query": gateway}, []string{"gateway_order_query"}},
 		{
-			"an order of the gateway host that doesn't look like one", notifiedNative,
-			byOperation{"order_query": unknownOrder("KSHER_INVALID_ORDER_NO"), "gateway_order_query": gateway},
+			"an order of the gateway host that doesn't look like one", ksher.HostGateway, notifiedNative,
+			byOperation{"order_query": unknown, "gateway_order_query": gateway},
+			[]string{"gateway_order_query", "order_query"},
+		},
+		{
+			"an order of the merchant host that looks like one of the gateway host", ksher.HostMerchant, notifiedGateway,
+			byOperation{"gateway_order_query": unknown, "order_query": native},
 			[]string{"order_query", "gateway_order_query"},
-		},
-		{
-			"an order of the merchant host that looks like one of the gateway host", notifiedGateway,
-			byOperation{"gateway_order_query": unknownOrder("ORDER_NOT_EXIST"), "order_query": native},
-			[]string{"gateway_order_query", "order_query"},
-		},
-		{
-			"ORDERNOTEXISTR", notifiedGateway,
-			byOperation{"gateway_order_query": unknownOrder("ORDERNOTEXISTR"), "order_query": native},
-			[]string{"gateway_order_query", "order_query"},
-		},
-		{
-			"INVALID_ORDER_NO", notifiedGateway,
-			byOperation{"gateway_order_query": unknownOrder("INVALID_ORDER_NO"), "order_query": native},
-			[]string{"gateway_order_query", "order_query"},
 		},
 	}
 	forms := map[string]func(string) string{
@@ -119,7 +120,7 @@ func TestWebhookConfirms(t *testing.T) {
 	for _, tt := range tests {
 		for form, encode := range forms {
 			t.Run(tt.name+" "+form, func(t *testing.T) {
-				m := newMerchant(t, tt.gateway, nil)
+				m := newMerchantAt(t, tt.host, tt.gateway, nil)
 				w := post(m.handler, encode(signedAnswer(t, tt.notification)))
 				assert.Equal(t, http.StatusOK, w.Code)
 				assert.Equal(t, accepted, w.Body.String(), "byte for byte")
@@ -127,7 +128,6 @@ func TestWebhookConfirms(t *testing.T) {
 				require.EqualValues(t, 1, m.calls.Load())
 				n := <-m.got
 				assert.Equal(t, "confirmed", n.Attach, "the gateway's answer, not what came in")
-				assert.Contains(t, string(n.Data), "confirmed")
 				require.NoError(t, n.CheckPaid("order1", 100_00, "THB"))
 				assert.Equal(t, tt.want, namesSent(m.gateway))
 				for _, r := range m.gateway.all() {
@@ -152,7 +152,7 @@ func lowerHex(s string) string {
 	return b.String()
 }
 
-func TestWebhookRefuses(t *testing.T) {
+func TestNotificationsRefuses(t *testing.T) {
 	good := signedAnswer(t, notifiedNative)
 	sign := peerSign(t, rsaKey(t, 1024), notifiedNative)
 	tests := []struct {
@@ -184,7 +184,7 @@ func TestWebhookRefuses(t *testing.T) {
 		{"another key", withSign(notifiedNative, `"`+peerSign(t, rsaKey(t, 2048), notifiedNative)+`"`), 403},
 		{"another merchant", signedAnswer(t, strings.Replace(notifiedNative, testAppID, "mch99999", 1)), 403},
 		{"larger than 64 KiB", good + strings.Repeat(" ", 64<<10), 413},
-		{"no order number", signedAnswer(t, `{"appid":"mch12345","result":"SUCCESS"}`), 503},
+		{"no order number", signedAnswer(t, `{"appid":"mch12345","result":"SUCCESS"}`), 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -217,7 +217,7 @@ func requireLogged(tb testing.TB, m *merchant, sign string) logLine {
 	return refusals[0]
 }
 
-func TestWebhookDoesNotConfirm(t *testing.T) {
+func TestNotificationsDoesNotConfirm(t *testing.T) {
 	good := signedAnswer(t, notifiedNative)
 	answer := func(old, replacement string) http.Handler {
 		return answering(200, signedAnswer(t, strings.Replace(confirmedNative, old, replacement, 1)))
@@ -225,39 +225,40 @@ func TestWebhookDoesNotConfirm(t *testing.T) {
 	unknown := unknownOrder("ORDER_NOT_EXIST")
 	tests := []struct {
 		name    string
-		gateway byOperation
-		asked   int
+		gateway http.Handler
+		status  int
+		reason  string
 	}{
-		{"not paid", byOperation{"order_query": answer("SUCCESS", "NOTPAY")}, 2},
-		{"refunded", byOperation{"order_query": answer("SUCCESS", "REFUND")}, 2},
-		{"closed", byOperation{"order_query": answer("SUCCESS", "CLOSED")}, 2},
-		{"a result nobody knows", byOperation{"order_query": answer("SUCCESS", "success")}, 2},
-		{"another order", byOperation{"order_query": answer("order1", "order2")}, 1},
-		{"no order", byOperation{"order_query": answer(`"mch_order_no":"order1",`, "")}, 1},
-		{"another merchant", byOperation{"order_query": answer(testAppID, "mch99999")}, 1},
-		{"an amount that can't be read", byOperation{"order_query": answer("10000", `"much"`)}, 1},
-		{"no signature", byOperation{"order_query": answering(200, `{"code":0,"data":`+confirmedNative+`}`)}, 1},
-		{"an outage", byOperation{"order_query": answering(502, "<p>Somchai, buyer-4711</p>")}, 1},
-		{"a refusal that names the buyer", byOperation{"order_query": answering(200, `{"code":1,"msg":"NOAUTH","message":"Somchai, buyer-4711"}`)}, 2},
-		{"a broken connection", byOperation{"order_query": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { cut(w, "") })}, 1},
-		{"neither host knows it", byOperation{"order_query": unknown, "gateway_order_query": unknown}, 2},
-		{"the other host is down", byOperation{"order_query": unknown, "gateway_order_query": answering(502, "")}, 2},
-		{"the other host says unpaid", byOperation{"order_query": unknown, "gateway_order_query": answer("SUCCESS", "NOTSURE")}, 2},
+		{"not paid", answer("SUCCESS", "NOTPAY"), 503, "the order is not paid"},
+		{"a result nobody knows", answer("SUCCESS", "success"), 503, "the order is not paid"},
+		{"refunded", answer("SUCCESS", "REFUND"), 503, "the order is not paid"},
+		{"closed", answer("SUCCESS", "CLOSED"), 503, "the order is not paid"},
+		{"another amount", answer("10000", "9999"), 409, "it is not what the merchant expects"},
+		{"another currency", answer("THB", "JPY"), 409, "it is not what the merchant expects"},
+		{"another order", answer("order1", "order2"), 503, "it could not be confirmed"},
+		{"no order", answer(`"mch_order_no":"order1",`, ""), 503, "it could not be confirmed"},
+		{"another merchant", answer(testAppID, "mch99999"), 503, "it could not be confirmed"},
+		{"an amount that can't be read", answer("10000", `"much"`), 503, "it could not be confirmed"},
+		{"no signature", answering(200, `{"code":0,"data":`+confirmedNative+`}`), 503, "it could not be confirmed"},
+		{"an outage", answering(502, "<p>Somchai, buyer-4711</p>"), 503, "it could not be confirmed"},
+		{"a refusal that names the buyer", answering(200, `{"code":1,"msg":"NOAUTH","message":"Somchai, buyer-4711"}`), 503, "it could not be confirmed"},
+		{"a broken connection", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { cut(w, "") }), 503, "it could not be confirmed"},
+		{"unknown", unknown, 503, "it could not be confirmed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newMerchant(t, tt.gateway, nil)
-			requireRefused(t, post(m.handler, good), http.StatusServiceUnavailable)
+			m := newMerchant(t, byOperation{"order_query": tt.gateway}, nil)
+			requireRefused(t, post(m.handler, good), tt.status)
 			assert.Zero(t, m.calls.Load(), "fn was called")
-			assert.Equal(t, tt.asked, m.gateway.count(), "queries")
+			assert.Equal(t, 1, m.gateway.count(), "queries")
 			line := requireLogged(t, m, peerSign(t, rsaKey(t, 1024), notifiedNative))
 			assert.Equal(t, "order1", line.OrderNo)
-			assert.Equal(t, "it could not be confirmed", line.Reason)
+			assert.Equal(t, tt.reason, line.Reason)
 		})
 	}
 }
 
-func TestWebhookFunctionFails(t *testing.T) {
+func TestNotificationsFunctionFails(t *testing.T) {
 	for _, fnErr := range []error{
 		errors.New("the database is down"),
 		&ksher.Error{Operation: "order_refund", Code: ksher.CodeNotEnough, Message: "Somchai, buyer-4711"},
@@ -277,7 +278,7 @@ func TestWebhookFunctionFails(t *testing.T) {
 	}
 }
 
-func TestWebhookMethods(t *testing.T) {
+func TestNotificationsMethods(t *testing.T) {
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post", strings.Repeat("X", 10_000)} {
 		m := newMerchant(t, byOperation{}, nil)
 		r := httptest.NewRequest(http.MethodPost, "/notify", strings.NewReader(signedAnswer(t, notifiedNative)))
@@ -294,29 +295,10 @@ func TestWebhookMethods(t *testing.T) {
 	assert.Empty(t, post(m.handler, "").Header().Get("Allow"))
 }
 
-func TestWebhookSize(t *testing.T) {
+func TestNotificationsSize(t *testing.T) {
 	good := signedAnswer(t, notifiedNative)
 	confirming := byOperation{"order_query": answering(200, signedAnswer(t, confirmedNative))}
-	tests := []struct {
-		name   string
-		limit  int64
-		body   string
-		status int
-	}{
-		{"just fits", int64(len(good)), good, 200},
-		{"one byte too many", int64(len(good)) - 1, good, 413},
-		{"a raised limit", 1 << 20, good + strings.Repeat(" ", 1<<19), 200},
-		{"over a raised limit", 1 << 20, good + strings.Repeat(" ", 1<<20), 413},
-		{"no limit at all is the default", 0, good, 200},
-		{"less than none is the default", -1, good, 200},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			m := newMerchant(t, confirming, nil, ksher.WithMaxNotificationBytes(tt.limit))
-			assert.Equal(t, tt.status, post(m.handler, tt.body).Code)
-		})
-	}
-	t.Run("exactly 64 KiB by default", func(t *testing.T) {
+	t.Run("exactly 64 KiB", func(t *testing.T) {
 		m := newMerchant(t, confirming, nil)
 		assert.Equal(t, 200, post(m.handler, good+strings.Repeat(" ", 64<<10-len(good))).Code)
 		assert.Equal(t, 413, post(m.handler, good+strings.Repeat(" ", 64<<10-len(good)+1)).Code)
@@ -346,28 +328,23 @@ func TestWebhookSize(t *testing.T) {
 	})
 }
 
-// A handler that was made wrong must not accept anything, and must not panic.
-func TestWebhookMadeWrong(t *testing.T) {
-	fn := func(context.Context, *ksher.Notification) error { return nil }
-	client := newClient(t, answering(200, signedAnswer(t, confirmedNative)))
-	tests := map[string]http.Handler{
-		"no client":   ksher.NewWebhookHandler(nil, fn),
-		"zero client": ksher.NewWebhookHandler(&ksher.Client{}, fn),
-		"no function": ksher.NewWebhookHandler(client, nil),
-		"nothing":     ksher.NewWebhookHandler(nil, nil),
+func TestNotificationsMadeWrong(t *testing.T) {
+	p := paymentsOf(t, newClient(t, answering(200, signedAnswer(t, confirmedNative))))
+	_, err := p.Notifications(nil)
+	require.ErrorContains(t, err, "nil")
+	for _, wrong := range []*ksher.Payments{nil, {}} {
+		_, err := wrong.Notifications(orderList{}.expected)
+		require.ErrorContains(t, err, "NewPayments")
 	}
-	for name, handler := range tests {
-		t.Run(name, func(t *testing.T) {
-			requireRefused(t, post(handler, signedAnswer(t, notifiedNative)), http.StatusInternalServerError)
-			requireRefused(t, post(handler, ""), http.StatusInternalServerError)
-		})
+	for _, wrong := range []*ksher.Notifications{nil, {}} {
+		requireRefused(t, post(wrong, signedAnswer(t, notifiedNative)), http.StatusInternalServerError)
+		again, err := wrong.Accept(t.Context(), nil)
+		require.ErrorContains(t, err, "Payments.Notifications")
+		require.False(t, again)
 	}
-	t.Run("nil option", func(t *testing.T) {
-		assert.Equal(t, 200, post(ksher.NewWebhookHandler(client, fn, nil), signedAnswer(t, notifiedNative)).Code)
-	})
 }
 
-func TestWebhookConcurrently(t *testing.T) {
+func TestNotificationsConcurrently(t *testing.T) {
 	var gateway http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		data := strings.Replace(confirmedNative, testOrderNo, r.PostForm.Get("mch_order_no"), 1)
 		answering(200, signedAnswer(t, data)).ServeHTTP(w, r)
@@ -420,11 +397,11 @@ func TestWebhookConcurrently(t *testing.T) {
 }
 
 // fn works on behalf of the delivery: when Ksher hangs up, it is told.
-func TestWebhookContext(t *testing.T) {
+func TestNotificationsContext(t *testing.T) {
 	type contextKey struct{}
 	client := newClient(t, answering(200, signedAnswer(t, confirmedNative)))
 	var value any
-	handler := ksher.NewWebhookHandler(client, func(ctx context.Context, _ *ksher.Notification) error {
+	handler := notificationsOf(t, client, ksher.HostMerchant, func(ctx context.Context, _ *ksher.Order) error {
 		value = ctx.Value(contextKey{})
 		return nil
 	})
@@ -437,21 +414,25 @@ func TestWebhookContext(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	w = httptest.NewRecorder()
-	r = httptest.NewRequest(http.MethodPost, "/", strings.NewReader(signedAnswer(t, notifiedNative)))
+	r = httptest.NewRequest(http.MethodPost, "/", strings.NewReader(notified(t, "order2")))
 	handler.ServeHTTP(w, r.WithContext(canceled))
 	requireRefused(t, w, http.StatusServiceUnavailable)
 }
 
 // Ksher's own keys sign a notification unless the merchant says otherwise, and
 // either does.
-func TestWebhookKeys(t *testing.T) {
+func TestNotificationsKeys(t *testing.T) {
 	example := publishedExample(t, "order_query")
 	signedByTestKey := signedAnswer(t, notifiedNative)
 	for _, version := range []ksher.SignVersion{ksher.SignV1, ksher.SignV2} {
 		asked := recording(answering(200, example.body))
 		client := offlineClient(t, example.appID, asked, ksher.WithSignVersion(version))
 		calls := 0
-		handler := ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error { calls++; return nil })
+		handler, err := paymentsTo(t, client, func(context.Context, *ksher.Order) error { calls++; return nil }).
+			Notifications(func(_ context.Context, no string) (ksher.OpenOrder, error) {
+				return ksher.OpenOrder{MchOrderNo: no, Host: ksher.HostMerchant, TotalFee: 1, FeeType: "THB"}, nil
+			})
+		require.NoError(t, err)
 		requireRefused(t, post(handler, signedByTestKey), http.StatusForbidden)
 		w := post(handler, example.body)
 		if version == ksher.SignV1 {
@@ -467,7 +448,7 @@ func TestWebhookKeys(t *testing.T) {
 	}
 
 	own := offlineClient(t, example.appID, answering(200, example.body), trustTestKey(t))
-	handler := ksher.NewWebhookHandler(own, func(context.Context, *ksher.Notification) error { return nil })
+	handler := notificationsOf(t, own, ksher.HostMerchant, func(context.Context, *ksher.Order) error { return nil })
 	requireRefused(t, post(handler, example.body), http.StatusForbidden)
 }
 
@@ -504,8 +485,8 @@ func TestParseNotification(t *testing.T) {
 			body := []byte(tt.body)
 			n, err := ksher.ParseNotification(body, tt.verifier)
 			require.NoError(t, err)
-			assert.Equal(t, tt.attach, n.Attach)
-			assert.NotEmpty(t, n.MchOrderNo)
+			assert.Equal(t, tt.attach, n.Unconfirmed.Attach)
+			assert.NotEmpty(t, n.Unconfirmed.MchOrderNo)
 			assert.Equal(t, tt.body, string(body), "the caller's bytes are left alone")
 			require.True(t, strings.HasPrefix(string(n.Data), "{"))
 			clear(body)
@@ -517,7 +498,7 @@ func TestParseNotification(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, &ksher.Notification{
 			Envelope: envelopeOf(notifiedGateway),
-			Order: ksher.Order{
+			Unconfirmed: ksher.Order{
 				AppID: "mch12345", MchOrderNo: "order1", PayMchOrderNo: "pay1", TotalFee: 100_00, FeeType: "THB",
 				Result: ksher.ResultSuccess, OpenID: "buyer-4711", Attach: "notified",
 			},
@@ -599,7 +580,7 @@ func TestPlusInAPercentEncodedNotification(t *testing.T) {
 	} {
 		n, err := ksher.ParseNotification([]byte(body), verifier)
 		if assert.NoError(t, err, name) {
-			assert.Equal(t, "a+b c", n.Attach, name)
+			assert.Equal(t, "a+b c", n.Unconfirmed.Attach, name)
 		}
 	}
 }
@@ -633,7 +614,7 @@ func (h *watching) hook(ctx context.Context, a ksher.Attempt) (context.Context, 
 	}
 }
 
-func TestWebhookHooks(t *testing.T) {
+func TestNotificationsHooks(t *testing.T) {
 	down := errors.New("the database is down")
 	confirms := byOperation{"order_query": answering(200, signedAnswer(t, confirmedNative))}
 	unknown := byOperation{"order_query": unknownOrder("ORDER_NOT_EXIST"), "gateway_order_query": unknownOrder("ORDER_NOT_EXIST")}
@@ -642,36 +623,35 @@ func TestWebhookHooks(t *testing.T) {
 		gateway byOperation
 		body    string
 		fn      error
-		opts    []ksher.WebhookOption
 		// queries are the outcomes of the queries, in their order.
 		queries []ksher.Outcome
 		outcome ksher.Outcome
 		orderNo string
 		want    error
 	}{
-		{"accepted", confirms, notified(t, testOrderNo), nil, nil, []ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeOK, testOrderNo, nil},
-		{"fn fails", confirms, notified(t, testOrderNo), down, nil, []ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeFailed, testOrderNo, down},
+		{"accepted", confirms, notified(t, testOrderNo), nil, []ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeOK, testOrderNo, nil},
+		{"fn fails", confirms, notified(t, testOrderNo), down, []ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeFailed, testOrderNo, down},
 		{
-			"fn refunds, and it is in doubt", confirms, notified(t, testOrderNo), ksher.ErrOutcomeUnknown, nil,
+			"fn refunds, and it is in doubt", confirms, notified(t, testOrderNo), ksher.ErrOutcomeUnknown,
 			[]ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeUnknown, testOrderNo, ksher.ErrOutcomeUnknown,
 		},
 		{
-			"not known to the gateway", unknown, notified(t, testOrderNo), nil, nil,
-			[]ksher.Outcome{ksher.OutcomeRefused, ksher.OutcomeRefused}, ksher.OutcomeRefused, testOrderNo, ksher.CodeOrderNotExist,
+			"not known to the gateway", unknown, notified(t, testOrderNo), nil,
+			[]ksher.Outcome{ksher.OutcomeRefused}, ksher.OutcomeRefused, testOrderNo, ksher.CodeOrderNotExist,
 		},
 		{
-			"an outage", byOperation{"order_query": answering(502, "")}, notified(t, testOrderNo), nil, nil,
+			"an outage", byOperation{"order_query": answering(502, "")}, notified(t, testOrderNo), nil,
 			[]ksher.Outcome{ksher.OutcomeFailed}, ksher.OutcomeFailed, testOrderNo, ksher.ErrHTTPStatus,
 		},
 		{
-			"another amount", confirms, notified(t, testOrderNo), nil, []ksher.WebhookOption{expecting(1, "THB", nil)},
+			"another amount", byOperation{"order_query": answering(200, signedAnswer(t, strings.Replace(confirmedNative, "10000", "9999", 1)))}, notified(t, testOrderNo), nil,
 			[]ksher.Outcome{ksher.OutcomeOK}, ksher.OutcomeFailed, testOrderNo, ksher.ErrOtherOrder,
 		},
-		{"forged", confirms, withSign(notifiedNative, `"00"`), nil, nil, nil, ksher.OutcomeFailed, "", ksher.ErrSignature},
-		{"result FAIL", confirms, signedAnswer(t, `{"result":"FAIL","err_code":"SYSTEMERROR"}`), nil, nil, nil, ksher.OutcomeRefused, "", ksher.CodeSystemError},
-		{"not JSON", confirms, "paid!", nil, nil, nil, ksher.OutcomeFailed, "", ksher.ErrNotJSON},
-		{"nothing", confirms, "", nil, nil, nil, ksher.OutcomeFailed, "", ksher.ErrEmptyBody},
-		{"too large", confirms, strings.Repeat(" ", 1<<20), nil, nil, nil, ksher.OutcomeFailed, "", ksher.ErrBodyTooLarge},
+		{"forged", confirms, withSign(notifiedNative, `"00"`), nil, nil, ksher.OutcomeFailed, "", ksher.ErrSignature},
+		{"result FAIL", confirms, signedAnswer(t, `{"result":"FAIL","err_code":"SYSTEMERROR"}`), nil, nil, ksher.OutcomeRefused, "", ksher.CodeSystemError},
+		{"not JSON", confirms, "paid!", nil, nil, ksher.OutcomeFailed, "", ksher.ErrNotJSON},
+		{"nothing", confirms, "", nil, nil, ksher.OutcomeFailed, "", ksher.ErrEmptyBody},
+		{"too large", confirms, strings.Repeat(" ", 1<<20), nil, nil, ksher.OutcomeFailed, "", ksher.ErrBodyTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -679,11 +659,11 @@ func TestWebhookHooks(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				outer, inner := &watching{}, &watching{}
 				client := offlineClient(t, testAppID, recording(tt.gateway), trustTestKey(t), ksher.WithHook(outer.hook), ksher.WithHook(inner.hook))
-				handler := ksher.NewWebhookHandler(client, func(ctx context.Context, _ *ksher.Notification) error {
+				handler := notificationsOf(t, client, ksher.HostMerchant, func(ctx context.Context, _ *ksher.Order) error {
 					assert.Equal(t, "/notification/notification", ctx.Value(withinKey{}), "the context of both hooks")
 					time.Sleep(3 * time.Second)
 					return tt.fn
-				}, tt.opts...)
+				})
 				post(handler, tt.body)
 
 				for _, h := range []*watching{outer, inner} {
@@ -718,64 +698,169 @@ func TestWebhookHooks(t *testing.T) {
 	}
 }
 
-// A notification can be sent again and again, and each costs a query.
-func TestWebhookConfirmsSoManyAtOnce(t *testing.T) {
+// Copies of a notification cost one query, however many arrive and however they arrive.
+func TestReplaysCostNoQuery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const most = 100
-		var release chan struct{}
-		queries := &atomic.Int64{}
-		gateway := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if queries.Add(1) <= most {
-				<-release
-			}
-			answering(502, "").ServeHTTP(w, r)
-		})
-		var log logBuffer
-		client := offlineClient(t, testAppID, gateway, trustTestKey(t), ksher.WithLogger(log.logger(slog.LevelWarn)))
-		handler := ksher.NewWebhookHandler(client, func(context.Context, *ksher.Notification) error { return nil })
-		for range 2 { // When they are done there is room for as many again.
-			queries.Store(0)
-			release = make(chan struct{})
-			var done sync.WaitGroup
-			for range most {
-				done.Go(func() { assert.Equal(t, 503, post(handler, notified(t, testOrderNo)).Code) })
-			}
-			synctest.Wait()
-			assert.Equal(t, 503, post(handler, notified(t, testOrderNo)).Code)
-			assert.EqualValues(t, most, queries.Load())
-			assert.Equal(t, 403, post(handler, withSign(notifiedNative, `"00"`)).Code, "a forged one costs no query")
-			close(release)
-			done.Wait()
+		release := make(chan struct{})
+		gateway := recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-release
+			paying(t).ServeHTTP(w, r)
+		}))
+		calls := 0
+		handler := notificationsOf(t, offlineClient(t, testAppID, gateway, trustTestKey(t)), ksher.HostMerchant,
+			func(context.Context, *ksher.Order) error { calls++; return nil })
+		body := notified(t, testOrderNo)
+		var done sync.WaitGroup
+		codes := make([]int, 300)
+		for i := range codes {
+			done.Go(func() { codes[i] = post(handler, body).Code })
 		}
-		assert.Contains(t, log.text(), "too many others are being confirmed")
+		synctest.Wait()
+		assert.Equal(t, 403, post(handler, withSign(notifiedNative, `"00"`)).Code, "a forged one is refused meanwhile")
+		close(release)
+		done.Wait()
+		assert.Equal(t, 1, gateway.count())
+		assert.Len(t, slices.DeleteFunc(codes, func(code int) bool { return code == 503 }), 1)
+		for range 300 {
+			assert.Equal(t, 200, post(handler, body).Code)
+		}
+		assert.Equal(t, 1, gateway.count())
+		assert.Equal(t, 1, calls)
+	})
+	t.Run("of an order that isn't paid", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			gateway := recording(answering(200, signedAnswer(t, strings.Replace(confirmedNative, "SUCCESS", "REFUND", 1))))
+			handler := notificationsOf(t, offlineClient(t, testAppID, gateway, trustTestKey(t)), ksher.HostMerchant,
+				func(context.Context, *ksher.Order) error { return errors.New("called") })
+			for range 300 {
+				assert.NotEqual(t, 200, post(handler, notified(t, testOrderNo)).Code)
+			}
+			assert.Equal(t, 1, gateway.count())
+			time.Sleep(time.Second)
+			assert.NotEqual(t, 200, post(handler, notified(t, testOrderNo)).Code)
+			assert.Equal(t, 2, gateway.count(), "Ksher's own repetitions are confirmed anew")
+		})
 	})
 }
 
+// What the merchant doesn't have costs no query, and is never acknowledged.
+func TestUnknownNumbersCostNoQuery(t *testing.T) {
+	client := newClient(t, recording(paying(t)))
+	away := errors.New("the database is away")
+	for _, tt := range []struct {
+		name   string
+		lookup func(ctx context.Context, no string) (ksher.OpenOrder, error)
+		status int
+		again  bool
+		want   error
+	}{
+		{"not ours", orderList{}.expected, 404, false, ksher.ErrNotOurs},
+		{"not ours, in more words", func(context.Context, string) (ksher.OpenOrder, error) {
+			return ksher.OpenOrder{}, fmt.Errorf("shop: %w", ksher.ErrNotOurs)
+		}, 404, false, ksher.ErrNotOurs},
+		{"the lookup fails", func(context.Context, string) (ksher.OpenOrder, error) { return ksher.OpenOrder{}, away }, 500, true, away},
+		{"the lookup finds another", func(context.Context, string) (ksher.OpenOrder, error) { return openOrders(1)[0], nil }, 500, true, nil},
+		{"the lookup finds half an order", func(_ context.Context, no string) (ksher.OpenOrder, error) {
+			return ksher.OpenOrder{MchOrderNo: no}, nil
+		}, 500, true, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			gateway := recording(paying(t))
+			client = newClient(t, gateway)
+			n, err := paymentsOf(t, client).Notifications(tt.lookup)
+			require.NoError(t, err)
+			requireRefused(t, post(n, notified(t, testOrderNo)), tt.status)
+			again, err := n.Accept(t.Context(), []byte(notified(t, testOrderNo)))
+			require.Error(t, err)
+			require.Equal(t, tt.again, again)
+			if tt.want != nil {
+				require.ErrorIs(t, err, tt.want)
+			}
+			require.Zero(t, gateway.count())
+		})
+	}
+}
+
+// An order that is booked is acknowledged without a query or a call.
+func TestBookedOrders(t *testing.T) {
+	gateway := recording(paying(t))
+	p := paymentsTo(t, newClient(t, gateway), func(context.Context, *ksher.Order) error { return errors.New("called") })
+	open := openOrder(ksher.HostMerchant)
+	open.Booked = true
+	n, err := p.Notifications(orderList{open}.expected)
+	require.NoError(t, err)
+	require.Equal(t, accepted, post(n, notified(t, testOrderNo)).Body.String())
+	require.Zero(t, gateway.count())
+	sum, err := p.Pass(t.Context(), orderList{open}, "")
+	require.NoError(t, err)
+	require.Equal(t, ksher.PassResult{Asked: 1, Paid: 1}, sum)
+	require.Zero(t, gateway.count())
+	order, err := p.Check(t.Context(), open)
+	require.NoError(t, err)
+	require.Equal(t, ksher.ResultSuccess, order.Result)
+}
+
+// Two payments under one number, one on each host: the second is reported, once.
+func TestPaidAtBothHosts(t *testing.T) {
+	both := byOperation{
+		"order_query":         answering(200, signedAnswer(t, confirmedNative)),
+		"gateway_order_query": answering(200, signedAnswer(t, confirmedGateway)),
+	}
+	for _, host := range []ksher.Host{ksher.HostGateway, ksher.HostMerchant} {
+		t.Run(string(host), func(t *testing.T) {
+			m := newMerchantAt(t, host, both, nil)
+			for range 3 {
+				for _, data := range []string{notifiedNative, notifiedGateway} {
+					assert.Equal(t, accepted, post(m.handler, signedAnswer(t, data)).Body.String())
+				}
+			}
+			assert.EqualValues(t, 1, m.calls.Load())
+			require.Len(t, m.problems, 1)
+			problem := <-m.problems
+			require.ErrorIs(t, problem, ksher.ErrOtherOrder)
+			require.ErrorContains(t, problem, "100.00 THB")
+			assert.Equal(t, 2, m.gateway.count())
+		})
+	}
+}
+
+// A notification that names a payment by its number at the merchant host is no second
+// payment: the merchant's books don't have that number.
+func TestPayMchOrderNoIsNoOrder(t *testing.T) {
+	gateway := recording(paying(t))
+	p := paymentsTo(t, newClient(t, gateway), func(context.Context, *ksher.Order) error { return errors.New("called") })
+	n, err := p.Notifications(orderList{openOrder(ksher.HostGateway)}.expected)
+	require.NoError(t, err)
+	requireRefused(t, post(n, notified(t, "pay1")), http.StatusNotFound)
+	require.Zero(t, gateway.count())
+}
+
+// A problem is reported once, however often the notification comes.
+func TestProblemsAreBounded(t *testing.T) {
+	m := newMerchant(t, answering(200, signedAnswer(t, strings.Replace(confirmedNative, "10000", "9999", 1))), nil)
+	for range 50 {
+		assert.NotEqual(t, 200, post(m.handler, notified(t, testOrderNo)).Code)
+	}
+	require.Len(t, m.problems, 1)
+	require.ErrorIs(t, <-m.problems, ksher.ErrOtherOrder)
+	require.Zero(t, m.calls.Load())
+}
+
 // What has no error of its own gets one, so that no outcome is OK that wasn't.
-func TestWebhookHooksEnd(t *testing.T) {
-	fn := func(context.Context, *ksher.Notification) error { panic("out of luck") }
-	get := httptest.NewRequest(http.MethodGet, "/", nil)
-	notification := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(notified(t, testOrderNo)))
+func TestNotificationsHooksEnd(t *testing.T) {
 	tests := map[string]struct {
 		r    *http.Request
-		fn   func(context.Context, *ksher.Notification) error
 		want string
 	}{
-		"another method": {get, fn, "the method is not POST"},
-		"no function":    {get, nil, "made without a function"},
-		"a panic":        {notification, fn, "panicked"},
+		"another method": {httptest.NewRequest(http.MethodGet, "/", nil), "the method is not POST"},
+		"a panic":        {httptest.NewRequest(http.MethodPost, "/", strings.NewReader(notified(t, testOrderNo))), "panicked: out of luck"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			hook := &watching{}
 			client := offlineClient(t, testAppID, recording(paying(t)), trustTestKey(t), ksher.WithHook(hook.hook))
-			handler := ksher.NewWebhookHandler(client, tt.fn)
-			serve := func() { handler.ServeHTTP(httptest.NewRecorder(), tt.r) }
-			if name == "a panic" {
-				require.PanicsWithValue(t, "out of luck", serve)
-			} else {
-				serve()
-			}
+			notificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error { panic("out of luck") }).
+				ServeHTTP(httptest.NewRecorder(), tt.r)
 			require.NotEmpty(t, hook.all)
 			require.True(t, hook.all[0].ended)
 			require.ErrorContains(t, hook.all[0].end.Err, tt.want)

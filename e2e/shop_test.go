@@ -27,7 +27,7 @@ type shop struct {
 	url     string
 
 	mu       sync.Mutex
-	notified map[string][]*ksher.Notification
+	notified map[string][]*ksher.Order
 	heard    chan struct{}
 }
 
@@ -43,7 +43,7 @@ const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width=
 // newShop opens a shop whose gateway runs in real time.
 func newShop(t *testing.T, opts ...kshertest.Option) *shop {
 	t.Helper()
-	s := &shop{t: t, notified: make(map[string][]*ksher.Notification), heard: make(chan struct{}, 100)}
+	s := &shop{t: t, notified: make(map[string][]*ksher.Order), heard: make(chan struct{}, 100)}
 	quiet := kshertest.WithClientOptions(ksher.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
 	gateway, err := kshertest.Start(append([]kshertest.Option{quiet}, opts...)...)
 	require.NoError(t, err)
@@ -51,7 +51,7 @@ func newShop(t *testing.T, opts ...kshertest.Option) *shop {
 	s.gateway = gateway
 
 	mux := http.NewServeMux()
-	mux.Handle("/notify", ksher.NewWebhookHandler(gateway.Client, s.hear))
+	mux.Handle("/notify", s.handler())
 	for path, title := range map[string]string{"/thanks": "Thank you", "/sorry": "Not paid"} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -68,7 +68,22 @@ func newShop(t *testing.T, opts ...kshertest.Option) *shop {
 	return s
 }
 
-func (s *shop) hear(_ context.Context, n *ksher.Notification) error {
+// handler is the shop's handler of notifications. Its books have what the gateway has.
+func (s *shop) handler() *ksher.Notifications {
+	payments, err := ksher.NewPayments(s.gateway.Client, s.hear)
+	require.NoError(s.t, err)
+	n, err := payments.Notifications(func(_ context.Context, no string) (ksher.OpenOrder, error) {
+		order, err := s.gateway.Order(no)
+		if err != nil {
+			return ksher.OpenOrder{}, ksher.ErrNotOurs
+		}
+		return ksher.OpenOrder{MchOrderNo: no, Host: ksher.HostGateway, TotalFee: order.TotalFee, FeeType: order.FeeType}, nil
+	})
+	require.NoError(s.t, err)
+	return n
+}
+
+func (s *shop) hear(_ context.Context, n *ksher.Order) error {
 	s.mu.Lock()
 	s.notified[n.MchOrderNo] = append(s.notified[n.MchOrderNo], n)
 	s.mu.Unlock()
@@ -141,7 +156,7 @@ func (s *shop) expectPaid(no string, channel ksher.Channel, sum ksher.Amount) {
 	kshertest.AssertNotified(s.t, s.gateway, no)
 }
 
-func (s *shop) notifications(no string) []*ksher.Notification {
+func (s *shop) notifications(no string) []*ksher.Order {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.notified[no]

@@ -325,9 +325,9 @@ func TestTheBuyer(t *testing.T) {
 
 func TestDeliver(t *testing.T) {
 	gw := kshertest.New(t)
-	var got []*ksher.Notification
+	var got []*ksher.Order
 	answer := error(nil)
-	shop := httptest.NewServer(ksher.NewWebhookHandler(gw.Client, func(_ context.Context, n *ksher.Notification) error {
+	shop := httptest.NewServer(notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
 		got = append(got, n)
 		return answer
 	}))
@@ -379,8 +379,8 @@ func TestSignedWithoutAServer(t *testing.T) {
 			require.NoError(t, err)
 			n, err := ksher.ParseNotification(body, kshertest.Verifier())
 			require.NoError(t, err)
-			assert.NoError(t, n.CheckPaid("A-1", 100, "THB"))
-			assert.True(t, n.TimeEnd.Equal(order.TimeEnd))
+			assert.NoError(t, n.Unconfirmed.CheckPaid("A-1", 100, "THB"))
+			assert.True(t, n.Unconfirmed.TimeEnd.Equal(order.TimeEnd))
 		})
 	}
 	assert.Panics(t, func() { kshertest.SignedResponse("no object") })

@@ -29,7 +29,7 @@ func TestThousandOrdersAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	notified := make(map[string]int)
 	all := make(chan struct{})
-	server := httptest.NewServer(ksher.NewWebhookHandler(gw.Client, func(_ context.Context, n *ksher.Notification) error {
+	server := httptest.NewServer(notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
 		mu.Lock()
 		defer mu.Unlock()
 		notified[n.MchOrderNo]++

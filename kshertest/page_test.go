@@ -201,7 +201,7 @@ func TestJourneys(t *testing.T) {
 		t.Run(fmt.Sprintf("%s on %s %s", c.channel, layout, c.way), func(t *testing.T) {
 			gw := kshertest.New(t)
 			var notified []string
-			shop := httptest.NewServer(ksher.NewWebhookHandler(gw.Client, func(_ context.Context, n *ksher.Notification) error {
+			shop := httptest.NewServer(notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
 				notified = append(notified, n.MchOrderNo)
 				return nil
 			}))

@@ -191,7 +191,7 @@ func TestWalletOrderFromCreationToRefund(t *testing.T) {
 	gw := kshertest.New(t)
 	ctx := t.Context()
 	var told []string
-	shop := httptest.NewServer(ksher.NewWebhookHandler(gw.Client, func(_ context.Context, n *ksher.Notification) error {
+	shop := httptest.NewServer(notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
 		told = append(told, n.MchOrderNo)
 		return n.CheckPaid("W-2", 40_00, "THB")
 	}))

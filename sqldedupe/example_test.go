@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"database/sql"
+	"errors"
 	"log"
 	"net/http"
 	"os"
@@ -29,25 +30,34 @@ func Example() {
 		log.Fatal(err)
 	}
 	var key crypto.Signer // from ksher.ParsePrivateKey
-	client, err := ksher.NewClient("mch12345", key, ksher.WithDeduper(deduper))
+	client, err := ksher.NewClient("mch12345", key)
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("/ksher/notify", ksher.NewWebhookHandler(client, func(ctx context.Context, n *ksher.Notification) error {
+	payments, err := ksher.NewPayments(client, func(ctx context.Context, o *ksher.Order) error {
 		tx, err := sqldedupe.Tx(ctx)
 		if err != nil {
 			return err
 		}
-		var total ksher.Amount
-		if err := tx.QueryRowContext(ctx, "SELECT total FROM orders WHERE no = $1", n.MchOrderNo).Scan(&total); err != nil {
-			return err
-		}
-		if err := n.CheckPaid(n.MchOrderNo, total, "THB"); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE orders SET paid = true WHERE no = $1", n.MchOrderNo)
+		_, err = tx.ExecContext(ctx, "UPDATE orders SET paid = true WHERE no = $1", o.MchOrderNo)
 		return err
-	}))
+	}, ksher.WithDeduper(deduper))
+	if err != nil {
+		log.Fatal(err)
+	}
+	notifications, err := payments.Notifications(func(ctx context.Context, no string) (ksher.OpenOrder, error) {
+		order := ksher.OpenOrder{MchOrderNo: no, Host: ksher.HostGateway, FeeType: "THB"}
+		row := db.QueryRowContext(ctx, "SELECT total, paid FROM orders WHERE no = $1", no)
+		err := row.Scan(&order.TotalFee, &order.Booked)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = ksher.ErrNotOurs
+		}
+		return order, err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/ksher/notify", notifications)
 }
 
 // Once a day, forget what was done more than 30 days ago.

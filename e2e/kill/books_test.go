@@ -32,9 +32,9 @@ const lease = 2 * time.Second
 type books interface {
 	deduper() (ksher.Deduper, error)
 	// apply applies a payment with what the deduper gives for that.
-	apply(ctx context.Context, n *ksher.Notification) error
+	apply(ctx context.Context, n *ksher.Order) error
 	// applyOutside applies it without.
-	applyOutside(ctx context.Context, n *ksher.Notification) error
+	applyOutside(ctx context.Context, n *ksher.Order) error
 	// read returns how often each payment was applied, and the sum of all.
 	read(ctx context.Context) (times map[string]int, sum ksher.Amount, err error)
 	Close() error
@@ -152,7 +152,7 @@ func (b *sqlBooks) deduper() (ksher.Deduper, error) {
 	return sqldedupe.New(b.DB, b.kind.dialect, sqldedupe.WithLease(lease))
 }
 
-func (b *sqlBooks) apply(ctx context.Context, n *ksher.Notification) error {
+func (b *sqlBooks) apply(ctx context.Context, n *ksher.Order) error {
 	tx, err := sqldedupe.Tx(ctx)
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (b *sqlBooks) apply(ctx context.Context, n *ksher.Notification) error {
 	return err
 }
 
-func (b *sqlBooks) applyOutside(ctx context.Context, n *ksher.Notification) error {
+func (b *sqlBooks) applyOutside(ctx context.Context, n *ksher.Order) error {
 	_, err := b.ExecContext(ctx, b.kind.insert, n.MchOrderNo, int64(n.TotalFee))
 	return err
 }
@@ -194,7 +194,7 @@ func (b *redisBooks) deduper() (ksher.Deduper, error) {
 	return redisdedupe.New(b.Client, redisdedupe.WithLease(lease), redisdedupe.WithPrefix(b.prefix))
 }
 
-func (b *redisBooks) apply(ctx context.Context, n *ksher.Notification) error {
+func (b *redisBooks) apply(ctx context.Context, n *ksher.Order) error {
 	queue, err := redisdedupe.Pipeline(ctx)
 	if err != nil {
 		return err
@@ -202,11 +202,11 @@ func (b *redisBooks) apply(ctx context.Context, n *ksher.Notification) error {
 	return b.write(ctx, queue, n)
 }
 
-func (b *redisBooks) applyOutside(ctx context.Context, n *ksher.Notification) error {
+func (b *redisBooks) applyOutside(ctx context.Context, n *ksher.Order) error {
 	return b.write(ctx, b.Client, n)
 }
 
-func (b *redisBooks) write(ctx context.Context, in redis.Cmdable, n *ksher.Notification) error {
+func (b *redisBooks) write(ctx context.Context, in redis.Cmdable, n *ksher.Order) error {
 	return cmp.Or(
 		in.HIncrBy(ctx, b.prefix+"applied", n.MchOrderNo, 1).Err(),
 		in.IncrBy(ctx, b.prefix+"sum", int64(n.TotalFee)).Err(),

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"time"
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/kshertest"
@@ -20,7 +21,7 @@ import (
 type order struct {
 	no    string
 	total ksher.Amount
-	// silent orders are never notified, so that only the Reconciler finds them.
+	// silent orders are never notified, so that only a pass finds them.
 	silent bool
 }
 
@@ -28,7 +29,7 @@ type order struct {
 type shop struct {
 	Place    place
 	Payments int
-	// Reconciled shops have a Reconciler in each of their programs.
+	// Reconciled shops make passes in each of their programs.
 	Reconciled bool
 	// Flaw is what the merchant does wrong, "" for nothing.
 	Flaw string
@@ -77,13 +78,13 @@ func (o openOrders) OpenOrders(ctx context.Context, after string, limit int) ([]
 	return page, nil
 }
 
-// expected is for ksher.WithExpected.
-func (s *shop) expected(_ context.Context, no string) (ksher.Amount, string, error) {
+// expected finds an order in the books.
+func (s *shop) expected(_ context.Context, no string) (ksher.OpenOrder, error) {
 	var i int
 	if _, err := fmt.Sscanf(no, numbers, &i); err != nil || i < 0 || i >= s.Payments {
-		return 0, "", fmt.Errorf("there is no order %q", no)
+		return ksher.OpenOrder{}, fmt.Errorf("order %q: %w", no, ksher.ErrNotOurs)
 	}
-	return s.total(i), "THB", nil
+	return ksher.OpenOrder{MchOrderNo: no, Host: ksher.HostGateway, TotalFee: s.total(i), FeeType: "THB"}, nil
 }
 
 // moment is how far a program is with a payment.
@@ -132,12 +133,17 @@ func merchant() error {
 		ksher.WithVerifier(kshertest.Verifier()),
 		ksher.WithLogger(slog.New(slog.NewTextHandler(os.Stderr, nil))),
 	}
+	budget, err := ksher.NewBudget(100, 1)
+	if err != nil {
+		return err
+	}
+	paying := []ksher.PaymentsOption{ksher.WithBudget(budget)}
 	if s.Flaw != forgetful {
 		deduper, err := b.deduper()
 		if err != nil {
 			return err
 		}
-		opts = append(opts, ksher.WithDeduper(deduper))
+		paying = append(paying, ksher.WithDeduper(deduper))
 	}
 	client, err := ksher.NewClient(kshertest.AppID, kshertest.PrivateKey(), opts...)
 	if err != nil {
@@ -147,7 +153,7 @@ func merchant() error {
 	if s.Flaw != "" {
 		apply = b.applyOutside
 	}
-	paid := func(ctx context.Context, n *ksher.Notification) error {
+	paid := func(ctx context.Context, n *ksher.Order) error {
 		if err := s.step(claimed, n.MchOrderNo); err != nil {
 			return err
 		}
@@ -156,7 +162,14 @@ func merchant() error {
 		}
 		return s.step(written, n.MchOrderNo)
 	}
-	handler := ksher.NewWebhookHandler(client, paid, ksher.WithExpected(s.expected))
+	payments, err := ksher.NewPayments(client, paid, paying...)
+	if err != nil {
+		return err
+	}
+	handler, err := payments.Notifications(s.expected)
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{no}", func(w http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()
@@ -181,8 +194,12 @@ func merchant() error {
 	}()
 	go func() { ended <- http.Serve(listener, mux) }()
 	if s.Reconciled {
-		reconciler := &ksher.Reconciler{Client: client, Orders: openOrders{&s, b}, Paid: paid, Rate: 100, Every: lease / 2}
-		go func() { ended <- reconciler.Run(context.Background()) }()
+		go func() {
+			for { // More often than Run, because this shop doesn't live long.
+				payments.Pass(context.Background(), openOrders{&s, b}, "")
+				time.Sleep(lease / 2)
+			}
+		}()
 	}
 	fmt.Println(listener.Addr())
 	return <-ended

@@ -97,21 +97,31 @@ func wholeStory(ctx context.Context) error {
 	}
 	shop := "http://" + listener.Addr().String()
 	order := newOrder(shop)
-	paid := make(chan *ksher.Notification, 1)
-	mux := http.NewServeMux()
-	mux.Handle("/ksher/notify", ksher.NewWebhookHandler(client, func(ctx context.Context, n *ksher.Notification) error {
-		// The only place that hands out the coffee. It checks that this payment
-		// is for this order, in full.
-		if err := n.CheckPaid(order.MchOrderNo, order.TotalFee, order.FeeType); err != nil {
-			return err
-		}
+	paid := make(chan *ksher.Order, 1)
+	payments, err := ksher.NewPayments(client, func(ctx context.Context, o *ksher.Order) error {
+		// The only place that hands out the coffee. It runs once for each order
+		// that is paid in full.
 		select {
-		case paid <- n:
+		case paid <- o:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}))
+	})
+	if err != nil {
+		return err
+	}
+	notifications, err := payments.Notifications(func(_ context.Context, mchOrderNo string) (ksher.OpenOrder, error) {
+		if mchOrderNo != order.MchOrderNo { // The books of this shop.
+			return ksher.OpenOrder{}, ksher.ErrNotOurs
+		}
+		return order.OpenOrder(), nil
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/ksher/notify", notifications)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(listener)
 	defer server.Close()
@@ -135,14 +145,14 @@ func wholeStory(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("5. The buyer pays with TrueMoney.")
-	var n *ksher.Notification
+	var o *ksher.Order
 	select {
-	case n = <-paid:
+	case o = <-paid:
 	case <-ctx.Done():
 		return fmt.Errorf("no notification of order %s came: %w", order.MchOrderNo, ctx.Err())
 	}
 	fmt.Printf("6. The shop got a notification, checked its signature, asked the gateway itself, and knows for certain:\n   order %s is paid, %v %s at %s.\n",
-		n.MchOrderNo, n.TotalFee, n.FeeType, n.TimeEnd.Format(time.DateTime))
+		o.MchOrderNo, o.TotalFee, o.FeeType, o.TimeEnd.Format(time.DateTime))
 
 	half := order.TotalFee / 2
 	refund, err := client.RefundGatewayOrder(ctx, &ksher.RefundGatewayOrderRequest{

@@ -95,19 +95,17 @@ func showCode(ctx context.Context, client *ksher.Client) (*ksher.NativePayReques
 
 // waitUntilPaid asks until the order's fate is known.
 func waitUntilPaid(ctx context.Context, client *ksher.Client, order *ksher.NativePayRequest) error {
-	fmt.Println("Waiting for the buyer.")
-	state, err := client.WaitForPayment(ctx, ksher.OpenOrder{
-		MchOrderNo: order.MchOrderNo,
-		Host:       ksher.HostMerchant,
-		TotalFee:   order.TotalFee,
-		FeeType:    order.FeeType,
+	payments, err := ksher.NewPayments(client, func(_ context.Context, paid *ksher.Order) error {
+		fmt.Printf("The gateway answers %s, %v %s: hand out the %s.\n", paid.Result, paid.TotalFee, paid.FeeType, order.Product)
+		return nil
 	})
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("it may still be paid, so keep watching it: %w", err)
-	}
 	if err != nil {
 		return err
 	}
-	fmt.Printf("The gateway answers %s, %v %s: hand out the %s.\n", state.Result, state.TotalFee, state.FeeType, order.Product)
-	return nil
+	fmt.Println("Waiting for the buyer.")
+	_, err = payments.Wait(ctx, order.OpenOrder())
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("it may still be paid, so keep watching it: %w", err)
+	}
+	return err
 }

@@ -62,7 +62,11 @@ func (w byKsher) create(ctx context.Context, o order) (id, address string, err e
 }
 
 func (w byKsher) wait(ctx context.Context, o order, id string) error {
-	_, err := w.client.WaitForPayment(ctx, ksher.OpenOrder{MchOrderNo: id, Host: ksher.HostGateway, TotalFee: o.total, FeeType: "THB"})
+	payments, err := ksher.NewPayments(w.client, func(context.Context, *ksher.Order) error { return nil })
+	if err != nil {
+		return err
+	}
+	_, err = payments.Wait(ctx, ksher.OpenOrder{MchOrderNo: id, Host: ksher.HostGateway, TotalFee: o.total, FeeType: "THB"})
 	return err
 }
 

@@ -128,22 +128,34 @@ func (s *shop) order(ctx context.Context, openID string, total ksher.Amount) (*c
 	return &checkout{no, payment}, nil
 }
 
-// paid is called once for each payment that Ksher announces.
-func (s *shop) paid(_ context.Context, n *ksher.Notification) error {
+// expected finds an order in the books.
+func (s *shop) expected(_ context.Context, mchOrderNo string) (ksher.OpenOrder, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sale := s.books[n.MchOrderNo]
+	sale := s.books[mchOrderNo]
 	if sale == nil {
-		return fmt.Errorf("order %q isn't in the books", n.MchOrderNo)
+		return ksher.OpenOrder{}, ksher.ErrNotOurs
 	}
-	if err := n.CheckPaid(n.MchOrderNo, sale.total, "THB"); err != nil {
-		return err
-	}
-	sale.paid = true // Make the coffee.
+	return ksher.OpenOrder{MchOrderNo: mchOrderNo, Host: ksher.HostMerchant, TotalFee: sale.total, FeeType: "THB", Booked: sale.paid}, nil
+}
+
+// paid is called once for each order that is paid, in full.
+func (s *shop) paid(_ context.Context, o *ksher.Order) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.books[o.MchOrderNo].paid = true // Make the coffee.
 	return nil
 }
 
-func (s *shop) handler() http.Handler {
+func (s *shop) handler() (http.Handler, error) {
+	payments, err := ksher.NewPayments(s.client, s.paid)
+	if err != nil {
+		return nil, err
+	}
+	notifications, err := payments.Notifications(s.expected)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) {
 		var c cart
@@ -175,8 +187,8 @@ func (s *shop) handler() http.Handler {
 		}
 		json.NewEncoder(w).Encode(map[string]bool{"paid": sale.paid})
 	})
-	mux.Handle("POST /ksher/notify", ksher.NewWebhookHandler(s.client, s.paid))
-	return mux
+	mux.Handle("POST /ksher/notify", notifications)
+	return mux, nil
 }
 
 // realOrder creates an order at Ksher and leaves paying it to a person.
@@ -218,7 +230,11 @@ func wholeStory(ctx context.Context) error {
 	}
 	base := "http://" + listener.Addr().String()
 	s := &shop{client: gateway.Client, miniProgram: "wx2421b1c4370ec43b", notifyURL: base + "/ksher/notify", books: make(map[string]*sale)}
-	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}
+	handler, err := s.handler()
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(listener)
 	defer server.Close()
 	fmt.Printf("2. The backend of the mini program listens at %s.\n", base)

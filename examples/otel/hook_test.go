@@ -198,17 +198,20 @@ func TestHookNotification(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newShop(t)
-			handler := ksher.NewWebhookHandler(s.client, func(ctx context.Context, _ *ksher.Notification) error {
+			payments, err := ksher.NewPayments(s.client, func(ctx context.Context, _ *ksher.Order) error {
 				_, span := s.traces.Tracer("test").Start(ctx, "the merchant's own")
 				span.End()
 				return tc.fn
 			})
+			require.NoError(t, err)
+			handler, err := payments.Notifications(func(context.Context, string) (ksher.OpenOrder, error) { return payRequest("A-1", "").OpenOrder(), nil })
+			require.NoError(t, err)
 			mine := httptest.NewServer(handler)
 			t.Cleanup(mine.Close)
 			s.order(t, "A-1", mine.URL)
 			require.NoError(t, s.Pay("A-1", ksher.ChannelTrueMoney))
 			require.NoError(t, s.Inject(kshertest.Fault{Operation: "gateway_order_query", Kind: kshertest.FaultHTTP500}))
-			err := s.Deliver(t.Context(), "A-1")
+			err = s.Deliver(t.Context(), "A-1")
 			require.Equal(t, tc.fn == nil, err == nil, "%v", err)
 
 			spans := s.spans.Ended()

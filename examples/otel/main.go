@@ -102,16 +102,23 @@ func payAndRefund(ctx context.Context, out io.Writer, gateway *kshertest.Gateway
 		MchNotifyURL:       shop + "/ksher/notify",
 	}
 	paid := make(chan struct{}, 1)
-	mux := http.NewServeMux()
-	mux.Handle("/ksher/notify", ksher.NewWebhookHandler(client, func(ctx context.Context, n *ksher.Notification) error {
+	payments, err := ksher.NewPayments(client, func(ctx context.Context, _ *ksher.Order) error {
 		_, span := tracer.Start(ctx, "hand out the coffee")
 		defer span.End()
-		if err := n.CheckPaid(order.MchOrderNo, order.TotalFee, order.FeeType); err != nil {
-			return err
-		}
 		paid <- struct{}{}
 		return nil
-	}))
+	})
+	if err != nil {
+		return err
+	}
+	notifications, err := payments.Notifications(func(context.Context, string) (ksher.OpenOrder, error) {
+		return order.OpenOrder(), nil // The only order of this shop.
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/ksher/notify", notifications)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(listener)
 	// The notification's span ends after the shop has heard of the payment.

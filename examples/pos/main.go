@@ -91,7 +91,11 @@ func play(ctx context.Context) error {
 
 // sell takes the payment for a coffee.
 func sell(ctx context.Context, client *ksher.Client, no, code string) error {
-	order, err := client.TakeQuickPay(ctx, &ksher.QuickPayRequest{
+	payments, err := ksher.NewPayments(client, func(context.Context, *ksher.Order) error { return nil }) // Open the drawer.
+	if err != nil {
+		return err
+	}
+	order, err := payments.Charge(ctx, &ksher.QuickPayRequest{
 		MchOrderNo: no,
 		TotalFee:   1_00, // 1.00 THB
 		FeeType:    "THB",

@@ -89,15 +89,22 @@ func run(ctx context.Context) error {
 // sell sells for three days, and returns what the shop's own books say.
 func sell(ctx context.Context, gateway *kshertest.Gateway, say io.Writer) (books ksher.Amount, err error) {
 	client := gateway.Client
+	payments, err := ksher.NewPayments(client, func(_ context.Context, o *ksher.Order) error {
+		books += o.TotalFee
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
 	var unsettled []string
 	for day := 1; day <= 3; day++ {
 		var today []string
 		take := func(total ksher.Amount, code string) error {
-			order, err := client.TakeQuickPay(ctx, &ksher.QuickPayRequest{MchOrderNo: ksher.NewOrderNo(), TotalFee: total, FeeType: "THB", AuthCode: code})
+			order, err := payments.Charge(ctx, &ksher.QuickPayRequest{MchOrderNo: ksher.NewOrderNo(), TotalFee: total, FeeType: "THB", AuthCode: code})
 			if err != nil {
 				return err
 			}
-			today, books = append(today, order.MchOrderNo), books+order.TotalFee
+			today = append(today, order.MchOrderNo)
 			return nil
 		}
 		if err := take(65_00, "287634438256643900"); err != nil { // A code of Alipay's.

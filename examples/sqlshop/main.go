@@ -85,8 +85,7 @@ func story(ctx context.Context, file string) error {
 	}
 	defer s.close()
 	// A real shop has this going on all the time, with Run.
-	r := ksher.Reconciler{Client: s.client, Orders: s, Paid: s.paid}
-	pass, err := r.Pass(ctx)
+	pass, err := s.payments.Pass(ctx, s, "")
 	if err != nil {
 		return err
 	}

@@ -33,15 +33,22 @@ type order struct {
 	applied int
 }
 
+// open is the order as Payments has to know it.
+func (o order) open() ksher.OpenOrder {
+	return ksher.OpenOrder{MchOrderNo: o.no, Host: ksher.HostGateway, TotalFee: o.total, FeeType: "THB",
+		Booked: o.state != "open" && o.state != "cancelled"}
+}
+
 // shop is what a merchant would copy.
 type shop struct {
-	db     *sql.DB
-	client *ksher.Client
-	server *http.Server
+	db       *sql.DB
+	client   *ksher.Client
+	payments *ksher.Payments
+	server   *http.Server
 }
 
 // open opens the database and listens for notifications. With a real account
-// the client is ksher.NewClient(appID, key, ksher.WithDeduper(deduper)).
+// the client is ksher.NewClient(appID, key).
 func open(ctx context.Context, file string, gateway *kshertest.Gateway, address string) (*shop, error) {
 	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(file)+"?_pragma=busy_timeout(5000)&_txlock=immediate")
 	if err != nil {
@@ -54,7 +61,11 @@ func open(ctx context.Context, file string, gateway *kshertest.Gateway, address 
 	if err != nil {
 		return nil, err
 	}
-	client, err := gateway.NewClient(ksher.WithDeduper(deduper))
+	s := &shop{db: db, client: gateway.Client}
+	if s.payments, err = ksher.NewPayments(s.client, s.paid, ksher.WithDeduper(deduper)); err != nil {
+		return nil, err
+	}
+	notifications, err := s.payments.Notifications(s.expected)
 	if err != nil {
 		return nil, err
 	}
@@ -62,9 +73,8 @@ func open(ctx context.Context, file string, gateway *kshertest.Gateway, address 
 	if err != nil {
 		return nil, err
 	}
-	s := &shop{db: db, client: client}
 	mux := http.NewServeMux()
-	mux.Handle("/ksher/notify", ksher.NewWebhookHandler(client, s.paid))
+	mux.Handle("/ksher/notify", notifications)
 	s.server = &http.Server{Addr: listener.Addr().String(), Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go s.server.Serve(listener)
 	return s, nil
@@ -98,19 +108,28 @@ func (s *shop) cancel(ctx context.Context, no string) error {
 	return err
 }
 
-// paid is the only place that marks an order paid. The handler of notifications
-// and the Reconciler call it, once for each payment. What it does in the
-// transaction is committed together with the note that this payment is done.
-func (s *shop) paid(ctx context.Context, n *ksher.Notification) error {
+// expected finds an order of any state in the books, for notifications.
+func (s *shop) expected(ctx context.Context, no string) (ksher.OpenOrder, error) {
+	list, err := s.orders(ctx, "no = ?", no)
+	switch {
+	case err != nil:
+		return ksher.OpenOrder{}, err
+	case len(list) == 0:
+		return ksher.OpenOrder{}, ksher.ErrNotOurs
+	}
+	return list[0].open(), nil
+}
+
+// paid is the only place that marks an order paid. It runs once for each order that is
+// paid as the books expect, however that became known. What it does in the transaction
+// is committed together with the note that this payment is done.
+func (s *shop) paid(ctx context.Context, paid *ksher.Order) error {
 	tx, err := sqldedupe.Tx(ctx)
 	if err != nil {
 		return err
 	}
-	o := order{no: n.MchOrderNo}
+	o := order{no: paid.MchOrderNo}
 	if err := tx.QueryRowContext(ctx, "SELECT total, state FROM orders WHERE no = ?", o.no).Scan(&o.total, &o.state); err != nil {
-		return err
-	}
-	if err := n.CheckPaid(o.no, o.total, "THB"); err != nil {
 		return err
 	}
 	next := "paid"
@@ -122,13 +141,13 @@ func (s *shop) paid(ctx context.Context, n *ksher.Notification) error {
 	return err
 }
 
-// OpenOrders is what the Reconciler asks about: for a month, whatever may still
-// turn paid.
+// OpenOrders is what Payments.Pass asks about: for a month, whatever may still turn
+// paid.
 func (s *shop) OpenOrders(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
 	list, err := s.orders(ctx, "state IN ('open', 'cancelled') AND made > datetime('now', '-1 month') AND no > ? ORDER BY no LIMIT ?", after, limit)
 	var page []ksher.OpenOrder
 	for _, o := range list {
-		page = append(page, ksher.OpenOrder{MchOrderNo: o.no, Host: ksher.HostGateway, TotalFee: o.total, FeeType: "THB"})
+		page = append(page, o.open())
 	}
 	return page, err
 }

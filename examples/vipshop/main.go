@@ -42,7 +42,8 @@ type cashier interface {
 	// refund pays back.
 	refund(context.Context, *vip.RefundRequest) error
 	// listen returns the handler for Ksher's messages, and the method they come by.
-	listen(address string, paid func(ctx context.Context, id string) error) (method string, h http.Handler)
+	// expected is what the shop's books have of an order.
+	listen(address string, expected func(id string) (ksher.Amount, bool), paid func(ctx context.Context, id string) error) (method string, h http.Handler, err error)
 }
 
 // onVIP is vip.ksher.net.
@@ -74,13 +75,13 @@ func (c onVIP) refund(ctx context.Context, r *vip.RefundRequest) error {
 	return err
 }
 
-func (c onVIP) listen(address string, paid func(context.Context, string) error) (string, http.Handler) {
+func (c onVIP) listen(address string, _ func(string) (ksher.Amount, bool), paid func(context.Context, string) error) (string, http.Handler, error) {
 	return http.MethodGet, vip.NewWebhookHandler(c.client, address, func(ctx context.Context, o *vip.Order) error {
 		if !o.Status.Paid() {
 			return nil // Closed or refunded: nothing to hand out.
 		}
 		return paid(ctx, o.MerchantOrderID)
-	}, vip.WithKinds(vip.Redirect))
+	}, vip.WithKinds(vip.Redirect)), nil
 }
 
 // onAPI is api.ksher.net.
@@ -123,10 +124,19 @@ func (c onAPI) refund(ctx context.Context, r *vip.RefundRequest) error {
 	return err
 }
 
-func (c onAPI) listen(_ string, paid func(context.Context, string) error) (string, http.Handler) {
-	return http.MethodPost, ksher.NewWebhookHandler(c.client, func(ctx context.Context, n *ksher.Notification) error {
-		return paid(ctx, n.MchOrderNo)
+func (c onAPI) listen(_ string, expected func(string) (ksher.Amount, bool), paid func(context.Context, string) error) (string, http.Handler, error) {
+	payments, err := ksher.NewPayments(c.client, func(ctx context.Context, o *ksher.Order) error { return paid(ctx, o.MchOrderNo) })
+	if err != nil {
+		return "", nil, err
+	}
+	notifications, err := payments.Notifications(func(_ context.Context, mchOrderNo string) (ksher.OpenOrder, error) {
+		total, ok := expected(mchOrderNo)
+		if !ok {
+			return ksher.OpenOrder{}, ksher.ErrNotOurs
+		}
+		return ksher.OpenOrder{MchOrderNo: mchOrderNo, Host: ksher.HostGateway, TotalFee: total, FeeType: currency}, nil
 	})
+	return http.MethodPost, notifications, err
 }
 
 func main() {
@@ -245,9 +255,21 @@ func wholeStory(ctx context.Context, generations []string) error {
 	// Both generations tell the shop at one address, also when new orders go to one
 	// of them only: orders of the other may still be open.
 	paid := make(chan string, 1)
+	orders := make(map[string]*vip.RedirectRequest) // By generation.
+	expected := func(id string) (ksher.Amount, bool) {
+		for _, o := range orders {
+			if o.MerchantOrderID == id {
+				return ksher.Amount(o.Amount), true
+			}
+		}
+		return 0, false
+	}
+	for _, generation := range generations {
+		orders[generation] = newOrder(shop)
+	}
 	mux := http.NewServeMux()
 	for _, till := range tills {
-		method, handler := till.listen(shop+"/ksher", func(ctx context.Context, id string) error {
+		method, handler, err := till.listen(shop+"/ksher", expected, func(ctx context.Context, id string) error {
 			select {
 			case paid <- id:
 				return nil
@@ -255,6 +277,9 @@ func wholeStory(ctx context.Context, generations []string) error {
 				return ctx.Err()
 			}
 		})
+		if err != nil {
+			return err
+		}
 		mux.Handle(method+" /ksher", handler)
 	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
@@ -269,7 +294,7 @@ func wholeStory(ctx context.Context, generations []string) error {
 
 	for _, generation := range generations {
 		fmt.Printf("\nThe shop is on %s.ksher.net.\n", generation)
-		if err := sell(ctx, gateway, tills[generation], newOrder(shop), paid); err != nil {
+		if err := sell(ctx, gateway, tills[generation], orders[generation], paid); err != nil {
 			return err
 		}
 	}

@@ -151,8 +151,7 @@ func (d *decoder) value(src Value, dst reflect.Value) error {
 }
 
 func decodeObject(src Value, dst reflect.Value, loc *time.Location) error {
-	p := parser{data: src.Raw, accepted: true, fields: fieldsOf(dst.Type())}
-	members, _, err := p.object(make([]Member, 0, len(p.fields)), nil, 1)
+	members, err := ParseObject(src.Raw)
 	if err != nil {
 		return err
 	}

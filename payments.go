@@ -1,0 +1,365 @@
+package ksher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/once"
+)
+
+// Host is where an order was made, and so where it can be asked about.
+type Host string
+
+// Hosts.
+const (
+	// HostGateway has the orders made with [Client.GatewayPay].
+	HostGateway Host = "gateway"
+	// HostMerchant has every other order, such as those of [Client.NativePay] and
+	// [Client.QuickPay].
+	HostMerchant Host = "merchant"
+)
+
+// OpenOrder is an order in the merchant's books, with what the merchant expects of it.
+// Each request that creates an order makes one, see [GatewayPayRequest.OpenOrder].
+type OpenOrder struct {
+	// MchOrderNo is the merchant's number of the order: required, at most 32
+	// characters.
+	MchOrderNo string
+	// Host is where it was made: required.
+	Host Host
+	// TotalFee is what it costs, in cents of FeeType: required.
+	TotalFee Amount
+	// FeeType is its currency, an ISO 4217 code: required.
+	FeeType string
+	// Created is when it was made, zero for not known.
+	Created time.Time
+	// Expires is when it can't be paid any more, zero for not known.
+	Expires time.Time
+	// Booked says that its payment is in the books already, so that nothing has to be
+	// done for it again.
+	Booked bool
+}
+
+func (o *OpenOrder) check(c *checker) {
+	c.requiredNumber("mch_order_no", o.MchOrderNo)
+	c.amount("total_fee", o.TotalFee)
+	c.feeType(o.FeeType)
+	c.required("host", string(o.Host))
+	c.oneOf("host", string(o.Host), string(HostGateway), string(HostMerchant))
+}
+
+// OpenOrders is the merchant's list of orders whose outcome isn't known. The merchant
+// implements it, usually by a query of the shop's database.
+type OpenOrders interface {
+	// OpenOrders returns orders in the order of their numbers: those after the given
+	// number, "" at first, and at most limit of them.
+	//
+	// An order should be in it for as long as it may turn paid: also after it was
+	// cancelled, and some time after it has expired.
+	OpenOrders(ctx context.Context, after string, limit int) ([]OpenOrder, error)
+}
+
+// ErrInProgress means that the same payment is being handled at this moment, by another
+// call or another server. Ask again.
+var ErrInProgress = once.ErrInProgress
+
+// Deduper remembers which payments were handled, so that a merchant's function runs
+// once for each. [Payments] has one in its memory, for a single process. For several
+// servers, or to remember across restarts, use the packages sqldedupe and redisdedupe.
+type Deduper interface {
+	// Once runs fn, unless it has returned nil for this key before, in which
+	// case the answer is nil. While somebody else runs one for the key, the
+	// answer is [ErrInProgress], and fn isn't run. If fn returns an error, that
+	// is the answer, and the next call runs fn again.
+	//
+	// The claim of a server that died has to end by itself. fn gets a context derived
+	// from ctx, with what it needs to do its work in one transaction with the note
+	// that it is done. A key is UTF-8 of 1 to 300 bytes, without NUL; case counts.
+	Once(ctx context.Context, key string, fn func(context.Context) error) error
+}
+
+// Payments hears of every payment of a merchant and calls one function for it, once,
+// however it became known: by a notification ([Payments.Notifications]), by waiting
+// ([Payments.Wait]), at a till ([Payments.Charge]) or by going over the open orders
+// ([Payments.Run]). Make one for each [Client] with [NewPayments] and share it: it is
+// safe for concurrent use.
+//
+// Nothing is done for an order before Ksher's answer to a query has said that it is
+// paid, under the number, over the amount and in the currency of the merchant's books.
+type Payments struct {
+	client *Client
+	engine *once.Engine[OpenOrder, Order]
+}
+
+// PaymentsOption sets up [Payments].
+type PaymentsOption func(*Payments) error
+
+// NewPayments returns payments that call paid for each order that is paid. paid gets
+// Ksher's answer, whose number, amount and currency are those of the merchant's books.
+// It runs again for the same order only if it returned an error or panicked, or if the
+// program ended before [Deduper] had noted that it was done. Do its work in the
+// transaction of sqldedupe or redisdedupe to have it done exactly once.
+//
+// The error says which argument or option is wrong.
+func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...PaymentsOption) (*Payments, error) {
+	if c == nil || c.key == nil {
+		return nil, errors.New("ksher: NewPayments: the client is nil, or was not made by NewClient")
+	}
+	if paid == nil {
+		return nil, errors.New("ksher: NewPayments: the function for what is paid is nil")
+	}
+	log := c.log
+	if !c.ownLog {
+		log = slog.Default()
+	}
+	budget, err := NewBudget(defaultRate, defaultAtOnce)
+	if err != nil {
+		return nil, err
+	}
+	p := &Payments{client: c, engine: &once.Engine[OpenOrder, Order]{
+		Name: "ksher", Gateway: gateway{c}, Clock: c.sender.Clock, Log: log, Paid: paid,
+		Budget: budget.budget, Deduper: &once.Memory{}, Endings: &once.Memory{},
+	}}
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, errors.New("ksher: NewPayments: an option is nil")
+		}
+		if err := opt(p); err != nil {
+			return nil, fmt.Errorf("ksher: NewPayments: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// WithDeduper replaces the memory of the payments that were handled. The default lives
+// in the memory of this program: it keeps 100,000 payments, each for 48 hours after it
+// was last heard of, and forgets them when the program ends.
+func WithDeduper(d Deduper) PaymentsOption {
+	return func(p *Payments) error {
+		if isNil(d) {
+			return errors.New("WithDeduper: the deduper is nil")
+		}
+		p.engine.Deduper, p.engine.Endings = d, d
+		return nil
+	}
+}
+
+// WithEnded calls a function for an order that ended without a payment, so that what was
+// reserved can be released: its Result is [ResultClosed], [ResultPayError], or
+// [ResultRefund] if it was paid and refunded. The *Order is nil if Ksher doesn't know the
+// order and its time is over. A closed order may still turn paid. The function runs once
+// for each order, like that of [NewPayments], and remembers in the same [Deduper] or, by
+// default, in a memory of its own.
+func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOption {
+	return func(p *Payments) error {
+		if ended == nil {
+			return errors.New("WithEnded: the function is nil")
+		}
+		p.engine.Ended = ended
+		return nil
+	}
+}
+
+// WithProblem calls a function for what a person has to look at and no caller is told
+// of: an order of [Payments.Pass] or a notification that is paid over another amount,
+// paid twice, or whose function failed. The same problem of an order is reported once an
+// hour. Without this option problems go to the client's logger, or to [slog.Default].
+func WithProblem(problem func(context.Context, OpenOrder, error)) PaymentsOption {
+	return func(p *Payments) error {
+		if problem == nil {
+			return errors.New("WithProblem: the function is nil")
+		}
+		p.engine.Problem = problem
+		return nil
+	}
+}
+
+// Budget limits the queries that [Payments.Pass] and [Payments.Run] make. Several
+// merchants may share one.
+type Budget struct{ budget *once.Budget }
+
+// Defaults of a Budget: 1,000 open orders a minute.
+const (
+	defaultRate   = 20
+	defaultAtOnce = 4
+)
+
+// NewBudget returns a budget of that many queries a second, from 0.001 to 1,000, and at
+// once, from 1 to 100.
+func NewBudget(perSecond float64, atOnce int) (*Budget, error) {
+	b, err := once.NewBudget(perSecond, atOnce)
+	if err != nil {
+		return nil, fmt.Errorf("ksher: NewBudget: %w", err)
+	}
+	return &Budget{b}, nil
+}
+
+// WithBudget sets the budget of queries, 20 a second and 4 at once by default.
+func WithBudget(b *Budget) PaymentsOption {
+	return func(p *Payments) error {
+		if b == nil || b.budget == nil {
+			return errors.New("WithBudget: the budget is nil, or was not made by NewBudget")
+		}
+		p.engine.Budget = b.budget
+		return nil
+	}
+}
+
+// Check asks about an order once. It returns nil only if the order is paid and the
+// function of [NewPayments] has returned nil for it, now or earlier. The order may be
+// there beside an error:
+//
+//   - [ErrNotPaid]: it isn't paid. It may still be while order.Result.Final() is false.
+//   - [ErrOtherOrder]: it is paid, but not this amount in this currency.
+//   - [ErrInProgress]: the payment is being handled elsewhere at this moment.
+//   - the function's error: it is paid, and the function failed.
+//   - an [*Error] or [*ValidationError]: the query failed, or was not sent.
+func (p *Payments) Check(ctx context.Context, order OpenOrder) (*Order, error) {
+	if err := p.usable(ctx, "Check", order); err != nil {
+		return nil, err
+	}
+	return p.engine.Check(ctx, order)
+}
+
+// Wait asks about an order until it is known how it ended: at once, then after a second,
+// and then less and less often, up to every 10 seconds; see [WithPolling]. Its errors are
+// those of [Payments.Check], and
+//
+//   - [ErrOrderExpired]: it was not paid when it was asked about after its Expires;
+//   - the context's error: it wasn't known yet when the context ended.
+//
+// A query that failed doesn't end the waiting, but a refusal does, such as for an order
+// that Ksher doesn't know. Give the context a deadline or the order its Expires.
+func (p *Payments) Wait(ctx context.Context, order OpenOrder, opts ...WaitOption) (*Order, error) {
+	if err := p.usable(ctx, "Wait", order); err != nil {
+		return nil, err
+	}
+	w, err := newWaiting("Wait", opts)
+	if err != nil {
+		return nil, err
+	}
+	return p.engine.Wait(ctx, order, w.polling)
+}
+
+// PassResult is what a pass came to, in numbers of orders.
+type PassResult struct {
+	// After is where the next pass goes on, "" at the end of the list.
+	After string
+	// Asked is how many orders it asked about.
+	Asked int
+	// Paid is how many are paid, and the function returned nil, now or earlier.
+	Paid int
+	// Ended is how many ended in another way.
+	Ended int
+	// Open is how many are undecided, or being handled by somebody else.
+	Open int
+	// Failed is how many went wrong: the query failed, another amount was paid than
+	// expected, or the merchant's function failed.
+	Failed int
+}
+
+// Pass goes over the open orders after a number, "" for all, and asks about each once.
+// It finds what no notification reported: orders paid more than two hours after they
+// were created, after they were cancelled, or while the shop was down. What goes wrong
+// with one order is counted and reported, see [WithProblem], and doesn't stop the pass.
+//
+// The result is valid beside an error, which is that of the list or the context: go on
+// after its After. Orders created after the pass began wait for the next one.
+func (p *Payments) Pass(ctx context.Context, open OpenOrders, after string) (PassResult, error) {
+	if err := p.listable(ctx, "Pass", open); err != nil {
+		return PassResult{After: after}, err
+	}
+	sum, err := p.engine.Pass(ctx, open.OpenOrders, after)
+	return PassResult(sum), err
+}
+
+// Run makes passes until the context ends, a minute apart, and returns the context's
+// error. A pass that fails is logged, and the next one goes on where it stopped.
+func (p *Payments) Run(ctx context.Context, open OpenOrders) error {
+	if err := p.listable(ctx, "Run", open); err != nil {
+		return err
+	}
+	return p.engine.Run(ctx, open.OpenOrders)
+}
+
+// usable says what keeps anything from being asked at all.
+func (p *Payments) usable(ctx context.Context, operation string, order OpenOrder) error {
+	check := &checker{}
+	if p == nil || p.engine == nil {
+		check.refuse("payments", "was not made by NewPayments")
+	}
+	if ctx == nil {
+		check.refuse("context", "is nil")
+	}
+	if len(check.problems) > 0 {
+		return check.invalid(operation, order.MchOrderNo)
+	}
+	return nil
+}
+
+func (p *Payments) listable(ctx context.Context, operation string, open OpenOrders) error {
+	if err := p.usable(ctx, operation, OpenOrder{}); err != nil {
+		return err
+	}
+	if isNil(open) {
+		return &ValidationError{Operation: operation, Fields: []FieldError{{"open orders", "is nil"}}}
+	}
+	return nil
+}
+
+// gateway is how the engine asks Ksher.
+type gateway struct{ client *Client }
+
+func (g gateway) About(o OpenOrder) once.About {
+	return once.About{
+		No: o.MchOrderNo, Key: g.key(o.Host, o.MchOrderNo), Expected: o.TotalFee.String() + o.FeeType,
+		Booked: o.Booked, Created: o.Created, Expires: o.Expires,
+	}
+}
+
+// key identifies a payment: neither an app ID nor a host has a blank in it.
+func (g gateway) key(host Host, mchOrderNo string) string {
+	return g.client.appID + " " + string(host) + " " + mchOrderNo
+}
+
+func (g gateway) Check(operation string, o OpenOrder) error {
+	check := &checker{}
+	if o.check(check); len(check.problems) > 0 {
+		// An open order has no Extra to leave a check out.
+		return &ValidationError{Operation: operation, OrderNo: o.MchOrderNo, Fields: check.problems}
+	}
+	return nil
+}
+
+func (g gateway) Ask(ctx context.Context, o OpenOrder) (*Order, error) {
+	return g.client.query(ctx, o.MchOrderNo, o.Host)
+}
+
+func (g gateway) Stands(o OpenOrder, a *Order) (once.Standing, error) {
+	err := a.CheckPaid(o.MchOrderNo, o.TotalFee, o.FeeType)
+	switch {
+	case err == nil:
+		return once.Paid, nil
+	case a.Result.Paid():
+		return once.Other, err
+	}
+	err = fmt.Errorf("ksher: order %q: %w: its result is %q", clipText(o.MchOrderNo), ErrNotPaid, clipText(string(a.Result)))
+	if a.Result.Final() {
+		return once.Ended, err
+	}
+	return once.Open, err
+}
+
+func (g gateway) Unknown(err error) bool { return unknownOrder(err) }
+
+func (g gateway) Transient(err error) bool {
+	var failed *Error
+	return errors.As(err, &failed) && (failed.Err != nil || failed.forLoop().Transient())
+}
+
+func newOpenOrder(host Host, mchOrderNo string, total Amount, feeType string) OpenOrder {
+	return OpenOrder{MchOrderNo: mchOrderNo, Host: host, TotalFee: total, FeeType: feeType}
+}

@@ -1,0 +1,210 @@
+package ksher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/call"
+	"github.com/ksher-go/ksher/internal/once"
+)
+
+// Defaults of how an order is asked about until it is known.
+const (
+	defaultFirstPoll = time.Second
+	defaultLastPoll  = 10 * time.Second
+	maxPoll          = time.Hour
+	pinPatience      = time.Minute
+	reversalPatience = 30 * time.Second
+)
+
+// WaitOption sets up [Payments.Wait] and [Payments.Charge].
+type WaitOption func(*waiting) error
+
+type waiting struct {
+	polling       once.Polling[Order]
+	pin, reversal time.Duration
+}
+
+func newWaiting(operation string, opts []WaitOption) (waiting, error) {
+	w := waiting{polling: once.Polling[Order]{First: defaultFirstPoll, Most: defaultLastPoll}, pin: pinPatience, reversal: reversalPatience}
+	for _, opt := range opts {
+		if opt == nil {
+			return w, fmt.Errorf("ksher: %s: an option is nil", operation)
+		}
+		if err := opt(&w); err != nil {
+			return w, fmt.Errorf("ksher: %s: %w", operation, err)
+		}
+	}
+	return w, nil
+}
+
+// WithPolling sets how long to wait between queries: at first, and at most, between
+// 1 ms and 1 hour. The default is 1 second and 10 seconds. The wait grows by half each
+// time, and is up to a fifth shorter or longer than that, so that the kiosks of a chain
+// don't ask all at once.
+func WithPolling(first, most time.Duration) WaitOption {
+	return func(w *waiting) error {
+		if first < time.Millisecond || most < first || most > maxPoll {
+			return fmt.Errorf("WithPolling: waits from %v to %v are not between 1ms and %v", first, most, maxPoll)
+		}
+		w.polling.First, w.polling.Most = first, most
+		return nil
+	}
+}
+
+// WithPatience sets how long [Payments.Charge] asks whether a charge was paid, while the
+// buyer types the PIN, and how long after that whether the reversal took: a minute and
+// half a minute by default, each between a second and an hour.
+func WithPatience(pin, reversal time.Duration) WaitOption {
+	return func(w *waiting) error {
+		for _, d := range []time.Duration{pin, reversal} {
+			if d < time.Second || d > time.Hour {
+				return fmt.Errorf("WithPatience: %v is not between 1s and 1h", d)
+			}
+		}
+		w.pin, w.reversal = pin, reversal
+		return nil
+	}
+}
+
+// WithProgress tells a function of every answer while an order is waited for, for a
+// till's display: with [ResultUserPaying], ask the buyer for the PIN.
+func WithProgress(progress func(context.Context, *Order)) WaitOption {
+	return func(w *waiting) error {
+		if progress == nil {
+			return errors.New("WithProgress: the function is nil")
+		}
+		w.polling.Progress = progress
+		return nil
+	}
+}
+
+// ErrNeedsPerson means that a program can't find out whether a buyer was charged:
+// somebody has to look, on the merchant platform and on the buyer's phone, before goods
+// or money change hands.
+var ErrNeedsPerson = errors.New("a person has to look whether the buyer was charged")
+
+// Charge takes a payment at a till: it charges the code, waits up to a minute while the
+// buyer types the PIN, and reverses the order if it stays unclear, also if ctx ends
+// first: then Charge returns up to half a minute and a few requests later. It returns nil
+// only if the order is paid and the function of [NewPayments] returned nil;
+// [ErrNotPaid] if the buyer was not charged or has the money back; [ErrNeedsPerson] if
+// neither is certain; an [*Error] without [ErrOutcomeUnknown] if the charge was refused.
+//
+// It may be called again with the same number, also with a newer code: what was charged
+// isn't charged again. See docs/tills.md.
+func (p *Payments) Charge(ctx context.Context, req *QuickPayRequest, opts ...WaitOption) (*Order, error) {
+	var open OpenOrder
+	if req != nil {
+		open = req.OpenOrder()
+	}
+	if err := p.usable(ctx, quickPay.name, open); err != nil {
+		return nil, err
+	}
+	w, err := newWaiting("Charge", opts)
+	if err != nil {
+		return nil, err
+	}
+	charged, err := p.client.QuickPay(ctx, req)
+	t := &till{p: p, req: req, open: open, waiting: w}
+	switch {
+	case err != nil && !errors.Is(err, ErrOutcomeUnknown):
+		return nil, err
+	case err == nil:
+		t.known = &charged.Order
+		if standing, err := p.engine.Settle(ctx, open, t.known); standing == once.Paid {
+			return t.known, err
+		}
+	}
+	return t.follow(ctx)
+}
+
+// till is a charge whose outcome isn't known yet.
+type till struct {
+	p       *Payments
+	req     *QuickPayRequest
+	open    OpenOrder
+	waiting waiting
+	known   *Order
+}
+
+// follow asks until the charge is decided, and reverses it if it isn't in time.
+func (t *till) follow(ctx context.Context) (*Order, error) {
+	polling := t.waiting.polling
+	polling.For, polling.Patient = t.waiting.pin, true
+	order, err := t.p.engine.Wait(ctx, t.open, polling)
+	if order != nil {
+		t.known = order
+	}
+	switch standing := t.standing(); {
+	case err == nil:
+		return t.known, nil
+	case order != nil && standing == once.Other:
+		return t.needsPerson(err)
+	case order != nil && standing != once.Open:
+		return t.known, err
+	}
+	return t.reverse(context.WithoutCancel(ctx), err)
+}
+
+func (t *till) standing() once.Standing {
+	if t.known == nil {
+		return once.Open
+	}
+	standing, _ := gateway{t.p.client}.Stands(t.open, t.known)
+	return standing
+}
+
+// reverse undoes the charge and asks whether that took. Its context doesn't end with the
+// cashier's, because a charge that nobody reverses may be paid later.
+func (t *till) reverse(ctx context.Context, why error) (*Order, error) {
+	_, reversal := t.p.client.OrderReverse(ctx, &OrderReverseRequest{
+		MchOrderNo: t.req.MchOrderNo, Channel: t.req.Channel, OperatorID: t.req.OperatorID})
+	polling := t.waiting.polling
+	polling.For, polling.Patient = t.waiting.reversal, true
+	// That it is paid may be what was before the reversal, so go on asking.
+	order, err := t.p.engine.Poll(ctx, t.open, polling, func(s once.Standing) bool {
+		return s == once.Ended || s == once.Other || s == once.Paid && staysPaid(reversal)
+	})
+	if order != nil {
+		t.known = order
+	}
+	switch standing := t.standing(); {
+	case order != nil && standing == once.Ended, order != nil && standing == once.Paid && staysPaid(reversal):
+		_, err := t.p.engine.Settle(ctx, t.open, order)
+		return t.known, err
+	case order != nil && standing == once.Paid:
+		err = errors.New("it is paid, although it was to be reversed")
+	case err == nil:
+		err = why
+	}
+	if reversal != nil {
+		err = fmt.Errorf("%w; the reversal failed: %w", err, reversal)
+	}
+	return t.needsPerson(err)
+}
+
+func (t *till) needsPerson(why error) (*Order, error) {
+	return t.known, &Error{Operation: quickPay.name, OrderNo: t.req.MchOrderNo,
+		Err: fmt.Errorf("%w: %w", ErrNeedsPerson, why), state: call.State{Unknown: true}}
+}
+
+// staysPaid tells whether a reversal was refused in a way that leaves a paid order
+// paid. After another refusal it may be undone all the same: the reversal may have
+// been sent twice, or contradict what the query says.
+func staysPaid(reversal error) bool {
+	var failed *Error
+	if !errors.As(reversal, &failed) || failed.state.Unknown {
+		return false
+	}
+	switch failed.Code {
+	case "": // Nothing was sent.
+		return failed.Err != nil
+	case CodeOrderPaid, CodeOrderAlreadyPaymentSuccess, CodeOrderAlreadyPayOperationCannotBePerformed,
+		CodeCancelError, CodeKsherRefundExpire, CodeNoAuth:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,535 @@
+package ksher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+// The ways out of Charge.
+const (
+	paid        = "paid"
+	notPaid     = "not paid"
+	refused     = "refused or not sent"
+	needsPerson = "needs a person"
+)
+
+// wayOut tells which one was taken, and that it was just one.
+func wayOut(t *testing.T, order *ksher.Order, err error) string {
+	t.Helper()
+	if err == nil {
+		require.NotNil(t, order)
+		require.NoError(t, order.CheckPaid(order.MchOrderNo, 100_00, "THB"))
+		return paid
+	}
+	require.NotContains(t, fmt.Sprintf("%v %+v %q", err, err, err), testAuthCode[:8])
+	var failed *ksher.Error
+	var invalid *ksher.ValidationError
+	unknown := errors.Is(err, ksher.ErrOutcomeUnknown)
+	var ways []string
+	if errors.Is(err, ksher.ErrNotPaid) {
+		ways = append(ways, notPaid)
+		require.False(t, unknown, "%v", err)
+	}
+	if errors.Is(err, ksher.ErrNeedsPerson) {
+		ways = append(ways, needsPerson)
+		require.True(t, unknown, "%v", err)
+		require.ErrorAs(t, err, &failed)
+	} else if errors.As(err, &failed) && !unknown || errors.As(err, &invalid) {
+		ways = append(ways, refused)
+	}
+	require.Len(t, ways, 1, "%v", err)
+	return ways[0]
+}
+
+// turns is a gateway whose operations give their replies one after the other, and
+// the last one again and again. order_query has others after the reversal.
+type turns struct {
+	charge, queries, reversal, after []reply
+}
+
+func (s turns) hosts() *inMemory {
+	m := &inMemory{}
+	m.answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
+		before := len(m.questions(op))
+		replies := map[string][]reply{"quick_pay": s.charge, "order_query": s.queries, "order_reverse": s.reversal}[op]
+		if op == "order_query" && len(m.questions("order_reverse")) > 0 {
+			reversed := m.questions("order_reverse")[0].at
+			for before = 0; before < len(m.questions(op)) && !m.questions(op)[len(m.questions(op))-1-before].at.Before(reversed); {
+				before++
+			}
+			replies = s.after
+		}
+		if len(replies) == 0 {
+			return nil, errors.New("not expected in this test")
+		}
+		return replies[min(before, len(replies))-1](r)
+	}
+	return m
+}
+
+func notConnected(*http.Request) ([]byte, error) {
+	return nil, &net.OpError{Op: "dial", Err: errLine}
+}
+
+func TestCharge(t *testing.T) {
+	t.Parallel()
+	var (
+		success, typing  = tells(ksher.ResultSuccess), tells(ksher.ResultUserPaying)
+		notSure, closed  = tells(ksher.ResultNotSure), tells(ksher.ResultClosed)
+		refunded, failed = tells(ksher.ResultRefund), tells(ksher.ResultPayError)
+		otherAmount      = tells(ksher.ResultSuccess, over(99_99))
+		bare             = tells(ksher.ResultSuccess, over(0), inCurrency(""), numbered(""))
+		unknown          = denies(ksher.CodeKsherInvalidOrderNo)
+		isPaid           = denies(ksher.CodeOrderAlreadyPayOperationCannotBePerformed)
+	)
+	const minute, over90 = time.Minute, 90 * time.Second
+	r := func(replies ...reply) []reply { return replies }
+	tests := []struct {
+		name string
+		till turns
+		want string
+		// also is what the error is, too, nil for nothing.
+		also error
+		// result is that of the order that is returned, "" for no order.
+		result ksher.Result
+		// reversed says that the order was to be reversed.
+		reversed bool
+		// after is when it returned, -1 for no matter.
+		after time.Duration
+	}{
+		{name: "paid at once", till: turns{charge: r(success)}, want: paid, result: "SUCCESS"},
+		{name: "paid at once, by an answer without numbers", till: turns{r(bare), r(success), nil, nil}, want: paid, result: "SUCCESS"},
+		{name: "paid at once, by an answer about another order", till: turns{r(tells(ksher.ResultSuccess, numbered("order2"))), r(unknown, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
+		{name: "paid at once, another amount", till: turns{r(otherAmount), r(otherAmount), nil, nil}, want: needsPerson, also: ksher.ErrOtherOrder, result: "SUCCESS"},
+		{name: "paid at once, and nobody knows it", till: turns{r(bare), r(unknown), r(unknown), r(unknown)}, want: needsPerson, also: ksher.CodeKsherInvalidOrderNo, result: "SUCCESS", reversed: true, after: over90},
+
+		{name: "paid after the PIN", till: turns{r(notSure), r(typing, typing, typing, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
+		{name: "paid, and the answer got lost", till: turns{r(breaks), r(success), nil, nil}, want: paid, result: "SUCCESS"},
+		{name: "paid, and the charge was on its way", till: turns{r(breaks), r(unknown, unknown, typing, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
+		{name: "paid among garbage", till: turns{r(says("<html>")), r(breaks, says(""), denies(ksher.CodeSystemError), tells(ksher.ResultClosed, numbered("order2")), typing, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
+		{name: "the PIN was wrong", till: turns{r(notSure), r(typing, failed), nil, nil}, want: notPaid, result: "PAYERROR", after: -1},
+		{name: "closed by somebody else", till: turns{r(notSure), r(typing, closed), nil, nil}, want: notPaid, result: "CLOSED", after: -1},
+		{name: "refunded by somebody else", till: turns{r(notSure), r(refunded), nil, nil}, want: notPaid, result: "REFUND"},
+		{name: "paid after the PIN, another amount", till: turns{r(notSure), r(typing, otherAmount), nil, nil}, want: needsPerson, also: ksher.ErrOtherOrder, result: "SUCCESS", after: -1},
+
+		{name: "reversed", till: turns{r(notSure), r(typing), r(success), r(closed)}, want: notPaid, result: "CLOSED", reversed: true, after: minute},
+		{name: "reversed, and the money goes back", till: turns{r(notSure), r(typing), r(success), r(refunded)}, want: notPaid, result: "REFUND", reversed: true, after: minute},
+		{name: "reversed, which takes a while to show", till: turns{r(notSure), r(typing), r(success), r(typing, success, success, refunded)}, want: notPaid, result: "REFUND", reversed: true, after: -1},
+		{name: "reversed without an effect", till: turns{r(notSure), r(typing), r(success), r(typing)}, want: needsPerson, result: "USERPAYING", reversed: true, after: over90},
+		{name: "reversed, and paid for good", till: turns{r(notSure), r(typing), r(success), r(success)}, want: needsPerson, result: "SUCCESS", reversed: true, after: over90},
+		{name: "reversed, and unknown afterwards", till: turns{r(notSure), r(typing), r(success), r(unknown)}, want: needsPerson, also: ksher.CodeKsherInvalidOrderNo, result: "USERPAYING", reversed: true, after: over90},
+		{name: "reversed, and then the line is dead", till: turns{r(notSure), r(typing), r(success), r(breaks)}, want: needsPerson, also: errLine, result: "USERPAYING", reversed: true, after: over90},
+		{name: "reversed, and then another amount is paid", till: turns{r(notSure), r(typing), r(success), r(otherAmount)}, want: needsPerson, also: ksher.ErrOtherOrder, result: "SUCCESS", reversed: true, after: minute},
+		{name: "reversed while queries were refused", till: turns{r(notSure), r(denies(ksher.CodeNoAuth)), r(success), r(closed)}, want: notPaid, result: "CLOSED", reversed: true, after: -1},
+
+		{name: "paid before the reversal", till: turns{r(notSure), r(typing), r(isPaid), r(success)}, want: paid, result: "SUCCESS", reversed: true, after: minute},
+		{name: "paid, and the reversal wasn't sent", till: turns{r(notSure), r(typing), r(notConnected), r(success)}, want: paid, result: "SUCCESS", reversed: true, after: minute},
+		{name: "reversed twice by the network, which takes long to show", till: turns{r(notSure), r(typing), r(denies(ksher.CodeOrderAlreadyRefund)), r(success)}, want: needsPerson, also: ksher.CodeOrderAlreadyRefund, result: "SUCCESS", reversed: true, after: over90},
+		{name: "reversed twice by the network", till: turns{r(notSure), r(typing), r(denies(ksher.CodeOrderAlreadyRefund)), r(success, refunded)}, want: notPaid, result: "REFUND", reversed: true, after: -1},
+		{name: "the reversal is refused", till: turns{r(notSure), r(typing), r(denies(ksher.CodeNoAuth)), r(typing)}, want: needsPerson, also: ksher.CodeNoAuth, result: "USERPAYING", reversed: true, after: over90},
+		{name: "the reversal is refused, and it fails", till: turns{r(notSure), r(typing), r(denies(ksher.CodeNoAuth)), r(typing, failed)}, want: notPaid, result: "PAYERROR", reversed: true, after: -1},
+		{name: "the reversal's answer gets lost", till: turns{r(notSure), r(typing), r(breaks), r(typing, closed)}, want: notPaid, result: "CLOSED", reversed: true, after: -1},
+		{name: "the reversal is on its way", till: turns{r(notSure), r(typing), r(breaks), r(success, refunded)}, want: notPaid, result: "REFUND", reversed: true, after: -1},
+		{name: "the reversal is on its way for long", till: turns{r(notSure), r(typing), r(breaks), r(success)}, want: needsPerson, also: errLine, result: "SUCCESS", reversed: true, after: over90},
+		{name: "the reversal times out behind the gateway", till: turns{r(notSure), r(typing), r(denies(ksher.CodeSystemError)), r(success)}, want: needsPerson, also: ksher.CodeSystemError, result: "SUCCESS", reversed: true, after: over90},
+		{name: "the reversal's answer is new", till: turns{r(notSure), r(typing), r(tells("SOMETHING_NEW")), r(success)}, want: needsPerson, result: "SUCCESS", reversed: true, after: over90},
+		{name: "nothing but a dead line", till: turns{r(breaks), r(breaks), r(breaks), r(breaks)}, want: needsPerson, also: errLine, reversed: true, after: over90},
+
+		{name: "the charge never arrived", till: turns{r(breaks), r(unknown), r(unknown), r(unknown)}, want: needsPerson, also: ksher.CodeKsherInvalidOrderNo, reversed: true, after: over90},
+		{name: "the charge never arrived, and the reversal got lost", till: turns{r(breaks), r(unknown), r(breaks), r(unknown)}, want: needsPerson, also: errLine, reversed: true, after: over90},
+		{name: "the charge never arrived, and was reversed", till: turns{r(breaks), r(unknown), r(success), r(unknown)}, want: needsPerson, reversed: true, after: over90},
+		{name: "the charge arrived, and is unknown later", till: turns{r(breaks), r(typing, unknown), r(unknown), r(unknown)}, want: needsPerson, result: "USERPAYING", reversed: true, after: over90},
+		{name: "queries fail, and the reversal knows no such order", till: turns{r(breaks), r(breaks), r(unknown), r(unknown)}, want: needsPerson, reversed: true, after: over90},
+
+		{name: "not sent", till: turns{charge: r(notConnected)}, want: refused, also: errLine},
+	}
+	type test = struct {
+		name     string
+		till     turns
+		want     string
+		also     error
+		result   ksher.Result
+		reversed bool
+		after    time.Duration
+	}
+	for _, code := range ksher.Codes() {
+		// What leaves the order paid, and what may have undone it or makes no sense.
+		stays := slices.Contains([]ksher.Code{
+			"ORDERPAID", "ORDER_ALREADY_PAYMENT_SUCCESS", "ORDER_ALREADY_PAY_OPERATION_CANNOT_BE_PERFORMED", "CANCEL_ERROR",
+			"KSHER_REFUND_EXPIRE", "NOAUTH",
+		}, code)
+		reversing := test{name: "paid, and the reversal is refused by " + string(code), till: turns{r(notSure), r(typing), r(denies(code)), r(success)}, want: needsPerson, also: code, result: "SUCCESS", reversed: true, after: over90}
+		if stays {
+			reversing.want, reversing.also, reversing.after = paid, nil, minute
+		}
+		tests = append(tests, reversing)
+
+		info, _ := code.Info()
+		switch {
+		case code == ksher.CodeSystemError, code == ksher.CodeKsherSystemError, code == ksher.CodeKsherChannelResponseError,
+			code == ksher.CodeRefundFailed, code == ksher.CodePriceNotExist, code == ksher.CodeQueryOrderError:
+		case info.Action == ksher.ActionCorrectRequest, info.Action == ksher.ActionContactKsher, info.Action == ksher.ActionAskBuyer, info.Action == ksher.ActionByHand:
+			tests = append(tests, test{name: "refused by " + string(code), till: turns{charge: r(denies(code))}, want: refused, also: code})
+			continue
+		}
+		// Such a code says that there is an order of that number, or may be.
+		no := denies(code)
+		tests = append(tests,
+			test{name: "paid, and then refused by " + string(code), till: turns{r(no), r(success), nil, nil}, want: paid, result: "SUCCESS"},
+			test{name: "paid over another amount, and then refused by " + string(code), till: turns{r(no), r(otherAmount), nil, nil}, want: needsPerson, also: ksher.ErrOtherOrder, result: "SUCCESS"},
+			test{name: "closed, and then refused by " + string(code), till: turns{r(no), r(closed), nil, nil}, want: notPaid, result: "CLOSED"},
+			test{name: "unknown, though refused by " + string(code), till: turns{r(no), r(unknown), r(unknown), r(unknown)}, want: needsPerson, also: ksher.CodeKsherInvalidOrderNo, reversed: true, after: over90},
+		)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hosts, start := tt.till.hosts(), time.Now()
+				order, err := paymentsOf(t, hosts.client(t)).Charge(t.Context(), goodQuickPay())
+				require.Equal(t, tt.want, wayOut(t, order, err), "%v", err)
+				if tt.also != nil {
+					require.ErrorIs(t, err, tt.also)
+				}
+				if err != nil {
+					require.ErrorContains(t, err, testOrderNo)
+				}
+				if tt.result == "" {
+					require.Nil(t, order)
+				} else {
+					require.NotNil(t, order)
+					require.Equal(t, tt.result, order.Result)
+				}
+				if tt.after >= 0 {
+					require.Equal(t, tt.after, time.Since(start))
+				}
+				require.Len(t, hosts.questions("quick_pay"), 1, "the charge was repeated")
+				reversals := 0
+				if tt.reversed {
+					reversals = 1
+				}
+				require.Len(t, hosts.questions("order_reverse"), reversals)
+			})
+		})
+	}
+}
+
+// What it asks for, and when.
+func TestChargeSchedule(t *testing.T) {
+	tests := []struct {
+		name string
+		opts []ksher.WaitOption
+		want []time.Duration
+	}{
+		{"as usual", nil, []time.Duration{time.Second, 1500 * time.Millisecond, 2250 * time.Millisecond, 3375 * time.Millisecond, 5062 * time.Millisecond, 7593 * time.Millisecond, 10 * time.Second}},
+		{"as told", []ksher.WaitOption{ksher.WithPolling(3*time.Second, 3*time.Second)}, []time.Duration{3 * time.Second}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				notSure, typing := tells(ksher.ResultNotSure), tells(ksher.ResultUserPaying)
+				hosts := turns{[]reply{notSure}, []reply{typing}, []reply{breaks}, []reply{typing}}.hosts()
+				req, start := goodQuickPay(), time.Now()
+				req.Channel, req.OperatorID, req.Extra = ksher.ChannelAlipay, "somchai", ksher.Extra{Params: map[string]string{"new": "1"}}
+				_, err := paymentsOf(t, hosts.client(t)).Charge(t.Context(), req, tt.opts...)
+				require.ErrorIs(t, err, ksher.ErrNeedsPerson)
+
+				reversal := hosts.questions("order_reverse")[0]
+				require.Equal(t, time.Minute, reversal.at.Sub(start))
+				require.Equal(t, []string{testOrderNo, "alipay", "somchai"}, []string{reversal.form.Get("mch_order_no"), reversal.form.Get("channel"), reversal.form.Get("operator_id")})
+				for _, begin := range []time.Time{start, reversal.at} {
+					last, n, skip := begin, 0, begin.Equal(reversal.at)
+					for _, q := range hosts.questions("order_query") {
+						require.False(t, q.form.Has("auth_code"))
+						if q.at.Before(begin) || begin.Equal(start) && q.at.After(reversal.at) {
+							continue
+						}
+						if skip { // The last one before the reversal.
+							skip = false
+							continue
+						}
+						pause, want := q.at.Sub(last), time.Duration(0)
+						if n > 0 {
+							want = tt.want[min(n, len(tt.want))-1]
+						}
+						if last := begin.Add(map[bool]time.Duration{true: time.Minute, false: 30 * time.Second}[begin.Equal(start)]); q.at.Equal(last) {
+							break // The last query comes when the time is over.
+						}
+						require.InDelta(t, want, pause, float64(want)/5+float64(time.Millisecond), "pause %d", n)
+						last, n = q.at, n+1
+					}
+					require.Greater(t, n, 3)
+				}
+			})
+		})
+	}
+}
+
+// A charge is reversed also if the cashier's context ends first.
+func TestChargeOfContextThatEnds(t *testing.T) {
+	r := func(replies ...reply) []reply { return replies }
+	typing, notSure, success := tells(ksher.ResultUserPaying), tells(ksher.ResultNotSure), tells(ksher.ResultSuccess)
+	closed := tells(ksher.ResultClosed)
+	for _, tt := range []struct {
+		name  string
+		ends  time.Duration
+		till  turns
+		want  string
+		known bool
+		// after is how long after the end of the context it returned.
+		after time.Duration
+	}{
+		{"in the charge", time.Second, turns{r(hangs), nil, r(success), r(closed)}, notPaid, true, 0},
+		{"in the first query", time.Second, turns{r(notSure), r(hangs), r(success), r(closed)}, notPaid, true, 0},
+		{"in a query", 10 * time.Second, turns{r(notSure), r(typing, hangs), r(success), r(closed)}, notPaid, true, 0},
+		{"between queries", 500 * time.Millisecond, turns{r(notSure), r(typing), r(success), r(closed)}, notPaid, true, 0},
+		{"between queries, and it was paid", 500 * time.Millisecond, turns{r(notSure), r(typing), r(denies(ksher.CodeOrderPaid)), r(success)}, paid, true, 0},
+		{"and the reversal hangs", 500 * time.Millisecond, turns{r(notSure), r(typing), r(hangs), r(closed)}, notPaid, true, 30 * time.Second},
+		{"and nobody answers", time.Second, turns{r(hangs), nil, r(hangs), r(breaks)}, needsPerson, false, time.Minute},
+		{"and it stays unclear", time.Second, turns{r(notSure), r(typing), r(success), r(typing)}, needsPerson, true, 30 * time.Second},
+		{"and it seems paid", time.Second, turns{r(notSure), r(typing), r(success), r(success)}, needsPerson, true, 30 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), tt.ends)
+				defer cancel()
+				start, hosts := time.Now(), tt.till.hosts()
+				order, err := paymentsOf(t, hosts.client(t)).Charge(ctx, goodQuickPay())
+				require.Equal(t, tt.want, wayOut(t, order, err), "%v", err)
+				require.Equal(t, tt.known, order != nil)
+				require.Equal(t, tt.ends+tt.after, time.Since(start))
+				require.Len(t, hosts.questions("order_reverse"), 1)
+			})
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	hosts := turns{charge: []reply{tells(ksher.ResultSuccess)}}.hosts()
+	order, err := paymentsOf(t, hosts.client(t)).Charge(ctx, goodQuickPay())
+	require.Equal(t, refused, wayOut(t, order, err))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, hosts.questions(""))
+}
+
+func TestChargeRefuses(t *testing.T) {
+	hosts := turns{}.hosts()
+	client := paymentsOf(t, hosts.client(t))
+	for _, tt := range []struct {
+		name   string
+		client *ksher.Payments
+		ctx    context.Context
+		req    *ksher.QuickPayRequest
+		opts   []ksher.WaitOption
+		want   string
+	}{
+		{"no payments", nil, t.Context(), goodQuickPay(), nil, "payments was not made by NewPayments"},
+		{"payments of its own making", &ksher.Payments{}, t.Context(), goodQuickPay(), nil, "payments was not made by NewPayments"},
+		{"no context", client, nil, goodQuickPay(), nil, "context is nil"},
+		{"no request", client, t.Context(), nil, nil, "request is nil"},
+		{"a nil option", client, t.Context(), goodQuickPay(), []ksher.WaitOption{nil}, "an option is nil"},
+		{"a bad option", client, t.Context(), goodQuickPay(), []ksher.WaitOption{ksher.WithPolling(0, 0)}, "WithPolling"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			order, err := tt.client.Charge(tt.ctx, tt.req, tt.opts...)
+			require.ErrorContains(t, err, tt.want)
+			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+			require.Nil(t, order)
+		})
+	}
+	require.Empty(t, hosts.questions(""), "nothing is sent")
+}
+
+// Whatever goes wrong on the way, and whatever the buyer does: who is told paid
+// has the money, who is told not paid or refused hasn't, and in between a person
+// is asked for.
+func TestChargeAndTheMoney(t *testing.T) {
+	t.Parallel()
+	gw := kshertest.New(t)
+	way := corridorTo(t, gw)
+	buyers := []struct {
+		name string
+		// ends is how the buyer's code does.
+		ends string
+		// before is what the buyer does before a request, the n-th of the
+		// operation.
+		before func(no, operation string, n int)
+		// want is how it goes without trouble.
+		want string
+	}{
+		{"pays at once", "00", nil, paid},
+		{"types a PIN", "01", func(no, op string, n int) {
+			if op == "order_query" && n == 3 {
+				gw.Pay(no, "")
+			}
+		}, paid},
+		{"never types the PIN", "01", nil, notPaid},
+		{"gives up, and pays later", "01", func(no, op string, n int) {
+			if op == "order_query" && n == 2 {
+				gw.GiveUp(no)
+			}
+			if op == "order_query" && n == 5 {
+				gw.Pay(no, "")
+			}
+		}, paid},
+		{"types a wrong PIN", "01", func(no, op string, n int) {
+			if op == "order_query" && n == 3 {
+				gw.Fail(no)
+			}
+		}, notPaid},
+		{"lets it expire", "01", func(no, op string, n int) {
+			if op == "order_query" && n == 3 {
+				gw.Expire(no)
+			}
+		}, notPaid},
+		{"pays just before the reversal", "01", func(no, op string, _ int) {
+			if op == "order_reverse" {
+				gw.Pay(no, "")
+			}
+		}, notPaid},
+		{"pays after the reversal, if that's possible", "01", func(no, op string, n int) {
+			if op == "order_query" && n > 8 {
+				gw.Pay(no, "")
+			}
+		}, notPaid},
+		{"is paid out before the reversal", "01", func(no, op string, _ int) {
+			if op == "order_reverse" {
+				gw.Pay(no, "")
+				gw.Settle(no)
+			}
+		}, paid},
+		{"shows an old code", "02", nil, refused},
+		{"has no money", "03", nil, refused},
+	}
+	type mishap struct {
+		name     string
+		fault    kshertest.Fault
+		accident string
+	}
+	mishaps := []mishap{{"hangs", kshertest.Fault{}, "hangs"}, {"held back", kshertest.Fault{}, "held back"}, {"sent twice", kshertest.Fault{}, "sent twice"}}
+	for _, tr := range troubles() {
+		if tr.fault.Kind != kshertest.FaultLatency && tr.fault.Kind != "" {
+			mishaps = append(mishaps, mishap{tr.name, tr.fault, ""})
+		}
+	}
+	for _, code := range []ksher.Code{ksher.CodeKsherInvalidOrderNo, ksher.CodeKsherDuplicatedOrderNo, ksher.CodeCancelError} {
+		mishaps = append(mishaps, mishap{"refused " + string(code), kshertest.Fault{Kind: kshertest.FaultRefuse, Code: code}, ""})
+	}
+	number, ways, counts := 0, map[string]int{}, map[string]int{}
+	take := func(t *testing.T, buyer int, op string, m mishap, always bool) string {
+		number++
+		req, b := goodQuickPay(), buyers[buyer]
+		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", number), testAuthCode[:16]+b.ends
+		clear(counts)
+		way.accident, way.operation, way.always, way.happened, way.late = m.accident, op, always, false, nil
+		way.before = func(op string) {
+			if counts[op]++; b.before != nil {
+				b.before(req.MchOrderNo, op, counts[op])
+			}
+		}
+		gw.ClearFaults()
+		if m.fault.Operation = op; m.fault.Kind != "" {
+			if m.fault.Count = 1; always {
+				m.fault.Count = 1000
+			}
+			require.NoError(t, gw.Inject(m.fault))
+		}
+		var out string
+		synctest.Test(t, func(t *testing.T) {
+			client, err := gw.NewClient(ksher.WithRetry(1, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1(), ksher.WithHTTPClient(&http.Client{Transport: way}))
+			require.NoError(t, err)
+			order, err := paymentsOf(t, client).Charge(t.Context(), req, ksher.WithPolling(10*time.Second, 10*time.Second))
+			out = wayOut(t, order, err)
+		})
+		seen, err := gw.Order(req.MchOrderNo)
+		arrived := err == nil
+		charged := arrived && (seen.State == kshertest.Paid || seen.State == kshertest.RefundedInPart)
+		switch out {
+		case paid:
+			require.True(t, charged, "it is %q", seen.State)
+		case notPaid, refused:
+			require.False(t, charged, "it is %q", seen.State)
+			// Nor can it be charged any more.
+			require.Error(t, gw.Pay(req.MchOrderNo, ""))
+		}
+		require.Equal(t, 1, counts["quick_pay"])
+		require.LessOrEqual(t, counts["order_reverse"], 1)
+		ways[out]++
+		if arrived && !always && op != "order_reverse" {
+			require.NotEqual(t, needsPerson, out, "one accident before the reversal is got over")
+		}
+		return out
+	}
+	for i, b := range buyers {
+		t.Run(b.name, func(t *testing.T) { require.Equal(t, b.want, take(t, i, "", mishap{}, false)) })
+		asked := maps.Clone(counts)
+		for _, op := range []string{"quick_pay", "order_query", "order_reverse"} {
+			if asked[op] == 0 {
+				continue
+			}
+			for _, m := range mishaps {
+				for _, always := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%s/%s %s, always %v", b.name, op, m.name, always), func(t *testing.T) { take(t, i, op, m, always) })
+				}
+			}
+		}
+	}
+	for _, out := range []string{paid, notPaid, refused, needsPerson} {
+		require.Positive(t, ways[out], out)
+	}
+}
+
+// Two tills at once, or a till that was started again, charge an order once.
+func TestChargeAgain(t *testing.T) {
+	gw := kshertest.New(t)
+	no := 0
+	again := func(first, second string, between func(no string)) (string, string) {
+		no++
+		req := goodQuickPay()
+		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", no), testAuthCode[:16]+first
+		_, err := gw.Client.QuickPay(t.Context(), req)
+		require.Equal(t, first == "01", errors.Is(err, ksher.ErrOutcomeUnknown))
+		if between != nil {
+			between(req.MchOrderNo)
+		}
+		req.AuthCode = testAuthCode[:16] + second
+		order, err := paymentsOf(t, gw.Client).Charge(t.Context(), req)
+		seen, gone := gw.Order(req.MchOrderNo)
+		require.NoError(t, gone)
+		require.LessOrEqual(t, events(&seen, "paid by "), 1)
+		return wayOut(t, order, err), string(seen.State)
+	}
+	for _, tt := range []struct {
+		name          string
+		first, second string
+		between       func(no string)
+		want          string
+	}{
+		{"paid", "00", "00", nil, paid},
+		{"paid, and then an old code", "00", "02", nil, paid},
+		{"paid after the PIN", "01", "00", func(no string) { require.NoError(t, gw.Pay(no, "")) }, paid},
+		{"failed", "01", "00", func(no string) { require.NoError(t, gw.Fail(no)) }, notPaid},
+		{"reversed", "00", "00", func(no string) {
+			_, err := gw.Client.OrderReverse(t.Context(), &ksher.OrderReverseRequest{MchOrderNo: no})
+			require.NoError(t, err)
+		}, notPaid},
+		{"failed at once", "03", "00", nil, notPaid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out, state := again(tt.first, tt.second, tt.between)
+			require.Equal(t, tt.want, out, state)
+		})
+	}
+}
