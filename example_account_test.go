@@ -83,7 +83,7 @@ func ExampleClient_GetSettlementInfo() {
 	gateway, client := startGateway()
 	defer gateway.Close()
 	ctx := context.Background()
-	sold, err := client.QuickPay(ctx, &ksher.QuickPayRequest{MchOrderNo: "A-1021", TotalFee: 150_50, FeeType: "THB", AuthCode: "287634438256643900"})
+	sold, err := client.QuickPay(ctx, &ksher.QuickPayRequest{MchOrderNo: "A-1021", TotalFee: 150_50, FeeType: "THB", AuthCode: ksher.NewSecret("287634438256643900")})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -16,7 +16,7 @@ func payoutTo(no string, satang ksher.Amount) *ksher.PayoutRequest {
 		TotalFee:   satang,
 		FeeType:    "THB",
 		// The names are invented: Ksher gives the real ones with the contract.
-		Extra: ksher.Extra{Params: map[string]string{"receiver_account": "9876543210", "receiver_name": "Somchai Jaidee"}},
+		ReceiverType: "PROMPTPAY_MSISDN", ReceiverNo: ksher.NewSecret("0812345678"),
 	}
 }
 

@@ -25,7 +25,7 @@ func ExamplePayments_Charge() {
 		MchOrderNo: "A-1013",
 		TotalFee:   150_50, // 150.50 THB
 		FeeType:    "THB",
-		AuthCode:   "287634438256643900", // from the scanner
+		AuthCode:   ksher.NewSecret("287634438256643900"), // from the scanner
 	})
 	var failed *ksher.Error
 	switch {
@@ -55,7 +55,7 @@ func ExampleClient_QuickPay() {
 		MchOrderNo: "A-1014",
 		TotalFee:   150_50, // 150.50 THB
 		FeeType:    "THB",
-		AuthCode:   "287634438256643901", // The local gateway's buyer has to type a PIN.
+		AuthCode:   ksher.NewSecret("287634438256643901"), // The local gateway's buyer has to type a PIN.
 	}
 	_, err := client.QuickPay(context.Background(), req)
 	if errors.Is(err, ksher.ErrOutcomeUnknown) {
@@ -73,7 +73,7 @@ func ExampleClient_OrderReverse() {
 	gateway, client := startGateway()
 	defer gateway.Close()
 	ctx := context.Background()
-	client.QuickPay(ctx, &ksher.QuickPayRequest{MchOrderNo: "A-1015", TotalFee: 150_50, FeeType: "THB", AuthCode: "287634438256643901"})
+	client.QuickPay(ctx, &ksher.QuickPayRequest{MchOrderNo: "A-1015", TotalFee: 150_50, FeeType: "THB", AuthCode: ksher.NewSecret("287634438256643901")})
 
 	if _, err := client.OrderReverse(ctx, &ksher.OrderReverseRequest{MchOrderNo: "A-1015"}); err != nil {
 		log.Fatal(err)

@@ -30,6 +30,8 @@ func fill(tb testing.TB, f reflect.Value, text string) {
 			*v = InstalTimes{Channel(text): {3, 4}}
 		case *Extra:
 			*v = Extra{Params: map[string]string{text: text}}
+		case *Secret:
+			*v = NewSecret(text)
 		case *map[string]string: // Of Extra.
 			*v = map[string]string{text: text}
 		default:

@@ -3,13 +3,14 @@ package ksher
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 )
 
 // PayoutRequest pays money out of the merchant's balance.
 //
-// Source: what Ksher's SDKs send.
+// Source: what Ksher's SDKs send, and the payout page of Ksher's documentation.
 type PayoutRequest struct {
 	// MchOrderNo is the merchant's number of the payout: required, unique for
 	// the merchant, at most 32 characters. Keep it, with the amount, before you
@@ -21,25 +22,44 @@ type PayoutRequest struct {
 	// FeeType is the currency, an ISO 4217 code: required.
 	FeeType string `url:"fee_type"`
 
-	// Extra has the receiver, by the names of the parameters that Ksher gives
-	// with the contract for payouts: required. They are not documented, so
-	// that it is only checked that there are some. They are personal data: no error
-	// and no log of this package repeats their values. A channel among them is what
+	// ReceiverType says what ReceiverNo is: BANK, PROMPTPAY_NATID or PROMPTPAY_MSISDN.
+	ReceiverType string `url:"receiver_type,omitempty"`
+	// ReceiverNo is the number of the receiver's account, or what is registered with
+	// PromptPay. A receiver is required, here or in Extra.
+	ReceiverNo Secret `url:"receiver_no,omitempty"`
+	// ReceiverBankCode is the receiver's bank, for BANK.
+	ReceiverBankCode string `url:"receiver_bank_code,omitempty"`
+	// ReceiverMobile is the receiver's telephone number.
+	ReceiverMobile Secret `url:"receiver_mobile,omitempty"`
+
+	// Extra is for what Ksher gives with the contract for payouts. No error and no log
+	// of this package repeats the values of its Params. A channel among them is what
 	// [Client.ResolvePayout] asks with.
 	Extra `url:"-"`
 }
+
+// Format keeps the receiver out of logs, whatever the verb.
+func (r PayoutRequest) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "payout %q of %v %s", clipText(r.MchOrderNo), r.TotalFee, clipText(r.FeeType))
+}
+
+// LogValue keeps the receiver out of structured logs.
+func (r PayoutRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 func (r *PayoutRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *PayoutRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
+	if r.ReceiverNo.Reveal() != "" {
+		return
+	}
 	for name, value := range r.Params {
 		// These two are no receiver's: the query has the one, and refunds have the other.
 		if strings.TrimSpace(value) != "" && name != "channel" && name != "version" {
 			return
 		}
 	}
-	c.problem("Extra", "needs the receiver's parameters, whose names Ksher gives with the contract")
+	c.problem("receiver_no", "is required, or the receiver's parameters in Extra")
 }
 
 // PayoutResponse is the answer to [Client.Payout]. Of its fields only
@@ -73,6 +93,14 @@ type PayoutResponse struct {
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
 }
+
+// Format keeps the receiver out of logs, whatever the verb.
+func (r PayoutResponse) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "answer to payout %q: %s", clipText(r.MchOrderNo), clipText(string(r.Result)))
+}
+
+// LogValue keeps the receiver out of structured logs.
+func (r PayoutResponse) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 var payout = declareChange("payout", onMerchant, proof{has: []string{"result"}, same: orderTerms}, receiver,
 	func(code Code) bool { return slices.Contains(payoutRefusals, code) })
@@ -171,6 +199,14 @@ type OrderQueryPayoutResponse struct {
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
 }
+
+// Format keeps the receiver out of logs, whatever the verb.
+func (r OrderQueryPayoutResponse) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "payout %q: %s", clipText(r.MchOrderNo), clipText(string(r.Result)))
+}
+
+// LogValue keeps the receiver out of structured logs.
+func (r OrderQueryPayoutResponse) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 // What the gateway says of a payout may name the receiver, whom the query doesn't
 // know.

@@ -147,15 +147,15 @@ func TestPayoutIsChecked(t *testing.T) {
 		{"a number of 32 characters", func(r *req) { r.MchOrderNo = thai32 }, nil},
 		{"the largest amount", func(r *req) { r.TotalFee = maxAmount }, nil},
 		{"another currency", func(r *req) { r.FeeType = "MYR" }, nil},
-		{"nothing", func(r *req) { *r = req{} }, []string{"mch_order_no", "total_fee", "fee_type", "Extra"}},
+		{"nothing", func(r *req) { *r = req{} }, []string{"mch_order_no", "total_fee", "fee_type", "receiver_no"}},
 		{"no number", func(r *req) { r.MchOrderNo = "\t" }, []string{"mch_order_no"}},
 		{"a long number", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
 		{"a number that isn't UTF-8", func(r *req) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
-		{"no receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"Extra"}},
-		{"an empty receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"Extra"}},
-		{"a receiver of blanks", func(r *req) { r.Extra = ksher.Extra{Params: map[string]string{"account": " "}} }, []string{"Extra"}},
+		{"no receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"receiver_no"}},
+		{"an empty receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"receiver_no"}},
+		{"a receiver of blanks", func(r *req) { r.Extra = ksher.Extra{Params: map[string]string{"account": " "}} }, []string{"receiver_no"}},
 		{"a receiver with a blank", func(r *req) { r.Params["name"] = "" }, nil},
-		{"no receiver but a channel", func(r *req) { r.Extra = ksher.Extra{Params: map[string]string{"channel": "bank", "version": "1"}} }, []string{"Extra"}},
+		{"no receiver but a channel", func(r *req) { r.Extra = ksher.Extra{Params: map[string]string{"channel": "bank", "version": "1"}} }, []string{"receiver_no"}},
 		{"the receiver's name isn't UTF-8", func(r *req) { r.Params["name"] = "9876543210\xff" }, []string{"name"}},
 		{"a parameter without a name", func(r *req) { r.Params[""] = "9876543210" }, []string{"Extra"}},
 		{"the amount as an extra", func(r *req) { r.Params["total_fee"] = "9876543210" }, []string{"total_fee"}},
@@ -173,7 +173,7 @@ func TestPayoutIsChecked(t *testing.T) {
 	}, changes)
 
 	_, err := newClient(t, http.NotFoundHandler()).Payout(t.Context(), &req{MchOrderNo: testOrderNo, TotalFee: 1, FeeType: "THB"})
-	require.EqualError(t, err, `ksher: payout of order "order1" was not sent: Extra needs the receiver's parameters, whose names Ksher gives with the contract. To send it all the same, list in Extra.Unchecked: Extra`)
+	require.EqualError(t, err, `ksher: payout of order "order1" was not sent: receiver_no is required, or the receiver's parameters in Extra. To send it all the same, list in Extra.Unchecked: receiver_no`)
 
 	checkRequest(t, "order_query_payout", payoutQuery, func(ctx context.Context, c *ksher.Client, r *ksher.OrderQueryPayoutRequest) error {
 		_, err := c.OrderQueryPayout(ctx, r)

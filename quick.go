@@ -2,8 +2,6 @@ package ksher
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 )
 
 // QuickPayRequest charges the code that a buyer shows (B scan C). Every parameter
@@ -19,8 +17,8 @@ type QuickPayRequest struct {
 	// FeeType is the currency, an ISO 4217 code: required.
 	FeeType string `url:"fee_type"`
 	// AuthCode is what the scanner read from the buyer's phone: required. Whoever
-	// has it can charge the buyer, for about a minute, so don't log it.
-	AuthCode string `url:"auth_code"`
+	// has it can charge the buyer, for about a minute.
+	AuthCode Secret `url:"auth_code"`
 	// Channel is the buyer's wallet. Without it Ksher finds it out from the code.
 	Channel Channel `url:"channel,omitempty"`
 	// OperatorID names the cashier or the like.
@@ -28,14 +26,6 @@ type QuickPayRequest struct {
 
 	Extra `url:"-"`
 }
-
-// Format keeps the buyer's code out of logs and errors, whatever the verb.
-func (r QuickPayRequest) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "quick_pay of order %q over %v %s", clipText(r.MchOrderNo), r.TotalFee, clipText(r.FeeType))
-}
-
-// LogValue keeps the buyer's code out of structured logs.
-func (r QuickPayRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 // OpenOrder is the order in the merchant's books that the request makes, for
 // [Payments]. Set its Created, and its Expires if it has a time to be paid.
@@ -47,7 +37,7 @@ func (r *QuickPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrd
 
 func (r *QuickPayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
-	c.required("auth_code", r.AuthCode)
+	c.required("auth_code", r.AuthCode.Reveal())
 }
 
 func (r *QuickPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {

@@ -431,7 +431,7 @@ func TestChargeAndTheMoney(t *testing.T) {
 	take := func(t *testing.T, buyer int, op string, m mishap, always bool) string {
 		number++
 		req, b := goodQuickPay(), buyers[buyer]
-		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", number), testAuthCode[:16]+b.ends
+		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", number), ksher.NewSecret(testAuthCode[:16]+b.ends)
 		clear(counts)
 		way.accident, way.operation, way.always, way.happened, way.late = m.accident, op, always, false, nil
 		way.before = func(op string) {
@@ -498,13 +498,13 @@ func TestChargeAgain(t *testing.T) {
 	again := func(first, second string, between func(no string)) (string, string) {
 		no++
 		req := goodQuickPay()
-		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", no), testAuthCode[:16]+first
+		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", no), ksher.NewSecret(testAuthCode[:16]+first)
 		_, err := gw.Client.QuickPay(t.Context(), req)
 		require.Equal(t, first == "01", errors.Is(err, ksher.ErrOutcomeUnknown))
 		if between != nil {
 			between(req.MchOrderNo)
 		}
-		req.AuthCode = testAuthCode[:16] + second
+		req.AuthCode = ksher.NewSecret(testAuthCode[:16] + second)
 		order, err := paymentsOf(t, gw.Client).Charge(t.Context(), req)
 		seen, gone := gw.Order(req.MchOrderNo)
 		require.NoError(t, gone)

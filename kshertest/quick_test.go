@@ -14,7 +14,7 @@ import (
 )
 
 func quickPay(no, code string) *ksher.QuickPayRequest {
-	return &ksher.QuickPayRequest{MchOrderNo: no, TotalFee: 40_00, FeeType: "THB", AuthCode: code}
+	return &ksher.QuickPayRequest{MchOrderNo: no, TotalFee: 40_00, FeeType: "THB", AuthCode: ksher.NewSecret(code)}
 }
 
 // Codes of WeChat Pay and of Alipay that are paid at once.

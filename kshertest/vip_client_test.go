@@ -25,7 +25,7 @@ func vipClient(t *testing.T, gw *kshertest.Gateway, token string) *vip.Client {
 var vipRequests = map[vip.Kind]vip.CreateRequest{
 	vip.Redirect: &vip.RedirectRequest{MerchantOrderID: "ชา 1", Amount: 150_50, RedirectURL: "https://shop.example/ok?a=1&b=2", RedirectURLFail: "https://shop.example/no"},
 	vip.CScanB:   &vip.CScanBRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "wechat", Note: "it's \"tea\"\n"},
-	vip.BScanC:   &vip.BScanCRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "alipay", AuthCode: "280000000000000000"},
+	vip.BScanC:   &vip.BScanCRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "alipay", AuthCode: ksher.NewSecret("280000000000000000")},
 	vip.MiniApp:  &vip.MiniAppRequest{MerchantOrderID: "ชา 1", Amount: 150_50, MiniAppOpenID: "o", MiniAppAppID: "wx"},
 	vip.App:      &vip.AppRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "alipay"},
 }
@@ -138,10 +138,10 @@ func TestVIPClientRefused(t *testing.T) {
 		{Field: "channel", Problem: "Must be one of: wechat, alipay."}, {Field: "provider", Problem: "Must be one of: th, ph, my."},
 	}, failure.Fields)
 
-	_, err = client.Create(ctx, &vip.BScanCRequest{MerchantOrderID: "B", Amount: 1, Channel: "alipay", AuthCode: "280000000000000003"})
+	_, err = client.Create(ctx, &vip.BScanCRequest{MerchantOrderID: "B", Amount: 1, Channel: "alipay", AuthCode: ksher.NewSecret("280000000000000003")})
 	require.ErrorAs(t, err, &failure)
 	assert.Equal(t, "invalid_payment_code", failure.Reason)
-	_, err = client.Create(ctx, &vip.BScanCRequest{MerchantOrderID: "C", Amount: 1, Channel: "alipay", AuthCode: "280000000000000001"})
+	_, err = client.Create(ctx, &vip.BScanCRequest{MerchantOrderID: "C", Amount: 1, Channel: "alipay", AuthCode: ksher.NewSecret("280000000000000001")})
 	assert.ErrorIs(t, err, vip.CodePending)
 	_, err = client.Channels(ctx, &vip.ChannelsRequest{MID: "mch99999"})
 	assert.ErrorIs(t, err, vip.CodeUnknown)

@@ -91,7 +91,7 @@ func ExampleClient_Create_bScanC() {
 		MerchantOrderID: "A-1002",
 		Amount:          150_50, // 150.50 THB
 		Channel:         "alipay",
-		AuthCode:        "287634438256643902", // The local gateway's buyer hasn't enough money.
+		AuthCode:        ksher.NewSecret("287634438256643902"), // The local gateway's buyer hasn't enough money.
 	})
 	var failed *vip.Error
 	switch {

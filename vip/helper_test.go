@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -145,7 +146,7 @@ func newOrders() map[vip.Kind]vip.CreateRequest {
 	return map[vip.Kind]vip.CreateRequest{
 		vip.Redirect: &vip.RedirectRequest{MerchantOrderID: "A-1", Amount: 150_50, RedirectURL: "https://shop.example/thanks", RedirectURLFail: "https://shop.example/sorry"},
 		vip.CScanB:   &vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 150_50, Channel: "promptpay"},
-		vip.BScanC:   &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 150_50, Channel: "alipay", AuthCode: "287634438256643900"},
+		vip.BScanC:   &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 150_50, Channel: "alipay", AuthCode: ksher.NewSecret("287634438256643900")},
 		vip.MiniApp:  &vip.MiniAppRequest{MerchantOrderID: "A-1", Amount: 150_50, MiniAppOpenID: "buyer", MiniAppAppID: "wx1"},
 		vip.App:      &vip.AppRequest{MerchantOrderID: "A-1", Amount: 150_50},
 	}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/datauri"
 	"github.com/ksher-go/ksher/internal/transport"
 )
@@ -161,8 +161,8 @@ type BScanCRequest struct {
 
 	// Channel is the wallet, such as "truemoney": required.
 	Channel string `url:"channel"`
-	// AuthCode is what the scanner read: required. Don't log it: it is money.
-	AuthCode string `url:"auth_code"`
+	// AuthCode is what the scanner read: required. It is money.
+	AuthCode ksher.Secret `url:"auth_code"`
 	// DeviceID names the till.
 	DeviceID string `url:"device_id,omitempty"`
 	// OperatorID names the cashier.
@@ -170,14 +170,6 @@ type BScanCRequest struct {
 
 	Extra `url:"-"`
 }
-
-// Format keeps the buyer's code out of logs and errors, whatever the verb.
-func (r BScanCRequest) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "vip.BScanCRequest(%s)", transport.Clip(r.MerchantOrderID))
-}
-
-// LogValue keeps the buyer's code out of structured logs.
-func (r BScanCRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 func (r *BScanCRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *BScanCRequest) mid() string                         { return r.MID }
@@ -188,7 +180,7 @@ func (r *BScanCRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
 	c.amount("amount", r.Amount)
 	c.channel("channel", r.Channel)
-	c.required("auth_code", r.AuthCode)
+	c.required("auth_code", r.AuthCode.Reveal())
 }
 
 func (r *BScanCRequest) missing(*Order) string { return "" }

@@ -85,7 +85,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Run(string(kind)+" cancelled", func(t *testing.T) {
 			_, client := local(t)
 			if r, ok := req.(*vip.BScanCRequest); ok {
-				r.AuthCode = "287634438256643901"
+				r.AuthCode = ksher.NewSecret("287634438256643901")
 				_, err := client.Create(t.Context(), r)
 				require.ErrorIs(t, err, vip.CodePending)
 				require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
@@ -101,7 +101,7 @@ func TestRoundTrip(t *testing.T) {
 	_, client := local(t)
 	_, err := client.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	require.ErrorIs(t, err, vip.ErrNotFound)
-	_, err = client.Create(t.Context(), &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "alipay", AuthCode: "287634438256643902"})
+	_, err = client.Create(t.Context(), &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "alipay", AuthCode: ksher.NewSecret("287634438256643902")})
 	var failure *vip.Error
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, "invalid_payment_code", failure.Reason)

@@ -93,7 +93,7 @@ func payOut(ctx context.Context, client *ksher.Client, amount ksher.Amount) erro
 		TotalFee:   amount,
 		FeeType:    "THB",
 		// These names are invented. Ksher gives the real ones with the contract.
-		Extra: ksher.Extra{Params: map[string]string{"receiver_account": "9876543210", "receiver_name": "Somchai Jaidee"}},
+		ReceiverType: "PROMPTPAY_MSISDN", ReceiverNo: ksher.NewSecret("0812345678"),
 	}
 	fmt.Printf("Paying out %v %s under %s.\n", req.TotalFee, req.FeeType, req.MchOrderNo)
 	_, err := client.Payout(ctx, req)

@@ -99,7 +99,7 @@ func sell(ctx context.Context, client *ksher.Client, no, code string) error {
 		MchOrderNo: no,
 		TotalFee:   1_00, // 1.00 THB
 		FeeType:    "THB",
-		AuthCode:   code,
+		AuthCode:   ksher.NewSecret(code),
 	})
 	switch {
 	case err == nil:

@@ -100,7 +100,7 @@ func sell(ctx context.Context, gateway *kshertest.Gateway, say io.Writer) (books
 	for day := 1; day <= 3; day++ {
 		var today []string
 		take := func(total ksher.Amount, code string) error {
-			order, err := payments.Charge(ctx, &ksher.QuickPayRequest{MchOrderNo: ksher.NewOrderNo(), TotalFee: total, FeeType: "THB", AuthCode: code})
+			order, err := payments.Charge(ctx, &ksher.QuickPayRequest{MchOrderNo: ksher.NewOrderNo(), TotalFee: total, FeeType: "THB", AuthCode: ksher.NewSecret(code)})
 			if err != nil {
 				return err
 			}

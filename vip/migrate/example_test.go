@@ -41,7 +41,7 @@ func ExampleShop_QuickPay() {
 		MerchantOrderID: "A-1002",
 		Amount:          150_50, // 150.50 THB
 		Channel:         "alipay",
-		AuthCode:        "287634438256643900",
+		AuthCode:        ksher.NewSecret("287634438256643900"),
 		MID:             "mch35618",
 		DeviceID:        "till 2",
 	}

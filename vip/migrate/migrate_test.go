@@ -35,7 +35,7 @@ func cscanb() *vip.CScanBRequest {
 }
 
 func bscanc() *vip.BScanCRequest {
-	return &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 150_50, Channel: "alipay", AuthCode: "287634438256643900"}
+	return &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 150_50, Channel: "alipay", AuthCode: ksher.NewSecret("287634438256643900")}
 }
 
 func miniApp() *vip.MiniAppRequest {
@@ -128,6 +128,12 @@ func TestEveryField(t *testing.T) {
 				case []string:
 					mark = `"one","two"`
 					v.Set(reflect.ValueOf([]string{"one", "two"}))
+				case ksher.Secret:
+					v.Set(reflect.ValueOf(ksher.NewSecret("another code")))
+					moved, err := f.move(req)
+					require.NoError(t, err)
+					require.Equal(t, "another code", moved.(*ksher.QuickPayRequest).AuthCode.Reveal())
+					return
 				case vip.Extra:
 					v.Set(reflect.ValueOf(vip.Extra{Params: map[string]string{"something_new": "x"}}))
 				default:
@@ -181,8 +187,10 @@ func TestFullRequests(t *testing.T) {
 		r.OperatorID = "Nok"
 		got, err := shop.QuickPay(r)
 		require.NoError(t, err)
+		require.Equal(t, "287634438256643900", got.AuthCode.Reveal())
+		got.AuthCode = ksher.Secret{}
 		require.Equal(t, &ksher.QuickPayRequest{MchOrderNo: "A-1", TotalFee: 150_50, FeeType: "THB",
-			AuthCode: "287634438256643900", Channel: ksher.ChannelAlipay, OperatorID: "Nok"}, got)
+			Channel: ksher.ChannelAlipay, OperatorID: "Nok"}, got)
 	})
 	t.Run("miniapp", func(t *testing.T) {
 		r := miniApp()
@@ -424,7 +432,7 @@ func TestErrors(t *testing.T) {
 	code.Note = "x"
 	_, err = shop.QuickPay(code)
 	require.EqualError(t, err, `migrate: quick_pay of order "A-1": note has no counterpart at api.ksher.net`)
-	require.NotContains(t, fmt.Sprintf("%+v", err), code.AuthCode)
+	require.NotContains(t, fmt.Sprintf("%+v", err), code.AuthCode.Reveal())
 }
 
 func TestResult(t *testing.T) {
