@@ -1,8 +1,6 @@
 package ksher
 
-import (
-	"context"
-)
+import "context"
 
 // QuickPayRequest charges the code that a buyer shows (B scan C). Every parameter
 // of [Client.QuickPay] that isn't marked as required may be left zero.

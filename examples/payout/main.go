@@ -89,10 +89,9 @@ func payOut(ctx context.Context, client *ksher.Client, amount ksher.Amount) erro
 	req := &ksher.PayoutRequest{
 		// A real program writes number, amount and receiver to its database here,
 		// before it pays.
-		MchOrderNo: ksher.NewOrderNo(),
-		TotalFee:   amount,
-		FeeType:    "THB",
-		// These names are invented. Ksher gives the real ones with the contract.
+		MchOrderNo:   ksher.NewOrderNo(),
+		TotalFee:     amount,
+		FeeType:      "THB",
 		ReceiverType: "PROMPTPAY_MSISDN", ReceiverNo: ksher.NewSecret("0812345678"),
 	}
 	fmt.Printf("Paying out %v %s under %s.\n", req.TotalFee, req.FeeType, req.MchOrderNo)
