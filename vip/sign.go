@@ -87,9 +87,9 @@ func paramsText(prefix string, params []wire.Param) []byte {
 // signature says anything about what is inside objects: in the second spelling it
 // doesn't.
 func (m macFunc) checkAnswer(path string, members []wire.Member) (covered bool, err error) {
+	sign := textOf(members, signatureName)
 	members = slices.Clone(members)
 	slices.SortFunc(members, func(a, b wire.Member) int { return bytes.Compare(a.Name, b.Name) })
-	sign := textOf(members, signatureName)
 	err = m.check(sign, answerText(path, members, pythonText))
 	if err != ErrSignatureMismatch || !slices.ContainsFunc(members, func(v wire.Member) bool { return v.Value.Kind >= wire.Bool }) {
 		return err == nil, err

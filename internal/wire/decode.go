@@ -151,7 +151,8 @@ func (d *decoder) value(src Value, dst reflect.Value) error {
 }
 
 func decodeObject(src Value, dst reflect.Value, loc *time.Location) error {
-	members, err := ParseObject(src.Raw)
+	p := parser{data: src.Raw, accepted: true, fields: fieldsOf(dst.Type())}
+	members, _, err := p.object(make([]Member, 0, len(p.fields)), nil, 1)
 	if err != nil {
 		return err
 	}

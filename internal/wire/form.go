@@ -33,7 +33,7 @@ func appendForm(dst []Param, form url.Values) []Param {
 // SortParams puts parameters in the order in which they are signed. None may
 // occur twice or have an equals sign in its name.
 func SortParams(params []Param) {
-	slices.SortFunc(params, func(a, b Param) int { return compareNames(a.Name, b.Name) })
+	slices.SortFunc(params, func(a, b Param) int { return compareNames([]byte(a.Name), []byte(b.Name)) })
 }
 
 // StructParams lists the parameters that go-querystring makes of the struct that

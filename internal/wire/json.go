@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -88,14 +87,15 @@ func (v Value) Text() []byte {
 	return appendUnescaped(make([]byte, 0, len(inner)), inner)
 }
 
-// Find returns the value of the member of that name.
+// Find returns the value of the member of that name. The members are in the order
+// that ParseObject gave them.
 func Find(members []Member, name string) (Value, bool) {
-	for i := range members {
-		if string(members[i].Name) == name {
-			return members[i].Value, true
-		}
+	// The names of a large object aren't gone through for each that is looked for.
+	i, found := slices.BinarySearchFunc(members, name, func(m Member, name string) int { return compareNames(m.Name, []byte(name)) })
+	if !found {
+		return Value{}, false
 	}
-	return Value{}, false
+	return members[i].Value, true
 }
 
 // ParseObject reads one JSON object, strictly as RFC 8259 has it, and returns
@@ -157,7 +157,7 @@ func (v Value) Elements() ([]Value, error) {
 	if v.Kind != Array {
 		return nil, fmt.Errorf("it is %v, not an array", v.Kind)
 	}
-	p := parser{data: v.Raw}
+	p := parser{data: v.Raw, accepted: true}
 	var elements []Value
 	err := p.array(1, &elements)
 	return elements, err
@@ -166,6 +166,18 @@ func (v Value) Elements() ([]Value, error) {
 type parser struct {
 	data []byte
 	pos  int
+	// accepted says that the text was checked before.
+	accepted bool
+	// fields has the names of the members to keep, nil for all.
+	fields map[string]field
+	// names has those of the objects that the parser is in, as far as they are read
+	// and no members are kept.
+	names [][]byte
+	// open has the members of the objects that appendCompact is in, and scratch the
+	// text of one of them.
+	open    []compactMember
+	scratch []byte
+	orders  []order
 }
 
 func (p *parser) space() {
@@ -195,14 +207,15 @@ func (p *parser) unexpected(where string) error {
 var errTooMany = fmt.Errorf("an array or object has more than %d items", maxItems)
 
 // object appends the members of the object at pos to dst and sorts them, and
-// those of its member data to inner, unless that is nil.
+// those of its member data to inner, unless these are nil.
 func (p *parser) object(dst, inner []Member, depth int) ([]Member, []Member, error) {
 	p.pos++
 	p.space()
 	if p.at('}') {
 		return dst, inner, nil
 	}
-	for len(dst) < maxItems {
+	first := len(p.names)
+	for range maxItems {
 		p.space()
 		if p.pos >= len(p.data) || p.data[p.pos] != '"' {
 			return nil, nil, p.unexpected("where a member name belongs")
@@ -211,7 +224,10 @@ func (p *parser) object(dst, inner []Member, depth int) ([]Member, []Member, err
 		if err != nil {
 			return nil, nil, err
 		}
-		name := quoted.Text()
+		var name []byte
+		if dst != nil || !p.accepted {
+			name = quoted.Text()
+		}
 		p.space()
 		if !p.at(':') {
 			return nil, nil, p.unexpected("where a colon belongs")
@@ -227,16 +243,32 @@ func (p *parser) object(dst, inner []Member, depth int) ([]Member, []Member, err
 		if err != nil {
 			return nil, nil, err
 		}
-		dst = append(dst, Member{Name: name, Value: v})
+		if dst != nil && p.wants(name) {
+			dst = append(dst, Member{Name: name, Value: v})
+		}
+		if dst == nil && !p.accepted {
+			p.names = append(p.names, name)
+		}
 		p.space()
 		if p.at('}') {
-			return dst, inner, sortMembers(dst)
+			names := p.names[first:]
+			p.names = p.names[:first]
+			if dst == nil || p.accepted {
+				return dst, inner, checkTwice(names)
+			}
+			p.sortMembers(dst)
+			return dst, inner, checkMembers(dst)
 		}
 		if !p.at(',') {
 			return nil, nil, p.unexpected("where a comma or a closing brace belongs")
 		}
 	}
 	return nil, nil, errTooMany
+}
+
+func (p *parser) wants(name []byte) bool {
+	_, ok := p.fields[string(name)]
+	return ok || p.fields == nil
 }
 
 // array reads the array at pos and keeps its elements if asked to.
@@ -266,55 +298,46 @@ func (p *parser) array(depth int, keep *[]Value) error {
 	return errTooMany
 }
 
-// sortMembers puts members in the order in which they are signed, and refuses a
-// name that occurs twice. Names that differ only in case count as the same: a
-// merchant who reads the raw data with encoding/json, which ignores case, would
-// see one of the two at random.
-func sortMembers(members []Member) error {
+// sortMembers puts members in the order in which they are signed.
+func (p *parser) sortMembers(members []Member) {
 	byName := func(a, b Member) int { return compareNames(a.Name, b.Name) }
-	// Genuine answers come sorted, or nearly so.
-	if !slices.IsSortedFunc(members, byName) {
+	switch {
+	case slices.IsSortedFunc(members, byName): // As genuine answers are, or nearly so.
+	case len(members) <= 64:
 		slices.SortFunc(members, byName)
-	}
-	for i := range members {
-		name := members[i].Name
-		if i > 0 && bytes.Equal(members[i-1].Name, name) {
-			return duplicate(name)
-		}
-		// WeChat's appId may stand beside Ksher's appid.
-		if len(members) > 64 || !hasCapital(name) || string(name) == "appId" {
-			continue
-		}
-		for j := range members {
-			if i != j && bytes.EqualFold(members[j].Name, name) {
-				return duplicate(name)
-			}
+	default:
+		before := slices.Clone(members)
+		for i, o := range p.sorted(len(members), '=', func(i int) []byte { return before[i].Name }, compareNames) {
+			members[i] = before[o.index]
 		}
 	}
-	if len(members) <= 64 {
-		return nil
-	}
-	seen := make(map[string]struct{}, len(members))
-	for i := range members {
-		// Both ways, because a few letters have a capital without being its
-		// small letter, such as the long s.
-		seen[strings.ToLower(strings.ToUpper(string(members[i].Name)))] = struct{}{}
-		if len(seen) <= i {
-			return duplicate(members[i].Name)
-		}
-	}
-	return nil
 }
 
-// hasCapital tells whether a name may equal another but for its case, seen from
-// the one of the two that isn't in small ASCII letters.
-func hasCapital(name []byte) bool {
-	for _, c := range name {
-		if c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
-			return true
+// order is a member by its index, with the first eight bytes of its name, which
+// mostly tell two apart.
+type order struct {
+	prefix uint64
+	index  int
+}
+
+// sorted returns the order of n names by compare, in which the end of a name
+// counts like that byte.
+func (p *parser) sorted(n int, end byte, name func(int) []byte, compare func(a, b []byte) int) []order {
+	p.orders = slices.Grow(p.orders[:0], n)
+	for i := range n {
+		var prefix [8]byte
+		if length := copy(prefix[:], name(i)); length < len(prefix) {
+			prefix[length] = end
 		}
+		p.orders = append(p.orders, order{binary.BigEndian.Uint64(prefix[:]), i})
 	}
-	return false
+	slices.SortFunc(p.orders, func(a, b order) int {
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		return compare(name(a.index), name(b.index))
+	})
+	return p.orders
 }
 
 func duplicate(name []byte) error {
@@ -375,8 +398,8 @@ func (p *parser) digits() error {
 	return nil
 }
 
-func (p *parser) accept(chars string) bool {
-	if p.pos < len(p.data) && strings.IndexByte(chars, p.data[p.pos]) >= 0 {
+func (p *parser) accept(a, b byte) bool {
+	if p.pos < len(p.data) && (p.data[p.pos] == a || p.data[p.pos] == b) {
 		p.pos++
 		return true
 	}
@@ -384,19 +407,19 @@ func (p *parser) accept(chars string) bool {
 }
 
 func (p *parser) number() error {
-	p.accept("-")
-	if !p.accept("0") {
+	p.at('-')
+	if !p.at('0') {
 		if err := p.digits(); err != nil {
 			return err
 		}
 	}
-	if p.accept(".") {
+	if p.at('.') {
 		if err := p.digits(); err != nil {
 			return err
 		}
 	}
-	if p.accept("eE") {
-		p.accept("+-")
+	if p.accept('e', 'E') {
+		p.accept('+', '-')
 		return p.digits()
 	}
 	return nil
@@ -484,15 +507,22 @@ func hex4(s []byte) (rune, error) {
 	if n := min(len(s), 2); string(s[:n]) != `\u`[:n] {
 		return 0, errors.New("half a surrogate pair in a string")
 	}
-	digits := string(s[min(len(s), 2):min(len(s), 6)])
-	if strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
-		return 0, fmt.Errorf("%q is not four hexadecimal digits", digits)
+	digits := s[min(len(s), 2):min(len(s), 6)]
+	var r rune
+	for _, c := range digits {
+		switch {
+		case '0' <= c && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			r = r<<4 | rune(c|0x20-'a'+10)
+		default:
+			return 0, fmt.Errorf("%q is not four hexadecimal digits", digits)
+		}
 	}
 	if len(digits) < 4 {
 		return 0, ErrTruncated
 	}
-	r, err := strconv.ParseUint(digits, 16, 16)
-	return rune(r), err
+	return r, nil
 }
 
 // appendUnescaped undoes the escapes of a string that the parser has accepted.
@@ -532,6 +562,7 @@ func appendUnescaped(dst, s []byte) []byte {
 // null, others True and None. The second spelling is used if titled is set.
 // What is inside an array or object is always spelled as in JSON.
 func AppendSignText(dst []byte, members []Member, only []string, titled bool) []byte {
+	p := parser{accepted: true}
 	for i := range members {
 		m := &members[i]
 		if string(m.Name) == "sign" || only != nil && !slices.Contains(only, string(m.Name)) {
@@ -542,10 +573,10 @@ func AppendSignText(dst []byte, members []Member, only []string, titled bool) []
 		case Bool, Null:
 			dst = append(dst, spelling(m.Value.Raw[0], titled)...)
 		case Array, Object:
-			p := parser{data: m.Value.Raw}
+			p.data, p.pos = m.Value.Raw, 0
 			// Into a buffer of its own: a recursive function would force dst to
 			// the heap, also for the flat data of nearly every answer.
-			dst = append(dst, p.appendCompact(nil)...)
+			dst = append(dst, p.appendCompact(make([]byte, 0, len(m.Value.Raw)))...)
 		case String, Number:
 			dst = append(dst, m.Value.Text()...)
 		}
@@ -556,14 +587,12 @@ func AppendSignText(dst []byte, members []Member, only []string, titled bool) []
 // compareNames orders a= and b=. At the top level, where no name has an equals
 // sign in it, that is the order of the whole name=value texts. Below it any name
 // may come, and two different ones must not pass for the same.
-func compareNames[T string | []byte](a, b T) int {
+func compareNames(a, b []byte) int {
 	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return int(a[i]) - int(b[i])
-		}
+	if order := bytes.Compare(a[:n], b[:n]); order != 0 {
+		return order
 	}
-	next := func(name T) int {
+	next := func(name []byte) int {
 		if len(name) == n {
 			return '='
 		}
@@ -623,33 +652,45 @@ func (p *parser) appendCompact(dst []byte) []byte {
 	return append(dst, v.Raw...)
 }
 
+// compactMember is a member of an object that appendCompact writes: its name, and
+// where its text is.
+type compactMember struct {
+	name     []byte
+	from, to int
+}
+
 func (p *parser) appendCompactObject(dst []byte) []byte {
-	type member struct {
-		name     []byte
-		from, to int
-	}
-	var members []member
-	var values []byte
+	first, start := len(p.open), len(dst)+1
+	dst = append(dst, '{')
 	p.pos++
 	for p.space(); !p.at('}'); p.space() {
-		p.at(',')
+		if p.at(',') {
+			dst = append(dst, ',')
+		}
 		p.space()
-		name, _ := p.string()
+		quoted, _ := p.string()
+		name := quoted.Text()
 		p.space()
 		p.at(':')
 		p.space()
-		from := len(values)
-		values = p.appendCompact(values)
-		members = append(members, member{name.Text(), from, len(values)})
+		from := len(dst)
+		dst = append(appendQuoted(dst, name), ':')
+		dst = p.appendCompact(dst)
+		p.open = append(p.open, compactMember{name, from, len(dst)})
 	}
-	slices.SortFunc(members, func(a, b member) int { return bytes.Compare(a.name, b.name) })
-	dst = append(dst, '{')
-	for i, m := range members {
+	members := p.open[first:]
+	p.open = p.open[:first]
+	if slices.IsSortedFunc(members, func(a, b compactMember) int { return bytes.Compare(a.name, b.name) }) {
+		return append(dst, '}')
+	}
+	p.scratch = append(p.scratch[:0], dst[start:]...)
+	dst = dst[:start]
+	for i, o := range p.sorted(len(members), 0, func(i int) []byte { return members[i].name }, bytes.Compare) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendQuoted(dst, m.name), ':')
-		dst = append(dst, values[m.from:m.to]...)
+		m := members[o.index]
+		dst = append(dst, p.scratch[m.from-start:m.to-start]...)
 	}
 	return append(dst, '}')
 }
