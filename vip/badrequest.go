@@ -15,6 +15,7 @@ import (
 const (
 	maxDescription = 16 << 10
 	maxFieldErrors = 50
+	maxValues      = 200
 	maxNesting     = 8
 )
 
@@ -24,16 +25,17 @@ var cutJSON = regexp.MustCompile(`^\s*\{\s*"`)
 // tag leaves what only looks like one, as in "< 5 and > 3".
 var tag = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
 
-// description takes the body of an HTTP 400 apart. It is JSON with a description in
+// description takes the body of an HTTP 400 apart, whose members are nil if it isn't
+// a JSON object. It is JSON with a description in
 // HTML, and in that is the text of a Python dict:
 //
 //	<p class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>
 //
 // The HTML may also come by itself. What isn't of this form comes back as the message
 // alone.
-func description(body []byte, hide transport.Hide) (message string, fields []FieldError) {
+func description(body []byte, members []wire.Member, hide transport.Hide) (message string, fields []FieldError) {
 	said := string(body)
-	if members, err := wire.ParseObject(body); err == nil {
+	if members != nil {
 		if said = textOf(members, "description"); said == "" {
 			return hide.Quote([]byte(textOf(members, "name"))), nil
 		}
@@ -67,6 +69,7 @@ var errNotPython = errors.New("it is not a Python literal")
 // every text with the keys that lead to it.
 type pythonParser struct {
 	rest   string
+	values int
 	fields []FieldError
 	hide   transport.Hide
 }
@@ -82,7 +85,8 @@ func (p *pythonParser) at(prefix string) bool {
 
 // value reads a value that is found under that key.
 func (p *pythonParser) value(key string, depth int) error {
-	if depth > maxNesting || len(p.fields) >= maxFieldErrors {
+	// Also of those without a text, because each has all the keys that lead to it.
+	if p.values++; depth > maxNesting || len(p.fields) >= maxFieldErrors || p.values > maxValues {
 		return errNotPython
 	}
 	switch {

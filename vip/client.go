@@ -437,10 +437,11 @@ func jsonBody(params []wire.Param) string {
 // in doubt unless it is a documented no.
 func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	if refusal := refusedBy(answer.Status); refusal != nil {
-		failure := &Error{Err: refusal, Message: c.hide.Quote(answer.Body), state: call.State{Unknown: !isGateways(answer)}}
+		members, _ := wire.ParseObject(answer.Body)
+		failure := &Error{Err: refusal, Message: c.hide.Quote(answer.Body), state: call.State{Unknown: !isGateways(answer.Status, members)}}
 		switch {
 		case answer.Status == http.StatusBadRequest:
-			failure.Message, failure.Fields = description(answer.Body, c.hide)
+			failure.Message, failure.Fields = description(answer.Body, members, c.hide)
 		case answer.Status == http.StatusNotFound && failure.state.Unknown:
 			// A proxy that is misrouted for a moment says so of every order, and who
 			// believed it would make another.

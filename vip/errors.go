@@ -115,12 +115,11 @@ func refusedBy(status int) error {
 
 // isGateways tells whether a refusal is in the form of the gateway's own, which nothing
 // on the way to it has.
-func isGateways(answer transport.Answer) bool {
-	members, err := wire.ParseObject(answer.Body)
+func isGateways(status int, members []wire.Member) bool {
 	code, _ := wire.Find(members, "code")
 	_, hasName := wire.Find(members, "name")
 	_, hasDescription := wire.Find(members, "description")
-	return err == nil && hasName && hasDescription && string(code.Raw) == strconv.Itoa(answer.Status)
+	return hasName && hasDescription && string(code.Raw) == strconv.Itoa(status)
 }
 
 // Error is what every call returns when it was tried and didn't succeed. Use

@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -107,7 +106,7 @@ func hasNested(members []wire.Member) bool {
 	return slices.ContainsFunc(members, func(m wire.Member) bool { return m.Value.Kind >= wire.Array })
 }
 
-func answerText(path string, members []wire.Member, spell func([]byte, any) []byte) []byte {
+func answerText(path string, members []wire.Member, spell func([]byte, wire.Value) []byte) []byte {
 	text := []byte(path)
 	for _, m := range members {
 		switch string(m.Name) {
@@ -118,86 +117,31 @@ func answerText(path string, members []wire.Member, spell func([]byte, any) []by
 		if m.Value.Kind <= wire.Number {
 			text = append(text, m.Value.Text()...)
 		} else {
-			text = spell(text, treeOf(m.Value.Raw))
+			text = spell(text, m.Value)
 		}
 	}
 	return text
 }
 
-// pair is a member of an object. A map would lose their order, which is part of the
-// text that is signed.
-type pair struct {
-	name  string
-	value any
-}
-
-// treeOf reads a value that the strict parser has accepted, so that nothing in it
-// is ambiguous or too deep: a nil, bool, string, json.Number, []any or []pair.
-func treeOf(raw []byte) any {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	return nextValue(d)
-}
-
-func nextValue(d *json.Decoder) any {
-	token, err := d.Token()
-	if err != nil {
-		return nil
-	}
-	switch token {
-	case json.Delim('['):
-		list := []any{}
-		for d.More() {
-			list = append(list, nextValue(d))
-		}
-		d.Token()
-		return list
-	case json.Delim('{'):
-		object := []pair{}
-		for d.More() {
-			name, _ := d.Token()
-			text, _ := name.(string)
-			object = append(object, pair{text, nextValue(d)})
-		}
-		d.Token()
-		return object
-	}
-	return token
-}
-
 // pythonText appends what Python's str makes of a value that isn't a text.
-func pythonText(dst []byte, value any) []byte {
-	switch v := value.(type) {
-	case nil:
-		return append(dst, "None"...)
-	case bool:
-		if v {
-			return append(dst, "True"...)
+func pythonText(dst []byte, value wire.Value) []byte {
+	for t := range value.Tokens() {
+		switch {
+		case t.Kind == wire.String:
+			dst = pythonQuoted(dst, string(t.Text()))
+		case t.Kind == wire.Number:
+			dst = append(dst, t.Raw...)
+		case t.Kind == wire.Null:
+			dst = append(dst, "None"...)
+		case t.Kind == wire.Bool && t.Raw[0] == 't':
+			dst = append(dst, "True"...)
+		case t.Kind == wire.Bool:
+			dst = append(dst, "False"...)
+		case t.Raw[0] == ',' || t.Raw[0] == ':':
+			dst = append(dst, t.Raw[0], ' ')
+		default: // A bracket.
+			dst = append(dst, t.Raw...)
 		}
-		return append(dst, "False"...)
-	case json.Number:
-		return append(dst, v...)
-	case string:
-		return pythonQuoted(dst, v)
-	case []any:
-		dst = append(dst, '[')
-		for i, element := range v {
-			if i > 0 {
-				dst = append(dst, ", "...)
-			}
-			dst = pythonText(dst, element)
-		}
-		return append(dst, ']')
-	case []pair:
-		dst = append(dst, '{')
-		for i, p := range v {
-			if i > 0 {
-				dst = append(dst, ", "...)
-			}
-			dst = append(pythonQuoted(dst, p.name), ": "...)
-			dst = pythonText(dst, p.value)
-		}
-		return append(dst, '}')
 	}
 	return dst
 }
@@ -238,29 +182,26 @@ func pythonQuoted(dst []byte, s string) []byte {
 }
 
 // scriptText appends what JavaScript makes of a value that it adds to a text.
-func scriptText(dst []byte, value any) []byte {
-	switch v := value.(type) {
-	case nil:
-		return append(dst, "null"...)
-	case bool:
-		if v {
-			return append(dst, "true"...)
-		}
-		return append(dst, "false"...)
-	case json.Number:
-		return append(dst, v...)
-	case string:
-		return append(dst, v...)
-	case []any:
-		for i, element := range v {
-			if i > 0 {
-				dst = append(dst, ',')
+func scriptText(dst []byte, value wire.Value) []byte {
+	depth := 0 // Of objects, which come out all the same.
+	for t := range value.Tokens() {
+		switch t.Raw[0] {
+		case '{':
+			if depth++; depth == 1 {
+				dst = append(dst, "[object Object]"...)
 			}
-			if element != nil {
-				dst = scriptText(dst, element)
-			}
+			continue
+		case '}':
+			depth--
+			continue
 		}
-		return dst
+		switch {
+		case depth > 0 || t.Raw[0] == '[' || t.Raw[0] == ']' || t.Kind == wire.Null && value.Kind == wire.Array:
+		case t.Kind == wire.String:
+			dst = append(dst, t.Text()...)
+		default:
+			dst = append(dst, t.Raw...)
+		}
 	}
-	return append(dst, "[object Object]"...)
+	return dst
 }

@@ -117,6 +117,7 @@ const besideAppID = "appId"
 // appendFolded appends a text so that two come out the same if and only if
 // bytes.EqualFold takes them for equal.
 func appendFolded(dst, s []byte) []byte {
+	var table *foldPages
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
 			if 'a' <= c && c <= 'z' {
@@ -126,18 +127,26 @@ func appendFolded(dst, s []byte) []byte {
 			i++
 			continue
 		}
+		if table == nil {
+			table = foldTable()
+		}
 		r, n := utf8.DecodeRune(s[i:])
-		dst = utf8.AppendRune(dst, fold(r))
+		if page := table[r>>8]; page != nil {
+			r = page[r&0xff]
+		}
+		dst = utf8.AppendRune(dst, r)
 		i += n
 	}
 	return dst
 }
 
+type foldPages [unicode.MaxRune>>8 + 1]*[256]rune
+
 // foldTable has the smallest of the letters that differ from each other in case
 // only, for the pages of 256 characters in which there are any: unicode.SimpleFold
 // is too slow to be asked by strangers.
-var foldTable = sync.OnceValue(func() *[unicode.MaxRune>>8 + 1]*[256]rune {
-	pages := new([unicode.MaxRune>>8 + 1]*[256]rune)
+var foldTable = sync.OnceValue(func() *foldPages {
+	pages := new(foldPages)
 	for _, cases := range unicode.CaseRanges {
 		for r := rune(cases.Lo); r <= rune(cases.Hi); r++ {
 			page := pages[r>>8]
@@ -157,10 +166,3 @@ var foldTable = sync.OnceValue(func() *[unicode.MaxRune>>8 + 1]*[256]rune {
 	}
 	return pages
 })
-
-func fold(r rune) rune {
-	if page := foldTable()[r>>8]; page != nil {
-		return page[r&0xff]
-	}
-	return r
-}

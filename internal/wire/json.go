@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 	"strings"
@@ -25,8 +26,9 @@ import (
 // (merchant_info: 40 members, a depth of 3). They keep a small body from
 // becoming a large structure.
 const (
-	maxDepth = 32
-	maxItems = 10_000
+	maxDepth   = 32
+	maxItems   = 10_000 // Of an array.
+	maxMembers = 1_000  // Of an object: they are sorted.
 )
 
 // mark is the byte order mark in UTF-8, which some programs write before a text.
@@ -163,6 +165,40 @@ func (v Value) Elements() ([]Value, error) {
 	return elements, err
 }
 
+// Tokens yields what a value that ParseObject has accepted is made of, in order: its
+// brackets, commas and colons, each by the kind of what it is in, and texts, numbers
+// and words.
+func (v Value) Tokens() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		p := parser{data: v.Raw}
+		var in []Kind
+		for p.space(); p.pos < len(p.data); p.space() {
+			token := Value{Raw: p.data[p.pos : p.pos+1]}
+			switch c := p.data[p.pos]; c {
+			case '[':
+				in = append(in, Array)
+			case '{':
+				in = append(in, Object)
+			case ']', '}', ',', ':':
+			default:
+				token, _ = p.value(1)
+				if !yield(token) {
+					return
+				}
+				continue
+			}
+			p.pos++
+			token.Kind = in[len(in)-1]
+			if c := token.Raw[0]; c == ']' || c == '}' {
+				in = in[:len(in)-1]
+			}
+			if !yield(token) {
+				return
+			}
+		}
+	}
+}
+
 type parser struct {
 	data []byte
 	pos  int
@@ -204,7 +240,7 @@ func (p *parser) unexpected(where string) error {
 	return fmt.Errorf("unexpected %q at byte %d, %s", p.data[p.pos], p.pos, where)
 }
 
-var errTooMany = fmt.Errorf("an array or object has more than %d items", maxItems)
+var errTooMany = fmt.Errorf("an array has more than %d items, or an object more than %d", maxItems, maxMembers)
 
 // object appends the members of the object at pos to dst and sorts them, and
 // those of its member data to inner, unless these are nil.
@@ -215,7 +251,7 @@ func (p *parser) object(dst, inner []Member, depth int) ([]Member, []Member, err
 		return dst, inner, nil
 	}
 	first := len(p.names)
-	for range maxItems {
+	for range maxMembers {
 		p.space()
 		if p.pos >= len(p.data) || p.data[p.pos] != '"' {
 			return nil, nil, p.unexpected("where a member name belongs")
@@ -244,6 +280,10 @@ func (p *parser) object(dst, inner []Member, depth int) ([]Member, []Member, err
 			return nil, nil, err
 		}
 		if dst != nil && p.wants(name) {
+			if len(dst) == cap(dst) && len(dst) > 0 {
+				// As many as there will be if the others are like these.
+				dst = slices.Grow(dst, min(maxMembers, 1+len(dst)*(len(p.data)-p.pos)/p.pos))
+			}
 			dst = append(dst, Member{Name: name, Value: v})
 		}
 		if dst == nil && !p.accepted {

@@ -70,9 +70,9 @@ func TestParseObjectAccepts(t *testing.T) {
 		assert.Equal(t, c.text, signText(t, c.data), "%.60s", c.data)
 		assert.True(t, json.Valid([]byte(strings.TrimPrefix(c.data, "\ufeff"))), "%.60s", c.data)
 	}
-	members, err := wire.ParseObject([]byte(manyMembers(9_999, `"last":true`)))
+	members, err := wire.ParseObject([]byte(manyMembers(999, `"last":true`)))
 	require.NoError(t, err)
-	assert.Len(t, members, 10_000)
+	assert.Len(t, members, 1_000)
 }
 
 // The strings around a word of the scanner are the ones it could get wrong.
@@ -169,7 +169,8 @@ func TestParseObjectRefuses(t *testing.T) {
 		{nested(33, `{"a":`, "}"), "deep"},
 		{nested(1000, `[{"a":`, "}]"), "deep"},
 		{`{"a":` + items(10_001) + `}`, "more than 10000"},
-		{manyMembers(10_000, `"last":true`), "more than 10000"},
+		{manyMembers(1_000, `"last":true`), "more than 1000"},
+		{`{"a":` + manyMembers(1_000, `"last":true`) + `}`, "more than 1000"},
 	} {
 		_, err := wire.ParseObject([]byte(c.data))
 		if assert.ErrorContains(t, err, c.says, "%.60q", c.data) {
