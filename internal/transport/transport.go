@@ -58,7 +58,9 @@ type Sender struct {
 	// each bounds a single request, 0 for not at all.
 	each     time.Duration
 	maxBytes int64
-	Retry    *Retry
+	// reports says that the transport tells when it has written a request's headers.
+	reports atomic.Bool
+	Retry   *Retry
 	// Clock is the real one, or that of a local gateway, which brings its own in the
 	// transport of its HTTP client.
 	Clock clock.Clock
@@ -172,31 +174,26 @@ func (s *Sender) Do(ctx context.Context, method, address string, header http.Hea
 		ctx, cancel = context.WithTimeout(ctx, s.each)
 		defer cancel()
 	}
-	// A transport that reports its progress tells for sure that no connection
-	// was had. One that doesn't, such as a mock, gets the benefit of no doubt.
-	var conn struct{ asked, had atomic.Bool }
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { conn.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { conn.had.Store(true) },
-	})
-	var content io.Reader
-	if body != "" {
-		content = strings.NewReader(body)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, address, content)
+	// Cancelled as well if the transport begins to send the request again.
+	sending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	way := &progress{cancel: cancel, reports: &s.reports}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(sending, way.trace()), method, address, nil)
 	if err != nil {
 		return Answer{}, false, fmt.Errorf("nothing was sent: %w", Error{err})
 	}
+	if body != "" {
+		way.body = newContent(body)
+		req.Body, req.ContentLength = way.body, int64(len(body))
+	}
+	if ctx.Value(freshKey{}) != nil {
+		refresh(req)
+	}
 	header["User-Agent"] = s.agent
 	req.Header = header
-	resp, err := s.roundTrip(req)
+	resp, err := s.roundTrip(req, address)
 	if err != nil {
-		var dial *net.OpError
-		sent = conn.had.Load() || !conn.asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial")
-		if !sent {
-			return Answer{}, false, fmt.Errorf("nothing was sent: %w", Error{err})
-		}
-		return Answer{}, true, fmt.Errorf("no answer came: %w", Error{err})
+		return way.failure(ctx, err)
 	}
 	defer resp.Body.Close()
 	answer.Status = resp.StatusCode
@@ -204,8 +201,24 @@ func (s *Sender) Do(ctx context.Context, method, address string, header http.Hea
 	return answer, true, err
 }
 
+// failure tells what is known of a request whose transport returned an error.
+func (p *progress) failure(ctx context.Context, err error) (Answer, bool, error) {
+	// A transport that reports its progress tells for sure that no connection was had.
+	// If it doesn't report, such as a mock, assume that the request was sent.
+	var dial *net.OpError
+	switch {
+	case p.stopped.Load():
+		return Answer{}, true, fmt.Errorf("no answer came: %w", Error{errStopped})
+	case p.unprocessed(ctx, err):
+		return Answer{}, false, Unprocessed{Error{err}}
+	case p.had.Load() || !p.asked.Load() && !(errors.As(err, &dial) && dial.Op == "dial"):
+		return Answer{}, true, fmt.Errorf("no answer came: %w", Error{err})
+	}
+	return Answer{}, false, fmt.Errorf("nothing was sent: %w", Error{err})
+}
+
 // roundTrip leaves nothing nil, whatever the transport does.
-func (s *Sender) roundTrip(req *http.Request) (*http.Response, error) {
+func (s *Sender) roundTrip(req *http.Request, address string) (*http.Response, error) {
 	transport := s.transport
 	if transport == nil {
 		transport = http.DefaultTransport
@@ -219,7 +232,8 @@ func (s *Sender) roundTrip(req *http.Request) (*http.Response, error) {
 		err = errors.New("the transport returned neither an answer nor an error")
 	}
 	if err != nil {
-		return nil, &url.Error{Op: req.Method, URL: req.URL.Redacted(), Err: err}
+		address, _, _ = strings.Cut(address, "?") // After which vip has its signature.
+		return nil, &url.Error{Op: req.Method, URL: address, Err: err}
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
