@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher/internal/day"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // Names of the parameter that has the app ID.
@@ -238,7 +239,7 @@ type Operator struct {
 }
 
 // Location is the merchant's zone for [WithLocation], read from TimeZone. It is
-// an [ErrField] if TimeZone isn't an offset of at most 14 hours such as "+07:00".
+// an [ErrBadAnswer] if TimeZone isn't an offset of at most 14 hours such as "+07:00".
 // TimeZone isn't signed.
 func (r *MerchantInfoResponse) Location() (*time.Location, error) {
 	const layout = "-07:00"
@@ -246,7 +247,7 @@ func (r *MerchantInfoResponse) Location() (*time.Location, error) {
 	t, err := time.Parse(layout, r.TimeZone)
 	_, offset := t.Zone()
 	if err != nil || t.Format(layout) != r.TimeZone || offset < -most || offset > most {
-		return nil, fmt.Errorf("ksher: merchant_info: %w: time_zone is %q, not an offset such as +07:00", ErrField, clipText(r.TimeZone))
+		return nil, fmt.Errorf("ksher: merchant_info: %w: time_zone is %q, not an offset such as +07:00", fault.ErrField, clipText(r.TimeZone))
 	}
 	return time.FixedZone("UTC"+r.TimeZone, offset), nil
 }

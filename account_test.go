@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -188,12 +189,12 @@ func TestMerchantInfoIsSignedInPart(t *testing.T) {
 	_, err := ask(t, body)
 	require.NoError(t, err)
 	_, err = ask(t, signedAnswer(t, merchantData))
-	require.ErrorIs(t, err, ksher.ErrSignatureMismatch, "a signature of everything isn't one of the part")
+	require.ErrorIs(t, err, fault.ErrSignatureMismatch, "a signature of everything isn't one of the part")
 	for _, signed := range []string{`"mobile":"0123"`, `"mch_appid":"mch12345","mch_id":"12345"`, `"Trial"`, `"offline"`, `"n1"`} {
 		require.Contains(t, body, signed)
 		changed := strings.Replace(body, signed, strings.NewReplacer("0123", "0124", `:"12345`, `:"12346`, "Trial", "Tried", "off", "on", "n1", "n2").Replace(signed), 1)
 		_, err := ask(t, changed)
-		require.ErrorIs(t, err, ksher.ErrSignatureMismatch, signed)
+		require.ErrorIs(t, err, fault.ErrSignatureMismatch, signed)
 	}
 	resp, err := ask(t, strings.Replace(body, "1-2-3", "3-2-1", 1))
 	require.NoError(t, err)
@@ -208,7 +209,7 @@ func TestMerchantInfoIsSignedInPart(t *testing.T) {
 		}
 	}
 	_, err = newClient(t, answerTo(t, "merchant_info", `{"nonce_str":"n1","mch_appid":"mch12345"}`)).MerchantInfo(t.Context(), goodMerchantInfo())
-	require.ErrorIs(t, err, ksher.ErrField)
+	require.ErrorIs(t, err, fault.ErrField)
 	require.ErrorContains(t, err, "mch_id is missing")
 }
 
@@ -253,7 +254,7 @@ func TestMerchantInfoLocation(t *testing.T) {
 	} {
 		info := ksher.MerchantInfoResponse{TimeZone: text}
 		zone, err := info.Location()
-		require.ErrorIs(t, err, ksher.ErrField, text)
+		require.ErrorIs(t, err, fault.ErrField, text)
 		require.Nil(t, zone)
 		require.Less(t, len(err.Error()), 1000)
 	}

@@ -23,14 +23,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // named is every error a caller can ask for by name, so that a test can say
 // which of them are meant and that no other is.
 var named = []error{
-	ksher.ErrSignature, ksher.ErrSignatureMissing, ksher.ErrSignatureMalformed, ksher.ErrSignatureMismatch,
-	ksher.ErrHTTPStatus, ksher.ErrRedirect, ksher.ErrEmptyBody, ksher.ErrBodyTooLarge, ksher.ErrNotJSON,
-	ksher.ErrTruncatedJSON, ksher.ErrEnvelope, ksher.ErrNoData, ksher.ErrField, ksher.ErrOtherOrder, ksher.ErrNotPaid,
+	ksher.ErrSignature, fault.ErrSignatureMissing, fault.ErrSignatureMalformed, fault.ErrSignatureMismatch,
+	fault.ErrHTTPStatus, fault.ErrRedirect, fault.ErrEmptyBody, fault.ErrTooLarge, fault.ErrNotJSON,
+	fault.ErrTruncatedJSON, fault.ErrEnvelope, fault.ErrNoData, fault.ErrField, ksher.ErrOtherOrder, ksher.ErrNotPaid,
 	context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNREFUSED,
 }
 
@@ -47,9 +48,9 @@ func namesOf(err error) []error {
 func errs(e ...error) []error { return e }
 
 var (
-	missing   = errs(ksher.ErrSignature, ksher.ErrSignatureMissing)
-	malformed = errs(ksher.ErrSignature, ksher.ErrSignatureMalformed)
-	mismatch  = errs(ksher.ErrSignature, ksher.ErrSignatureMismatch)
+	missing   = errs(ksher.ErrSignature, fault.ErrSignatureMissing)
+	malformed = errs(ksher.ErrSignature, fault.ErrSignatureMalformed)
+	mismatch  = errs(ksher.ErrSignature, fault.ErrSignatureMismatch)
 )
 
 // checkFailure asserts what is to be true of any call that was tried and
@@ -113,52 +114,52 @@ func TestBadAnswers(t *testing.T) {
 		want   []error
 		only   only
 	}{
-		{"500 with text", 500, "internal error", errs(ksher.ErrHTTPStatus), anyOperation},
-		{"502 with HTML", 502, html, errs(ksher.ErrHTTPStatus), anyOperation},
-		{"503 with nothing", 503, "", errs(ksher.ErrHTTPStatus), anyOperation},
-		{"500 around a good answer", 500, good, errs(ksher.ErrHTTPStatus), anyOperation},
-		{"404", 404, "404 page not found\n", errs(ksher.ErrHTTPStatus), anyOperation},
-		{"401 with JSON of another kind", 401, `{"error":"unauthorized"}`, errs(ksher.ErrHTTPStatus), anyOperation},
-		{"300", 300, "", errs(ksher.ErrRedirect), anyOperation},
-		{"302 without a location", 302, html, errs(ksher.ErrRedirect), anyOperation},
-		{"304", 304, "", errs(ksher.ErrRedirect), anyOperation},
+		{"500 with text", 500, "internal error", errs(fault.ErrHTTPStatus), anyOperation},
+		{"502 with HTML", 502, html, errs(fault.ErrHTTPStatus), anyOperation},
+		{"503 with nothing", 503, "", errs(fault.ErrHTTPStatus), anyOperation},
+		{"500 around a good answer", 500, good, errs(fault.ErrHTTPStatus), anyOperation},
+		{"404", 404, "404 page not found\n", errs(fault.ErrHTTPStatus), anyOperation},
+		{"401 with JSON of another kind", 401, `{"error":"unauthorized"}`, errs(fault.ErrHTTPStatus), anyOperation},
+		{"300", 300, "", errs(fault.ErrRedirect), anyOperation},
+		{"302 without a location", 302, html, errs(fault.ErrRedirect), anyOperation},
+		{"304", 304, "", errs(fault.ErrRedirect), anyOperation},
 
-		{"HTML", 200, html, errs(ksher.ErrNotJSON), anyOperation},
-		{"an array", 200, "[" + good + "]", errs(ksher.ErrNotJSON), anyOperation},
-		{"a string", 200, `"SUCCESS"`, errs(ksher.ErrNotJSON), anyOperation},
-		{"XML", 200, "<xml><code>0</code></xml>", errs(ksher.ErrNotJSON), anyOperation},
-		{"more after the end", 200, good + "{}", errs(ksher.ErrNotJSON), anyOperation},
-		{"three byte order marks", 200, "\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf" + good, errs(ksher.ErrNotJSON), anyOperation},
-		{"not UTF-8", 200, strings.Replace(good, `"ok"`, "\"\xff\"", 1), errs(ksher.ErrNotJSON), anyOperation},
-		{"single quotes", 200, strings.ReplaceAll(good, `"`, "'"), errs(ksher.ErrNotJSON), anyOperation},
-		{"code twice", 200, strings.Replace(good, `{"code":0`, `{"code":0,"code":1`, 1), errs(ksher.ErrNotJSON), anyOperation},
-		{"data twice", 200, strings.Replace(good, `,"sign"`, `,"data":{},"sign"`, 1), errs(ksher.ErrNotJSON), anyOperation},
-		{"data twice, in capitals", 200, strings.Replace(good, `,"sign"`, `,"DATA":{},"sign"`, 1), errs(ksher.ErrNotJSON), anyOperation},
-		{"result twice", 200, withSign(`{"result":"SUCCESS","result":"FAIL"}`, `"`+sign+`"`), errs(ksher.ErrNotJSON), anyOperation},
-		{"nested too deep", 200, strings.Repeat(`{"data":`, 1000), errs(ksher.ErrNotJSON), anyOperation},
-		{"empty", 200, "", errs(ksher.ErrEmptyBody), anyOperation},
-		{"blank", 200, strings.Repeat(" \r\n", 100), errs(ksher.ErrEmptyBody), anyOperation},
-		{"201 and empty", 201, "", errs(ksher.ErrEmptyBody), anyOperation},
-		{"204", 204, "", errs(ksher.ErrEmptyBody), anyOperation},
-		{"cut after the first byte", 200, good[:1], errs(ksher.ErrTruncatedJSON), anyOperation},
-		{"cut in data", 200, good[:len(good)/2], errs(ksher.ErrTruncatedJSON), anyOperation},
-		{"cut before the last byte", 200, good[:len(good)-1], errs(ksher.ErrTruncatedJSON), anyOperation},
+		{"HTML", 200, html, errs(fault.ErrNotJSON), anyOperation},
+		{"an array", 200, "[" + good + "]", errs(fault.ErrNotJSON), anyOperation},
+		{"a string", 200, `"SUCCESS"`, errs(fault.ErrNotJSON), anyOperation},
+		{"XML", 200, "<xml><code>0</code></xml>", errs(fault.ErrNotJSON), anyOperation},
+		{"more after the end", 200, good + "{}", errs(fault.ErrNotJSON), anyOperation},
+		{"three byte order marks", 200, "\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf" + good, errs(fault.ErrNotJSON), anyOperation},
+		{"not UTF-8", 200, strings.Replace(good, `"ok"`, "\"\xff\"", 1), errs(fault.ErrNotJSON), anyOperation},
+		{"single quotes", 200, strings.ReplaceAll(good, `"`, "'"), errs(fault.ErrNotJSON), anyOperation},
+		{"code twice", 200, strings.Replace(good, `{"code":0`, `{"code":0,"code":1`, 1), errs(fault.ErrNotJSON), anyOperation},
+		{"data twice", 200, strings.Replace(good, `,"sign"`, `,"data":{},"sign"`, 1), errs(fault.ErrNotJSON), anyOperation},
+		{"data twice, in capitals", 200, strings.Replace(good, `,"sign"`, `,"DATA":{},"sign"`, 1), errs(fault.ErrNotJSON), anyOperation},
+		{"result twice", 200, withSign(`{"result":"SUCCESS","result":"FAIL"}`, `"`+sign+`"`), errs(fault.ErrNotJSON), anyOperation},
+		{"nested too deep", 200, strings.Repeat(`{"data":`, 1000), errs(fault.ErrNotJSON), anyOperation},
+		{"empty", 200, "", errs(fault.ErrEmptyBody), anyOperation},
+		{"blank", 200, strings.Repeat(" \r\n", 100), errs(fault.ErrEmptyBody), anyOperation},
+		{"201 and empty", 201, "", errs(fault.ErrEmptyBody), anyOperation},
+		{"204", 204, "", errs(fault.ErrEmptyBody), anyOperation},
+		{"cut after the first byte", 200, good[:1], errs(fault.ErrTruncatedJSON), anyOperation},
+		{"cut in data", 200, good[:len(good)/2], errs(fault.ErrTruncatedJSON), anyOperation},
+		{"cut before the last byte", 200, good[:len(good)-1], errs(fault.ErrTruncatedJSON), anyOperation},
 
-		{"code as a string", 200, strings.Replace(good, `"code":0`, `"code":"0"`, 1), errs(ksher.ErrEnvelope), anyOperation},
-		{"code missing", 200, strings.Replace(good, `"code":0,`, ``, 1), errs(ksher.ErrEnvelope), anyOperation},
-		{"code in capitals", 200, strings.Replace(good, `"code":0`, `"CODE":0`, 1), errs(ksher.ErrEnvelope), anyOperation},
-		{"code as a float", 200, strings.Replace(good, `"code":0`, `"code":0.0`, 1), errs(ksher.ErrEnvelope), anyOperation},
-		{"code with an exponent", 200, strings.Replace(good, `"code":0`, `"code":0e0`, 1), errs(ksher.ErrEnvelope), anyOperation},
-		{"code out of range", 200, strings.Replace(good, `"code":0`, `"code":`+strings.Repeat("9", 30), 1), errs(ksher.ErrEnvelope), anyOperation},
-		{"code null", 200, strings.Replace(good, `"code":0`, `"code":null`, 1), errs(ksher.ErrEnvelope), anyOperation},
-		{"code false", 200, strings.Replace(good, `"code":0`, `"code":false`, 1), errs(ksher.ErrEnvelope), anyOperation},
-		{"an empty object", 200, `{}`, errs(ksher.ErrEnvelope), anyOperation},
-		{"data null", 200, withData(t, "null"), errs(ksher.ErrNoData), anyOperation},
-		{"data missing", 200, `{"code":0,"msg":"ok","sign":"` + sign + `"}`, errs(ksher.ErrNoData), anyOperation},
-		{"nothing but a code", 200, `{"code":0}`, errs(ksher.ErrNoData), anyOperation},
-		{"data an array", 200, withData(t, "["+goodData+"]"), errs(ksher.ErrEnvelope), anyOperation},
-		{"data a string", 200, withData(t, `"SUCCESS"`), errs(ksher.ErrEnvelope), anyOperation},
-		{"data a number", 200, withData(t, "0"), errs(ksher.ErrEnvelope), anyOperation},
+		{"code as a string", 200, strings.Replace(good, `"code":0`, `"code":"0"`, 1), errs(fault.ErrEnvelope), anyOperation},
+		{"code missing", 200, strings.Replace(good, `"code":0,`, ``, 1), errs(fault.ErrEnvelope), anyOperation},
+		{"code in capitals", 200, strings.Replace(good, `"code":0`, `"CODE":0`, 1), errs(fault.ErrEnvelope), anyOperation},
+		{"code as a float", 200, strings.Replace(good, `"code":0`, `"code":0.0`, 1), errs(fault.ErrEnvelope), anyOperation},
+		{"code with an exponent", 200, strings.Replace(good, `"code":0`, `"code":0e0`, 1), errs(fault.ErrEnvelope), anyOperation},
+		{"code out of range", 200, strings.Replace(good, `"code":0`, `"code":`+strings.Repeat("9", 30), 1), errs(fault.ErrEnvelope), anyOperation},
+		{"code null", 200, strings.Replace(good, `"code":0`, `"code":null`, 1), errs(fault.ErrEnvelope), anyOperation},
+		{"code false", 200, strings.Replace(good, `"code":0`, `"code":false`, 1), errs(fault.ErrEnvelope), anyOperation},
+		{"an empty object", 200, `{}`, errs(fault.ErrEnvelope), anyOperation},
+		{"data null", 200, withData(t, "null"), errs(fault.ErrNoData), anyOperation},
+		{"data missing", 200, `{"code":0,"msg":"ok","sign":"` + sign + `"}`, errs(fault.ErrNoData), anyOperation},
+		{"nothing but a code", 200, `{"code":0}`, errs(fault.ErrNoData), anyOperation},
+		{"data an array", 200, withData(t, "["+goodData+"]"), errs(fault.ErrEnvelope), anyOperation},
+		{"data a string", 200, withData(t, `"SUCCESS"`), errs(fault.ErrEnvelope), anyOperation},
+		{"data a number", 200, withData(t, "0"), errs(fault.ErrEnvelope), anyOperation},
 
 		{"signature missing", 200, `{"code":0,"data":` + goodData + `}`, missing, anyOperation},
 		{"signature empty", 200, withSign(goodData, `""`), missing, anyOperation},
@@ -184,11 +185,11 @@ func TestBadAnswers(t *testing.T) {
 		{"done for another order", 200, signedAnswer(t, otherNo), errs(ksher.ErrOtherOrder), ownNumber},
 		{"done over another amount", 200, signedAnswer(t, strings.Replace(goodData, "10000", "9999", 1)), errs(ksher.ErrOtherOrder), ownTerms},
 		{"done in another currency", 200, signedAnswer(t, strings.Replace(goodData, "THB", "JPY", 1)), errs(ksher.ErrOtherOrder), ownTerms},
-		{"an amount in words", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"a lot"`, 1)), errs(ksher.ErrField), withTotalFee},
-		{"an amount with a fraction", 200, signedAnswer(t, strings.Replace(goodData, "10000", `100.50`, 1)), errs(ksher.ErrField), withTotalFee},
-		{"an amount with an exponent", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"1e4"`, 1)), errs(ksher.ErrField), withTotalFee},
-		{"an amount out of range", 200, signedAnswer(t, strings.Replace(goodData, "10000", `9223372036854775808`, 1)), errs(ksher.ErrField), withTotalFee},
-		{"an amount that is an object", 200, signedAnswer(t, strings.Replace(goodData, "10000", `{"cents":1}`, 1)), errs(ksher.ErrField), withTotalFee},
+		{"an amount in words", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"a lot"`, 1)), errs(fault.ErrField), withTotalFee},
+		{"an amount with a fraction", 200, signedAnswer(t, strings.Replace(goodData, "10000", `100.50`, 1)), errs(fault.ErrField), withTotalFee},
+		{"an amount with an exponent", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"1e4"`, 1)), errs(fault.ErrField), withTotalFee},
+		{"an amount out of range", 200, signedAnswer(t, strings.Replace(goodData, "10000", `9223372036854775808`, 1)), errs(fault.ErrField), withTotalFee},
+		{"an amount that is an object", 200, signedAnswer(t, strings.Replace(goodData, "10000", `{"cents":1}`, 1)), errs(fault.ErrField), withTotalFee},
 	}
 	terms := []string{"native_pay", "quick_pay", "payout", "jsapi_pay", "wap_pay", "web_pay"}
 	numbers := append([]string{"order_close", "order_reverse", "mini_program_pay", "app_pay"}, terms...)
@@ -318,7 +319,7 @@ func TestBrokenConnections(t *testing.T) {
 		{"in a body of a known length", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"code\":0", 200, errs(io.ErrUnexpectedEOF)},
 		{"in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{\"code\":0", 200, errs(io.ErrUnexpectedEOF)},
 		{"between chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"code\":0\r\n", 200, errs(io.ErrUnexpectedEOF)},
-		{"in a body of unknown length", "HTTP/1.1 200 OK\r\n\r\n{\"code\":0", 200, errs(ksher.ErrTruncatedJSON)},
+		{"in a body of unknown length", "HTTP/1.1 200 OK\r\n\r\n{\"code\":0", 200, errs(fault.ErrTruncatedJSON)},
 		{"in the body of an error", "HTTP/1.1 500 Oh\r\nContent-Length: 1000\r\n\r\n<html>", 500, errs(io.ErrUnexpectedEOF)},
 		{"after something else than HTTP", "SSH-2.0-OpenSSH_9.9\r\n\r\n", 0, nil},
 	}
@@ -440,7 +441,7 @@ func TestEnormousBodies(t *testing.T) {
 				if name == "an error page" {
 					status = http.StatusBadGateway
 				}
-				checkFailure(t, op, err, status, true, errs(ksher.ErrBodyTooLarge))
+				checkFailure(t, op, err, status, true, errs(fault.ErrTooLarge))
 				assert.Less(t, memory, fewBytes, "bytes allocated")
 				rec.only(t)
 			})
@@ -725,7 +726,7 @@ func TestRefusals(t *testing.T) {
 				assert.Nil(t, resp)
 				var want []error
 				if tt.status != 200 {
-					want = errs(ksher.ErrHTTPStatus)
+					want = errs(fault.ErrHTTPStatus)
 				}
 				checkFailure(t, op, err, tt.status, tt.unknown, want)
 				rec.only(t)
@@ -815,11 +816,11 @@ func TestTextFromOutside(t *testing.T) {
 func TestAnswerWithoutItsPoint(t *testing.T) {
 	client := newClient(t, answering(200, signedAnswer(t, `{"result":"SUCCESS"}`)))
 	_, err := client.GatewayPay(t.Context(), order("A-1"))
-	assert.ErrorIs(t, err, ksher.ErrField)
+	assert.ErrorIs(t, err, fault.ErrField)
 	assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	assert.ErrorContains(t, err, "pay_content")
 	_, err = client.NativePay(t.Context(), &ksher.NativePayRequest{MchOrderNo: "K-1", TotalFee: 100, FeeType: "THB", Channel: ksher.ChannelWeChat})
-	assert.ErrorIs(t, err, ksher.ErrField)
+	assert.ErrorIs(t, err, fault.ErrField)
 	assert.ErrorContains(t, err, "code_url")
 	_, err = client.RefundGatewayOrder(t.Context(), &ksher.RefundGatewayOrderRequest{MchOrderNo: "A-1", MchRefundNo: "R-1", RefundFee: 1})
 	assert.ErrorIs(t, err, ksher.ErrOtherOrder, "the answer names no order")

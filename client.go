@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher/internal/call"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -187,7 +188,7 @@ func WithTimeout(d time.Duration) Option {
 }
 
 // WithMaxResponseBytes limits the size of an answer, 4 MiB by default. A longer
-// one is [ErrBodyTooLarge].
+// one is [ErrBadAnswer].
 func WithMaxResponseBytes(n int64) Option {
 	return func(c *Client) error { return c.sender.SetMaxResponseBytes(n) }
 }
@@ -430,9 +431,9 @@ func (op *operation) judge(answer transport.Answer, failure *Error) *Error {
 		if !refused {
 			failure = &Error{Message: quote(answer.Body)}
 		}
-		failure.Err = ErrHTTPStatus
+		failure.Err = fault.ErrHTTPStatus
 		if 300 <= status && status < 400 {
-			failure.Err = ErrRedirect
+			failure.Err = fault.ErrRedirect
 		}
 		failure.state.Unknown = !refused || status >= 500
 	} else if failure != nil {

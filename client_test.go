@@ -39,6 +39,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
@@ -887,7 +888,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 					ksher.WithGatewayURL(server.URL), ksher.WithMerchantURL(server.URL))
 				require.NoError(t, err)
 				_, err = op.call(t.Context(), client, ksher.Extra{})
-				require.ErrorIs(t, err, ksher.ErrRedirect)
+				require.ErrorIs(t, err, fault.ErrRedirect)
 				assert.Equal(t, op.changes, errors.Is(err, ksher.ErrOutcomeUnknown))
 				var failed *ksher.Error
 				require.ErrorAs(t, err, &failed)
@@ -931,7 +932,7 @@ func TestHalfATransport(t *testing.T) {
 	}{
 		"nothing at all":       {nil, nil, ksher.ErrOutcomeUnknown, "the transport returned neither an answer nor an error"},
 		"an answer and an end": {&http.Response{StatusCode: 200}, io.ErrUnexpectedEOF, io.ErrUnexpectedEOF, `POST "https://gateway.ksher.com/api/gateway_pay": unexpected EOF`},
-		"no body":              {&http.Response{StatusCode: 200}, nil, ksher.ErrEmptyBody, "empty"},
+		"no body":              {&http.Response{StatusCode: 200}, nil, fault.ErrEmptyBody, "empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := overTransport(t, roundTripFunc(func(*http.Request) (*http.Response, error) { return tt.resp, tt.err }))
@@ -949,7 +950,7 @@ func TestSignVersionDecidesTheKey(t *testing.T) {
 	example := publishedExample(t, "order_close")
 	v2 := offlineClient(t, example.appID, answering(200, example.body), ksher.WithSignVersion(ksher.SignV2))
 	_, err := v2.OrderClose(t.Context(), &ksher.OrderCloseRequest{MchOrderNo: "test3"})
-	require.ErrorIs(t, err, ksher.ErrSignatureMalformed, "a V1 signature is too short for V2")
+	require.ErrorIs(t, err, fault.ErrSignatureMalformed, "a V1 signature is too short for V2")
 
 	for _, version := range []ksher.SignVersion{ksher.SignV1, ksher.SignV2} {
 		both := ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2))
@@ -1077,13 +1078,13 @@ func TestLogger(t *testing.T) {
 		},
 		{
 			"unknown outcome", 502, "<html>openid buyer-4711, Somchai</html>",
-			logLine{Level: "ERROR", Outcome: "unknown", HTTPStatus: 502, Cause: ksher.ErrHTTPStatus.Error()},
-			logLine{Level: "WARN", Outcome: "failed", HTTPStatus: 502, Cause: ksher.ErrHTTPStatus.Error()},
+			logLine{Level: "ERROR", Outcome: "unknown", HTTPStatus: 502, Cause: fault.ErrHTTPStatus.Error()},
+			logLine{Level: "WARN", Outcome: "failed", HTTPStatus: 502, Cause: fault.ErrHTTPStatus.Error()},
 		},
 		{
 			"not believed", 200, strings.Replace(signedAnswer(t, goodData), "10000", "10001", 1),
-			logLine{Level: "ERROR", Outcome: "unknown", HTTPStatus: 200, Cause: ksher.ErrSignatureMismatch.Error()},
-			logLine{Level: "WARN", Outcome: "failed", HTTPStatus: 200, Cause: ksher.ErrSignatureMismatch.Error()},
+			logLine{Level: "ERROR", Outcome: "unknown", HTTPStatus: 200, Cause: fault.ErrSignatureMismatch.Error()},
+			logLine{Level: "WARN", Outcome: "failed", HTTPStatus: 200, Cause: fault.ErrSignatureMismatch.Error()},
 		},
 	}
 	key := rsaKey(t, 1024)
@@ -1224,7 +1225,7 @@ func TestMaxResponseBytes(t *testing.T) {
 		want  error
 	}{
 		{"exactly", int64(len(body)), nil},
-		{"one less", int64(len(body)) - 1, ksher.ErrBodyTooLarge},
+		{"one less", int64(len(body)) - 1, fault.ErrTooLarge},
 		{"no limit at all", math.MaxInt64, nil},
 	}
 	for _, tt := range tests {

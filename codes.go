@@ -757,3 +757,16 @@ var catalogue = map[Code]CodeInfo{
 		Action:   ActionCorrectRequest,
 	},
 }
+
+// Is tells whether the code is one of those that [ErrNotFound] or [ErrDuplicate] stands
+// for.
+func (c Code) Is(target error) bool {
+	switch c {
+	case CodeOrderNotExist, CodeOrderNotExistR, CodeInvalidOrderNo, CodeKsherInvalidOrderNo:
+		return target == ErrNotFound
+	case CodeKsherDuplicatedOrderNo, CodeMchOrderError, CodeOrderErrot, CodeOutTradeNoUsed,
+		CodeKsherInvalidRefundOrderNo, CodeKsherDuplicatedRefundOrderNo:
+		return target == ErrDuplicate
+	}
+	return false
+}

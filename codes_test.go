@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 func TestCatalogue(t *testing.T) {
@@ -138,17 +139,17 @@ func TestErrorText(t *testing.T) {
 		},
 		{
 			"no order",
-			&ksher.Error{Operation: "notification", Err: ksher.ErrEmptyBody},
+			&ksher.Error{Operation: "notification", Err: fault.ErrEmptyBody},
 			`ksher: notification: the body is empty`,
 		},
 		{
 			"HTTP status",
-			&ksher.Error{Operation: "order_query", OrderNo: "1", HTTPStatus: 502, Err: ksher.ErrHTTPStatus, Message: "Bad Gateway"},
+			&ksher.Error{Operation: "order_query", OrderNo: "1", HTTPStatus: 502, Err: fault.ErrHTTPStatus, Message: "Bad Gateway"},
 			`ksher: order_query of order "1": the gateway answered "Bad Gateway": the HTTP status is not a success (HTTP 502)`,
 		},
 		{
 			"order number that would make a line of its own",
-			&ksher.Error{Operation: "order_query", OrderNo: "1\nksher: all is well", Err: ksher.ErrEmptyBody},
+			&ksher.Error{Operation: "order_query", OrderNo: "1\nksher: all is well", Err: fault.ErrEmptyBody},
 			`ksher: order_query of order "1 ksher: all is well": the body is empty`,
 		},
 	} {
@@ -209,10 +210,10 @@ func TestErrorOutcomeUnknown(t *testing.T) {
 }
 
 func TestSignatureErrorsAreErrSignature(t *testing.T) {
-	for _, err := range []error{ksher.ErrSignatureMissing, ksher.ErrSignatureMalformed, ksher.ErrSignatureMismatch} {
+	for _, err := range []error{fault.ErrSignatureMissing, fault.ErrSignatureMalformed, fault.ErrSignatureMismatch} {
 		assert.ErrorIs(t, err, ksher.ErrSignature)
 		assert.NotErrorIs(t, ksher.ErrSignature, err)
-		assert.NotErrorIs(t, err, ksher.ErrNotJSON)
+		assert.NotErrorIs(t, err, fault.ErrNotJSON)
 	}
 }
 

@@ -63,7 +63,7 @@ type reading struct {
 // refusal by the gateway in due form.
 func (r *reading) read(body []byte, dst answer) *Error {
 	if len(wire.Trim(body)) == 0 {
-		return &Error{Err: ErrEmptyBody}
+		return &Error{Err: fault.ErrEmptyBody}
 	}
 	outer, data, err := wire.ParseEnvelope(body)
 	if err != nil {
@@ -75,7 +75,7 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	}
 	env := dst.envelope()
 	if err := wire.Decode(outer, env, r.location); err != nil {
-		return &Error{Err: fmt.Errorf("%w: %w", ErrEnvelope, err)}
+		return &Error{Err: fmt.Errorf("%w: %w", fault.ErrEnvelope, err)}
 	}
 	value, _ := wire.Find(outer, "data")
 	if value.Kind == wire.Object {
@@ -83,15 +83,15 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	}
 	if code != 0 {
 		if Result(text(data, "result")) == ResultSuccess {
-			return &Error{EnvelopeCode: code, Err: fmt.Errorf("%w: its code says that the call failed, and its result that it did not", ErrEnvelope)}
+			return &Error{EnvelopeCode: code, Err: fmt.Errorf("%w: its code says that the call failed, and its result that it did not", fault.ErrEnvelope)}
 		}
 		return env.refusal(data, code)
 	}
 	switch {
 	case value.Raw == nil || value.Kind == wire.Null:
-		return &Error{Err: ErrNoData}
+		return &Error{Err: fault.ErrNoData}
 	case value.Kind != wire.Object:
-		return &Error{Err: fmt.Errorf("%w: data is %v", ErrEnvelope, value.Kind)}
+		return &Error{Err: fmt.Errorf("%w: data is %v", fault.ErrEnvelope, value.Kind)}
 	}
 	if r.bits, err = r.verifier.verify(data, r.proof.signed, string(text(outer, "sign"))); err != nil {
 		return &Error{Err: err}
@@ -118,10 +118,10 @@ func (r *reading) read(body []byte, dst answer) *Error {
 		return &Error{Err: fmt.Errorf("the gateway did not say that it is done: its result is %q", clipText(string(result)))}
 	}
 	if err := wire.Decode(data, dst, r.location); err != nil {
-		return &Error{Err: fmt.Errorf("%w: %w", ErrField, err)}
+		return &Error{Err: fmt.Errorf("%w: %w", fault.ErrField, err)}
 	}
 	if missing := r.proof.missing(data); missing != "" {
-		return &Error{Err: fmt.Errorf("%w: %s is missing", ErrField, missing)}
+		return &Error{Err: fmt.Errorf("%w: %s is missing", fault.ErrField, missing)}
 	}
 	return nil
 }
@@ -148,14 +148,14 @@ func (p proof) missing(data []wire.Member) string {
 func envelopeCode(outer []wire.Member) (int, error) {
 	value, ok := wire.Find(outer, "code")
 	if !ok {
-		return 0, fmt.Errorf("%w: code is missing", ErrEnvelope)
+		return 0, fmt.Errorf("%w: code is missing", fault.ErrEnvelope)
 	}
 	if value.Kind != wire.Number {
-		return 0, fmt.Errorf("%w: code is %v, not a number", ErrEnvelope, value.Kind)
+		return 0, fmt.Errorf("%w: code is %v, not a number", fault.ErrEnvelope, value.Kind)
 	}
 	code, err := strconv.Atoi(string(value.Raw))
 	if err != nil {
-		return 0, fmt.Errorf("%w: code is %q, not an integer", ErrEnvelope, clipText(string(value.Raw)))
+		return 0, fmt.Errorf("%w: code is %q, not an integer", fault.ErrEnvelope, clipText(string(value.Raw)))
 	}
 	return code, nil
 }

@@ -15,55 +15,22 @@ import (
 // believable answer came back, or the gateway said something else than yes or a
 // documented no. Don't take such a request for failed. [Client.Resolve] finds out
 // what became of it; it may also be on its way still. The very same request may be
-// sent again, never one under a new number. A payout may not even be sent again:
-// [Client.ResolvePayout] finds out what became of one. The package never repeats
-// such a request by itself.
+// sent again, never one under a new number. A payout may not even be sent again.
+// The package never repeats such a request by itself.
 var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
 
-// What can be wrong with an answer or a notification. Each is found with
-// [errors.Is] in what this package returns.
+// What else can be asked for with [errors.Is]. vip and opn return these, too.
 var (
-	// ErrSignature means that a signature didn't prove what it came with. Every
-	// more precise ErrSignature… error is an ErrSignature, too.
+	// ErrSignature means that a signature is missing, malformed, or belongs to other
+	// data or another key. If you asked for [SignV2] or passed a key of your own, that
+	// may be the reason.
 	ErrSignature = fault.ErrSignature
-	// ErrSignatureMissing means that nothing was signed. An answer that claims
-	// success has to be.
-	ErrSignatureMissing = fault.ErrSignatureMissing
-	// ErrSignatureMalformed means that the signature is not hexadecimal, or not
-	// as long as one by the key in use. If you asked for [SignV2], or passed a
-	// key of your own, that may be the reason.
-	ErrSignatureMalformed = fault.ErrSignatureMalformed
-	// ErrSignatureMismatch means that the signature belongs to other data or was
-	// made with another key.
-	ErrSignatureMismatch = fault.ErrSignatureMismatch
-
-	// ErrHTTPStatus means that the HTTP status was not a success, as in an
-	// outage. Error.HTTPStatus tells which.
-	ErrHTTPStatus = fault.ErrHTTPStatus
-	// ErrRedirect means that the host answered with a redirect. Redirects are
-	// not followed, because a signed request isn't to be handed on.
-	ErrRedirect = fault.ErrRedirect
-	// ErrEmptyBody means that there was no body at all.
-	ErrEmptyBody = fault.ErrEmptyBody
-	// ErrBodyTooLarge means that the body was longer than allowed, see
-	// [WithMaxResponseBytes] and [WithMaxNotificationBytes].
-	ErrBodyTooLarge = transport.ErrTooLarge
-	// ErrNotJSON means that the text is not a JSON object that can be read in
-	// only one way: HTML, for example, or an object with the same name twice.
-	ErrNotJSON = fault.ErrNotJSON
-	// ErrTruncatedJSON means that the JSON stops before its end.
-	ErrTruncatedJSON = fault.ErrTruncatedJSON
-	// ErrEnvelope means that the JSON is not the envelope that Ksher documents,
-	// such as one whose code is a string or missing.
-	ErrEnvelope = fault.ErrEnvelope
-	// ErrNoData means that the envelope says the call was processed and has no
-	// data object to show for it.
-	ErrNoData = fault.ErrNoData
-	// ErrField means that a field of the data has a value that can't be read,
-	// such as an amount that isn't an integer.
-	ErrField = fault.ErrField
-	// ErrOtherOrder means that what came is about another merchant or another
-	// order than the one asked for or expected.
+	// ErrBadAnswer means that what came can't be read or believed: an HTTP status that
+	// is no success, a redirect, a body that is empty, too large or not JSON, or a field
+	// that is missing or can't be read. The text says which.
+	ErrBadAnswer = fault.ErrBadAnswer
+	// ErrOtherOrder means that what came is about another merchant, order, amount or
+	// currency than the one asked for or expected.
 	ErrOtherOrder = fault.ErrOtherOrder
 	// ErrNotPaid means that an order isn't paid, as far as its result says.
 	ErrNotPaid = fault.ErrNotPaid
@@ -71,6 +38,23 @@ var (
 	// not paid when the gateway was asked after that. A buyer who paid at the last
 	// moment may still appear: [Payments.Run] finds out.
 	ErrOrderExpired = fault.ErrOrderExpired
+	// ErrNotFound means that the gateway has no order or refund of that number. It
+	// stands for codes such as [CodeOrderNotExist].
+	ErrNotFound = fault.ErrNotFound
+	// ErrNotOurs is what the merchant's lookup answers for a number that isn't in the
+	// merchant's books; see [Payments.Notifications].
+	ErrNotOurs = fault.ErrNotOurs
+	// ErrDuplicate means that the number of an order or refund was used before, perhaps
+	// by this very request: query it. It stands for codes such as
+	// [CodeKsherDuplicatedOrderNo].
+	ErrDuplicate = fault.ErrDuplicate
+	// ErrNeedsPerson means that a program can't find out whether a buyer was charged:
+	// somebody has to look, on the merchant platform and on the buyer's phone, before
+	// goods or money change hands.
+	ErrNeedsPerson = fault.ErrNeedsPerson
+	// ErrInProgress means that the same payment is being handled at this moment, by
+	// another call or another server. Ask again.
+	ErrInProgress = fault.ErrInProgress
 )
 
 // Error is what every operation returns when it was tried and didn't succeed.

@@ -27,13 +27,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // bodyErrors are what ParseNotification may find wrong with a body that isn't a
 // refusal by the gateway.
 var bodyErrors = []error{
-	ksher.ErrSignature, ksher.ErrEmptyBody, ksher.ErrBodyTooLarge, ksher.ErrNotJSON, ksher.ErrTruncatedJSON,
-	ksher.ErrEnvelope, ksher.ErrNoData, ksher.ErrField, ksher.ErrOtherOrder,
+	ksher.ErrSignature, fault.ErrEmptyBody, fault.ErrTooLarge, fault.ErrNotJSON, fault.ErrTruncatedJSON,
+	fault.ErrEnvelope, fault.ErrNoData, fault.ErrField, ksher.ErrOtherOrder,
 }
 
 func checkNotificationError(t *testing.T, n *ksher.Notification, err error) {
@@ -102,7 +103,7 @@ func FuzzParseNotification(f *testing.F) {
 		if err != nil {
 			checkNotificationError(t, n, err)
 			require.NotErrorIs(t, err, ksher.ErrSignature, "the data is signed: %s", text)
-			require.NotErrorIs(t, err, ksher.ErrTruncatedJSON)
+			require.NotErrorIs(t, err, fault.ErrTruncatedJSON)
 			return
 		}
 		require.Equal(t, strings.TrimSpace(string(body)), string(n.Data))
@@ -432,7 +433,7 @@ func FuzzParsePublicKey(f *testing.F) {
 		require.LessOrEqual(t, key.N.BitLen(), 8192)
 		// A signature that isn't one is refused, and not for the key.
 		err = ksher.NewVerifier(key).Verify([]byte(`{"a":1}`), strings.Repeat("00", key.Size()))
-		require.ErrorIs(t, err, ksher.ErrSignatureMismatch)
+		require.ErrorIs(t, err, fault.ErrSignatureMismatch)
 	})
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // pipes is a network in memory, whose deadlines go by the clock of a synctest
@@ -334,7 +335,7 @@ func TestGzipBomb(t *testing.T) {
 		}))
 		var err error
 		memory := allocated(func() { _, err = client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo}) })
-		require.ErrorIs(t, err, ksher.ErrBodyTooLarge)
+		require.ErrorIs(t, err, fault.ErrTooLarge)
 		assert.Contains(t, asked, "gzip", "or else it proves nothing")
 		assert.Less(t, memory, fewBytes)
 	})
@@ -386,7 +387,7 @@ func TestHostileData(t *testing.T) {
 		"RESULT=SUCCESS" + text("NOTPAY", "100"), "RESULT=NOTPAY" + text("SUCCESS", "100"),
 	}
 	amount := func(total string) string { return `{` + rest + `"result":"SUCCESS","total_fee":` + total + `}` }
-	notJSON, field := errs(ksher.ErrNotJSON), errs(ksher.ErrField)
+	notJSON, field := errs(fault.ErrNotJSON), errs(fault.ErrField)
 	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	refuse := []struct {
 		name string
@@ -536,7 +537,7 @@ func TestHostileData(t *testing.T) {
 func checkHostile(t *testing.T, err error, want []error, believed *int) {
 	t.Helper()
 	require.Error(t, err)
-	if errors.Is(err, ksher.ErrSignatureMismatch) && want[0] != ksher.ErrNotJSON {
+	if errors.Is(err, fault.ErrSignatureMismatch) && want[0] != fault.ErrNotJSON {
 		return
 	}
 	assert.Equal(t, want, namesOf(err), "%v", err)

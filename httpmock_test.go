@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // mockedClient is how a merchant's test replaces the gateway: the mock goes
@@ -59,7 +60,7 @@ func TestMockFails(t *testing.T) {
 		unknown   bool
 	}{
 		{"no answer", httpmock.NewErrorResponder(lost), lost, true},
-		{"an outage", httpmock.NewStringResponder(503, "upstream is down"), ksher.ErrHTTPStatus, true},
+		{"an outage", httpmock.NewStringResponder(503, "upstream is down"), fault.ErrHTTPStatus, true},
 		{"a refusal", httpmock.NewStringResponder(200, `{"code":1,"msg":"PARAM_ERROR"}`), ksher.CodeParamError, false},
 	}
 	for _, tt := range tests {

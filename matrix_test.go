@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -45,9 +46,9 @@ func troubles() []trouble {
 		{"drop after", kshertest.Fault{Kind: kshertest.FaultDropAfter}, true, true, nil},
 		{"HTTP 500", kshertest.Fault{Kind: kshertest.FaultHTTP500}, false, true, nil},
 		{"HTML 502", kshertest.Fault{Kind: kshertest.FaultHTML502}, false, true, nil},
-		{"empty", kshertest.Fault{Kind: kshertest.FaultEmpty}, true, true, ksher.ErrEmptyBody},
-		{"truncated", kshertest.Fault{Kind: kshertest.FaultTruncated}, true, true, ksher.ErrTruncatedJSON},
-		{"endless", kshertest.Fault{Kind: kshertest.FaultEndless}, true, true, ksher.ErrBodyTooLarge},
+		{"empty", kshertest.Fault{Kind: kshertest.FaultEmpty}, true, true, fault.ErrEmptyBody},
+		{"truncated", kshertest.Fault{Kind: kshertest.FaultTruncated}, true, true, fault.ErrTruncatedJSON},
+		{"endless", kshertest.Fault{Kind: kshertest.FaultEndless}, true, true, fault.ErrTooLarge},
 		{"bad signature", kshertest.Fault{Kind: kshertest.FaultBadSignature}, true, true, ksher.ErrSignature},
 		{"other key", kshertest.Fault{Kind: kshertest.FaultOtherKey}, true, true, ksher.ErrSignature},
 		{"clock skew", kshertest.Fault{Kind: kshertest.FaultClockSkew, Delay: -48 * time.Hour}, true, false, nil},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ksher-go/ksher/internal/datauri"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // ImgType is a format of the QR code's image.
@@ -135,14 +136,14 @@ type NativePayResponse struct {
 
 // Image returns the bytes of the QR code's image and its media type, such as
 // "image/png": the picture that a browser would show for ImgDat. If it would show
-// none, the error is an [ErrField].
+// none, the error is an [ErrBadAnswer].
 //
 // Codes of WeChat Pay, Alipay and Alipay+ have to be scanned from the screen:
 // the wallets refuse a saved picture.
 func (r *NativePayResponse) Image() (image []byte, mediaType string, err error) {
 	image, mediaType, err = datauri.Image(r.ImgDat)
 	if err != nil {
-		return nil, "", fmt.Errorf("ksher: native_pay of order %q: %w: imgdat: %w", clipText(r.MchOrderNo), ErrField, err)
+		return nil, "", fmt.Errorf("ksher: native_pay of order %q: %w: imgdat: %w", clipText(r.MchOrderNo), fault.ErrField, err)
 	}
 	return image, mediaType, nil
 }

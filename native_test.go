@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 func TestNativePay(t *testing.T) {
@@ -120,7 +121,7 @@ func TestImage(t *testing.T) {
 
 	for _, imgDat := range []string{"", "data:;base64,iVBORw0KGgo=", "data:image/png;base64,aGk=", "data:image/png,iVBORw0KGgo=", "iVBORw0KGgo="} {
 		picture, mediaType, err := (&ksher.NativePayResponse{MchOrderNo: "order1", ImgDat: imgDat}).Image()
-		require.ErrorIs(t, err, ksher.ErrField, imgDat)
+		require.ErrorIs(t, err, fault.ErrField, imgDat)
 		require.ErrorContains(t, err, `native_pay of order "order1"`)
 		assert.Nil(t, picture)
 		assert.Empty(t, mediaType)
@@ -174,7 +175,7 @@ func TestOrderQuery(t *testing.T) {
 		require.ErrorIs(t, err, ksher.ErrOtherOrder)
 		client = offlineClient(t, example.appID, answering(200, strings.Replace(example.body, `"total_fee": 1`, `"total_fee": 2`, 1)))
 		_, err = client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: "1592911660"})
-		require.ErrorIs(t, err, ksher.ErrSignatureMismatch)
+		require.ErrorIs(t, err, fault.ErrSignatureMismatch)
 	})
 
 	const loose = `{"mch_order_no":"order1","operator_id":25382,"device_id":7,"raw_total_fee":"","consumer_remark":"no sugar",

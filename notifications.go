@@ -9,12 +9,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
 )
-
-// ErrNotOurs is what the merchant's lookup answers for a number that isn't in the
-// merchant's books; see [Payments.Notifications].
-var ErrNotOurs = errors.New("the merchant has no such order")
 
 // Notifications deals with what Ksher posts to mch_notify_url and notify_url. It is an
 // [http.Handler], and [Notifications.Accept] does the same for a queue's worker.
@@ -231,13 +228,13 @@ func readNotification(w http.ResponseWriter, r *http.Request) ([]byte, *refused)
 		return nil, &refused{http.StatusMethodNotAllowed, "the method is not POST", nil, false}
 	}
 	if r.Body == nil {
-		return nil, &refused{http.StatusBadRequest, "it has no body", ErrEmptyBody, false}
+		return nil, &refused{http.StatusBadRequest, "it has no body", fault.ErrEmptyBody, false}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxNotificationBytes))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &refused{http.StatusRequestEntityTooLarge, "it is too large", ErrBodyTooLarge, false}
+		return nil, &refused{http.StatusRequestEntityTooLarge, "it is too large", fault.ErrTooLarge, false}
 	case err != nil:
 		return nil, &refused{http.StatusBadRequest, "it could not be read", err, false}
 	}

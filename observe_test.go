@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // seen is an Attempt in a form that can be compared.
@@ -159,7 +160,7 @@ func TestHookSeesEachAttempt(t *testing.T) {
 				require.Len(t, o.begun, 4)
 				require.Len(t, o.done, 4)
 				require.Len(t, lines, 4)
-				causes := []error{ksher.ErrHTTPStatus, io.EOF, ksher.CodeSystemError, nil}
+				causes := []error{fault.ErrHTTPStatus, io.EOF, ksher.CodeSystemError, nil}
 				outcomes := []ksher.Outcome{ksher.OutcomeFailed, ksher.OutcomeFailed, ksher.OutcomeRefused, ksher.OutcomeOK}
 				levels := []string{"WARN", "WARN", "WARN", "INFO"}
 				for i := range 4 {

@@ -62,10 +62,6 @@ type OpenOrders interface {
 	OpenOrders(ctx context.Context, after string, limit int) ([]OpenOrder, error)
 }
 
-// ErrInProgress means that the same payment is being handled at this moment, by another
-// call or another server. Ask again.
-var ErrInProgress = once.ErrInProgress
-
 // Deduper remembers which payments were handled, so that a merchant's function runs
 // once for each. [Payments] has one in its memory, for a single process. For several
 // servers, or to remember across restarts, use the packages sqldedupe and redisdedupe.

@@ -263,7 +263,7 @@ type GetPayoutBalanceResponse struct {
 var getPayoutBalance = declareQuery("get_payout_balance", onMerchant, proof{has: []string{"balance"}, same: []string{"fee_type"}}, noSecrets)
 
 // GetPayoutBalance calls get_payout_balance: it asks how much is left to pay out.
-// A balance that isn't a whole number is [ErrField]: with a fraction it would not
+// A balance that isn't a whole number is [ErrBadAnswer]: with a fraction it would not
 // be in cents. One in another currency is [ErrOtherOrder].
 //
 // It changes nothing and may be repeated at will.

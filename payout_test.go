@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -94,18 +95,18 @@ func TestGetPayoutBalance(t *testing.T) {
 		{`"0"`, 0, nil},
 		{`-1`, -1, nil},
 		{`9007199254740993`, 1<<53 + 1, nil},
-		{``, 0, ksher.ErrField},
-		{`""`, 0, ksher.ErrField},
-		{`null`, 0, ksher.ErrField},
-		{`12345.67`, 0, ksher.ErrField},
-		{`"12345.67"`, 0, ksher.ErrField},
-		{`"12345.00"`, 0, ksher.ErrField},
-		{`1e3`, 0, ksher.ErrField},
-		{`"1,000"`, 0, ksher.ErrField},
-		{`"a lot"`, 0, ksher.ErrField},
-		{`{"THB":1}`, 0, ksher.ErrField},
-		{`[1]`, 0, ksher.ErrField},
-		{`9223372036854775808`, 0, ksher.ErrField},
+		{``, 0, fault.ErrField},
+		{`""`, 0, fault.ErrField},
+		{`null`, 0, fault.ErrField},
+		{`12345.67`, 0, fault.ErrField},
+		{`"12345.67"`, 0, fault.ErrField},
+		{`"12345.00"`, 0, fault.ErrField},
+		{`1e3`, 0, fault.ErrField},
+		{`"1,000"`, 0, fault.ErrField},
+		{`"a lot"`, 0, fault.ErrField},
+		{`{"THB":1}`, 0, fault.ErrField},
+		{`[1]`, 0, fault.ErrField},
+		{`9223372036854775808`, 0, fault.ErrField},
 	}
 	for _, tt := range tests {
 		t.Run(tt.balance, func(t *testing.T) {
@@ -222,12 +223,12 @@ func TestPayoutOutcomes(t *testing.T) {
 		{"not sure", tells(ksher.ResultNotSure), nil, true},
 		{"failed, in a query's words", tells(ksher.ResultPayError), nil, true},
 		{"something new", tells("SOMETHING_NEW"), nil, true},
-		{"no result", tells(""), ksher.ErrField, true},
+		{"no result", tells(""), fault.ErrField, true},
 		{"the line breaks", breaks, errLine, true},
-		{"no JSON", says("<html>"), ksher.ErrNotJSON, true},
-		{"nothing", says(""), ksher.ErrEmptyBody, true},
-		{"not signed", says(`{"code":0,"data":{"result":"SUCCESS"}}`), ksher.ErrSignatureMissing, true},
-		{"an amount in baht", says(string(kshertest.SignedResponse(map[string]string{"result": "SUCCESS", "total_fee": "100.00"}))), ksher.ErrField, true},
+		{"no JSON", says("<html>"), fault.ErrNotJSON, true},
+		{"nothing", says(""), fault.ErrEmptyBody, true},
+		{"not signed", says(`{"code":0,"data":{"result":"SUCCESS"}}`), fault.ErrSignatureMissing, true},
+		{"an amount in baht", says(string(kshertest.SignedResponse(map[string]string{"result": "SUCCESS", "total_fee": "100.00"}))), fault.ErrField, true},
 		{"no without a reason", tells(ksher.ResultFail), nil, true},
 		{"no by the envelope, without a reason", says(`{"code":1}`), nil, true},
 		{"an undocumented code", denies("RECEIVER_UNKNOWN"), ksher.Code("RECEIVER_UNKNOWN"), true},
@@ -360,7 +361,7 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 	for _, before := range []string{"", "\n", "\ufeff", "\ufeff ", "[", "[\n"} {
 		_, err := answersOf(map[string]reply{"order_query_payout": says(before + `{"code":0,"data":{"receiver_name":"Somchai Jaidee",}}`)}).
 			client(t).OrderQueryPayout(t.Context(), payoutQuery())
-		require.ErrorIs(t, err, ksher.ErrNotJSON)
+		require.ErrorIs(t, err, fault.ErrNotJSON)
 		require.NotContains(t, err.Error(), "Somchai", "%q", before)
 	}
 	// What isn't an echo is kept, however short the receiver's parameters are.
@@ -410,14 +411,14 @@ func TestResolvePayout(t *testing.T) {
 		{"closed", tells(ksher.ResultClosed), ksher.NotCarriedOut, nil, true},
 		{"unknown by the envelope", says(`{"code":1,"msg":"ORDER_NOT_EXIST"}`), ksher.StillUnknown, nil, false},
 		{"no reason", tells(ksher.ResultFail), "", nil, false},
-		{"no result", tells(""), "", ksher.ErrField, false},
+		{"no result", tells(""), "", fault.ErrField, false},
 		{"another number", tells(ksher.ResultSuccess, numbered("order2")), "", ksher.ErrOtherOrder, false},
 		{"another number, failed", tells(ksher.ResultPayError, numbered("order2")), "", ksher.ErrOtherOrder, false},
 		{"another merchant", tells(ksher.ResultPayError, func(o *ksher.Order) { o.AppID = "mch1" }), "", ksher.ErrOtherOrder, false},
-		{"an amount in baht", says(string(kshertest.SignedResponse(map[string]string{"result": "SUCCESS", "mch_order_no": "order1", "total_fee": "100.00", "fee_type": "THB"}))), "", ksher.ErrField, false},
+		{"an amount in baht", says(string(kshertest.SignedResponse(map[string]string{"result": "SUCCESS", "mch_order_no": "order1", "total_fee": "100.00", "fee_type": "THB"}))), "", fault.ErrField, false},
 		{"the line is dead", breaks, "", errLine, false},
-		{"no JSON", says("<html>"), "", ksher.ErrNotJSON, false},
-		{"not signed", says(`{"code":0,"data":{"mch_order_no":"order1","total_fee":10000,"fee_type":"THB","result":"PAYERROR"}}`), "", ksher.ErrSignatureMissing, false},
+		{"no JSON", says("<html>"), "", fault.ErrNotJSON, false},
+		{"not signed", says(`{"code":0,"data":{"mch_order_no":"order1","total_fee":10000,"fee_type":"THB","result":"PAYERROR"}}`), "", fault.ErrSignatureMissing, false},
 		{"refused", denies(ksher.CodeNoAuth), "", ksher.CodeNoAuth, false},
 		{"an undocumented code", denies("PAYOUT_NOT_EXIST"), "", ksher.Code("PAYOUT_NOT_EXIST"), false},
 	}

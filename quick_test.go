@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -176,10 +177,10 @@ func TestQuickPayOutcomes(t *testing.T) {
 		{"", "pending", tells(ksher.ResultPending), nil, true},
 		{"", "failed, in a query's words", tells(ksher.ResultPayError), nil, true},
 		{"", "something new", tells("SOMETHING_NEW"), nil, true},
-		{"", "no result", tells(""), ksher.ErrField, true},
+		{"", "no result", tells(""), fault.ErrField, true},
 		{"", "the line breaks", breaks, errLine, true},
-		{"", "no JSON", says("<html>"), ksher.ErrNotJSON, true},
-		{"", "not signed", says(`{"code":0,"data":{"result":"SUCCESS"}}`), ksher.ErrSignatureMissing, true},
+		{"", "no JSON", says("<html>"), fault.ErrNotJSON, true},
+		{"", "not signed", says(`{"code":0,"data":{"result":"SUCCESS"}}`), fault.ErrSignatureMissing, true},
 		{"", "another merchant", tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }), ksher.ErrOtherOrder, true},
 		{"", "no without a reason", tells(ksher.ResultFail), nil, true},
 		{"", "a timeout behind the gateway", denies(ksher.CodeSystemError), ksher.CodeSystemError, true},
@@ -267,7 +268,7 @@ func TestResolveQuickPay(t *testing.T) {
 				reply   reply
 				verdict ksher.Verdict
 				want    error
-			}{name, request, trouble, "", map[string]error{"the line breaks": errLine, "no JSON": ksher.ErrNotJSON, "refused": ksher.CodeNoAuth}[name]})
+			}{name, request, trouble, "", map[string]error{"the line breaks": errLine, "no JSON": fault.ErrNotJSON, "refused": ksher.CodeNoAuth}[name]})
 		}
 	}
 	for _, tt := range tests {
@@ -362,7 +363,7 @@ func TestAuthCodeIsNotTold(t *testing.T) {
 				require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			}
 			if name == "a member's name" {
-				require.ErrorIs(t, err, ksher.ErrNotJSON)
+				require.ErrorIs(t, err, fault.ErrNotJSON)
 			}
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 func TestOrderRefund(t *testing.T) {
@@ -106,7 +107,7 @@ func TestOrderRefundIsNotDone(t *testing.T) {
 	}{
 		{"pending", `{"result":"PENDING"}`, nil},
 		{"not sure", `{"result":"NOTSURE"}`, nil},
-		{"no result", `{"mch_refund_no":"refund1"}`, ksher.ErrField},
+		{"no result", `{"mch_refund_no":"refund1"}`, fault.ErrField},
 		{"another refund", `{"mch_refund_no":"refund2","result":"SUCCESS"}`, ksher.ErrOtherOrder},
 		{"another amount", `{"refund_fee":4999,"result":"SUCCESS"}`, ksher.ErrOtherOrder},
 		{"another amount in text", `{"refund_fee":"50.00","result":"SUCCESS"}`, ksher.ErrOtherOrder},
@@ -205,10 +206,10 @@ func TestRefundQuery(t *testing.T) {
 		{"empty", `[]`, nil},
 		{"null", `null`, nil},
 		{"empty text", `""`, nil},
-		{"an object", `{}`, ksher.ErrField},
-		{"text", `"none"`, ksher.ErrField},
-		{"a list of numbers", `[1]`, ksher.ErrField},
-		{"a list with an amount that can't be read", `[{"mch_refund_fee":"1.5"}]`, ksher.ErrField},
+		{"an object", `{}`, fault.ErrField},
+		{"text", `"none"`, fault.ErrField},
+		{"a list of numbers", `[1]`, fault.ErrField},
+		{"a list with an amount that can't be read", `[{"mch_refund_fee":"1.5"}]`, fault.ErrField},
 	}
 	for _, tt := range lists {
 		t.Run("a list that is "+tt.name, func(t *testing.T) {
@@ -438,15 +439,15 @@ func TestRefundGatewayOrderFails(t *testing.T) {
 	}{
 		{"the order isn't known", answering(200, `{"code":1,"msg":"ORDER_NOT_EXIST"}`), nil,
 			"gateway_order_query", ksher.CodeOrderNotExist, false},
-		{"the query is not answered", answering(502, ""), nil, "gateway_order_query", ksher.ErrHTTPStatus, false},
+		{"the query is not answered", answering(502, ""), nil, "gateway_order_query", fault.ErrHTTPStatus, false},
 		{"the query is answered for another order", answering(200, signedAnswer(t, strings.Replace(paid, "order1", "order2", 1))), nil,
 			"gateway_order_query", ksher.ErrOtherOrder, false},
 		{"the query is answered without a signature", answering(200, `{"code":0,"data":`+paid+`}`), nil,
-			"gateway_order_query", ksher.ErrSignatureMissing, false},
+			"gateway_order_query", fault.ErrSignatureMissing, false},
 		{"the refund is refused", answering(200, signedAnswer(t, paid)), answering(200, `{"code":1,"msg":"KSHER_REFUND_EXPIRE"}`),
 			"order_refund", ksher.CodeKsherRefundExpire, false},
 		{"the refund is not answered", answering(200, signedAnswer(t, paid)), answering(502, ""),
-			"order_refund", ksher.ErrHTTPStatus, true},
+			"order_refund", fault.ErrHTTPStatus, true},
 		{"the refund is in doubt", answering(200, signedAnswer(t, paid)), answering(200, `{"code":1,"msg":"SYSTEMERROR"}`),
 			"order_refund", ksher.CodeSystemError, true},
 	}

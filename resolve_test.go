@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -101,10 +102,10 @@ func TestResolve(t *testing.T) {
 		want  error
 	}{
 		{"the line is dead", breaks, errLine},
-		{"no JSON", says("<html>"), ksher.ErrNotJSON},
-		{"nothing", says(""), ksher.ErrEmptyBody},
-		{"not signed", says(`{"code":0,"data":{"appid":"mch00000","mch_order_no":"order1","result":"CLOSED"}}`), ksher.ErrSignatureMissing},
-		{"badly signed", says(`{"code":0,"data":{"appid":"mch00000","mch_order_no":"order1","result":"CLOSED"},"sign":"` + strings.Repeat("0", 128) + `"}`), ksher.ErrSignatureMismatch},
+		{"no JSON", says("<html>"), fault.ErrNotJSON},
+		{"nothing", says(""), fault.ErrEmptyBody},
+		{"not signed", says(`{"code":0,"data":{"appid":"mch00000","mch_order_no":"order1","result":"CLOSED"}}`), fault.ErrSignatureMissing},
+		{"badly signed", says(`{"code":0,"data":{"appid":"mch00000","mch_order_no":"order1","result":"CLOSED"},"sign":"` + strings.Repeat("0", 128) + `"}`), fault.ErrSignatureMismatch},
 		{"refused", denies(ksher.CodeNoAuth), ksher.CodeNoAuth},
 		{"out of order", denies(ksher.CodeSystemError), ksher.CodeSystemError},
 		{"an undocumented code", denies("TEAPOT"), ksher.Code("TEAPOT")},

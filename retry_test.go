@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // step answers one request.
@@ -409,7 +410,7 @@ func TestNumberOfAttempts(t *testing.T) {
 		transport := scripted(answer(500, ""), fails(io.EOF), answer(200, refusal("PARAM_ERROR")))
 		err := queryOrder(t.Context(), repeatingClient(t, transport, ksher.WithRetry(10, 0)))
 		require.ErrorIs(t, err, ksher.CodeParamError)
-		require.NotErrorIs(t, err, ksher.ErrHTTPStatus)
+		require.NotErrorIs(t, err, fault.ErrHTTPStatus)
 		require.NotErrorIs(t, err, io.EOF)
 		assert.ErrorContains(t, err, "(the last of 3 attempts)")
 		assert.Equal(t, 3, transport.count())
@@ -510,7 +511,7 @@ func TestEndInAPause(t *testing.T) {
 		want   error
 		status int
 	}{
-		{"500", answer(500, "<p>down</p>"), ksher.ErrHTTPStatus, 500},
+		{"500", answer(500, "<p>down</p>"), fault.ErrHTTPStatus, 500},
 		{"EOF", fails(io.ErrUnexpectedEOF), io.ErrUnexpectedEOF, 0},
 		{"SYSTEMERROR", answer(200, refusal("SYSTEMERROR")), ksher.CodeSystemError, 200},
 	}
@@ -792,7 +793,7 @@ func TestRepetitionsAtTheSameTime(t *testing.T) {
 				defer mu.Unlock()
 				if err != nil {
 					assert.Equal(t, 1, tried[no])
-					assert.ErrorIs(t, err, ksher.ErrHTTPStatus)
+					assert.ErrorIs(t, err, fault.ErrHTTPStatus)
 					return
 				}
 				succeeded++

@@ -101,7 +101,7 @@ type GetSettlementInfoResponse struct {
 	// NonceStr is random. It is signed.
 	NonceStr string `json:"nonce_str"`
 	// SettlementData has the rows, none if nothing is settled. They aren't
-	// signed. An answer without this member is an [ErrField], because it might be
+	// signed. An answer without this member is an [ErrBadAnswer], because it might be
 	// taken for one without rows.
 	SettlementData []SettlementRow `json:"settlement_data"`
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -133,17 +134,17 @@ func TestGetSettlementInfoIsTheAnswerToTheQuestion(t *testing.T) {
 		{"other last day", `{"begin_date":"2026-11-20","end_date":"2026-11-21","settlement_data":[]}`, ksher.ErrOtherOrder, "end_date"},
 		{"another merchant", `{"begin_date":"2026-11-20","end_date":"2026-11-20","mch_appid":"mch9","settlement_data":[]}`, ksher.ErrOtherOrder, "mch_appid"},
 		{"another merchant, in the other name", `{"begin_date":"2026-11-20","end_date":"2026-11-20","appid":"mch9","settlement_data":[]}`, ksher.ErrOtherOrder, "appid"},
-		{"no first day", `{"end_date":"2026-11-20","settlement_data":[]}`, ksher.ErrField, "begin_date is missing"},
-		{"an empty first day", `{"begin_date":"","end_date":"2026-11-20","settlement_data":[]}`, ksher.ErrField, "begin_date is missing"},
-		{"no last day", `{"begin_date":"2026-11-20","settlement_data":[]}`, ksher.ErrField, "end_date is missing"},
-		{"nothing about rows", `{"begin_date":"2026-11-20","end_date":"2026-11-20"}`, ksher.ErrField, "settlement_data is missing"},
-		{"an object of rows", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":{}}`, ksher.ErrField, "settlement_data"},
-		{"rows in a text", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":"[]"}`, ksher.ErrField, "settlement_data"},
-		{"a row that isn't one", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[` + row + `,null]}`, ksher.ErrField, "element 1"},
-		{"an amount with a fraction", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"settlement_amount":"1.00"}]}`, ksher.ErrField, "settlement_amount"},
-		{"a fee in words", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"commission_fee":"much"}]}`, ksher.ErrField, "commission_fee"},
-		{"a tax with a fraction", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"vat":0.5}]}`, ksher.ErrField, "vat"},
-		{"a transfer that is a list", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"transfer_amount":[]}]}`, ksher.ErrField, "transfer_amount"},
+		{"no first day", `{"end_date":"2026-11-20","settlement_data":[]}`, fault.ErrField, "begin_date is missing"},
+		{"an empty first day", `{"begin_date":"","end_date":"2026-11-20","settlement_data":[]}`, fault.ErrField, "begin_date is missing"},
+		{"no last day", `{"begin_date":"2026-11-20","settlement_data":[]}`, fault.ErrField, "end_date is missing"},
+		{"nothing about rows", `{"begin_date":"2026-11-20","end_date":"2026-11-20"}`, fault.ErrField, "settlement_data is missing"},
+		{"an object of rows", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":{}}`, fault.ErrField, "settlement_data"},
+		{"rows in a text", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":"[]"}`, fault.ErrField, "settlement_data"},
+		{"a row that isn't one", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[` + row + `,null]}`, fault.ErrField, "element 1"},
+		{"an amount with a fraction", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"settlement_amount":"1.00"}]}`, fault.ErrField, "settlement_amount"},
+		{"a fee in words", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"commission_fee":"much"}]}`, fault.ErrField, "commission_fee"},
+		{"a tax with a fraction", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"vat":0.5}]}`, fault.ErrField, "vat"},
+		{"a transfer that is a list", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"transfer_amount":[]}]}`, fault.ErrField, "transfer_amount"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

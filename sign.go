@@ -276,8 +276,8 @@ func NewVerifier(keys ...*rsa.PublicKey) *Verifier {
 // hexadecimal. The whole object is taken as signed, as in every operation but
 // merchant_info and get_settlement_info.
 //
-// The error is an [ErrSignatureMissing], [ErrSignatureMalformed] or
-// [ErrSignatureMismatch], all of which are [ErrSignature], or one of the
+// The error is an [ErrSignature], [ErrSignature] or
+// [ErrSignature], all of which are [ErrSignature], or one of the
 // errors for text that isn't JSON. Booleans and nulls are accepted in the
 // spelling of JSON and in Python's, because Ksher's own SDKs disagree and the
 // documentation is silent.
@@ -308,17 +308,17 @@ func (v *Verifier) verify(members []wire.Member, only []string, sign string) (bi
 		return 0, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	if sign == "" {
-		return 0, ErrSignatureMissing
+		return 0, fault.ErrSignatureMissing
 	}
 	sig, err := hex.DecodeString(sign)
 	if err != nil {
-		return 0, ErrSignatureMalformed
+		return 0, fault.ErrSignatureMalformed
 	}
 	// Ordinary answers fit on the stack.
 	var small [1024]byte
 	text := wire.AppendSignText(small[:0], members, only, false)
 	bits, err = v.verifyText(text, sig)
-	if errors.Is(err, ErrSignatureMismatch) && wire.HasLiteral(members) {
+	if errors.Is(err, fault.ErrSignatureMismatch) && wire.HasLiteral(members) {
 		bits, err = v.verifyText(wire.AppendSignText(text[:0], members, only, true), sig)
 	}
 	return bits, err
@@ -326,7 +326,7 @@ func (v *Verifier) verify(members []wire.Member, only []string, sign string) (bi
 
 func (v *Verifier) verifyText(text, sig []byte) (bits int, err error) {
 	digest := md5.Sum(text)
-	err = ErrSignatureMalformed
+	err = fault.ErrSignatureMalformed
 	for _, k := range v.keys {
 		if k.size() != len(sig) {
 			continue
@@ -334,7 +334,7 @@ func (v *Verifier) verifyText(text, sig []byte) (bits int, err error) {
 		if k.verify(digest, sig) == nil {
 			return k.bits, nil
 		}
-		err = ErrSignatureMismatch
+		err = fault.ErrSignatureMismatch
 	}
 	return 0, err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/wire"
 
 	"github.com/stretchr/testify/assert"
@@ -81,10 +82,10 @@ func TestPartlySignedAnswers(t *testing.T) {
 			for _, name := range v.SignedFields {
 				without := slices.DeleteFunc(slices.Clone(v.SignedFields), func(s string) bool { return s == name })
 				_, err = verifier.verify(members, without, v.Sign)
-				assert.ErrorIs(t, err, ErrSignatureMismatch)
+				assert.ErrorIs(t, err, fault.ErrSignatureMismatch)
 			}
 			_, err = verifier.verify(members, []string{}, v.Sign)
-			assert.ErrorIs(t, err, ErrSignatureMismatch)
+			assert.ErrorIs(t, err, fault.ErrSignatureMismatch)
 		})
 	}
 	assert.NotZero(t, tested)

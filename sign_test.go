@@ -33,6 +33,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -293,7 +294,7 @@ func TestMalformedEncodings(t *testing.T) {
 				require.Len(t, c.em, size)
 				sign := hex.EncodeToString(exponentiate(key, c.em))
 				err := ksher.NewVerifier(&key.PublicKey).Verify([]byte(smallData), sign)
-				assert.ErrorIs(t, err, ksher.ErrSignatureMismatch)
+				assert.ErrorIs(t, err, fault.ErrSignatureMismatch)
 				assert.ErrorIs(t, err, ksher.ErrSignature)
 			})
 		}
@@ -306,7 +307,7 @@ func TestMalformedEncodings(t *testing.T) {
 	// This one only fits into the longer key.
 	key := rsaKey(t, 1024)
 	sign := hex.EncodeToString(exponentiate(key, pkcs1(key.Size(), sha256Info+string(sum256[:]))))
-	assert.ErrorIs(t, ksher.NewVerifier(&key.PublicKey).Verify([]byte(smallData), sign), ksher.ErrSignatureMismatch)
+	assert.ErrorIs(t, ksher.NewVerifier(&key.PublicKey).Verify([]byte(smallData), sign), fault.ErrSignatureMismatch)
 }
 
 // findSignature returns data of which the signature by the key is as wanted.
@@ -341,19 +342,19 @@ func TestSignatureAsANumber(t *testing.T) {
 			sig        []byte
 			want       error
 		}{
-			{"leading zero cut off", zeroData, zeroSig[1:], ksher.ErrSignatureMalformed},
-			{"leading zero added", zeroData, append([]byte{0}, zeroSig...), ksher.ErrSignatureMalformed},
-			{"leading zero added to one without", lowData, append([]byte{0}, lowSig...), ksher.ErrSignatureMalformed},
-			{"zero added behind", lowData, append(slices.Clone(lowSig), 0), ksher.ErrSignatureMalformed},
-			{"n added", lowData, fill(plusN), ksher.ErrSignatureMismatch},
-			{"negative", lowData, fill(new(big.Int).Sub(n, new(big.Int).SetBytes(lowSig))), ksher.ErrSignatureMismatch},
-			{"n", lowData, fill(n), ksher.ErrSignatureMismatch},
-			{"n+1", lowData, fill(new(big.Int).Add(n, big.NewInt(1))), ksher.ErrSignatureMismatch},
-			{"n-1", lowData, fill(new(big.Int).Sub(n, big.NewInt(1))), ksher.ErrSignatureMismatch},
-			{"0", lowData, make([]byte, size), ksher.ErrSignatureMismatch},
-			{"1", lowData, fill(big.NewInt(1)), ksher.ErrSignatureMismatch},
-			{"the largest", lowData, slices.Repeat([]byte{0xff}, size), ksher.ErrSignatureMismatch},
-			{"the digest unsigned", lowData, pkcs1(size, md5InfoOf(strings.Trim(strings.ReplaceAll(lowData, `"n":`, "n="), "{}"))), ksher.ErrSignatureMismatch},
+			{"leading zero cut off", zeroData, zeroSig[1:], fault.ErrSignatureMalformed},
+			{"leading zero added", zeroData, append([]byte{0}, zeroSig...), fault.ErrSignatureMalformed},
+			{"leading zero added to one without", lowData, append([]byte{0}, lowSig...), fault.ErrSignatureMalformed},
+			{"zero added behind", lowData, append(slices.Clone(lowSig), 0), fault.ErrSignatureMalformed},
+			{"n added", lowData, fill(plusN), fault.ErrSignatureMismatch},
+			{"negative", lowData, fill(new(big.Int).Sub(n, new(big.Int).SetBytes(lowSig))), fault.ErrSignatureMismatch},
+			{"n", lowData, fill(n), fault.ErrSignatureMismatch},
+			{"n+1", lowData, fill(new(big.Int).Add(n, big.NewInt(1))), fault.ErrSignatureMismatch},
+			{"n-1", lowData, fill(new(big.Int).Sub(n, big.NewInt(1))), fault.ErrSignatureMismatch},
+			{"0", lowData, make([]byte, size), fault.ErrSignatureMismatch},
+			{"1", lowData, fill(big.NewInt(1)), fault.ErrSignatureMismatch},
+			{"the largest", lowData, slices.Repeat([]byte{0xff}, size), fault.ErrSignatureMismatch},
+			{"the digest unsigned", lowData, pkcs1(size, md5InfoOf(strings.Trim(strings.ReplaceAll(lowData, `"n":`, "n="), "{}"))), fault.ErrSignatureMismatch},
 		} {
 			t.Run(fmt.Sprintf("%d bits, %s", bits, c.name), func(t *testing.T) {
 				err := verifier.Verify([]byte(c.data), hex.EncodeToString(c.sig))
@@ -435,23 +436,23 @@ func TestFormOfSignature(t *testing.T) {
 		}{
 			{"as it is", sign, nil},
 			{"capitals", strings.ToUpper(sign), nil},
-			{"missing", "", ksher.ErrSignatureMissing},
-			{"one digit", "0", ksher.ErrSignatureMalformed},
-			{"a digit cut off", sign[:len(sign)-1], ksher.ErrSignatureMalformed},
-			{"a byte cut off", sign[:len(sign)-2], ksher.ErrSignatureMalformed},
-			{"half", sign[:len(sign)/2], ksher.ErrSignatureMalformed},
-			{"a digit more", sign + "0", ksher.ErrSignatureMalformed},
-			{"a byte more", sign + "00", ksher.ErrSignatureMalformed},
-			{"twice", sign + sign, ksher.ErrSignatureMalformed},
-			{"very long", strings.Repeat(sign, 1000), ksher.ErrSignatureMalformed},
-			{"not hexadecimal", "g" + sign[1:], ksher.ErrSignatureMalformed},
-			{"0x before", "0x" + sign[2:], ksher.ErrSignatureMalformed},
-			{"blank before", " " + sign, ksher.ErrSignatureMalformed},
-			{"line end behind", sign + "\n", ksher.ErrSignatureMalformed},
-			{"blank inside", sign[:10] + " " + sign[11:], ksher.ErrSignatureMalformed},
-			{"wide digit", "０" + sign[3:], ksher.ErrSignatureMalformed},
-			{"another key's", textSign(rsaKey(t, map[int]int{512: 1024, 1024: 512, 2048: 512, 4096: 512}[bits]), smallText), ksher.ErrSignatureMalformed},
-			{"of another text", textSign(rsaKey(t, bits), smallText+"c="), ksher.ErrSignatureMismatch},
+			{"missing", "", fault.ErrSignatureMissing},
+			{"one digit", "0", fault.ErrSignatureMalformed},
+			{"a digit cut off", sign[:len(sign)-1], fault.ErrSignatureMalformed},
+			{"a byte cut off", sign[:len(sign)-2], fault.ErrSignatureMalformed},
+			{"half", sign[:len(sign)/2], fault.ErrSignatureMalformed},
+			{"a digit more", sign + "0", fault.ErrSignatureMalformed},
+			{"a byte more", sign + "00", fault.ErrSignatureMalformed},
+			{"twice", sign + sign, fault.ErrSignatureMalformed},
+			{"very long", strings.Repeat(sign, 1000), fault.ErrSignatureMalformed},
+			{"not hexadecimal", "g" + sign[1:], fault.ErrSignatureMalformed},
+			{"0x before", "0x" + sign[2:], fault.ErrSignatureMalformed},
+			{"blank before", " " + sign, fault.ErrSignatureMalformed},
+			{"line end behind", sign + "\n", fault.ErrSignatureMalformed},
+			{"blank inside", sign[:10] + " " + sign[11:], fault.ErrSignatureMalformed},
+			{"wide digit", "０" + sign[3:], fault.ErrSignatureMalformed},
+			{"another key's", textSign(rsaKey(t, map[int]int{512: 1024, 1024: 512, 2048: 512, 4096: 512}[bits]), smallText), fault.ErrSignatureMalformed},
+			{"of another text", textSign(rsaKey(t, bits), smallText+"c="), fault.ErrSignatureMismatch},
 		} {
 			t.Run(fmt.Sprintf("%d bits, %s", bits, c.name), func(t *testing.T) {
 				err := ksher.NewVerifier(&rsaKey(t, bits).PublicKey).Verify([]byte(smallData), c.sign)
@@ -461,7 +462,7 @@ func TestFormOfSignature(t *testing.T) {
 				}
 				assert.ErrorIs(t, err, c.want)
 				assert.ErrorIs(t, err, ksher.ErrSignature)
-				for _, other := range []error{ksher.ErrSignatureMissing, ksher.ErrSignatureMalformed, ksher.ErrSignatureMismatch} {
+				for _, other := range []error{fault.ErrSignatureMissing, fault.ErrSignatureMalformed, fault.ErrSignatureMismatch} {
 					if other != c.want {
 						assert.NotErrorIs(t, err, other)
 					}
@@ -479,9 +480,9 @@ func TestVerifierWithSeveralKeys(t *testing.T) {
 	for _, bits := range []int{512, 1024, 2048} {
 		sign := textSign(rsaKey(t, bits), smallText)
 		assert.NoError(t, verifier.Verify([]byte(smallData), sign))
-		assert.ErrorIs(t, verifier.Verify([]byte(`{"a":"1","b":"3"}`), sign), ksher.ErrSignatureMismatch)
+		assert.ErrorIs(t, verifier.Verify([]byte(`{"a":"1","b":"3"}`), sign), fault.ErrSignatureMismatch)
 	}
-	assert.ErrorIs(t, verifier.Verify([]byte(smallData), textSign(rsaKey(t, 4096), smallText)), ksher.ErrSignatureMalformed)
+	assert.ErrorIs(t, verifier.Verify([]byte(smallData), textSign(rsaKey(t, 4096), smallText)), fault.ErrSignatureMalformed)
 	for _, v := range readVectors(t, "testdata/published-v1.json") {
 		assert.NoError(t, verifier.Verify(v.Data, v.Sign))
 	}
@@ -492,7 +493,7 @@ func TestVerifierWithSeveralKeys(t *testing.T) {
 	} {
 		assert.NoError(t, ksher.NewVerifier(keys...).Verify([]byte(smallData), textSign(rsaKey(t, 512), smallText)))
 	}
-	assert.ErrorIs(t, ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1)).Verify([]byte(smallData), textSign(rsaKey(t, 512), smallText)), ksher.ErrSignatureMismatch)
+	assert.ErrorIs(t, ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1)).Verify([]byte(smallData), textSign(rsaKey(t, 512), smallText)), fault.ErrSignatureMismatch)
 }
 
 func TestSignedTextOfData(t *testing.T) {
@@ -508,42 +509,42 @@ func TestSignedTextOfData(t *testing.T) {
 		{"text with escapes", `{"a":"\u6d4b\u8BD5\n\/\"\ud83c\udf75"}`, "a=测试\n/\"🍵", nil},
 		{"integer", `{"a":100,"b":-57}`, "a=100b=-57", nil},
 		{"numbers are taken as they are written", `{"a":1e400,"b":-0,"c":0.50,"d":1E+2,"e":12345678901234567890}`, "a=1e400b=-0c=0.50d=1E+2e=12345678901234567890", nil},
-		{"numbers are not reckoned", `{"a":1.0}`, "a=1", ksher.ErrSignatureMismatch},
+		{"numbers are not reckoned", `{"a":1.0}`, "a=1", fault.ErrSignatureMismatch},
 		{"number or text is the same", `{"a":"100"}`, "a=100", nil},
 		{"JSON spelling", `{"a":true,"b":false,"c":null}`, "a=trueb=falsec=null", nil},
 		{"Python spelling", `{"a":true,"b":false,"c":null}`, "a=Trueb=Falsec=None", nil},
 		{"Python spelling of null alone", `{"c":null}`, "c=None", nil},
-		{"mixture", `{"a":true,"b":false}`, "a=Trueb=false", ksher.ErrSignatureMismatch},
-		{"mixture of true and null", `{"a":true,"c":null}`, "a=truec=None", ksher.ErrSignatureMismatch},
-		{"another spelling", `{"a":true}`, "a=TRUE", ksher.ErrSignatureMismatch},
-		{"null isn't empty", `{"a":null}`, "a=", ksher.ErrSignatureMismatch},
-		{"false isn't true", `{"a":false}`, "a=true", ksher.ErrSignatureMismatch},
-		{"text True is no boolean", `{"a":"true"}`, "a=True", ksher.ErrSignatureMismatch},
+		{"mixture", `{"a":true,"b":false}`, "a=Trueb=false", fault.ErrSignatureMismatch},
+		{"mixture of true and null", `{"a":true,"c":null}`, "a=truec=None", fault.ErrSignatureMismatch},
+		{"another spelling", `{"a":true}`, "a=TRUE", fault.ErrSignatureMismatch},
+		{"null isn't empty", `{"a":null}`, "a=", fault.ErrSignatureMismatch},
+		{"false isn't true", `{"a":false}`, "a=true", fault.ErrSignatureMismatch},
+		{"text True is no boolean", `{"a":"true"}`, "a=True", fault.ErrSignatureMismatch},
 		{"inside it is always JSON's", `{"a":[true,null,false],"b":{"c":true}}`, `a=[true,null,false]b={"c":true}`, nil},
-		{"inside it is never Python's", `{"a":[true,null]}`, `a=[True,None]`, ksher.ErrSignatureMismatch},
+		{"inside it is never Python's", `{"a":[true,null]}`, `a=[True,None]`, fault.ErrSignatureMismatch},
 		{"nested", `{"a":[{"z" : 1, "b":"<&>\u2028\u6d4b\""}, [ ], {} ]}`, "a=[{\"b\":\"<&>\u2028测\\\"\",\"z\":1},[],{}]", nil},
 		{"sign isn't signed", `{"a":"1","sign":"anything"}`, "a=1", nil},
 		{"sign isn't signed whatever it is", `{"sign":{"a":2},"a":"1"}`, "a=1", nil},
-		{"sign as if it were signed", `{"a":"1","sign":"x"}`, "a=1sign=x", ksher.ErrSignatureMismatch},
+		{"sign as if it were signed", `{"a":"1","sign":"x"}`, "a=1sign=x", fault.ErrSignatureMismatch},
 		{"Sign is another name", `{"a":"1","Sign":"x"}`, "Sign=xa=1", nil},
-		{"same name twice", `{"a":"1","a":"2"}`, "a=1a=2", ksher.ErrNotJSON},
-		{"same name and value twice", `{"a":"1","a":"1"}`, "a=1a=1", ksher.ErrNotJSON},
-		{"same name in other case", `{"a":"1","A":"2"}`, "A=2a=1", ksher.ErrNotJSON},
-		{"same name by an escape", `{"a":"1","\u0061":"2"}`, "a=1a=2", ksher.ErrNotJSON},
-		{"same name by an escape in other case", `{"a":"1","\u0041":"2"}`, "A=2a=1", ksher.ErrNotJSON},
-		{"same name in what json.Unmarshal takes for the same case", `{"kind":"1","\u212aind":"2"}`, "kind=1\u212aind=2", ksher.ErrNotJSON},
-		{"sign twice", `{"a":"1","sign":"1","SIGN":"2"}`, "SIGN=2a=1", ksher.ErrNotJSON},
-		{"same name twice inside", `{"a":{"b":1,"b":2}}`, `a={"b":1,"b":2}`, ksher.ErrNotJSON},
-		{"equals sign in a name", `{"a=1b":"2"}`, "a=1b=2", ksher.ErrNotJSON},
-		{"equals sign in a name by an escape", `{"a\u003d1b":"2"}`, "a=1b=2", ksher.ErrNotJSON},
-		{"empty name", `{"":"a=1b=2"}`, "=a=1b=2", ksher.ErrNotJSON},
-		{"not an object", `["a"]`, `["a"]`, ksher.ErrNotJSON},
-		{"null", `null`, "", ksher.ErrNotJSON},
-		{"more behind", `{"a":"1"}{"b":"2"}`, "a=1", ksher.ErrNotJSON},
-		{"not UTF-8", "{\"a\":\"\xff\"}", "a=\xff", ksher.ErrNotJSON},
-		{"half a surrogate pair", `{"a":"\ud83c"}`, "a=\ufffd", ksher.ErrNotJSON},
-		{"cut short", `{"a":"1"`, "a=1", ksher.ErrTruncatedJSON},
-		{"empty", ``, "", ksher.ErrTruncatedJSON},
+		{"same name twice", `{"a":"1","a":"2"}`, "a=1a=2", fault.ErrNotJSON},
+		{"same name and value twice", `{"a":"1","a":"1"}`, "a=1a=1", fault.ErrNotJSON},
+		{"same name in other case", `{"a":"1","A":"2"}`, "A=2a=1", fault.ErrNotJSON},
+		{"same name by an escape", `{"a":"1","\u0061":"2"}`, "a=1a=2", fault.ErrNotJSON},
+		{"same name by an escape in other case", `{"a":"1","\u0041":"2"}`, "A=2a=1", fault.ErrNotJSON},
+		{"same name in what json.Unmarshal takes for the same case", `{"kind":"1","\u212aind":"2"}`, "kind=1\u212aind=2", fault.ErrNotJSON},
+		{"sign twice", `{"a":"1","sign":"1","SIGN":"2"}`, "SIGN=2a=1", fault.ErrNotJSON},
+		{"same name twice inside", `{"a":{"b":1,"b":2}}`, `a={"b":1,"b":2}`, fault.ErrNotJSON},
+		{"equals sign in a name", `{"a=1b":"2"}`, "a=1b=2", fault.ErrNotJSON},
+		{"equals sign in a name by an escape", `{"a\u003d1b":"2"}`, "a=1b=2", fault.ErrNotJSON},
+		{"empty name", `{"":"a=1b=2"}`, "=a=1b=2", fault.ErrNotJSON},
+		{"not an object", `["a"]`, `["a"]`, fault.ErrNotJSON},
+		{"null", `null`, "", fault.ErrNotJSON},
+		{"more behind", `{"a":"1"}{"b":"2"}`, "a=1", fault.ErrNotJSON},
+		{"not UTF-8", "{\"a\":\"\xff\"}", "a=\xff", fault.ErrNotJSON},
+		{"half a surrogate pair", `{"a":"\ud83c"}`, "a=\ufffd", fault.ErrNotJSON},
+		{"cut short", `{"a":"1"`, "a=1", fault.ErrTruncatedJSON},
+		{"empty", ``, "", fault.ErrTruncatedJSON},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := verifier.Verify([]byte(c.data), textSign(key, c.text))

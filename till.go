@@ -81,11 +81,6 @@ func WithProgress(progress func(context.Context, *Order)) WaitOption {
 	}
 }
 
-// ErrNeedsPerson means that a program can't find out whether a buyer was charged:
-// somebody has to look, on the merchant platform and on the buyer's phone, before goods
-// or money change hands.
-var ErrNeedsPerson = errors.New("a person has to look whether the buyer was charged")
-
 // Charge takes a payment at a till: it charges the code, waits up to a minute while the
 // buyer types the PIN, and reverses the order if it stays unclear, also if ctx ends
 // first: then Charge returns up to half a minute and a few requests later. It returns nil

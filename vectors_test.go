@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 type vector struct {
@@ -64,7 +65,7 @@ func compact(tb testing.TB, data []byte) []byte {
 func TestGenuineAnswers(t *testing.T) {
 	eachVector(t, func(t *testing.T, v vector) {
 		assert.NoError(t, verifierV1().Verify(v.Data, v.Sign))
-		assert.ErrorIs(t, ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV2)).Verify(v.Data, v.Sign), ksher.ErrSignatureMalformed)
+		assert.ErrorIs(t, ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV2)).Verify(v.Data, v.Sign), fault.ErrSignatureMalformed)
 	})
 }
 
@@ -74,7 +75,7 @@ func TestPartIsNotTheWhole(t *testing.T) {
 	for _, v := range readVectors(t, "../shared/vectors/responses-v1.json") {
 		if v.SignedFields != nil {
 			parts++
-			assert.ErrorIs(t, verifierV1().Verify(v.Data, v.Sign), ksher.ErrSignatureMismatch, v.Name)
+			assert.ErrorIs(t, verifierV1().Verify(v.Data, v.Sign), fault.ErrSignatureMismatch, v.Name)
 		}
 	}
 	assert.NotZero(t, parts)
@@ -187,7 +188,7 @@ func TestChangedSignatures(t *testing.T) {
 			for _, digit := range "0123456789abcdef" {
 				sign[i] = byte(digit)
 				err := verifier.Verify(data, string(sign))
-				if digit != right && !assert.ErrorIs(t, err, ksher.ErrSignatureMismatch, "digit %d", i) {
+				if digit != right && !assert.ErrorIs(t, err, fault.ErrSignatureMismatch, "digit %d", i) {
 					return
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -365,7 +366,7 @@ func (p *WeChatAppParams) params() []walletParam {
 
 // WeChatParams returns what a mini program or a page inside WeChat wants, from an
 // answer to [Client.MiniProgramPay] or [Client.JSAPIPay] by [ChannelWeChat]. It is
-// an [ErrField] if the data hasn't all of it, and if it has it twice and not the
+// an [ErrBadAnswer] if the data hasn't all of it, and if it has it twice and not the
 // same.
 //
 // Source: where the answer has it is not documented. It is looked for by WeChat's
@@ -386,7 +387,7 @@ func (r *WalletPayResponse) WeChatAppParams() (*WeChatAppParams, error) {
 
 // AlipayOrderString returns what an app or mini program hands to Alipay's SDK, as
 // orderStr or orderInfo, from an answer to [Client.AppPay] or
-// [Client.MiniProgramPay] by [ChannelAlipay]. It is an [ErrField] if PayContent is
+// [Client.MiniProgramPay] by [ChannelAlipay]. It is an [ErrBadAnswer] if PayContent is
 // something else: nothing, or the address of a page, for example.
 //
 // Source: where the answer has it is not documented. That it is in pay_content is
@@ -402,7 +403,7 @@ func (r *WalletPayResponse) AlipayOrderString() (string, error) {
 
 // PageURL returns the address of the page to send the buyer to, from an answer to
 // [Client.WapPay] or [Client.WebPay], and to [Client.JSAPIPay] if it came with
-// one. It is an [ErrField] if PayContent is something else: nothing, or a form in
+// one. It is an [ErrBadAnswer] if PayContent is something else: nothing, or a form in
 // HTML, for example.
 //
 // Source: where the answer has it is not documented. That it is in pay_content is
@@ -497,7 +498,7 @@ func fillWalletParams(params []walletParam, members []wire.Member) (lacking []st
 }
 
 func (r *WalletPayResponse) lacks(what, problem string) error {
-	return fmt.Errorf("ksher: %s of order %q: %w: %s. What came is in Data", what, clipText(r.MchOrderNo), ErrField, problem)
+	return fmt.Errorf("ksher: %s of order %q: %w: %s. What came is in Data", what, clipText(r.MchOrderNo), fault.ErrField, problem)
 }
 
 // wallet is the proof of an order for a wallet.

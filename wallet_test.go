@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -272,9 +273,9 @@ func TestWalletPayInDoubt(t *testing.T) {
 		unknown bool
 	}{
 		{"made", tells(ksher.ResultSuccess), nil, false},
-		{"made, and nothing for the wallet", says(`{"code":0,"data":{"result":"SUCCESS"}}`), ksher.ErrSignatureMissing, true},
+		{"made, and nothing for the wallet", says(`{"code":0,"data":{"result":"SUCCESS"}}`), fault.ErrSignatureMissing, true},
 		{"not sure", tells(ksher.ResultNotSure), nil, true},
-		{"no result", tells(""), ksher.ErrField, true},
+		{"no result", tells(""), fault.ErrField, true},
 		{"the line breaks", breaks, errLine, true},
 		{"another merchant", tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }), ksher.ErrOtherOrder, true},
 		{"refused", denies(ksher.CodeNoAuth), ksher.CodeNoAuth, false},
@@ -424,7 +425,7 @@ func TestWeChatParams(t *testing.T) {
 				return
 			}
 			require.Nil(t, params)
-			require.ErrorIs(t, err, ksher.ErrField)
+			require.ErrorIs(t, err, fault.ErrField)
 			require.ErrorContains(t, err, "ksher: WeChat's parameters of order \"order1\": ")
 			require.ErrorContains(t, err, tt.problem)
 			require.ErrorContains(t, err, "Data")
@@ -459,7 +460,7 @@ func TestWeChatAppParams(t *testing.T) {
 			params, err := (&ksher.WalletPayResponse{Envelope: ksher.Envelope{Data: []byte(tt.data)}}).WeChatAppParams()
 			require.Equal(t, tt.want, params)
 			if tt.want == nil {
-				require.ErrorIs(t, err, ksher.ErrField)
+				require.ErrorIs(t, err, fault.ErrField)
 				require.ErrorContains(t, err, tt.problem)
 				return
 			}
@@ -515,7 +516,7 @@ func TestPayContent(t *testing.T) {
 					require.Equal(t, tt.content, got)
 					return
 				}
-				require.ErrorIs(t, err, ksher.ErrField)
+				require.ErrorIs(t, err, fault.ErrField)
 				require.Empty(t, got)
 				require.ErrorContains(t, err, "pay_content")
 				require.ErrorContains(t, err, "order1")
@@ -565,7 +566,7 @@ func checkSearch(t *testing.T, found any, err error) {
 	t.Helper()
 	if err != nil {
 		require.Nil(t, found)
-		require.ErrorIs(t, err, ksher.ErrField)
+		require.ErrorIs(t, err, fault.ErrField)
 		require.Less(t, len(err.Error()), 1500)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -73,12 +74,12 @@ func parseNotification(body []byte, v *Verifier, appID string, loc *time.Locatio
 	if len(body) > 0 && body[0] == '%' {
 		text, err := url.QueryUnescape(string(body))
 		if err != nil {
-			return fail(&Error{Err: fmt.Errorf("%w: %w", ErrNotJSON, err)})
+			return fail(&Error{Err: fmt.Errorf("%w: %w", fault.ErrNotJSON, err)})
 		}
 		plain = []byte(text)
 	}
 	failure := r.read(plain, n)
-	if failure != nil && errors.Is(failure, ErrSignatureMismatch) && len(body) > 0 && body[0] == '%' && bytes.IndexByte(body, '+') >= 0 {
+	if failure != nil && errors.Is(failure, fault.ErrSignatureMismatch) && len(body) > 0 && body[0] == '%' && bytes.IndexByte(body, '+') >= 0 {
 		// Some encoders leave a plus as it is, others write a blank that way. The
 		// signature tells which.
 		if text, err := url.PathUnescape(string(body)); err == nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 const accepted = `{"result":"SUCCESS","msg":"OK"}`
@@ -512,28 +513,28 @@ func TestParseNotification(t *testing.T) {
 		verifier *ksher.Verifier
 		want     []error
 	}{
-		{"nothing", "", test, errs(ksher.ErrEmptyBody)},
-		{"blanks", " \n", test, errs(ksher.ErrEmptyBody)},
-		{"a byte order mark alone", "\ufeff", test, errs(ksher.ErrEmptyBody)},
-		{"a byte order mark alone, percent-encoded", "%EF%BB%BF", test, errs(ksher.ErrEmptyBody)},
-		{"blanks, percent-encoded", "%20%0A", test, errs(ksher.ErrEmptyBody)},
-		{"one byte more than 64 KiB", pad(good, 64<<10+1), test, errs(ksher.ErrBodyTooLarge)},
-		{"more than 64 KiB of nothing", pad("", 64<<10+1), test, errs(ksher.ErrBodyTooLarge)},
+		{"nothing", "", test, errs(fault.ErrEmptyBody)},
+		{"blanks", " \n", test, errs(fault.ErrEmptyBody)},
+		{"a byte order mark alone", "\ufeff", test, errs(fault.ErrEmptyBody)},
+		{"a byte order mark alone, percent-encoded", "%EF%BB%BF", test, errs(fault.ErrEmptyBody)},
+		{"blanks, percent-encoded", "%20%0A", test, errs(fault.ErrEmptyBody)},
+		{"one byte more than 64 KiB", pad(good, 64<<10+1), test, errs(fault.ErrTooLarge)},
+		{"more than 64 KiB of nothing", pad("", 64<<10+1), test, errs(fault.ErrTooLarge)},
 		{"no verifier", good, nil, errs(ksher.ErrSignature)},
 		{"a verifier without keys", good, ksher.NewVerifier(), errs(ksher.ErrSignature)},
 		{"a verifier with a nil key", good, ksher.NewVerifier(&rsaKey(t, 1024).PublicKey, nil), errs(ksher.ErrSignature)},
 		{"another verifier", good, v1, malformed},
-		{"a form", "a=b", test, errs(ksher.ErrNotJSON)},
-		{"bad percent-encoding", "%7B%zz", test, errs(ksher.ErrNotJSON)},
-		{"percent-encoded twice", url.QueryEscape(url.QueryEscape(good)), test, errs(ksher.ErrNotJSON)},
-		{"cut off", good[:len(good)-1], test, errs(ksher.ErrTruncatedJSON)},
-		{"percent-encoded and cut off", url.QueryEscape(good[:len(good)-1]), test, errs(ksher.ErrTruncatedJSON)},
-		{"the data alone", notifiedNative, test, errs(ksher.ErrEnvelope)},
-		{"no data", `{"code":0}`, test, errs(ksher.ErrNoData)},
+		{"a form", "a=b", test, errs(fault.ErrNotJSON)},
+		{"bad percent-encoding", "%7B%zz", test, errs(fault.ErrNotJSON)},
+		{"percent-encoded twice", url.QueryEscape(url.QueryEscape(good)), test, errs(fault.ErrNotJSON)},
+		{"cut off", good[:len(good)-1], test, errs(fault.ErrTruncatedJSON)},
+		{"percent-encoded and cut off", url.QueryEscape(good[:len(good)-1]), test, errs(fault.ErrTruncatedJSON)},
+		{"the data alone", notifiedNative, test, errs(fault.ErrEnvelope)},
+		{"no data", `{"code":0}`, test, errs(fault.ErrNoData)},
 		{"no signature", `{"code":0,"data":` + notifiedNative + `}`, test, missing},
 		{"another amount", strings.Replace(good, "10000", "1000000", 1), test, mismatch},
-		{"an amount in words", signedAnswer(t, strings.Replace(notifiedNative, "10000", `"much"`, 1)), test, errs(ksher.ErrField)},
-		{"code 1", strings.Replace(good, `"code":0`, `"code":1`, 1), test, errs(ksher.ErrEnvelope)},
+		{"an amount in words", signedAnswer(t, strings.Replace(notifiedNative, "10000", `"much"`, 1)), test, errs(fault.ErrField)},
+		{"code 1", strings.Replace(good, `"code":0`, `"code":1`, 1), test, errs(fault.ErrEnvelope)},
 		{"result FAIL", signedAnswer(t, `{"result":"FAIL","err_code":"SYSTEMERROR"}`), test, nil},
 	}
 	for _, tt := range refuse {
@@ -550,7 +551,7 @@ func TestParseNotification(t *testing.T) {
 	}
 	t.Run("refuses nil", func(t *testing.T) {
 		_, err := ksher.ParseNotification(nil, test)
-		require.ErrorIs(t, err, ksher.ErrEmptyBody)
+		require.ErrorIs(t, err, fault.ErrEmptyBody)
 		_, err = ksher.ParseNotification(nil, nil)
 		require.ErrorIs(t, err, ksher.ErrSignature)
 	})
@@ -641,7 +642,7 @@ func TestNotificationsHooks(t *testing.T) {
 		},
 		{
 			"an outage", byOperation{"order_query": answering(502, "")}, notified(t, testOrderNo), nil,
-			[]ksher.Outcome{ksher.OutcomeFailed}, ksher.OutcomeFailed, testOrderNo, ksher.ErrHTTPStatus,
+			[]ksher.Outcome{ksher.OutcomeFailed}, ksher.OutcomeFailed, testOrderNo, fault.ErrHTTPStatus,
 		},
 		{
 			"another amount", byOperation{"order_query": answering(200, signedAnswer(t, strings.Replace(confirmedNative, "10000", "9999", 1)))}, notified(t, testOrderNo), nil,
@@ -649,9 +650,9 @@ func TestNotificationsHooks(t *testing.T) {
 		},
 		{"forged", confirms, withSign(notifiedNative, `"00"`), nil, nil, ksher.OutcomeFailed, "", ksher.ErrSignature},
 		{"result FAIL", confirms, signedAnswer(t, `{"result":"FAIL","err_code":"SYSTEMERROR"}`), nil, nil, ksher.OutcomeRefused, "", ksher.CodeSystemError},
-		{"not JSON", confirms, "paid!", nil, nil, ksher.OutcomeFailed, "", ksher.ErrNotJSON},
-		{"nothing", confirms, "", nil, nil, ksher.OutcomeFailed, "", ksher.ErrEmptyBody},
-		{"too large", confirms, strings.Repeat(" ", 1<<20), nil, nil, ksher.OutcomeFailed, "", ksher.ErrBodyTooLarge},
+		{"not JSON", confirms, "paid!", nil, nil, ksher.OutcomeFailed, "", fault.ErrNotJSON},
+		{"nothing", confirms, "", nil, nil, ksher.OutcomeFailed, "", fault.ErrEmptyBody},
+		{"too large", confirms, strings.Repeat(" ", 1<<20), nil, nil, ksher.OutcomeFailed, "", fault.ErrTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

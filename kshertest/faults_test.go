@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -32,13 +33,13 @@ func TestFaults(t *testing.T) {
 		{kshertest.Fault{Kind: kshertest.FaultLatency, Delay: time.Hour}, context.Canceled, true, true},
 		{kshertest.Fault{Kind: kshertest.FaultDropBefore}, io.EOF, true, false},
 		{kshertest.Fault{Kind: kshertest.FaultDropAfter}, io.EOF, true, true},
-		{kshertest.Fault{Kind: kshertest.FaultHTTP500}, ksher.ErrHTTPStatus, true, false},
-		{kshertest.Fault{Kind: kshertest.FaultHTML502}, ksher.ErrHTTPStatus, true, false},
-		{kshertest.Fault{Kind: kshertest.FaultEmpty}, ksher.ErrEmptyBody, true, true},
-		{kshertest.Fault{Kind: kshertest.FaultTruncated}, ksher.ErrTruncatedJSON, true, true},
-		{kshertest.Fault{Kind: kshertest.FaultEndless}, ksher.ErrBodyTooLarge, true, true},
-		{kshertest.Fault{Kind: kshertest.FaultBadSignature}, ksher.ErrSignatureMismatch, true, true},
-		{kshertest.Fault{Kind: kshertest.FaultOtherKey}, ksher.ErrSignatureMalformed, true, true},
+		{kshertest.Fault{Kind: kshertest.FaultHTTP500}, fault.ErrHTTPStatus, true, false},
+		{kshertest.Fault{Kind: kshertest.FaultHTML502}, fault.ErrHTTPStatus, true, false},
+		{kshertest.Fault{Kind: kshertest.FaultEmpty}, fault.ErrEmptyBody, true, true},
+		{kshertest.Fault{Kind: kshertest.FaultTruncated}, fault.ErrTruncatedJSON, true, true},
+		{kshertest.Fault{Kind: kshertest.FaultEndless}, fault.ErrTooLarge, true, true},
+		{kshertest.Fault{Kind: kshertest.FaultBadSignature}, fault.ErrSignatureMismatch, true, true},
+		{kshertest.Fault{Kind: kshertest.FaultOtherKey}, fault.ErrSignatureMalformed, true, true},
 		{kshertest.Fault{Kind: kshertest.FaultRefuse, Code: ksher.CodeKsherExceedAmountLimit}, ksher.CodeKsherExceedAmountLimit, false, false},
 		{kshertest.Fault{Kind: kshertest.FaultRefuse, Code: ksher.CodeSystemError}, ksher.CodeSystemError, true, false},
 		{kshertest.Fault{Kind: kshertest.FaultRefuse, Code: "NOT_DOCUMENTED"}, ksher.Code("NOT_DOCUMENTED"), true, false},
@@ -93,9 +94,9 @@ func TestFaultsHappenInTurn(t *testing.T) {
 	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "gateway_order_query", Kind: kshertest.FaultEmpty, Count: 2}))
 	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "gateway_order_query", Kind: kshertest.FaultHTTP500}))
 	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "order_query", Kind: kshertest.FaultHTTP500}))
-	assert.ErrorIs(t, query(), ksher.ErrEmptyBody)
-	assert.ErrorIs(t, query(), ksher.ErrEmptyBody)
-	assert.ErrorIs(t, query(), ksher.ErrHTTPStatus)
+	assert.ErrorIs(t, query(), fault.ErrEmptyBody)
+	assert.ErrorIs(t, query(), fault.ErrEmptyBody)
+	assert.ErrorIs(t, query(), fault.ErrHTTPStatus)
 	assert.ErrorIs(t, query(), ksher.CodeOrderNotExist)
 	assert.Len(t, gw.Faults(), 1, "the one of another operation")
 	gw.ClearFaults()
@@ -225,10 +226,10 @@ func TestNotificationFaults(t *testing.T) {
 		kind kshertest.FaultKind
 		want error
 	}{
-		{kshertest.FaultBadSignature, ksher.ErrSignatureMismatch},
-		{kshertest.FaultOtherKey, ksher.ErrSignatureMalformed},
-		{kshertest.FaultCorrupt, ksher.ErrSignatureMismatch},
-		{kshertest.FaultTruncated, ksher.ErrTruncatedJSON},
+		{kshertest.FaultBadSignature, fault.ErrSignatureMismatch},
+		{kshertest.FaultOtherKey, fault.ErrSignatureMalformed},
+		{kshertest.FaultCorrupt, fault.ErrSignatureMismatch},
+		{kshertest.FaultTruncated, fault.ErrTruncatedJSON},
 	} {
 		t.Run(string(c.kind), func(t *testing.T) {
 			gw, s := kshertest.New(t), newShop(t)

@@ -2,6 +2,7 @@ package kshertest_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 	"github.com/ksher-go/ksher/vip"
 )
@@ -79,7 +81,7 @@ func TestVIPClient(t *testing.T) {
 			assert.Equal(t, []vip.Status{vip.StatusPaid, vip.StatusRefunded}, told)
 			_, err = client.Cancel(ctx, kind, &vip.CancelRequest{MerchantOrderID: "ชา 1"})
 			assert.ErrorIs(t, err, vip.CodeFail)
-			assert.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+			assert.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 
 			day := gw.Now().In(time.FixedZone("", 7*60*60)).Format("20060102")
 			var amounts []int64
@@ -92,7 +94,7 @@ func TestVIPClient(t *testing.T) {
 			assert.Equal(t, []int64{150_50, -150_50}, amounts)
 			settle := &vip.SettlementRequest{Date: day, MID: kshertest.AppID, Channel: order.Channel}
 			_, err = client.Settlement(ctx, settle)
-			assert.ErrorIs(t, err, vip.ErrNotFound)
+			assert.ErrorIs(t, err, ksher.ErrNotFound)
 			gw.Advance(24 * time.Hour)
 			settlement, err := client.Settlement(ctx, settle)
 			require.NoError(t, err)
@@ -111,6 +113,15 @@ func TestVIPClient(t *testing.T) {
 	}
 }
 
+// vipStatus is the HTTP status of a refusal.
+func vipStatus(err error) int {
+	var failure *vip.Error
+	if !errors.As(err, &failure) {
+		return 0
+	}
+	return failure.HTTPStatus
+}
+
 func TestVIPClientRefused(t *testing.T) {
 	ctx, gw := t.Context(), kshertest.New(t)
 	client := vipClient(t, gw, kshertest.VIPToken)
@@ -118,20 +129,20 @@ func TestVIPClientRefused(t *testing.T) {
 		_, err := c.Query(ctx, vip.Redirect, &vip.QueryRequest{MerchantOrderID: "none"})
 		return err
 	}
-	assert.ErrorIs(t, query(client), vip.ErrNotFound)
-	assert.ErrorIs(t, query(vipClient(t, gw, "another")), vip.ErrUnauthorized)
+	assert.ErrorIs(t, query(client), ksher.ErrNotFound)
+	assert.Equal(t, http.StatusUnauthorized, vipStatus(query(vipClient(t, gw, "another"))))
 	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "vip redirect query", Kind: kshertest.FaultRefuse, Code: "403"}))
-	assert.ErrorIs(t, query(client), vip.ErrForbidden)
+	assert.Equal(t, http.StatusForbidden, vipStatus(query(client)))
 	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "vip redirect query", Kind: kshertest.FaultOtherKey}))
 	_, err := client.Create(ctx, vipRequests[vip.Redirect])
 	require.NoError(t, err)
 	_, err = client.Query(ctx, vip.Redirect, &vip.QueryRequest{MerchantOrderID: "ชา 1"})
-	assert.ErrorIs(t, err, vip.ErrSignatureMismatch)
+	assert.ErrorIs(t, err, fault.ErrSignatureMismatch)
 	_, err = client.Create(ctx, vipRequests[vip.Redirect])
 	assert.ErrorIs(t, err, vip.CodeFail)
 
 	_, err = client.Create(ctx, &vip.AppRequest{MerchantOrderID: "A", Amount: 1, Channel: "card", Provider: "de"})
-	require.ErrorIs(t, err, vip.ErrBadRequest)
+	require.Equal(t, http.StatusBadRequest, vipStatus(err))
 	var failure *vip.Error
 	require.ErrorAs(t, err, &failure)
 	assert.ElementsMatch(t, []vip.FieldError{

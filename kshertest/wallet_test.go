@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -135,7 +136,7 @@ func TestWalletPayAnswers(t *testing.T) {
 	}
 	nothingFor := func(err error) {
 		t.Helper()
-		assert.ErrorIs(t, err, ksher.ErrField)
+		assert.ErrorIs(t, err, fault.ErrField)
 	}
 
 	resp, err := gw.Client.MiniProgramPay(ctx, miniProgramPay("mini"))

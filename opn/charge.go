@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-querystring/query"
 
 	"github.com/ksher-go/ksher/internal/call"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
@@ -331,16 +332,16 @@ func (c Charge) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 // THB, and paid and not taken back, not even in part. Call it before handing anything
 // out. That it is the charge of the order is for the caller to know, by its ID.
 //
-// [ErrOtherCharge] is another amount or currency, [ErrNotPaid] one that isn't paid, then
-// also with the [FailureCode] if Opn gave one, and [ErrField] one that contradicts
+// [ksher.ErrOtherOrder] is another amount or currency, [ksher.ErrNotPaid] one that isn't paid, then
+// also with the [FailureCode] if Opn gave one, and [ksher.ErrBadAnswer] one that contradicts
 // itself, see [Client.GetCharge]: nobody knows whether it is paid.
 func (c *Charge) CheckPaid(amount Amount) error {
 	if c == nil {
-		return fmt.Errorf("opn: %w: there is no charge to check", ErrField)
+		return fmt.Errorf("opn: %w: there is no charge to check", fault.ErrField)
 	}
 	if c.Amount != amount || !isBaht(c.Currency) {
 		return fmt.Errorf("opn: charge %q: %w: it is over %v %q, expected was %v %s",
-			clip(c.ID), ErrOtherCharge, c.Amount, clip(c.Currency), amount, currency)
+			clip(c.ID), fault.ErrOtherOrder, c.Amount, clip(c.Currency), amount, currency)
 	}
 	if err := c.contradiction(); err != nil {
 		return fmt.Errorf("opn: charge %q: %w", clip(c.ID), err)
@@ -350,11 +351,11 @@ func (c *Charge) CheckPaid(amount Amount) error {
 		return nil
 	case c.Status == StatusSuccessful:
 		return fmt.Errorf("opn: charge %q: %w: its status is successful, but reversed is %v, voided %v, and %v %s is refunded",
-			clip(c.ID), ErrNotPaid, c.Reversed, c.Voided, c.RefundedAmount, currency)
+			clip(c.ID), fault.ErrNotPaid, c.Reversed, c.Voided, c.RefundedAmount, currency)
 	case c.FailureCode.V != "":
-		return fmt.Errorf("opn: charge %q: %w: its status is %q: %w", clip(c.ID), ErrNotPaid, clip(string(c.Status)), c.FailureCode.V)
+		return fmt.Errorf("opn: charge %q: %w: its status is %q: %w", clip(c.ID), fault.ErrNotPaid, clip(string(c.Status)), c.FailureCode.V)
 	}
-	return fmt.Errorf("opn: charge %q: %w: its status is %q", clip(c.ID), ErrNotPaid, clip(string(c.Status)))
+	return fmt.Errorf("opn: charge %q: %w: its status is %q", clip(c.ID), fault.ErrNotPaid, clip(string(c.Status)))
 }
 
 // takenBack tells whether a charge was taken back, or a part of it. It doesn't read
@@ -378,7 +379,7 @@ func (c *Charge) contradiction() error {
 	if !contradicts {
 		return nil
 	}
-	return fmt.Errorf("%w: it contradicts itself: its status is %s, but paid is %v and expired %v", ErrField, c.Status, c.Paid, c.Expired)
+	return fmt.Errorf("%w: it contradicts itself: its status is %s, but paid is %v and expired %v", fault.ErrField, c.Status, c.Paid, c.Expired)
 }
 
 func clip(s string) string { return transport.Clip(s) }
@@ -387,8 +388,8 @@ func clip(s string) string { return transport.Clip(s) }
 // for the money. Keep the charge's ID with the order and, if it is pending, send the
 // buyer to its AuthorizeURI. A charge that failed at once is an answer, not an error.
 //
-// It is never repeated by itself: read [ErrOutcomeUnknown]. A charge that comes back
-// with another amount, currency, source or mode is [ErrOtherCharge], with its ID in the
+// It is never repeated by itself: read [ksher.ErrOutcomeUnknown]. A charge that comes back
+// with another amount, currency, source or mode is [ksher.ErrOtherOrder], with its ID in the
 // [*Error].
 //
 // Source: POST /charges, Opn's guide to K PLUS.
@@ -451,17 +452,17 @@ func (c *Client) createCharge(ctx context.Context, name string, req any, extra E
 func (c *Charge) answers(amount Amount, sourceID string) error {
 	switch {
 	case c.Amount != amount:
-		return fmt.Errorf("%w: charge %q is over %v %s, not %v", ErrOtherCharge, c.ID, c.Amount, currency, amount)
+		return fmt.Errorf("%w: charge %q is over %v %s, not %v", fault.ErrOtherOrder, c.ID, c.Amount, currency, amount)
 	case c.Source == nil:
-		return fmt.Errorf("%w: charge %q has no source", ErrOtherCharge, c.ID)
+		return fmt.Errorf("%w: charge %q has no source", fault.ErrOtherOrder, c.ID)
 	case sourceID != "" && c.Source.ID != sourceID:
-		return fmt.Errorf("%w: charge %q is of source %q", ErrOtherCharge, c.ID, clip(c.Source.ID))
+		return fmt.Errorf("%w: charge %q is of source %q", fault.ErrOtherOrder, c.ID, clip(c.Source.ID))
 	}
 	if err := c.Source.agrees(amount, c.Livemode); err != nil {
 		return fmt.Errorf("charge %q: %w", c.ID, err)
 	}
 	if c.Status == StatusPending && c.AuthorizeURI == "" {
-		return fmt.Errorf("%w: charge %q is pending and has no authorize_uri", ErrField, c.ID)
+		return fmt.Errorf("%w: charge %q is pending and has no authorize_uri", fault.ErrField, c.ID)
 	}
 	return nil
 }
@@ -474,17 +475,17 @@ func (c *Client) readCharge(body []byte) (*Charge, error) {
 	}
 	switch source := charge.Source; {
 	case !isID("chrg", charge.ID):
-		return nil, fmt.Errorf("%w: the charge has no ID such as chrg_…", ErrField)
+		return nil, fmt.Errorf("%w: the charge has no ID such as chrg_…", fault.ErrField)
 	case charge.Status == "":
-		return nil, fmt.Errorf("%w: charge %q has no status", ErrField, charge.ID)
+		return nil, fmt.Errorf("%w: charge %q has no status", fault.ErrField, charge.ID)
 	case charge.Livemode != c.live():
-		return nil, fmt.Errorf("%w: charge %q and the keys are not of the same mode, live or test", ErrOtherCharge, charge.ID)
+		return nil, fmt.Errorf("%w: charge %q and the keys are not of the same mode, live or test", fault.ErrOtherOrder, charge.ID)
 	case source != nil && (source.Amount != charge.Amount || !strings.EqualFold(source.Currency, charge.Currency)):
 		return nil, fmt.Errorf("%w: charge %q is over %v %q, and its source over %v %q",
-			ErrOtherCharge, charge.ID, charge.Amount, clip(charge.Currency), source.Amount, clip(source.Currency))
+			fault.ErrOtherOrder, charge.ID, charge.Amount, clip(charge.Currency), source.Amount, clip(source.Currency))
 	case charge.AuthorizeURI == "" || c.leadsToPaying(charge.AuthorizeURI):
 	case charge.Status == StatusPending:
-		return nil, fmt.Errorf("%w: charge %q has an authorize_uri to which no buyer can be sent", ErrField, charge.ID)
+		return nil, fmt.Errorf("%w: charge %q has an authorize_uri to which no buyer can be sent", fault.ErrField, charge.ID)
 	default: // What became of it matters more, and nobody has to be sent anywhere.
 		charge.AuthorizeURI = ""
 	}
@@ -512,7 +513,7 @@ func (c *Client) leadsToPaying(address string) bool {
 // as often as [WithRetry] says. Compare the answer with [Charge.CheckPaid].
 //
 // A charge that Opn doesn't know is an [*Error] with a Code, an answer about another one
-// is [ErrOtherCharge]. One that contradicts itself is [ErrField]: successful, not taken
+// is [ksher.ErrOtherOrder]. One that contradicts itself is [ksher.ErrBadAnswer]: successful, not taken
 // back, and yet not paid or expired; failed or expired, and yet paid. Hand nothing out
 // for it, create no other charge, and ask again.
 //
@@ -532,7 +533,7 @@ func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 			return "", err
 		}
 		if charge.ID != id {
-			return "", fmt.Errorf("%w: the answer is about charge %q", ErrOtherCharge, charge.ID)
+			return "", fmt.Errorf("%w: the answer is about charge %q", fault.ErrOtherOrder, charge.ID)
 		}
 		return id, nil
 	}))

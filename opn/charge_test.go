@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -54,19 +56,19 @@ var lifeStages = []struct {
 	// want is nil if it is paid.
 	want error
 }{
-	{"pending", map[string]any{"status": "pending"}, opn.ErrNotPaid},
+	{"pending", map[string]any{"status": "pending"}, ksher.ErrNotPaid},
 	{"successful", map[string]any{"status": "successful", "paid": true}, nil},
-	{"refunded in part", map[string]any{"status": "successful", "paid": true, "refunded_amount": 100}, opn.ErrNotPaid},
-	{"refunded", map[string]any{"status": "successful", "paid": true, "refunded_amount": 123450}, opn.ErrNotPaid},
-	{"refunded and no longer paid", map[string]any{"status": "successful", "paid": false, "refunded_amount": 123450}, opn.ErrNotPaid},
-	{"voided", map[string]any{"status": "successful", "paid": true, "voided": true}, opn.ErrNotPaid},
-	{"reversed", map[string]any{"status": "reversed", "reversed": true}, opn.ErrNotPaid},
-	{"reversed and once paid", map[string]any{"status": "reversed", "paid": true, "reversed": true}, opn.ErrNotPaid},
-	{"reversed by its status alone", map[string]any{"status": "reversed", "paid": true}, opn.ErrNotPaid},
-	{"expired", map[string]any{"status": "expired", "expired": true}, opn.ErrNotPaid},
-	{"expired by its status alone", map[string]any{"status": "expired"}, opn.ErrNotPaid},
-	{"failed", map[string]any{"status": "failed"}, opn.ErrNotPaid},
-	{"failed because it expired", map[string]any{"status": "failed", "expired": true, "failure_code": "payment_expired"}, opn.ErrNotPaid},
+	{"refunded in part", map[string]any{"status": "successful", "paid": true, "refunded_amount": 100}, ksher.ErrNotPaid},
+	{"refunded", map[string]any{"status": "successful", "paid": true, "refunded_amount": 123450}, ksher.ErrNotPaid},
+	{"refunded and no longer paid", map[string]any{"status": "successful", "paid": false, "refunded_amount": 123450}, ksher.ErrNotPaid},
+	{"voided", map[string]any{"status": "successful", "paid": true, "voided": true}, ksher.ErrNotPaid},
+	{"reversed", map[string]any{"status": "reversed", "reversed": true}, ksher.ErrNotPaid},
+	{"reversed and once paid", map[string]any{"status": "reversed", "paid": true, "reversed": true}, ksher.ErrNotPaid},
+	{"reversed by its status alone", map[string]any{"status": "reversed", "paid": true}, ksher.ErrNotPaid},
+	{"expired", map[string]any{"status": "expired", "expired": true}, ksher.ErrNotPaid},
+	{"expired by its status alone", map[string]any{"status": "expired"}, ksher.ErrNotPaid},
+	{"failed", map[string]any{"status": "failed"}, ksher.ErrNotPaid},
+	{"failed because it expired", map[string]any{"status": "failed", "expired": true, "failure_code": "payment_expired"}, ksher.ErrNotPaid},
 }
 
 // Nothing beside status, paid, expired and the amounts changes what is believed.
@@ -187,8 +189,8 @@ func TestChargesArePrintedWithoutTheBuyer(t *testing.T) {
 func TestBadValues(t *testing.T) {
 	var none *opn.Charge
 	err := none.CheckPaid(amount)
-	require.ErrorIs(t, err, opn.ErrField)
-	require.NotErrorIs(t, err, opn.ErrNotPaid)
+	require.ErrorIs(t, err, fault.ErrField)
+	require.NotErrorIs(t, err, ksher.ErrNotPaid)
 	for _, text := range []string{"", "\xff", "a\nb", "\u202e", strings.Repeat("x", 1<<20)} {
 		charge := &opn.Charge{ID: text, Status: opn.Status(text), Currency: text, FailureCode: opn.Null[opn.FailureCode]{V: opn.FailureCode(text), Valid: true}}
 		texts := []string{

@@ -184,7 +184,7 @@ func WithRetry(attempts int, wait time.Duration) Option {
 type Deduper interface {
 	// Once runs fn, unless it has returned nil for this key before, in which
 	// case the answer is nil. While somebody else runs one for the key, the
-	// answer is [ErrInProgress], and fn isn't run. If fn returns an error, that
+	// answer is [ksher.ErrInProgress], and fn isn't run. If fn returns an error, that
 	// is the answer, and the next call runs fn again.
 	Once(ctx context.Context, key string, fn func(context.Context) error) error
 }
@@ -385,9 +385,9 @@ func refusal(answer transport.Answer) *Error {
 	case refused && 400 <= answer.Status && answer.Status < 500:
 		return failure
 	case 300 <= answer.Status && answer.Status < 400:
-		failure.Err = ErrRedirect
+		failure.Err = fault.ErrRedirect
 	default:
-		failure.Err = ErrHTTPStatus
+		failure.Err = fault.ErrHTTPStatus
 	}
 	failure.state.Unknown = true
 	return failure
@@ -411,7 +411,7 @@ func readError(body []byte, failure *Error) bool {
 // readObject reads an answer that has to be an object of Opn's of that kind.
 func readObject(body []byte, kind string, dst any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return ErrEmptyBody
+		return fault.ErrEmptyBody
 	}
 	// It is stricter than encoding/json, which takes the last of two members of
 	// one name.
@@ -420,10 +420,10 @@ func readObject(body []byte, kind string, dst any) error {
 		return fault.JSON(err)
 	}
 	if text(members, "object") != kind {
-		return fmt.Errorf("%w: its object is not %q", ErrField, kind)
+		return fmt.Errorf("%w: its object is not %q", fault.ErrField, kind)
 	}
 	if err := json.Unmarshal(body, dst); err != nil {
-		return fmt.Errorf("%w: %s", ErrField, clip(err.Error())) // It may quote the member, however long.
+		return fmt.Errorf("%w: %s", fault.ErrField, clip(err.Error())) // It may quote the member, however long.
 	}
 	return nil
 }

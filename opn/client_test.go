@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -233,7 +233,7 @@ func TestBadRequests(t *testing.T) {
 			assert.Equal(t, tt.field, invalid.Fields[0].Field)
 			assert.Contains(t, invalid.Fields[0].Problem, tt.problem)
 			assert.Contains(t, tt.err.Error(), "was not sent: "+tt.field+" "+tt.problem)
-			assert.NotErrorIs(t, tt.err, opn.ErrOutcomeUnknown)
+			assert.NotErrorIs(t, tt.err, ksher.ErrOutcomeUnknown)
 			assert.NotContains(t, tt.err.Error(), secretKey)
 		})
 	}
@@ -314,48 +314,48 @@ func TestUnbelievableAnswers(t *testing.T) {
 		// not names calls that don't mind.
 		not string
 	}{
-		{"another amount", change{"amount": 123451}, opn.ErrOtherCharge, "1234.51", ""},
-		{"both of another amount", change{"amount": 100, "source.amount": 100}, opn.ErrOtherCharge, "1.00 THB, not 1234.50", "get charge"},
-		{"a source of another amount", change{"source.amount": 123451}, opn.ErrOtherCharge, "its source over 1234.51", ""},
-		{"no amount", change{"amount": nil}, opn.ErrOtherCharge, "0.00", ""},
-		{"an amount in words", change{"amount": "123450"}, opn.ErrField, "amount", ""},
-		{"a fraction", change{"amount": 123450.5}, opn.ErrField, "amount", ""},
-		{"another currency", change{"currency": "USD"}, opn.ErrOtherCharge, "USD", ""},
-		{"a source of another currency", change{"source.currency": "USD"}, opn.ErrOtherCharge, "USD", ""},
-		{"no source", change{"source": nil}, opn.ErrOtherCharge, "no source", "get charge"},
-		{"another source", change{"source.id": "src_test_9"}, opn.ErrOtherCharge, "src_test_9", "create charge with source,get charge"},
-		{"a source without ID", change{"source.id": ""}, opn.ErrField, "a source has no ID", "create charge,get charge"},
-		{"another type", change{"source.type": "promptpay"}, opn.ErrOtherCharge, "promptpay", "get charge"},
-		{"real money", change{"livemode": true}, opn.ErrOtherCharge, "mode", ""},
-		{"no ID", change{"id": nil}, opn.ErrField, "ID", ""},
-		{"a bad ID", change{"id": "chrg_/x"}, opn.ErrField, "ID", ""},
-		{"another ID", change{"id": "chrg_test_9"}, opn.ErrOtherCharge, "chrg_test_9", "create charge,create charge with source"},
-		{"no status", change{"status": ""}, opn.ErrField, "status", ""},
-		{"successful and not paid", change{"status": "successful"}, opn.ErrField, "contradicts itself", ""},
-		{"successful and expired", change{"status": "successful", "paid": true, "expired": true}, opn.ErrField, "contradicts itself", ""},
-		{"failed and paid", change{"status": "failed", "paid": true, "failure_code": "payment_rejected"}, opn.ErrField, "contradicts itself", ""},
-		{"a script as authorize_uri", change{"authorize_uri": "javascript:alert(1)"}, opn.ErrField, "authorize_uri", ""},
-		{"a script with a host as authorize_uri", change{"authorize_uri": "JavaScript://pay.example/%0aalert(1)"}, opn.ErrField, "authorize_uri", ""},
-		{"a blank before an authorize_uri", change{"authorize_uri": " kplus://pay"}, opn.ErrField, "authorize_uri", ""},
-		{"a blank in an authorize_uri", change{"authorize_uri": "kplus://pay/\u2028x"}, opn.ErrField, "authorize_uri", ""},
-		{"a blob as authorize_uri", change{"authorize_uri": "blob:https://pay.example/1"}, opn.ErrField, "authorize_uri", ""},
-		{"a Visual Basic script as authorize_uri", change{"authorize_uri": "vbscript:x"}, opn.ErrField, "authorize_uri", ""},
-		{"a telephone as authorize_uri", change{"authorize_uri": "tel:191"}, opn.ErrField, "authorize_uri", ""},
-		{"data as authorize_uri", change{"authorize_uri": "data:text/html,x"}, opn.ErrField, "authorize_uri", ""},
-		{"a file as authorize_uri", change{"authorize_uri": "file:///etc/passwd"}, opn.ErrField, "authorize_uri", ""},
-		{"an authorize_uri without a host", change{"authorize_uri": "https:///authorize"}, opn.ErrField, "authorize_uri", ""},
-		{"an authorize_uri with only a port", change{"authorize_uri": "https://:443/authorize"}, opn.ErrField, "authorize_uri", ""},
-		{"an opaque authorize_uri", change{"authorize_uri": "https:pay.example"}, opn.ErrField, "authorize_uri", ""},
-		{"a path as authorize_uri", change{"authorize_uri": "/authorize"}, opn.ErrField, "authorize_uri", ""},
-		{"an authorize_uri that isn't one", change{"authorize_uri": "https://pay.example/\n"}, opn.ErrField, "authorize_uri", ""},
-		{"no authorize_uri", change{"authorize_uri": nil}, opn.ErrField, "authorize_uri", "get charge"},
-		{"another object", change{"object": "card"}, opn.ErrField, "object", ""},
-		{"an error", change{"object": "error", "code": "bad_request"}, opn.ErrField, "object", ""},
-		{"paid in words", change{"paid": "yes"}, opn.ErrField, "paid", ""},
-		{"refunded in words", change{"refunded_amount": "0"}, opn.ErrField, "refunded_amount", ""},
-		{"a long amount", change{"amount": json.Number("1" + strings.Repeat("0", 1<<20))}, opn.ErrField, "000", ""},
-		{"a source with a long ID", change{"source.id": long}, opn.ErrOtherCharge, "xxx", "create charge with source,get charge"},
-		{"two amounts", change{"Amount": 1}, opn.ErrNotJSON, "twice", ""},
+		{"another amount", change{"amount": 123451}, ksher.ErrOtherOrder, "1234.51", ""},
+		{"both of another amount", change{"amount": 100, "source.amount": 100}, ksher.ErrOtherOrder, "1.00 THB, not 1234.50", "get charge"},
+		{"a source of another amount", change{"source.amount": 123451}, ksher.ErrOtherOrder, "its source over 1234.51", ""},
+		{"no amount", change{"amount": nil}, ksher.ErrOtherOrder, "0.00", ""},
+		{"an amount in words", change{"amount": "123450"}, fault.ErrField, "amount", ""},
+		{"a fraction", change{"amount": 123450.5}, fault.ErrField, "amount", ""},
+		{"another currency", change{"currency": "USD"}, ksher.ErrOtherOrder, "USD", ""},
+		{"a source of another currency", change{"source.currency": "USD"}, ksher.ErrOtherOrder, "USD", ""},
+		{"no source", change{"source": nil}, ksher.ErrOtherOrder, "no source", "get charge"},
+		{"another source", change{"source.id": "src_test_9"}, ksher.ErrOtherOrder, "src_test_9", "create charge with source,get charge"},
+		{"a source without ID", change{"source.id": ""}, fault.ErrField, "a source has no ID", "create charge,get charge"},
+		{"another type", change{"source.type": "promptpay"}, ksher.ErrOtherOrder, "promptpay", "get charge"},
+		{"real money", change{"livemode": true}, ksher.ErrOtherOrder, "mode", ""},
+		{"no ID", change{"id": nil}, fault.ErrField, "ID", ""},
+		{"a bad ID", change{"id": "chrg_/x"}, fault.ErrField, "ID", ""},
+		{"another ID", change{"id": "chrg_test_9"}, ksher.ErrOtherOrder, "chrg_test_9", "create charge,create charge with source"},
+		{"no status", change{"status": ""}, fault.ErrField, "status", ""},
+		{"successful and not paid", change{"status": "successful"}, fault.ErrField, "contradicts itself", ""},
+		{"successful and expired", change{"status": "successful", "paid": true, "expired": true}, fault.ErrField, "contradicts itself", ""},
+		{"failed and paid", change{"status": "failed", "paid": true, "failure_code": "payment_rejected"}, fault.ErrField, "contradicts itself", ""},
+		{"a script as authorize_uri", change{"authorize_uri": "javascript:alert(1)"}, fault.ErrField, "authorize_uri", ""},
+		{"a script with a host as authorize_uri", change{"authorize_uri": "JavaScript://pay.example/%0aalert(1)"}, fault.ErrField, "authorize_uri", ""},
+		{"a blank before an authorize_uri", change{"authorize_uri": " kplus://pay"}, fault.ErrField, "authorize_uri", ""},
+		{"a blank in an authorize_uri", change{"authorize_uri": "kplus://pay/\u2028x"}, fault.ErrField, "authorize_uri", ""},
+		{"a blob as authorize_uri", change{"authorize_uri": "blob:https://pay.example/1"}, fault.ErrField, "authorize_uri", ""},
+		{"a Visual Basic script as authorize_uri", change{"authorize_uri": "vbscript:x"}, fault.ErrField, "authorize_uri", ""},
+		{"a telephone as authorize_uri", change{"authorize_uri": "tel:191"}, fault.ErrField, "authorize_uri", ""},
+		{"data as authorize_uri", change{"authorize_uri": "data:text/html,x"}, fault.ErrField, "authorize_uri", ""},
+		{"a file as authorize_uri", change{"authorize_uri": "file:///etc/passwd"}, fault.ErrField, "authorize_uri", ""},
+		{"an authorize_uri without a host", change{"authorize_uri": "https:///authorize"}, fault.ErrField, "authorize_uri", ""},
+		{"an authorize_uri with only a port", change{"authorize_uri": "https://:443/authorize"}, fault.ErrField, "authorize_uri", ""},
+		{"an opaque authorize_uri", change{"authorize_uri": "https:pay.example"}, fault.ErrField, "authorize_uri", ""},
+		{"a path as authorize_uri", change{"authorize_uri": "/authorize"}, fault.ErrField, "authorize_uri", ""},
+		{"an authorize_uri that isn't one", change{"authorize_uri": "https://pay.example/\n"}, fault.ErrField, "authorize_uri", ""},
+		{"no authorize_uri", change{"authorize_uri": nil}, fault.ErrField, "authorize_uri", "get charge"},
+		{"another object", change{"object": "card"}, fault.ErrField, "object", ""},
+		{"an error", change{"object": "error", "code": "bad_request"}, fault.ErrField, "object", ""},
+		{"paid in words", change{"paid": "yes"}, fault.ErrField, "paid", ""},
+		{"refunded in words", change{"refunded_amount": "0"}, fault.ErrField, "refunded_amount", ""},
+		{"a long amount", change{"amount": json.Number("1" + strings.Repeat("0", 1<<20))}, fault.ErrField, "000", ""},
+		{"a source with a long ID", change{"source.id": long}, ksher.ErrOtherOrder, "xxx", "create charge with source,get charge"},
+		{"two amounts", change{"Amount": 1}, fault.ErrNotJSON, "twice", ""},
 	}
 	for _, tt := range tests {
 		for _, call := range calls {
@@ -368,14 +368,14 @@ func TestUnbelievableAnswers(t *testing.T) {
 				require.ErrorIs(t, err, tt.want)
 				require.ErrorContains(t, err, tt.text)
 				require.Nil(t, got)
-				assert.Equal(t, call.moves, errors.Is(err, opn.ErrOutcomeUnknown))
+				assert.Equal(t, call.moves, errors.Is(err, ksher.ErrOutcomeUnknown))
 				failed := checkError(t, err, call.name)
 				// What may have been made can be asked for, if it is known.
 				id, known := tt.change["id"]
 				switch {
 				case !call.moves:
 					assert.Equal(t, chargeID, failed.ID)
-				case tt.want == opn.ErrNotJSON || tt.change["object"] != nil || known && id != "chrg_test_9":
+				case tt.want == fault.ErrNotJSON || tt.change["object"] != nil || known && id != "chrg_test_9":
 					assert.NotContains(t, failed.ID, "chrg_")
 				default:
 					assert.Equal(t, chargeID, failed.ID)
@@ -388,18 +388,18 @@ func TestUnbelievableAnswers(t *testing.T) {
 		change change
 		want   error
 	}{
-		{"another amount", change{"amount": 123451}, opn.ErrOtherCharge},
-		{"another currency", change{"currency": "JPY"}, opn.ErrOtherCharge},
-		{"another type", change{"type": "promptpay"}, opn.ErrOtherCharge},
-		{"real money", change{"livemode": true}, opn.ErrOtherCharge},
-		{"no ID", change{"id": "x"}, opn.ErrField},
-		{"a charge", change{"object": "charge"}, opn.ErrField},
+		{"another amount", change{"amount": 123451}, ksher.ErrOtherOrder},
+		{"another currency", change{"currency": "JPY"}, ksher.ErrOtherOrder},
+		{"another type", change{"type": "promptpay"}, ksher.ErrOtherOrder},
+		{"real money", change{"livemode": true}, ksher.ErrOtherOrder},
+		{"no ID", change{"id": "x"}, fault.ErrField},
+		{"a charge", change{"object": "charge"}, fault.ErrField},
 	} {
 		t.Run("create source "+tt.name, func(t *testing.T) {
 			source, err := newClient(t, answering(200, edited(t, "source.json", tt.change))).CreateSource(t.Context(), sourceRequest())
 			require.ErrorIs(t, err, tt.want)
 			require.Nil(t, source)
-			require.NotErrorIs(t, err, opn.ErrOutcomeUnknown, "no money hangs on a source")
+			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown, "no money hangs on a source")
 		})
 	}
 }
@@ -422,8 +422,8 @@ func TestAuthorizeURI(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorIs(t, err, opn.ErrField)
-			require.ErrorIs(t, err, opn.ErrOutcomeUnknown)
+			require.ErrorIs(t, err, fault.ErrField)
+			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		})
 	}
 	// Nobody is sent anywhere for a charge that has ended.
@@ -453,7 +453,7 @@ func checkError(t *testing.T, err error, operation string) *opn.Error {
 	assert.Less(t, len(err.Error()), 2000)
 	assert.NotContains(t, err.Error(), "\n")
 	assert.Contains(t, err.Error(), "opn: "+operation)
-	if errors.Is(err, opn.ErrOutcomeUnknown) {
+	if errors.Is(err, ksher.ErrOutcomeUnknown) {
 		assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		assert.Contains(t, err.Error(), "hand nothing out")
 	}
@@ -474,23 +474,23 @@ func TestHostileAnswers(t *testing.T) {
 		{"a refusal", 400, refusal, nil, true},
 		{"no such key", 401, refusal, nil, true},
 		{"too many", 429, refusal, nil, true},
-		{"an outage with an error", 500, refusal, opn.ErrHTTPStatus, false},
-		{"an error as success", 200, refusal, opn.ErrField, false},
-		{"a redirect", 302, refusal, opn.ErrRedirect, false},
-		{"an outage", 502, "<html>Bad Gateway</html>", opn.ErrHTTPStatus, false},
-		{"a proxy", 403, "<html>blocked</html>", opn.ErrHTTPStatus, false},
-		{"an error without code", 400, `{"object":"error","message":"x"}`, opn.ErrHTTPStatus, false},
-		{"a charge that is refused", 400, `{"object":"charge","code":"x"}`, opn.ErrHTTPStatus, false},
-		{"empty", 200, " \n", opn.ErrEmptyBody, false},
-		{"HTML", 200, "<html>", opn.ErrNotJSON, false},
-		{"truncated", 200, `{"object":"charge","id":"chrg_te`, opn.ErrTruncatedJSON, false},
-		{"an array", 200, "[]", opn.ErrNotJSON, false},
-		{"null", 200, "null", opn.ErrNotJSON, false},
-		{"not UTF-8", 200, "{\"object\":\"\xff\"}", opn.ErrNotJSON, false},
-		{"two objects", 200, "{}{}", opn.ErrNotJSON, false},
-		{"an empty object", 200, "{}", opn.ErrField, false},
-		{"deep", 200, deep, opn.ErrNotJSON, false},
-		{"too large", 200, strings.Repeat(" ", 4<<20) + "{}", opn.ErrBodyTooLarge, false},
+		{"an outage with an error", 500, refusal, fault.ErrHTTPStatus, false},
+		{"an error as success", 200, refusal, fault.ErrField, false},
+		{"a redirect", 302, refusal, fault.ErrRedirect, false},
+		{"an outage", 502, "<html>Bad Gateway</html>", fault.ErrHTTPStatus, false},
+		{"a proxy", 403, "<html>blocked</html>", fault.ErrHTTPStatus, false},
+		{"an error without code", 400, `{"object":"error","message":"x"}`, fault.ErrHTTPStatus, false},
+		{"a charge that is refused", 400, `{"object":"charge","code":"x"}`, fault.ErrHTTPStatus, false},
+		{"empty", 200, " \n", fault.ErrEmptyBody, false},
+		{"HTML", 200, "<html>", fault.ErrNotJSON, false},
+		{"truncated", 200, `{"object":"charge","id":"chrg_te`, fault.ErrTruncatedJSON, false},
+		{"an array", 200, "[]", fault.ErrNotJSON, false},
+		{"null", 200, "null", fault.ErrNotJSON, false},
+		{"not UTF-8", 200, "{\"object\":\"\xff\"}", fault.ErrNotJSON, false},
+		{"two objects", 200, "{}{}", fault.ErrNotJSON, false},
+		{"an empty object", 200, "{}", fault.ErrField, false},
+		{"deep", 200, deep, fault.ErrNotJSON, false},
+		{"too large", 200, strings.Repeat(" ", 4<<20) + "{}", fault.ErrTooLarge, false},
 	}
 	for _, tt := range tests {
 		for _, call := range calls {
@@ -511,7 +511,7 @@ func TestHostileAnswers(t *testing.T) {
 				} else {
 					require.ErrorIs(t, err, tt.want)
 				}
-				assert.Equal(t, call.moves && !tt.known, errors.Is(err, opn.ErrOutcomeUnknown))
+				assert.Equal(t, call.moves && !tt.known, errors.Is(err, ksher.ErrOutcomeUnknown))
 				outcome, level := "failed", "WARN"
 				switch {
 				case call.moves && !tt.known:
@@ -533,7 +533,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	client := newClient(t, http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
 	for _, call := range calls {
 		_, err := call.call(t, client)
-		require.ErrorIs(t, err, opn.ErrRedirect)
+		require.ErrorIs(t, err, fault.ErrRedirect)
 	}
 }
 
@@ -592,7 +592,7 @@ func TestCreatingIsNeverRepeated(t *testing.T) {
 		_, err := call.call(t, client)
 		require.Error(t, err)
 		assert.EqualValues(t, 1, requests.Load(), call.name)
-		assert.Equal(t, call.moves, errors.Is(err, opn.ErrOutcomeUnknown), call.name)
+		assert.Equal(t, call.moves, errors.Is(err, ksher.ErrOutcomeUnknown), call.name)
 	}
 }
 
@@ -626,7 +626,7 @@ func TestContextAndTimeout(t *testing.T) {
 				_, err := call.call(t, client)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				assert.Equal(t, 7*time.Second, time.Since(start))
-				assert.Equal(t, call.moves, errors.Is(err, opn.ErrOutcomeUnknown))
+				assert.Equal(t, call.moves, errors.Is(err, ksher.ErrOutcomeUnknown))
 			})
 		})
 	}
@@ -638,7 +638,7 @@ func TestContextAndTimeout(t *testing.T) {
 	})
 	_, err := client.CreateCharge(ctx, chargeRequest())
 	require.ErrorIs(t, err, context.Canceled)
-	require.NotErrorIs(t, err, opn.ErrOutcomeUnknown, "nothing was sent")
+	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown, "nothing was sent")
 	require.ErrorContains(t, err, "nothing was sent")
 }
 
@@ -651,7 +651,7 @@ func TestStoppedBetweenRepetitions(t *testing.T) {
 		}, opn.WithRetry(3, 10*time.Second))
 		_, err := client.GetCharge(ctx, chargeID)
 		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, opn.ErrHTTPStatus)
+		require.ErrorIs(t, err, fault.ErrHTTPStatus)
 		require.ErrorContains(t, err, "it was not repeated")
 	})
 }
@@ -676,7 +676,7 @@ func TestNothingSentIsNoDoubt(t *testing.T) {
 	for _, call := range calls {
 		_, err := call.call(t, client)
 		require.ErrorContains(t, err, "nothing was sent")
-		require.NotErrorIs(t, err, opn.ErrOutcomeUnknown)
+		require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	}
 }
 
@@ -818,19 +818,4 @@ func TestAtTheSameTime(t *testing.T) {
 		ids[charge.ID] = true
 	}
 	assert.Len(t, ids, 40)
-}
-
-// The values are shared, so that one errors.Is serves both packages.
-func TestErrorsAreThoseOfKsher(t *testing.T) {
-	for own, other := range map[error]error{
-		opn.ErrOutcomeUnknown: ksher.ErrOutcomeUnknown, opn.ErrNotPaid: ksher.ErrNotPaid, opn.ErrExpired: ksher.ErrOrderExpired,
-		opn.ErrOtherCharge: ksher.ErrOtherOrder, opn.ErrInProgress: ksher.ErrInProgress, opn.ErrHTTPStatus: ksher.ErrHTTPStatus,
-		opn.ErrRedirect: ksher.ErrRedirect, opn.ErrEmptyBody: ksher.ErrEmptyBody, opn.ErrBodyTooLarge: ksher.ErrBodyTooLarge,
-		opn.ErrNotJSON: ksher.ErrNotJSON, opn.ErrTruncatedJSON: ksher.ErrTruncatedJSON, opn.ErrField: ksher.ErrField,
-	} {
-		assert.Same(t, own, other, "%v", own)
-	}
-	assert.ErrorIs(t, transport.ErrTooLarge, opn.ErrBodyTooLarge)
-	var deduper ksher.Deduper
-	var _ opn.Deduper = deduper
 }

@@ -6,58 +6,7 @@ import (
 
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
-)
-
-// ErrOutcomeUnknown marks an error after which a charge may or may not have been made:
-// the request was sent, and no believable answer came back. It is never sent again by
-// this package. Hand nothing out, and create no other charge for the order before the
-// lost one's time is over, by default 10 minutes, or Opn's dashboard shows how it ended.
-//
-// [Error.ID] is "chrg_…" if the answer said so much; [Client.GetCharge] tells more then.
-// docs/kplus.md says how to recognise a charge whose ID was lost. It is
-// ksher.ErrOutcomeUnknown.
-var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
-
-// What can be wrong with a charge or an answer. Each is found with [errors.Is] in
-// what this package returns.
-var (
-	// ErrNotPaid means that a charge isn't paid. Where Opn said why, the error is
-	// also the [FailureCode]. It is ksher.ErrNotPaid.
-	ErrNotPaid = fault.ErrNotPaid
-	// ErrExpired means that the time for paying a charge is over, and that Opn
-	// still called it pending when it was asked after that. Nothing is certain yet:
-	// the handler's function may still get it. A charge that Opn calls expired is
-	// an [ErrNotPaid]. It is ksher.ErrOrderExpired.
-	ErrExpired = fault.ErrOrderExpired
-	// ErrOtherCharge means that what came is about something else than what was
-	// asked for: another charge, amount, currency, source or mode, or that the
-	// charge and its source don't agree. It is ksher.ErrOtherOrder.
-	ErrOtherCharge = fault.ErrOtherOrder
-	// ErrInProgress means that the same charge is being handled at this moment. It
-	// is ksher.ErrInProgress.
-	ErrInProgress = once.ErrInProgress
-
-	// ErrHTTPStatus means that the HTTP status was not a success, as in an outage.
-	ErrHTTPStatus = fault.ErrHTTPStatus
-	// ErrRedirect means that the host answered with a redirect. Redirects aren't
-	// followed, because the key isn't to be handed on.
-	ErrRedirect = fault.ErrRedirect
-	// ErrEmptyBody means that there was no body at all.
-	ErrEmptyBody = fault.ErrEmptyBody
-	// ErrBodyTooLarge means that an answer had more than 4 MiB, or an event more
-	// than 64 KiB.
-	ErrBodyTooLarge = transport.ErrTooLarge
-	// ErrNotJSON means that the text is not a JSON object that can be read in only
-	// one way: HTML, for example, or an object with the same name twice.
-	ErrNotJSON = fault.ErrNotJSON
-	// ErrTruncatedJSON means that the JSON stops before its end.
-	ErrTruncatedJSON = fault.ErrTruncatedJSON
-	// ErrField means that the JSON is not the object that belongs there, or that a
-	// member is missing or can't be read, such as an amount that isn't an integer, or
-	// that a charge contradicts itself, see [Client.GetCharge].
-	ErrField = fault.ErrField
 )
 
 // Error is what every call returns when it was tried and didn't succeed. Use
@@ -117,14 +66,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause, and [ErrOutcomeUnknown] where it applies.
+// Unwrap gives the cause, and [ksher.ErrOutcomeUnknown] where it applies.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	if e.Err != nil {
 		errs = append(errs, e.Err)
 	}
 	if e.state.Unknown {
-		errs = append(errs, ErrOutcomeUnknown)
+		errs = append(errs, fault.ErrOutcomeUnknown)
 	}
 	return errs
 }

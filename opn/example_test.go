@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/kshertest"
 	"github.com/ksher-go/ksher/opn"
 )
@@ -74,7 +75,7 @@ func ExampleClient_CreateCharge() {
 	})
 	var failed *opn.Error
 	switch {
-	case errors.Is(err, opn.ErrOutcomeUnknown):
+	case errors.Is(err, ksher.ErrOutcomeUnknown):
 		fmt.Println("hand nothing out, and create no other charge yet")
 	case errors.As(err, &failed):
 		fmt.Println("Opn refused:", failed.Code)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -65,7 +67,7 @@ func FuzzEvent(f *testing.F) {
 
 // bodyErrors are what may be wrong with an answer.
 var bodyErrors = []error{
-	opn.ErrHTTPStatus, opn.ErrRedirect, opn.ErrEmptyBody, opn.ErrNotJSON, opn.ErrTruncatedJSON, opn.ErrField, opn.ErrOtherCharge,
+	fault.ErrHTTPStatus, fault.ErrRedirect, fault.ErrEmptyBody, fault.ErrNotJSON, fault.ErrTruncatedJSON, fault.ErrField, ksher.ErrOtherOrder,
 }
 
 // FuzzAnswer reads anything with any status: a charge, an error object, or
@@ -104,13 +106,13 @@ func FuzzAnswer(f *testing.F) {
 		if failed.Err == nil {
 			require.NotEmpty(t, failed.Code)
 			require.Equal(t, 4, status/100)
-			require.NotErrorIs(t, err, opn.ErrOutcomeUnknown)
+			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			var said struct{ Object, Code string }
 			require.NoError(t, json.Unmarshal([]byte(body), &said))
 			require.Equal(t, "error", said.Object)
 			return
 		}
-		require.ErrorIs(t, err, opn.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		require.True(t, slices.ContainsFunc(bodyErrors, func(e error) bool { return errors.Is(err, e) }), "%v", err)
 	})
 }

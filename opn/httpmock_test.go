@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -65,7 +67,7 @@ func TestMockFails(t *testing.T) {
 		unknown   bool
 	}{
 		{"no answer", httpmock.NewErrorResponder(lost), lost, true},
-		{"an outage", httpmock.NewStringResponder(503, "upstream is down"), opn.ErrHTTPStatus, true},
+		{"an outage", httpmock.NewStringResponder(503, "upstream is down"), fault.ErrHTTPStatus, true},
 		{"a refusal", httpmock.NewStringResponder(400, `{"object":"error","code":"invalid_charge"}`), nil, false},
 	}
 	for _, tt := range tests {
@@ -77,7 +79,7 @@ func TestMockFails(t *testing.T) {
 				if tt.want != nil {
 					require.ErrorIs(t, err, tt.want)
 				}
-				require.Equal(t, tt.unknown && call.moves, errors.Is(err, opn.ErrOutcomeUnknown))
+				require.Equal(t, tt.unknown && call.moves, errors.Is(err, ksher.ErrOutcomeUnknown))
 				checkError(t, err, call.name)
 				assert.Equal(t, 1, httpmock.GetTotalCallCount())
 			})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher/internal/call"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // PlatformType is the buyer's kind of phone.
@@ -154,7 +155,7 @@ func isID(prefix, id string) bool {
 
 // CreateSource calls POST /sources with the public key: it says how a buyer is going to
 // pay how much. No money hangs on a source: charge it with [Client.CreateCharge], and if
-// the answer was lost, create another. An answer of another amount is [ErrOtherCharge].
+// the answer was lost, create another. An answer of another amount is [ksher.ErrOtherOrder].
 //
 // Opn means this call for the buyer's browser or app. On a server
 // [Client.CreateChargeWithSource] does both at once; the two steps make a lost charge
@@ -189,13 +190,13 @@ func (c *Client) CreateSource(ctx context.Context, req *CreateSourceRequest) (*S
 func (s *Source) agrees(amount Amount, live bool) error {
 	switch {
 	case !isID("src", s.ID):
-		return fmt.Errorf("%w: a source has no ID such as src_…", ErrField)
+		return fmt.Errorf("%w: a source has no ID such as src_…", fault.ErrField)
 	case s.Amount != amount || !isBaht(s.Currency):
-		return fmt.Errorf("%w: the source is of %v %q, not %v %s", ErrOtherCharge, s.Amount, clip(s.Currency), amount, currency)
+		return fmt.Errorf("%w: the source is of %v %q, not %v %s", fault.ErrOtherOrder, s.Amount, clip(s.Currency), amount, currency)
 	case s.Type != SourceType:
-		return fmt.Errorf("%w: the source is of type %q, not %s", ErrOtherCharge, clip(s.Type), SourceType)
+		return fmt.Errorf("%w: the source is of type %q, not %s", fault.ErrOtherOrder, clip(s.Type), SourceType)
 	case s.Livemode != live:
-		return fmt.Errorf("%w: the source and the keys are not of the same mode, live or test", ErrOtherCharge)
+		return fmt.Errorf("%w: the source and the keys are not of the same mode, live or test", fault.ErrOtherOrder)
 	}
 	return nil
 }

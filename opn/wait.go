@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
@@ -22,8 +23,8 @@ const (
 // second, and then up to every 10 seconds. It returns the charge as Opn last told of it,
 // nil if it never did, and a nil error only if exactly that amount, in satang, is paid.
 //
-// [ErrNotPaid] means that it ended otherwise, [ErrExpired] that it was still pending a
-// minute after its ExpiresAt, [ErrOtherCharge] that it is over another amount, an
+// [ksher.ErrNotPaid] means that it ended otherwise, [ksher.ErrOrderExpired] that it was still pending a
+// minute after its ExpiresAt, [ksher.ErrOtherOrder] that it is over another amount, an
 // [*Error] without an Err that Opn refused to tell. Answers that can't be read or
 // believed don't end the waiting, so give the context a deadline.
 //
@@ -54,7 +55,7 @@ func (c *Client) WaitForCharge(ctx context.Context, id string, amount Amount) (*
 		case err != nil && failed.Err == nil && !failed.forLoop().Transient():
 			return known, err
 		case err == nil && over:
-			return known, stopped(ErrExpired, nil)
+			return known, stopped(fault.ErrOrderExpired, nil)
 		}
 		if stop := transport.Sleep(ctx, wait-wait/5+rand.N(2*wait/5+1)); stop != nil {
 			return known, stopped(stop, err)

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/kshertest"
 	"github.com/ksher-go/ksher/opn"
 )
@@ -28,27 +30,27 @@ func TestCheckPaid(t *testing.T) {
 		change func(*opn.Charge)
 		want   error
 	}{
-		{"less", func(c *opn.Charge) { c.Amount-- }, opn.ErrOtherCharge},
-		{"more", func(c *opn.Charge) { c.Amount++ }, opn.ErrOtherCharge},
-		{"another currency", func(c *opn.Charge) { c.Currency = "USD" }, opn.ErrOtherCharge},
-		{"no currency", func(c *opn.Charge) { c.Currency = "" }, opn.ErrOtherCharge},
-		{"reversed", func(c *opn.Charge) { c.Reversed = true }, opn.ErrNotPaid},
-		{"reversed and not paid", func(c *opn.Charge) { c.Paid, c.Reversed = false, true }, opn.ErrNotPaid},
-		{"reversed and failed", func(c *opn.Charge) { c.Reversed, c.FailureCode = true, rejected }, opn.ErrNotPaid},
-		{"voided", func(c *opn.Charge) { c.Voided = true }, opn.ErrNotPaid},
-		{"refunded in part", func(c *opn.Charge) { c.RefundedAmount = 1 }, opn.ErrNotPaid},
-		{"status reversed", func(c *opn.Charge) { c.Status, c.Paid = opn.StatusReversed, false }, opn.ErrNotPaid},
-		{"status reversed and once paid", func(c *opn.Charge) { c.Status, c.Reversed, c.PaidAt = opn.StatusReversed, true, moment }, opn.ErrNotPaid},
-		{"status reversed and paid", func(c *opn.Charge) { c.Status = opn.StatusReversed }, opn.ErrNotPaid},
+		{"less", func(c *opn.Charge) { c.Amount-- }, ksher.ErrOtherOrder},
+		{"more", func(c *opn.Charge) { c.Amount++ }, ksher.ErrOtherOrder},
+		{"another currency", func(c *opn.Charge) { c.Currency = "USD" }, ksher.ErrOtherOrder},
+		{"no currency", func(c *opn.Charge) { c.Currency = "" }, ksher.ErrOtherOrder},
+		{"reversed", func(c *opn.Charge) { c.Reversed = true }, ksher.ErrNotPaid},
+		{"reversed and not paid", func(c *opn.Charge) { c.Paid, c.Reversed = false, true }, ksher.ErrNotPaid},
+		{"reversed and failed", func(c *opn.Charge) { c.Reversed, c.FailureCode = true, rejected }, ksher.ErrNotPaid},
+		{"voided", func(c *opn.Charge) { c.Voided = true }, ksher.ErrNotPaid},
+		{"refunded in part", func(c *opn.Charge) { c.RefundedAmount = 1 }, ksher.ErrNotPaid},
+		{"status reversed", func(c *opn.Charge) { c.Status, c.Paid = opn.StatusReversed, false }, ksher.ErrNotPaid},
+		{"status reversed and once paid", func(c *opn.Charge) { c.Status, c.Reversed, c.PaidAt = opn.StatusReversed, true, moment }, ksher.ErrNotPaid},
+		{"status reversed and paid", func(c *opn.Charge) { c.Status = opn.StatusReversed }, ksher.ErrNotPaid},
 		{"status failed", func(c *opn.Charge) { c.Status, c.Paid, c.FailureCode = opn.StatusFailed, false, rejected }, opn.FailurePaymentRejected},
-		{"pending", func(c *opn.Charge) { c.Status = opn.StatusPending }, opn.ErrNotPaid},
-		{"capitals", func(c *opn.Charge) { c.Status = "SUCCESSFUL" }, opn.ErrNotPaid},
-		{"zero", func(c *opn.Charge) { *c = opn.Charge{Amount: amount, Currency: "THB"} }, opn.ErrNotPaid},
+		{"pending", func(c *opn.Charge) { c.Status = opn.StatusPending }, ksher.ErrNotPaid},
+		{"capitals", func(c *opn.Charge) { c.Status = "SUCCESSFUL" }, ksher.ErrNotPaid},
+		{"zero", func(c *opn.Charge) { *c = opn.Charge{Amount: amount, Currency: "THB"} }, ksher.ErrNotPaid},
 		// Nobody knows whether these are paid.
-		{"successful and not paid", func(c *opn.Charge) { c.Paid = false }, opn.ErrField},
-		{"successful and expired", func(c *opn.Charge) { c.Expired = true }, opn.ErrField},
-		{"failed and paid", func(c *opn.Charge) { c.Status, c.FailureCode = opn.StatusFailed, rejected }, opn.ErrField},
-		{"expired and paid", func(c *opn.Charge) { c.Status, c.Expired = opn.StatusExpired, true }, opn.ErrField},
+		{"successful and not paid", func(c *opn.Charge) { c.Paid = false }, fault.ErrField},
+		{"successful and expired", func(c *opn.Charge) { c.Expired = true }, fault.ErrField},
+		{"failed and paid", func(c *opn.Charge) { c.Status, c.FailureCode = opn.StatusFailed, rejected }, fault.ErrField},
+		{"expired and paid", func(c *opn.Charge) { c.Status, c.Expired = opn.StatusExpired, true }, fault.ErrField},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -56,8 +58,8 @@ func TestCheckPaid(t *testing.T) {
 			tt.change(charge)
 			err := charge.CheckPaid(amount)
 			require.ErrorIs(t, err, tt.want)
-			if tt.want == opn.ErrField {
-				require.NotErrorIs(t, err, opn.ErrNotPaid)
+			if tt.want == fault.ErrField {
+				require.NotErrorIs(t, err, ksher.ErrNotPaid)
 				require.NotErrorIs(t, err, opn.FailurePaymentRejected, "which would have the shop offer it again")
 			}
 		})
@@ -77,7 +79,7 @@ func TestFailureCodes(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, gw.FailOpn(charge.ID, code))
 			charge, err = client.WaitForCharge(t.Context(), charge.ID, amount)
-			require.ErrorIs(t, err, opn.ErrNotPaid)
+			require.ErrorIs(t, err, ksher.ErrNotPaid)
 			require.ErrorIs(t, err, code)
 			var got opn.FailureCode
 			require.ErrorAs(t, err, &got)
@@ -130,15 +132,15 @@ func TestWaitForCharge(t *testing.T) {
 		{name: "paid later", replies: []reply{pending, pending, with(paid)}, status: "successful", queries: 3, from: 2 * time.Second, to: 3 * time.Second},
 		{name: "an unknown status", replies: []reply{with(map[string]any{"status": "new"}), with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
 		{name: "failed", replies: []reply{pending, with(map[string]any{"status": "failed", "failure_code": "payment_rejected"})},
-			want: []error{opn.ErrNotPaid, opn.FailurePaymentRejected}, status: "failed", queries: 2, to: 2 * time.Second},
+			want: []error{ksher.ErrNotPaid, opn.FailurePaymentRejected}, status: "failed", queries: 2, to: 2 * time.Second},
 		{name: "expired", replies: []reply{with(map[string]any{"status": "expired", "failure_code": "payment_expired"})},
-			want: []error{opn.ErrNotPaid, opn.FailurePaymentExpired}, status: "expired", queries: 1},
-		{name: "expired without a code", replies: []reply{with(map[string]any{"status": "expired"})}, want: []error{opn.ErrNotPaid}, status: "expired", queries: 1},
-		{name: "reversed", replies: []reply{with(map[string]any{"status": "reversed"})}, want: []error{opn.ErrNotPaid}, status: "reversed", queries: 1},
-		{name: "another amount", replies: []reply{with(map[string]any{"amount": 100, "source.amount": 100})}, want: []error{opn.ErrOtherCharge}, status: "pending", queries: 1},
-		{name: "another currency", replies: []reply{with(map[string]any{"currency": "USD", "source.currency": "USD"})}, want: []error{opn.ErrOtherCharge}, status: "pending", queries: 1},
+			want: []error{ksher.ErrNotPaid, opn.FailurePaymentExpired}, status: "expired", queries: 1},
+		{name: "expired without a code", replies: []reply{with(map[string]any{"status": "expired"})}, want: []error{ksher.ErrNotPaid}, status: "expired", queries: 1},
+		{name: "reversed", replies: []reply{with(map[string]any{"status": "reversed"})}, want: []error{ksher.ErrNotPaid}, status: "reversed", queries: 1},
+		{name: "another amount", replies: []reply{with(map[string]any{"amount": 100, "source.amount": 100})}, want: []error{ksher.ErrOtherOrder}, status: "pending", queries: 1},
+		{name: "another currency", replies: []reply{with(map[string]any{"currency": "USD", "source.currency": "USD"})}, want: []error{ksher.ErrOtherOrder}, status: "pending", queries: 1},
 		{name: "its time is over", replies: []reply{with(map[string]any{"expires_at": expires})},
-			want: []error{opn.ErrExpired}, status: "pending", from: 11 * time.Minute, to: 11*time.Minute + 13*time.Second},
+			want: []error{ksher.ErrOrderExpired}, status: "pending", from: 11 * time.Minute, to: 11*time.Minute + 13*time.Second},
 		{name: "paid after its time", replies: []reply{with(map[string]any{"expires_at": "1999-12-31T23:59:30Z"}), with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
 		{name: "outages and rubbish", replies: []reply{{status: 503}, {err: lost}, {change: map[string]any{"status": ""}}, {status: 429}, with(paid)},
 			status: "successful", queries: 5, to: 10 * time.Second},
@@ -148,9 +150,9 @@ func TestWaitForCharge(t *testing.T) {
 		{name: "failed and yet paid", replies: []reply{with(map[string]any{"status": "failed", "paid": true, "failure_code": "payment_rejected"}), with(paid)},
 			status: "successful", queries: 2, to: 2 * time.Second},
 		{name: "expired and yet paid", replies: []reply{with(map[string]any{"status": "expired", "expired": true, "paid": true}), with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
-		{name: "successful and taken back", replies: []reply{with(map[string]any{"status": "successful", "reversed": true})}, want: []error{opn.ErrNotPaid}, status: "successful", queries: 1},
-		{name: "successful and voided", replies: []reply{with(map[string]any{"status": "successful", "voided": true})}, want: []error{opn.ErrNotPaid}, status: "successful", queries: 1},
-		{name: "successful and refunded", replies: []reply{with(map[string]any{"status": "successful", "refunded_amount": 100})}, want: []error{opn.ErrNotPaid}, status: "successful", queries: 1},
+		{name: "successful and taken back", replies: []reply{with(map[string]any{"status": "successful", "reversed": true})}, want: []error{ksher.ErrNotPaid}, status: "successful", queries: 1},
+		{name: "successful and voided", replies: []reply{with(map[string]any{"status": "successful", "voided": true})}, want: []error{ksher.ErrNotPaid}, status: "successful", queries: 1},
+		{name: "successful and refunded", replies: []reply{with(map[string]any{"status": "successful", "refunded_amount": 100})}, want: []error{ksher.ErrNotPaid}, status: "successful", queries: 1},
 		{name: "refused", replies: []reply{{status: 404}}, queries: 1},
 		{name: "refused for its key", replies: []reply{{status: 403}}, queries: 1},
 		{name: "a proxy knows no such page", replies: []reply{{status: 404, body: "<html>Not Found</html>"}, with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
@@ -158,7 +160,7 @@ func TestWaitForCharge(t *testing.T) {
 		{name: "the context ends", replies: []reply{pending}, want: []error{context.DeadlineExceeded}, status: "pending", timeout: 5 * time.Second, from: 5 * time.Second, to: 5 * time.Second},
 		{name: "no time is said", replies: []reply{with(map[string]any{"expires_at": nil})}, want: []error{context.DeadlineExceeded}, status: "pending",
 			timeout: time.Hour, from: time.Hour, to: time.Hour},
-		{name: "its time is over in an outage", replies: []reply{with(map[string]any{"expires_at": expires}), {status: 503}}, want: []error{context.DeadlineExceeded, opn.ErrHTTPStatus},
+		{name: "its time is over in an outage", replies: []reply{with(map[string]any{"expires_at": expires}), {status: 503}}, want: []error{context.DeadlineExceeded, fault.ErrHTTPStatus},
 			status: "pending", timeout: time.Hour, from: time.Hour, to: time.Hour},
 		{name: "the context ends in an outage", replies: []reply{pending, {err: lost}}, want: []error{context.DeadlineExceeded, lost}, status: "pending",
 			timeout: 5 * time.Second, from: 5 * time.Second, to: 5 * time.Second},
@@ -228,7 +230,7 @@ func TestRoundTrip(t *testing.T) {
 	assert.JSONEq(t, `"Tea"`, string(charge.Description))
 	assert.JSONEq(t, `{"order_no":"A-1001"}`, string(charge.Metadata))
 	assert.Equal(t, charge.CreatedAt.Add(10*time.Minute), charge.ExpiresAt.V)
-	require.ErrorIs(t, charge.CheckPaid(amount), opn.ErrNotPaid)
+	require.ErrorIs(t, charge.CheckPaid(amount), ksher.ErrNotPaid)
 
 	gw.Advance(9 * time.Minute)
 	require.NoError(t, gw.PayOpn(charge.ID))
@@ -243,7 +245,7 @@ func TestRoundTrip(t *testing.T) {
 	require.ErrorAs(t, err, &failed, "the source was charged")
 	assert.Equal(t, "invalid_charge", failed.Code)
 	assert.Equal(t, source.ID, failed.ID)
-	require.NotErrorIs(t, err, opn.ErrOutcomeUnknown)
+	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 }
 
 func TestExpiry(t *testing.T) {
@@ -256,7 +258,7 @@ func TestExpiry(t *testing.T) {
 	assert.Equal(t, opn.StatusPending, known.Status)
 	gw.Advance(time.Second)
 	known, err = client.WaitForCharge(t.Context(), charge.ID, amount)
-	require.ErrorIs(t, err, opn.ErrNotPaid)
+	require.ErrorIs(t, err, ksher.ErrNotPaid)
 	require.ErrorIs(t, err, opn.FailurePaymentExpired)
 	assert.True(t, known.Expired)
 	assert.Equal(t, charge.ExpiresAt, known.ExpiredAt)
@@ -274,7 +276,7 @@ func TestUnknownOutcome(t *testing.T) {
 			req := chargeRequest()
 			req.Source = source.ID
 			_, err = client.CreateCharge(t.Context(), req)
-			require.ErrorIs(t, err, opn.ErrOutcomeUnknown)
+			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			// It can be recognised by what the merchant knew before.
 			charges := gw.OpnCharges()
 			require.Len(t, charges, 1)
@@ -287,7 +289,7 @@ func TestUnknownOutcome(t *testing.T) {
 			gw, client := gateway(t)
 			require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charges", Kind: kind}))
 			_, err := client.CreateChargeWithSource(t.Context(), bothRequest())
-			require.ErrorIs(t, err, opn.ErrOutcomeUnknown, "a client can't know")
+			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown, "a client can't know")
 			assert.Empty(t, gw.OpnCharges())
 		})
 	}
@@ -296,6 +298,6 @@ func TestUnknownOutcome(t *testing.T) {
 		require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charges", Kind: kshertest.FaultRefuse, Code: "bad_request"}))
 		_, err := client.CreateChargeWithSource(t.Context(), bothRequest())
 		require.ErrorContains(t, err, "bad_request")
-		require.NotErrorIs(t, err, opn.ErrOutcomeUnknown)
+		require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	})
 }

@@ -44,7 +44,7 @@ const (
 // the account, those by card among them: look up the order by the charge's ID,
 // return nil if the charge isn't yours, and use [Charge.CheckPaid] before handing
 // anything out. A charge whose ID you don't know may be one whose answer was lost,
-// see [ErrOutcomeUnknown]. The client's [Deduper] sees to it that fn isn't called
+// see [ksher.ErrOutcomeUnknown]. The client's [Deduper] sees to it that fn isn't called
 // again after it has returned nil, and not for two deliveries at the same time. The
 // default Deduper forgets when the program ends and after 48 hours, and anybody
 // who knows a charge's ID can send its event then: see [WithDeduper], or make fn do
@@ -95,7 +95,7 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	level := slog.LevelWarn
-	if errors.Is(no.err, ErrInProgress) {
+	if errors.Is(no.err, fault.ErrInProgress) {
 		level = slog.LevelInfo // The one that is at it will log what becomes of it.
 	}
 	attrs := []slog.Attr{slog.String("id", id), slog.String("reason", no.reason)}
@@ -170,7 +170,7 @@ func (h *webhook) confirm(ctx context.Context, id string) *refused {
 	switch {
 	case no != nil: // A Deduper that keeps the error to itself would have the charge taken for handled.
 		return no
-	case errors.Is(err, ErrInProgress):
+	case errors.Is(err, fault.ErrInProgress):
 		return &refused{http.StatusServiceUnavailable, "another delivery of it is being handled", err}
 	case err != nil:
 		return &refused{http.StatusInternalServerError, "the Deduper failed", err}
@@ -202,14 +202,14 @@ func parseEvent(body []byte) (key, chargeID string, err error) {
 		return "", "", fault.JSON(err)
 	}
 	if key = text(outer, "key"); key == "" {
-		return "", "", fmt.Errorf("%w: key is missing", ErrField)
+		return "", "", fmt.Errorf("%w: key is missing", fault.ErrField)
 	}
 	if key != chargeComplete {
 		return key, "", nil
 	}
 	chargeID = text(data, "id")
 	if text(data, "object") != "charge" || !isID("chrg", chargeID) {
-		return "", "", fmt.Errorf("%w: data is not a charge with an ID such as chrg_…", ErrField)
+		return "", "", fmt.Errorf("%w: data is not a charge with an ID such as chrg_…", fault.ErrField)
 	}
 	return key, chargeID, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/kshertest"
 	"github.com/ksher-go/ksher/opn"
 )
@@ -90,7 +91,7 @@ func TestWebhookTellsOfOtherCharges(t *testing.T) {
 	})
 	require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
 	require.Nil(t, got.Source)
-	require.ErrorIs(t, got.CheckPaid(amount), opn.ErrOtherCharge, "dollars")
+	require.ErrorIs(t, got.CheckPaid(amount), ksher.ErrOtherOrder, "dollars")
 }
 
 // The merchant's function isn't to close an order whose charge may be paid.
@@ -122,7 +123,7 @@ func TestWebhookAgainWhenReversed(t *testing.T) {
 	deliver()
 	require.Len(t, got, 2, "once for each status")
 	require.NoError(t, got[0])
-	require.ErrorIs(t, got[1], opn.ErrNotPaid)
+	require.ErrorIs(t, got[1], ksher.ErrNotPaid)
 }
 
 // Between a query and the claim the charge may change, and another delivery tell of it.

@@ -142,7 +142,7 @@ func WithTimeout(d time.Duration) Option {
 }
 
 // WithMaxResponseBytes limits the size of an answer, 4 MiB by default. A longer one
-// is [ErrBodyTooLarge].
+// is [ksher.ErrBadAnswer].
 func WithMaxResponseBytes(n int64) Option {
 	return func(c *Client) error { return c.sender.SetMaxResponseBytes(n) }
 }
@@ -174,7 +174,7 @@ func WithLocation(loc *time.Location) Option {
 	}
 }
 
-// WithStrict makes it an [ErrSignature] if the signature of a report doesn't prove
+// WithStrict makes it an [ksher.ErrSignature] if the signature of a report doesn't prove
 // the data in it. Without this option such a report comes marked as not Verified,
 // because how Ksher spells nested data for its signature isn't documented. The
 // answers about orders, which aren't nested, are always proved.
@@ -194,7 +194,7 @@ func WithStrict() Option {
 // packages.
 type Deduper interface {
 	// Once runs fn, unless it has returned nil for this key before. While somebody
-	// else runs one for the key, the answer is [ErrInProgress].
+	// else runs one for the key, the answer is [ksher.ErrInProgress].
 	Once(ctx context.Context, key string, fn func(context.Context) error) error
 }
 
@@ -306,7 +306,7 @@ func (c *Client) decode(members []wire.Member, dst any) error {
 		}
 	}
 	if err := wire.Decode(kept, dst, c.location); err != nil {
-		return fmt.Errorf("%w: %w", ErrField, err)
+		return fmt.Errorf("%w: %w", fault.ErrField, err)
 	}
 	return nil
 }
@@ -445,18 +445,18 @@ func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 		case answer.Status == http.StatusNotFound && failure.state.Unknown:
 			// A proxy that is misrouted for a moment says so of every order, and who
 			// believed it would make another.
-			failure.Err = ErrHTTPStatus
+			failure.Err = fault.ErrHTTPStatus
 		}
 		return nil, failure
 	}
 	doubt := func(err error) (*reply, *Error) { return nil, &Error{Err: err, state: call.State{Unknown: true}} }
 	switch {
 	case 300 <= answer.Status && answer.Status < 400:
-		return doubt(ErrRedirect)
+		return doubt(fault.ErrRedirect)
 	case answer.Status < 200 || answer.Status > 299:
-		return nil, &Error{Err: ErrHTTPStatus, Message: c.hide.Quote(answer.Body), state: call.State{Unknown: true}}
+		return nil, &Error{Err: fault.ErrHTTPStatus, Message: c.hide.Quote(answer.Body), state: call.State{Unknown: true}}
 	case strings.TrimSpace(string(answer.Body)) == "":
-		return doubt(ErrEmptyBody)
+		return doubt(fault.ErrEmptyBody)
 	}
 	members, err := wire.ParseObject(answer.Body)
 	if err != nil {
@@ -466,13 +466,13 @@ func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	got.code = Code(got.said("error_code"))
 	covered, err := c.mac.checkAnswer(op.path, members)
 	if err == nil && !covered {
-		err = fmt.Errorf("%w: it doesn't cover what is in the nested data", ErrSignatureMismatch)
+		err = fmt.Errorf("%w: it doesn't cover what is in the nested data", fault.ErrSignatureMismatch)
 	}
-	if op.report && !c.strict && hasNested(members) && errors.Is(err, ErrSignatureMismatch) {
+	if op.report && !c.strict && hasNested(members) && errors.Is(err, fault.ErrSignatureMismatch) {
 		got.verified, err = false, nil
 	}
 	if err == nil && got.code == "" {
-		err = fmt.Errorf("%w: error_code is missing", ErrEnvelope)
+		err = fmt.Errorf("%w: error_code is missing", fault.ErrEnvelope)
 	}
 	if err != nil {
 		failure := got.refusal()

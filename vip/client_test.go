@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -177,7 +178,7 @@ func TestRequests(t *testing.T) {
 				assert.Equal(t, c.want, got)
 				return http.StatusNotFound, "", nil
 			})
-			require.ErrorIs(t, c.do(client), vip.ErrHTTPStatus)
+			require.ErrorIs(t, c.do(client), fault.ErrHTTPStatus)
 			require.Equal(t, 1, asked)
 		})
 	}
@@ -208,10 +209,10 @@ func TestCalls(t *testing.T) {
 			}, vip.WithStrict())
 			require.NoError(t, c.do(t, client))
 			require.NoError(t, c.do(t, answering(t, http.StatusOK, "\ufeff"+c.goodAnswer(t), vip.WithStrict())), "with a byte order mark")
-			require.ErrorIs(t, c.do(t, answering(t, http.StatusOK, "\ufeff")), vip.ErrEmptyBody)
+			require.ErrorIs(t, c.do(t, answering(t, http.StatusOK, "\ufeff")), fault.ErrEmptyBody)
 			err := c.do(t, answering(t, http.StatusBadRequest, "\ufeff"+refusal(http.StatusBadRequest)))
 			require.ErrorIs(t, err, vip.ErrBadRequest)
-			require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		})
 	}
 }
@@ -230,8 +231,8 @@ func TestBasePath(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// fault is something that goes wrong, and what is to be said about it.
-type fault struct {
+// mishap is something that goes wrong, and what is to be said about it.
+type mishap struct {
 	name string
 	// answer makes the answer from a good one.
 	answer func(good string) (int, string, error)
@@ -244,13 +245,13 @@ func status(code int, body string) func(string) (int, string, error) {
 	return func(string) (int, string, error) { return code, body, nil }
 }
 
-func faults() []fault {
+func faults() []mishap {
 	edit := func(old, replacement string) func(string) (int, string, error) {
 		return func(good string) (int, string, error) {
 			return http.StatusOK, strings.Replace(good, old, replacement, 1), nil
 		}
 	}
-	return []fault{
+	return []mishap{
 		{"broken connection", func(string) (int, string, error) { return 0, "", errors.New("reset by peer") }, nil, false},
 		{"end of file", func(string) (int, string, error) { return 0, "", io.ErrUnexpectedEOF }, io.ErrUnexpectedEOF, false},
 		{"400", status(400, `{"code":400,"name":"Bad Request","description":"<p>BadRequest {'x': ['No.']}</p>","log_entry_url":"https://x.example/1"}`), vip.ErrBadRequest, true},
@@ -262,25 +263,25 @@ func faults() []fault {
 		{"403", status(403, refusal(403)), vip.ErrForbidden, true},
 		{"403 in words", status(403, "no"), vip.ErrForbidden, false},
 		{"403 for something else", status(403, refusal(404)), vip.ErrForbidden, false},
-		{"404", status(404, refusal(404)), vip.ErrNotFound, true},
-		{"404 in HTML", status(404, "<html><center><h1>404 Not Found</h1></center><hr>nginx</html>"), vip.ErrHTTPStatus, false},
-		{"404 in JSON", status(404, `{"code":404}`), vip.ErrHTTPStatus, false},
-		{"404 without a description", status(404, `{"code":404,"name":"Not Found"}`), vip.ErrHTTPStatus, false},
-		{"404 of a good answer", func(good string) (int, string, error) { return 404, good, nil }, vip.ErrHTTPStatus, false},
-		{"405", status(405, ""), vip.ErrHTTPStatus, false},
-		{"302", status(302, ""), vip.ErrRedirect, false},
-		{"500", status(500, "oops"), vip.ErrHTTPStatus, false},
-		{"502 in HTML", status(502, "<html>Bad Gateway</html>"), vip.ErrHTTPStatus, false},
-		{"500 with a good answer", func(good string) (int, string, error) { return 500, good, nil }, vip.ErrHTTPStatus, false},
-		{"empty", status(200, " \n"), vip.ErrEmptyBody, false},
-		{"HTML", status(200, "<html></html>"), vip.ErrNotJSON, false},
-		{"array", status(200, "[]"), vip.ErrNotJSON, false},
-		{"cut", func(good string) (int, string, error) { return 200, good[:len(good)-5], nil }, vip.ErrTruncatedJSON, false},
-		{"unsigned", edit(`"signature"`, `"signaturf"`), vip.ErrSignatureMissing, false},
-		{"signature isn't text", func(string) (int, string, error) { return 200, `{"error_code":"SUCCESS","signature":1}`, nil }, vip.ErrSignatureMissing, false},
-		{"changed", edit(`{`, `{"x":"y",`), vip.ErrSignatureMismatch, false},
-		{"too large", func(good string) (int, string, error) { return 200, good + strings.Repeat(" ", 4000), nil }, vip.ErrBodyTooLarge, false},
-		{"twice", edit(`{`, `{"error_code":"FAIL",`), vip.ErrNotJSON, false},
+		{"404", status(404, refusal(404)), ksher.ErrNotFound, true},
+		{"404 in HTML", status(404, "<html><center><h1>404 Not Found</h1></center><hr>nginx</html>"), fault.ErrHTTPStatus, false},
+		{"404 in JSON", status(404, `{"code":404}`), fault.ErrHTTPStatus, false},
+		{"404 without a description", status(404, `{"code":404,"name":"Not Found"}`), fault.ErrHTTPStatus, false},
+		{"404 of a good answer", func(good string) (int, string, error) { return 404, good, nil }, fault.ErrHTTPStatus, false},
+		{"405", status(405, ""), fault.ErrHTTPStatus, false},
+		{"302", status(302, ""), fault.ErrRedirect, false},
+		{"500", status(500, "oops"), fault.ErrHTTPStatus, false},
+		{"502 in HTML", status(502, "<html>Bad Gateway</html>"), fault.ErrHTTPStatus, false},
+		{"500 with a good answer", func(good string) (int, string, error) { return 500, good, nil }, fault.ErrHTTPStatus, false},
+		{"empty", status(200, " \n"), fault.ErrEmptyBody, false},
+		{"HTML", status(200, "<html></html>"), fault.ErrNotJSON, false},
+		{"array", status(200, "[]"), fault.ErrNotJSON, false},
+		{"cut", func(good string) (int, string, error) { return 200, good[:len(good)-5], nil }, fault.ErrTruncatedJSON, false},
+		{"unsigned", edit(`"signature"`, `"signaturf"`), fault.ErrSignatureMissing, false},
+		{"signature isn't text", func(string) (int, string, error) { return 200, `{"error_code":"SUCCESS","signature":1}`, nil }, fault.ErrSignatureMissing, false},
+		{"changed", edit(`{`, `{"x":"y",`), fault.ErrSignatureMismatch, false},
+		{"too large", func(good string) (int, string, error) { return 200, good + strings.Repeat(" ", 4000), nil }, fault.ErrTooLarge, false},
+		{"twice", edit(`{`, `{"error_code":"FAIL",`), fault.ErrNotJSON, false},
 	}
 }
 
@@ -302,8 +303,8 @@ func TestFaults(t *testing.T) {
 				if f.want != nil {
 					require.ErrorIs(t, err, f.want)
 				}
-				require.Equal(t, f.want == vip.ErrNotFound, errors.Is(err, vip.ErrNotFound), "nobody else knows")
-				require.Equal(t, c.change && !f.known, errors.Is(err, vip.ErrOutcomeUnknown), err)
+				require.Equal(t, f.want == ksher.ErrNotFound, errors.Is(err, ksher.ErrNotFound), "nobody else knows")
+				require.Equal(t, c.change && !f.known, errors.Is(err, ksher.ErrOutcomeUnknown), err)
 				require.Equal(t, c.change && !f.known, strings.Contains(err.Error(), "ask Client.Query"), err)
 				passing := strings.HasPrefix(f.name, "broken") || strings.HasPrefix(f.name, "end") || strings.HasPrefix(f.name, "50")
 				require.Equal(t, map[bool]int{true: 2, false: 1}[!c.change && passing], asked)
@@ -317,15 +318,15 @@ func TestFaults(t *testing.T) {
 // The errors are those of package ksher.
 func TestErrorsAreShared(t *testing.T) {
 	for _, pair := range [][2]error{
-		{vip.ErrOutcomeUnknown, ksher.ErrOutcomeUnknown}, {vip.ErrSignature, ksher.ErrSignature}, {vip.ErrSignatureMissing, ksher.ErrSignatureMissing},
-		{vip.ErrSignatureMalformed, ksher.ErrSignatureMalformed}, {vip.ErrSignatureMismatch, ksher.ErrSignatureMismatch}, {vip.ErrHTTPStatus, ksher.ErrHTTPStatus},
-		{vip.ErrRedirect, ksher.ErrRedirect}, {vip.ErrEmptyBody, ksher.ErrEmptyBody}, {vip.ErrBodyTooLarge, ksher.ErrBodyTooLarge}, {vip.ErrNotJSON, ksher.ErrNotJSON},
-		{vip.ErrTruncatedJSON, ksher.ErrTruncatedJSON}, {vip.ErrEnvelope, ksher.ErrEnvelope}, {vip.ErrNoData, ksher.ErrNoData}, {vip.ErrField, ksher.ErrField},
-		{vip.ErrOtherOrder, ksher.ErrOtherOrder}, {vip.ErrNotPaid, ksher.ErrNotPaid}, {vip.ErrInProgress, ksher.ErrInProgress},
+		{ksher.ErrOutcomeUnknown, ksher.ErrOutcomeUnknown}, {ksher.ErrSignature, ksher.ErrSignature}, {fault.ErrSignatureMissing, fault.ErrSignatureMissing},
+		{fault.ErrSignatureMalformed, fault.ErrSignatureMalformed}, {fault.ErrSignatureMismatch, fault.ErrSignatureMismatch}, {fault.ErrHTTPStatus, fault.ErrHTTPStatus},
+		{fault.ErrRedirect, fault.ErrRedirect}, {fault.ErrEmptyBody, fault.ErrEmptyBody}, {fault.ErrTooLarge, fault.ErrTooLarge}, {fault.ErrNotJSON, fault.ErrNotJSON},
+		{fault.ErrTruncatedJSON, fault.ErrTruncatedJSON}, {fault.ErrEnvelope, fault.ErrEnvelope}, {fault.ErrNoData, fault.ErrNoData}, {fault.ErrField, fault.ErrField},
+		{ksher.ErrOtherOrder, ksher.ErrOtherOrder}, {ksher.ErrNotPaid, ksher.ErrNotPaid}, {ksher.ErrInProgress, ksher.ErrInProgress},
 	} {
 		require.ErrorIs(t, pair[0], pair[1])
 	}
-	require.ErrorIs(t, vip.ErrSignatureMissing, ksher.ErrSignature)
+	require.ErrorIs(t, fault.ErrSignatureMissing, ksher.ErrSignature)
 }
 
 // One Deduper serves both.
@@ -348,16 +349,16 @@ func TestConnections(t *testing.T) {
 	client, err := vip.NewClient(server.URL, token, vip.WithHTTPClient(&http.Client{Transport: transport}), vip.WithRetry(1, 0))
 	require.NoError(t, err)
 	_, err = client.Create(t.Context(), newOrders()[vip.CScanB])
-	require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+	require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	_, err = client.Refund(t.Context(), vip.CScanB, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 1})
-	require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
-	require.ErrorIs(t, err, vip.ErrRedirect)
+	require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+	require.ErrorIs(t, err, fault.ErrRedirect)
 	transport.CloseIdleConnections()
 	server.Close()
 	_, err = client.Create(t.Context(), newOrders()[vip.CScanB])
 	require.ErrorContains(t, err, "nothing was sent")
-	require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	_, err = client.Query(t.Context(), vip.CScanB, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	require.ErrorContains(t, err, "nothing was sent")
 	require.NotRegexp(t, "signature=[0-9A-F]", err.Error())
@@ -372,7 +373,7 @@ func TestContext(t *testing.T) {
 	cancel()
 	_, err := client.Create(ctx, newOrders()[vip.CScanB])
 	require.ErrorIs(t, err, context.Canceled)
-	require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	_, err = collect(client.Transactions(ctx, &vip.TransactionsRequest{Date: "20210720", MID: "m"}))
 	require.ErrorIs(t, err, context.Canceled)
 }
@@ -387,7 +388,7 @@ func TestTimeout(t *testing.T) {
 		start := time.Now()
 		_, err := client.Create(t.Context(), newOrders()[vip.CScanB])
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		require.Equal(t, 5*time.Second, time.Since(start))
 
 		asked := 0
@@ -396,7 +397,7 @@ func TestTimeout(t *testing.T) {
 			return http.StatusBadGateway, "", nil
 		}, vip.WithTimeout(time.Millisecond), vip.WithRetry(10, 10*time.Second))
 		_, err = client.Query(t.Context(), vip.CScanB, &vip.QueryRequest{MerchantOrderID: "A-1"})
-		require.ErrorIs(t, err, vip.ErrHTTPStatus)
+		require.ErrorIs(t, err, fault.ErrHTTPStatus)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "it was not repeated")
 		require.Less(t, asked, 10)
@@ -728,7 +729,7 @@ func TestBadRequests(t *testing.T) {
 		return http.StatusNotFound, "", nil
 	})
 	_, err = client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: long})
-	require.ErrorIs(t, err, vip.ErrHTTPStatus)
+	require.ErrorIs(t, err, fault.ErrHTTPStatus)
 	require.True(t, sent)
 }
 

@@ -8,107 +8,38 @@ import (
 
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
-// ErrOutcomeUnknown marks an error after which a request that creates, refunds or
-// cancels may or may not have been carried out: it was sent, and no believable
-// answer came back, or the gateway said neither yes nor a documented no. Don't take
-// such a request for failed, and don't send it under a new number: [Client.Query]
-// tells where the order stands. The package never repeats such a request by itself.
-//
-// A create that is refused with [CodeFail] is one of these, unless it is because of the
-// buyer's code: the cause may be that an earlier create has used the number, and that
-// one may have been paid.
-//
-// It is the same error as that of package ksher, like every other one that goes by
-// the same name in both.
-var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
-
-// What can be wrong with an answer or a notification. Each is found with
-// [errors.Is] in what this package returns.
+// What an HTTP status says of a request, if the body is the gateway's own form.
 var (
-	// ErrSignature means that a signature didn't prove what it came with. Every
-	// more precise ErrSignature… error is an ErrSignature, too.
-	ErrSignature = fault.ErrSignature
-	// ErrSignatureMissing means that nothing was signed.
-	ErrSignatureMissing = fault.ErrSignatureMissing
-	// ErrSignatureMalformed means that the signature is not 64 hexadecimal digits.
-	ErrSignatureMalformed = fault.ErrSignatureMalformed
-	// ErrSignatureMismatch means that the signature belongs to other data or was
-	// made with another token.
-	ErrSignatureMismatch = fault.ErrSignatureMismatch
-
-	// ErrHTTPStatus means that the HTTP status was not a success. Error.HTTPStatus
-	// tells which. The four that follow are an ErrHTTPStatus, too. They are
-	// documented as refusals, so that they leave no doubt about the outcome, if the
-	// body is one of the gateway's own: JSON with code, name and description. With
-	// any other body they may be the word of something on the way to the gateway, a
-	// proxy for example, and a request that changes something is an
-	// [ErrOutcomeUnknown], too. The form of the body is documented for HTTP 400 only,
-	// and assumed for the others.
-	ErrHTTPStatus = fault.ErrHTTPStatus
-	// ErrBadRequest is HTTP 400: a parameter is wrong. Error.Fields tells which.
-	ErrBadRequest error = statusError("the gateway refused the form of a parameter")
-	// ErrUnauthorized is HTTP 401: the token isn't that of this host, or the
-	// signature isn't what the gateway expects.
-	ErrUnauthorized error = statusError("the gateway didn't accept the token")
-	// ErrForbidden is HTTP 403: the account may not do this.
-	ErrForbidden error = statusError("the account may not do this")
-	// ErrNotFound is HTTP 404 in the gateway's own form: there is no such order, or
-	// no such address. In any other form it is a plain ErrHTTPStatus.
-	ErrNotFound error = statusError("there is no such thing at the gateway")
-	// ErrRedirect means that the host answered with a redirect. Redirects are not
-	// followed, because a signed request isn't to be handed on.
-	ErrRedirect = fault.ErrRedirect
-	// ErrEmptyBody means that there was no body at all.
-	ErrEmptyBody = fault.ErrEmptyBody
-	// ErrBodyTooLarge means that the answer was longer than [WithMaxResponseBytes]
-	// allows, or a notification longer than 8 KiB.
-	ErrBodyTooLarge = transport.ErrTooLarge
-	// ErrNotJSON means that the text is not a JSON object that can be read in only
-	// one way: HTML, for example, or an object with the same name twice.
-	ErrNotJSON = fault.ErrNotJSON
-	// ErrTruncatedJSON means that the JSON stops before its end.
-	ErrTruncatedJSON = fault.ErrTruncatedJSON
-	// ErrEnvelope means that the JSON isn't what Ksher documents, such as one
-	// without an error_code, or that a notification isn't.
-	ErrEnvelope = fault.ErrEnvelope
-	// ErrNoData means that the answer to a report has no data.
-	ErrNoData = fault.ErrNoData
-	// ErrField means that a field has a value that can't be read, such as an
-	// amount that isn't an integer, or one that is needed is missing.
-	ErrField = fault.ErrField
-	// ErrOtherOrder means that what came is about another order or another amount
-	// than the one asked for or expected.
-	ErrOtherOrder = fault.ErrOtherOrder
-	// ErrNotPaid means that an order isn't paid, as far as its status says.
-	ErrNotPaid = fault.ErrNotPaid
-	// ErrInProgress means that the same notification is being handled at this
-	// moment, by another request or another server.
-	ErrInProgress = once.ErrInProgress
+	errBadRequest   error = statusError("the gateway refused the form of a parameter")
+	errUnauthorized error = statusError("the gateway didn't accept the token")
+	errForbidden    error = statusError("the account may not do this")
+	errNotFound     error = statusError("there is no such thing at the gateway")
 )
 
-// statusError is an ErrHTTPStatus that says more.
+// statusError is a refusal by an HTTP status.
 type statusError string
 
 func (e statusError) Error() string { return string(e) }
 
-func (e statusError) Is(target error) bool { return target == ErrHTTPStatus }
+func (e statusError) Is(target error) bool {
+	return target == fault.ErrHTTPStatus || e == errNotFound && target == fault.ErrNotFound
+}
 
 // refusedBy is the documented refusal that an HTTP status is, nil for none.
 func refusedBy(status int) error {
 	switch status {
 	case http.StatusBadRequest:
-		return ErrBadRequest
+		return errBadRequest
 	case http.StatusUnauthorized:
-		return ErrUnauthorized
+		return errUnauthorized
 	case http.StatusForbidden:
-		return ErrForbidden
+		return errForbidden
 	case http.StatusNotFound:
-		return ErrNotFound
+		return errNotFound
 	}
 	return nil
 }
@@ -144,7 +75,7 @@ type Error struct {
 	// "" otherwise.
 	Reason string
 	// Fields has what the gateway found wrong with single parameters, with an
-	// [ErrBadRequest].
+	// [errBadRequest].
 	Fields []FieldError
 	// HTTPStatus is the status of the answer, 0 if there was none.
 	HTTPStatus int
@@ -188,7 +119,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause, the code, and [ErrOutcomeUnknown] where it applies.
+// Unwrap gives the cause, the code, and [ksher.ErrOutcomeUnknown] where it applies.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	if e.Err != nil {
@@ -198,7 +129,7 @@ func (e *Error) Unwrap() []error {
 		errs = append(errs, e.Code)
 	}
 	if e.state.Unknown {
-		errs = append(errs, ErrOutcomeUnknown)
+		errs = append(errs, fault.ErrOutcomeUnknown)
 	}
 	return errs
 }

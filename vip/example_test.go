@@ -72,7 +72,7 @@ func ExampleClient_Create() {
 		RedirectURL:     "https://shop.example/thanks",
 		RedirectURLFail: "https://shop.example/sorry",
 	})
-	if errors.Is(err, vip.ErrOutcomeUnknown) {
+	if errors.Is(err, ksher.ErrOutcomeUnknown) {
 		log.Fatal("ask client.Query about A-1001 before anything else")
 	}
 	if err != nil {
@@ -97,7 +97,7 @@ func ExampleClient_Create_bScanC() {
 	switch {
 	case err == nil:
 		fmt.Println("paid by", order.Channel)
-	case errors.Is(err, vip.ErrOutcomeUnknown):
+	case errors.Is(err, ksher.ErrOutcomeUnknown):
 		fmt.Println("ask client.Query until the status is final, or client.Cancel")
 	case errors.As(err, &failed):
 		fmt.Println(failed.Code, failed.Reason)

@@ -6,3 +6,10 @@ func SetMaxRows(n int) (undo func()) {
 	maxRows = n
 	return func() { maxRows = old }
 }
+
+// The refusals by an HTTP status.
+var (
+	ErrBadRequest   = errBadRequest
+	ErrUnauthorized = errUnauthorized
+	ErrForbidden    = errForbidden
+)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher/internal/day"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -34,7 +35,7 @@ func (c *Client) report(ctx context.Context, name, path string, req request, mor
 		}
 		var ok bool
 		if data, ok = wire.Find(r.members, "data"); !ok || empty(data) {
-			return &Error{Err: ErrNoData}
+			return &Error{Err: fault.ErrNoData}
 		}
 		verified = r.verified
 		return nil
@@ -45,7 +46,7 @@ func (c *Client) report(ctx context.Context, name, path string, req request, mor
 
 // unreadable is the error for data that isn't as documented.
 func (c *Client) unreadable(name, format string, args ...any) error {
-	err := fmt.Errorf("%w: "+format, append([]any{ErrField}, args...)...)
+	err := fmt.Errorf("%w: "+format, append([]any{fault.ErrField}, args...)...)
 	return &Error{Operation: name, HTTPStatus: http.StatusOK, Err: c.hide.Shield(err)}
 }
 
@@ -53,7 +54,7 @@ func (c *Client) unreadable(name, format string, args ...any) error {
 func (c *Client) object(v wire.Value, dst any) error {
 	members, err := wire.ParseObject(v.Raw)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrField, err)
+		return fmt.Errorf("%w: %w", fault.ErrField, err)
 	}
 	return c.decode(members, dst)
 }
@@ -213,7 +214,7 @@ type Transaction struct {
 //
 // After an error there is nothing more. If fewer or more transactions come than the
 // gateway has announced, or one that is the same to the letter as one of a page before,
-// that is an error, too, an [ErrField]: a report that may lack some isn't taken for whole.
+// that is an error, too, an [ksher.ErrBadAnswer]: a report that may lack some isn't taken for whole.
 // Transactions that are made while it is read may shift the pages, so read a day when it
 // is over. At most a million are read.
 //
@@ -375,7 +376,7 @@ func (r *SettlementRequest) check(c *checker) {
 
 // Settlement is what Ksher settles for a channel. Amounts are in cents of Currency,
 // which is assumed; they are negative where refunds come to more than payments. An
-// amount that isn't an integer is an [ErrField].
+// amount that isn't an integer is an [ksher.ErrBadAnswer].
 //
 // Source: Ksher's documentation of vip.ksher.net. What the fields mean is not
 // documented, and taken from their names.
@@ -423,7 +424,7 @@ type Settlement struct {
 }
 
 // Settlement asks for the settlement of a day. What a day without one is answered
-// with is not documented: [ErrNotFound] and [ErrNoData] are likely.
+// with is not documented: [ksher.ErrNotFound] and [ksher.ErrBadAnswer] are likely.
 //
 // It changes nothing and may be repeated at will.
 //

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -56,7 +57,7 @@ func TestReports(t *testing.T) {
 	require.Equal(t, &vip.Channels{Channels: []string{"wechat", "alipay"}, Data: json.RawMessage(`"wechat, alipay,,"`), Verified: true}, channels)
 	client = answering(t, 200, unproved(`{"error_code":"SUCCESS","data":"wechat"}`))
 	_, err = client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
-	require.ErrorIs(t, err, vip.ErrSignatureMismatch)
+	require.ErrorIs(t, err, fault.ErrSignatureMismatch)
 }
 
 func TestReportsRefused(t *testing.T) {
@@ -65,20 +66,20 @@ func TestReportsRefused(t *testing.T) {
 		name, body string
 		want       result
 	}{
-		{"no data", `{"error_code":"SUCCESS"}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
-		{"empty data", `{"error_code":"SUCCESS","data":"False"}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
-		{"no text", `{"error_code":"SUCCESS","data":""}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
-		{"null", `{"error_code":"SUCCESS","data":null}`, result{vip.ErrNoData, vip.ErrNoData, vip.ErrNoData}},
-		{"text", `{"error_code":"SUCCESS","data":"wechat"}`, result{vip.ErrField, vip.ErrField, nil}},
+		{"no data", `{"error_code":"SUCCESS"}`, result{fault.ErrNoData, fault.ErrNoData, fault.ErrNoData}},
+		{"empty data", `{"error_code":"SUCCESS","data":"False"}`, result{fault.ErrNoData, fault.ErrNoData, fault.ErrNoData}},
+		{"no text", `{"error_code":"SUCCESS","data":""}`, result{fault.ErrNoData, fault.ErrNoData, fault.ErrNoData}},
+		{"null", `{"error_code":"SUCCESS","data":null}`, result{fault.ErrNoData, fault.ErrNoData, fault.ErrNoData}},
+		{"text", `{"error_code":"SUCCESS","data":"wechat"}`, result{fault.ErrField, fault.ErrField, nil}},
 		{"not allowed", `{"error_code":"UNKNOWN","error_message":"NOT allowed mid"}`, result{vip.CodeUnknown, vip.CodeUnknown, vip.CodeUnknown}},
-		{"empty object", `{"error_code":"SUCCESS","data":{}}`, result{vip.ErrField, vip.ErrField, nil}},
-		{"list", `{"error_code":"SUCCESS","data":[]}`, result{vip.ErrField, vip.ErrField, nil}},
-		{"no list", `{"error_code":"SUCCESS","data":{"reference_id":"S","total":1}}`, result{nil, vip.ErrField, nil}},
+		{"empty object", `{"error_code":"SUCCESS","data":{}}`, result{fault.ErrField, fault.ErrField, nil}},
+		{"list", `{"error_code":"SUCCESS","data":[]}`, result{fault.ErrField, fault.ErrField, nil}},
+		{"no list", `{"error_code":"SUCCESS","data":{"reference_id":"S","total":1}}`, result{nil, fault.ErrField, nil}},
 		{"no rows", `{"error_code":"SUCCESS","data":{"reference_id":"S","total":0,"data":null}}`, result{nil, nil, nil}},
-		{"amount", `{"error_code":"SUCCESS","data":{"reference_id":"S","amount":1.5,"data":[{"amount":1.5}]}}`, result{vip.ErrField, vip.ErrField, nil}},
-		{"row", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":["x"]}}`, result{nil, vip.ErrField, nil}},
-		{"total", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":-1}}`, result{nil, vip.ErrField, nil}},
-		{"total in words", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":"many"}}`, result{nil, vip.ErrField, nil}},
+		{"amount", `{"error_code":"SUCCESS","data":{"reference_id":"S","amount":1.5,"data":[{"amount":1.5}]}}`, result{fault.ErrField, fault.ErrField, nil}},
+		{"row", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":["x"]}}`, result{nil, fault.ErrField, nil}},
+		{"total", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":-1}}`, result{nil, fault.ErrField, nil}},
+		{"total in words", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":"many"}}`, result{nil, fault.ErrField, nil}},
 		{"pending", `{"error_code":"PENDING","data":{"reference_id":"S","data":[],"total":0}}`, result{vip.CodePending, vip.CodePending, vip.CodePending}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -136,15 +137,15 @@ func TestPages(t *testing.T) {
 		{"none, with an empty total", 0, `,"total":"False"`, 0, []string{"0+50"}, nil},
 		{"none, with a false total", 0, `,"total":false`, 0, []string{"0+50"}, nil},
 		{"a page, with an empty total", 50, `,"total":""`, 0, []string{"0+50", "50+50"}, nil},
-		{"a true total", 0, `,"total":true`, 0, []string{"0+50"}, vip.ErrField},
+		{"a true total", 0, `,"total":true`, 0, []string{"0+50"}, fault.ErrField},
 		{"one", 1, `,"total":1`, 0, []string{"0+50"}, nil},
 		{"a page", 50, `,"total":50`, 0, []string{"0+50"}, nil},
 		{"a page, without a total", 50, ``, 0, []string{"0+50", "50+50"}, nil},
 		{"three pages", 120, `,"total":120`, 0, []string{"0+50", "50+50", "100+50"}, nil},
 		{"three pages, without a total", 120, ``, 0, []string{"0+50", "50+50", "100+50"}, nil},
 		{"short pages", 7, `,"total":7`, 3, []string{"0+3", "3+3", "6+3"}, nil},
-		{"fewer than announced", 60, `,"total":100`, 0, []string{"0+50", "50+50", "60+50"}, vip.ErrField},
-		{"none of those announced", 0, `,"total":1`, 0, []string{"0+50"}, vip.ErrField},
+		{"fewer than announced", 60, `,"total":100`, 0, []string{"0+50", "50+50", "60+50"}, fault.ErrField},
+		{"none of those announced", 0, `,"total":1`, 0, []string{"0+50"}, fault.ErrField},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var asked []string
@@ -174,7 +175,7 @@ func TestPagesContradictThemselves(t *testing.T) {
 				return 200, unproved(`{"error_code":"SUCCESS","data":{"data":` + map[bool]string{true: c.first, false: c.second}[received(t, r)["offset"] == "0"] + `}}`), nil
 			})
 			rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 2}))
-			require.ErrorIs(t, err, vip.ErrField)
+			require.ErrorIs(t, err, fault.ErrField)
 			require.ErrorContains(t, err, "the gateway announced")
 			require.Len(t, rows, c.rows)
 		})
@@ -198,7 +199,7 @@ func TestPagesRepeat(t *testing.T) {
 				return 200, unproved(`{"error_code":"SUCCESS","data":{"data":` + c.pages[(asked-1)%len(c.pages)] + `}}`), nil
 			})
 			rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 2}))
-			require.ErrorIs(t, err, vip.ErrField)
+			require.ErrorIs(t, err, fault.ErrField)
 			require.ErrorContains(t, err, "the gateway gave the same row on two pages")
 			require.Len(t, rows, c.rows)
 		})
@@ -218,7 +219,7 @@ func TestEqualRowsOfAPage(t *testing.T) {
 // A report that doesn't end is left.
 func TestPagesAreBounded(t *testing.T) {
 	defer vip.SetMaxRows(100)()
-	for rows, want := range map[int]error{100: nil, 101: vip.ErrField, 1000: vip.ErrField} {
+	for rows, want := range map[int]error{100: nil, 101: fault.ErrField, 1000: fault.ErrField} {
 		var asked []string
 		got, err := collect(pager(t, rows, ``, &asked).Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 40}))
 		require.ErrorIs(t, err, want)
@@ -258,7 +259,7 @@ func TestPagesEnd(t *testing.T) {
 		return 200, unproved(page), nil
 	})
 	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 2}))
-	require.ErrorIs(t, err, vip.ErrField)
+	require.ErrorIs(t, err, fault.ErrField)
 	require.ErrorContains(t, err, "vip: transactions: a field of the data can't be read: the gateway gave the same row on two pages")
 	require.Len(t, rows, 2)
 	require.Equal(t, 2, asked)

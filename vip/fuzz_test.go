@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -96,7 +98,7 @@ func FuzzAnswer(f *testing.F) {
 				require.LessOrEqual(t, utf8.RuneCountInString(field.Field+field.Problem), 402)
 			}
 			if status >= 300 {
-				require.ErrorIs(t, err, map[bool]error{true: vip.ErrRedirect, false: vip.ErrHTTPStatus}[status < 400])
+				require.ErrorIs(t, err, map[bool]error{true: fault.ErrRedirect, false: fault.ErrHTTPStatus}[status < 400])
 			}
 		}
 		order, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
@@ -108,7 +110,7 @@ func FuzzAnswer(f *testing.F) {
 		believed(redirectPath+"/A-1", err)
 		ours := json.Valid([]byte(body)) && (status == 400 || status == 401 || status == 403 || status == 404)
 		if err != nil && !errors.Is(err, vip.CodeFail) && !ours {
-			require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		}
 		rows := 0
 		for row, err := range client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m"}) {

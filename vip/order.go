@@ -12,6 +12,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/datauri"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
@@ -350,29 +351,29 @@ type Order struct {
 // if this is the order of that number, of exactly that amount in cents of that
 // currency, and it is paid for certain: the status is [StatusPaid], the error_code
 // [CodeSuccess], and it isn't about a refund. Call it before handing anything out. The
-// error is an [ErrOtherOrder] or an [ErrNotPaid].
+// error is an [ksher.ErrOtherOrder] or an [ksher.ErrNotPaid].
 //
 // Source: not documented: which error_code a paid order comes with. Any other would
 // contradict the status.
 func (o *Order) CheckPaid(merchantOrderID string, amount int64, currency string) error {
 	if o.MerchantOrderID != merchantOrderID || o.Amount != amount || o.Currency != currency {
 		return fmt.Errorf("vip: %w: the gateway speaks of order %q over %d cents of %q, expected was order %q over %d cents of %q",
-			ErrOtherOrder, transport.Clip(o.MerchantOrderID), o.Amount, transport.Clip(o.Currency), transport.Clip(merchantOrderID), amount, transport.Clip(currency))
+			fault.ErrOtherOrder, transport.Clip(o.MerchantOrderID), o.Amount, transport.Clip(o.Currency), transport.Clip(merchantOrderID), amount, transport.Clip(currency))
 	}
 	if !o.Status.Paid() || o.ErrorCode != CodeSuccess || o.OrderType != "" && o.OrderType != "Sale" {
 		return fmt.Errorf("vip: order %q: %w: its status is %q, its error_code %q, its order_type %q", transport.Clip(o.MerchantOrderID),
-			ErrNotPaid, transport.Clip(string(o.Status)), transport.Clip(string(o.ErrorCode)), transport.Clip(o.OrderType))
+			fault.ErrNotPaid, transport.Clip(string(o.Status)), transport.Clip(string(o.ErrorCode)), transport.Clip(o.OrderType))
 	}
 	return nil
 }
 
 // Image returns the bytes of the QR code's picture and its media type, such as
 // "image/png": the picture that a browser would show for Reserved1. If it would show
-// none, the error is an [ErrField].
+// none, the error is an [ksher.ErrBadAnswer].
 func (o *Order) Image() (image []byte, mediaType string, err error) {
 	image, mediaType, err = datauri.Image(o.Reserved1)
 	if err != nil {
-		return nil, "", fmt.Errorf("vip: order %q: %w: reserved1: %w", transport.Clip(o.MerchantOrderID), ErrField, err)
+		return nil, "", fmt.Errorf("vip: order %q: %w: reserved1: %w", transport.Clip(o.MerchantOrderID), fault.ErrField, err)
 	}
 	return image, mediaType, nil
 }
@@ -393,7 +394,7 @@ type WeChatPayment struct {
 }
 
 // WeChatPayment takes the parameters of wx.requestPayment out of the answer to a
-// [MiniAppRequest]. It is an [ErrField] if they aren't where they are assumed to be.
+// [MiniAppRequest]. It is an [ksher.ErrBadAnswer] if they aren't where they are assumed to be.
 //
 // Source: Ksher's documentation of vip.ksher.net for Reference and Reserved1. Which
 // of Reserved2 to Reserved4 has which of the others is not documented: they are
@@ -403,7 +404,7 @@ func (o *Order) WeChatPayment() (*WeChatPayment, error) {
 	p := &WeChatPayment{TimeStamp: o.Reserved1, NonceStr: o.Reserved2, Package: o.Reference, SignType: o.Reserved3, PaySign: o.Reserved4}
 	if strings.Trim(p.TimeStamp, "0123456789") != "" || slices.Contains([]string{p.TimeStamp, p.NonceStr, p.Package, p.PaySign}, "") ||
 		!slices.Contains([]string{"MD5", "HMAC-SHA256", "RSA"}, p.SignType) {
-		return nil, fmt.Errorf("vip: order %q: %w: reference and reserved1 to reserved4 are not WeChat's parameters", transport.Clip(o.MerchantOrderID), ErrField)
+		return nil, fmt.Errorf("vip: order %q: %w: reference and reserved1 to reserved4 are not WeChat's parameters", transport.Clip(o.MerchantOrderID), fault.ErrField)
 	}
 	return p, nil
 }
@@ -481,13 +482,13 @@ func (r *reply) refused(kind Kind, method string) *Error {
 // doesn't name is none other.
 func (r *reply) sameOrder(o *Order, req orderRequest, amount int64, other string) *Error {
 	if id, _ := req.numbers(); o.MerchantOrderID != id && o.MerchantOrderID != other {
-		return r.doubtful(fmt.Errorf("%w: merchant_order_id is %q, not %q", ErrOtherOrder, transport.Clip(o.MerchantOrderID), transport.Clip(id)))
+		return r.doubtful(fmt.Errorf("%w: merchant_order_id is %q, not %q", fault.ErrOtherOrder, transport.Clip(o.MerchantOrderID), transport.Clip(id)))
 	}
 	if mid := req.mid(); mid != "" && o.MID != "" && o.MID != mid {
-		return r.doubtful(fmt.Errorf("%w: mid is %q, not %q", ErrOtherOrder, transport.Clip(o.MID), transport.Clip(mid)))
+		return r.doubtful(fmt.Errorf("%w: mid is %q, not %q", fault.ErrOtherOrder, transport.Clip(o.MID), transport.Clip(mid)))
 	}
 	if amount != 0 && o.Amount != amount {
-		return r.doubtful(fmt.Errorf("%w: amount is %d cents, not %d", ErrOtherOrder, o.Amount, amount))
+		return r.doubtful(fmt.Errorf("%w: amount is %d cents, not %d", fault.ErrOtherOrder, o.Amount, amount))
 	}
 	return nil
 }
@@ -509,17 +510,17 @@ var (
 //   - With a [*BScanCRequest] the buyer is charged: the call succeeds only if the
 //     order is paid. If the code can't be charged, the error is [CodeFail] with the
 //     Reason "invalid_payment_code", and while it isn't decided, because the buyer
-//     has to type a PIN for example, it is [CodePending] and [ErrOutcomeUnknown]:
+//     has to type a PIN for example, it is [CodePending] and [ksher.ErrOutcomeUnknown]:
 //     query until the status is final, or cancel.
 //   - With a [*MiniAppRequest] or an [*AppRequest] Reference is what the wallet
 //     needs; see [Order.WeChatPayment].
 //
-// An answer about another order, amount or mid is [ErrOtherOrder], one with a new order
-// that is refunded or closed an [ErrOutcomeUnknown]. So is a [CodeFail] of any other
+// An answer about another order, amount or mid is [ksher.ErrOtherOrder], one with a new order
+// that is refunded or closed an [ksher.ErrOutcomeUnknown]. So is a [CodeFail] of any other
 // reason than "invalid_payment_code": the number may have been used by an earlier
 // create, whose order may be paid.
 //
-// After an [ErrOutcomeUnknown] ask [Client.Query]. If its error is [ErrNotFound],
+// After an [ksher.ErrOutcomeUnknown] ask [Client.Query]. If its error is [ksher.ErrNotFound],
 // or [CodeFail] or [CodeUnknown], the gateway had no such order when it was asked,
 // and the very same request may be sent again: a merchant_order_id is unique, so nobody
 // is charged twice. The first request may still arrive, though, and whatever refusal the
@@ -554,10 +555,10 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 			return failure
 		}
 		if name := req.missing(o); name != "" {
-			return r.doubtful(fmt.Errorf("%w: %s is missing", ErrField, name))
+			return r.doubtful(fmt.Errorf("%w: %s is missing", fault.ErrField, name))
 		}
 		if kind == Redirect && !c.isPage(o.Reference) {
-			return r.doubtful(fmt.Errorf("%w: reference is not an absolute https address", ErrField))
+			return r.doubtful(fmt.Errorf("%w: reference is not an absolute https address", fault.ErrField))
 		}
 		return nil
 	})
@@ -592,9 +593,9 @@ func (r *QueryRequest) check(c *checker)                    { c.orderID(r.Mercha
 // Query asks where an order stands. Compare the answer with [Order.CheckPaid].
 //
 // It changes nothing and may be repeated at will. An order that the gateway doesn't
-// know is an [*Error]: whether it is [ErrNotFound] or a [Code] is not documented. A plain
-// [ErrHTTPStatus] isn't the gateway's word on it. An answer about another order or mid
-// is [ErrOtherOrder], one without a status [ErrField].
+// know is an [*Error]: whether it is [ksher.ErrNotFound] or a [Code] is not documented. A plain
+// [ksher.ErrBadAnswer] isn't the gateway's word on it. An answer about another order or mid
+// is [ksher.ErrOtherOrder], one without a status [ksher.ErrBadAnswer].
 //
 // With [CodeFail] an order comes only if the answer names it, and a status in which nobody
 // has paid: a charge that failed, for example, or an order that was closed. FAIL together
@@ -609,7 +610,7 @@ func (c *Client) Query(ctx context.Context, kind Kind, req *QueryRequest) (*Orde
 		switch {
 		case o.Status != "":
 		case r.code == CodeSuccess || r.code == CodePending || r.code == CodeRefunded:
-			return r.doubtful(fmt.Errorf("%w: status is missing", ErrField))
+			return r.doubtful(fmt.Errorf("%w: status is missing", fault.ErrField))
 		default:
 			return r.refusal()
 		}
@@ -655,7 +656,7 @@ func (r *RefundRequest) check(c *checker) {
 // refund: OrderType is "Refund", or empty, and Amount is negative. It succeeds only
 // with [CodeRefunded] and for the amount that was asked for; anything else, but a
 // refusal with [CodeFail] or one of the documented HTTP statuses in the gateway's own
-// form, is [ErrOutcomeUnknown].
+// form, is [ksher.ErrOutcomeUnknown].
 //
 // After an ErrOutcomeUnknown ask [Client.Query]: with [StatusRefunded] the money is
 // on its way back, if this was the order's first refund. With [StatusPaid], or after
@@ -703,7 +704,7 @@ func (r *CancelRequest) check(c *checker)                    { c.orderID(r.Merch
 // that the order is closed. A buyer who has saved a QR code may be able to pay it
 // all the same, so keep watching the order.
 //
-// After an [ErrOutcomeUnknown] ask [Client.Query]: with [StatusClosed] it was
+// After an [ksher.ErrOutcomeUnknown] ask [Client.Query]: with [StatusClosed] it was
 // cancelled, with [StatusAvailable] it wasn't and may be again, and with
 // [StatusPaid] it was too late.
 //

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -60,8 +62,8 @@ func TestOrder(t *testing.T) {
 	require.Zero(t, got.OrderDate)
 	for _, amount := range []string{`150.50`, `15050.0`, `1e5`, `"x"`, `9223372036854775808`, `true`} {
 		_, err = query(t, strings.Replace(wholeOrder, "15050", amount, 1))
-		require.ErrorIs(t, err, vip.ErrField, amount)
-		require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, fault.ErrField, amount)
+		require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	}
 }
 
@@ -86,21 +88,21 @@ func TestOutcomes(t *testing.T) {
 		{"redirect create", "fail for a reason of another kind", `{"error_code":"FAIL","reserved3":"invalid_payment_code"}`, doubt, vip.CodeFail},
 		{"redirect create", "unknown", `{"error_code":"UNKNOWN","error_message":"NOT allowed mid"}`, doubt, vip.CodeUnknown},
 		{"redirect create", "undocumented", `{"error_code":"DUPLICATE"}`, doubt, vip.Code("DUPLICATE")},
-		{"redirect create", "no code", order("error_code", "error_cod"), doubt, vip.ErrEnvelope},
-		{"redirect create", "code isn't text", order(`"SUCCESS"`, "0"), doubt, vip.ErrEnvelope},
+		{"redirect create", "no code", order("error_code", "error_cod"), doubt, fault.ErrEnvelope},
+		{"redirect create", "code isn't text", order(`"SUCCESS"`, "0"), doubt, fault.ErrEnvelope},
 		{"redirect create", "refunded", order("SUCCESS", "REFUNDED"), doubt, vip.CodeRefunded},
-		{"redirect create", "other order", order("A-1", "A-2"), doubt, vip.ErrOtherOrder},
-		{"redirect create", "no order", order("A-1", "False"), doubt, vip.ErrOtherOrder},
-		{"redirect create", "other amount", order("15050", "15051"), doubt, vip.ErrOtherOrder},
-		{"redirect create", "no page", order("https://pay.example/1", "False"), doubt, vip.ErrField},
-		{"redirect create", "amount", order("15050", "150.50"), doubt, vip.ErrField},
+		{"redirect create", "other order", order("A-1", "A-2"), doubt, ksher.ErrOtherOrder},
+		{"redirect create", "no order", order("A-1", "False"), doubt, ksher.ErrOtherOrder},
+		{"redirect create", "other amount", order("15050", "15051"), doubt, ksher.ErrOtherOrder},
+		{"redirect create", "no page", order("https://pay.example/1", "False"), doubt, fault.ErrField},
+		{"redirect create", "amount", order("15050", "150.50"), doubt, fault.ErrField},
 		{"redirect create", "closed", order("Paid", "Closed"), doubt, vip.CodeSuccess},
 		{"redirect create", "refunded by its status", order("Paid", "Refunded"), doubt, vip.CodeSuccess},
 		{"redirect create", "available", order("Paid", "Available"), yes, nil},
 		{"redirect create", "no status", order("Paid", "False"), yes, nil},
-		{"cscanb create", "no code", order("data:image/png;base64,aGk=", ""), doubt, vip.ErrField},
-		{"miniapp create", "no package", order("https://pay.example/1", "False"), doubt, vip.ErrField},
-		{"app create", "no package", order("https://pay.example/1", "False"), doubt, vip.ErrField},
+		{"cscanb create", "no code", order("data:image/png;base64,aGk=", ""), doubt, fault.ErrField},
+		{"miniapp create", "no package", order("https://pay.example/1", "False"), doubt, fault.ErrField},
+		{"app create", "no package", order("https://pay.example/1", "False"), doubt, fault.ErrField},
 		{"bscanc create", "success", goodOrder, yes, nil},
 		{"bscanc create", "not paid", order("Paid", "Available"), doubt, vip.CodeSuccess},
 		{"bscanc create", "pending", order("SUCCESS", "PENDING"), doubt, vip.CodePending},
@@ -124,8 +126,8 @@ func TestOutcomes(t *testing.T) {
 		{"bscanc query", "unknown with a closed order", strings.Replace(order("SUCCESS", "UNKNOWN"), "Paid", "Closed", 1), no, vip.CodeUnknown},
 		{"redirect query", "unknown", `{"error_code":"UNKNOWN"}`, no, vip.CodeUnknown},
 		{"redirect query", "unknown with an order", order("SUCCESS", "UNKNOWN"), no, vip.CodeUnknown},
-		{"redirect query", "other order", order("A-1", "A-2"), no, vip.ErrOtherOrder},
-		{"redirect query", "no status", order("Paid", "False"), no, vip.ErrField},
+		{"redirect query", "other order", order("A-1", "A-2"), no, ksher.ErrOtherOrder},
+		{"redirect query", "no status", order("Paid", "False"), no, fault.ErrField},
 
 		{"miniapp refund", "refunded", goodRefund, yes, nil},
 		{"miniapp refund", "by its own number", strings.Replace(goodRefund, "A-1", "R-1", 1), yes, nil},
@@ -134,18 +136,18 @@ func TestOutcomes(t *testing.T) {
 		{"miniapp refund", "fail", `{"error_code":"FAIL"}`, no, vip.CodeFail},
 		{"miniapp refund", "fail of a paid order", order("SUCCESS", "FAIL"), no, vip.CodeFail},
 		{"miniapp refund", "unknown", `{"error_code":"UNKNOWN"}`, doubt, vip.CodeUnknown},
-		{"miniapp refund", "other amount", strings.Replace(goodRefund, "-5000", "-15050", 1), doubt, vip.ErrOtherOrder},
-		{"miniapp refund", "positive amount", strings.Replace(goodRefund, "-5000", "5000", 1), doubt, vip.ErrOtherOrder},
+		{"miniapp refund", "other amount", strings.Replace(goodRefund, "-5000", "-15050", 1), doubt, ksher.ErrOtherOrder},
+		{"miniapp refund", "positive amount", strings.Replace(goodRefund, "-5000", "5000", 1), doubt, ksher.ErrOtherOrder},
 		{"miniapp refund", "no type", strings.Replace(goodRefund, `"Refund"`, `"False"`, 1), yes, nil},
 		{"miniapp refund", "a sale", strings.Replace(goodRefund, `"Refund"`, `"Sale"`, 1), doubt, vip.CodeRefunded},
-		{"miniapp refund", "other order", strings.Replace(goodRefund, "A-1", "A-2", 1), doubt, vip.ErrOtherOrder},
+		{"miniapp refund", "other order", strings.Replace(goodRefund, "A-1", "A-2", 1), doubt, ksher.ErrOtherOrder},
 
 		{"app cancel", "closed", goodClosed, yes, nil},
 		{"app cancel", "not closed", strings.Replace(goodClosed, "Closed", "Available", 1), doubt, vip.CodeSuccess},
 		{"app cancel", "paid", strings.Replace(goodClosed, "Closed", "Paid", 1), doubt, vip.CodeSuccess},
 		{"app cancel", "fail", `{"error_code":"FAIL"}`, no, vip.CodeFail},
 		{"app cancel", "fail of a paid order", order("SUCCESS", "FAIL"), no, vip.CodeFail},
-		{"app cancel", "other order", strings.Replace(goodClosed, "A-1", "A-2", 1), doubt, vip.ErrOtherOrder},
+		{"app cancel", "other order", strings.Replace(goodClosed, "A-1", "A-2", 1), doubt, ksher.ErrOtherOrder},
 	} {
 		t.Run(c.call+" "+c.name, func(t *testing.T) {
 			for _, call := range calls() {
@@ -159,9 +161,9 @@ func TestOutcomes(t *testing.T) {
 				}
 				require.ErrorIs(t, err, c.want)
 				if c.outcome == doubt {
-					require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+					require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 				} else {
-					require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+					require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 				}
 				return
 			}
@@ -175,14 +177,14 @@ func TestReference(t *testing.T) {
 	for reference, want := range map[string]struct{ https, http error }{
 		"https://pay.example/1":       {nil, nil},
 		"HTTPS://pay.example:8443?a":  {nil, nil},
-		"http://pay.example/1":        {vip.ErrField, nil},
-		"javascript:alert(1)":         {vip.ErrField, vip.ErrField},
-		"javascript://pay.example/%0": {vip.ErrField, vip.ErrField},
-		"//pay.example/1":             {vip.ErrField, vip.ErrField},
-		"/pay/1":                      {vip.ErrField, vip.ErrField},
-		"https:///1":                  {vip.ErrField, vip.ErrField},
-		"https://:443/1":              {vip.ErrField, vip.ErrField},
-		"nonsense":                    {vip.ErrField, vip.ErrField},
+		"http://pay.example/1":        {fault.ErrField, nil},
+		"javascript:alert(1)":         {fault.ErrField, fault.ErrField},
+		"javascript://pay.example/%0": {fault.ErrField, fault.ErrField},
+		"//pay.example/1":             {fault.ErrField, fault.ErrField},
+		"/pay/1":                      {fault.ErrField, fault.ErrField},
+		"https:///1":                  {fault.ErrField, fault.ErrField},
+		"https://:443/1":              {fault.ErrField, fault.ErrField},
+		"nonsense":                    {fault.ErrField, fault.ErrField},
 	} {
 		for base, want := range map[string]error{host: want.https, "HTTP://127.0.0.1": want.http} {
 			client, err := vip.NewClient(base, token, vip.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (int, string, error) {
@@ -191,7 +193,7 @@ func TestReference(t *testing.T) {
 			require.NoError(t, err)
 			_, err = client.Create(t.Context(), newOrders()[vip.Redirect])
 			require.ErrorIs(t, err, want, reference)
-			require.Equal(t, want != nil, errors.Is(err, vip.ErrOutcomeUnknown))
+			require.Equal(t, want != nil, errors.Is(err, ksher.ErrOutcomeUnknown))
 		}
 	}
 	// What a wallet takes isn't an address.
@@ -208,7 +210,7 @@ func TestQueryOfAFailedCharge(t *testing.T) {
 	require.Equal(t, vip.StatusClosed, got.Status)
 	require.Equal(t, vip.CodeFail, got.ErrorCode)
 	require.Equal(t, "invalid_payment_code", got.Reserved3)
-	require.ErrorIs(t, got.CheckPaid("A-1", 150_50, "THB"), vip.ErrNotPaid)
+	require.ErrorIs(t, got.CheckPaid("A-1", 150_50, "THB"), ksher.ErrNotPaid)
 	for _, status := range []string{"Paid", "Refunded"} {
 		_, err = answering(t, http.StatusOK, signed(t, path, strings.Replace(failed, "Closed", status, 1))).Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
 		require.ErrorContains(t, err, "the status is "+status+" all the same")
@@ -226,7 +228,7 @@ func TestOtherSubMerchant(t *testing.T) {
 		asked, answered string
 		want            error
 	}{
-		{"mch1", "mch1", nil}, {"mch1", "False", nil}, {"", "mch2", nil}, {"mch1", "mch2", vip.ErrOtherOrder}, {"mch1", "MCH1", vip.ErrOtherOrder},
+		{"mch1", "mch1", nil}, {"mch1", "False", nil}, {"", "mch2", nil}, {"mch1", "mch2", ksher.ErrOtherOrder}, {"mch1", "MCH1", ksher.ErrOtherOrder},
 	} {
 		naming := func(good string) *vip.Client {
 			return newClient(t, func(r *http.Request) (int, string, error) {
@@ -325,8 +327,8 @@ func TestFieldErrors(t *testing.T) {
 			require.ErrorAs(t, err, &failure)
 			require.Equal(t, c.want, failure.Fields)
 			require.ErrorIs(t, err, vip.ErrBadRequest)
-			require.ErrorIs(t, err, vip.ErrHTTPStatus)
-			require.NotErrorIs(t, err, vip.ErrNotFound)
+			require.ErrorIs(t, err, fault.ErrHTTPStatus)
+			require.NotErrorIs(t, err, ksher.ErrNotFound)
 		})
 	}
 	for _, c := range []struct {
@@ -368,19 +370,19 @@ func TestCheckPaid(t *testing.T) {
 	}{
 		{"paid", func(*vip.Order) {}, nil},
 		{"no type", func(o *vip.Order) { o.OrderType = "" }, nil},
-		{"order", func(o *vip.Order) { o.MerchantOrderID = "a-1" }, vip.ErrOtherOrder},
-		{"amount", func(o *vip.Order) { o.Amount = 150_49 }, vip.ErrOtherOrder},
-		{"currency", func(o *vip.Order) { o.Currency = "" }, vip.ErrOtherOrder},
-		{"available", func(o *vip.Order) { o.Status = vip.StatusAvailable }, vip.ErrNotPaid},
-		{"refunded", func(o *vip.Order) { o.Status = vip.StatusRefunded }, vip.ErrNotPaid},
-		{"closed", func(o *vip.Order) { o.Status = vip.StatusClosed }, vip.ErrNotPaid},
-		{"other case", func(o *vip.Order) { o.Status = "paid" }, vip.ErrNotPaid},
-		{"a refund", func(o *vip.Order) { o.OrderType = "Refund" }, vip.ErrNotPaid},
-		{"another type", func(o *vip.Order) { o.OrderType = "Hold" }, vip.ErrNotPaid},
-		{"pending", func(o *vip.Order) { o.ErrorCode = vip.CodePending }, vip.ErrNotPaid},
-		{"refunded by its code", func(o *vip.Order) { o.ErrorCode = vip.CodeRefunded }, vip.ErrNotPaid},
-		{"code in lower case", func(o *vip.Order) { o.ErrorCode = "success" }, vip.ErrNotPaid},
-		{"no code", func(o *vip.Order) { o.ErrorCode = "" }, vip.ErrNotPaid},
+		{"order", func(o *vip.Order) { o.MerchantOrderID = "a-1" }, ksher.ErrOtherOrder},
+		{"amount", func(o *vip.Order) { o.Amount = 150_49 }, ksher.ErrOtherOrder},
+		{"currency", func(o *vip.Order) { o.Currency = "" }, ksher.ErrOtherOrder},
+		{"available", func(o *vip.Order) { o.Status = vip.StatusAvailable }, ksher.ErrNotPaid},
+		{"refunded", func(o *vip.Order) { o.Status = vip.StatusRefunded }, ksher.ErrNotPaid},
+		{"closed", func(o *vip.Order) { o.Status = vip.StatusClosed }, ksher.ErrNotPaid},
+		{"other case", func(o *vip.Order) { o.Status = "paid" }, ksher.ErrNotPaid},
+		{"a refund", func(o *vip.Order) { o.OrderType = "Refund" }, ksher.ErrNotPaid},
+		{"another type", func(o *vip.Order) { o.OrderType = "Hold" }, ksher.ErrNotPaid},
+		{"pending", func(o *vip.Order) { o.ErrorCode = vip.CodePending }, ksher.ErrNotPaid},
+		{"refunded by its code", func(o *vip.Order) { o.ErrorCode = vip.CodeRefunded }, ksher.ErrNotPaid},
+		{"code in lower case", func(o *vip.Order) { o.ErrorCode = "success" }, ksher.ErrNotPaid},
+		{"no code", func(o *vip.Order) { o.ErrorCode = "" }, ksher.ErrNotPaid},
 	} {
 		t.Run(c.name, func(t *testing.T) { require.ErrorIs(t, order(c.change).CheckPaid("A-1", 150_50, "THB"), c.want) })
 	}
@@ -397,7 +399,7 @@ func TestImage(t *testing.T) {
 	require.Equal(t, "image/png", mediaType)
 	for _, uri := range []string{"", "data:", "image/png;base64,iVBORw0KGgo=", "data:text/html;base64,iVBORw0KGgo=", "data:image/png;base64,", "data:image/png;base64,aGk=", "data:image/png,iVBORw0KGgo="} {
 		_, _, err := (&vip.Order{MerchantOrderID: "A-1", Reserved1: uri}).Image()
-		require.ErrorIs(t, err, vip.ErrField, uri)
+		require.ErrorIs(t, err, fault.ErrField, uri)
 		require.ErrorContains(t, err, `order "A-1"`)
 	}
 }
@@ -417,6 +419,6 @@ func TestWeChatPayment(t *testing.T) {
 		o := good
 		change(&o)
 		_, err := o.WeChatPayment()
-		require.ErrorIs(t, err, vip.ErrField, name)
+		require.ErrorIs(t, err, fault.ErrField, name)
 	}
 }

@@ -61,7 +61,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			if kind != vip.BScanC {
 				require.Equal(t, vip.StatusAvailable, query().Status)
-				require.ErrorIs(t, query().CheckPaid("A-1", 150_50, "THB"), vip.ErrNotPaid)
+				require.ErrorIs(t, query().CheckPaid("A-1", 150_50, "THB"), ksher.ErrNotPaid)
 				require.NoError(t, gateway.Pay("A-1", map[vip.Kind]ksher.Channel{vip.Redirect: ksher.ChannelTrueMoney}[kind]))
 			}
 			require.NoError(t, query().CheckPaid("A-1", 150_50, "THB"))
@@ -69,7 +69,7 @@ func TestRoundTrip(t *testing.T) {
 
 			_, err = client.Cancel(t.Context(), kind, &vip.CancelRequest{MerchantOrderID: "A-1"})
 			require.ErrorIs(t, err, vip.CodeFail)
-			require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 
 			if kind == vip.CScanB {
 				return // PromptPay has no refunds.
@@ -88,7 +88,7 @@ func TestRoundTrip(t *testing.T) {
 				r.AuthCode = ksher.NewSecret("287634438256643901")
 				_, err := client.Create(t.Context(), r)
 				require.ErrorIs(t, err, vip.CodePending)
-				require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+				require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			} else {
 				_, err := client.Create(t.Context(), req)
 				require.NoError(t, err)
@@ -100,7 +100,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 	_, client := local(t)
 	_, err := client.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1"})
-	require.ErrorIs(t, err, vip.ErrNotFound)
+	require.ErrorIs(t, err, ksher.ErrNotFound)
 	_, err = client.Create(t.Context(), &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "alipay", AuthCode: ksher.NewSecret("287634438256643902")})
 	var failure *vip.Error
 	require.ErrorAs(t, err, &failure)
@@ -116,7 +116,7 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	_, err = stranger.Create(t.Context(), newOrders()[vip.CScanB])
 	require.ErrorIs(t, err, vip.ErrUnauthorized)
-	require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 }
 
 // A number that was used is refused, and what became of the first order is asked for.
@@ -125,7 +125,7 @@ func TestRoundTripUsedNumber(t *testing.T) {
 	require.NoError(t, gateway.Inject(kshertest.Fault{Operation: "vip bscanc create", Kind: kshertest.FaultDropAfter}))
 	for range 2 {
 		_, err := client.Create(t.Context(), newOrders()[vip.BScanC])
-		require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	}
 	order, err := client.Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func TestRoundTripReports(t *testing.T) {
 
 	ask := &vip.SettlementRequest{Date: day, MID: kshertest.AppID, Channel: "truemoney"}
 	_, err = client.Settlement(t.Context(), ask)
-	require.ErrorIs(t, err, vip.ErrNotFound)
+	require.ErrorIs(t, err, ksher.ErrNotFound)
 	gateway.Advance(25 * time.Hour)
 	settlement, err := client.Settlement(t.Context(), ask)
 	require.NoError(t, err)
@@ -194,11 +194,11 @@ func TestRoundTripFaults(t *testing.T) {
 			}
 			inject("create")
 			_, err := client.Create(t.Context(), newOrders()[vip.Redirect])
-			require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			if _, err = query(); c.done {
 				require.NoError(t, err)
 			} else {
-				require.ErrorIs(t, err, vip.ErrNotFound)
+				require.ErrorIs(t, err, ksher.ErrNotFound)
 				_, err = client.Create(t.Context(), newOrders()[vip.Redirect])
 				require.NoError(t, err)
 			}
@@ -206,13 +206,13 @@ func TestRoundTripFaults(t *testing.T) {
 				inject("query")
 				_, err = query()
 				require.Error(t, err)
-				require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			}
 
 			require.NoError(t, gateway.Pay("A-1", ksher.ChannelTrueMoney))
 			inject("refund")
 			_, err = client.Refund(t.Context(), vip.Redirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 150_50})
-			require.ErrorIs(t, err, vip.ErrOutcomeUnknown)
+			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			order, err := query()
 			require.NoError(t, err)
 			require.Equal(t, map[bool]vip.Status{true: vip.StatusRefunded, false: vip.StatusPaid}[c.done], order.Status)

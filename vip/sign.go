@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -54,18 +55,18 @@ func (m macFunc) sign(prefix string, params []wire.Param) []wire.Param {
 // that makes it no easier to forge.
 func (m macFunc) check(signature string, texts ...[]byte) error {
 	if signature == "" {
-		return ErrSignatureMissing
+		return fault.ErrSignatureMissing
 	}
 	sum, err := hex.DecodeString(signature)
 	if err != nil || len(sum) != sha256.Size {
-		return ErrSignatureMalformed
+		return fault.ErrSignatureMalformed
 	}
 	for _, text := range texts {
 		if hmac.Equal(sum, m(text)) {
 			return nil
 		}
 	}
-	return ErrSignatureMismatch
+	return fault.ErrSignatureMismatch
 }
 
 // paramsText sorts parameters by name and returns the text to sign: the prefix,
@@ -90,7 +91,7 @@ func (m macFunc) checkAnswer(path string, members []wire.Member) (covered bool, 
 	members = slices.Clone(members)
 	slices.SortFunc(members, func(a, b wire.Member) int { return bytes.Compare(a.Name, b.Name) })
 	err = m.check(sign, answerText(path, members, pythonText))
-	if err != ErrSignatureMismatch || !slices.ContainsFunc(members, func(v wire.Member) bool { return v.Value.Kind >= wire.Bool }) {
+	if err != fault.ErrSignatureMismatch || !slices.ContainsFunc(members, func(v wire.Member) bool { return v.Value.Kind >= wire.Bool }) {
 		return err == nil, err
 	}
 	return !slices.ContainsFunc(members, hasObject), m.check(sign, answerText(path, members, scriptText))

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -118,7 +120,7 @@ func TestRequestSignatures(t *testing.T) {
 					path, params = r.URL.Path, received(t, r)
 					return http.StatusNotFound, "", nil
 				})
-				require.ErrorIs(t, do(t.Context(), client), vip.ErrHTTPStatus)
+				require.ErrorIs(t, do(t.Context(), client), fault.ErrHTTPStatus)
 				want := members(t, all[name].Members)
 				want["signature"] = all[name].Python
 				assert.Equal(t, want, params)
@@ -136,7 +138,7 @@ func TestPathIsEscaped(t *testing.T) {
 		return http.StatusNotFound, "", nil
 	})
 	_, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "ชา 1+&=;"})
-	require.ErrorIs(t, err, vip.ErrHTTPStatus)
+	require.ErrorIs(t, err, fault.ErrHTTPStatus)
 	require.Equal(t, host+redirectPath+"/"+url.PathEscape("ชา 1+&=;"), address)
 }
 
@@ -154,21 +156,21 @@ func TestAnswerSignatures(t *testing.T) {
 			{"Python", v.Python, nil},
 			{"JavaScript", v.Script, nil},
 			{"small letters", lower, nil},
-			{"none", "", vip.ErrSignatureMissing},
-			{"cut", v.Python[:62], vip.ErrSignatureMalformed},
-			{"too long", v.Python + "00", vip.ErrSignatureMalformed},
-			{"not hexadecimal", "x" + v.Python[1:], vip.ErrSignatureMalformed},
-			{"blank", " " + v.Python, vip.ErrSignatureMalformed},
-			{"one digit", flip(v.Python), vip.ErrSignatureMismatch},
-			{"of another path", all["refund"].Python, vip.ErrSignatureMismatch},
+			{"none", "", fault.ErrSignatureMissing},
+			{"cut", v.Python[:62], fault.ErrSignatureMalformed},
+			{"too long", v.Python + "00", fault.ErrSignatureMalformed},
+			{"not hexadecimal", "x" + v.Python[1:], fault.ErrSignatureMalformed},
+			{"blank", " " + v.Python, fault.ErrSignatureMalformed},
+			{"one digit", flip(v.Python), fault.ErrSignatureMismatch},
+			{"of another path", all["refund"].Python, fault.ErrSignatureMismatch},
 		} {
 			t.Run(name+" "+c.name, func(t *testing.T) {
 				client := answering(t, http.StatusOK, withSignature(v.Members, c.signature))
 				order, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 				if c.want != nil {
 					require.ErrorIs(t, err, c.want)
-					require.ErrorIs(t, err, vip.ErrSignature)
-					require.NotErrorIs(t, err, vip.ErrOutcomeUnknown)
+					require.ErrorIs(t, err, ksher.ErrSignature)
+					require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 					require.Nil(t, order)
 					return
 				}
@@ -232,7 +234,7 @@ func TestAnswerIsCovered(t *testing.T) {
 func TestObjectInOrder(t *testing.T) {
 	object := strings.Replace(goodOrder, `"https://pay.example/1"`, `{"a":1}`, 1)
 	flat := members(t, goodOrder)
-	for spelling, want := range map[string]error{"{'a': 1}": nil, "[object Object]": vip.ErrSignatureMismatch} {
+	for spelling, want := range map[string]error{"{'a': 1}": nil, "[object Object]": fault.ErrSignatureMismatch} {
 		flat["reference"] = spelling
 		flat["cleared"] = map[bool]string{true: "False", false: "false"}[want == nil]
 		body := withSignature(object, sign(signText(redirectPath+"/A-1", flat)))
@@ -282,20 +284,20 @@ func TestReportSignatures(t *testing.T) {
 		if c.verified {
 			require.NoError(t, err)
 		} else {
-			require.ErrorIs(t, err, vip.ErrSignatureMismatch)
+			require.ErrorIs(t, err, fault.ErrSignatureMismatch)
 		}
 	}
 	// Nobody who signs leaves the signature out, or makes one of another length.
 	for _, name := range []string{"nested", "list"} {
 		_, err := read(t, name, "")
-		require.ErrorIs(t, err, vip.ErrSignatureMissing)
+		require.ErrorIs(t, err, fault.ErrSignatureMissing)
 		_, err = read(t, name, "00")
-		require.ErrorIs(t, err, vip.ErrSignatureMalformed)
+		require.ErrorIs(t, err, fault.ErrSignatureMalformed)
 	}
 	// What isn't nested has no excuse.
 	_, err := answering(t, http.StatusOK, withSignature(`{"error_code":"UNKNOWN","error_message":"NOT allowed mid"}`, all["list"].Python)).
 		Channels(t.Context(), &vip.ChannelsRequest{MID: "mch35618"})
-	require.ErrorIs(t, err, vip.ErrSignatureMismatch)
+	require.ErrorIs(t, err, fault.ErrSignatureMismatch)
 
 	v := all["nested empty"]
 	rows, err := collect(answering(t, http.StatusOK, withSignature(v.Members, v.Python), vip.WithStrict()).

@@ -33,7 +33,7 @@
 //
 // Whatever the documentation rules out is a [*ValidationError] before anything is
 // sent. Anything else that goes wrong with a call is an [*Error]. After a request
-// that creates, refunds or cancels, look for [ErrOutcomeUnknown] first: it means
+// that creates, refunds or cancels, look for [ksher.ErrOutcomeUnknown] first: it means
 // that the request may have been carried out.
 //
 // # Money

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -54,7 +55,7 @@ type Notification struct {
 // next name begins.
 //
 // The error is an [*Error] with one of those of this package for signatures, or with
-// [ErrEnvelope] for what isn't a change of an order's status, such as a query in which
+// [ksher.ErrBadAnswer] for what isn't a change of an order's status, such as a query in which
 // a parameter comes twice.
 //
 // Source: Ksher's documentation of vip.ksher.net.
@@ -76,11 +77,11 @@ func (c *Client) parseNotification(address, query string) (_ *Notification, err 
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrEnvelope, transport.Error{Err: err})
+		return nil, fmt.Errorf("%w: %w", fault.ErrEnvelope, transport.Error{Err: err})
 	}
 	for name, all := range values {
 		if len(all) > 1 {
-			return nil, fmt.Errorf("%w: the parameter %q occurs twice", ErrEnvelope, transport.Clip(name))
+			return nil, fmt.Errorf("%w: the parameter %q occurs twice", fault.ErrEnvelope, transport.Clip(name))
 		}
 	}
 	if err := c.mac.check(values.Get(signatureName), paramsText(address, wire.FormParams(values))); err != nil {
@@ -88,13 +89,13 @@ func (c *Client) parseNotification(address, query string) (_ *Notification, err 
 	}
 	for _, want := range [][2]string{{"type", "Order"}, {"code", "StatusChange"}} {
 		if got := values.Get(want[0]); got != want[1] {
-			return nil, fmt.Errorf("%w: its %s is %q, not %s", ErrEnvelope, want[0], transport.Clip(got), want[1])
+			return nil, fmt.Errorf("%w: its %s is %q, not %s", fault.ErrEnvelope, want[0], transport.Clip(got), want[1])
 		}
 	}
 	n := &Notification{MerchantOrderID: values.Get("instance"), Message: Message(values.Get("message"))}
 	check := &checker{}
 	if check.orderID(n.MerchantOrderID); len(check.problems) > 0 {
-		return nil, fmt.Errorf("%w: its instance is %q, which is not an order's number", ErrEnvelope, transport.Clip(n.MerchantOrderID))
+		return nil, fmt.Errorf("%w: its instance is %q, which is not an order's number", fault.ErrEnvelope, transport.Clip(n.MerchantOrderID))
 	}
 	return n, nil
 }
@@ -207,7 +208,7 @@ func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if h.client != nil {
 		level := slog.LevelWarn
-		if errors.Is(no.err, ErrInProgress) {
+		if errors.Is(no.err, fault.ErrInProgress) {
 			level = slog.LevelInfo // The one that is at it will say what becomes of it.
 		}
 		attrs := []slog.Attr{slog.String("order_id", transport.Clip(n.MerchantOrderID)), slog.String("reason", no.reason)}
@@ -248,9 +249,9 @@ func (h *webhook) handle(r *http.Request, n *Notification) *refused {
 	ctx := r.Context()
 	got, err := h.client.parseNotification(h.address, r.URL.RawQuery)
 	switch {
-	case errors.Is(err, ErrSignature):
+	case errors.Is(err, fault.ErrSignature):
 		return &refused{http.StatusForbidden, "it is not signed for this merchant and address", err}
-	case errors.Is(err, ErrBodyTooLarge):
+	case errors.Is(err, fault.ErrTooLarge):
 		return &refused{http.StatusRequestURITooLong, "it is too large", err}
 	case err != nil:
 		return &refused{http.StatusBadRequest, "it is not a change of an order's status", err}
@@ -268,7 +269,7 @@ func (h *webhook) handle(r *http.Request, n *Notification) *refused {
 	// A Deduper that keeps the error to itself would have the notification taken for
 	// handled.
 	err = cmp.Or(err, failed)
-	if errors.Is(err, ErrInProgress) {
+	if errors.Is(err, fault.ErrInProgress) {
 		return &refused{http.StatusServiceUnavailable, "another delivery of it is being handled", err}
 	}
 	if err != nil {

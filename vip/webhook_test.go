@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -387,7 +389,7 @@ func TestWebhookDeduper(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, []string{"vip shop.vip.ksher.net Paid A-1"}, keys)
 
-	answer = vip.ErrInProgress
+	answer = ksher.ErrInProgress
 	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, s.log.String(), `level=INFO msg="ksher vip notification refused"`)
@@ -465,7 +467,7 @@ func TestParseNotification(t *testing.T) {
 	require.Equal(t, "A-1", n.MerchantOrderID)
 
 	for other, want := range map[string]error{
-		webhookAddress + "/": vip.ErrSignatureMismatch, "": vip.ErrSignatureMismatch, strings.Replace(webhookAddress, "https", "http", 1): vip.ErrSignatureMismatch,
+		webhookAddress + "/": fault.ErrSignatureMismatch, "": fault.ErrSignatureMismatch, strings.Replace(webhookAddress, "https", "http", 1): fault.ErrSignatureMismatch,
 	} {
 		_, err = client.ParseNotification(other, fixed)
 		require.ErrorIs(t, err, want)

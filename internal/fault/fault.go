@@ -11,34 +11,44 @@ import (
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
-// The packages document them where they export them.
+// Package ksher documents those that it exports.
 var (
 	ErrOutcomeUnknown = errors.New("the outcome is unknown")
+	ErrOtherOrder     = errors.New("it is about something else than expected")
+	ErrNotPaid        = errors.New("the order is not paid")
+	ErrOrderExpired   = errors.New("the time for paying the order is over")
+	ErrNotFound       = errors.New("there is no such order")
+	ErrNotOurs        = errors.New("the merchant has no such order")
+	ErrDuplicate      = errors.New("the number was used before")
+	ErrNeedsPerson    = errors.New("a person has to look whether the buyer was charged")
+	ErrInProgress     = errors.New("it is being handled already")
 
 	ErrSignature                = errors.New("the signature is not valid")
-	ErrSignatureMissing   error = signatureError("the signature is missing")
-	ErrSignatureMalformed error = signatureError("the signature is not hexadecimal or has a length that no key in use makes")
-	ErrSignatureMismatch  error = signatureError("the signature is not one of this data by a key in use")
+	ErrSignatureMissing   error = kind{ErrSignature, "the signature is missing"}
+	ErrSignatureMalformed error = kind{ErrSignature, "the signature is not hexadecimal or has a length that no key in use makes"}
+	ErrSignatureMismatch  error = kind{ErrSignature, "the signature is not one of this data by a key in use"}
 
-	ErrHTTPStatus    = errors.New("the HTTP status is not a success")
-	ErrRedirect      = errors.New("the host answered with a redirect, which is not followed")
-	ErrEmptyBody     = errors.New("the body is empty")
-	ErrNotJSON       = errors.New("it is not acceptable JSON")
-	ErrTruncatedJSON = errors.New("the JSON is cut short")
-	ErrEnvelope      = errors.New("it is not Ksher's envelope")
-	ErrNoData        = errors.New("the envelope has no data")
-	ErrField         = errors.New("a field of the data can't be read")
-	ErrOtherOrder    = errors.New("it is about something else than expected")
-	ErrNotPaid       = errors.New("the order is not paid")
-	ErrOrderExpired  = errors.New("the time for paying the order is over")
+	ErrBadAnswer           = errors.New("the answer can't be read or believed")
+	ErrHTTPStatus    error = kind{ErrBadAnswer, "the HTTP status is not a success"}
+	ErrRedirect      error = kind{ErrBadAnswer, "the host answered with a redirect, which is not followed"}
+	ErrTooLarge      error = kind{ErrBadAnswer, "the body is too large"}
+	ErrEmptyBody     error = kind{ErrBadAnswer, "the body is empty"}
+	ErrNotJSON       error = kind{ErrBadAnswer, "it is not acceptable JSON"}
+	ErrTruncatedJSON error = kind{ErrBadAnswer, "the JSON is cut short"}
+	ErrEnvelope      error = kind{ErrBadAnswer, "it is not Ksher's envelope"}
+	ErrNoData        error = kind{ErrBadAnswer, "the envelope has no data"}
+	ErrField         error = kind{ErrBadAnswer, "a field of the data can't be read"}
 )
 
-// signatureError is an ErrSignature that says more.
-type signatureError string
+// kind is an error of a kind that says which of the many ways it is.
+type kind struct {
+	of   error
+	text string
+}
 
-func (e signatureError) Error() string { return string(e) }
+func (e kind) Error() string { return e.text }
 
-func (e signatureError) Is(target error) bool { return target == ErrSignature }
+func (e kind) Unwrap() error { return e.of }
 
 // JSON turns an error of the parser into one a caller can ask for.
 func JSON(err error) error {

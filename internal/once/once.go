@@ -4,13 +4,14 @@ package once
 import (
 	"container/list"
 	"context"
-	"errors"
 	"sync"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // ErrInProgress is what Once returns for a key that somebody else is at.
-var ErrInProgress = errors.New("it is being handled already")
+var ErrInProgress = fault.ErrInProgress
 
 // Keep is how long a key is remembered. The notifications of a payment repeat
 // over 29 hours.

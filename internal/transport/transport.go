@@ -21,13 +21,11 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher/internal/clock"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
 // Version is the version of this module, as package ksher has it.
 const Version = "0.1.0"
-
-// ErrTooLarge means that an answer was longer than allowed.
-var ErrTooLarge = errors.New("the body is too large")
 
 // Shared is the transport of every client without one of its own, so that a
 // program with a client for each of its merchants shares connections.
@@ -270,5 +268,5 @@ func readBody(from io.Reader, size, limit int64) ([]byte, error) {
 
 // TooLarge is the error for a body of more than limit bytes.
 func TooLarge(limit int64) error {
-	return fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	return fmt.Errorf("%w: more than %d bytes", fault.ErrTooLarge, limit)
 }

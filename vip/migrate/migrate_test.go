@@ -512,7 +512,7 @@ func TestSameLife(t *testing.T) {
 
 			// Neither side knows the other's order.
 			_, err = old.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
-			require.ErrorIs(t, err, vip.ErrNotFound)
+			require.ErrorIs(t, err, ksher.ErrNotFound)
 			_, err = gateway.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "OLD"})
 			require.True(t, errors.Is(err, ksher.CodeOrderNotExist), "%v", err)
 		})
