@@ -21,7 +21,8 @@ type Effect int
 const (
 	// Query changes nothing: it may be sent again, and a lost answer leaves no doubt.
 	Query Effect = iota + 1
-	// Change pays, refunds, cancels, closes or creates: it arrives at most once.
+	// Change pays, refunds, cancels, closes or creates: it arrives at most once. What
+	// the host provably hasn't taken goes out once more.
 	Change
 	// Draft creates something that moves no money by itself: it isn't sent again
 	// either, but a lost answer leaves no doubt about money.
@@ -68,8 +69,7 @@ type Failure struct {
 
 // Transient tells whether a query that failed like this may succeed a moment later.
 func (f *Failure) Transient() bool {
-	var broken transport.Error
-	return errors.As(f.Cause, &broken) || f.Status >= 500 || f.Status == http.StatusTooManyRequests || f.AskAgain
+	return transport.Transient(f.Cause) || f.Status >= 500 || f.Status == http.StatusTooManyRequests || f.AskAgain
 }
 
 // outcome sums a failure up for the log.
@@ -112,13 +112,28 @@ func (c *Caller) Do(ctx context.Context, effect Effect, a Attempt, prepare func(
 		if failure == nil {
 			return nil
 		}
-		if effect != Query || !failure.Transient() || !c.Sender.Retry.Again(ctx, a.Number) {
+		switch {
+		case effect == Query:
+			if !failure.Transient() || !c.Sender.Retry.Again(ctx, a.Number) {
+				return failure.Err
+			}
+			if why := c.Sender.Retry.Pause(ctx, a.Number); why != nil {
+				return failure.stopped(why)
+			}
+		case a.Number > 1 || !failure.unprocessed() || ctx.Err() != nil:
 			return failure.Err
 		}
-		if why := c.Sender.Retry.Pause(ctx, a.Number); why != nil {
-			return failure.stopped(why)
+		if failure.unprocessed() {
+			ctx = transport.Fresh(ctx)
 		}
 	}
+}
+
+// unprocessed tells whether the host has never taken the request, so that it may be sent
+// once more.
+func (f *Failure) unprocessed() bool {
+	var never transport.Unprocessed
+	return errors.As(f.Cause, &never)
 }
 
 // stopped says why a failure wasn't followed by another attempt. A hook may have kept
