@@ -66,7 +66,7 @@ func (r *MerchantInfoRequest) check(c *checker)                    { c.accountAp
 // Source: a genuine answer. What the fields mean is not documented, and taken
 // from their names.
 type MerchantInfoResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// Mobile is the merchant's telephone number. It is signed.
 	Mobile string `json:"mobile"`
 	// MchID is the merchant's number, which the app ID has after "mch". It is
@@ -305,7 +305,7 @@ func (r *RateQueryRequest) check(c *checker) {
 //
 // Source: Ksher's official SDKs, for the names of the request.
 type RateQueryResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// Channel is the wallet.

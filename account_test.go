@@ -43,8 +43,8 @@ const merchantData = `{"account_type":"Trial","agency_info":{"agency_name":"Far 
 
 func merchantAnswer() *ksher.MerchantInfoResponse {
 	return &ksher.MerchantInfoResponse{
-		Envelope: envelopeOf(merchantData),
-		Mobile:   "0123", MchID: "12345", AccountType: "Trial", BusinessMode: "offline", NonceStr: "n1",
+		Answer: wantAnswer(merchantData),
+		Mobile: "0123", MchID: "12345", AccountType: "Trial", BusinessMode: "offline", NonceStr: "n1",
 		MchAppID: "mch12345", MasterMchID: "7", IsMasterMch: "Y", MerchantType: "Person",
 		MchName: ksher.MchName{MerchantName: "Tea House", MchBriefName: "Tea"}, Contact: "Somsri",
 		LogoURL: "https://tea.example/logo.png", RigistTime: time.Date(2025, 12, 31, 23, 59, 58, 0, bangkok),
@@ -111,7 +111,7 @@ func TestRateQuery(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/rate_query", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.RateQueryResponse{
-				Envelope: envelopeOf(data), AppID: "mch12345", Channel: ksher.ChannelWeChat, FeeType: "THB",
+				Answer: wantAnswer(data), AppID: "mch12345", Channel: ksher.ChannelWeChat, FeeType: "THB",
 				Date: "20261120", Rate: "0.2071", NonceStr: "n1",
 			}, resp)
 		})

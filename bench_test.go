@@ -164,7 +164,7 @@ func BenchmarkVerify(b *testing.B) {
 	image := ksher.NativePayResponse{
 		AppID: testAppID, MchOrderNo: "2026112110000001", TradeType: "NATIVE", FeeType: "THB", TotalFee: 100,
 		ImgDat: "data:image/png;base64," + strings.Repeat("iVBORw0K", 1200), CodeURL: strings.Repeat("0", 116),
-		Result: ksher.ResultSuccess, NonceStr: strings.Repeat("0f", 16),
+		NonceStr: strings.Repeat("0f", 16),
 	}
 	for _, bm := range []struct {
 		name   string

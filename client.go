@@ -244,6 +244,9 @@ type proof struct {
 	same []string
 	// signed names the members of data that the gateway signs, nil for all.
 	signed []string
+	// order says that the result is an order's. Any other has to be SUCCESS, if there
+	// is one.
+	order bool
 }
 
 // secrets says what no error may repeat.

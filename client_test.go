@@ -695,7 +695,6 @@ func TestEnvelopeFields(t *testing.T) {
 	require.NoError(t, err)
 	bangkok := time.FixedZone("UTC+7", 7*3600)
 	assert.Equal(t, ksher.Envelope{
-		Data:       json.RawMessage(data),
 		Msg:        "ok",
 		Message:    "done",
 		StatusCode: "200",

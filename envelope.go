@@ -13,15 +13,24 @@ import (
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
-// Envelope is what every answer and notification comes in. It isn't signed,
-// except for Data, so use it for support and logs, not for decisions.
-//
-// Source: the response format in Ksher's API documentation, and genuine
-// answers.
+// Answer is what every answer and notification has besides its fields.
+type Answer struct {
+	// Data is the data object, byte for byte as it came and as its signature was
+	// checked. Members without a field of their own are found here.
+	Data json.RawMessage
+	// Envelope is what Data came in. It isn't signed: use it for support and logs, not
+	// for decisions.
+	Envelope Envelope
+}
+
+func (a *Answer) answer() *Answer { return a }
+
+// answer is what a call decodes into: a struct with an embedded Answer.
+type answer interface{ answer() *Answer }
+
+// Envelope is what the data of an answer or notification comes in. Nothing in it is
+// signed.
 type Envelope struct {
-	// Data is the data object, byte for byte as it came and as its signature
-	// was checked. Members without a field of their own are found here.
-	Data json.RawMessage `json:"-"`
 	// Msg is a short message, usually "ok".
 	Msg string `json:"msg"`
 	// Message is the gateway host's longer message, in the request's language.
@@ -37,11 +46,6 @@ type Envelope struct {
 	// TimeStamp is when the gateway answered, zero if it didn't say.
 	TimeStamp time.Time `json:"time_stamp"`
 }
-
-func (e *Envelope) envelope() *Envelope { return e }
-
-// answer is what a call decodes into: a struct with an embedded Envelope.
-type answer interface{ envelope() *Envelope }
 
 // reading is what is demanded of an envelope before it is believed.
 type reading struct {
@@ -73,13 +77,14 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	if err != nil {
 		return &Error{Err: err}
 	}
-	env := dst.envelope()
+	got := dst.answer()
+	env := &got.Envelope
 	if err := wire.Decode(outer, env, r.location); err != nil {
 		return &Error{Err: fmt.Errorf("%w: %w", fault.ErrEnvelope, err)}
 	}
 	value, _ := wire.Find(outer, "data")
 	if value.Kind == wire.Object {
-		env.Data = value.Raw
+		got.Data = value.Raw
 	}
 	if code != 0 {
 		if Result(text(data, "result")) == ResultSuccess {
@@ -114,7 +119,7 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	switch result := Result(text(data, "result")); {
 	case result == ResultFail:
 		return env.refusal(data, code)
-	case r.change && result != "" && result != ResultSuccess:
+	case (r.change || !r.proof.order) && result != "" && result != ResultSuccess:
 		return &Error{Err: fmt.Errorf("the gateway did not say that it is done: its result is %q", clipText(string(result)))}
 	}
 	if err := wire.Decode(data, dst, r.location); err != nil {

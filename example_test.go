@@ -149,8 +149,8 @@ func ExampleClient_RefundGatewayOrder() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(refund.Result, refund.RefundFee, refund.FeeType)
-	// Output: SUCCESS 50.00 THB
+	fmt.Println(refund.RefundFee, refund.FeeType)
+	// Output: 50.00 THB
 }
 
 // Show a QR code and ask whether it was paid.
@@ -207,8 +207,8 @@ func ExampleClient_OrderClose() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(closed.Result)
-	// Output: SUCCESS
+	fmt.Println(closed.MchOrderNo, "is closed")
+	// Output: K-2003 is closed
 }
 
 // Refund an order that was made with NativePay, and see where the refund

@@ -197,7 +197,7 @@ func (c *checker) lang(l Lang) {
 //
 // Source: the Gateway Pay page of Ksher's API documentation, and genuine answers.
 type GatewayPayResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// PayContent is the address of the checkout page, to send the buyer to. It
 	// looks like https://gateway.ksher.com/ua?order_uuid=…&lang=en.
 	PayContent string `json:"pay_content"`
@@ -237,11 +237,11 @@ func (r *GatewayOrderQueryRequest) check(c *checker)                    { c.requ
 // Source: the Gateway Order Query page of Ksher's API documentation, and genuine
 // answers.
 type GatewayOrderQueryResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	Order
 }
 
-var gatewayOrderQuery = declareQuery("gateway_order_query", onGateway, proof{}, noSecrets)
+var gatewayOrderQuery = declareQuery("gateway_order_query", onGateway, proof{order: true}, noSecrets)
 
 // GatewayOrderQuery calls gateway_order_query: it asks where an order made with
 // [Client.GatewayPay] stands. An order that nobody has paid on yet is
@@ -281,14 +281,11 @@ func (r *CancelOrderRequest) check(c *checker) {
 //
 // Source: the Cancel Order page of Ksher's API documentation.
 type CancelOrderResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// MchOrderNo is the merchant's number of the order.
 	MchOrderNo string `json:"mch_order_no"`
-	// Result is [ResultSuccess], or empty if the gateway gives none. With anything
-	// else the order isn't known to be cancelled, and the call is an error.
-	Result Result `json:"result"`
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
 }

@@ -14,14 +14,13 @@ import (
 // bangkok is the zone that times are read in by default.
 var bangkok = time.FixedZone("UTC+7", 7*3600)
 
-// envelopeOf is the envelope that signedAnswer writes, with that data in it.
-func envelopeOf(data string) ksher.Envelope {
-	return ksher.Envelope{
-		Data:      json.RawMessage(data),
+// wantAnswer is the answer that signedAnswer writes, with that data in it.
+func wantAnswer(data string) ksher.Answer {
+	return ksher.Answer{Data: json.RawMessage(data), Envelope: ksher.Envelope{
 		Msg:       "ok",
 		Version:   "3.0.0",
 		TimeStamp: time.Date(2026, 11, 21, 9, 0, 0, 0, bangkok),
-	}
+	}}
 }
 
 func TestGatewayPay(t *testing.T) {
@@ -114,7 +113,7 @@ func TestGatewayPay(t *testing.T) {
 			assert.Equal(t, "https://gateway.ksher.com/api/gateway_pay", r.URL.String())
 			requireParameters(t, r, tt.want)
 			assert.Equal(t, &ksher.GatewayPayResponse{
-				Envelope:   envelopeOf(data),
+				Answer:     wantAnswer(data),
 				PayContent: "https://gateway.ksher.com/ua?order_uuid=f624&lang=en",
 			}, resp)
 		})
@@ -224,7 +223,7 @@ func TestCancelOrder(t *testing.T) {
 			assert.Equal(t, "https://gateway.ksher.com/api/cancel_order", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.CancelOrderResponse{
-				Envelope: envelopeOf(data), AppID: "mch12345", MchOrderNo: "order1", Result: ksher.ResultSuccess, NonceStr: "n1",
+				Answer: wantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", NonceStr: "n1",
 			}, resp)
 		})
 	}

@@ -102,7 +102,7 @@ func (r *NativePayRequest) check(c *checker) {
 //
 // Source: the Native Pay page of Ksher's API documentation, and genuine answers.
 type NativePayResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// MchOrderNo is the merchant's number of the order.
@@ -128,8 +128,6 @@ type NativePayResponse struct {
 	StallsName string `json:"stalls_name"`
 	// DeviceID is the device_id of the request.
 	DeviceID string `json:"device_id"`
-	// Result is [ResultSuccess] if the code was made. It doesn't mean paid.
-	Result Result `json:"result"`
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
 }
@@ -205,7 +203,7 @@ func firstNo(numbers ...string) string {
 //
 // Source: the Order Query page of Ksher's API documentation, and genuine answers.
 type OrderQueryResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	Order
 	// Operation is "ORDER-QUERY".
 	Operation string `json:"operation"`
@@ -222,7 +220,7 @@ type OrderQueryResponse struct {
 	MerchantRemark string `json:"merchant_remark"`
 }
 
-var orderQuery = declareQuery("order_query", onMerchant, proof{}, noSecrets)
+var orderQuery = declareQuery("order_query", onMerchant, proof{order: true}, noSecrets)
 
 // OrderQuery calls order_query: it asks where a merchant-host order stands. For
 // an order made with [Client.GatewayPay] use [Client.GatewayOrderQuery]. A
@@ -269,14 +267,11 @@ func (r *OrderCloseRequest) check(c *checker) {
 //
 // Source: a published answer.
 type OrderCloseResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// MchOrderNo is the merchant's number of the order.
 	MchOrderNo string `json:"mch_order_no"`
-	// Result is [ResultSuccess]. With anything else the order isn't known to be
-	// closed, and the call is an error.
-	Result Result `json:"result"`
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
 }

@@ -69,7 +69,7 @@ func TestNativePay(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/native_pay", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.NativePayResponse{
-				Envelope:     envelopeOf(data),
+				Answer:       wantAnswer(data),
 				AppID:        "mch12345",
 				MchOrderNo:   "order1",
 				KsherOrderNo: "900",
@@ -82,8 +82,8 @@ func TestNativePay(t *testing.T) {
 				FeeType:      "THB",
 				StallsName:   "90035005",
 				DeviceID:     "kiosk-1",
-				Result:       ksher.ResultSuccess,
-				NonceStr:     "n1",
+
+				NonceStr: "n1",
 			}, resp)
 		})
 	}
@@ -132,7 +132,7 @@ func TestOrderQuery(t *testing.T) {
 	t.Run("the published answer", func(t *testing.T) {
 		example := publishedExample(t, "order_query")
 		want := ksher.OrderQueryResponse{
-			Envelope: ksher.Envelope{Data: []byte(example.data)},
+			Answer: ksher.Answer{Data: []byte(example.data)},
 			Order: ksher.Order{
 				AppID:          "mch32148",
 				MchOrderNo:     "1592911660",
@@ -203,7 +203,7 @@ func TestOrderQuery(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_query", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.OrderQueryResponse{
-				Envelope:       envelopeOf(loose),
+				Answer:         wantAnswer(loose),
 				Order:          ksher.Order{MchOrderNo: "order1", TotalFee: 100_00, CashFee: 7, Result: ksher.ResultSuccess},
 				Operation:      "ORDER-QUERY",
 				OperatorID:     "25382",
@@ -242,8 +242,8 @@ func TestOrderClose(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_close", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.OrderCloseResponse{
-				Envelope: ksher.Envelope{Data: []byte(example.data)}, AppID: "mch36591", MchOrderNo: "test3",
-				Result: ksher.ResultSuccess, NonceStr: "7a57e84495bfe7abff4ff23591516511",
+				Answer: ksher.Answer{Data: []byte(example.data)}, AppID: "mch36591", MchOrderNo: "test3",
+				NonceStr: "7a57e84495bfe7abff4ff23591516511",
 			}, resp)
 		})
 	}

@@ -68,7 +68,7 @@ func (r *PayoutRequest) check(c *checker) {
 //
 // Source: Ksher's SDKs.
 type PayoutResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// MchOrderNo is the merchant's number of the payout.
@@ -87,16 +87,13 @@ type PayoutResponse struct {
 	TotalFee Amount `json:"total_fee"`
 	// FeeType is the currency.
 	FeeType string `json:"fee_type"`
-	// Result is [ResultSuccess]. With anything else the payout isn't known to be
-	// made, and the call is an error.
-	Result Result `json:"result"`
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
 }
 
 // Format keeps the receiver out of logs, whatever the verb.
 func (r PayoutResponse) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "answer to payout %q: %s", clipText(r.MchOrderNo), clipText(string(r.Result)))
+	fmt.Fprintf(f, "answer to payout %q", clipText(r.MchOrderNo))
 }
 
 // LogValue keeps the receiver out of structured logs.
@@ -172,7 +169,7 @@ func (r *OrderQueryPayoutRequest) check(c *checker) {
 //
 // Source: Ksher's SDKs.
 type OrderQueryPayoutResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// MchOrderNo is the merchant's number of the payout.
@@ -210,7 +207,7 @@ func (r OrderQueryPayoutResponse) LogValue() slog.Value { return slog.StringValu
 
 // What the gateway says of a payout may name the receiver, whom the query doesn't
 // know.
-var orderQueryPayout = declareQuery("order_query_payout", onMerchant, proof{has: []string{"result"}}, secrets{params: noSecrets.params, said: true})
+var orderQueryPayout = declareQuery("order_query_payout", onMerchant, proof{has: []string{"result"}, order: true}, secrets{params: noSecrets.params, said: true})
 
 // OrderQueryPayout calls order_query_payout: it asks where a payout stands. After
 // a doubtful payout use [Client.ResolvePayout], which also judges the answer.
@@ -244,7 +241,7 @@ func (r *GetPayoutBalanceRequest) check(c *checker) { c.feeType(r.FeeType) }
 //
 // Source: Ksher's SDKs.
 type GetPayoutBalanceResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// Balance is what is left to pay out, in cents of FeeType. That it is in
@@ -253,8 +250,6 @@ type GetPayoutBalanceResponse struct {
 	Balance Amount `json:"balance"`
 	// FeeType is the currency.
 	FeeType string `json:"fee_type"`
-	// Result is [ResultSuccess] if the query was answered, "" if it isn't given.
-	Result Result `json:"result"`
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
 }

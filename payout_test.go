@@ -50,8 +50,8 @@ func TestPayout(t *testing.T) {
 		"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "account": "9876543210", "name": "สมชาย ใจดี",
 	})
 	assert.Equal(t, &ksher.PayoutResponse{
-		Envelope: envelopeOf(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200",
-		ReceiverName: "SOMCHAI J", MDR: "1.25", TradeType: "PAYOUT", TotalFee: 100_00, FeeType: "THB", Result: ksher.ResultSuccess, NonceStr: "n1",
+		Answer: wantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200",
+		ReceiverName: "SOMCHAI J", MDR: "1.25", TradeType: "PAYOUT", TotalFee: 100_00, FeeType: "THB", NonceStr: "n1",
 	}, resp)
 }
 
@@ -76,7 +76,7 @@ func TestOrderQueryPayout(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_query_payout", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.OrderQueryPayoutResponse{
-				Envelope: envelopeOf(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200", Channel: "promptpay",
+				Answer: wantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200", Channel: "promptpay",
 				ReceiverName: "SOMCHAI J", MDR: "0.5%", TradeType: "PAYOUT", TotalFee: 100_00, FeeType: "THB", Result: ksher.ResultPending, NonceStr: "n1",
 			}, resp)
 		})
@@ -127,7 +127,7 @@ func TestGetPayoutBalance(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, &ksher.GetPayoutBalanceResponse{
-				Envelope: envelopeOf(data), AppID: "mch12345", Balance: tt.want, FeeType: "THB", Result: ksher.ResultSuccess, NonceStr: "n1",
+				Answer: wantAnswer(data), AppID: "mch12345", Balance: tt.want, FeeType: "THB", NonceStr: "n1",
 			}, resp)
 		})
 	}

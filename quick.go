@@ -56,7 +56,7 @@ func (r *QuickPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, 
 //
 // Source: the Quick Pay page of Ksher's API documentation.
 type QuickPayResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	Order
 	// Operation is the name of the operation.
 	Operation string `json:"operation"`
@@ -131,14 +131,11 @@ func (r *OrderReverseRequest) resolve(ctx context.Context, c *Client) (*Resoluti
 //
 // Source: the Order Reverse page of Ksher's API documentation.
 type OrderReverseResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// MchOrderNo is the merchant's number of the order.
 	MchOrderNo string `json:"mch_order_no"`
-	// Result is [ResultSuccess]. With anything else the order isn't known to be
-	// reversed, and the call is an error.
-	Result Result `json:"result"`
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
 }

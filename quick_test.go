@@ -61,7 +61,7 @@ func TestQuickPay(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/quick_pay", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.QuickPayResponse{
-				Envelope: envelopeOf(data),
+				Answer: wantAnswer(data),
 				Order: ksher.Order{
 					AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200", Channel: ksher.ChannelAlipay,
 					FeeType: "THB", TotalFee: 100_00, CashFee: 2234, CashFeeType: "CNY", Rate: "0.223410", Result: ksher.ResultSuccess,
@@ -101,7 +101,7 @@ func TestOrderReverse(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_reverse", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.OrderReverseResponse{
-				Envelope: envelopeOf(data), AppID: "mch12345", MchOrderNo: "order1", Result: ksher.ResultSuccess, NonceStr: "n1",
+				Answer: wantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", NonceStr: "n1",
 			}, resp)
 		})
 	}

@@ -76,7 +76,7 @@ func (r *OrderRefundRequest) check(c *checker) {
 // Source: the Order Refund page of Ksher's API documentation, and a published
 // answer.
 type OrderRefundResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// MchOrderNo is the order's number at the merchant host.
@@ -103,9 +103,6 @@ type OrderRefundResponse struct {
 	CashRefundFee Amount `json:"cash_refund_fee" wire:"loose"`
 	// RefundTime is when, read in the merchant's zone; zero if not given.
 	RefundTime time.Time `json:"refund_time"`
-	// Result is [ResultSuccess]. With anything else the refund isn't known to be
-	// done, and the call is an error.
-	Result Result `json:"result"`
 	// Attach is the attach of the request.
 	Attach string `json:"attach"`
 	// DeviceID is the device_id of the order.
@@ -318,7 +315,7 @@ type RefundOrder struct {
 // Source: the Refund Query page of Ksher's API documentation, and a genuine
 // answer.
 type RefundQueryResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`
 	// MchOrderNo is the order's number at the merchant host.
@@ -343,9 +340,6 @@ type RefundQueryResponse struct {
 	RefundFee Amount `json:"refund_fee" wire:"loose"`
 	// RefundOrders has the refunds of the order.
 	RefundOrders []RefundOrder `json:"refund_orders"`
-	// Result is [ResultSuccess] if the query was answered. Whether a refund was
-	// made is told by its RefundState.
-	Result Result `json:"result"`
 	// TimeEnd is a time of the order, read in the merchant's zone; zero if not
 	// given.
 	TimeEnd time.Time `json:"time_end"`

@@ -67,7 +67,7 @@ func TestOrderRefund(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_refund", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.OrderRefundResponse{
-				Envelope:        ksher.Envelope{Data: []byte(example.data)},
+				Answer:          ksher.Answer{Data: []byte(example.data)},
 				AppID:           "mch35005",
 				MchOrderNo:      "2103301701291052",
 				KsherOrderNo:    "90020210330180132318847",
@@ -81,8 +81,8 @@ func TestOrderRefund(t *testing.T) {
 				RefundFee:       100,
 				CashRefundFee:   100,
 				RefundTime:      time.Date(2021, 3, 30, 17, 4, 1, 0, bangkok),
-				Result:          ksher.ResultSuccess,
-				NonceStr:        "9c75d11e7572f887dbbfe374f205d5eb",
+
+				NonceStr: "9c75d11e7572f887dbbfe374f205d5eb",
 			}, resp)
 		})
 	}
@@ -94,7 +94,7 @@ func TestOrderRefund(t *testing.T) {
 		resp, err := client.OrderRefund(t.Context(), goodOrderRefund())
 		require.NoError(t, err)
 		assert.Equal(t, &ksher.OrderRefundResponse{
-			Envelope: envelopeOf(loose), TotalFee: 100_00, RefundFee: 50_00, OperatorID: "7", DeviceID: "kiosk-1", Attach: "broken cup", Result: ksher.ResultSuccess,
+			Answer: wantAnswer(loose), TotalFee: 100_00, RefundFee: 50_00, OperatorID: "7", DeviceID: "kiosk-1", Attach: "broken cup",
 		}, resp)
 	})
 }
@@ -173,7 +173,7 @@ func TestRefundQuery(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/refund_query", rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.RefundQueryResponse{
-				Envelope:       envelopeOf(data),
+				Answer:         wantAnswer(data),
 				AppID:          "mch12345",
 				MchOrderNo:     "order1",
 				KsherOrderNo:   "900",
@@ -191,7 +191,7 @@ func TestRefundQuery(t *testing.T) {
 					},
 					{MchRefundNo: "refund2", MchRefundFee: 1, RefundState: "NEW_STATE"},
 				},
-				Result:   ksher.ResultSuccess,
+
 				TimeEnd:  time.Date(2026, 11, 21, 9, 30, 0, 0, bangkok),
 				NonceStr: "n1",
 			}, resp)
@@ -330,7 +330,6 @@ func TestRefundGatewayOrder(t *testing.T) {
 			}
 			resp, err := client.RefundGatewayOrder(t.Context(), req)
 			require.NoError(t, err)
-			assert.Equal(t, ksher.ResultSuccess, resp.Result)
 			assert.Equal(t, ksher.Amount(100_00), resp.TotalFee)
 			require.Equal(t, []string{"gateway_order_query", "order_refund"}, namesSent(rec))
 			requireParameters(t, rec.all()[0], map[string]string{"mch_order_no": "order1"})

@@ -28,7 +28,7 @@ func answersOf(replies map[string]reply) *inMemory {
 func lists(refunds ...ksher.RefundOrder) reply {
 	return func(*http.Request) ([]byte, error) {
 		return kshertest.SignedResponse(&ksher.RefundQueryResponse{
-			AppID: kshertest.AppID, FeeType: "THB", TotalFee: 100_00, RefundOrders: refunds, RefundCount: len(refunds), Result: ksher.ResultSuccess,
+			AppID: kshertest.AppID, FeeType: "THB", TotalFee: 100_00, RefundOrders: refunds, RefundCount: len(refunds),
 		}), nil
 	}
 }

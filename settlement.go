@@ -91,7 +91,7 @@ type SettlementRow struct {
 //
 // Source: a genuine answer.
 type GetSettlementInfoResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// BeginDate is the begin_date of the request. With another day the call is an
 	// [ErrOtherOrder]. It is signed.
 	BeginDate string `json:"begin_date"`

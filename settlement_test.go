@@ -70,7 +70,7 @@ func TestGetSettlementInfo(t *testing.T) {
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, testAppID, rec.only(t).PostForm.Get(tt.appID))
 			assert.Equal(t, &ksher.GetSettlementInfoResponse{
-				Envelope: envelopeOf(data), BeginDate: "2026-11-01", EndDate: "2026-11-20", NonceStr: "n1",
+				Answer: wantAnswer(data), BeginDate: "2026-11-01", EndDate: "2026-11-20", NonceStr: "n1",
 				SettlementData: []ksher.SettlementRow{
 					{
 						BeginDate: "2026-11-18", EndDate: "2026-11-19", SettlementDate: "2026-11-20", TransferDate: "2026-11-21",
@@ -172,7 +172,7 @@ func TestSignedInPartByTheTestPackage(t *testing.T) {
 	}}
 	merchant := merchantAnswer()
 	merchant.MchSupportChannel[1].SingleOrderLimit = 7
-	merchant.Envelope = ksher.Envelope{}
+	merchant.Answer = ksher.Answer{}
 	ask := func(t *testing.T, data any, call func(*ksher.Client) error) error {
 		client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(kshertest.SignedResponse(data)) }),
 			ksher.WithVerifier(kshertest.Verifier()))
@@ -182,7 +182,7 @@ func TestSignedInPartByTheTestPackage(t *testing.T) {
 		require.NoError(t, ask(t, data, func(c *ksher.Client) error {
 			got, err := c.GetSettlementInfo(t.Context(), goodSettlementInfo())
 			if err == nil {
-				got.Envelope = ksher.Envelope{}
+				got.Answer = ksher.Answer{}
 				require.Equal(t, settled, got)
 			}
 			return err
@@ -192,7 +192,7 @@ func TestSignedInPartByTheTestPackage(t *testing.T) {
 		require.NoError(t, ask(t, data, func(c *ksher.Client) error {
 			got, err := c.MerchantInfo(t.Context(), goodMerchantInfo())
 			if err == nil {
-				got.Envelope = ksher.Envelope{}
+				got.Answer = ksher.Answer{}
 				require.Equal(t, merchant, got)
 			}
 			return err

@@ -111,6 +111,6 @@ func isOperation(method reflect.Type) bool {
 	if answer.Kind() != reflect.Pointer || answer.Elem().Kind() != reflect.Struct {
 		return false
 	}
-	_, ok := answer.Elem().FieldByName("Envelope")
+	_, ok := answer.Elem().FieldByName("Answer")
 	return ok && strings.HasSuffix(answer.Elem().Name(), "Response") && method.In(2).Elem().Name() != "RefundGatewayOrderRequest"
 }

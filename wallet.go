@@ -282,7 +282,7 @@ func (c *checker) localTotalFee(value Amount) {
 // Source: not documented. That the fields are those of native_pay, with the
 // pay_content of gateway_pay, is assumed.
 type WalletPayResponse struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	// AppID is the merchant's app ID at Ksher, not the one at the wallet.
 	AppID string `json:"appid"`
 	// MchOrderNo is the merchant's number of the order.
@@ -299,8 +299,6 @@ type WalletPayResponse struct {
 	// [WalletPayResponse.PageURL] and [WalletPayResponse.AlipayOrderString] tell
 	// one from the other.
 	PayContent string `json:"pay_content"`
-	// Result is [ResultSuccess] if the order was made. It doesn't mean paid.
-	Result Result `json:"result"`
 	// NonceStr is random, and not the one that WeChat wants.
 	NonceStr string `json:"nonce_str"`
 }

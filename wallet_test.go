@@ -135,8 +135,8 @@ func TestWalletPay(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/"+tt.operation, rec.only(t).URL.String())
 			requireParameters(t, rec.only(t), tt.want)
 			assert.Equal(t, &ksher.WalletPayResponse{
-				Envelope: envelopeOf(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", TradeType: "JSAPI",
-				TotalFee: 100_00, FeeType: "THB", PayContent: "https://pay.example/1", Result: ksher.ResultSuccess, NonceStr: "n1",
+				Answer: wantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", TradeType: "JSAPI",
+				TotalFee: 100_00, FeeType: "THB", PayContent: "https://pay.example/1", NonceStr: "n1",
 			}, resp)
 		})
 	}
@@ -417,7 +417,7 @@ func TestWeChatParams(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			resp := &ksher.WalletPayResponse{Envelope: ksher.Envelope{Data: []byte(tt.data)}, MchOrderNo: "order1"}
+			resp := &ksher.WalletPayResponse{Answer: ksher.Answer{Data: []byte(tt.data)}, MchOrderNo: "order1"}
 			params, err := resp.WeChatParams()
 			if tt.problem == "" {
 				require.NoError(t, err)
@@ -457,7 +457,7 @@ func TestWeChatAppParams(t *testing.T) {
 		{"twice, and not the same", `{"a":{` + sevenOfWeChat + `},"b":{` + strings.Replace(sevenOfWeChat, "WX121", "WX122", 1) + `}}`, nil, "another prepayid"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			params, err := (&ksher.WalletPayResponse{Envelope: ksher.Envelope{Data: []byte(tt.data)}}).WeChatAppParams()
+			params, err := (&ksher.WalletPayResponse{Answer: ksher.Answer{Data: []byte(tt.data)}}).WeChatAppParams()
 			require.Equal(t, tt.want, params)
 			if tt.want == nil {
 				require.ErrorIs(t, err, fault.ErrField)
@@ -543,7 +543,7 @@ func FuzzWalletParams(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		resp := &ksher.WalletPayResponse{Envelope: ksher.Envelope{Data: data}, MchOrderNo: "1"}
+		resp := &ksher.WalletPayResponse{Answer: ksher.Answer{Data: data}, MchOrderNo: "1"}
 		params, err := resp.WeChatParams()
 		var found any
 		if params != nil {
@@ -574,7 +574,7 @@ func checkSearch(t *testing.T, found any, err error) {
 	require.NoError(t, err)
 	text, err = json.Marshal(map[string]any{"a": json.RawMessage(text), "b": string(text)})
 	require.NoError(t, err)
-	resp := &ksher.WalletPayResponse{Envelope: ksher.Envelope{Data: text}}
+	resp := &ksher.WalletPayResponse{Answer: ksher.Answer{Data: text}}
 	var again any
 	if _, isApp := found.(*ksher.WeChatAppParams); isApp {
 		again, err = resp.WeChatAppParams()

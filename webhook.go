@@ -27,7 +27,7 @@ const maxNotificationBytes = 64 << 10
 //
 // Source: the notification page of Ksher's API documentation.
 type Notification struct {
-	Envelope
+	Answer
 	// Unconfirmed is what it says of the order. It proves nothing until a query of the
 	// order says the same.
 	Unconfirmed Order
@@ -35,7 +35,7 @@ type Notification struct {
 
 // notified is a notification as it is decoded.
 type notified struct {
-	Envelope `json:"-"`
+	Answer `json:"-"`
 	Order
 }
 
@@ -52,7 +52,7 @@ func ParseNotification(body []byte, v *Verifier) (*Notification, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Notification{n.Envelope, n.Order}, nil
+	return &Notification{n.Answer, n.Order}, nil
 }
 
 // parseNotification reads a notification for that app ID, "" for any.
@@ -69,7 +69,7 @@ func parseNotification(body []byte, v *Verifier, appID string, loc *time.Locatio
 		return fail(&Error{Err: transport.TooLarge(maxNotificationBytes)})
 	}
 	body = wire.Trim(body)
-	r := reading{verifier: v, same: []wire.Param{{Name: "appid", Value: appID}}, location: loc}
+	r := reading{verifier: v, proof: proof{order: true}, same: []wire.Param{{Name: "appid", Value: appID}}, location: loc}
 	plain := bytes.Clone(body)
 	if len(body) > 0 && body[0] == '%' {
 		text, err := url.QueryUnescape(string(body))

@@ -498,7 +498,7 @@ func TestParseNotification(t *testing.T) {
 		n, err := ksher.ParseNotification([]byte(signedAnswer(t, notifiedGateway)), test)
 		require.NoError(t, err)
 		assert.Equal(t, &ksher.Notification{
-			Envelope: envelopeOf(notifiedGateway),
+			Answer: wantAnswer(notifiedGateway),
 			Unconfirmed: ksher.Order{
 				AppID: "mch12345", MchOrderNo: "order1", PayMchOrderNo: "pay1", TotalFee: 100_00, FeeType: "THB",
 				Result: ksher.ResultSuccess, OpenID: "buyer-4711", Attach: "notified",

@@ -71,7 +71,7 @@ func TestFaults(t *testing.T) {
 			}
 			assert.Equal(t, c.unknown, errors.Is(err, ksher.ErrOutcomeUnknown))
 			if c.fault.Kind == kshertest.FaultClockSkew {
-				assert.WithinDuration(t, gw.Now().Add(time.Hour), resp.TimeStamp, time.Second)
+				assert.WithinDuration(t, gw.Now().Add(time.Hour), resp.Envelope.TimeStamp, time.Second)
 			}
 			assert.Empty(t, gw.Faults(), "it happens once")
 			_, err = gw.Order("A-1")

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -133,9 +134,34 @@ func partlySigned(data any, part []string, version ksher.SignVersion, at time.Ti
 
 func dataText(data any) ([]byte, error) {
 	if v := reflect.Indirect(reflect.ValueOf(data)); v.IsValid() && v.Kind() == reflect.Struct {
-		return wire.Encode(data, zone)
+		text, err := wire.Encode(data, zone)
+		if err == nil && saysCarriedOut(v.Type()) {
+			text = slices.Concat([]byte(`{"result":"SUCCESS",`), text[1:])
+		}
+		return text, err
 	}
 	return json.Marshal(data)
+}
+
+// carriedOut are the answers whose result says no more than that the call was carried
+// out, so that they have no field for it.
+var carriedOut = []reflect.Type{
+	reflect.TypeFor[ksher.CancelOrderResponse](), reflect.TypeFor[ksher.NativePayResponse](), reflect.TypeFor[ksher.OrderCloseResponse](),
+	reflect.TypeFor[ksher.OrderReverseResponse](), reflect.TypeFor[ksher.OrderRefundResponse](), reflect.TypeFor[ksher.RefundQueryResponse](),
+	reflect.TypeFor[ksher.WalletPayResponse](), reflect.TypeFor[ksher.PayoutResponse](), reflect.TypeFor[ksher.GetPayoutBalanceResponse](),
+}
+
+// saysCarriedOut tells whether an answer is one of those, or has one embedded.
+func saysCarriedOut(t reflect.Type) bool {
+	if slices.Contains(carriedOut, t) {
+		return true
+	}
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Anonymous && slices.Contains(carriedOut, f.Type) {
+			return true
+		}
+	}
+	return false
 }
 
 func signData(data []byte, part []string, version ksher.SignVersion) string {

@@ -357,7 +357,7 @@ func (g *Gateway) cancelOrder(p url.Values) (any, ksher.Code) {
 	if code := g.cancel(o); code != "" {
 		return nil, code
 	}
-	return ksher.CancelOrderResponse{AppID: AppID, MchOrderNo: o.MchOrderNo, Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str")}, ""
+	return ksher.CancelOrderResponse{AppID: AppID, MchOrderNo: o.MchOrderNo, NonceStr: p.Get("nonce_str")}, ""
 }
 
 // nativePayMinimum is the smallest amount of native_pay.
@@ -389,8 +389,8 @@ func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 	answer := ksher.NativePayResponse{
 		AppID: AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, TradeType: "NATIVE",
 		TotalFee: o.Total, FeeType: o.FeeType, StallsName: stall, DeviceID: p.Get("device_id"),
-		Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str"),
-		CodeURL: "kshertest://pay/" + o.UUID,
+		NonceStr: p.Get("nonce_str"),
+		CodeURL:  "kshertest://pay/" + o.UUID,
 	}
 	if channel == ksher.ChannelPromptPay {
 		answer.CodeURL = promptPayCode(o.Total, o.KsherOrderNo)
@@ -430,7 +430,7 @@ func (g *Gateway) orderClose(p url.Values) (any, ksher.Code) {
 	if code := g.cancel(o); code != "" {
 		return nil, code
 	}
-	return ksher.OrderCloseResponse{AppID: AppID, MchOrderNo: o.merchantHostNo(), Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str")}, ""
+	return ksher.OrderCloseResponse{AppID: AppID, MchOrderNo: o.merchantHostNo(), NonceStr: p.Get("nonce_str")}, ""
 }
 
 // refund gives back a part of a paid order, or says why it can't be.
@@ -495,7 +495,7 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		MchRefundNo: refund.MchRefundNo, KsherRefundNo: refund.KsherRefundNo, ChannelRefundNo: refund.ChannelRefundNo,
 		Channel: o.Channel, FeeType: o.FeeType, TotalFee: o.Total, RefundFee: fee, CashRefundFee: fee,
-		RefundTime: refund.RefundTime, Result: ksher.ResultSuccess, Attach: p.Get("attach"),
+		RefundTime: refund.RefundTime, Attach: p.Get("attach"),
 		OperatorID: p.Get("operator_id"), NonceStr: p.Get("nonce_str"),
 	}, ""
 }
@@ -518,6 +518,6 @@ func (g *Gateway) refundQuery(p url.Values) (any, ksher.Code) {
 		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		FeeType: o.FeeType, TotalFee: o.Total, CashFee: o.Total, CashFeeType: o.FeeType,
 		RefundCount: len(o.Refunds), RefundFee: o.refunded(), RefundOrders: slices.Clone(o.Refunds),
-		Result: ksher.ResultSuccess, TimeEnd: o.PaidAt.In(zone), NonceStr: p.Get("nonce_str"),
+		TimeEnd: o.PaidAt.In(zone), NonceStr: p.Get("nonce_str"),
 	}, ""
 }

@@ -41,10 +41,10 @@ func TestPayout(t *testing.T) {
 	assert.NotEmpty(t, resp.ChannelOrderNo)
 	assert.NotEmpty(t, resp.NonceStr)
 	want := *resp
-	want.Envelope, want.KsherOrderNo, want.ChannelOrderNo, want.NonceStr = ksher.Envelope{}, "", "", ""
+	want.Answer, want.KsherOrderNo, want.ChannelOrderNo, want.NonceStr = ksher.Answer{}, "", "", ""
 	assert.Equal(t, ksher.PayoutResponse{
 		AppID: kshertest.AppID, MchOrderNo: "P-1", ReceiverName: "kshertest-receiver", MDR: "0.00", TradeType: "PAYOUT",
-		TotalFee: 150_00, FeeType: "THB", Result: ksher.ResultSuccess,
+		TotalFee: 150_00, FeeType: "THB",
 	}, want)
 	assert.Equal(t, ksher.Amount(99_850_00), balance(t, gw))
 
@@ -237,7 +237,7 @@ func TestPayoutsSurviveARestart(t *testing.T) {
 	gw = kshertest.New(t, kshertest.WithData(file))
 	require.Equal(t, ksher.Amount(99_969_99), balance(t, gw))
 	after := queryPayout(t, gw, "paid")
-	before.Envelope, after.Envelope, before.NonceStr, after.NonceStr = ksher.Envelope{}, ksher.Envelope{}, "", ""
+	before.Answer, after.Answer, before.NonceStr, after.NonceStr = ksher.Answer{}, ksher.Answer{}, "", ""
 	require.Equal(t, before, after)
 	require.Equal(t, ksher.ResultPending, queryPayout(t, gw, "pending").Result)
 	require.Equal(t, ksher.ResultPayError, queryPayout(t, gw, "refused").Result)

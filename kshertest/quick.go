@@ -103,5 +103,5 @@ func (g *Gateway) orderReverse(p url.Values) (any, ksher.Code) {
 			return nil, code
 		}
 	}
-	return ksher.OrderReverseResponse{AppID: AppID, MchOrderNo: o.MchOrderNo, Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str")}, ""
+	return ksher.OrderReverseResponse{AppID: AppID, MchOrderNo: o.MchOrderNo, NonceStr: p.Get("nonce_str")}, ""
 }

@@ -97,7 +97,7 @@ func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) func(*Gatewa
 		}
 		answer := &walletAnswer{g: g, o: o, WalletPayResponse: ksher.WalletPayResponse{
 			AppID: AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, TradeType: tradeType, TotalFee: o.Total, FeeType: o.FeeType,
-			Result: ksher.ResultSuccess, NonceStr: p.Get("nonce_str"),
+			NonceStr: p.Get("nonce_str"),
 		}}
 		kind(answer)
 		return answer, ""
