@@ -278,7 +278,7 @@ type RateQueryRequest struct {
 	// FeeType is the currency of the merchant's prices, an ISO 4217 code:
 	// required.
 	FeeType string `url:"fee_type"`
-	// Date is the day: required, at most 32 characters. Its form is not
+	// Date is the day: required. Its form is not
 	// documented, so it is sent as it is; "20260102" is likely. A day more than 50
 	// years from today is refused, such as one with a year of the Thai calendar.
 	Date string `url:"date"`
@@ -291,7 +291,7 @@ func (r *RateQueryRequest) numbers() (orderNo, refundNo string) { return "", "" 
 func (r *RateQueryRequest) check(c *checker) {
 	c.channel("channel", r.Channel)
 	c.feeType(r.FeeType)
-	c.requiredNumber("date", r.Date)
+	c.required("date", r.Date)
 	for _, layout := range []string{"20060102", time.DateOnly, "2006/01/02"} {
 		if problem := day.Far(layout, r.Date, c.now); problem != "" {
 			c.problem("date", "%s", problem)

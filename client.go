@@ -237,6 +237,8 @@ func onMerchant(c *Client) string { return c.merchantURL }
 type proof struct {
 	// has names members that may not be missing or empty. "a|b" needs one of them.
 	has []string
+	// web names a member that has to be the address of a page, to which a buyer is sent.
+	web string
 	// there names members that may be empty, but not missing.
 	there []string
 	// same names parameters that the answer has to repeat if it has them, beside those

@@ -1138,7 +1138,7 @@ func TestLogger(t *testing.T) {
 	})
 	t.Run("an order number is one line", func(t *testing.T) {
 		var log logBuffer
-		client := newClient(t, answering(200, signedAnswer(t, `{"pay_content":"x"}`)), ksher.WithLogger(log.logger(slog.LevelInfo)))
+		client := newClient(t, answering(200, signedAnswer(t, `{"pay_content":"https://pay.example"}`)), ksher.WithLogger(log.logger(slog.LevelInfo)))
 		req := goodGatewayPay()
 		req.MchOrderNo = "a\nlevel=ERROR"
 		_, err := client.GatewayPay(t.Context(), req)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
@@ -127,6 +128,9 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	}
 	if missing := r.proof.missing(data); missing != "" {
 		return &Error{Err: fmt.Errorf("%w: %s is missing", fault.ErrField, missing)}
+	}
+	if name := r.proof.web; name != "" && !check.Web(string(text(data, name))) {
+		return &Error{Err: fmt.Errorf("%w: %s is not an absolute http or https address, so no buyer can be sent there", fault.ErrField, name)}
 	}
 	return nil
 }

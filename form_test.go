@@ -114,8 +114,8 @@ func TestGatewayPayFormRefuses(t *testing.T) {
 		"no device": {goodGatewayPay(), []ksher.FieldError{{Field: "device", Problem: "is required for a form; DeviceOf finds it out"}}},
 		"other device": {change(func(r *ksher.GatewayPayRequest) { r.Device = "../ua" }),
 			[]ksher.FieldError{{Field: "device", Problem: `is "../ua", not one of PC, H5`}}},
-		"what the call refuses": {change(func(r *ksher.GatewayPayRequest) { r.MchCode, r.Device = "", "" }), []ksher.FieldError{
-			{Field: "mch_code", Problem: "is required"}, {Field: "device", Problem: "is required for a form; DeviceOf finds it out"}}},
+		"what the call refuses": {change(func(r *ksher.GatewayPayRequest) { r.ReferURL, r.Device = "", "" }), []ksher.FieldError{
+			{Field: "refer_url", Problem: "is required"}, {Field: "device", Problem: "is required for a form; DeviceOf finds it out"}}},
 		"what every request refuses": {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{Params: map[string]string{"sign": "x"}} }),
 			[]ksher.FieldError{{Field: "sign", Problem: "is in Extra, but set already by the request itself"}}},
 		"not UTF-8":  {change(func(r *ksher.GatewayPayRequest) { r.Attach = "\xff" }), []ksher.FieldError{{Field: "attach", Problem: "is not UTF-8"}}},

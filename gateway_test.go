@@ -247,3 +247,14 @@ func TestParametersArriveAsGiven(t *testing.T) {
 		})
 	}
 }
+
+// A buyer's browser is sent where the answer says.
+func TestGatewayPayLeadsToAPage(t *testing.T) {
+	for _, address := range []string{"javascript:alert(1)", "data:text/html,x", "//shop.example", "/pay", "weixin://pay", "https://"} {
+		client := newClient(t, answering(200, signedAnswer(t, `{"pay_content":"`+address+`"}`)))
+		answer, err := client.GatewayPay(t.Context(), goodGatewayPay())
+		require.ErrorIs(t, err, ksher.ErrBadAnswer, address)
+		require.ErrorIs(t, err, ksher.ErrOutcomeUnknown, "the order is made")
+		require.Nil(t, answer)
+	}
+}

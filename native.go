@@ -28,8 +28,8 @@ type NativePayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for
 	// the merchant, at most 32 characters.
 	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required, at
-	// least 1 THB.
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required. The guide
+	// has 1 THB as the minimum, and the gateway has taken less.
 	TotalFee Amount `url:"total_fee"`
 	// FeeType is the currency, an ISO 4217 code: required.
 	FeeType string `url:"fee_type"`
@@ -52,15 +52,13 @@ type NativePayRequest struct {
 	DeviceID string `url:"device_id,omitempty"`
 	// ImgType is the format of the image, PNG by default.
 	ImgType ImgType `url:"img_type,omitempty"`
-	// ExpireTime is how many minutes the code can be paid. It isn't documented for
-	// airpay, scb_qrcard and channels that the guide leaves out, and refused for all
-	// others: the guide says that it can't be set for PromptPay, which never
-	// expires, Alipay (3 hours), Alipay+ (10 minutes) and WeChat Pay (2 hours), and
+	// ExpireTime is how many minutes the code can be paid. Don't rely on it: the guide
+	// says that it can't be set for PromptPay, which never expires, Alipay (3 hours),
+	// Alipay+ (10 minutes) and WeChat Pay (2 hours), although a till by others sends it;
 	// TrueMoney has TMNExpireTime. Close the order if it isn't to be paid any more.
 	ExpireTime int `url:"expire_time,omitempty"`
 	// TMNExpireTime is how long a TrueMoney code can be paid, 1 day by default.
-	// Its unit is not documented; minutes, as for ExpireTime, is likely. It is
-	// refused for other channels of the guide whose time is documented.
+	// Its unit is not documented; minutes, as for ExpireTime, is likely.
 	TMNExpireTime int `url:"tmn_expire_time,omitempty"`
 
 	Extra `url:"-"`
@@ -77,25 +75,11 @@ func (r *NativePayRequest) numbers() (orderNo, refundNo string) { return r.MchOr
 func (r *NativePayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
 	c.channel("channel", r.Channel)
-	c.minimum(r.Channel, nativePayMinimum, r.TotalFee, r.FeeType)
 	c.httpURL("notify_url", r.NotifyURL)
 	c.httpURL("redirect_url", r.RedirectURL)
 	c.oneOf("img_type", string(r.ImgType), string(ImgPNG), string(ImgSVG))
 	c.minutes("expire_time", r.ExpireTime)
 	c.minutes("tmn_expire_time", r.TMNExpireTime)
-	info, known := r.Channel.Info()
-	if !known {
-		return
-	}
-	// Who sets a time relies on it: the goods are somebody else's afterwards.
-	for _, set := range []struct {
-		name    string
-		minutes int
-	}{{"expire_time", r.ExpireTime}, {"tmn_expire_time", r.TMNExpireTime}} {
-		if set.minutes > 0 && info.NativePayExpiry != 0 && info.NativePayExpirySetBy != set.name {
-			c.problem(set.name, "does not set how long a code of %s can be paid", r.Channel)
-		}
-	}
 }
 
 // NativePayResponse is the answer to [Client.NativePay].

@@ -148,7 +148,7 @@ func TestQuickPayRefusesBadRequests(t *testing.T) {
 		{"good", func(*ksher.OrderReverseRequest) {}, nil},
 		{"by Ksher's number", func(r *ksher.OrderReverseRequest) { r.MchOrderNo, r.KsherOrderNo = "", "900" }, nil},
 		{"no number", func(r *ksher.OrderReverseRequest) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
-		{"a long number", func(r *ksher.OrderReverseRequest) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"a long number", func(r *ksher.OrderReverseRequest) { r.MchOrderNo = thai33 }, nil},
 		{"a channel that isn't UTF-8", func(r *ksher.OrderReverseRequest) { r.Channel = "\xff" }, []string{"channel"}},
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -225,8 +224,8 @@ func refundable(o *Order, mchOrderNo string) error {
 	return nil
 }
 
-// RefundQueryRequest asks for an order's refunds: one number of the order and
-// one of the refund.
+// RefundQueryRequest asks for an order's refunds: one number of the order, and one of
+// the refund. Without that clients of others get all of them.
 //
 // Source: the Refund Query page of Ksher's API documentation, which also lists
 // total_fee, fee_type and refund_fee.
@@ -240,7 +239,7 @@ type RefundQueryRequest struct {
 	// ChannelOrderNo is the channel's number of the order.
 	ChannelOrderNo string `url:"channel_order_no,omitempty"`
 	// MchRefundNo is the merchant's number of the refund, at most 32
-	// characters. Of the three refund numbers at least one is required.
+	// characters.
 	MchRefundNo string `url:"mch_refund_no,omitempty"`
 	// KsherRefundNo is Ksher's number of the refund.
 	KsherRefundNo string `url:"ksher_refund_no,omitempty"`
@@ -265,9 +264,6 @@ func (r *RefundQueryRequest) numbers() (orderNo, refundNo string) {
 
 func (r *RefundQueryRequest) check(c *checker) {
 	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
-	if strings.TrimSpace(r.MchRefundNo+r.KsherRefundNo+r.ChannelRefundNo) == "" {
-		c.problem("mch_refund_no", "is required, or ksher_refund_no, or channel_refund_no")
-	}
 	c.number("mch_refund_no", r.MchRefundNo)
 	if r.Channel != "" && !r.Channel.facts().RefundQuery {
 		c.problem("channel", "is %s, which has no refund query", r.Channel)

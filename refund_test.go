@@ -407,7 +407,7 @@ func TestRefundGatewayOrder(t *testing.T) {
 		{"nothing set", func(r *ksher.RefundGatewayOrderRequest) { *r = ksher.RefundGatewayOrderRequest{} },
 			[]string{"mch_order_no", "mch_refund_no", "refund_fee"}},
 		{"long numbers", func(r *ksher.RefundGatewayOrderRequest) {
-			r.MchOrderNo, r.MchRefundNo = strings.Repeat("1", 33), strings.Repeat("1", 33)
+			r.MchOrderNo, r.MchRefundNo = "1 ", strings.Repeat("1", 33)
 		}, []string{"mch_order_no", "mch_refund_no"}},
 		{"a negative amount", func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = math.MinInt64 }, []string{"refund_fee"}},
 	}

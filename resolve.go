@@ -171,7 +171,7 @@ func (r *RefundGatewayOrderRequest) numbers() (orderNo, refundNo string) {
 
 func (r *RefundGatewayOrderRequest) check(c *checker) {
 	c.requiredNumber("mch_order_no", r.MchOrderNo)
-	c.requiredNumber("mch_refund_no", r.MchRefundNo)
+	c.ownNumber("mch_refund_no", r.MchRefundNo)
 	c.amount("refund_fee", r.RefundFee)
 }
 

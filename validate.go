@@ -2,12 +2,12 @@ package ksher
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -52,17 +52,40 @@ func (c *checker) required(field, value string) {
 
 // ownNumber checks the number of an order or refund that is to be made.
 func (c *checker) ownNumber(field, value string) {
-	if strings.TrimSpace(value) == "" {
+	switch {
+	case strings.TrimSpace(value) == "":
 		c.refuse(field, "is required")
+	case check.Padded(value):
+		c.refuse(field, "has white space at an end, by which it may not be found again")
 	}
-	c.number(field, value)
+	c.length(field, value)
+	c.keepable(field, value)
 }
 
-// number checks an order's or refund's number that may be empty.
-func (c *checker) number(field, value string) {
+// maxKept is how many characters of a number a Deduper keeps in its keys.
+const maxKept = 128
+
+// keepable refuses a number that can't be remembered.
+func (c *checker) keepable(field, value string) {
+	if n := utf8.RuneCountInString(value); n > maxKept {
+		c.refuse(field, "has %d characters, and more than %d can't be remembered", n, maxKept)
+	}
+}
+
+// length checks a parameter that is documented as String(32).
+func (c *checker) length(field, value string) {
 	if n := utf8.RuneCountInString(value); n > maxString {
 		c.problem(field, "has %d characters, at most %d are allowed", n, maxString)
 	}
+}
+
+// number checks an order's or refund's number that may be empty. Of one that exists
+// already the length is the gateway's concern.
+func (c *checker) number(field, value string) {
+	if check.Padded(value) && strings.TrimSpace(value) != "" {
+		c.problem(field, "has white space at an end")
+	}
+	c.keepable(field, value)
 }
 
 func (c *checker) requiredNumber(field, value string) {
@@ -76,6 +99,8 @@ func (c *checker) oneOrderNo(mchOrderNo, ksherOrderNo, channelOrderNo string) {
 		c.problem("mch_order_no", "is required, or ksher_order_no, or channel_order_no")
 	}
 	c.number("mch_order_no", mchOrderNo)
+	c.number("ksher_order_no", ksherOrderNo)
+	c.number("channel_order_no", channelOrderNo)
 }
 
 func (c *checker) amount(field string, value Amount) {
@@ -91,14 +116,6 @@ func (c *checker) newOrder(mchOrderNo string, total Amount, feeType string) {
 	c.feeType(feeType)
 }
 
-// minimum checks the total against what a channel takes at least. The minimums
-// are documented in baht.
-func (c *checker) minimum(channel Channel, least Amount, total Amount, feeType string) {
-	if feeType == "THB" && total > 0 && total < least {
-		c.problem("total_fee", "is %v THB, and %s takes at least %v THB", total, channel, least)
-	}
-}
-
 func (c *checker) feeType(value string) {
 	if len(value) != 3 || strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
 		c.problem("fee_type", "is %q, not an ISO 4217 code in capitals such as THB", clipText(value))
@@ -110,8 +127,7 @@ func (c *checker) httpURL(field, value string) {
 	if value == "" {
 		return
 	}
-	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+	if !check.Web(value) {
 		c.problem(field, "is not an absolute http or https address")
 	}
 }

@@ -109,7 +109,7 @@ func TestGatewayPayIsChecked(t *testing.T) {
 	changes := []change[req]{
 		{"good", func(*req) {}, nil},
 		{"nothing set", func(r *req) { *r = req{} }, []string{
-			"mch_order_no", "total_fee", "fee_type", "mch_code", "channel_list", "product_name",
+			"mch_order_no", "total_fee", "fee_type", "channel_list",
 			"refer_url", "mch_redirect_url", "mch_redirect_url_fail",
 		}},
 		{"everything wrong", func(r *req) {
@@ -120,20 +120,26 @@ func TestGatewayPayIsChecked(t *testing.T) {
 				InstalFeePayerMerchantChannelList: []ksher.Channel{""},
 			}
 		}, []string{
-			"mch_order_no", "total_fee", "fee_type", "mch_code", "channel_list", "product_name",
+			"mch_order_no", "total_fee", "fee_type", "channel_list",
 			"refer_url", "mch_redirect_url", "mch_redirect_url_fail", "mch_notify_url",
 			"device", "lang", "member_id", "member_id", "expire_time", "hide_explain", "hide_exp_time",
 			"instal_fee_payer_merchant_channel_list",
 		}},
 
 		{"mch_order_no blank", func(r *req) { r.MchOrderNo = " \t" }, []string{"mch_order_no"}},
+		{"mch_order_no with a blank before", func(r *req) { r.MchOrderNo = " A1" }, []string{"mch_order_no"}},
+		{"mch_order_no with a line feed behind", func(r *req) { r.MchOrderNo = "A1\n" }, []string{"mch_order_no"}},
+		{"mch_order_no of 129 letters", func(r *req) { r.MchOrderNo = strings.Repeat("ก", 129) }, []string{"mch_order_no", "mch_order_no"}},
+		{"mch_order_no with a blank inside", func(r *req) { r.MchOrderNo = "A 1" }, nil},
+		{"PromptPay of 1 satang", func(r *req) { r.ChannelList, r.TotalFee = []ksher.Channel{"promptpay"}, 1 }, nil},
+		{"instalments of 1,000 THB", func(r *req) { r.ChannelList, r.TotalFee = []ksher.Channel{"ktc_instal"}, 1000_00 }, nil},
 		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
 		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
 		{"mch_order_no of 32 bytes", func(r *req) { r.MchOrderNo = strings.Repeat("1", 32) }, nil},
 		{"mch_order_no of 33 bytes", func(r *req) { r.MchOrderNo = strings.Repeat("1", 33) }, []string{"mch_order_no"}},
 		{"mch_order_no not UTF-8", func(r *req) { r.MchOrderNo = "a\xff" }, []string{"mch_order_no"}},
-		{"mch_code missing", func(r *req) { r.MchCode = "" }, []string{"mch_code"}},
-		{"product_name missing", func(r *req) { r.ProductName = "" }, []string{"product_name"}},
+		{"mch_code missing", func(r *req) { r.MchCode = "" }, nil},
+		{"product_name missing", func(r *req) { r.ProductName = "" }, nil},
 		{"product_name not UTF-8", func(r *req) { r.ProductName = "caf\xe9" }, []string{"product_name"}},
 		{"product_name with half a character", func(r *req) { r.ProductName = "ก"[:2] }, []string{"product_name"}},
 		{"attach not UTF-8", func(r *req) { r.Attach = "\xff" }, []string{"attach"}},
@@ -188,12 +194,9 @@ func TestGatewayPayIsChecked(t *testing.T) {
 			change[req]{"mch_redirect_url_fail " + address, func(r *req) { r.MchRedirectURLFail = address }, []string{"mch_redirect_url_fail"}},
 			change[req]{"mch_notify_url " + address, func(r *req) { r.MchNotifyURL = address }, []string{"mch_notify_url"}})
 	}
-	// The minimums, in baht, of the table in Ksher's guide.
-	minimums := map[ksher.Channel]ksher.Amount{
-		"promptpay": 1, "scb_qrcard": 1,
-		"atome": 20, "scb_easy": 20, "bbl_deeplink": 20, "baybank_deeplink": 20, "kplus": 20,
-		"ktc_instal": 3000, "kbank_instal": 3000, "kcc_instal": 3000, "kfc_instal": 3000,
-	}
+	// The minimums, in baht, of the table in Ksher's guide, but for those that others
+	// go below.
+	minimums := map[ksher.Channel]ksher.Amount{"atome": 20, "scb_easy": 20, "bbl_deeplink": 20, "baybank_deeplink": 20, "kplus": 20}
 	for name, tt := range map[string]struct {
 		device   ksher.Device
 		channels []ksher.Channel
@@ -214,7 +217,7 @@ func TestGatewayPayIsChecked(t *testing.T) {
 			change[req]{string(channel) + " below its minimum", below, []string{"total_fee"}},
 			change[req]{string(channel) + " at its minimum", func(r *req) { below(r); r.TotalFee++ }, nil},
 			change[req]{string(channel) + " below its minimum, with a choice", func(r *req) { below(r); r.ChannelList = append(r.ChannelList, "wechat") }, nil},
-			change[req]{string(channel) + " below its minimum, and that of the others", func(r *req) { below(r); r.ChannelList = append(r.ChannelList, "kfc_instal") }, []string{"total_fee"}},
+			change[req]{string(channel) + " below its minimum, and that of the others", func(r *req) { below(r); r.ChannelList = append(r.ChannelList, "kplus") }, []string{"total_fee"}},
 			change[req]{string(channel) + " below its minimum, in yen", func(r *req) { below(r); r.FeeType = "JPY" }, nil})
 	}
 	checkRequest(t, "gateway_pay", goodGatewayPay, func(ctx context.Context, c *ksher.Client, r *req) error {
@@ -242,8 +245,8 @@ func TestNativePayIsChecked(t *testing.T) {
 		{"product not UTF-8", func(r *req) { r.Product = "\xff" }, []string{"product"}},
 		{"total_fee of 2^53-1", func(r *req) { r.TotalFee = maxAmount }, nil},
 		{"total_fee of 1 THB", func(r *req) { r.TotalFee = 1_00 }, nil},
-		{"total_fee below 1 THB", func(r *req) { r.TotalFee = 99 }, []string{"total_fee"}},
-		{"total_fee below 1 THB in a new channel", func(r *req) { r.TotalFee, r.Channel = 99, "brand_new" }, []string{"total_fee"}},
+		{"total_fee below 1 THB", func(r *req) { r.TotalFee = 1 }, nil},
+		{"total_fee below 1 THB in a new channel", func(r *req) { r.TotalFee, r.Channel = 1, "brand_new" }, nil},
 		{"total_fee below 100 yen", func(r *req) { r.TotalFee, r.FeeType = 99, "JPY" }, nil},
 		{"channel missing", func(r *req) { r.Channel = "" }, []string{"channel"}},
 		{"channel with a comma", func(r *req) { r.Channel = "wechat,alipay" }, []string{"channel"}},
@@ -252,14 +255,14 @@ func TestNativePayIsChecked(t *testing.T) {
 		{"img_type in capitals", func(r *req) { r.ImgType = "PNG" }, []string{"img_type"}},
 		{"expire_time negative", func(r *req) { r.ExpireTime = -1 }, []string{"expire_time"}},
 		{"tmn_expire_time negative", func(r *req) { r.TMNExpireTime = -1 }, []string{"tmn_expire_time"}},
-		{"both times for TrueMoney", func(r *req) { r.Channel, r.ExpireTime, r.TMNExpireTime = "truemoney", 5, 5 }, []string{"expire_time"}},
+		{"both times for TrueMoney", func(r *req) { r.Channel, r.ExpireTime, r.TMNExpireTime = "truemoney", 5, 5 }, nil},
 		{"both times where none is documented", func(r *req) { r.Channel, r.ExpireTime, r.TMNExpireTime = "airpay", 5, 5 }, nil},
 		{"both times of a new channel", func(r *req) { r.Channel, r.ExpireTime, r.TMNExpireTime = "brand_new", 5, 5 }, nil},
 	}
-	for _, channel := range []ksher.Channel{"promptpay", "wechat", "alipay", "alipayplus"} {
+	for _, channel := range []ksher.Channel{"promptpay", "linepay", "wechat", "alipay", "alipayplus"} {
 		changes = append(changes, change[req]{"times of " + string(channel), func(r *req) {
 			r.Channel, r.ExpireTime, r.TMNExpireTime = channel, 5, 5
-		}, []string{"expire_time", "tmn_expire_time"}})
+		}, nil})
 	}
 	for name, amount := range badAmounts {
 		changes = append(changes, change[req]{"total_fee " + name, func(r *req) { r.TotalFee = amount }, []string{"total_fee"}})
@@ -285,10 +288,12 @@ func TestOrderRefundIsChecked(t *testing.T) {
 		{"nothing set", func(r *req) { *r = req{} }, []string{"mch_refund_no", "refund_fee", "total_fee", "fee_type", "mch_order_no"}},
 		{"everything wrong", func(r *req) {
 			*r = req{MchRefundNo: thai33, RefundFee: 0, TotalFee: -1, FeeType: "baht", MchOrderNo: thai33, Channel: "card"}
-		}, []string{"mch_refund_no", "refund_fee", "total_fee", "refund_fee", "fee_type", "mch_order_no", "ksher_order_no"}},
+		}, []string{"mch_refund_no", "refund_fee", "total_fee", "refund_fee", "fee_type", "ksher_order_no"}},
 		{"no order number", func(r *req) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
 		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
+		{"mch_refund_no with a blank", func(r *req) { r.MchRefundNo = "R1 " }, []string{"mch_refund_no"}},
+		{"ksher_order_no with a blank", func(r *req) { r.KsherOrderNo = " 900" }, []string{"ksher_order_no"}},
 		{"mch_refund_no blank", func(r *req) { r.MchRefundNo = " " }, []string{"mch_refund_no"}},
 		{"mch_refund_no of 32 Thai letters", func(r *req) { r.MchRefundNo = thai32 }, nil},
 		{"mch_refund_no of 33 Thai letters", func(r *req) { r.MchRefundNo = thai33 }, []string{"mch_refund_no"}},
@@ -328,16 +333,17 @@ func TestRefundQueryIsChecked(t *testing.T) {
 	good := func() *req { return &req{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo} }
 	changes := []change[req]{
 		{"good", func(*req) {}, nil},
-		{"nothing set", func(r *req) { *r = req{} }, []string{"mch_order_no", "mch_refund_no"}},
+		{"nothing set", func(r *req) { *r = req{} }, []string{"mch_order_no"}},
 		{"everything wrong", func(r *req) {
 			*r = req{MchOrderNo: thai33, MchRefundNo: thai33, Channel: "alipay", TotalFee: -1, RefundFee: -1, FeeType: "baht"}
-		}, []string{"mch_order_no", "mch_refund_no", "channel", "total_fee", "refund_fee", "fee_type"}},
+		}, []string{"channel", "total_fee", "refund_fee", "fee_type"}},
 		{"no order number", func(r *req) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
-		{"no refund number", func(r *req) { r.MchRefundNo = "" }, []string{"mch_refund_no"}},
-		{"blank numbers", func(r *req) { r.MchOrderNo, r.MchRefundNo = " ", "\t" }, []string{"mch_order_no", "mch_refund_no"}},
+		{"no refund number", func(r *req) { r.MchRefundNo = "" }, nil},
+		{"blank numbers", func(r *req) { r.MchOrderNo, r.MchRefundNo = " ", "\t" }, []string{"mch_order_no"}},
+		{"padded numbers", func(r *req) { r.MchOrderNo, r.MchRefundNo = "A1 ", "\tR1" }, []string{"mch_order_no", "mch_refund_no"}},
 		{"the channel's numbers", func(r *req) { *r = req{ChannelOrderNo: "42", ChannelRefundNo: "43"} }, nil},
-		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
-		{"mch_refund_no of 33 Thai letters", func(r *req) { r.MchRefundNo = thai33 }, []string{"mch_refund_no"}},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
+		{"mch_refund_no of 33 Thai letters", func(r *req) { r.MchRefundNo = thai33 }, nil},
 		{"numbers of 32 Thai letters", func(r *req) { r.MchOrderNo, r.MchRefundNo = thai32, thai32 }, nil},
 		{"promptpay", func(r *req) { r.Channel = ksher.ChannelPromptPay }, []string{"channel"}},
 		{"alipay", func(r *req) { r.Channel = ksher.ChannelAlipay }, []string{"channel"}},
@@ -368,7 +374,7 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 				{"missing", func(r *req) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
 				{"blank", func(r *req) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
 				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
 				{"not UTF-8", func(r *req) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
 			})
 	})
@@ -380,7 +386,7 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 				{"good", func(r *req) { r.Lang = ksher.LangEnglish }, nil},
 				{"missing", func(r *req) { *r = req{Lang: "de"} }, []string{"mch_order_no", "lang"}},
 				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
 			})
 	})
 	t.Run("order_query", func(t *testing.T) {
@@ -394,7 +400,7 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 				{"Ksher's", func(r *req) { *r = req{KsherOrderNo: "900"} }, nil},
 				{"the channel's", func(r *req) { *r = req{ChannelOrderNo: "42"} }, nil},
 				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
 			})
 	})
 	t.Run("order_close", func(t *testing.T) {
@@ -408,7 +414,7 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 				{"Ksher's", func(r *req) { *r = req{KsherOrderNo: "900"} }, nil},
 				{"the channel's", func(r *req) { *r = req{ChannelOrderNo: "42"} }, nil},
 				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
 			})
 	})
 }
@@ -418,7 +424,7 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 func TestTextOfWrongRequests(t *testing.T) {
 	client := newClient(t, answering(500, ""))
 	req := goodGatewayPay()
-	req.MchOrderNo = strings.Repeat("x\n", 500)
+	req.MchOrderNo = strings.Repeat("x\n", 50) + "x"
 	req.FeeType = strings.Repeat("y\n", 500)
 	req.ChannelList = []ksher.Channel{ksher.Channel(strings.Repeat("z\n", 500))}
 	req.Device = ksher.Device(strings.Repeat("d\n", 500))

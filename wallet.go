@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -76,7 +77,7 @@ type MiniProgramPayRequest struct {
 	// Channel is the wallet, such as [ChannelWeChat]: required.
 	Channel Channel `url:"channel"`
 	// SubOpenID is the buyer's ID in the mini program, for WeChat what its login
-	// gives as openid: required. It is personal data.
+	// gives as openid: required for [ChannelWeChat]. It is personal data.
 	SubOpenID string `url:"sub_openid"`
 	// ChannelSubAppID is the mini program's own ID at the wallet, for WeChat one
 	// that begins with wx: required for [ChannelWeChat]. Whether another wallet
@@ -110,8 +111,8 @@ func (r *MiniProgramPayRequest) numbers() (orderNo, refundNo string) { return r.
 func (r *MiniProgramPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
 	c.localTotalFee(r.LocalTotalFee)
-	c.required("sub_openid", r.SubOpenID)
-	if r.Channel == ChannelWeChat {
+	if r.Channel == ChannelWeChat { // By WeChat's own documentation of mini programs.
+		c.required("sub_openid", r.SubOpenID)
 		c.required("channel_sub_appid", r.ChannelSubAppID)
 	}
 }
@@ -145,7 +146,7 @@ type AppPayRequest struct {
 	// begins with wx. Which wallet wants it isn't documented; WeChat does, most
 	// likely.
 	ChannelSubAppID string `url:"channel_sub_appid,omitempty"`
-	// ReferURL is the address of the shop: required for [ChannelAlipay].
+	// ReferURL is the address of the shop. Ksher's SDKs send it for [ChannelAlipay].
 	ReferURL string `url:"refer_url,omitempty"`
 	// NotifyURL is where the notification goes; see [Payments.Notifications].
 	NotifyURL string `url:"notify_url,omitempty"`
@@ -174,9 +175,6 @@ func (r *AppPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrder
 func (r *AppPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
 	c.localTotalFee(r.LocalTotalFee)
-	if r.Channel == ChannelAlipay {
-		c.required("refer_url", r.ReferURL)
-	}
 	c.httpURL("refer_url", r.ReferURL)
 }
 
@@ -200,9 +198,9 @@ type WapPayRequest struct {
 	FeeType string `url:"fee_type"`
 	// Channel is the wallet: required. Only [ChannelAlipay] is documented.
 	Channel Channel `url:"channel"`
-	// ReferURL is the address of the shop's page that the buyer comes from:
-	// required.
-	ReferURL string `url:"refer_url"`
+	// ReferURL is the address of the shop's page that the buyer comes from. Some of
+	// Ksher's SDKs send it.
+	ReferURL string `url:"refer_url,omitempty"`
 	// NotifyURL is where the notification goes; see [Payments.Notifications].
 	NotifyURL string `url:"notify_url,omitempty"`
 	// RedirectURL is where the buyer goes after paying.
@@ -231,7 +229,7 @@ func (r *WapPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrder
 
 func (r *WapPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
-	c.requiredURL("refer_url", r.ReferURL)
+	c.httpURL("refer_url", r.ReferURL)
 }
 
 func (r *WapPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
@@ -299,6 +297,8 @@ type WalletPayResponse struct {
 	// [WalletPayResponse.PageURL] and [WalletPayResponse.AlipayOrderString] tell
 	// one from the other.
 	PayContent string `json:"pay_content"`
+	// PayURL is the address of a page as well: one of Ksher's demos reads it from here.
+	PayURL string `json:"pay_url"`
 	// NonceStr is random, and not the one that WeChat wants.
 	NonceStr string `json:"nonce_str"`
 }
@@ -391,9 +391,7 @@ func (r *WalletPayResponse) WeChatAppParams() (*WeChatAppParams, error) {
 // Source: where the answer has it is not documented. That it is in pay_content is
 // assumed.
 func (r *WalletPayResponse) AlipayOrderString() (string, error) {
-	page := &checker{}
-	page.requiredURL("pay_content", r.PayContent)
-	if len(page.problems) == 0 || !strings.Contains(r.PayContent, "sign=") {
+	if check.Web(r.PayContent) || !strings.Contains(r.PayContent, "sign=") {
 		return "", r.lacks("Alipay's order string", "pay_content is not a signed order string")
 	}
 	return r.PayContent, nil
@@ -407,12 +405,12 @@ func (r *WalletPayResponse) AlipayOrderString() (string, error) {
 // Source: where the answer has it is not documented. That it is in pay_content is
 // assumed.
 func (r *WalletPayResponse) PageURL() (string, error) {
-	page := &checker{}
-	page.requiredURL("pay_content", r.PayContent)
-	if len(page.problems) > 0 {
-		return "", r.lacks("the page", "pay_content "+page.problems[0].Problem)
+	for _, address := range []string{r.PayContent, r.PayURL} {
+		if check.Web(address) {
+			return address, nil
+		}
 	}
-	return r.PayContent, nil
+	return "", r.lacks("the page", "neither pay_content nor pay_url is an absolute http or https address")
 }
 
 // walletParam is a parameter for a wallet's client code, and where it goes.

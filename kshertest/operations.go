@@ -43,7 +43,7 @@ func serves(path string, required []string, serve func(*Gateway, url.Values) (an
 }
 
 func init() {
-	serves("/api/gateway_pay", []string{"mch_order_no", "mch_code", "total_fee", "fee_type", "channel_list", "product_name", "refer_url",
+	serves("/api/gateway_pay", []string{"mch_order_no", "total_fee", "fee_type", "channel_list", "refer_url",
 		"mch_redirect_url", "mch_redirect_url_fail"}, (*Gateway).gatewayPay)
 	serves("/api/gateway_order_query", []string{"mch_order_no"}, (*Gateway).gatewayOrderQuery)
 	serves("/api/cancel_order", []string{"mch_order_no"}, (*Gateway).cancelOrder)
@@ -360,18 +360,12 @@ func (g *Gateway) cancelOrder(p url.Values) (any, ksher.Code) {
 	return ksher.CancelOrderResponse{AppID: AppID, MchOrderNo: o.MchOrderNo, NonceStr: p.Get("nonce_str")}, ""
 }
 
-// nativePayMinimum is the smallest amount of native_pay.
-const nativePayMinimum ksher.Amount = 1_00
-
 func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 	channel := ksher.Channel(p.Get("channel"))
 	info := infoOf(channel)
 	if g.account == OfflineAccount && !info.NativePayOffline || g.account == OnlineAccount && !info.NativePayOnline ||
 		!info.NativePayOffline && !info.NativePayOnline {
 		return nil, ksher.CodeNoAuth
-	}
-	if fee, ok := amount(p.Get("total_fee")); ok && fee < nativePayMinimum {
-		return nil, ksher.CodeKsherAmountIsTooSmall
 	}
 	o := &order{Channels: []ksher.Channel{channel}, UUID: newUUID()}
 	if code := g.create(p, o, ksher.CodeKsherDuplicatedOrderNo); code != "" {

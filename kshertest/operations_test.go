@@ -85,7 +85,6 @@ func TestWrongParameters(t *testing.T) {
 		{"/api/gateway_pay", gatewayPay, "member_id", strings.Repeat("x", 33), ksher.CodeMemberIDLengthOutOfLimit},
 		{"/api/gateway_pay", gatewayPay, "expire_time", "-1", ksher.CodeKsherInvalidParam},
 		{"/KsherPay/native_pay", nativePay, "mch_order_no", "K-2", ""},
-		{"/KsherPay/native_pay", nativePay, "total_fee", "99", ksher.CodeKsherAmountIsTooSmall},
 		{"/KsherPay/native_pay", nativePay, "channel", "", ksher.CodeLackParams},
 		{"/KsherPay/native_pay", nativePay, "channel", "card", ksher.CodeNoAuth},
 		{"/KsherPay/order_query", map[string]string{"a": "b"}, "a", "c", ksher.CodeKsherErrorOrderNo},

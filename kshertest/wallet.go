@@ -20,8 +20,8 @@ func init() {
 		ksher.ChannelWeChat: (*walletAnswer).weChatApp, ksher.ChannelAlipay: (*walletAnswer).alipay,
 	}))
 	page := map[ksher.Channel]forWallet{ksher.ChannelAlipay: (*walletAnswer).page}
-	serves("/KsherPay/wap_pay", with("refer_url"), walletPay("WAP", page))
-	serves("/KsherPay/web_pay", with("refer_url"), walletPay("WEB", page))
+	serves("/KsherPay/wap_pay", order, walletPay("WAP", page))
+	serves("/KsherPay/web_pay", order, walletPay("WEB", page))
 }
 
 // walletAnswer is an answer with what the wallet's client code wants. How Ksher

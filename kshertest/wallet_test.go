@@ -49,8 +49,8 @@ func TestWalletPayParameters(t *testing.T) {
 		"jsapi_pay":        with("channel", "wechat"),
 		"mini_program_pay": with("channel", "wechat", "sub_openid", "o1", "channel_sub_appid", "wx1"),
 		"app_pay":          with("channel", "alipay", "refer_url", "https://shop.example"),
-		"wap_pay":          with("channel", "alipay", "refer_url", "https://shop.example"),
-		"web_pay":          with("channel", "alipay", "refer_url", "https://shop.example"),
+		"wap_pay":          with("channel", "alipay"),
+		"web_pay":          with("channel", "alipay"),
 	}
 	type test struct {
 		operation, name, value string

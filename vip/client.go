@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher/internal/call"
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -569,7 +570,7 @@ func (c *checker) amount(field string, value int64) {
 
 func (c *checker) requiredURL(field, value string) {
 	c.required(field, value)
-	if u, err := url.Parse(value); value != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "") {
+	if value != "" && !check.Web(value) {
 		c.problem(field, "is not an absolute http or https address")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/datauri"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -206,11 +207,11 @@ type MiniAppRequest struct {
 	// Channel is "wechat" or "alipay". The list isn't taken for complete, so another
 	// one is sent, and left to the gateway to refuse.
 	Channel string `url:"channel,omitempty"`
-	// MiniAppOpenID identifies the buyer in the mini program: required. It is
-	// personal data.
-	MiniAppOpenID string `url:"miniapp_openid"`
-	// MiniAppAppID is the mini program's own app ID: required.
-	MiniAppAppID string `url:"miniapp_appid"`
+	// MiniAppOpenID identifies the buyer in the mini program: required, but for
+	// "alipay". It is personal data.
+	MiniAppOpenID string `url:"miniapp_openid,omitempty"`
+	// MiniAppAppID is the mini program's own app ID: required, but for "alipay".
+	MiniAppAppID string `url:"miniapp_appid,omitempty"`
 
 	Extra `url:"-"`
 }
@@ -226,8 +227,10 @@ func (r *MiniAppRequest) check(c *checker) {
 	if r.Channel != "" {
 		c.channel("channel", r.Channel)
 	}
-	c.required("miniapp_openid", r.MiniAppOpenID)
-	c.required("miniapp_appid", r.MiniAppAppID)
+	if r.Channel != "alipay" {
+		c.required("miniapp_openid", r.MiniAppOpenID)
+		c.required("miniapp_appid", r.MiniAppAppID)
+	}
 }
 
 func (r *MiniAppRequest) missing(o *Order) string { return missingText("reference", o.Reference) }
@@ -646,8 +649,11 @@ func (r *RefundRequest) mid() string { return r.MID }
 
 func (r *RefundRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
-	if strings.TrimSpace(r.RefundOrderID) == "" {
+	switch {
+	case strings.TrimSpace(r.RefundOrderID) == "":
 		c.refuse("refund_order_id", "is required")
+	case check.Padded(r.RefundOrderID):
+		c.refuse("refund_order_id", "has white space at an end, by which it may not be found again")
 	}
 	c.amount("refund_amount", r.RefundAmount)
 }
