@@ -329,6 +329,7 @@ func (c *Client) call(ctx context.Context, op *operation, req request) (got *rep
 			}
 			failure.Operation, failure.MerchantOrderID, failure.RefundOrderID = a.Operation, a.Order, a.Refund
 			failure.Err = c.hide.Shield(failure.Err)
+			failure.leave(params)
 			return failure.forLoop()
 		}, err
 	})

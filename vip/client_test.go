@@ -506,7 +506,7 @@ func TestQuotedSecrets(t *testing.T) {
 			}
 			require.NotContains(t, said, token[:8], name+" "+c.name)
 			if name == "connection" {
-				require.ErrorContains(t, errors.Unwrap(failure.Err), "malformed")
+				require.ErrorContains(t, failure.Err, "malformed")
 			}
 		}
 	}
@@ -775,4 +775,59 @@ func TestUncheckedRequests(t *testing.T) {
 	require.ErrorAs(t, err, &invalid, "an address of something else")
 	_, err = client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundAmount: 1, Extra: all})
 	require.ErrorAs(t, err, &invalid, "a refund without a number can't be asked for")
+}
+
+// texts are those of an error and of whatever one reaches by unwrapping it.
+func texts(err error) []string {
+	if err == nil {
+		return nil
+	}
+	all := []string{err.Error(), fmt.Sprintf("%+v %#v", err, err)}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		all = append(all, texts(e.Unwrap())...)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			all = append(all, texts(inner)...)
+		}
+	}
+	return all
+}
+
+func TestNoSecretIsReachedByUnwrapping(t *testing.T) {
+	const code = "287634438256643902"
+	var signature string
+	for name, answer := range map[string]func(*http.Request) (int, string, error){
+		"a broken header": func(*http.Request) (int, string, error) {
+			return 0, "", fmt.Errorf("malformed MIME header line: auth_code=%s: %w", code, io.ErrUnexpectedEOF)
+		},
+		"a page":        func(*http.Request) (int, string, error) { return 500, "<p>" + code, nil },
+		"a bad request": func(*http.Request) (int, string, error) { return 400, `{"auth_code":["` + code + ` is no code"]}`, nil },
+		"a client as transport": func(r *http.Request) (int, string, error) {
+			signature = r.URL.Query().Get("signature")
+			return 0, "", &url.Error{Op: r.Method, URL: r.URL.String(), Err: io.ErrUnexpectedEOF}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			client := newClient(t, answer, vip.WithLogger(slog.New(slog.NewJSONHandler(&log, nil))), vip.WithRetry(1, 0))
+			_, created := client.Create(t.Context(), &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "alipay", AuthCode: ksher.NewSecret(code + "\n")})
+			require.Error(t, created)
+			require.NotContains(t, log.String(), code[:8])
+			_, queried := client.Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+			require.Error(t, queried)
+			for _, text := range texts(created) {
+				require.NotContains(t, text, code[:8])
+			}
+			if signature != "" {
+				for _, text := range append(texts(queried), log.String()) {
+					require.NotContains(t, text, signature)
+				}
+			}
+			if name == "a broken header" || name == "a client as transport" {
+				require.ErrorIs(t, created, io.ErrUnexpectedEOF)
+				require.ErrorIs(t, created, ksher.ErrOutcomeUnknown)
+			}
+		})
+	}
 }

@@ -3,6 +3,7 @@ package vip
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -198,5 +199,24 @@ func (e *Error) forLoop() *call.Failure {
 			other.Err = cause
 			return &other
 		},
+	}
+}
+
+// leave takes out of a failure what the other side echoed of the buyer's code.
+func (e *Error) leave(params []wire.Param) {
+	for _, p := range params {
+		if p.Name != "auth_code" {
+			continue
+		}
+		if transport.Echoes(e.Message, p.Value) {
+			e.Message = ""
+		}
+		if transport.Echoes(string(e.Code), p.Value) {
+			e.Code = ""
+		}
+		e.Fields = slices.DeleteFunc(e.Fields, func(f FieldError) bool { return transport.Echoes(f.Field+" "+f.Problem, p.Value) })
+		if e.Err != nil && transport.Echoes(e.Err.Error(), p.Value) {
+			e.Err = transport.Unquoted(p.Name, e.Err)
+		}
 	}
 }

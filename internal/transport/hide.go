@@ -30,11 +30,32 @@ func (hide Hide) Shield(err error) error {
 	return &shielded{text, err}
 }
 
-// shielded is an error under another text.
+// Unquoted is an error in place of one that repeats a secret of the request.
+func Unquoted(name string, err error) error {
+	return &shielded{"the answer repeats the " + name + ", so it isn't quoted", err}
+}
+
+// shielded is an error under another text. It can be compared with others, but nobody
+// who unwraps it comes to the text that was hidden.
 type shielded struct {
 	text string
 	err  error
 }
 
-func (e *shielded) Error() string { return e.text }
-func (e *shielded) Unwrap() error { return e.err }
+func (e *shielded) Error() string        { return e.text }
+func (e *shielded) Is(target error) bool { return errors.Is(e.err, target) }
+
+// As finds what this module has to know of an error. Nobody else can name these types.
+func (e *shielded) As(target any) bool {
+	switch target.(type) {
+	case *Error, *Unprocessed:
+		return errors.As(e.err, target)
+	}
+	return false
+}
+
+// Timeout makes it a net.Error's, for who asks whether it was one.
+func (e *shielded) Timeout() bool {
+	var slow interface{ Timeout() bool }
+	return errors.As(e.err, &slow) && slow.Timeout()
+}

@@ -245,7 +245,14 @@ func (s *Sender) roundTrip(req *http.Request, address string) (*http.Response, e
 type Error struct{ Err error }
 
 func (e Error) Error() string { return Quote([]byte(e.Err.Error())) }
-func (e Error) Unwrap() error { return e.Err }
+
+// Unwrap leads to no text that Error takes something out of.
+func (e Error) Unwrap() error {
+	if text := e.Error(); text != e.Err.Error() {
+		return &shielded{text, e.Err}
+	}
+	return e.Err
+}
 
 // readBody reads at most limit bytes, and leaves out a byte order mark before what
 // they say. size is what the sender announced, -1 if nothing.
