@@ -96,9 +96,9 @@ type MerchantInfoResponse struct {
 	Contact string `json:"contact"`
 	// LogoURL is the address of the merchant's logo.
 	LogoURL string `json:"logo_url"`
-	// RigistTime is when the account was registered, read in the client's zone;
-	// zero if not given. The name is spelled as Ksher spells it.
-	RigistTime time.Time `json:"rigist_time"`
+	// RegistTime is when the account was registered, read in the client's zone;
+	// zero if not given. Ksher spells it rigist_time.
+	RegistTime time.Time `json:"rigist_time"`
 
 	// BusinessAddressCode is the postal code.
 	BusinessAddressCode string `json:"business_address_code"`

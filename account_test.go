@@ -47,7 +47,7 @@ func merchantAnswer() *ksher.MerchantInfoResponse {
 		Mobile: "0123", MchID: "12345", AccountType: "Trial", BusinessMode: "offline", NonceStr: "n1",
 		MchAppID: "mch12345", MasterMchID: "7", IsMasterMch: "Y", MerchantType: "Person",
 		MchName: ksher.MchName{MerchantName: "Tea House", MchBriefName: "Tea"}, Contact: "Somsri",
-		LogoURL: "https://tea.example/logo.png", RigistTime: time.Date(2025, 12, 31, 23, 59, 58, 0, bangkok),
+		LogoURL: "https://tea.example/logo.png", RegistTime: time.Date(2025, 12, 31, 23, 59, 58, 0, bangkok),
 		BusinessAddressCode: "83000", CityNameTH: "ภูเก็ต", CityNameEN: "Phuket", CityNameCN: "普吉",
 		CountryInfo: ksher.CountryInfo{CountryName: "Siam", PhoneCode: "+0"}, TimeZone: "+07:00",
 		MchSupportChannel: []ksher.SupportChannel{
@@ -226,7 +226,7 @@ func TestMerchantInfoOfOtherForms(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "12345", resp.MchID)
 			assert.Zero(t, resp.BankInfo)
-			assert.Zero(t, resp.RigistTime)
+			assert.Zero(t, resp.RegistTime)
 			assert.Empty(t, resp.MchSupportChannel)
 			assert.Empty(t, resp.OperatorList)
 			assert.Equal(t, value, string(resp.ExtraInfo))

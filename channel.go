@@ -127,14 +127,14 @@ type RefundRule string
 
 // Rules of refunds.
 const (
-	// RefundNever means that the API has no refunds for the channel: pay the
+	// RefundRuleNever means that the API has no refunds for the channel: pay the
 	// buyer back in another way.
-	RefundNever RefundRule = "never"
-	// RefundSameDay means on the day of the payment only, by the merchant's zone.
-	RefundSameDay RefundRule = "same day"
-	// RefundUntilSettled means until Ksher has settled the payment with the
+	RefundRuleNever RefundRule = "never"
+	// RefundRuleSameDay means on the day of the payment only, by the merchant's zone.
+	RefundRuleSameDay RefundRule = "same day"
+	// RefundRuleUntilSettled means until Ksher has settled the payment with the
 	// merchant; see [CodeKsherRefundExpire].
-	RefundUntilSettled RefundRule = "until settled"
+	RefundRuleUntilSettled RefundRule = "until settled"
 )
 
 // nativePayMinimum is what the guide gives as the minimum of every channel it
@@ -144,24 +144,24 @@ const nativePayMinimum Amount = 1_00
 // channelTable has every channel that the guides describe, in the order of the
 // checkout page.
 var channelTable = []ChannelInfo{
-	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: NeverExpires, Savable: true, Refund: RefundNever},
-	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", Savable: true, Refund: RefundUntilSettled, RefundQuery: true},
-	{Channel: ChannelAirPay, Name: "ShopeePay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, Refund: RefundUntilSettled, RefundQuery: true, OrderClose: true},
-	{Channel: ChannelLinePay, Name: "Rabbit LINE Pay", GatewayPay: true, Refund: RefundUntilSettled, RefundQuery: true},
-	{Channel: ChannelAtome, Name: "Atome", GatewayPay: true, GatewayPayMinimum: 20_00, Refund: RefundUntilSettled, RefundQuery: true},
-	{Channel: ChannelSCBQRCard, Name: "QR credit/debit card", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, Savable: true, Refund: RefundSameDay, RefundQuery: true},
-	{Channel: ChannelWeChat, Name: "WeChat Pay", GatewayPay: true, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 2 * time.Hour, Refund: RefundUntilSettled, RefundQuery: true, OrderClose: true},
-	{Channel: ChannelAlipay, Name: "Alipay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 3 * time.Hour, Refund: RefundUntilSettled, OrderClose: true},
-	{Channel: ChannelAlipayPlus, Name: "Alipay+", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 10 * time.Minute, Refund: RefundUntilSettled, OrderClose: true},
-	{Channel: ChannelCard, Name: "Credit or debit card", GatewayPay: true, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelKTCInstal, Name: "KTC instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelKBankInstal, Name: "KBank instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelKCCInstal, Name: "Krungsri instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelKFCInstal, Name: "First Choice instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelSCBEasy, Name: "SCB Easy", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundUntilSettled, RefundQuery: true},
-	{Channel: ChannelBBLDeeplink, Name: "Bualuang mBanking", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundUntilSettled, RefundQuery: true},
-	{Channel: ChannelBAYBankDeeplink, Name: "KMA", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundUntilSettled, RefundQuery: true},
-	{Channel: ChannelKPlus, Name: "K PLUS", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundUntilSettled, RefundQuery: true},
+	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: NeverExpires, Savable: true, Refund: RefundRuleNever},
+	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", Savable: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
+	{Channel: ChannelAirPay, Name: "ShopeePay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, Refund: RefundRuleUntilSettled, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelLinePay, Name: "Rabbit LINE Pay", GatewayPay: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
+	{Channel: ChannelAtome, Name: "Atome", GatewayPay: true, GatewayPayMinimum: 20_00, Refund: RefundRuleUntilSettled, RefundQuery: true},
+	{Channel: ChannelSCBQRCard, Name: "QR credit/debit card", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, Savable: true, Refund: RefundRuleSameDay, RefundQuery: true},
+	{Channel: ChannelWeChat, Name: "WeChat Pay", GatewayPay: true, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 2 * time.Hour, Refund: RefundRuleUntilSettled, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelAlipay, Name: "Alipay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 3 * time.Hour, Refund: RefundRuleUntilSettled, OrderClose: true},
+	{Channel: ChannelAlipayPlus, Name: "Alipay+", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 10 * time.Minute, Refund: RefundRuleUntilSettled, OrderClose: true},
+	{Channel: ChannelCard, Name: "Credit or debit card", GatewayPay: true, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelKTCInstal, Name: "KTC instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelKBankInstal, Name: "KBank instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelKCCInstal, Name: "Krungsri instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelKFCInstal, Name: "First Choice instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
+	{Channel: ChannelSCBEasy, Name: "SCB Easy", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
+	{Channel: ChannelBBLDeeplink, Name: "Bualuang mBanking", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
+	{Channel: ChannelBAYBankDeeplink, Name: "KMA", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
+	{Channel: ChannelKPlus, Name: "K PLUS", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
 }
 
 // Channels returns every channel that Ksher's guides describe, in the order of
@@ -184,7 +184,7 @@ func (c Channel) Info() (info ChannelInfo, known bool) {
 	}
 	return ChannelInfo{
 		Channel: c, Name: string(c), GatewayPay: true, NativePayOffline: true, NativePayOnline: true,
-		Refund: RefundUntilSettled, RefundQuery: true, OrderClose: c == "ktbcard",
+		Refund: RefundRuleUntilSettled, RefundQuery: true, OrderClose: c == "ktbcard",
 		Card: strings.HasSuffix(string(c), "card") || strings.HasSuffix(string(c), "_instal"),
 	}, false
 }

@@ -160,9 +160,9 @@ const (
 	// CodeMchOrderError means that the merchant order number has been used
 	// before, which its name doesn't say.
 	CodeMchOrderError Code = "MCH_ORDER_ERROR"
-	// CodeOrderErrot means that the order number is not unique. Ksher spells it
+	// CodeOrderError means that the order number is not unique. Ksher spells it
 	// ERROT, for ERROR.
-	CodeOrderErrot Code = "ORDER_ERROT"
+	CodeOrderError Code = "ORDER_ERROT"
 	// CodeOutTradeNoUsed means that the order number has been used before. Its
 	// out_trade_no is the name some wallets have for an order number.
 	CodeOutTradeNoUsed Code = "OUT_TRADE_NO_USED"
@@ -218,9 +218,9 @@ const (
 	// CodeOrderPaid means that the order is closed. So says the documented text,
 	// whereas the name says that it has been paid: only a query can tell.
 	CodeOrderPaid Code = "ORDERPAID"
-	// CodeExpiireOrder means that the time for paying the order is over. Ksher
+	// CodeExpireOrder means that the time for paying the order is over. Ksher
 	// spells it EXPIIRE, for EXPIRE.
-	CodeExpiireOrder Code = "EXPIIRE_ORDER"
+	CodeExpireOrder Code = "EXPIIRE_ORDER"
 	// CodeOrderAlreadyCancel means that the order has been cancelled.
 	CodeOrderAlreadyCancel Code = "ORDER_ALREADY_CANCEL"
 	// CodeOrderAlreadyCancelOperationCannotBePerformed means that the request
@@ -266,9 +266,9 @@ const (
 	// CodeTradeStateError means that the order's state stands in the way. Its
 	// documented text speaks only of refunds whose result comes late.
 	CodeTradeStateError Code = "TRADE_STATE_ERROR"
-	// CodeUserAccountAbnormale means that the refund failed because of the
+	// CodeUserAccountAbnormal means that the refund failed because of the
 	// buyer's account. Ksher spells it ABNORMALE, for ABNORMAL.
-	CodeUserAccountAbnormale Code = "USER_ACCOUNT_ABNORMALE"
+	CodeUserAccountAbnormal Code = "USER_ACCOUNT_ABNORMALE"
 	// CodeOrderAlreadyRefund means that the order has been refunded.
 	CodeOrderAlreadyRefund Code = "ORDER_ALREADY_REFUND"
 	// CodeRefundFailed means that the refund failed, without saying why.
@@ -295,9 +295,9 @@ const (
 	CodeDeleteMemberCardError Code = "DELETE_MEMBER_CARD_ERROR"
 	// CodeSMSCodeError means that the OTP didn't reach the buyer.
 	CodeSMSCodeError Code = "SMS_CODE_ERROR"
-	// CodeTrueMoneyOptCodeError means that the buyer typed a wrong TrueMoney
+	// CodeTrueMoneyOTPCodeError means that the buyer typed a wrong TrueMoney
 	// OTP. Ksher spells it OPT.
-	CodeTrueMoneyOptCodeError Code = "TRUEMONEY_OPT_CODE_ERROR"
+	CodeTrueMoneyOTPCodeError Code = "TRUEMONEY_OPT_CODE_ERROR"
 )
 
 // Codes about Ksher's own system and the channels behind it.
@@ -311,9 +311,9 @@ const (
 	// CodeKsherChannelResponseError means that a query failed on its way to the
 	// payment channel.
 	CodeKsherChannelResponseError Code = "KSHER_CHANNEL_RESPONSE_ERROR"
-	// CodeRadisDoesNotExist means that Ksher's Redis store lacks what it looked
+	// CodeRedisDoesNotExist means that Ksher's Redis store lacks what it looked
 	// for. Ksher spells it RADIS, for Redis.
-	CodeRadisDoesNotExist Code = "RADIS_DOES_NOT_EXIST"
+	CodeRedisDoesNotExist Code = "RADIS_DOES_NOT_EXIST"
 )
 
 var catalogue = map[Code]CodeInfo{
@@ -442,7 +442,7 @@ var catalogue = map[Code]CodeInfo{
 		Solution: "If an earlier attempt ended in doubt, query the order under this number first: it may be paid. Otherwise create the order again under a new mch_order_no.",
 		Action:   ActionNewOrderNo,
 	},
-	CodeOrderErrot: {
+	CodeOrderError: {
 		Meaning:  "the order number is not unique",
 		Reason:   "An order with this number already exists.",
 		Solution: "If an earlier attempt ended in doubt, query the order under this number first: it may be paid. Otherwise create the order again under a new mch_order_no.",
@@ -564,7 +564,7 @@ var catalogue = map[Code]CodeInfo{
 		Solution: "Query the order to learn which it is. Create a new order under a new mch_order_no only if it was closed without being paid.",
 		Action:   ActionQueryOrder,
 	},
-	CodeExpiireOrder: {
+	CodeExpireOrder: {
 		Meaning:  "the time for paying the order is over",
 		Reason:   "The order's expire_time passed before the buyer paid.",
 		Solution: "Query the order once more, in case the buyer paid at the last moment. If it is unpaid and still wanted, create it again under a new mch_order_no.",
@@ -656,7 +656,7 @@ var catalogue = map[Code]CodeInfo{
 		Solution: "Query the refund later. Do not ask for it again under a new mch_refund_no meanwhile.",
 		Action:   ActionWait,
 	},
-	CodeUserAccountAbnormale: {
+	CodeUserAccountAbnormal: {
 		Meaning:  "the refund failed because of the buyer's account",
 		Reason:   "The buyer's account is in an abnormal state, or no longer registered.",
 		Solution: "Return the money to the buyer in another way, such as a bank transfer, and record it, so that nobody refunds the order once more.",
@@ -724,7 +724,7 @@ var catalogue = map[Code]CodeInfo{
 		Solution: "Ask the buyer to check the mobile number and to request another OTP.",
 		Action:   ActionAskBuyer,
 	},
-	CodeTrueMoneyOptCodeError: {
+	CodeTrueMoneyOTPCodeError: {
 		Meaning:  "the TrueMoney OTP is wrong",
 		Reason:   "The buyer typed another OTP than the one TrueMoney sent.",
 		Solution: "Ask the buyer to type the OTP again.",
@@ -750,7 +750,7 @@ var catalogue = map[Code]CodeInfo{
 		Solution: "Query the order again. Until a query succeeds, the payment's outcome is unknown.",
 		Action:   ActionQueryOrder,
 	},
-	CodeRadisDoesNotExist: {
+	CodeRedisDoesNotExist: {
 		Meaning:  "Ksher's Redis store lacks what was looked for",
 		Reason:   "The URL that was called or opened may be wrong.",
 		Solution: "Check the URL. If it is right and the code stays, tell Ksher, because the fault may be on their side.",
@@ -764,7 +764,7 @@ func (c Code) Is(target error) bool {
 	switch c {
 	case CodeOrderNotExist, CodeOrderNotExistR, CodeInvalidOrderNo, CodeKsherInvalidOrderNo:
 		return target == ErrNotFound
-	case CodeKsherDuplicatedOrderNo, CodeMchOrderError, CodeOrderErrot, CodeOutTradeNoUsed,
+	case CodeKsherDuplicatedOrderNo, CodeMchOrderError, CodeOrderError, CodeOutTradeNoUsed,
 		CodeKsherInvalidRefundOrderNo, CodeKsherDuplicatedRefundOrderNo:
 		return target == ErrDuplicate
 	}

@@ -84,9 +84,9 @@ func ExampleClient_ResolvePayout() {
 	switch {
 	case err != nil:
 		fmt.Println("pay nothing, and try again in a few minutes:", err)
-	case verdict == ksher.CarriedOut:
+	case verdict == ksher.VerdictCarriedOut:
 		fmt.Println("it was paid")
-	case verdict == ksher.NotCarriedOut:
+	case verdict == ksher.VerdictNotCarriedOut:
 		fmt.Println("it has failed: it can be paid under a new number")
 	default:
 		fmt.Println("pay nothing, and try again in a few minutes")

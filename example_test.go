@@ -359,7 +359,7 @@ func ExampleClient_Resolve() {
 		log.Fatal("nothing was learned, so try again later: ", err)
 	}
 	switch found.Verdict {
-	case ksher.CarriedOut:
+	case ksher.VerdictCarriedOut:
 		fmt.Println("refunded", found.Refund.MchRefundFee)
 	default:
 		fmt.Println("send the very same request again")
@@ -484,7 +484,7 @@ func ExampleChannels() {
 	const total = 15_00 // 15.00 THB
 	var offer []ksher.Channel
 	for _, info := range ksher.Channels() {
-		if info.GatewayPay && !info.MobileOnly && info.GatewayPayMinimum <= total && info.Refund != ksher.RefundNever {
+		if info.GatewayPay && !info.MobileOnly && info.GatewayPayMinimum <= total && info.Refund != ksher.RefundRuleNever {
 			offer = append(offer, info.Channel)
 		}
 	}

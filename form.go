@@ -59,7 +59,7 @@ func (r *formRequest) check(c *checker) {
 // it was signed is not documented: one that wasn't posted today may be tomorrow.
 //
 // A buyer may post a form again, by the browser's buttons. It makes at most one
-// order: the gateway refuses the second with [CodeOrderErrot] or another of the codes
+// order: the gateway refuses the second with [CodeOrderError] or another of the codes
 // for duplicates. What page the buyer sees then is not documented. For a buyer who
 // comes back to your shop unpaid, ask Resolve: if the order isn't known, serve the
 // form again under the same number. If it is, its page can't be had again: cancel

@@ -42,8 +42,8 @@ type Visibility string
 
 // Visibilities. The parameters are called hide_…, and yet 1 shows.
 const (
-	Shown  Visibility = "1" // Shown shows the part.
-	Hidden Visibility = "0" // Hidden hides the part.
+	VisibilityShown  Visibility = "1" // VisibilityShown shows the part.
+	VisibilityHidden Visibility = "0" // VisibilityHidden hides the part.
 )
 
 // InstalTimes says which numbers of months are offered for each channel of
@@ -68,7 +68,7 @@ func (t InstalTimes) EncodeValues(key string, v *url.Values) error {
 type GatewayPayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for
 	// the merchant, at most 32 characters. The error for one that was used
-	// before is [CodeOrderErrot] or another of the codes for duplicates.
+	// before is [CodeOrderError] or another of the codes for duplicates.
 	MchOrderNo string `url:"mch_order_no"`
 	// MchCode is the merchant's order code, which the buyer sees. Ksher's examples use
 	// the order number again. It is documented as required, and sent empty by clients.
@@ -169,8 +169,8 @@ func (r *GatewayPayRequest) check(c *checker) {
 		c.problem("member_id", "has only digits")
 	}
 	c.minutes("expire_time", r.ExpireTime)
-	c.oneOf("hide_explain", string(r.HideExplain), string(Shown), string(Hidden))
-	c.oneOf("hide_exp_time", string(r.HideExpTime), string(Shown), string(Hidden))
+	c.oneOf("hide_explain", string(r.HideExplain), string(VisibilityShown), string(VisibilityHidden))
+	c.oneOf("hide_exp_time", string(r.HideExpTime), string(VisibilityShown), string(VisibilityHidden))
 	for _, channel := range r.InstalFeePayerMerchantChannelList {
 		c.channel("instal_fee_payer_merchant_channel_list", channel)
 	}

@@ -228,9 +228,9 @@ func TestMatrix(t *testing.T) {
 				}
 				res, err := client.Resolve(t.Context(), m.req)
 				require.NoError(t, err)
-				want := ksher.NotCarriedOut
+				want := ksher.VerdictNotCarriedOut
 				if tr.carriedOut {
-					want = ksher.CarriedOut
+					want = ksher.VerdictCarriedOut
 				}
 				require.Equal(t, want, res.Verdict)
 				gw.ClearFaults()
@@ -332,8 +332,8 @@ func TestMatrixOfDoubtfulRefusals(t *testing.T) {
 				require.ErrorIs(t, m.call(t.Context(), client), ksher.ErrOutcomeUnknown)
 				res, err := client.Resolve(t.Context(), m.req)
 				require.NoError(t, err)
-				require.Equal(t, m.done(gw), res.Verdict == ksher.CarriedOut)
-				require.Equal(t, !m.done(gw), res.Verdict == ksher.NotCarriedOut)
+				require.Equal(t, m.done(gw), res.Verdict == ksher.VerdictCarriedOut)
+				require.Equal(t, !m.done(gw), res.Verdict == ksher.VerdictNotCarriedOut)
 				require.Equal(t, code != "WITHOUT_CARRYING_OUT", m.done(gw))
 			})
 		}
@@ -365,7 +365,7 @@ func TestMatrixOfRequestsOnTheirWay(t *testing.T) {
 			require.ErrorIs(t, m.call(t.Context(), client), ksher.ErrOutcomeUnknown)
 			res, err := client.Resolve(t.Context(), m.req)
 			require.NoError(t, err)
-			require.Equal(t, ksher.NotCarriedOut, res.Verdict)
+			require.Equal(t, ksher.VerdictNotCarriedOut, res.Verdict)
 			require.NoError(t, m.call(t.Context(), client))
 			resp, err := arrive()
 			require.NoError(t, err)
@@ -373,7 +373,7 @@ func TestMatrixOfRequestsOnTheirWay(t *testing.T) {
 			require.True(t, m.done(gw))
 			res, err = client.Resolve(t.Context(), m.req)
 			require.NoError(t, err)
-			require.Equal(t, ksher.CarriedOut, res.Verdict)
+			require.Equal(t, ksher.VerdictCarriedOut, res.Verdict)
 		})
 	}
 }
@@ -522,7 +522,7 @@ func newLife(t *testing.T, seed uint64, notifyURL string) *life {
 		l.create = &deed{name: "native_pay", req: pay, call: func(ctx context.Context) error { _, err := l.client.NativePay(ctx, pay); return err }}
 		l.end = &deed{name: "order_close", req: closing, call: func(ctx context.Context) error { _, err := l.client.OrderClose(ctx, closing); return err }}
 	}
-	l.create.settled = []ksher.Code{ksher.CodeOrderErrot, ksher.CodeKsherDuplicatedOrderNo}
+	l.create.settled = []ksher.Code{ksher.CodeOrderError, ksher.CodeKsherDuplicatedOrderNo}
 	l.create.isDone = func(o *kshertest.Order) bool { return o != nil }
 	l.end.settled = []ksher.Code{ksher.CodeOrderAlreadyCancel}
 	// A cancelled order may be paid afterwards, and what has ended needn't be closed.
@@ -604,21 +604,21 @@ func (l *life) resolve(d *deed) ksher.Verdict {
 	})
 	if err != nil {
 		require.NotErrorIs(l.t, err, ksher.ErrOutcomeUnknown, d.name)
-		return ksher.StillUnknown
+		return ksher.VerdictStillUnknown
 	}
 	o := l.view()
 	switch res.Verdict {
-	case ksher.CarriedOut:
+	case ksher.VerdictCarriedOut:
 		d.belief = done
 		l.compare(d, "Resolve says %s", res.Verdict)
-	case ksher.NotCarriedOut:
+	case ksher.VerdictNotCarriedOut:
 		if d == l.end {
 			require.NotEqual(l.t, ksher.ResultClosed, o.Result, "%s: Resolve says %s", d.name, res.Verdict)
 		} else {
 			require.False(l.t, d.isDone(o), "%s: Resolve says %s", d.name, res.Verdict)
 		}
 	default:
-		require.Equal(l.t, ksher.StillUnknown, res.Verdict)
+		require.Equal(l.t, ksher.VerdictStillUnknown, res.Verdict)
 	}
 	return res.Verdict
 }
@@ -788,10 +788,10 @@ func (l *life) step() {
 // settle removes a doubt for good, now that nothing goes wrong any more.
 func (l *life) settle(d *deed) {
 	for range 3 {
-		if d.belief != inDoubt || l.resolve(d) == ksher.CarriedOut {
+		if d.belief != inDoubt || l.resolve(d) == ksher.VerdictCarriedOut {
 			return
 		}
-		if l.do(d); d.belief == inDoubt && l.resolve(d) != ksher.CarriedOut {
+		if l.do(d); d.belief == inDoubt && l.resolve(d) != ksher.VerdictCarriedOut {
 			// The gateway refuses it, and it isn't done.
 			d.belief = notDone
 		}

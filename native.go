@@ -15,8 +15,8 @@ type ImgType string
 
 // Formats of the QR code's image.
 const (
-	ImgPNG ImgType = "png" // ImgPNG is PNG.
-	ImgSVG ImgType = "svg" // ImgSVG is SVG.
+	ImgTypePNG ImgType = "png" // ImgTypePNG is PNG.
+	ImgTypeSVG ImgType = "svg" // ImgTypeSVG is SVG.
 )
 
 // NativePayRequest asks for a QR code. Every parameter of [Client.NativePay]
@@ -77,7 +77,7 @@ func (r *NativePayRequest) check(c *checker) {
 	c.channel("channel", r.Channel)
 	c.httpURL("notify_url", r.NotifyURL)
 	c.httpURL("redirect_url", r.RedirectURL)
-	c.oneOf("img_type", string(r.ImgType), string(ImgPNG), string(ImgSVG))
+	c.oneOf("img_type", string(r.ImgType), string(ImgTypePNG), string(ImgTypeSVG))
 	c.minutes("expire_time", r.ExpireTime)
 	c.minutes("tmn_expire_time", r.TMNExpireTime)
 }

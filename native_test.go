@@ -31,7 +31,7 @@ func TestNativePay(t *testing.T) {
 		Attach:        "table 7",
 		OperatorID:    "somchai",
 		DeviceID:      "kiosk-1",
-		ImgType:       ksher.ImgSVG,
+		ImgType:       ksher.ImgTypeSVG,
 		TMNExpireTime: 20,
 		Extra:         ksher.Extra{Params: map[string]string{"new": "1"}},
 	}

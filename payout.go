@@ -275,11 +275,11 @@ func (c *Client) GetPayoutBalance(ctx context.Context, req *GetPayoutBalanceRequ
 // returns a verdict, and what the gateway told of the payout, nil if it knows none
 // under the number.
 //
-//   - [CarriedOut]: the gateway says SUCCESS of a payout of that number, amount
+//   - [VerdictCarriedOut]: the gateway says SUCCESS of a payout of that number, amount
 //     and currency.
-//   - [NotCarriedOut]: it says PAYERROR or CLOSED of it.
-//   - [StillUnknown]: it says anything else, or leaves out the number, the amount
-//     or the currency, or knows no such payout. The last isn't NotCarriedOut,
+//   - [VerdictNotCarriedOut]: it says PAYERROR or CLOSED of it.
+//   - [VerdictStillUnknown]: it says anything else, or leaves out the number, the amount
+//     or the currency, or knows no such payout. The last isn't VerdictNotCarriedOut,
 //     because a request on its way may arrive later, and pay.
 //   - [ErrOtherOrder]: under the number is a payout of another amount or
 //     currency.
@@ -294,10 +294,10 @@ func (c *Client) GetPayoutBalance(ctx context.Context, req *GetPayoutBalanceRequ
 //  1. Wait a few minutes and call ResolvePayout again, also after an error of the
 //     query. Do so for an hour at least. How long a request can be on its way is
 //     not documented.
-//  2. CarriedOut: it is done. Pay nothing.
-//  3. NotCarriedOut: the payout has failed. See that [Client.GetPayoutBalance]
+//  2. VerdictCarriedOut: it is done. Pay nothing.
+//  3. VerdictNotCarriedOut: the payout has failed. See that [Client.GetPayoutBalance]
 //     still has its amount, and then pay under a new number.
-//  4. StillUnknown to the end, or ErrOtherOrder: a person looks for the payout on
+//  4. VerdictStillUnknown to the end, or ErrOtherOrder: a person looks for the payout on
 //     the merchant platform, compares the balance with the books, and asks Ksher
 //     about the number. If Ksher says that it was paid, pay nothing.
 //  5. Only if Ksher confirms that it was not paid and will not be: pay again. If
@@ -321,20 +321,20 @@ func (c *Client) ResolvePayout(ctx context.Context, req *PayoutRequest) (Verdict
 	answer, err := c.OrderQueryPayout(ctx, &OrderQueryPayoutRequest{MchOrderNo: req.MchOrderNo, Channel: Channel(req.Params["channel"])})
 	switch {
 	case unknownOrder(err):
-		return StillUnknown, nil, nil
+		return VerdictStillUnknown, nil, nil
 	case err != nil:
 		return "", nil, err
 	case answer.TotalFee != 0 && answer.TotalFee != req.TotalFee, answer.FeeType != "" && answer.FeeType != req.FeeType:
 		return "", nil, fmt.Errorf("ksher: resolving payout %q: %w: the gateway has a payout of %v %s under this number, not %v %s",
 			req.MchOrderNo, ErrOtherOrder, answer.TotalFee, clipText(answer.FeeType), req.TotalFee, req.FeeType)
 	case answer.MchOrderNo == "" || answer.TotalFee == 0 || answer.FeeType == "":
-		return StillUnknown, answer, nil
+		return VerdictStillUnknown, answer, nil
 	}
 	switch answer.Result {
 	case ResultSuccess:
-		return CarriedOut, answer, nil
+		return VerdictCarriedOut, answer, nil
 	case ResultPayError, ResultClosed:
-		return NotCarriedOut, answer, nil
+		return VerdictNotCarriedOut, answer, nil
 	}
-	return StillUnknown, answer, nil
+	return VerdictStillUnknown, answer, nil
 }

@@ -407,10 +407,10 @@ func TestResolvePayout(t *testing.T) {
 		known bool
 	}
 	tests := []test{
-		{"paid", tells(ksher.ResultSuccess), ksher.CarriedOut, nil, true},
-		{"failed", tells(ksher.ResultPayError), ksher.NotCarriedOut, nil, true},
-		{"closed", tells(ksher.ResultClosed), ksher.NotCarriedOut, nil, true},
-		{"unknown by the envelope", says(`{"code":1,"msg":"ORDER_NOT_EXIST"}`), ksher.StillUnknown, nil, false},
+		{"paid", tells(ksher.ResultSuccess), ksher.VerdictCarriedOut, nil, true},
+		{"failed", tells(ksher.ResultPayError), ksher.VerdictNotCarriedOut, nil, true},
+		{"closed", tells(ksher.ResultClosed), ksher.VerdictNotCarriedOut, nil, true},
+		{"unknown by the envelope", says(`{"code":1,"msg":"ORDER_NOT_EXIST"}`), ksher.VerdictStillUnknown, nil, false},
 		{"no reason", tells(ksher.ResultFail), "", nil, false},
 		{"no result", tells(""), "", fault.ErrField, false},
 		{"another number", tells(ksher.ResultSuccess, numbered("order2")), "", ksher.ErrOtherOrder, false},
@@ -425,19 +425,19 @@ func TestResolvePayout(t *testing.T) {
 	}
 	for _, code := range unknownCodes {
 		// A request on its way may still arrive.
-		tests = append(tests, test{string(code), denies(code), ksher.StillUnknown, nil, false})
+		tests = append(tests, test{string(code), denies(code), ksher.VerdictStillUnknown, nil, false})
 	}
 	for _, result := range []ksher.Result{"PENDING", "NOTSURE", "NOTPAY", "USERPAYING", "REFUND", "PROCESSING", "success", "SOMETHING_NEW"} {
-		tests = append(tests, test{string(result), tells(result), ksher.StillUnknown, nil, true})
+		tests = append(tests, test{string(result), tells(result), ksher.VerdictStillUnknown, nil, true})
 	}
 	for _, result := range []ksher.Result{"SUCCESS", "PAYERROR", "CLOSED", "PENDING"} {
 		tests = append(tests,
 			test{string(result) + " over another amount", tells(result, over(99_99)), "", ksher.ErrOtherOrder, false},
 			test{string(result) + " in another currency", tells(result, inCurrency("JPY")), "", ksher.ErrOtherOrder, false},
 			// Half an answer is no ground to pay again, nor to think it paid.
-			test{string(result) + " without a number", tells(result, numbered("")), ksher.StillUnknown, nil, true},
-			test{string(result) + " without an amount", tells(result, over(0)), ksher.StillUnknown, nil, true},
-			test{string(result) + " without a currency", tells(result, inCurrency("")), ksher.StillUnknown, nil, true},
+			test{string(result) + " without a number", tells(result, numbered("")), ksher.VerdictStillUnknown, nil, true},
+			test{string(result) + " without an amount", tells(result, over(0)), ksher.VerdictStillUnknown, nil, true},
+			test{string(result) + " without a currency", tells(result, inCurrency("")), ksher.VerdictStillUnknown, nil, true},
 		)
 	}
 	for _, tt := range tests {
@@ -466,7 +466,7 @@ func TestResolvePayout(t *testing.T) {
 		hosts := answersOf(map[string]reply{"order_query_payout": tells(ksher.ResultSuccess)})
 		verdict, told, err := hosts.client(t).ResolvePayout(t.Context(), &ksher.PayoutRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB"})
 		require.NoError(t, err)
-		require.Equal(t, ksher.CarriedOut, verdict)
+		require.Equal(t, ksher.VerdictCarriedOut, verdict)
 		require.Equal(t, ksher.ResultSuccess, told.Result)
 	})
 	t.Run("a query that fails once", func(t *testing.T) {
@@ -479,7 +479,7 @@ func TestResolvePayout(t *testing.T) {
 		}})
 		verdict, _, err := hosts.client(t, ksher.WithRetry(2, 0)).ResolvePayout(t.Context(), goodPayout())
 		require.NoError(t, err)
-		require.Equal(t, ksher.CarriedOut, verdict)
+		require.Equal(t, ksher.VerdictCarriedOut, verdict)
 	})
 	t.Run("nothing to ask for", func(t *testing.T) {
 		hosts := answersOf(nil)
@@ -557,8 +557,8 @@ func TestMatrixOfPayouts(t *testing.T) {
 			require.NoError(t, gw.Inject(kshertest.Fault{Operation: "order_query_payout", Kind: kshertest.FaultDropBefore}))
 			verdict, told, err := client.ResolvePayout(t.Context(), goodPayout())
 			require.NoError(t, err)
-			require.Equal(t, tr.carriedOut, verdict == ksher.CarriedOut)
-			require.Equal(t, !tr.carriedOut, verdict == ksher.StillUnknown, "not known yet isn't known not to be")
+			require.Equal(t, tr.carriedOut, verdict == ksher.VerdictCarriedOut)
+			require.Equal(t, !tr.carriedOut, verdict == ksher.VerdictStillUnknown, "not known yet isn't known not to be")
 			require.Equal(t, tr.carriedOut, told != nil)
 
 			// Who sends it again all the same, because a program was killed before it
@@ -568,7 +568,7 @@ func TestMatrixOfPayouts(t *testing.T) {
 			require.Equal(t, tr.carriedOut, errors.Is(err, ksher.CodeKsherDuplicatedOrderNo), "%v", err)
 			verdict, _, err = client.ResolvePayout(t.Context(), goodPayout())
 			require.NoError(t, err)
-			require.Equal(t, ksher.CarriedOut, verdict)
+			require.Equal(t, ksher.VerdictCarriedOut, verdict)
 			require.Equal(t, before-100_00, payoutBalance(t, client))
 		})
 	}

@@ -44,9 +44,9 @@ func (r *QuickPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, 
 		return res, err
 	}
 	// What was asked for is the payment, not the order.
-	res.Verdict = StillUnknown
+	res.Verdict = VerdictStillUnknown
 	if res.Order.Result.Final() {
-		res.Verdict = NotCarriedOut
+		res.Verdict = VerdictNotCarriedOut
 	}
 	return res, nil
 }
@@ -121,7 +121,7 @@ func (r *OrderReverseRequest) resolve(ctx context.Context, c *Client) (*Resoluti
 	}
 	res := resolveClosed(order)
 	if order.Result == ResultRefund {
-		res.Verdict = CarriedOut // It was paid, and the money went back.
+		res.Verdict = VerdictCarriedOut // It was paid, and the money went back.
 	}
 	return res, nil
 }

@@ -230,23 +230,23 @@ func TestResolveQuickPay(t *testing.T) {
 		verdict ksher.Verdict
 		want    error
 	}{
-		{"paid", charge, tells(ksher.ResultSuccess), ksher.CarriedOut, nil},
-		{"closed", charge, tells(ksher.ResultClosed), ksher.NotCarriedOut, nil},
-		{"failed", charge, tells(ksher.ResultPayError), ksher.NotCarriedOut, nil},
-		{"refunded", charge, tells(ksher.ResultRefund), ksher.NotCarriedOut, nil},
-		{"not paid yet", charge, tells(ksher.ResultNotPay), ksher.StillUnknown, nil},
-		{"the buyer is paying", charge, tells(ksher.ResultUserPaying, over(0), inCurrency("")), ksher.StillUnknown, nil},
-		{"not sure", charge, tells(ksher.ResultNotSure), ksher.StillUnknown, nil},
-		{"something new", charge, tells("SOMETHING_NEW"), ksher.StillUnknown, nil},
-		{"unknown", charge, denies(ksher.CodeKsherInvalidOrderNo), ksher.NotCarriedOut, nil},
+		{"paid", charge, tells(ksher.ResultSuccess), ksher.VerdictCarriedOut, nil},
+		{"closed", charge, tells(ksher.ResultClosed), ksher.VerdictNotCarriedOut, nil},
+		{"failed", charge, tells(ksher.ResultPayError), ksher.VerdictNotCarriedOut, nil},
+		{"refunded", charge, tells(ksher.ResultRefund), ksher.VerdictNotCarriedOut, nil},
+		{"not paid yet", charge, tells(ksher.ResultNotPay), ksher.VerdictStillUnknown, nil},
+		{"the buyer is paying", charge, tells(ksher.ResultUserPaying, over(0), inCurrency("")), ksher.VerdictStillUnknown, nil},
+		{"not sure", charge, tells(ksher.ResultNotSure), ksher.VerdictStillUnknown, nil},
+		{"something new", charge, tells("SOMETHING_NEW"), ksher.VerdictStillUnknown, nil},
+		{"unknown", charge, denies(ksher.CodeKsherInvalidOrderNo), ksher.VerdictNotCarriedOut, nil},
 		{"paid over another amount", charge, tells(ksher.ResultSuccess, over(99_99)), "", ksher.ErrOtherOrder},
 		{"closed over another amount", charge, tells(ksher.ResultClosed, over(99_99)), "", ksher.ErrOtherOrder},
 
-		{"closed", reversal, tells(ksher.ResultClosed), ksher.CarriedOut, nil},
-		{"refunded", reversal, tells(ksher.ResultRefund), ksher.CarriedOut, nil},
-		{"paid", reversal, tells(ksher.ResultSuccess), ksher.NotCarriedOut, nil},
-		{"the buyer is paying", reversal, tells(ksher.ResultUserPaying), ksher.NotCarriedOut, nil},
-		{"not sure", reversal, tells(ksher.ResultNotSure), ksher.NotCarriedOut, nil},
+		{"closed", reversal, tells(ksher.ResultClosed), ksher.VerdictCarriedOut, nil},
+		{"refunded", reversal, tells(ksher.ResultRefund), ksher.VerdictCarriedOut, nil},
+		{"paid", reversal, tells(ksher.ResultSuccess), ksher.VerdictNotCarriedOut, nil},
+		{"the buyer is paying", reversal, tells(ksher.ResultUserPaying), ksher.VerdictNotCarriedOut, nil},
+		{"not sure", reversal, tells(ksher.ResultNotSure), ksher.VerdictNotCarriedOut, nil},
 		{"unknown", reversal, denies(ksher.CodeKsherInvalidOrderNo), "", ksher.CodeKsherInvalidOrderNo},
 	}
 	for request := range requests {
@@ -294,7 +294,7 @@ func TestResolveQuickPay(t *testing.T) {
 	hosts := answersOf(map[string]reply{"order_query": tells(ksher.ResultClosed)})
 	res, err := hosts.client(t).Resolve(t.Context(), byKsherNo)
 	require.NoError(t, err)
-	require.Equal(t, ksher.CarriedOut, res.Verdict)
+	require.Equal(t, ksher.VerdictCarriedOut, res.Verdict)
 	require.Equal(t, "900", hosts.questions("")[0].form.Get("ksher_order_no"))
 }
 

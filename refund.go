@@ -65,7 +65,7 @@ func (r *OrderRefundRequest) check(c *checker) {
 	// The guide says so of card, and nothing of instalments on a card.
 	case r.Channel == ChannelCard && r.KsherOrderNo == "":
 		c.problem("ksher_order_no", "is required to refund a card payment")
-	case r.Channel != "" && r.Channel.facts().Refund == RefundNever:
+	case r.Channel != "" && r.Channel.facts().Refund == RefundRuleNever:
 		c.problem("channel", "is %s, which has no refunds through the API: pay the buyer back in another way", r.Channel)
 	}
 }
@@ -279,14 +279,14 @@ func (r *RefundQueryRequest) check(c *checker) {
 	}
 }
 
-// RefundState is where a refund stands. Only [RefundSuccess] was seen in
+// RefundState is where a refund stands. Only [RefundStateSuccess] was seen in
 // genuine answers; the other values are not documented.
 //
 // Source: genuine answers to refund_query.
 type RefundState string
 
-// RefundSuccess means that the money was given back.
-const RefundSuccess RefundState = "REFUNDSUCCESS"
+// RefundStateSuccess means that the money was given back.
+const RefundStateSuccess RefundState = "REFUNDSUCCESS"
 
 // RefundOrder is one refund of an order.
 //

@@ -187,7 +187,7 @@ func TestRefundQuery(t *testing.T) {
 				RefundOrders: []ksher.RefundOrder{
 					{
 						MchRefundNo: "refund1", KsherRefundNo: "901", ChannelRefundNo: "43", MchRefundFee: 50_00,
-						RefundState: ksher.RefundSuccess, RefundTime: time.Date(2026, 11, 21, 10, 0, 0, 0, bangkok),
+						RefundState: ksher.RefundStateSuccess, RefundTime: time.Date(2026, 11, 21, 10, 0, 0, 0, bangkok),
 					},
 					{MchRefundNo: "refund2", MchRefundFee: 1, RefundState: "NEW_STATE"},
 				},
@@ -233,7 +233,7 @@ func TestRefundQuery(t *testing.T) {
 		assert.Equal(t, ksher.Amount(48), resp.CashFee)
 		require.Len(t, resp.RefundOrders, 2)
 		for _, refund := range resp.RefundOrders {
-			assert.Equal(t, ksher.RefundSuccess, refund.RefundState)
+			assert.Equal(t, ksher.RefundStateSuccess, refund.RefundState)
 			assert.False(t, refund.RefundTime.IsZero())
 			assert.Positive(t, refund.MchRefundFee)
 		}

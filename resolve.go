@@ -14,13 +14,13 @@ type Verdict string
 
 // Verdicts.
 const (
-	// CarriedOut means that the gateway did what was asked.
-	CarriedOut Verdict = "carried out"
-	// NotCarriedOut means that the gateway had not done it when it was asked. The
+	// VerdictCarriedOut means that the gateway did what was asked.
+	VerdictCarriedOut Verdict = "carried out"
+	// VerdictNotCarriedOut means that the gateway had not done it when it was asked. The
 	// request may still be on its way, unless it is a payout: that has failed.
-	NotCarriedOut Verdict = "not carried out"
-	// StillUnknown means that the gateway doesn't tell.
-	StillUnknown Verdict = "still unknown"
+	VerdictNotCarriedOut Verdict = "not carried out"
+	// VerdictStillUnknown means that the gateway doesn't tell.
+	VerdictStillUnknown Verdict = "still unknown"
 )
 
 // Resolution is what [Client.Resolve] found out.
@@ -57,20 +57,20 @@ type Doubtful interface {
 // If the one sent again is refused, other than with a code for duplicates, that
 // says nothing about the first: resolve it again.
 //
-//   - An order (gateway_pay, native_pay, and those for wallets) is [CarriedOut] if
+//   - An order (gateway_pay, native_pay, and those for wallets) is [VerdictCarriedOut] if
 //     the gateway knows it. Its page, code or parameters are lost with the answer:
 //     cancel or close it and keep watching it. If the number belongs to an order
 //     of another amount or currency, the error is [ErrOtherOrder].
-//   - A cancellation (cancel_order, order_close) is CarriedOut if the order is
-//     closed. If it is paid, it was too late: [NotCarriedOut].
-//   - A charge (quick_pay) is CarriedOut if the order is paid, NotCarriedOut if
-//     it ended otherwise or isn't known, and [StillUnknown] in between. It can be
+//   - A cancellation (cancel_order, order_close) is VerdictCarriedOut if the order is
+//     closed. If it is paid, it was too late: [VerdictNotCarriedOut].
+//   - A charge (quick_pay) is VerdictCarriedOut if the order is paid, VerdictNotCarriedOut if
+//     it ended otherwise or isn't known, and [VerdictStillUnknown] in between. It can be
 //     of another amount like an order. [Payments.Charge] asks by itself.
-//   - A reversal (order_reverse) is CarriedOut if the order is closed or
+//   - A reversal (order_reverse) is VerdictCarriedOut if the order is closed or
 //     refunded.
-//   - A refund is CarriedOut if the gateway lists it as done. Where the channel
+//   - A refund is VerdictCarriedOut if the gateway lists it as done. Where the channel
 //     has no refund query, or the refund is listed with another state than
-//     [RefundSuccess], it is StillUnknown. If the number belongs to a refund of
+//     [RefundStateSuccess], it is VerdictStillUnknown. If the number belongs to a refund of
 //     another amount, the error is [ErrOtherOrder].
 //
 // The other errors are those of the queries, which are repeated as [WithRetry]
@@ -106,7 +106,7 @@ func (r *NativePayRequest) resolve(ctx context.Context, c *Client) (*Resolution,
 func (c *Client) resolveCreated(ctx context.Context, mchOrderNo string, host Host, total Amount, feeType string) (*Resolution, error) {
 	n, err := c.query(ctx, mchOrderNo, host)
 	if unknownOrder(err) {
-		return &Resolution{Verdict: NotCarriedOut}, nil
+		return &Resolution{Verdict: VerdictNotCarriedOut}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (c *Client) resolveCreated(ctx context.Context, mchOrderNo string, host Hos
 		return nil, fmt.Errorf("ksher: resolving order %q: %w: the gateway has an order over %v %s under this number, not %v %s",
 			mchOrderNo, ErrOtherOrder, n.TotalFee, clipText(n.FeeType), total, feeType)
 	}
-	return &Resolution{Verdict: CarriedOut, Order: n}, nil
+	return &Resolution{Verdict: VerdictCarriedOut, Order: n}, nil
 }
 
 func (r *CancelOrderRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
@@ -148,9 +148,9 @@ func (c *Client) merchantOrder(ctx context.Context, mchOrderNo, ksherOrderNo, ch
 }
 
 func resolveClosed(o *Order) *Resolution {
-	res := &Resolution{Verdict: NotCarriedOut, Order: o}
+	res := &Resolution{Verdict: VerdictNotCarriedOut, Order: o}
 	if o.Result == ResultClosed {
-		res.Verdict = CarriedOut
+		res.Verdict = VerdictCarriedOut
 	}
 	return res
 }
@@ -189,11 +189,11 @@ func (r *RefundGatewayOrderRequest) resolve(ctx context.Context, c *Client) (*Re
 
 // resolveRefund looks for a refund among those of an order.
 func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQueryRequest, fee Amount) (*Resolution, error) {
-	res := &Resolution{Verdict: StillUnknown, Order: order}
+	res := &Resolution{Verdict: VerdictStillUnknown, Order: order}
 	switch order.Result {
 	case ResultSuccess, ResultRefund:
 	case ResultNotPay, ResultUserPaying, ResultClosed, ResultPayError:
-		res.Verdict = NotCarriedOut // What isn't paid isn't refunded.
+		res.Verdict = VerdictNotCarriedOut // What isn't paid isn't refunded.
 		return res, nil
 	default:
 		return res, nil
@@ -205,14 +205,14 @@ func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQ
 	switch {
 	case unknownOrder(err):
 		// The order is known, as it was found just now.
-		res.Verdict = NotCarriedOut
+		res.Verdict = VerdictNotCarriedOut
 		return res, nil
 	case err != nil:
 		return nil, err
 	}
 	i := slices.IndexFunc(answer.RefundOrders, func(o RefundOrder) bool { return o.MchRefundNo == query.MchRefundNo })
 	if i < 0 {
-		res.Verdict = NotCarriedOut
+		res.Verdict = VerdictNotCarriedOut
 		return res, nil
 	}
 	res.Refund = &answer.RefundOrders[i]
@@ -220,8 +220,8 @@ func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQ
 		return nil, fmt.Errorf("ksher: resolving refund %q of order %q: %w: under this number %v %s were refunded, not %v",
 			query.MchRefundNo, order.MchOrderNo, ErrOtherOrder, res.Refund.MchRefundFee, clipText(answer.FeeType), fee)
 	}
-	if res.Refund.RefundState == RefundSuccess {
-		res.Verdict = CarriedOut
+	if res.Refund.RefundState == RefundStateSuccess {
+		res.Verdict = VerdictCarriedOut
 	}
 	return res, nil
 }

@@ -45,7 +45,7 @@ func gatewayRefunding() ksher.Doubtful {
 }
 
 func TestResolve(t *testing.T) {
-	done := refundOf(testRefundNo, 50_00, ksher.RefundSuccess)
+	done := refundOf(testRefundNo, 50_00, ksher.RefundStateSuccess)
 	paid := tells(ksher.ResultSuccess, payableBy(ksher.ChannelTrueMoney), asKsherNo("90020261121"), asMerchantHostNo("pay1"))
 	// paidNative is without pay_mch_order_no, as the merchant host has it.
 	paidNative := tells(ksher.ResultSuccess, payableBy(ksher.ChannelWeChat), asKsherNo("90020261121"))
@@ -115,20 +115,20 @@ func TestResolve(t *testing.T) {
 
 	for _, k := range created {
 		for _, result := range []ksher.Result{"NOTPAY", "NOTSURE", "USERPAYING", "SUCCESS", "CLOSED", "PAYERROR", "REFUND", "SOMETHING_NEW"} {
-			add(k.name+" found "+string(result), k.req, map[string]reply{k.query: tells(result)}, ksher.CarriedOut, nil, result, nil, k.query)
+			add(k.name+" found "+string(result), k.req, map[string]reply{k.query: tells(result)}, ksher.VerdictCarriedOut, nil, result, nil, k.query)
 		}
-		add(k.name+" found without an amount", k.req, map[string]reply{k.query: tells(ksher.ResultNotSure, over(0), inCurrency(""))}, ksher.CarriedOut, nil, "NOTSURE", nil, k.query)
+		add(k.name+" found without an amount", k.req, map[string]reply{k.query: tells(ksher.ResultNotSure, over(0), inCurrency(""))}, ksher.VerdictCarriedOut, nil, "NOTSURE", nil, k.query)
 		add(k.name+" over another amount", k.req, map[string]reply{k.query: tells(ksher.ResultNotPay, over(99_99))}, "", ksher.ErrOtherOrder, "", nil, k.query)
 		add(k.name+" in another currency", k.req, map[string]reply{k.query: tells(ksher.ResultNotPay, inCurrency("JPY"))}, "", ksher.ErrOtherOrder, "", nil, k.query)
 		for _, code := range unknownCodes {
-			add(k.name+" "+string(code), k.req, map[string]reply{k.query: denies(code)}, ksher.NotCarriedOut, nil, "", nil, k.query)
+			add(k.name+" "+string(code), k.req, map[string]reply{k.query: denies(code)}, ksher.VerdictNotCarriedOut, nil, "", nil, k.query)
 		}
-		add(k.name+" unknown by the envelope", k.req, map[string]reply{k.query: says(`{"code":1,"msg":"ORDER_NOT_EXIST"}`)}, ksher.NotCarriedOut, nil, "", nil, k.query)
+		add(k.name+" unknown by the envelope", k.req, map[string]reply{k.query: says(`{"code":1,"msg":"ORDER_NOT_EXIST"}`)}, ksher.VerdictNotCarriedOut, nil, "", nil, k.query)
 	}
 	for _, k := range ended {
-		add(k.name+" done", k.req, map[string]reply{k.query: tells(ksher.ResultClosed)}, ksher.CarriedOut, nil, "CLOSED", nil, k.query)
+		add(k.name+" done", k.req, map[string]reply{k.query: tells(ksher.ResultClosed)}, ksher.VerdictCarriedOut, nil, "CLOSED", nil, k.query)
 		for _, result := range []ksher.Result{"NOTPAY", "NOTSURE", "USERPAYING", "PENDING", "SUCCESS", "REFUND", "PAYERROR", "SOMETHING_NEW"} {
-			add(k.name+" but "+string(result), k.req, map[string]reply{k.query: tells(result)}, ksher.NotCarriedOut, nil, result, nil, k.query)
+			add(k.name+" but "+string(result), k.req, map[string]reply{k.query: tells(result)}, ksher.VerdictNotCarriedOut, nil, result, nil, k.query)
 		}
 		for _, code := range unknownCodes {
 			add(k.name+" "+string(code), k.req, map[string]reply{k.query: denies(code)}, "", code, "", nil, k.query)
@@ -138,30 +138,30 @@ func TestResolve(t *testing.T) {
 		both := func(order, refund reply) map[string]reply {
 			return map[string]reply{k.query: order, "refund_query": refund}
 		}
-		add(k.name+" done", k.req, both(k.paid, lists(done)), ksher.CarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
-		add(k.name+" done among others", k.req, both(k.paid, lists(refundOf("refund0", 1_00, ksher.RefundSuccess), done, refundOf("refund2", 50_00, "REFUNDING"))),
-			ksher.CarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
-		add(k.name+" missing from the list", k.req, both(k.paid, lists(refundOf("refund2", 50_00, ksher.RefundSuccess))), ksher.NotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
-		add(k.name+" missing from an empty list", k.req, both(k.paid, lists()), ksher.NotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
+		add(k.name+" done", k.req, both(k.paid, lists(done)), ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
+		add(k.name+" done among others", k.req, both(k.paid, lists(refundOf("refund0", 1_00, ksher.RefundStateSuccess), done, refundOf("refund2", 50_00, "REFUNDING"))),
+			ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
+		add(k.name+" missing from the list", k.req, both(k.paid, lists(refundOf("refund2", 50_00, ksher.RefundStateSuccess))), ksher.VerdictNotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
+		add(k.name+" missing from an empty list", k.req, both(k.paid, lists()), ksher.VerdictNotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
 		for _, state := range []ksher.RefundState{"REFUNDING", "REFUNDFAIL", "refundsuccess", ""} {
 			listed := refundOf(testRefundNo, 50_00, state)
-			add(k.name+" listed as "+string(state), k.req, both(k.paid, lists(listed)), ksher.StillUnknown, nil, "SUCCESS", &listed, k.query, "refund_query")
+			add(k.name+" listed as "+string(state), k.req, both(k.paid, lists(listed)), ksher.VerdictStillUnknown, nil, "SUCCESS", &listed, k.query, "refund_query")
 		}
-		add(k.name+" of another amount", k.req, both(k.paid, lists(refundOf(testRefundNo, 49_99, ksher.RefundSuccess))), "", ksher.ErrOtherOrder, "", nil, k.query, "refund_query")
+		add(k.name+" of another amount", k.req, both(k.paid, lists(refundOf(testRefundNo, 49_99, ksher.RefundStateSuccess))), "", ksher.ErrOtherOrder, "", nil, k.query, "refund_query")
 		for _, result := range []ksher.Result{"NOTPAY", "USERPAYING", "CLOSED", "PAYERROR"} {
-			add(k.name+" of an order that is "+string(result), k.req, both(tells(result), breaks), ksher.NotCarriedOut, nil, result, nil, k.query)
+			add(k.name+" of an order that is "+string(result), k.req, both(tells(result), breaks), ksher.VerdictNotCarriedOut, nil, result, nil, k.query)
 		}
 		for _, result := range []ksher.Result{"NOTSURE", "PENDING", "REFUNDING", ""} {
-			add(k.name+" of an order that is "+string(result), k.req, both(tells(result), breaks), ksher.StillUnknown, nil, result, nil, k.query)
+			add(k.name+" of an order that is "+string(result), k.req, both(tells(result), breaks), ksher.VerdictStillUnknown, nil, result, nil, k.query)
 		}
 		for _, channel := range []ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelAlipay, ksher.ChannelAlipayPlus} {
-			add(k.name+" by "+string(channel), k.req, both(tells(ksher.ResultSuccess, payableBy(channel)), breaks), ksher.StillUnknown, nil, "SUCCESS", nil, k.query)
-			add(k.name+" of everything by "+string(channel), k.req, both(tells(ksher.ResultRefund, payableBy(channel)), breaks), ksher.StillUnknown, nil, "REFUND", nil, k.query)
+			add(k.name+" by "+string(channel), k.req, both(tells(ksher.ResultSuccess, payableBy(channel)), breaks), ksher.VerdictStillUnknown, nil, "SUCCESS", nil, k.query)
+			add(k.name+" of everything by "+string(channel), k.req, both(tells(ksher.ResultRefund, payableBy(channel)), breaks), ksher.VerdictStillUnknown, nil, "REFUND", nil, k.query)
 		}
-		add(k.name+" by an unknown channel", k.req, both(tells(ksher.ResultSuccess, payableBy("newpay"), asKsherNo("900")), lists(done)), ksher.CarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
+		add(k.name+" by an unknown channel", k.req, both(tells(ksher.ResultSuccess, payableBy("newpay"), asKsherNo("900")), lists(done)), ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
 		for _, code := range unknownCodes {
 			add(k.name+" of an order that is unknown: "+string(code), k.req, both(denies(code), lists(done)), "", code, "", nil, k.query)
-			add(k.name+" that is unknown: "+string(code), k.req, both(k.paid, denies(code)), ksher.NotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
+			add(k.name+" that is unknown: "+string(code), k.req, both(k.paid, denies(code)), ksher.VerdictNotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
 		}
 		for _, trouble := range troubles {
 			add(k.name+", refund query: "+trouble.name, k.req, both(k.paid, trouble.reply), "", trouble.want, "", nil, k.query, "refund_query")
@@ -228,7 +228,7 @@ func TestResolveByAnAnswerAboutNothing(t *testing.T) {
 
 // Which numbers the queries name the order and the refund by.
 func TestResolveAsksBy(t *testing.T) {
-	listed := lists(refundOf(testRefundNo, 50_00, ksher.RefundSuccess))
+	listed := lists(refundOf(testRefundNo, 50_00, ksher.RefundStateSuccess))
 	byKsherNo := goodOrderRefund()
 	byKsherNo.MchOrderNo, byKsherNo.KsherOrderNo = "", "900"
 	byChannelNo := goodOrderRefund()
@@ -269,7 +269,7 @@ func TestResolveAsksBy(t *testing.T) {
 			hosts := answersOf(map[string]reply{"gateway_order_query": tt.order, "order_query": tt.order, "refund_query": listed})
 			res, err := hosts.client(t).Resolve(t.Context(), tt.req)
 			require.NoError(t, err)
-			require.Equal(t, ksher.CarriedOut, res.Verdict)
+			require.Equal(t, ksher.VerdictCarriedOut, res.Verdict)
 			asked := hosts.questions("")
 			require.Len(t, asked, 2)
 			for i, want := range []map[string]string{tt.query, tt.refund} {
@@ -293,7 +293,7 @@ func TestResolveRefundOfAnOrderWithoutNumbers(t *testing.T) {
 	hosts := answersOf(map[string]reply{"gateway_order_query": tells("SUCCESS", payableBy(ksher.ChannelCard))})
 	res, err := hosts.client(t).Resolve(t.Context(), gatewayRefunding())
 	require.NoError(t, err)
-	require.Equal(t, ksher.StillUnknown, res.Verdict)
+	require.Equal(t, ksher.VerdictStillUnknown, res.Verdict)
 	require.Len(t, hosts.questions(""), 1)
 }
 
@@ -362,6 +362,6 @@ func TestResolveRepeatsQueries(t *testing.T) {
 	}
 	res, err := hosts.client(t, ksher.WithRetry(3, 0)).Resolve(t.Context(), cancelling())
 	require.NoError(t, err)
-	require.Equal(t, ksher.CarriedOut, res.Verdict)
+	require.Equal(t, ksher.VerdictCarriedOut, res.Verdict)
 	require.Len(t, hosts.questions("gateway_order_query"), 3)
 }

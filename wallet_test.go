@@ -289,9 +289,9 @@ func TestWalletPayInDoubt(t *testing.T) {
 		verdict ksher.Verdict
 		want    error
 	}{
-		{"not paid yet", tells(ksher.ResultNotPay), ksher.CarriedOut, nil},
-		{"paid", tells(ksher.ResultSuccess), ksher.CarriedOut, nil},
-		{"unknown", denies(ksher.CodeKsherInvalidOrderNo), ksher.NotCarriedOut, nil},
+		{"not paid yet", tells(ksher.ResultNotPay), ksher.VerdictCarriedOut, nil},
+		{"paid", tells(ksher.ResultSuccess), ksher.VerdictCarriedOut, nil},
+		{"unknown", denies(ksher.CodeKsherInvalidOrderNo), ksher.VerdictNotCarriedOut, nil},
 		{"over another amount", tells(ksher.ResultNotPay, over(99_99)), "", ksher.ErrOtherOrder},
 		{"in another currency", tells(ksher.ResultNotPay, inCurrency("CNY")), "", ksher.ErrOtherOrder},
 		{"no answer", breaks, "", errLine},

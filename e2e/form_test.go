@@ -107,7 +107,7 @@ func TestFormAgain(t *testing.T) {
 	b.allow("HTTP 400|status of 400")
 	b.open(site + "/checkout")
 	b.untilAt(s.gateway.URL() + "/h5")
-	b.see(string(ksher.CodeOrderErrot))
+	b.see(string(ksher.CodeOrderError))
 	b.look("again")
 	assert.Len(t, s.gateway.Orders(), 1)
 	b.click("#return")

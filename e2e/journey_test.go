@@ -649,7 +649,7 @@ func TestLook(t *testing.T) {
 			b.until(fmt.Sprintf("document.getElementById('countdown').textContent !== %q", before))
 
 			b.open(s.order("T9402", []ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelCard}, func(r *ksher.GatewayPayRequest) {
-				r.Background, r.KsherExplain, r.HideExplain, r.HideExpTime = s.url+"/logo.svg", "Questions?", ksher.Hidden, ksher.Hidden
+				r.Background, r.KsherExplain, r.HideExplain, r.HideExpTime = s.url+"/logo.svg", "Questions?", ksher.VisibilityHidden, ksher.VisibilityHidden
 			}))
 			assert.False(t, b.has("#countdown, #explain"))
 			b.look("background")

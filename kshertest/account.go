@@ -54,7 +54,7 @@ func (g *Gateway) merchantInfo(p url.Values) (any, ksher.Code) {
 		Mobile: "000000000", MchID: mchID, AccountType: "Test", BusinessMode: string(g.account), NonceStr: p.Get("nonce_str"),
 		MchAppID: AppID, MasterMchID: mchID, IsMasterMch: "N", MerchantType: "Test", Contact: "kshertest",
 		MchName:    ksher.MchName{MerchantName: "Kshertest Co., Ltd.", MchBriefName: stall},
-		RigistTime: opened,
+		RegistTime: opened,
 
 		BusinessAddressCode: "50200", CityNameTH: "เชียงใหม่", CityNameEN: "Chiang Mai", CityNameCN: "清迈",
 		CountryInfo: ksher.CountryInfo{CountryName: "Thailand", PhoneCode: "+66"},

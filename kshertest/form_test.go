@@ -47,7 +47,7 @@ func TestFormFromPostToPayment(t *testing.T) {
 			// Until the browser posts, there is no order.
 			found, err := gw.Client.Resolve(t.Context(), req)
 			require.NoError(t, err)
-			assert.Equal(t, ksher.NotCarriedOut, found.Verdict)
+			assert.Equal(t, ksher.VerdictNotCarriedOut, found.Verdict)
 
 			b := newBuyer(t, gw, "a browser that says nothing of its device")
 			b.post(action, fields)
@@ -69,7 +69,7 @@ func TestFormFromPostToPayment(t *testing.T) {
 			assert.Equal(t, req.Attach, gatewayState(t, gw, "A-1").Attach)
 			found, err = gw.Client.Resolve(t.Context(), req)
 			require.NoError(t, err)
-			assert.Equal(t, ksher.CarriedOut, found.Verdict)
+			assert.Equal(t, ksher.VerdictCarriedOut, found.Verdict)
 		})
 	}
 }
@@ -109,7 +109,7 @@ func TestFormIsRefused(t *testing.T) {
 		tamper func(url.Values)
 		code   ksher.Code
 	}{
-		"duplicate":       {gatewayPay("A-0"), nil, ksher.CodeOrderErrot},
+		"duplicate":       {gatewayPay("A-0"), nil, ksher.CodeOrderError},
 		"other currency":  {func() *ksher.GatewayPayRequest { r := gatewayPay("A-1"); r.FeeType = "MYR"; return r }(), nil, ksher.CodeKsherFeeTypeNotMatch},
 		"other amount":    {gatewayPay("A-1"), func(f url.Values) { f.Set("total_fee", "1") }, ksher.CodeKsherSignError},
 		"one more":        {gatewayPay("A-1"), func(f url.Values) { f.Set("submit", "Pay") }, ksher.CodeKsherSignError},
@@ -119,7 +119,7 @@ func TestFormIsRefused(t *testing.T) {
 		"another's":       {gatewayPay("A-1"), func(f url.Values) { f.Set("appid", "mch1") }, ksher.CodeKsherInvalidMchInfo},
 		"empty":           {gatewayPay("A-1"), func(f url.Values) { clear(f) }, ksher.CodePostDataEmpty},
 		"too long":        {gatewayPay("A-1"), func(f url.Values) { f.Set("attach", strings.Repeat("x", 1<<20)) }, ksher.CodeKsherParamOverlength},
-		"hostile, signed": {func() *ksher.GatewayPayRequest { r := gatewayPay("A-0"); r.ShopName = hostile; return r }(), nil, ksher.CodeOrderErrot},
+		"hostile, signed": {func() *ksher.GatewayPayRequest { r := gatewayPay("A-0"); r.ShopName = hostile; return r }(), nil, ksher.CodeOrderError},
 		"hostile, not signed": {gatewayPay("A-1"), func(f url.Values) {
 			for name := range f {
 				if name != "appid" {

@@ -106,7 +106,7 @@ func TestNativeOrder(t *testing.T) {
 		media   string
 	}{
 		{ksher.ChannelPromptPay, "", "image/png"},
-		{ksher.ChannelWeChat, ksher.ImgSVG, "image/svg+xml"},
+		{ksher.ChannelWeChat, ksher.ImgTypeSVG, "image/svg+xml"},
 	} {
 		t.Run(string(c.channel), func(t *testing.T) {
 			gw := kshertest.New(t)
@@ -167,7 +167,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"order number used before, gateway host", func(g *kshertest.Gateway) error {
 			return do(g.Client.GatewayPay(ctx, gatewayPay("A-1")))
-		}, ksher.CodeOrderErrot},
+		}, ksher.CodeOrderError},
 		{"order number used before, merchant host", func(g *kshertest.Gateway) error {
 			return do(g.Client.NativePay(ctx, nativePay("K-1", ksher.ChannelWeChat)))
 		}, ksher.CodeKsherDuplicatedOrderNo},
@@ -198,7 +198,7 @@ func TestRefusals(t *testing.T) {
 		{"cancel an expired order", func(g *kshertest.Gateway) error {
 			g.Expire("A-1")
 			return do(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
-		}, ksher.CodeExpiireOrder},
+		}, ksher.CodeExpireOrder},
 		{"close a channel that can't be", func(g *kshertest.Gateway) error {
 			if _, err := g.Client.NativePay(ctx, nativePay("K-2", ksher.ChannelPromptPay)); err != nil {
 				return err
@@ -407,7 +407,7 @@ func TestManyAtOnce(t *testing.T) {
 			// The same number at the same time creates one order.
 			_, err = gw.Client.GatewayPay(t.Context(), gatewayPay("same"))
 			if err != nil {
-				assert.ErrorIs(t, err, ksher.CodeOrderErrot)
+				assert.ErrorIs(t, err, ksher.CodeOrderError)
 			}
 		})
 	}

@@ -287,7 +287,7 @@ func (g *Gateway) gatewayPay(p url.Values) (any, ksher.Code) {
 	if ok && !slices.ContainsFunc(o.Channels, func(c ksher.Channel) bool { return infoOf(c).GatewayPayMinimum <= fee }) {
 		return nil, ksher.CodeKsherAmountIsTooSmall
 	}
-	if code := g.create(p, o, ksher.CodeOrderErrot); code != "" {
+	if code := g.create(p, o, ksher.CodeOrderError); code != "" {
 		return nil, code
 	}
 	lang := p.Get("lang")
@@ -337,7 +337,7 @@ func (g *Gateway) cancel(o *order) ksher.Code {
 	case Cancelled:
 		return ksher.CodeOrderAlreadyCancel
 	case Expired:
-		return ksher.CodeExpiireOrder
+		return ksher.CodeExpireOrder
 	case InProgress:
 		if infoOf(o.Channel).Card {
 			return ksher.CodeCancelError
@@ -437,7 +437,7 @@ func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.RefundOrd
 		code = ksher.CodeKsherDuplicatedRefundOrderNo
 	case fee > o.Total:
 		code = ksher.CodeKsherInvalidRefundFee
-	case info.Refund == ksher.RefundNever:
+	case info.Refund == ksher.RefundRuleNever:
 		code = ksher.CodeNoAuth
 	case left == 0:
 		code = ksher.CodeOrderAlreadyRefund
@@ -445,7 +445,7 @@ func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.RefundOrd
 		code = ksher.CodeKsherInvalidRefundBalance
 	case o.Settled:
 		code = ksher.CodeKsherRefundExpire
-	case info.Refund == ksher.RefundSameDay && o.PaidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
+	case info.Refund == ksher.RefundRuleSameDay && o.PaidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
 		code = ksher.CodeKsherRefundExpire
 	}
 	if code != "" {
@@ -456,7 +456,7 @@ func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.RefundOrd
 		KsherRefundNo:   g.nextNo("900", 23),
 		ChannelRefundNo: g.nextNo("5020", 28),
 		MchRefundFee:    fee,
-		RefundState:     ksher.RefundSuccess,
+		RefundState:     ksher.RefundStateSuccess,
 		RefundTime:      g.now().In(zone),
 	}
 	g.refundNos[no] = true

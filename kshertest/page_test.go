@@ -696,7 +696,7 @@ func TestShownAndHidden(t *testing.T) {
 	assert.Contains(t, b.body, "Ask us")
 	assert.Contains(t, b.body, "1:30:00")
 	b.open(checkout(t, gw, "A-2", func(r *ksher.GatewayPayRequest) {
-		r.KsherExplain, r.ExpireTime, r.HideExplain, r.HideExpTime = "Ask us", 90, ksher.Hidden, ksher.Hidden
+		r.KsherExplain, r.ExpireTime, r.HideExplain, r.HideExpTime = "Ask us", 90, ksher.VisibilityHidden, ksher.VisibilityHidden
 	}))
 	assert.NotContains(t, b.body, "Ask us")
 	assert.NotContains(t, b.body, `id="countdown"`)

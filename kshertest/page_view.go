@@ -197,7 +197,7 @@ func (s *scene) view(sub *submission) (int, *view) {
 	}
 	v.Logo, v.Background = webAddress(p.Get("logo")), webAddress(p.Get("background"))
 	v.Look = look(p.Get("color"), p.Get("payment_color"))
-	if p.Get("hide_explain") != string(ksher.Hidden) {
+	if p.Get("hide_explain") != string(ksher.VisibilityHidden) {
 		v.Explain = p.Get("ksher_explain")
 	}
 	v.Order, v.UUID = true, o.UUID
@@ -207,7 +207,7 @@ func (s *scene) view(sub *submission) (int, *view) {
 	}
 	state := o.state(s.now)
 	v.Return = template.URL(webAddress(p.Get("mch_redirect_url_fail")))
-	if !state.settled() && !o.Expires.IsZero() && p.Get("hide_exp_time") != string(ksher.Hidden) {
+	if !state.settled() && !o.Expires.IsZero() && p.Get("hide_exp_time") != string(ksher.VisibilityHidden) {
 		v.Left = newCountdown(o.Expires.Sub(s.now), s.g.speed)
 	}
 
@@ -332,7 +332,7 @@ func (s *scene) stepView(v *view, sub *submission) {
 			v.QRText, v.SaveQR = promptPayCode(s.o.Total, s.o.KsherOrderNo), true
 		}
 		// It can't fail: the text is short.
-		image, _ := qrImage(v.QRText, ksher.ImgPNG)
+		image, _ := qrImage(v.QRText, ksher.ImgTypePNG)
 		v.QR = template.URL(image)
 	}
 	v.TestCards, v.SavedCards = testCards, savedOptions(s)

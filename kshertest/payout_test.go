@@ -123,14 +123,14 @@ func TestPayoutAmounts(t *testing.T) {
 		left    ksher.Amount
 		verdict ksher.Verdict
 	}{
-		{"paid", 40_00, nil, nil, ksher.ResultSuccess, 60_00, ksher.CarriedOut},
-		{"all of it", 100_00, nil, nil, ksher.ResultSuccess, 0, ksher.CarriedOut},
-		{"one satang", 1, nil, nil, ksher.ResultSuccess, 99_99, ksher.CarriedOut},
-		{"on its way", 40_01, nil, ksher.ErrOutcomeUnknown, ksher.ResultPending, 59_99, ksher.StillUnknown},
-		{"arrived", 40_01, []func(*kshertest.Gateway) error{pay}, ksher.ErrOutcomeUnknown, ksher.ResultSuccess, 59_99, ksher.CarriedOut},
-		{"not arrived", 40_01, []func(*kshertest.Gateway) error{fail}, ksher.ErrOutcomeUnknown, ksher.ResultPayError, 100_00, ksher.NotCarriedOut},
-		{"called off", 40_01, []func(*kshertest.Gateway) error{func(gw *kshertest.Gateway) error { return gw.Expire("P-1") }}, ksher.ErrOutcomeUnknown, ksher.ResultClosed, 100_00, ksher.NotCarriedOut},
-		{"refused by the bank", 40_03, nil, ksher.CodeOrderPaymentError, ksher.ResultPayError, 100_00, ksher.NotCarriedOut},
+		{"paid", 40_00, nil, nil, ksher.ResultSuccess, 60_00, ksher.VerdictCarriedOut},
+		{"all of it", 100_00, nil, nil, ksher.ResultSuccess, 0, ksher.VerdictCarriedOut},
+		{"one satang", 1, nil, nil, ksher.ResultSuccess, 99_99, ksher.VerdictCarriedOut},
+		{"on its way", 40_01, nil, ksher.ErrOutcomeUnknown, ksher.ResultPending, 59_99, ksher.VerdictStillUnknown},
+		{"arrived", 40_01, []func(*kshertest.Gateway) error{pay}, ksher.ErrOutcomeUnknown, ksher.ResultSuccess, 59_99, ksher.VerdictCarriedOut},
+		{"not arrived", 40_01, []func(*kshertest.Gateway) error{fail}, ksher.ErrOutcomeUnknown, ksher.ResultPayError, 100_00, ksher.VerdictNotCarriedOut},
+		{"called off", 40_01, []func(*kshertest.Gateway) error{func(gw *kshertest.Gateway) error { return gw.Expire("P-1") }}, ksher.ErrOutcomeUnknown, ksher.ResultClosed, 100_00, ksher.VerdictNotCarriedOut},
+		{"refused by the bank", 40_03, nil, ksher.CodeOrderPaymentError, ksher.ResultPayError, 100_00, ksher.VerdictNotCarriedOut},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			gw := kshertest.New(t, kshertest.WithPayoutBalance(100_00))
@@ -148,7 +148,7 @@ func TestPayoutAmounts(t *testing.T) {
 			_, err = gw.Client.Payout(t.Context(), payout("P-1", c.fee))
 			require.ErrorIs(t, err, ksher.CodeKsherDuplicatedOrderNo)
 			assert.Equal(t, c.left, balance(t, gw), "a number is paid once")
-			if c.verdict != ksher.StillUnknown {
+			if c.verdict != ksher.VerdictStillUnknown {
 				require.Error(t, pay(gw))
 				require.Error(t, fail(gw))
 				assert.Equal(t, c.left, balance(t, gw))

@@ -50,7 +50,7 @@ func crc16(text string) uint16 {
 // qrImage draws a QR code as a data URI, PNG unless told otherwise.
 func qrImage(text string, format ksher.ImgType) (string, error) {
 	draw, mediaType := qrcode.PNG, "image/png"
-	if format == ksher.ImgSVG {
+	if format == ksher.ImgTypeSVG {
 		draw, mediaType = qrcode.SVG, "image/svg+xml"
 	}
 	image, err := draw(text)

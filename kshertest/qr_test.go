@@ -22,9 +22,9 @@ func TestQRImage(t *testing.T) {
 		mediaType string
 		draw      func(string) ([]byte, error)
 	}{
-		"":           {"image/png", qrcode.PNG},
-		ksher.ImgPNG: {"image/png", qrcode.PNG},
-		ksher.ImgSVG: {"image/svg+xml", qrcode.SVG},
+		"":               {"image/png", qrcode.PNG},
+		ksher.ImgTypePNG: {"image/png", qrcode.PNG},
+		ksher.ImgTypeSVG: {"image/svg+xml", qrcode.SVG},
 	} {
 		uri, err := qrImage("weixin://wxpay/bizpayurl?pr=1", format)
 		require.NoError(t, err)
@@ -37,6 +37,6 @@ func TestQRImage(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, image, got)
 	}
-	_, err := qrImage("", ksher.ImgPNG)
+	_, err := qrImage("", ksher.ImgTypePNG)
 	assert.Error(t, err)
 }

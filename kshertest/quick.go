@@ -93,7 +93,7 @@ func (g *Gateway) orderReverse(p url.Values) (any, ksher.Code) {
 		no := g.nextNo("900", 23)
 		o.Refunds = append(o.Refunds, ksher.RefundOrder{
 			MchRefundNo: no, KsherRefundNo: no, ChannelRefundNo: g.nextNo("5020", 28),
-			MchRefundFee: o.Total - o.refunded(), RefundState: ksher.RefundSuccess, RefundTime: g.now().In(zone),
+			MchRefundFee: o.Total - o.refunded(), RefundState: ksher.RefundStateSuccess, RefundTime: g.now().In(zone),
 		})
 		g.refundNos[no] = true
 		o.note(g.now(), "reversed, and the money given back")

@@ -231,7 +231,7 @@ func TestOrderReverse(t *testing.T) {
 	t.Run("expired", func(t *testing.T) {
 		gw := gw(t, pin)
 		require.NoError(t, gw.Expire("Q-1"))
-		assert.ErrorIs(t, reverse(t, gw, "Q-1"), ksher.CodeExpiireOrder)
+		assert.ErrorIs(t, reverse(t, gw, "Q-1"), ksher.CodeExpireOrder)
 	})
 	t.Run("no order of quick_pay", func(t *testing.T) {
 		gw := kshertest.New(t)

@@ -71,7 +71,7 @@ func TestDataSurvivesARestart(t *testing.T) {
 	_, err = gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 40_00))
 	assert.ErrorIs(t, err, ksher.CodeKsherDuplicatedRefundOrderNo)
 	_, err = gw.Client.GatewayPay(ctx, storedOrder("new"))
-	assert.ErrorIs(t, err, ksher.CodeOrderErrot)
+	assert.ErrorIs(t, err, ksher.CodeOrderError)
 	_, err = gw.Client.GatewayPay(ctx, storedOrder("later"))
 	require.NoError(t, err)
 	gw.Advance(time.Minute)

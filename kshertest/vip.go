@@ -165,7 +165,7 @@ func (g *Gateway) vipCode(o *order, v *vipOrder) {
 	if o.Channels[0] == ksher.ChannelPromptPay {
 		text = promptPayCode(o.Total, o.KsherOrderNo)
 	}
-	image, _ := qrImage(text, ksher.ImgPNG) // It can't fail: the text is short.
+	image, _ := qrImage(text, ksher.ImgTypePNG) // It can't fail: the text is short.
 	v.Reserved1 = vipText(image)
 }
 

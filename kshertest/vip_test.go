@@ -242,7 +242,7 @@ func TestVIPOrderFromCreationToRefund(t *testing.T) {
 			_, err = m.gw.Client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{ChannelOrderNo: view.ChannelOrderNo})
 			assert.ErrorIs(t, err, ksher.CodeKsherInvalidOrderNo)
 			_, err = m.gw.Client.GatewayPay(t.Context(), gatewayPay("V-1"))
-			assert.ErrorIs(t, err, ksher.CodeOrderErrot)
+			assert.ErrorIs(t, err, ksher.CodeOrderError)
 			assert.NotContains(t, view.Params, "signature")
 		})
 	}

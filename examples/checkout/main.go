@@ -173,7 +173,7 @@ func wholeStory(ctx context.Context) error {
 		return err
 	}
 	for _, r := range refunds.RefundOrders {
-		if r.MchRefundNo == refund.MchRefundNo && r.RefundState == ksher.RefundSuccess {
+		if r.MchRefundNo == refund.MchRefundNo && r.RefundState == ksher.RefundStateSuccess {
 			fmt.Printf("8. The gateway confirms: %v %s went back to the buyer. That is the whole story.\n", r.MchRefundFee, refunds.FeeType)
 			return nil
 		}

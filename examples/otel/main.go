@@ -166,7 +166,7 @@ func payAndRefund(ctx context.Context, out io.Writer, gateway *kshertest.Gateway
 
 	err = step("find out about the refund", func(ctx context.Context) error {
 		found, err := client.Resolve(ctx, refund)
-		if err == nil && found.Verdict != ksher.CarriedOut {
+		if err == nil && found.Verdict != ksher.VerdictCarriedOut {
 			err = fmt.Errorf("refund %s is %s", refund.MchRefundNo, found.Verdict)
 		}
 		return err

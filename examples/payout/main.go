@@ -114,9 +114,9 @@ func resolve(ctx context.Context, client *ksher.Client, req *ksher.PayoutRequest
 	switch {
 	case err != nil:
 		return fmt.Errorf("that isn't known yet: pay nothing, and ask again in a few minutes: %w", err)
-	case verdict == ksher.CarriedOut:
+	case verdict == ksher.VerdictCarriedOut:
 		fmt.Printf("It says %s, %v %s: it is paid out.\n", known.Result, known.TotalFee, known.FeeType)
-	case verdict == ksher.NotCarriedOut:
+	case verdict == ksher.VerdictNotCarriedOut:
 		fmt.Printf("It says %s: it has failed. If the balance agrees, it can be paid under a new number.\n", known.Result)
 	default:
 		fmt.Println("That isn't known yet. Pay nothing, and ask again in a few minutes; if it stays so, ask Ksher.")

@@ -178,7 +178,7 @@ func (s *shop) refund(ctx context.Context) error {
 		if _, err := s.client.RefundGatewayOrder(ctx, req); err != nil {
 			// It may have been carried out all the same, now or the last time.
 			found, doubt := s.client.Resolve(ctx, req)
-			if doubt != nil || found.Verdict != ksher.CarriedOut {
+			if doubt != nil || found.Verdict != ksher.VerdictCarriedOut {
 				return errors.Join(err, doubt)
 			}
 		}
