@@ -233,7 +233,7 @@ func TestAnswerByAnotherKey(t *testing.T) {
 			// Of the same length, so that only the arithmetic can tell.
 			other := rsaKey(t, 1024).PublicKey
 			other.E = 3
-			client := newClient(t, answering(200, answer), ksher.WithVerifier(ksher.NewVerifier(&other)))
+			client := newClient(t, answering(200, answer), ksher.WithVerifier(newVerifier(&other)))
 			_, err = op.call(t.Context(), client, ksher.Extra{})
 			checkFailure(t, op, err, 200, true, mismatch)
 		})

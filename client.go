@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type Client struct {
 	sender      *transport.Sender
 	gatewayURL  string
 	merchantURL string
+	plainHTTP   []string
 	signVersion SignVersion
 	verifier    *Verifier
 	ownVerifier bool
@@ -92,8 +94,11 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 			return err
 		}
 	}
+	if err := c.setHosts(); err != nil {
+		return err
+	}
 	if c.verifier == nil {
-		c.verifier = NewVerifier(GatewayPublicKey(c.signVersion))
+		c.verifier = publishedVerifier(c.signVersion)
 	}
 	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "ksher call", OrderKey: "order_no"}
 	if len(c.hooks) > 0 {
@@ -120,21 +125,64 @@ func WithHTTPClient(client *http.Client) Option {
 
 // WithGatewayURL sets where gateway_pay, gateway_order_query and cancel_order
 // go, [DefaultGatewayURL] by default: [ChinaGatewayURL], or a local gateway. It
-// has to be https, except on a loopback address.
+// has to be https, except on a loopback address or as [WithPlainHTTP] says.
 func WithGatewayURL(address string) Option {
-	return func(c *Client) (err error) {
-		c.gatewayURL, err = transport.BaseURL("WithGatewayURL", address, DefaultGatewayURL)
-		return err
+	return func(c *Client) error {
+		c.gatewayURL = address
+		return nil
 	}
 }
 
 // WithMerchantURL sets where every other operation goes, [DefaultMerchantURL]
-// by default. It has to be https, except on a loopback address.
+// by default. It has to be https, except on a loopback address or as [WithPlainHTTP] says.
 func WithMerchantURL(address string) Option {
-	return func(c *Client) (err error) {
-		c.merchantURL, err = transport.BaseURL("WithMerchantURL", address, DefaultMerchantURL)
+	return func(c *Client) error {
+		c.merchantURL = address
+		return nil
+	}
+}
+
+// WithPlainHTTP allows http to those hosts, beside loopback addresses: to a local
+// gateway in another container. A host is a name or an IP address without a port.
+func WithPlainHTTP(hosts ...string) Option {
+	return func(c *Client) error {
+		for _, host := range hosts {
+			if host == "" || strings.ContainsAny(host, "/@ ") {
+				return fmt.Errorf("WithPlainHTTP: %q is not a host's name", clipText(host))
+			}
+		}
+		c.plainHTTP = append(c.plainHTTP, hosts...)
+		return nil
+	}
+}
+
+// setHosts checks the addresses of the two hosts, and that they aren't the wrong way round.
+func (c *Client) setHosts() (err error) {
+	if c.gatewayURL, err = transport.BaseURL("WithGatewayURL", c.gatewayURL, DefaultGatewayURL, c.plainHTTP...); err != nil {
 		return err
 	}
+	if c.merchantURL, err = transport.BaseURL("WithMerchantURL", c.merchantURL, DefaultMerchantURL, c.plainHTTP...); err != nil {
+		return err
+	}
+	switch {
+	case isAt(c.gatewayURL, "/KsherPay", DefaultMerchantURL):
+		return errors.New("WithGatewayURL: the address is the merchant host's, for WithMerchantURL")
+	case isAt(c.merchantURL, "/api", DefaultGatewayURL, ChinaGatewayURL):
+		return errors.New("WithMerchantURL: the address is the gateway host's, for WithGatewayURL")
+	}
+	return nil
+}
+
+// isAt tells whether an address has that path, or the host of one of the others.
+func isAt(address, path string, others ...string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	return u.Path == path || slices.ContainsFunc(others, func(other string) bool {
+		o, err := url.Parse(other)
+		return err == nil && strings.EqualFold(o.Hostname(), u.Hostname())
+	})
 }
 
 // WithSignVersion asks the gateway to sign its answers with the key of that
@@ -157,8 +205,8 @@ func WithVerifier(v *Verifier) Option {
 		if v == nil {
 			return errors.New("WithVerifier: the verifier is nil")
 		}
-		if v.err != nil {
-			return fmt.Errorf("WithVerifier: %w", v.err)
+		if len(v.keys) == 0 {
+			return errors.New("WithVerifier: the verifier was not made by NewVerifier")
 		}
 		c.verifier, c.ownVerifier = v, true
 		return nil

@@ -218,7 +218,7 @@ func offlineClient(tb testing.TB, appID string, handler http.Handler, opts ...ks
 }
 
 func trustTestKey(tb testing.TB) ksher.Option {
-	return ksher.WithVerifier(ksher.NewVerifier(&rsaKey(tb, 1024).PublicKey))
+	return ksher.WithVerifier(newVerifier(&rsaKey(tb, 1024).PublicKey))
 }
 
 // requireSigned checks the signature of a request as the gateway would.
@@ -323,8 +323,7 @@ func TestNewClientRefuses(t *testing.T) {
 		{"unchecked certificates", testAppID, key, httpClient(&tls.Config{InsecureSkipVerify: true}), "InsecureSkipVerify"},
 		{"TLS 1.1", testAppID, key, httpClient(&tls.Config{MinVersion: tls.VersionTLS11}), "MinVersion"},
 		{"no verifier", testAppID, key, ksher.WithVerifier(nil), "WithVerifier"},
-		{"verifier without keys", testAppID, key, ksher.WithVerifier(ksher.NewVerifier()), "WithVerifier"},
-		{"verifier with a nil key", testAppID, key, ksher.WithVerifier(ksher.NewVerifier(nil)), "WithVerifier"},
+		{"verifier without keys", testAppID, key, ksher.WithVerifier(&ksher.Verifier{}), "WithVerifier"},
 		{"no logger", testAppID, key, ksher.WithLogger(nil), "WithLogger"},
 		{"no location", testAppID, key, ksher.WithLocation(nil), "WithLocation"},
 		{"zero timeout", testAppID, key, ksher.WithTimeout(0), "WithTimeout"},
@@ -382,7 +381,7 @@ func TestNewClientAccepts(t *testing.T) {
 			ksher.WithGatewayURL(ksher.ChinaGatewayURL),
 			ksher.WithMerchantURL("https://merchant.example/KsherPay/"),
 			ksher.WithSignVersion(ksher.SignV2),
-			ksher.WithVerifier(ksher.NewVerifier(&key.PublicKey)),
+			ksher.WithVerifier(newVerifier(&key.PublicKey)),
 			ksher.WithLogger(slog.New(slog.DiscardHandler)),
 			ksher.WithTimeout(time.Minute),
 			ksher.WithMaxResponseBytes(1),
@@ -410,36 +409,36 @@ func TestAddresses(t *testing.T) {
 		address string
 		want    string // Part of the error, "" for none.
 	}{
-		{"https://gateway.example/api", ""},
+		{"https://gateway.example/proxy", ""},
 		{"https://gateway.example", ""},
-		{"https://gateway.example:8443/api/", ""},
-		{"HTTPS://gateway.example/api", ""},
-		{"http://127.0.0.1:8080/api", ""},
-		{"http://127.1.2.3/api", ""},
-		{"http://[::1]:8080/api", ""},
-		{"http://localhost/api", ""},
+		{"https://gateway.example:8443/proxy/", ""},
+		{"HTTPS://gateway.example/proxy", ""},
+		{"http://127.0.0.1:8080/proxy", ""},
+		{"http://127.1.2.3/proxy", ""},
+		{"http://[::1]:8080/proxy", ""},
+		{"http://localhost/proxy", ""},
 
-		{"http://gateway.example/api", "not https"},
-		{"http://10.0.0.1/api", "not https"},
-		{"http://localhost.example/api", "not https"},
-		{"http://127.0.0.1.example/api", "not https"},
-		{"ftp://gateway.example/api", "not https"},
-		{"//gateway.example/api", "not https"},
+		{"http://gateway.example/proxy", "not https"},
+		{"http://10.0.0.1/proxy", "not https"},
+		{"http://localhost.example/proxy", "not https"},
+		{"http://127.0.0.1.example/proxy", "not https"},
+		{"ftp://gateway.example/proxy", "not https"},
+		{"//gateway.example/proxy", "not https"},
 		{"", "not an address"},
-		{"gateway.example/api", "not an address"},
-		{"https:///api", "not an address"},
-		{"https://:8443/api", "not an address"},
+		{"gateway.example/proxy", "not an address"},
+		{"https:///proxy", "not an address"},
+		{"https://:8443/proxy", "not an address"},
 		{"https:gateway.example", "not an address"},
-		{"https://gateway.example/api?x=1", "not an address"},
-		{"https://gateway.example/api?", "not an address"},
-		{"https://gateway.example/api#top", "not an address"},
-		{"https://gateway.example/api#", "not an address"},
-		{"https://gateway.example:port/api", "not an address"},
-		{"https://gate way.example/api", "not an address"},
+		{"https://gateway.example/proxy?x=1", "not an address"},
+		{"https://gateway.example/proxy?", "not an address"},
+		{"https://gateway.example/proxy#top", "not an address"},
+		{"https://gateway.example/proxy#", "not an address"},
+		{"https://gateway.example:port/proxy", "not an address"},
+		{"https://gate way.example/proxy", "not an address"},
 		{"\x7f", "not an address"},
-		{"https://user:secret@gateway.example/api", "@"},
-		{"https://user:sec%zzret@gateway.example/api", "@"},
-		{"https://user@gateway.example/api", "@"},
+		{"https://user:secret@gateway.example/proxy", "@"},
+		{"https://user:sec%zzret@gateway.example/proxy", "@"},
+		{"https://user@gateway.example/proxy", "@"},
 	}
 	for name, option := range options {
 		for _, tt := range tests {
@@ -952,7 +951,7 @@ func TestSignVersionDecidesTheKey(t *testing.T) {
 	require.ErrorIs(t, err, fault.ErrSignatureMalformed, "a V1 signature is too short for V2")
 
 	for _, version := range []ksher.SignVersion{ksher.SignV1, ksher.SignV2} {
-		both := ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2))
+		both := newVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2))
 		client := offlineClient(t, example.appID, answering(200, example.body), ksher.WithSignVersion(version), ksher.WithVerifier(both))
 		_, err = client.OrderClose(t.Context(), &ksher.OrderCloseRequest{MchOrderNo: "test3"})
 		require.NoError(t, err)

@@ -302,7 +302,11 @@ func ExampleParseNotification() {
 	}
 	fmt.Println(n.Unconfirmed.MchOrderNo, n.Unconfirmed.Result)
 
-	_, err = ksher.ParseNotification(body, ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1)))
+	genuine, err := ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1))
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = ksher.ParseNotification(body, genuine)
 	fmt.Println("signed by Ksher:", !errors.Is(err, ksher.ErrSignature))
 	// Output:
 	// A-1007 SUCCESS

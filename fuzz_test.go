@@ -86,7 +86,7 @@ func FuzzParseNotification(f *testing.F) {
 		f.Add(fmt.Appendf(nil, `{"code":0,"data":%s,"sign":%q}`, v.Data, v.Sign))
 	}
 	key := rsaKey(f, 512)
-	verifier := ksher.NewVerifier(&key.PublicKey, ksher.GatewayPublicKey(ksher.SignV1))
+	verifier := newVerifier(&key.PublicKey, ksher.GatewayPublicKey(ksher.SignV1))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if n, err := ksher.ParseNotification(body, verifier); err != nil {
 			checkNotificationError(t, n, err)
@@ -289,7 +289,7 @@ func FuzzSignedIsDecoded(f *testing.F) {
 		f.Add([]byte(seed), []byte{1, 30, 2, ' ', 1, 10, 3, 0})
 	}
 	key := rsaKey(f, 512)
-	verifier := ksher.NewVerifier(&key.PublicKey)
+	verifier := newVerifier(&key.PublicKey)
 	f.Fuzz(func(t *testing.T, data, edits []byte) { checkSigned(t, key, verifier, data, edits) })
 }
 
@@ -369,7 +369,7 @@ func TestSignedIsDecoded(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	key := rsaKey(t, 512)
-	verifier := ksher.NewVerifier(&key.PublicKey)
+	verifier := newVerifier(&key.PublicKey)
 	read, readEdited := 0, 0
 	for i := range uint64(3000) {
 		r := rand.New(rand.NewPCG(seed, i))
@@ -414,7 +414,7 @@ func FuzzParsePrivateKey(f *testing.F) {
 		sig, err := key.Sign(nil, digest[:], crypto.MD5)
 		require.NoError(t, err)
 		public := key.Public().(*rsa.PublicKey)
-		require.NoError(t, ksher.NewVerifier(public).Verify([]byte(`{"a":1}`), hex.EncodeToString(sig)))
+		require.NoError(t, newVerifier(public).Verify([]byte(`{"a":1}`), hex.EncodeToString(sig)))
 		_, err = ksher.NewClient(testAppID, key)
 		require.NoError(t, err)
 	})
@@ -432,7 +432,7 @@ func FuzzParsePublicKey(f *testing.F) {
 		require.GreaterOrEqual(t, key.N.BitLen(), 360)
 		require.LessOrEqual(t, key.N.BitLen(), 8192)
 		// A signature that isn't one is refused, and not for the key.
-		err = ksher.NewVerifier(key).Verify([]byte(`{"a":1}`), strings.Repeat("00", key.Size()))
+		err = newVerifier(key).Verify([]byte(`{"a":1}`), strings.Repeat("00", key.Size()))
 		require.ErrorIs(t, err, fault.ErrSignatureMismatch)
 	})
 }

@@ -86,7 +86,7 @@ func newClient(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher
 		ksher.WithHTTPClient(server.Client()),
 		ksher.WithGatewayURL(server.URL + "/api"),
 		ksher.WithMerchantURL(server.URL + "/KsherPay"),
-		ksher.WithVerifier(ksher.NewVerifier(&rsaKey(tb, 1024).PublicKey)),
+		ksher.WithVerifier(newVerifier(&rsaKey(tb, 1024).PublicKey)),
 		ksher.WithRetry(1, 0),
 	}, opts...)
 	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), opts...)
@@ -139,3 +139,12 @@ type panics struct{ testing.TB }
 func (panics) Helper()                   {}
 func (panics) Errorf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
 func (panics) FailNow()                  { panic("failed") }
+
+// newVerifier makes a verifier of keys that are good.
+func newVerifier(keys ...*rsa.PublicKey) *ksher.Verifier {
+	v, err := ksher.NewVerifier(keys...)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -471,7 +471,7 @@ func TestHostileData(t *testing.T) {
 				_, err := newClient(t, answering(200, body)).OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
 				checkHostile(t, err, tt.want, &believed)
 				assert.Less(t, len(err.Error()), 1200)
-				_, err = ksher.ParseNotification([]byte(body), ksher.NewVerifier(&key.PublicKey))
+				_, err = ksher.ParseNotification([]byte(body), newVerifier(&key.PublicKey))
 				if len(body) <= 64<<10 {
 					checkHostile(t, err, tt.want, &believed)
 				}
@@ -513,7 +513,7 @@ func TestHostileData(t *testing.T) {
 			answer, err := newClient(t, answering(200, body)).OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
 			require.NoError(t, err)
 			assert.Equal(t, want, answer.Order)
-			n, err := ksher.ParseNotification([]byte(body), ksher.NewVerifier(&key.PublicKey))
+			n, err := ksher.ParseNotification([]byte(body), newVerifier(&key.PublicKey))
 			require.NoError(t, err)
 			assert.Equal(t, want, n.Unconfirmed)
 			var got *ksher.Order

@@ -72,7 +72,7 @@ func troubles() []trouble {
 
 // onlyV1 believes the key of one version, so that the other's is another.
 func onlyV1() ksher.Option {
-	return ksher.WithVerifier(ksher.NewVerifier(kshertest.PublicKey(ksher.SignV1)))
+	return ksher.WithVerifier(newVerifier(kshertest.PublicKey(ksher.SignV1)))
 }
 
 // smallAnswers is more than the gateway ever says, and soon reached if it

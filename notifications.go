@@ -251,5 +251,5 @@ func (c *Client) notificationVerifier() *Verifier {
 	if c.ownVerifier {
 		return c.verifier
 	}
-	return NewVerifier(GatewayPublicKey(SignV1), GatewayPublicKey(SignV2))
+	return publishedVerifier(SignV1, SignV2)
 }

@@ -379,7 +379,7 @@ func TestKeyHealth(t *testing.T) {
 		for _, n := range bits {
 			keys = append(keys, &rsaKey(t, n).PublicKey)
 		}
-		return ksher.WithVerifier(ksher.NewVerifier(keys...))
+		return ksher.WithVerifier(newVerifier(keys...))
 	}
 	v2 := ksher.WithSignVersion(ksher.SignV2)
 	tests := []struct {
@@ -399,7 +399,7 @@ func TestKeyHealth(t *testing.T) {
 		{"V2 and a device", &hsm{key: rsaKey(t, 4096)}, []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 4096, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, false},
 		{"own keys, all long", parsed(1024), []ksher.Option{public(4096, 1024)}, ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV1, GatewayBits: []int{4096, 1024}}, false},
 		{"own keys, one short", parsed(1024), []ksher.Option{public(4096, 512, 1024)}, ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV1, GatewayBits: []int{4096, 512, 1024}}, true},
-		{"both of Ksher's", parsed(1024), []ksher.Option{v2, ksher.WithVerifier(ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2)))},
+		{"both of Ksher's", parsed(1024), []ksher.Option{v2, ksher.WithVerifier(newVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2)))},
 			ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV2, GatewayBits: []int{512, 2048}}, true},
 	}
 	for _, tt := range tests {

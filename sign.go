@@ -112,7 +112,6 @@ func signText(key crypto.Signer, text []byte) (string, error) {
 // It is safe for concurrent use.
 type Verifier struct {
 	keys []verifyKey
-	err  error
 }
 
 // verifyKey is a public key of any size made ready for verifying.
@@ -151,22 +150,21 @@ func (k verifyKey) verify(digest [md5.Size]byte, sig []byte) error {
 	return rsa.VerifyPKCS1v15(k.long, crypto.MD5, digest[:], sig)
 }
 
-// NewVerifier returns a Verifier that accepts a signature by any of the keys.
-// A key that is nil or unusable makes it refuse everything; [NewClient] and
-// Verify say so.
-func NewVerifier(keys ...*rsa.PublicKey) *Verifier {
-	v := &Verifier{}
+// NewVerifier returns a Verifier that accepts a signature by any of the keys. It is an
+// error if there is none, or if one is nil or can't be used.
+func NewVerifier(keys ...*rsa.PublicKey) (*Verifier, error) {
 	if len(keys) == 0 {
-		v.err = errors.New("the verifier has no key")
+		return nil, errors.New("ksher: NewVerifier: there is no key")
 	}
+	v := &Verifier{}
 	for _, key := range keys {
 		k, err := newVerifyKey(key)
 		if err != nil {
-			v.err = fmt.Errorf("the verifier has an unusable key: %w", err)
+			return nil, fmt.Errorf("ksher: NewVerifier: a key can't be used: %w", err)
 		}
 		v.keys = append(v.keys, k)
 	}
-	return v
+	return v, nil
 }
 
 // Verify checks the signature of a data object: data is the JSON object as it
@@ -199,8 +197,8 @@ func (v *Verifier) Verify(data []byte, sign string) error {
 // verify checks the signature of parsed members, or of only some of them where
 // the operation signs just a part. It returns the length of the key that made it.
 func (v *Verifier) verify(members []wire.Member, only []string, sign string) (bits int, err error) {
-	if v.err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrSignature, v.err)
+	if len(v.keys) == 0 {
+		return 0, fmt.Errorf("%w: the verifier was not made by NewVerifier", ErrSignature)
 	}
 	if err := md5Error(); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrSignature, err)
@@ -285,4 +283,17 @@ func (c *Client) logWeakKeys() {
 			slog.Int("sign_version", int(h.SignVersion)),
 			slog.Any("gateway_bits", h.GatewayBits))
 	}
+}
+
+// publishedVerifier accepts the gateway's keys of those versions.
+func publishedVerifier(versions ...SignVersion) *Verifier {
+	keys := make([]*rsa.PublicKey, 0, len(versions))
+	for _, version := range versions {
+		keys = append(keys, GatewayPublicKey(version))
+	}
+	v, err := NewVerifier(keys...)
+	if err != nil {
+		panic(err) // They are part of this package.
+	}
+	return v
 }

@@ -52,7 +52,7 @@ func eachVector(t *testing.T, test func(t *testing.T, v vector)) {
 }
 
 func verifierV1() *ksher.Verifier {
-	return ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1))
+	return newVerifier(ksher.GatewayPublicKey(ksher.SignV1))
 }
 
 func compact(tb testing.TB, data []byte) []byte {
@@ -65,7 +65,7 @@ func compact(tb testing.TB, data []byte) []byte {
 func TestGenuineAnswers(t *testing.T) {
 	eachVector(t, func(t *testing.T, v vector) {
 		assert.NoError(t, verifierV1().Verify(v.Data, v.Sign))
-		assert.ErrorIs(t, ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV2)).Verify(v.Data, v.Sign), fault.ErrSignatureMalformed)
+		assert.ErrorIs(t, newVerifier(ksher.GatewayPublicKey(ksher.SignV2)).Verify(v.Data, v.Sign), fault.ErrSignatureMalformed)
 	})
 }
 

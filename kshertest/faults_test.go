@@ -49,7 +49,7 @@ func TestFaults(t *testing.T) {
 			gw := kshertest.New(t, kshertest.WithClientOptions(
 				ksher.WithMaxResponseBytes(64<<10),
 				// Of V1 alone, so that the other key shows.
-				ksher.WithVerifier(ksher.NewVerifier(kshertest.PublicKey(ksher.SignV1)))))
+				ksher.WithVerifier(kshertest.Verifier())))
 			c.fault.Operation = "gateway_pay"
 			require.NoError(t, gw.Inject(c.fault))
 			ctx, cancel := context.WithCancel(t.Context())
@@ -219,7 +219,7 @@ func TestNoNotificationAfterTwoHours(t *testing.T) {
 
 func TestNotificationFaults(t *testing.T) {
 	verify := func(body string) error {
-		_, err := ksher.ParseNotification([]byte(body), ksher.NewVerifier(kshertest.PublicKey(ksher.SignV1)))
+		_, err := ksher.ParseNotification([]byte(body), kshertest.Verifier())
 		return err
 	}
 	for _, c := range []struct {

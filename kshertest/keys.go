@@ -70,7 +70,11 @@ func PublicKey(version ksher.SignVersion) *rsa.PublicKey {
 // Verifier returns a verifier for what the local gateway, [SignedResponse] and
 // [SignedNotification] sign, for [ksher.WithVerifier].
 func Verifier() *ksher.Verifier {
-	return ksher.NewVerifier(PublicKey(ksher.SignV1), PublicKey(ksher.SignV2))
+	v, err := ksher.NewVerifier(PublicKey(ksher.SignV1), PublicKey(ksher.SignV2))
+	if err != nil {
+		panic(err) // They are part of this package.
+	}
+	return v
 }
 
 // SignedResponse returns the body of a successful answer with that data,

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -131,10 +132,10 @@ func (s *Sender) Limit(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, s.timeout)
 }
 
-// BaseURL checks the address of a host: https, or http on a loopback address,
-// with nothing after the path. The option that sets it and an example are for the
+// BaseURL checks the address of a host: https, or http on a loopback address or a
+// plain host, with nothing after the path. The option that sets it and an example are for the
 // error.
-func BaseURL(option, address, example string) (string, error) {
+func BaseURL(option, address, example string, plain ...string) (string, error) {
 	// A password, which only an address with an @ can have, is not to be quoted.
 	if strings.Contains(address, "@") {
 		return "", fmt.Errorf("%s: the address has an @ in it; one such as %s is needed", option, example)
@@ -143,10 +144,15 @@ func BaseURL(option, address, example string) (string, error) {
 	switch {
 	case err != nil || u.Hostname() == "" || strings.ContainsAny(address, "?#"):
 		return "", fmt.Errorf("%s: %q is not an address such as %s", option, Clip(address), example)
-	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https" || u.Scheme == "http" && (isLoopback(u.Hostname()) || slices.ContainsFunc(plain, isHost(u.Hostname()))):
 		return strings.TrimRight(address, "/"), nil
 	}
 	return "", fmt.Errorf("%s: %q is not https, which only a loopback address may do without", option, Clip(address))
+}
+
+// isHost tells whether another name is that host's.
+func isHost(name string) func(string) bool {
+	return func(other string) bool { return strings.EqualFold(name, other) }
 }
 
 func isLoopback(host string) bool {
