@@ -1,0 +1,46 @@
+package sandbox
+
+import "github.com/ksher-go/ksher"
+
+// AssertPaid fails the test unless the order is there over that amount and paid,
+// refunded in part or not.
+func AssertPaid(tb TB, gw *Gateway, mchOrderNo string, total ksher.Amount) {
+	tb.Helper()
+	o, err := gw.Order(mchOrderNo)
+	switch {
+	case err != nil:
+		tb.Errorf("%v", err)
+	case o.TotalFee != total || o.State != Paid && o.State != RefundedInPart:
+		tb.Errorf("order %q over %v %s is %s, expected was one over %v that is paid", mchOrderNo, o.TotalFee, o.FeeType, o.State, total)
+	}
+}
+
+// AssertRefunded fails the test unless exactly that much of the order was given
+// back, in all its refunds together.
+func AssertRefunded(tb TB, gw *Gateway, mchOrderNo string, sum ksher.Amount) {
+	tb.Helper()
+	o, err := gw.Order(mchOrderNo)
+	switch {
+	case err != nil:
+		tb.Errorf("%v", err)
+	case o.Refunded != sum:
+		tb.Errorf("order %q was refunded %v %s in %d refunds, expected was %v", mchOrderNo, o.Refunded, o.FeeType, len(o.Refunds), sum)
+	}
+}
+
+// AssertNotified fails the test unless the merchant has accepted a notification
+// of the order.
+func AssertNotified(tb TB, gw *Gateway, mchOrderNo string) {
+	tb.Helper()
+	o, err := gw.Order(mchOrderNo)
+	if err != nil {
+		tb.Errorf("%v", err)
+		return
+	}
+	for _, d := range o.Deliveries {
+		if d.Accepted {
+			return
+		}
+	}
+	tb.Errorf("order %q: no notification was accepted in %d attempts: %+v", mchOrderNo, len(o.Deliveries), o.Deliveries)
+}

@@ -1,0 +1,435 @@
+package sandbox_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/sandbox"
+)
+
+// Each fault on a request that creates an order: what the client makes of it,
+// and whether the order is there.
+func TestFaults(t *testing.T) {
+	for _, c := range []struct {
+		fault   sandbox.Fault
+		want    error
+		unknown bool
+		created bool
+	}{
+		{sandbox.Fault{Kind: sandbox.FaultLatency, Delay: time.Millisecond}, nil, false, true},
+		{sandbox.Fault{Kind: sandbox.FaultLatency, Delay: time.Hour}, context.Canceled, true, true},
+		{sandbox.Fault{Kind: sandbox.FaultDropBefore}, io.EOF, true, false},
+		{sandbox.Fault{Kind: sandbox.FaultDropAfter}, io.EOF, true, true},
+		{sandbox.Fault{Kind: sandbox.FaultHTTP500}, fault.ErrHTTPStatus, true, false},
+		{sandbox.Fault{Kind: sandbox.FaultHTML502}, fault.ErrHTTPStatus, true, false},
+		{sandbox.Fault{Kind: sandbox.FaultEmpty}, fault.ErrEmptyBody, true, true},
+		{sandbox.Fault{Kind: sandbox.FaultTruncated}, fault.ErrTruncatedJSON, true, true},
+		{sandbox.Fault{Kind: sandbox.FaultEndless}, fault.ErrTooLarge, true, true},
+		{sandbox.Fault{Kind: sandbox.FaultBadSignature}, fault.ErrSignatureMismatch, true, true},
+		{sandbox.Fault{Kind: sandbox.FaultOtherKey}, fault.ErrSignatureMalformed, true, true},
+		{sandbox.Fault{Kind: sandbox.FaultRefuse, Code: ksher.CodeKsherExceedAmountLimit}, ksher.CodeKsherExceedAmountLimit, false, false},
+		{sandbox.Fault{Kind: sandbox.FaultRefuse, Code: ksher.CodeSystemError}, ksher.CodeSystemError, true, false},
+		{sandbox.Fault{Kind: sandbox.FaultRefuse, Code: "NOT_DOCUMENTED"}, ksher.Code("NOT_DOCUMENTED"), true, false},
+		{sandbox.Fault{Kind: sandbox.FaultClockSkew, Delay: time.Hour}, nil, false, true},
+	} {
+		t.Run(fmt.Sprint(c.fault.Kind, c.fault.Code, c.fault.Delay), func(t *testing.T) {
+			gw := sandbox.New(t, sandbox.WithClientOptions(
+				ksher.WithMaxResponseBytes(64<<10),
+				// Of V1 alone, so that the other key shows.
+				ksher.WithVerifier(verifierV1(t))))
+			c.fault.Operation = "gateway_pay"
+			require.NoError(t, gw.Inject(c.fault))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if c.want == context.Canceled {
+				// As soon as the gateway has it, however slow the machine is.
+				go func() {
+					defer cancel()
+					for ctx.Err() == nil && (len(gw.Orders()) == 0 || len(gw.Requests()) == 0) {
+						runtime.Gosched()
+					}
+				}()
+			}
+			resp, err := gw.Client.GatewayPay(ctx, gatewayPay("A-1"))
+			if c.want == nil {
+				require.NoError(t, err)
+			} else {
+				assert.ErrorIs(t, err, c.want)
+			}
+			assert.Equal(t, c.unknown, errors.Is(err, ksher.ErrOutcomeUnknown))
+			if c.fault.Kind == sandbox.FaultClockSkew {
+				assert.WithinDuration(t, gw.Now().Add(time.Hour), resp.Envelope.TimeStamp, time.Second)
+			}
+			assert.Empty(t, gw.Faults(), "it happens once")
+			_, err = gw.Order("A-1")
+			assert.Equal(t, c.created, err == nil)
+
+			last := gw.Requests()[len(gw.Requests())-1]
+			assert.Equal(t, "gateway_pay", last.Operation)
+			assert.Equal(t, c.fault.Kind, last.Fault)
+			assert.Contains(t, last.SignText, "mch_order_no=A-1")
+		})
+	}
+}
+
+func TestFaultsHappenInTurn(t *testing.T) {
+	gw := sandbox.New(t, sandbox.WithClientOptions(ksher.WithRetry(1, 0)))
+	query := func() error {
+		_, err := gw.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "none"})
+		return err
+	}
+	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "gateway_order_query", Kind: sandbox.FaultEmpty, Count: 2}))
+	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "gateway_order_query", Kind: sandbox.FaultHTTP500}))
+	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "order_query", Kind: sandbox.FaultHTTP500}))
+	assert.ErrorIs(t, query(), fault.ErrEmptyBody)
+	assert.ErrorIs(t, query(), fault.ErrEmptyBody)
+	assert.ErrorIs(t, query(), fault.ErrHTTPStatus)
+	assert.ErrorIs(t, query(), ksher.CodeOrderNotExist)
+	assert.Len(t, gw.Faults(), 1, "the one of another operation")
+	gw.ClearFaults()
+	assert.Empty(t, gw.Faults())
+}
+
+func TestBadFaults(t *testing.T) {
+	gw := sandbox.New(t)
+	for _, f := range []sandbox.Fault{
+		{},
+		{Operation: "none", Kind: sandbox.FaultEmpty},
+		{Operation: "order_query"},
+		{Operation: "order_query", Kind: sandbox.FaultDuplicate},
+		{Operation: "notify", Kind: sandbox.FaultLatency, Delay: 1},
+		{Operation: "order_query", Kind: sandbox.FaultEmpty, Count: -1},
+		{Operation: "order_query", Kind: sandbox.FaultRefuse},
+		{Operation: "order_query", Kind: sandbox.FaultLatency},
+		{Operation: "notify", Kind: sandbox.FaultLate, Delay: -time.Second},
+	} {
+		assert.Error(t, gw.Inject(f), "%+v", f)
+	}
+	for range 1000 {
+		require.NoError(t, gw.Inject(sandbox.Fault{Operation: "order_query", Kind: sandbox.FaultEmpty}))
+	}
+	assert.ErrorContains(t, gw.Inject(sandbox.Fault{Operation: "order_query", Kind: sandbox.FaultEmpty}), "1000 faults wait")
+}
+
+// Every documented code can be had by asking for it.
+func TestEveryCode(t *testing.T) {
+	gw := sandbox.New(t)
+	require.Len(t, ksher.Codes(), 71)
+	for _, code := range ksher.Codes() {
+		require.NoError(t, gw.Inject(sandbox.Fault{Operation: "order_refund", Kind: sandbox.FaultRefuse, Code: code}))
+		_, err := gw.Client.OrderRefund(t.Context(), &ksher.OrderRefundRequest{
+			MchOrderNo: "A-1", MchRefundNo: "R-1", RefundFee: 1, TotalFee: 1, FeeType: "THB"})
+		assert.ErrorIs(t, err, code)
+	}
+}
+
+// shop is a merchant that keeps what it was sent and answers as told.
+type shop struct {
+	*httptest.Server
+	bodies []string
+	answer string
+}
+
+func newShop(t *testing.T) *shop {
+	s := &shop{answer: `{"result":"SUCCESS","msg":"OK"}`}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		s.bodies = append(s.bodies, string(body))
+		io.WriteString(w, s.answer)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func paidOrder(t *testing.T, gw *sandbox.Gateway, no, target string) {
+	t.Helper()
+	req := gatewayPay(no)
+	req.MchNotifyURL = target
+	_, err := gw.Client.GatewayPay(t.Context(), req)
+	require.NoError(t, err)
+	require.NoError(t, gw.Pay(no, ""))
+}
+
+func TestSchedule(t *testing.T) {
+	gw, s := sandbox.New(t), newShop(t)
+	s.answer = "no"
+	start := gw.Now()
+	paidOrder(t, gw, "A-1", s.URL)
+	gw.Advance(48 * time.Hour)
+
+	seen, err := gw.Order("A-1")
+	require.NoError(t, err)
+	var waited []time.Duration
+	last := start
+	for i, d := range seen.Deliveries {
+		assert.Equal(t, i+1, d.Attempt)
+		assert.False(t, d.Accepted)
+		assert.Equal(t, "no", d.Answer)
+		waited = append(waited, d.At.Sub(last))
+		last = d.At
+	}
+	assert.Equal(t, []time.Duration{0, time.Second, 2 * time.Second, 2 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute,
+		10 * time.Minute, time.Hour, 3 * time.Hour, 5 * time.Hour, 8 * time.Hour, 12 * time.Hour}, waited)
+	assert.Equal(t, start.Add(48*time.Hour), gw.Now())
+	for _, body := range s.bodies {
+		assert.Equal(t, s.bodies[0], body, "a repetition is the same notification")
+	}
+}
+
+func TestScheduleEndsWhenAccepted(t *testing.T) {
+	gw, s := sandbox.New(t), newShop(t)
+	s.answer = "no"
+	paidOrder(t, gw, "A-1", s.URL)
+	gw.Advance(4 * time.Second)
+	s.answer = `{"result":"SUCCESS","msg":"OK"}`
+	gw.Advance(48 * time.Hour)
+	assert.Len(t, s.bodies, 4)
+	sandbox.AssertNotified(t, gw, "A-1")
+
+	require.NoError(t, gw.Deliver(t.Context(), "A-1"), "once more, as a repetition")
+	assert.Len(t, s.bodies, 5)
+}
+
+func TestNoNotificationAfterTwoHours(t *testing.T) {
+	gw, s := sandbox.New(t), newShop(t)
+	req := gatewayPay("A-1")
+	req.MchNotifyURL = s.URL
+	_, err := gw.Client.GatewayPay(t.Context(), req)
+	require.NoError(t, err)
+	gw.Advance(2*time.Hour + time.Second)
+	require.NoError(t, gw.Pay("A-1", ""))
+	gw.Advance(48 * time.Hour)
+	assert.Empty(t, s.bodies)
+	assert.ErrorIs(t, gw.Deliver(t.Context(), "A-1"), sandbox.ErrNoNotification)
+}
+
+func TestNotificationFaults(t *testing.T) {
+	verify := func(body string) error {
+		_, err := ksher.ParseNotification([]byte(body), verifierV1(t))
+		return err
+	}
+	for _, c := range []struct {
+		kind sandbox.FaultKind
+		want error
+	}{
+		{sandbox.FaultBadSignature, fault.ErrSignatureMismatch},
+		{sandbox.FaultOtherKey, fault.ErrSignatureMalformed},
+		{sandbox.FaultCorrupt, fault.ErrSignatureMismatch},
+		{sandbox.FaultTruncated, fault.ErrTruncatedJSON},
+	} {
+		t.Run(string(c.kind), func(t *testing.T) {
+			gw, s := sandbox.New(t), newShop(t)
+			require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: c.kind}))
+			s.answer = "no"
+			paidOrder(t, gw, "A-1", s.URL)
+			gw.Advance(time.Second)
+			require.Len(t, s.bodies, 2)
+			assert.ErrorIs(t, verify(s.bodies[0]), c.want)
+			assert.NoError(t, verify(s.bodies[1]), "the repetition is genuine")
+		})
+	}
+	t.Run("duplicate", func(t *testing.T) {
+		gw, s := sandbox.New(t), newShop(t)
+		require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultDuplicate}))
+		paidOrder(t, gw, "A-1", s.URL)
+		gw.Advance(48 * time.Hour)
+		assert.Len(t, s.bodies, 2)
+	})
+	t.Run("late", func(t *testing.T) {
+		gw, s := sandbox.New(t), newShop(t)
+		require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultLate, Delay: time.Hour}))
+		paidOrder(t, gw, "A-1", s.URL)
+		gw.Advance(time.Hour - time.Second)
+		assert.Empty(t, s.bodies)
+		gw.Advance(time.Second)
+		assert.Len(t, s.bodies, 1)
+	})
+	t.Run("reorder", func(t *testing.T) {
+		gw, s := sandbox.New(t), newShop(t)
+		require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultReorder}))
+		paidOrder(t, gw, "A-1", s.URL)
+		paidOrder(t, gw, "A-2", s.URL)
+		gw.Advance(time.Minute)
+		require.Len(t, s.bodies, 2)
+		assert.Contains(t, s.bodies[0], `"A-2"`)
+		assert.Contains(t, s.bodies[1], `"A-1"`)
+	})
+}
+
+// In real time the gateway notifies by itself, repeats by itself, and stops
+// when it is closed.
+func TestStartNotifiesByItself(t *testing.T) {
+	gw, err := sandbox.Start(sandbox.WithSpeed(1000))
+	require.NoError(t, err)
+	defer gw.Close()
+	heard := make(chan string, 10)
+	refused := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if !refused {
+			refused = true
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		io.WriteString(w, `{"result":"SUCCESS","msg":"OK"}`)
+		heard <- string(body)
+	}))
+	defer server.Close()
+	paidOrder(t, gw, "A-1", server.URL)
+	assert.True(t, bytes.Contains([]byte(<-heard), []byte(`"A-1"`)))
+}
+
+func TestBuyerInTheMiddle(t *testing.T) {
+	gw := sandbox.New(t)
+	for _, no := range []string{"card", "qr", "gone"} {
+		_, err := gw.Client.GatewayPay(t.Context(), gatewayPay(no))
+		require.NoError(t, err)
+	}
+	cancel := func(no string) error {
+		_, err := gw.Client.CancelOrder(t.Context(), &ksher.CancelOrderRequest{MchOrderNo: no})
+		return err
+	}
+	require.NoError(t, gw.Begin("card", ksher.ChannelCard))
+	assert.Equal(t, ksher.ResultUserPaying, gatewayState(t, gw, "card").Result)
+	assert.ErrorIs(t, cancel("card"), ksher.CodeCancelError, "it waits for its OTP")
+	require.NoError(t, gw.Pay("card", ""))
+	assert.Equal(t, ksher.ChannelCard, gatewayState(t, gw, "card").Channel, "the one that was begun")
+
+	require.NoError(t, gw.Begin("qr", ksher.ChannelPromptPay))
+	require.NoError(t, cancel("qr"))
+	require.NoError(t, gw.Pay("qr", ksher.ChannelPromptPay))
+
+	require.NoError(t, gw.Begin("gone", ""))
+	require.NoError(t, gw.GiveUp("gone"))
+	assert.Equal(t, ksher.ResultNotSure, gatewayState(t, gw, "gone").Result)
+	assert.ErrorIs(t, gw.GiveUp("gone"), sandbox.ErrNotPayable)
+
+	assert.Error(t, gw.Settle("gone"))
+	require.NoError(t, gw.Settle("card"))
+	_, err := gw.Client.RefundGatewayOrder(t.Context(), &ksher.RefundGatewayOrderRequest{MchOrderNo: "card", MchRefundNo: "R", RefundFee: 1})
+	assert.ErrorIs(t, err, ksher.CodeKsherRefundExpire)
+	seen, err := gw.Order("card")
+	require.NoError(t, err)
+	var steps []string
+	for _, e := range seen.History {
+		steps = append(steps, e.What)
+	}
+	assert.Equal(t, []string{"created over 150.50 THB", "the buyer is paying by card", "paid by card", "settled"}, steps)
+}
+
+func TestAccounts(t *testing.T) {
+	for _, c := range []struct {
+		account sandbox.Account
+		channel ksher.Channel
+		ok      bool
+	}{
+		{sandbox.AnyAccount, ksher.ChannelAlipay, true},
+		{sandbox.OfflineAccount, ksher.ChannelAlipay, true},
+		{sandbox.OnlineAccount, ksher.ChannelAlipay, false},
+		{sandbox.OfflineAccount, ksher.ChannelTrueMoney, false},
+		{sandbox.OnlineAccount, ksher.ChannelTrueMoney, true},
+		{sandbox.OnlineAccount, ksher.ChannelPromptPay, true},
+	} {
+		gw := sandbox.New(t, sandbox.WithAccount(c.account))
+		_, err := gw.Client.NativePay(t.Context(), nativePay("K-1", c.channel))
+		if c.ok {
+			assert.NoError(t, err, "%s %s", c.account, c.channel)
+		} else {
+			assert.ErrorIs(t, err, ksher.CodeNoAuth, "%s %s", c.account, c.channel)
+		}
+	}
+}
+
+func TestNativeExpiry(t *testing.T) {
+	for channel, after := range map[ksher.Channel]time.Duration{
+		ksher.ChannelAlipay:     3 * time.Hour,
+		ksher.ChannelAlipayPlus: 10 * time.Minute,
+		ksher.ChannelWeChat:     2 * time.Hour,
+		ksher.ChannelTrueMoney:  24 * time.Hour,
+		ksher.ChannelPromptPay:  0,
+	} {
+		gw := sandbox.New(t)
+		_, err := gw.Client.NativePay(t.Context(), nativePay("K-1", channel))
+		require.NoError(t, err)
+		gw.Advance(after - time.Second)
+		seen, _ := gw.Order("K-1")
+		assert.Equal(t, sandbox.Created, seen.State, string(channel))
+		gw.Advance(time.Second)
+		if after == 0 {
+			gw.Advance(10000 * time.Hour)
+			assert.NoError(t, gw.Pay("K-1", ""), "a PromptPay code never expires")
+			continue
+		}
+		seen, _ = gw.Order("K-1")
+		assert.Equal(t, sandbox.Expired, seen.State, string(channel))
+	}
+}
+
+func TestOldOrdersAreForgotten(t *testing.T) {
+	gw := sandbox.New(t, sandbox.WithMaxOrders(2))
+	for _, no := range []string{"A-1", "A-2", "A-3"} {
+		_, err := gw.Client.GatewayPay(t.Context(), gatewayPay(no))
+		require.NoError(t, err)
+	}
+	_, err := gw.Order("A-1")
+	assert.ErrorIs(t, err, sandbox.ErrNoOrder)
+	assert.Len(t, gw.Orders(), 2)
+}
+
+func TestBadOptions(t *testing.T) {
+	for _, opt := range []sandbox.Option{
+		sandbox.WithSpeed(-1), sandbox.WithMaxOrders(0), sandbox.WithAddress("nowhere:at:all"),
+		sandbox.WithClientOptions(ksher.WithTimeout(-1)),
+	} {
+		_, err := sandbox.Start(opt)
+		assert.Error(t, err)
+	}
+}
+
+func TestAssertions(t *testing.T) {
+	gw, s := sandbox.New(t), newShop(t)
+	paidOrder(t, gw, "A-1", s.URL)
+	failing := &recorder{}
+	sandbox.AssertPaid(failing, gw, "none", 1)
+	sandbox.AssertPaid(failing, gw, "A-1", 1)
+	sandbox.AssertNotified(failing, gw, "A-1")
+	sandbox.AssertRefunded(failing, gw, "A-1", 1)
+	assert.Len(t, failing.errors, 4)
+	assert.Contains(t, failing.errors[1], "150.50")
+
+	gw.Advance(0)
+	sandbox.AssertPaid(t, gw, "A-1", 150_50)
+	sandbox.AssertNotified(t, gw, "A-1")
+	sandbox.AssertRefunded(t, gw, "A-1", 0)
+}
+
+type recorder struct{ errors []string }
+
+func (*recorder) Helper()                          {}
+func (*recorder) Cleanup(func())                   {}
+func (r *recorder) Fatalf(format string, a ...any) { r.Errorf(format, a...) }
+func (r *recorder) Errorf(format string, a ...any) {
+	r.errors = append(r.errors, fmt.Sprintf(format, a...))
+}
+
+// verifierV1 takes the key of [ksher.SignV1] alone.
+func verifierV1(t *testing.T) *ksher.Verifier {
+	t.Helper()
+	v, err := ksher.NewVerifier(sandbox.PublicKey(ksher.SignV1))
+	require.NoError(t, err)
+	return v
+}

@@ -1,0 +1,69 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/qrcode"
+)
+
+// stall is Ksher's name of the shop. Genuine PromptPay codes carry it, too.
+const stall = "90000000"
+
+// biller is the account that the PromptPay codes pay to. It isn't anybody's, so
+// that nobody can pay a test order with real money.
+const biller = "000000000000000"
+
+// promptPayCode is the text of a PromptPay bill payment in the form of EMVCo's
+// merchant-presented QR codes, as in a genuine answer.
+func promptPayCode(total ksher.Amount, reference string) string {
+	field := func(id, value string) string { return fmt.Sprintf("%s%02d%s", id, len(value), value) }
+	text := field("00", "01") +
+		field("01", "12") + // For one payment only.
+		field("30", field("00", "A000000677010112")+field("01", biller)+field("02", reference)+field("03", stall)) +
+		field("53", "764") + // The number of THB in ISO 4217.
+		field("54", total.String()) +
+		field("58", "TH") +
+		"6304"
+	return text + fmt.Sprintf("%04X", crc16(text))
+}
+
+// crc16 is CRC-16/CCITT-FALSE, which EMVCo prescribes.
+func crc16(text string) uint16 {
+	crc := uint16(0xffff)
+	for _, b := range []byte(text) {
+		crc ^= uint16(b) << 8
+		for range 8 {
+			carry := crc&0x8000 != 0
+			crc <<= 1
+			if carry {
+				crc ^= 0x1021
+			}
+		}
+	}
+	return crc
+}
+
+// qrImage draws a QR code as a data URI, PNG unless told otherwise.
+func qrImage(text string, format ksher.ImgType) (string, error) {
+	draw, mediaType := qrcode.PNG, "image/png"
+	if format == ksher.ImgTypeSVG {
+		draw, mediaType = qrcode.SVG, "image/svg+xml"
+	}
+	image, err := draw(text)
+	if err != nil {
+		return "", err
+	}
+	return "data:" + mediaType + ";base64," + base64.StdEncoding.EncodeToString(image), nil
+}
+
+// newUUID returns the name of an order in the address of its checkout page. It
+// can't be guessed.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}

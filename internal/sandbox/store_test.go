@@ -1,0 +1,215 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+)
+
+func storedOrder(no string) *ksher.GatewayPayRequest {
+	return &ksher.GatewayPayRequest{
+		MchOrderNo: no, MchCode: no, TotalFee: 100_00, FeeType: "THB", ProductName: "Coffee",
+		ChannelList: []ksher.Channel{ksher.ChannelTrueMoney, ksher.ChannelCard},
+		ReferURL:    "https://shop.example", MchRedirectURL: "https://shop.example/ok", MchRedirectURLFail: "https://shop.example/no",
+	}
+}
+
+func refundOf(no, refundNo string, fee ksher.Amount) *ksher.RefundGatewayOrderRequest {
+	return &ksher.RefundGatewayOrderRequest{MchOrderNo: no, MchRefundNo: refundNo, RefundFee: fee}
+}
+
+func TestDataSurvivesARestart(t *testing.T) {
+	var hits atomic.Int32
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if hits.Add(1) > 1 {
+			fmt.Fprint(w, `{"result":"SUCCESS","msg":"OK"}`)
+		}
+	}))
+	defer shop.Close()
+	file := filepath.Join(t.TempDir(), "data.db")
+	ctx := t.Context()
+
+	gw, err := Start(WithData(file), WithSpeed(0))
+	require.NoError(t, err)
+	for _, no := range []string{"paid", "cancelled", "new"} {
+		req := storedOrder(no)
+		req.MchNotifyURL = shop.URL
+		_, err := gw.Client.GatewayPay(ctx, req)
+		require.NoError(t, err)
+	}
+	_, err = gw.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "cancelled"})
+	require.NoError(t, err)
+	require.NoError(t, gw.Pay("paid", ksher.ChannelTrueMoney))
+	require.ErrorIs(t, gw.Deliver(ctx, "paid"), ErrNotAccepted)
+	_, err = gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 40_00))
+	require.NoError(t, err)
+	gw.Advance(time.Millisecond) // Less than the second to the next attempt.
+	before, now := gw.Orders(), gw.Now()
+	gw.Close()
+
+	gw, err = Start(WithData(file), WithSpeed(0))
+	require.NoError(t, err)
+	defer gw.Close()
+	after := gw.Orders()
+	require.Len(t, after, 3)
+	for i := range before {
+		assert.Equal(t, string(marshal(before[i])), string(marshal(after[i])))
+	}
+	assert.True(t, gw.Now().Equal(now), "%v, not %v", gw.Now(), now)
+
+	_, err = gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 40_00))
+	assert.ErrorIs(t, err, ksher.CodeKsherDuplicatedRefundOrderNo)
+	_, err = gw.Client.GatewayPay(ctx, storedOrder("new"))
+	assert.ErrorIs(t, err, ksher.CodeOrderError)
+	_, err = gw.Client.GatewayPay(ctx, storedOrder("later"))
+	require.NoError(t, err)
+	gw.Advance(time.Minute)
+	paid, err := gw.Order("paid")
+	require.NoError(t, err)
+	require.Len(t, paid.Deliveries, 2, "the notification goes on where it was")
+	assert.True(t, paid.Deliveries[1].Accepted)
+}
+
+func TestDataFile(t *testing.T) {
+	dir := t.TempDir()
+	notOurs := filepath.Join(dir, "notes.txt")
+	require.NoError(t, os.WriteFile(notOurs, make([]byte, 64<<10), 0o600))
+	used := filepath.Join(dir, "used.db")
+	gw, err := Start(WithData(used))
+	require.NoError(t, err)
+	defer gw.Close()
+	newer := filepath.Join(dir, "newer.db")
+	s, err := openBolt(newer)
+	require.NoError(t, err)
+	require.NoError(t, s.write(meta{Format: 2}, nil, nil))
+	require.NoError(t, s.close())
+	broken := filepath.Join(dir, "broken.db")
+	s, err = openBolt(broken)
+	require.NoError(t, err)
+	require.NoError(t, s.write(meta{Format: 1}, []record{{7, []byte("{")}}, nil))
+	require.NoError(t, s.close())
+
+	for file, want := range map[string]string{
+		used:                             "in use by another gateway",
+		notOurs:                          "isn't one of this program's",
+		newer:                            "its format is 2",
+		broken:                           "order 7 can't be read",
+		filepath.Join(dir, "no", "file"): "can't be opened",
+	} {
+		_, err := Start(WithData(file))
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func TestDataForgetsWithTheGateway(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "data.db")
+	gw, err := Start(WithData(file), WithMaxOrders(2))
+	require.NoError(t, err)
+	for i := range 5 {
+		_, err := gw.Client.GatewayPay(t.Context(), storedOrder(fmt.Sprint("order", i)))
+		require.NoError(t, err)
+	}
+	gw.Close()
+	for _, want := range [][]string{{"order3", "order4"}, {"order4"}} {
+		gw, err := Start(WithData(file), WithMaxOrders(len(want)))
+		require.NoError(t, err)
+		var nos []string
+		for _, o := range gw.Orders() {
+			nos = append(nos, o.MchOrderNo)
+		}
+		gw.Close()
+		assert.Equal(t, want, nos)
+	}
+	s, err := openBolt(file)
+	require.NoError(t, err)
+	defer s.close()
+	_, records, err := s.load()
+	require.NoError(t, err)
+	assert.Len(t, records, 1)
+}
+
+// fullStore is a store on a disk that can be full.
+type fullStore struct {
+	store
+	full bool
+}
+
+func (s *fullStore) write(m meta, keep []record, forget []int) error {
+	if s.full {
+		return errors.New("no space left on device")
+	}
+	return s.store.write(m, keep, forget)
+}
+
+func TestFullDisk(t *testing.T) {
+	ctx := t.Context()
+	file := filepath.Join(t.TempDir(), "data.db")
+	gw := New(t, WithData(file), WithMaxOrders(3))
+	disk := &fullStore{store: gw.store}
+	gw.store = disk
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"result":"SUCCESS","msg":"OK"}`)
+	}))
+	defer shop.Close()
+	for _, no := range []string{"new", "paid", "other"} {
+		req := storedOrder(no)
+		req.MchNotifyURL = shop.URL
+		_, err := gw.Client.GatewayPay(ctx, req)
+		require.NoError(t, err)
+	}
+	require.NoError(t, gw.Pay("paid", ""))
+	state := func() string { return string(marshal(map[string]any{"orders": gw.Orders(), "now": gw.Now()})) }
+	before := state()
+
+	disk.full = true
+	for name, do := range map[string]func() error{
+		"gateway_pay": func() error { _, err := gw.Client.GatewayPay(ctx, storedOrder("fourth")); return err },
+		"cancel_order": func() error {
+			_, err := gw.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "new"})
+			return err
+		},
+		"order_refund": func() error { _, err := gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 1_00)); return err },
+	} {
+		assert.ErrorIs(t, do(), ksher.CodeKsherSystemError, name)
+		assert.Equal(t, before, state(), name)
+	}
+	for name, do := range map[string]func() error{
+		"Begin":  func() error { return gw.Begin("new", "") },
+		"Pay":    func() error { return gw.Pay("new", "") },
+		"Fail":   func() error { return gw.Fail("new") },
+		"Expire": func() error { return gw.Expire("new") },
+		"Settle": func() error { return gw.Settle("paid") },
+	} {
+		assert.ErrorIs(t, do(), errStore, name)
+		assert.Equal(t, before, state(), name)
+	}
+	// The notification goes out, and is remembered as far as memory goes.
+	require.ErrorIs(t, gw.Deliver(ctx, "paid"), errStore)
+	before = state()
+	assert.ErrorIs(t, gw.advance(ctx, time.Hour), errStore)
+	assert.Equal(t, before, state())
+
+	disk.full = false
+	require.NoError(t, gw.Pay("new", ""))
+	_, err := gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 1_00))
+	require.NoError(t, err)
+	_, err = gw.Client.GatewayPay(ctx, storedOrder("fourth"))
+	require.NoError(t, err)
+	before = state()
+	gw.Close()
+	gw, err = Start(WithData(file), WithSpeed(0))
+	require.NoError(t, err)
+	defer gw.Close()
+	assert.Equal(t, before, state())
+}
