@@ -62,8 +62,8 @@ func Transient(err error) bool {
 		roots     x509.SystemRootsError
 		record    tls.RecordHeaderError
 	)
-	return !errors.As(err, &untrusted) && !errors.As(err, &authority) && !errors.As(err, &hostname) &&
-		!errors.As(err, &invalid) && !errors.As(err, &roots) && !errors.As(err, &record)
+	return !errors.As(broken.Err, &untrusted) && !errors.As(broken.Err, &authority) && !errors.As(broken.Err, &hostname) &&
+		!errors.As(broken.Err, &invalid) && !errors.As(broken.Err, &roots) && !errors.As(broken.Err, &record)
 }
 
 // errStopped stands for the error of a connection on which a request was lost before
@@ -142,6 +142,9 @@ var promised = regexp.MustCompile(`^(?:http2: Transport: cannot retry err \[)?(?
 // began to write to them.
 var closedIdle = regexp.MustCompile(`^(?:http: server closed idle connection$|readLoopPeekFailLocked: )`)
 
+// unusable is what net/http says of connections on which it opened no stream.
+var unusable = regexp.MustCompile(`^(?:http2: client conn (?:could not be established|not usable)|net/http: cannot rewind body after connection loss)$`)
+
 // unprocessed tells whether an error that a transport returned proves that the request
 // wasn't processed. What it can't tell for sure is in doubt.
 func (p *progress) unprocessed(ctx context.Context, err error) bool {
@@ -152,11 +155,17 @@ func (p *progress) unprocessed(ctx context.Context, err error) bool {
 	case ctx.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return false
 	case !p.wrote.Load():
-		return p.reports.Load()
+		return p.reports.Load() || says(err, unusable) || says(err, promised)
 	case p.http2.Load():
-		return says(err, promised)
+		return says(err, promised) || p.body != nil && !p.body.read.Load() && isWrite(err)
 	}
 	return p.failed.Load() || says(err, closedIdle)
+}
+
+// isWrite tells whether writing to the connection failed.
+func isWrite(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "write"
 }
 
 // says looks for a text in an error and in what it wraps. It has to be all of an
