@@ -10,10 +10,12 @@ import (
 	"github.com/ksher-go/ksher"
 )
 
-func init() {
-	serves("/KsherPay/merchant_info", nil, (*Gateway).merchantInfo)
-	serves("/KsherPay/rate_query", []string{"channel", "fee_type", "date"}, (*Gateway).rateQuery)
-	serves("/KsherPay/get_settlement_info", []string{"begin_date", "end_date"}, (*Gateway).settlementInfo)
+func accountOperations() []operation {
+	return []operation{
+		{"/KsherPay/merchant_info", nil, (*Gateway).merchantInfo},
+		{"/KsherPay/rate_query", []string{"channel", "fee_type", "date"}, (*Gateway).rateQuery},
+		{"/KsherPay/get_settlement_info", []string{"begin_date", "end_date"}, (*Gateway).settlementInfo},
+	}
 }
 
 // signedParts names the members of data that are signed, by operation. Every

@@ -12,10 +12,6 @@ import (
 	"github.com/ksher-go/ksher"
 )
 
-func init() {
-	phrases["lead_form"] = translation{"The gateway answers %s: %s", "เกตเวย์ตอบว่า %s: %s", "网关返回 %s：%s"}
-}
-
 // serveForms adds the addresses that a browser posts a form of gateway_pay to. The
 // address decides the layout of the page, whatever the form says, which is not
 // documented.

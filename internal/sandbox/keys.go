@@ -136,6 +136,23 @@ func partlySigned(data any, part []string, version ksher.SignVersion, at time.Ti
 	})
 }
 
+// Refusal is the body of an answer that refuses a request of that operation with that
+// code.
+func Refusal(operation string, code ksher.Code) []byte {
+	return partlySigned(refusal(code, newUUID()), signedParts[operation], ksher.SignV1, time.Now())
+}
+
+// refusal is the data of an answer that refuses.
+func refusal(code ksher.Code, nonce string) map[string]any {
+	return map[string]any{
+		"appid":     AppID,
+		"err_code":  string(code),
+		"err_msg":   message(code),
+		"nonce_str": nonce,
+		"result":    string(ksher.ResultFail),
+	}
+}
+
 func dataText(data any) ([]byte, error) {
 	if v := reflect.Indirect(reflect.ValueOf(data)); v.IsValid() && v.Kind() == reflect.Struct {
 		text, err := wire.Encode(data, zone)

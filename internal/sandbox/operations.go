@@ -35,24 +35,25 @@ type operation struct {
 // name is the operation's name, the last part of its path.
 func (op operation) name() string { return path.Base(op.path) }
 
-// operations has every operation that the gateway serves. Each file adds its own.
-var operations []operation
+// operations has every operation that the gateway serves. Nothing changes it.
+var operations = slices.Concat(orderOperations(), quickOperations(), walletOperations(), accountOperations(), payoutOperations())
 
-func serves(path string, required []string, serve func(*Gateway, url.Values) (any, ksher.Code)) {
-	operations = append(operations, operation{path, required, serve})
+func orderOperations() []operation {
+	return []operation{
+		{"/api/gateway_pay", []string{"mch_order_no", "total_fee", "fee_type", "channel_list", "refer_url",
+			"mch_redirect_url", "mch_redirect_url_fail"}, (*Gateway).gatewayPay},
+		{"/api/gateway_order_query", []string{"mch_order_no"}, (*Gateway).gatewayOrderQuery},
+		{"/api/cancel_order", []string{"mch_order_no"}, (*Gateway).cancelOrder},
+		{"/KsherPay/native_pay", []string{"mch_order_no", "total_fee", "fee_type", "channel"}, (*Gateway).nativePay},
+		{"/KsherPay/order_query", nil, (*Gateway).orderQuery},
+		{"/KsherPay/order_close", nil, (*Gateway).orderClose},
+		{"/KsherPay/order_refund", []string{"mch_refund_no", "refund_fee", "total_fee", "fee_type"}, (*Gateway).orderRefund},
+		{"/KsherPay/refund_query", nil, (*Gateway).refundQuery},
+	}
 }
 
-func init() {
-	serves("/api/gateway_pay", []string{"mch_order_no", "total_fee", "fee_type", "channel_list", "refer_url",
-		"mch_redirect_url", "mch_redirect_url_fail"}, (*Gateway).gatewayPay)
-	serves("/api/gateway_order_query", []string{"mch_order_no"}, (*Gateway).gatewayOrderQuery)
-	serves("/api/cancel_order", []string{"mch_order_no"}, (*Gateway).cancelOrder)
-	serves("/KsherPay/native_pay", []string{"mch_order_no", "total_fee", "fee_type", "channel"}, (*Gateway).nativePay)
-	serves("/KsherPay/order_query", nil, (*Gateway).orderQuery)
-	serves("/KsherPay/order_close", nil, (*Gateway).orderClose)
-	serves("/KsherPay/order_refund", []string{"mch_refund_no", "refund_fee", "total_fee", "fee_type"}, (*Gateway).orderRefund)
-	serves("/KsherPay/refund_query", nil, (*Gateway).refundQuery)
-}
+// everyRequest are the parameters that no request can do without.
+var everyRequest = []string{"nonce_str", "time_stamp"}
 
 func (g *Gateway) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -128,13 +129,7 @@ func (g *Gateway) carryOut(op operation, params url.Values, code ksher.Code, ver
 			}
 		}
 		if code != "" {
-			data = map[string]any{
-				"appid":     AppID,
-				"err_code":  string(code),
-				"err_msg":   message(code),
-				"nonce_str": params.Get("nonce_str"),
-				"result":    string(ksher.ResultFail),
-			}
+			data = refusal(code, params.Get("nonce_str"))
 		}
 		answer = fault.forge(partlySigned(data, signedParts[op.name()], fault.version(version), at))
 	}
@@ -188,7 +183,7 @@ func readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Valu
 	if !signedByMerchant(params) {
 		return params, ksher.CodeKsherSignError
 	}
-	for _, name := range append(op.required, "nonce_str", "time_stamp") {
+	for _, name := range slices.Concat(op.required, everyRequest) {
 		if params.Get(name) == "" {
 			return params, ksher.CodeLackParams
 		}

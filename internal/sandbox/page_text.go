@@ -40,6 +40,7 @@ func phrase(lang ksher.Lang, key string, args ...any) (string, error) {
 
 // phrases has every text of the page.
 var phrases = map[string]translation{
+	"lead_form":  {"The gateway answers %s: %s", "เกตเวย์ตอบว่า %s: %s", "网关返回 %s：%s"},
 	"language":   {"English", "ไทย", "中文"},
 	"languages":  {"Language", "ภาษา", "语言"},
 	"checkout":   {"Checkout", "ชำระเงิน", "收银台"},

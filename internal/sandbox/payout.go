@@ -7,10 +7,12 @@ import (
 	"github.com/ksher-go/ksher"
 )
 
-func init() {
-	serves("/KsherPay/payout", []string{"mch_order_no", "total_fee", "fee_type"}, (*Gateway).payout)
-	serves("/KsherPay/order_query_payout", []string{"mch_order_no"}, (*Gateway).orderQueryPayout)
-	serves("/KsherPay/get_payout_balance", []string{"fee_type"}, (*Gateway).getPayoutBalance)
+func payoutOperations() []operation {
+	return []operation{
+		{"/KsherPay/payout", []string{"mch_order_no", "total_fee", "fee_type"}, (*Gateway).payout},
+		{"/KsherPay/order_query_payout", []string{"mch_order_no"}, (*Gateway).orderQueryPayout},
+		{"/KsherPay/get_payout_balance", []string{"fee_type"}, (*Gateway).getPayoutBalance},
+	}
 }
 
 // payoutChannel stands where an order has its channels.

@@ -8,9 +8,11 @@ import (
 	"github.com/ksher-go/ksher"
 )
 
-func init() {
-	serves("/KsherPay/quick_pay", []string{"mch_order_no", "total_fee", "fee_type", "auth_code"}, (*Gateway).quickPay)
-	serves("/KsherPay/order_reverse", nil, (*Gateway).orderReverse)
+func quickOperations() []operation {
+	return []operation{
+		{"/KsherPay/quick_pay", []string{"mch_order_no", "total_fee", "fee_type", "auth_code"}, (*Gateway).quickPay},
+		{"/KsherPay/order_reverse", nil, (*Gateway).orderReverse},
+	}
 }
 
 // walletOf tells by a buyer's code which wallet shows it, "" for not known.

@@ -2,26 +2,29 @@ package sandbox
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/ksher-go/ksher"
 )
 
-func init() {
+func walletOperations() []operation {
 	order := []string{"mch_order_no", "total_fee", "fee_type", "channel"}
-	with := func(more ...string) []string { return append(order[:len(order):len(order)], more...) }
-	serves("/KsherPay/jsapi_pay", order, walletPay("JSAPI", map[ksher.Channel]forWallet{
-		ksher.ChannelWeChat: (*walletAnswer).weChatPage, ksher.ChannelAlipay: (*walletAnswer).page,
-	}))
-	serves("/KsherPay/mini_program_pay", with("sub_openid", "channel_sub_appid"), walletPay("JSAPI", map[ksher.Channel]forWallet{
-		ksher.ChannelWeChat: (*walletAnswer).weChat, ksher.ChannelAlipay: (*walletAnswer).alipay,
-	}))
-	serves("/KsherPay/app_pay", order, walletPay("APP", map[ksher.Channel]forWallet{
-		ksher.ChannelWeChat: (*walletAnswer).weChatApp, ksher.ChannelAlipay: (*walletAnswer).alipay,
-	}))
 	page := map[ksher.Channel]forWallet{ksher.ChannelAlipay: (*walletAnswer).page}
-	serves("/KsherPay/wap_pay", order, walletPay("WAP", page))
-	serves("/KsherPay/web_pay", order, walletPay("WEB", page))
+	return []operation{
+		{"/KsherPay/jsapi_pay", order, walletPay("JSAPI", map[ksher.Channel]forWallet{
+			ksher.ChannelWeChat: (*walletAnswer).weChatPage, ksher.ChannelAlipay: (*walletAnswer).page,
+		})},
+		{"/KsherPay/mini_program_pay", slices.Concat(order, []string{"sub_openid", "channel_sub_appid"}),
+			walletPay("JSAPI", map[ksher.Channel]forWallet{
+				ksher.ChannelWeChat: (*walletAnswer).weChat, ksher.ChannelAlipay: (*walletAnswer).alipay,
+			})},
+		{"/KsherPay/app_pay", order, walletPay("APP", map[ksher.Channel]forWallet{
+			ksher.ChannelWeChat: (*walletAnswer).weChatApp, ksher.ChannelAlipay: (*walletAnswer).alipay,
+		})},
+		{"/KsherPay/wap_pay", order, walletPay("WAP", page)},
+		{"/KsherPay/web_pay", order, walletPay("WEB", page)},
+	}
 }
 
 // walletAnswer is an answer with what the wallet's client code wants. How Ksher
