@@ -14,7 +14,7 @@ type Dialect int
 const (
 	// PostgreSQL is PostgreSQL from version 9.5, with any driver.
 	PostgreSQL Dialect = iota + 1
-	// MySQL is MySQL from version 5.7, or MariaDB.
+	// MySQL is MySQL from version 5.7, or MariaDB. Tests run on MariaDB alone.
 	MySQL
 	// SQLite is SQLite from version 3.24.
 	SQLite
@@ -42,7 +42,8 @@ type dialect struct {
 // who claim and those who finish.
 var dialects = map[Dialect]dialect{
 	PostgreSQL: {
-		schema: `CREATE TABLE IF NOT EXISTS ksher_dedupe (
+		schema: `-- ksher_dedupe, version 1
+CREATE TABLE IF NOT EXISTS ksher_dedupe (
 	payment       TEXT COLLATE "C" NOT NULL PRIMARY KEY,
 	claim         TEXT NOT NULL,
 	claimed_until TIMESTAMPTZ NOT NULL,
@@ -55,7 +56,8 @@ var dialects = map[Dialect]dialect{
 		numbered: true,
 	},
 	MySQL: {
-		schema: `CREATE TABLE IF NOT EXISTS ksher_dedupe (
+		schema: `-- ksher_dedupe, version 1
+CREATE TABLE IF NOT EXISTS ksher_dedupe (
 	payment       VARBINARY(300) NOT NULL PRIMARY KEY,
 	claim         VARBINARY(32) NOT NULL,
 	claimed_until DATETIME(6) NOT NULL COMMENT 'in UTC',
@@ -69,7 +71,8 @@ var dialects = map[Dialect]dialect{
 		now:       "UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
 	},
 	SQLite: {
-		schema: `CREATE TABLE IF NOT EXISTS ksher_dedupe (
+		schema: `-- ksher_dedupe, version 1
+CREATE TABLE IF NOT EXISTS ksher_dedupe (
 	payment       TEXT NOT NULL PRIMARY KEY,
 	claim         TEXT NOT NULL,
 	claimed_until TEXT NOT NULL, -- in UTC
@@ -83,8 +86,9 @@ var dialects = map[Dialect]dialect{
 }
 
 // Schema returns the statement that creates the table, ksher_dedupe, if it isn't
-// there yet. A later version of this package that needs another table will say
-// so. For a dialect that is none of the constants it is empty.
+// there yet. It begins with a comment that says its version, now 1. A release
+// that needs another version comes with what changes the table and keeps its
+// rows. For a dialect that is none of the constants, Schema is empty.
 //
 // A row has the key of a payment, such as "mch12345 SUCCESS A-1001", whose claim
 // on it was the last, until when, and when it was done, if it was.

@@ -79,8 +79,8 @@ func TestLeaseEnds(t *testing.T) {
 		want  error
 		steps []string
 	}{
-		{"in time", true, lease - 1, nil, []string{"INSERT", "BEGIN", "UPDATE", "COMMIT"}},
-		{"too late", true, lease + 1, sql.ErrTxDone, []string{"INSERT", "BEGIN", "ROLLBACK", "UPDATE"}},
+		{"in time", true, lease - 1, nil, []string{"INSERT", "BEGIN", "SAVEPOINT", "RELEASE", "UPDATE", "COMMIT"}},
+		{"too late", true, lease + 1, sql.ErrTxDone, []string{"INSERT", "BEGIN", "SAVEPOINT", "ROLLBACK", "UPDATE"}},
 		// Nobody else may have taken over.
 		{"late without a transaction", false, lease + 1, nil, []string{"INSERT", "UPDATE"}},
 	} {

@@ -1,6 +1,7 @@
 // Package sqldedupe remembers in a database which payments were handled: a
 // [ksher.Deduper] for several servers, on PostgreSQL, MySQL, MariaDB or SQLite,
-// with any driver for database/sql.
+// with any driver for database/sql. Its tests run on PostgreSQL, MariaDB and
+// SQLite, but not on MySQL, of which Debian has no package.
 //
 //	deduper, err := sqldedupe.New(db, sqldedupe.PostgreSQL)
 //	// …
@@ -15,7 +16,8 @@
 //
 // A function that does its work in the transaction it gets from [Tx] takes
 // effect exactly once, even if its server is killed, at any moment: the work and
-// the note that it is done are committed together, or neither is.
+// the note that it is done are committed together, or neither is. Once never
+// writes the note into another transaction than the one that Tx began.
 //
 //	func(ctx context.Context, n *ksher.Notification) error {
 //		tx, err := sqldedupe.Tx(ctx)
@@ -29,6 +31,18 @@
 // That holds for what is done in that transaction, in that database. An e-mail
 // or a call to another system isn't in it: write down in the transaction that it
 // is due, and send it afterwards.
+//
+// A database may end that transaction by itself: MySQL after a deadlock, SQLite
+// after some errors. If the function goes on all the same, each later statement
+// takes effect at once. Once returns an error then, also if the function returns
+// nil, and the next call runs the function again.
+//
+//	what ended the transaction             | noted  | what stays
+//	the function returned nil              | done   | all of it
+//	an error, a panic, the end of a lease  | no     | nothing
+//	a server or a connection that died     | no     | nothing, if it died before the commit
+//	a deadlock, a raw ROLLBACK             | no     | statements after that
+//	a raw COMMIT, CREATE TABLE on MySQL    | no     | what was before it, and statements after that
 //
 // A function that doesn't call Tx takes effect at least once: if its server is
 // killed after the work and before the note, or the database can't be reached
@@ -51,6 +65,8 @@
 // REPEATABLE READ and SERIALIZABLE, PostgreSQL may refuse a claim, a statement
 // or the commit because of another transaction. That is an error like any
 // other: nothing was done, and the next notification runs the function again.
+// PostgreSQL refuses SET TRANSACTION ISOLATION LEVEL in the transaction of Tx,
+// which has begun with a savepoint.
 //
 // # SQLite
 //
@@ -162,7 +178,9 @@ func (d *Deduper) setUp(dialect Dialect, opts []Option) error {
 // by then. If fn returns an error or panics, the transaction is rolled back, and
 // the next call runs fn again.
 //
-// An error other than fn's means that the note may not have been written. If fn
+// An error other than fn's means that the note may not have been written. If it
+// says that the transaction ended before fn returned, what fn did after that
+// stays, and is done again by the next call; it may come beside fn's error. If fn
 // took so long that somebody else took its claim over, that error is
 // [ksher.ErrInProgress], and the transaction was rolled back.
 //
@@ -230,9 +248,10 @@ func (d *Deduper) Forget(ctx context.Context, olderThan time.Duration) (int64, e
 // that the function is done, after the function has returned nil, and otherwise
 // rolled back. Leave both to Once. It is also rolled back when the lease ends.
 //
-// Return the error of each statement that fails: a database may have given up
-// the transaction then, and not tell again. On MySQL, statements such as CREATE
-// TABLE commit it.
+// Return the error of each statement that fails, and repeat none: the database
+// may have ended the transaction. Don't execute BEGIN, COMMIT or ROLLBACK, nor on
+// MySQL what commits, such as CREATE TABLE. Savepoints are fine. Use the
+// transaction only until the function returns.
 //
 // The error says that ctx isn't the context of such a function, that the function
 // has returned, or why the transaction couldn't be begun. ctx only limits the
@@ -304,7 +323,8 @@ func (r *run) do(ctx context.Context, fn func(context.Context) error) (err error
 		r.cancelTx()
 	}()
 	if err = fn(fnCtx); err != nil {
-		return err
+		cancel()
+		return r.failed(ctx, err)
 	}
 	// So that the note needn't wait for a transaction that fn, still running in
 	// another goroutine, is about to begin.
@@ -328,6 +348,9 @@ func (r *run) begin(ctx context.Context) (*sql.Tx, error) {
 	txCtx, cancel := context.WithDeadline(context.WithoutCancel(ctx), r.ends)
 	stop := context.AfterFunc(ctx, cancel)
 	tx, err := r.d.db.BeginTx(txCtx, nil)
+	if err == nil {
+		_, err = tx.ExecContext(txCtx, mark)
+	}
 	if !stop() {
 		err = context.Cause(ctx)
 	}
@@ -357,12 +380,15 @@ func (r *run) finish(ctx context.Context) error {
 	tx := r.end()
 	var in execer = r.d.db
 	if tx != nil {
+		if err := r.unmark(ctx, tx); err != nil {
+			return err
+		}
 		in = tx
 	}
 	n, err := change(ctx, in, r.d.finish, r.key, r.token)
 	switch {
 	case errors.Is(err, sql.ErrTxDone):
-		return fmt.Errorf("sqldedupe: %q may have to be handled again, because its transaction was over already: the function has to leave commit and rollback to Once, and to return before the lease of %v ends: %w", r.key, r.d.lease, err)
+		return r.over(err)
 	case err != nil:
 		return fmt.Errorf("sqldedupe: noting that %q is done: %w", r.key, err)
 	case n != 1:
@@ -374,6 +400,65 @@ func (r *run) finish(ctx context.Context) error {
 		return fmt.Errorf("sqldedupe: committing what was done for %q: %w", r.key, err)
 	}
 	return nil
+}
+
+// A savepoint ends with its transaction, whoever ends it, and no other
+// transaction of the connection has one of this name. So it tells whether a
+// transaction is still the one that began. A row couldn't tell that after a COMMIT.
+const (
+	mark   = "SAVEPOINT ksher_once"
+	unmark = "RELEASE SAVEPOINT ksher_once"
+	goBack = "ROLLBACK TO SAVEPOINT ksher_once"
+)
+
+// unmark fails if the transaction isn't the one that began. Without one, the
+// note would be committed at once.
+func (r *run) unmark(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, unmark)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrTxDone):
+		return r.over(err)
+	case endedEarly(ctx, tx):
+		return r.early(err)
+	}
+	return fmt.Errorf("sqldedupe: noting that %q is done, in its transaction: %w", r.key, err)
+}
+
+// failed adds to the error of the function what it may not know: that not all it
+// did is rolled back.
+func (r *run) failed(ctx context.Context, err error) error {
+	ctx, cancel := r.lastly(ctx)
+	defer cancel()
+	if tx := r.end(); tx != nil && endedEarly(ctx, tx) {
+		return errors.Join(err, r.early(errEnded))
+	}
+	return err
+}
+
+// endedEarly tells whether the database has ended the transaction, which then
+// isn't on any more, nor another one. If the connection is lost it can't tell.
+func endedEarly(ctx context.Context, tx *sql.Tx) bool {
+	// PostgreSQL does this in a transaction with a failed statement, too.
+	if _, err := tx.ExecContext(ctx, goBack); err == nil {
+		return false
+	}
+	// SQLite takes it for an error if there is nothing to roll back.
+	_, _ = tx.ExecContext(ctx, "ROLLBACK")
+	var alive int
+	return tx.QueryRowContext(ctx, "SELECT 1").Scan(&alive) == nil
+}
+
+var errEnded = errors.New("it isn't there any more")
+
+func (r *run) early(err error) error {
+	return fmt.Errorf("sqldedupe: the transaction for %q ended before the function returned: a statement made the database roll it back (such as a deadlock) or ended it (such as COMMIT, or CREATE TABLE on MySQL). Nothing is noted. Statements after that took effect at once, and will run again the next time: look for what they did. Return the error of a statement that fails, and leave BEGIN, COMMIT and ROLLBACK to Once: %w", r.key, err)
+}
+
+// over is about a transaction that the function or the lease has ended.
+func (r *run) over(err error) error {
+	return fmt.Errorf("sqldedupe: %q may have to be handled again, because its transaction was over already: the function has to leave commit and rollback to Once, and to return before the lease of %v ends: %w", r.key, r.d.lease, err)
 }
 
 // giveBack ends the claim, if it is still this one. If the commit did arrive

@@ -76,6 +76,7 @@ func TestNew(t *testing.T) {
 func TestSchema(t *testing.T) {
 	for _, dialect := range []sqldedupe.Dialect{sqldedupe.PostgreSQL, sqldedupe.MySQL, sqldedupe.SQLite} {
 		schema := sqldedupe.Schema(dialect)
+		require.True(t, strings.HasPrefix(schema, "-- ksher_dedupe, version 1\n"), schema)
 		require.Contains(t, schema, "CREATE TABLE IF NOT EXISTS ksher_dedupe (")
 		// Some drivers take one statement at a time.
 		require.NotContains(t, schema, ";")

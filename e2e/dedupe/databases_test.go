@@ -140,10 +140,14 @@ func (p *place) connector() (driver.Connector, error) {
 type sqliteConnector string
 
 func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
-	return (&sqlite3.SQLiteDriver{}).Open(string(c))
+	return c.Driver().Open(string(c))
 }
 
-func (c sqliteConnector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
+func (c sqliteConnector) Driver() driver.Driver {
+	return &sqlite3.SQLiteDriver{ConnectHook: func(conn *sqlite3.SQLiteConn) error {
+		return conn.RegisterFunc("ksher_test_cancel", cancelNow, false)
+	}}
+}
 
 // server is a program with a pool of its own.
 func (p *place) server(t *testing.T, opts ...sqldedupe.Option) *server {
@@ -184,6 +188,13 @@ func (p *place) inTx(key string) func(context.Context) error {
 		}
 		return p.effect(ctx, tx, key)
 	}
+}
+
+// done tells whether the key is noted as done.
+func (p *place) done(t *testing.T, key string) (done bool) {
+	t.Helper()
+	require.NoError(t, p.db.QueryRow(p.one("SELECT done_at IS NOT NULL FROM ksher_dedupe WHERE payment = ?"), key).Scan(&done))
+	return done
 }
 
 // effects is how often the work for a key was done.

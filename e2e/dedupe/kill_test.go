@@ -68,7 +68,7 @@ func everyStep(t *testing.T, p *place, inTx, crash, after bool) {
 		err := once(doomed)
 		if !fired {
 			require.NoError(t, err)
-			require.Len(t, steps, map[bool]int{true: 5, false: 3}[inTx], "%q", steps)
+			require.Len(t, steps, map[bool]int{true: 7, false: 3}[inTx], "%q", steps)
 			break
 		}
 		require.ErrorIs(t, err, errLost, "%q", steps)
