@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -63,13 +64,13 @@ const (
 //
 // Source: the section on events of Opn's guide to K PLUS.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.Handler {
-	return &webhook{c, fn, transport.NewSlots()}
+	return &webhook{c, fn, once.NewPlaces()}
 }
 
 type webhook struct {
 	client *Client
 	fn     func(context.Context, *Charge) error
-	slots  transport.Slots
+	places once.Places
 }
 
 // refused is why an event isn't accepted, with the HTTP status to say so.
@@ -135,10 +136,10 @@ func (h *webhook) handle(w http.ResponseWriter, r *http.Request, id *string) *re
 
 // ask asks for a charge, which has to have ended, unless it is asking for too many.
 func (h *webhook) ask(ctx context.Context, id string) (*Charge, *refused) {
-	if !h.slots.Take() {
+	if !h.places.Take() {
 		return nil, &refused{http.StatusServiceUnavailable, "too many others are being confirmed", nil}
 	}
-	defer h.slots.Give()
+	defer h.places.Give()
 	charge, err := h.client.GetCharge(ctx, id)
 	var failed *Error
 	switch {

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -140,7 +141,7 @@ type webhook struct {
 	kinds   []Kind
 	// mid and provider go with each query.
 	mid, provider string
-	slots         transport.Slots
+	places        once.Places
 }
 
 // NewWebhookHandler returns the handler for the merchant's webhook. address is the
@@ -178,7 +179,7 @@ type webhook struct {
 //
 // Source: Ksher's documentation of vip.ksher.net.
 func NewWebhookHandler(c *Client, address string, fn func(context.Context, *Order) error, opts ...WebhookOption) http.Handler {
-	h := &webhook{address: address, fn: fn, kinds: kinds(), slots: transport.NewSlots()}
+	h := &webhook{address: address, fn: fn, kinds: kinds(), places: once.NewPlaces()}
 	if c != nil && c.mac != nil {
 		h.client = c
 	}
@@ -294,10 +295,10 @@ func (h *webhook) key(o *Order) string {
 // confirm asks about the order of a notification, one kind after another, until one
 // knows it, unless it is asking about too many.
 func (h *webhook) confirm(ctx context.Context, n *Notification) (*Order, error) {
-	if !h.slots.Take() {
+	if !h.places.Take() {
 		return nil, errors.New("vip: too many other notifications are being confirmed")
 	}
-	defer h.slots.Give()
+	defer h.places.Give()
 	var order *Order
 	var err error
 	for _, kind := range h.kinds {
