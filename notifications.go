@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"time"
 
-	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
+	"github.com/ksher-go/ksher/internal/receive"
 )
 
 // Notifications deals with what Ksher posts to mch_notify_url and notify_url. It is an
@@ -19,6 +17,13 @@ type Notifications struct {
 	payments *Payments
 	expected func(context.Context, string) (OpenOrder, error)
 	verifier *Verifier
+	receiver receive.Receiver[announced]
+}
+
+// announced is what is known of a notification.
+type announced struct {
+	got   *notified
+	order OpenOrder
 }
 
 // Notifications returns the handler of notifications. expected finds an order in the
@@ -38,7 +43,15 @@ func (p *Payments) Notifications(expected func(ctx context.Context, mchOrderNo s
 	if expected == nil {
 		return nil, errors.New("ksher: Notifications: the lookup of expected orders is nil")
 	}
-	return &Notifications{payments: p, expected: expected, verifier: p.client.notificationVerifier()}, nil
+	c := p.client
+	n := &Notifications{payments: p, expected: expected, verifier: c.notificationVerifier()}
+	n.receiver = receive.Receiver[announced]{
+		Name: "ksher notification", NumberKey: "order_no",
+		Method: http.MethodPost, MaxBytes: maxNotificationBytes,
+		Log: c.log, Attrs: errorAttrs, Begin: c.beginNotification, Answer: answerKsher,
+		Parse: n.parse, Expected: n.lookUp, Once: n.once,
+	}
+	return n, nil
 }
 
 // Accept deals with the body of one notification, as ServeHTTP does. A nil error means
@@ -52,90 +65,82 @@ func (n *Notifications) Accept(ctx context.Context, body []byte) (again bool, er
 	if ctx == nil {
 		return false, errors.New("ksher: Accept: the context is nil")
 	}
-	a := &Attempt{Operation: "notification", Number: 1}
-	if no := n.report(ctx, a, func(ctx context.Context) *refused { return n.accept(ctx, body, a) }); no != nil {
-		return no.again, a.Err
+	if refusal := n.receiver.Accept(ctx, receive.Message{Body: body}); refusal != nil {
+		return refusal.Again, refusal.Err
 	}
 	return false, nil
 }
 
-// refused is why a notification isn't accepted, with the HTTP status to say so.
-type refused struct {
-	status int
-	reason string
-	err    error
-	// again says that another try may succeed.
-	again bool
-}
-
-// accept does what follows from the body of a notification.
-func (n *Notifications) accept(ctx context.Context, body []byte, a *Attempt) *refused {
+// parse reads a notification.
+func (n *Notifications) parse(message receive.Message) (*announced, string, *receive.Refusal) {
 	c := n.payments.client
-	got, err := parseNotification(body, n.verifier, c.appID, c.location)
+	got, err := parseNotification(message.Body, n.verifier, c.appID, c.location)
 	switch {
 	case errors.Is(err, ErrSignature) || errors.Is(err, ErrOtherOrder):
-		return &refused{http.StatusForbidden, "it is not signed for this merchant", err, false}
+		return nil, "", &receive.Refusal{Status: http.StatusForbidden, Reason: "it is not signed for this merchant", Err: err}
 	case err != nil:
-		return &refused{http.StatusBadRequest, "it is not a notification of a payment", err, false}
+		return nil, "", &receive.Refusal{Status: http.StatusBadRequest, Reason: "it is not a notification of a payment", Err: err}
 	}
-	a.OrderNo = clipText(got.MchOrderNo) // Whoever has factored the V1 key chooses it.
+	number := clipText(got.MchOrderNo) // Whoever has factored the V1 key chooses it.
 	check := &checker{}
 	if check.requiredNumber("mch_order_no", got.MchOrderNo); len(check.problems) > 0 {
-		return &refused{http.StatusBadRequest, "it names no order", nil, false}
+		return nil, number, &receive.Refusal{Status: http.StatusBadRequest, Reason: "it names no order"}
 	}
-	order, no := n.lookUp(ctx, got.MchOrderNo)
-	if no != nil {
-		return no
-	}
-	no = n.announce(ctx, order)
-	// Only an order made by gateway_pay has a pay_mch_order_no.
-	host := HostMerchant
-	if got.PayMchOrderNo != "" {
-		host = HostGateway
-	}
-	if host != order.Host {
-		if err := n.elsewhere(ctx, order, host); err != nil && no == nil {
-			return &refused{http.StatusServiceUnavailable, "whether it was paid at another host could not be found out", err, true}
-		}
-	}
-	return no
+	return &announced{got: got}, number, nil
 }
 
 // lookUp finds the order in the merchant's books.
-func (n *Notifications) lookUp(ctx context.Context, mchOrderNo string) (OpenOrder, *refused) {
-	order, err := n.expected(ctx, mchOrderNo)
+func (n *Notifications) lookUp(ctx context.Context, m *announced) *receive.Refusal {
+	order, err := n.expected(ctx, m.got.MchOrderNo)
 	switch {
 	case errors.Is(err, ErrNotOurs):
-		return order, &refused{http.StatusNotFound, "the merchant has no such order", err, false}
+		return &receive.Refusal{Status: http.StatusNotFound, Reason: "the merchant has no such order", Err: err}
 	case err != nil:
-		return order, &refused{http.StatusInternalServerError, "the merchant's lookup of the order failed", err, true}
-	case order.MchOrderNo != mchOrderNo:
-		return order, &refused{http.StatusInternalServerError, "the merchant's lookup returned another order", nil, true}
+		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's lookup of the order failed", Err: err, Again: true}
+	case order.MchOrderNo != m.got.MchOrderNo:
+		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's lookup returned another order", Again: true}
 	}
 	if err := (gateway{n.payments.client}).Check("notification", order); err != nil {
-		return order, &refused{http.StatusInternalServerError, "the merchant's lookup returned an order that can't be asked about", err, true}
+		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's lookup returned an order that can't be asked about", Err: err, Again: true}
 	}
-	return order, nil
+	m.order = order
+	return nil
+}
+
+// once confirms the payment and calls the merchant's function, unless that is done.
+func (n *Notifications) once(ctx context.Context, m *announced) *receive.Refusal {
+	refusal := n.announce(ctx, m.order)
+	// Only an order made by gateway_pay has a pay_mch_order_no.
+	host := HostMerchant
+	if m.got.PayMchOrderNo != "" {
+		host = HostGateway
+	}
+	if host != m.order.Host {
+		if err := n.elsewhere(ctx, m.order, host); err != nil && refusal == nil {
+			return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "whether it was paid at another host could not be found out", Err: err, Again: true}
+		}
+	}
+	return refusal
 }
 
 // announce confirms the payment and calls the merchant's function.
-func (n *Notifications) announce(ctx context.Context, order OpenOrder) *refused {
+func (n *Notifications) announce(ctx context.Context, order OpenOrder) *receive.Refusal {
 	standing, asked, err := n.payments.engine.Announce(ctx, order)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrInProgress):
-		return &refused{http.StatusServiceUnavailable, "another delivery of it is being handled", err, true}
+		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "another delivery of it is being handled", Err: err, Again: true}
 	case !asked && n.asking(err):
-		return &refused{http.StatusServiceUnavailable, "it could not be confirmed", err, true}
+		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "it could not be confirmed", Err: err, Again: true}
 	case !asked:
-		return &refused{http.StatusInternalServerError, "whether it is done could not be looked up", err, true}
+		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "whether it is done could not be looked up", Err: err, Again: true}
 	case standing == once.Paid:
-		return &refused{http.StatusInternalServerError, "the merchant's function failed", err, true}
+		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's function failed", Err: err, Again: true}
 	case standing != once.Other:
-		return &refused{http.StatusServiceUnavailable, "the order is not paid", err, standing == once.Open}
+		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "the order is not paid", Err: err, Again: standing == once.Open}
 	}
-	return &refused{http.StatusConflict, "it is not what the merchant expects", err, false}
+	return &receive.Refusal{Status: http.StatusConflict, Reason: "it is not what the merchant expects", Err: err}
 }
 
 // asking tells whether it was the query that failed, and not the Deduper.
@@ -162,87 +167,35 @@ func (n *Notifications) elsewhere(ctx context.Context, order OpenOrder, host Hos
 	})
 }
 
-// report tells hooks and log about a notification.
-func (n *Notifications) report(ctx context.Context, a *Attempt, handle func(context.Context) *refused) *refused {
-	c := n.payments.client
+// beginNotification tells hooks that a notification has come, and returns what tells
+// them of its end.
+func (c *Client) beginNotification(ctx context.Context) (context.Context, func(orderNo string, err error)) {
+	a := &Attempt{Operation: "notification", Number: 1}
 	ctx, ends := c.begin(ctx, a)
-	no := handle(ctx)
-	if no != nil {
-		if a.Err = no.err; a.Err == nil {
-			a.Err = errors.New("ksher: notification: " + no.reason)
-		}
+	return ctx, func(orderNo string, err error) {
+		a.OrderNo, a.Err = orderNo, err
+		c.end(ends, a)
 	}
-	c.end(ends, a)
-	if no == nil {
-		c.log.LogAttrs(ctx, slog.LevelInfo, "ksher notification accepted", slog.String("order_no", clipText(a.OrderNo)))
-		return nil
-	}
-	level := slog.LevelWarn
-	if errors.Is(no.err, ErrInProgress) {
-		level = slog.LevelInfo // The one that is at it will log what becomes of it.
-	}
-	attrs := []slog.Attr{slog.String("order_no", clipText(a.OrderNo)), slog.String("reason", no.reason)}
-	c.log.LogAttrs(ctx, level, "ksher notification refused", append(attrs, errorAttrs(no.err)...)...)
-	return no
 }
-
-// readTime is how long a sender may take for a body.
-const readTime = 10 * time.Second
 
 // ServeHTTP handles one notification.
 func (n *Notifications) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// Not every ResponseWriter can do this, and then the server has to.
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTime))
-	w.Header().Set("Content-Type", "application/json")
 	if n == nil || n.payments == nil {
-		refuse(w, &refused{status: http.StatusInternalServerError})
+		answerKsher(w, http.StatusInternalServerError)
 		return
 	}
-	a := &Attempt{Operation: "notification", Number: 1}
-	no := n.report(r.Context(), a, func(ctx context.Context) *refused {
-		body, no := readNotification(w, r)
-		if no != nil {
-			return no
-		}
-		return n.accept(ctx, body, a)
-	})
-	if no != nil {
-		refuse(w, no)
+	n.receiver.ServeHTTP(w, r)
+}
+
+// answerKsher answers so that Ksher repeats the notification, unless the status is 200.
+func answerKsher(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if status == http.StatusOK {
+		io.WriteString(w, `{"result":"SUCCESS","msg":"OK"}`)
 		return
 	}
-	io.WriteString(w, `{"result":"SUCCESS","msg":"OK"}`)
-}
-
-// refuse answers so that Ksher repeats the notification.
-func refuse(w http.ResponseWriter, no *refused) {
-	if no.status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", http.MethodPost)
-	}
-	w.WriteHeader(no.status)
-	fmt.Fprintf(w, `{"result":"FAIL","msg":%q}`, http.StatusText(no.status))
-}
-
-// readNotification reads a bounded body.
-func readNotification(w http.ResponseWriter, r *http.Request) ([]byte, *refused) {
-	if r.Method != http.MethodPost {
-		return nil, &refused{http.StatusMethodNotAllowed, "the method is not POST", nil, false}
-	}
-	if r.Body == nil {
-		return nil, &refused{http.StatusBadRequest, "it has no body", fault.ErrEmptyBody, false}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxNotificationBytes))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, &refused{http.StatusRequestEntityTooLarge, "it is too large", fault.ErrTooLarge, false}
-	case err != nil:
-		return nil, &refused{http.StatusBadRequest, "it could not be read", err, false}
-	}
-	// Or else the deadline would end the request's context where something before
-	// this handler has read the body. For a body that didn't end it stays, because
-	// the server reads on before it answers.
-	http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return body, nil
+	fmt.Fprintf(w, `{"result":"FAIL","msg":%q}`, http.StatusText(status))
 }
 
 // notificationVerifier is the verifier for what comes in from outside. Which of Ksher's

@@ -5,22 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
-	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/receive"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
 const (
 	// maxEventBytes is far above an event with a charge.
 	maxEventBytes = 64 << 10
-	// readTime is how long a sender may take for a body.
-	readTime = 10 * time.Second
 	// chargeComplete is the key of the event that a charge ended.
 	chargeComplete = "charge.complete"
 )
@@ -64,98 +60,72 @@ const (
 //
 // Source: the section on events of Opn's guide to K PLUS.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.Handler {
-	return &webhook{c, fn, once.NewPlaces()}
+	h := &webhook{client: c, fn: fn, places: once.NewPlaces()}
+	h.receiver = receive.Receiver[event]{
+		Name: "opn event", NumberKey: "id",
+		Method: http.MethodPost, MaxBytes: maxEventBytes,
+		Log: slog.New(slog.DiscardHandler), Attrs: h.errorAttrs, Answer: answerOpn,
+		Parse: parseEvent, Once: h.confirm,
+	}
+	switch {
+	case c == nil || c.keys == nil:
+		h.receiver.Broken = "the handler was made without a client"
+	case fn == nil:
+		h.receiver.Broken = "the handler was made without a function"
+	}
+	if c != nil && c.log != nil {
+		h.receiver.Log = c.log
+	}
+	return &h.receiver
 }
 
 type webhook struct {
-	client *Client
-	fn     func(context.Context, *Charge) error
-	places once.Places
+	client   *Client
+	fn       func(context.Context, *Charge) error
+	places   once.Places
+	receiver receive.Receiver[event]
 }
 
-// refused is why an event isn't accepted, with the HTTP status to say so.
-type refused struct {
-	status int
-	reason string
-	err    error
+// event is what is read of an event about a charge.
+type event struct {
+	charge string
 }
 
-// ServeHTTP handles one event.
-func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// Not every ResponseWriter can do this, and then the server has to. It is done
-	// first, because the server reads on for what isn't read here.
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTime))
-	if h.fn == nil || h.client == nil || h.client.keys == nil {
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+func (h *webhook) errorAttrs(err error) []slog.Attr {
+	return errorAttrs(h.client.keys().hide.Shield(err))
+}
+
+// answerOpn answers that the event was handled if the status is 200.
+func answerOpn(w http.ResponseWriter, status int) {
+	if status != http.StatusOK {
+		http.Error(w, http.StatusText(status), status)
 		return
 	}
-	var id string
-	no := h.handle(w, r, &id)
-	if no == nil {
-		w.WriteHeader(http.StatusOK)
-		return
-	}
-	level := slog.LevelWarn
-	if errors.Is(no.err, fault.ErrInProgress) {
-		level = slog.LevelInfo // The one that is at it will log what becomes of it.
-	}
-	attrs := []slog.Attr{slog.String("id", id), slog.String("reason", no.reason)}
-	if no.err != nil {
-		attrs = append(attrs, errorAttrs(h.client.keys().hide.Shield(no.err))...)
-	}
-	h.client.log.LogAttrs(r.Context(), level, "opn event refused", attrs...)
-	if no.status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", http.MethodPost)
-	}
-	http.Error(w, http.StatusText(no.status), no.status)
-}
-
-func (h *webhook) handle(w http.ResponseWriter, r *http.Request, id *string) *refused {
-	if r.Method != http.MethodPost {
-		return &refused{http.StatusMethodNotAllowed, "the method is not POST", nil}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxEventBytes))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return &refused{http.StatusRequestEntityTooLarge, "it is too large", transport.TooLarge(maxEventBytes)}
-	}
-	if err != nil {
-		return &refused{http.StatusBadRequest, "it could not be read", err}
-	}
-	http.NewResponseController(w).SetReadDeadline(time.Time{}) // Or else it would end the request's context.
-	key, charge, err := parseEvent(body)
-	if err != nil {
-		return &refused{http.StatusBadRequest, "it is not an event about a charge", err}
-	}
-	if key != chargeComplete {
-		return nil
-	}
-	*id = charge
-	return h.confirm(r.Context(), charge)
+	w.WriteHeader(status)
 }
 
 // ask asks for a charge, which has to have ended, unless it is asking for too many.
-func (h *webhook) ask(ctx context.Context, id string) (*Charge, *refused) {
+func (h *webhook) ask(ctx context.Context, id string) (*Charge, *receive.Refusal) {
 	if !h.places.Take() {
-		return nil, &refused{http.StatusServiceUnavailable, "too many others are being confirmed", nil}
+		return nil, &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "too many others are being confirmed"}
 	}
 	defer h.places.Give()
 	charge, err := h.client.GetCharge(ctx, id)
 	var failed *Error
 	switch {
 	case errors.As(err, &failed) && failed.Err == nil && !failed.forLoop().Transient():
-		return nil, &refused{http.StatusForbidden, "Opn doesn't tell of the charge", err}
+		return nil, &receive.Refusal{Status: http.StatusForbidden, Reason: "Opn doesn't tell of the charge", Err: err}
 	case err != nil:
-		return nil, &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}
+		return nil, &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "it could not be confirmed", Err: err}
 	case !charge.Status.Final():
-		return nil, &refused{http.StatusConflict, "the charge has not ended", nil}
+		return nil, &receive.Refusal{Status: http.StatusConflict, Reason: "the charge has not ended"}
 	}
 	return charge, nil
 }
 
 // confirm asks for a charge and hands it on.
-func (h *webhook) confirm(ctx context.Context, id string) *refused {
-	charge, no := h.ask(ctx, id)
+func (h *webhook) confirm(ctx context.Context, e *event) *receive.Refusal {
+	charge, no := h.ask(ctx, e.charge)
 	if no != nil {
 		return no
 	}
@@ -164,7 +134,7 @@ func (h *webhook) confirm(ctx context.Context, id string) *refused {
 	err := h.client.deduper.Once(ctx, key, func(ctx context.Context) error {
 		no = h.handOn(ctx, charge)
 		if no != nil {
-			return cmp.Or(no.err, errors.New(no.reason))
+			return cmp.Or(no.Err, errors.New(no.Reason))
 		}
 		return nil
 	})
@@ -172,32 +142,43 @@ func (h *webhook) confirm(ctx context.Context, id string) *refused {
 	case no != nil: // A Deduper that keeps the error to itself would have the charge taken for handled.
 		return no
 	case errors.Is(err, fault.ErrInProgress):
-		return &refused{http.StatusServiceUnavailable, "another delivery of it is being handled", err}
+		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "another delivery of it is being handled", Err: err}
 	case err != nil:
-		return &refused{http.StatusInternalServerError, "the Deduper failed", err}
+		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the Deduper failed", Err: err}
 	}
 	return nil
 }
 
 // handOn asks once more for a charge whose status is claimed, because another
 // delivery may have told of a newer status in the meantime, and hands it on.
-func (h *webhook) handOn(ctx context.Context, before *Charge) *refused {
+func (h *webhook) handOn(ctx context.Context, before *Charge) *receive.Refusal {
 	charge, no := h.ask(ctx, before.ID)
 	if no != nil {
 		return no
 	}
 	if charge.Status != before.Status {
-		return &refused{http.StatusServiceUnavailable, "the charge has changed in the meantime", nil}
+		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "the charge has changed in the meantime"}
 	}
 	if err := h.fn(ctx, charge); err != nil {
-		return &refused{http.StatusInternalServerError, "the merchant's function failed", err}
+		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's function failed", Err: err}
 	}
 	return nil
 }
 
-// parseEvent reads the key of an event, and of a charge.complete the ID of its
-// charge.
-func parseEvent(body []byte) (key, chargeID string, err error) {
+// parseEvent reads an event, and nothing of one that isn't about a charge that ended.
+func parseEvent(message receive.Message) (*event, string, *receive.Refusal) {
+	key, id, err := readEvent(message.Body)
+	if err != nil {
+		return nil, "", &receive.Refusal{Status: http.StatusBadRequest, Reason: "it is not an event about a charge", Err: err}
+	}
+	if key != chargeComplete {
+		return nil, "", nil
+	}
+	return &event{charge: id}, id, nil
+}
+
+// readEvent reads the key of an event, and of a charge.complete the ID of its charge.
+func readEvent(body []byte) (key, chargeID string, err error) {
 	outer, data, err := wire.ParseEnvelope(body)
 	if err != nil {
 		return "", "", fault.JSON(err)

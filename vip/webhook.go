@@ -14,6 +14,7 @@ import (
 
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
+	"github.com/ksher-go/ksher/internal/receive"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -142,6 +143,7 @@ type webhook struct {
 	// mid and provider go with each query.
 	mid, provider string
 	places        once.Places
+	receiver      receive.Receiver[Notification]
 }
 
 // NewWebhookHandler returns the handler for the merchant's webhook. address is the
@@ -180,46 +182,30 @@ type webhook struct {
 // Source: Ksher's documentation of vip.ksher.net.
 func NewWebhookHandler(c *Client, address string, fn func(context.Context, *Order) error, opts ...WebhookOption) http.Handler {
 	h := &webhook{address: address, fn: fn, kinds: kinds(), places: once.NewPlaces()}
+	log := slog.New(slog.DiscardHandler)
 	if c != nil && c.mac != nil {
-		h.client = c
+		h.client, log = c, c.log
 	}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(h)
 		}
 	}
-	return h
+	h.receiver = receive.Receiver[Notification]{
+		Broken: h.unusable(),
+		Name:   "ksher vip notification", NumberKey: "order_id",
+		Method: http.MethodGet,
+		Log:    log, Attrs: errorAttrs, Answer: answerKsher,
+		Parse: h.parse, Once: h.once,
+	}
+	return &h.receiver
 }
 
-// refused is why a notification isn't accepted, with the HTTP status to say so.
-type refused struct {
-	status int
-	reason string
-	err    error
-}
-
-// ServeHTTP handles one notification.
-func (h *webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// answerKsher answers so that Ksher repeats the notification, unless the status is 200.
+func answerKsher(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	var n Notification
-	no := h.handle(r, &n)
-	if no == nil {
-		io.WriteString(w, "OK")
-		return
-	}
-	if h.client != nil {
-		level := slog.LevelWarn
-		if errors.Is(no.err, fault.ErrInProgress) {
-			level = slog.LevelInfo // The one that is at it will say what becomes of it.
-		}
-		attrs := []slog.Attr{slog.String("order_id", transport.Clip(n.MerchantOrderID)), slog.String("reason", no.reason)}
-		h.client.log.LogAttrs(r.Context(), level, "ksher vip notification refused", append(attrs, errorAttrs(no.err)...)...)
-	}
-	if no.status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", http.MethodGet)
-	}
-	w.WriteHeader(no.status)
-	io.WriteString(w, http.StatusText(no.status))
+	w.WriteHeader(status)
+	io.WriteString(w, http.StatusText(status))
 }
 
 // unusable says what is wrong with the handler itself.
@@ -240,27 +226,24 @@ func (h *webhook) unusable() string {
 	return ""
 }
 
-func (h *webhook) handle(r *http.Request, n *Notification) *refused {
-	if problem := h.unusable(); problem != "" {
-		return &refused{http.StatusInternalServerError, problem, nil}
-	}
-	if r.Method != http.MethodGet {
-		return &refused{http.StatusMethodNotAllowed, "the method is not GET", nil}
-	}
-	ctx := r.Context()
-	got, err := h.client.parseNotification(h.address, r.URL.RawQuery)
+func (h *webhook) parse(message receive.Message) (*Notification, string, *receive.Refusal) {
+	n, err := h.client.parseNotification(h.address, message.Query)
 	switch {
 	case errors.Is(err, fault.ErrSignature):
-		return &refused{http.StatusForbidden, "it is not signed for this merchant and address", err}
+		return nil, "", &receive.Refusal{Status: http.StatusForbidden, Reason: "it is not signed for this merchant and address", Err: err}
 	case errors.Is(err, fault.ErrTooLarge):
-		return &refused{http.StatusRequestURITooLong, "it is too large", err}
+		return nil, "", &receive.Refusal{Status: http.StatusRequestURITooLong, Reason: "it is too large", Err: err}
 	case err != nil:
-		return &refused{http.StatusBadRequest, "it is not a change of an order's status", err}
+		return nil, "", &receive.Refusal{Status: http.StatusBadRequest, Reason: "it is not a change of an order's status", Err: err}
 	}
-	*n = *got
+	return n, transport.Clip(n.MerchantOrderID), nil
+}
+
+// once confirms a notification and calls the merchant's function.
+func (h *webhook) once(ctx context.Context, n *Notification) *receive.Refusal {
 	order, err := h.confirm(ctx, n)
 	if err != nil {
-		return &refused{http.StatusServiceUnavailable, "it could not be confirmed", err}
+		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "it could not be confirmed", Err: err}
 	}
 	var failed error
 	err = h.client.deduper.Once(ctx, h.key(order), func(ctx context.Context) error {
@@ -271,10 +254,10 @@ func (h *webhook) handle(r *http.Request, n *Notification) *refused {
 	// handled.
 	err = cmp.Or(err, failed)
 	if errors.Is(err, fault.ErrInProgress) {
-		return &refused{http.StatusServiceUnavailable, "another delivery of it is being handled", err}
+		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "another delivery of it is being handled", Err: err}
 	}
 	if err != nil {
-		return &refused{http.StatusInternalServerError, "the merchant's function failed", err}
+		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's function failed", Err: err}
 	}
 	return nil
 }

@@ -1,0 +1,129 @@
+// Package receive is what the handlers of ksher, vip and opn have in common: how a
+// message from outside is read, in which order it is looked at, and how it is refused.
+package receive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/ksher-go/ksher/internal/fault"
+)
+
+// Message is what came in: the query of the address and the body.
+type Message struct {
+	Query string
+	Body  []byte
+}
+
+// Refusal is why a message isn't accepted.
+type Refusal struct {
+	// Status is the HTTP status of the answer, which says no more than that.
+	Status int
+	// Reason and Err are for the operator. Err may be nil.
+	Reason string
+	Err    error
+	// Again says that the same message may be accepted later.
+	Again bool
+}
+
+// Receiver receives messages of one kind, as an [http.Handler] or without one. Its stages
+// are in the order of what they cost, so that what is forged, unknown or done goes no
+// further than it has to. M is what the stages know of a message.
+type Receiver[M any] struct {
+	// Broken says what is wrong with the receiver itself, "" for nothing.
+	Broken string
+	// Name begins texts, such as "ksher notification", and NumberKey is the name in the
+	// log of what identifies the order.
+	Name, NumberKey string
+	// Method is the only one that is taken. The message is in the body, of at most
+	// MaxBytes, or, if that is 0, in the query of the address.
+	Method   string
+	MaxBytes int64
+	Log      *slog.Logger
+	// Attrs says for the log what went wrong.
+	Attrs func(error) []slog.Attr
+	// Begin, if not nil, tells hooks that a message has come, and returns what tells
+	// them of its end.
+	Begin func(context.Context) (_ context.Context, end func(number string, err error))
+	// Answer writes an answer with that status.
+	Answer func(w http.ResponseWriter, status int)
+
+	// Parse checks size, form, signature and whom it is for. number is for hooks and
+	// log. If there is nothing to do, m is nil.
+	Parse func(Message) (m *M, number string, _ *Refusal)
+	// Expected, if not nil, looks it up in the merchant's books.
+	Expected func(context.Context, *M) *Refusal
+	// Once confirms and does it, unless it is done.
+	Once func(context.Context, *M) *Refusal
+}
+
+// ServeHTTP deals with one message.
+func (rc *Receiver[M]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rc.MaxBytes > 0 {
+		limitTime(w)
+	}
+	refusal := rc.deal(r.Context(), func() (Message, *Refusal) { return rc.read(w, r) })
+	if refusal == nil {
+		rc.Answer(w, http.StatusOK)
+		return
+	}
+	if refusal.Status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", rc.Method)
+	}
+	rc.Answer(w, refusal.Status)
+}
+
+// Accept deals with a message that came in another way. The refusal has an Err.
+func (rc *Receiver[M]) Accept(ctx context.Context, message Message) *Refusal {
+	return rc.deal(ctx, func() (Message, *Refusal) { return message, nil })
+}
+
+// deal goes through the stages, between the hooks, and logs what came of it.
+func (rc *Receiver[M]) deal(ctx context.Context, read func() (Message, *Refusal)) *Refusal {
+	end := func(string, error) {}
+	if rc.Begin != nil {
+		ctx, end = rc.Begin(ctx)
+	}
+	var number string
+	refusal := rc.stages(ctx, read, &number)
+	if refusal == nil {
+		end(number, nil)
+		rc.Log.LogAttrs(ctx, slog.LevelInfo, rc.Name+" accepted", slog.String(rc.NumberKey, number))
+		return nil
+	}
+	attrs := []slog.Attr{slog.String(rc.NumberKey, number), slog.String("reason", refusal.Reason)}
+	if refusal.Err != nil {
+		attrs = append(attrs, rc.Attrs(refusal.Err)...)
+	}
+	refusal.Err = cmp.Or(refusal.Err, errors.New(rc.Name+": "+refusal.Reason))
+	end(number, refusal.Err)
+	level := slog.LevelWarn
+	if errors.Is(refusal.Err, fault.ErrInProgress) {
+		level = slog.LevelInfo // The one that is at it will log what becomes of it.
+	}
+	rc.Log.LogAttrs(ctx, level, rc.Name+" refused", attrs...)
+	return refusal
+}
+
+func (rc *Receiver[M]) stages(ctx context.Context, read func() (Message, *Refusal), number *string) *Refusal {
+	if rc.Broken != "" {
+		return &Refusal{Status: http.StatusInternalServerError, Reason: rc.Broken}
+	}
+	message, refusal := read()
+	if refusal != nil {
+		return refusal
+	}
+	m, no, refusal := rc.Parse(message)
+	if *number = no; refusal != nil || m == nil {
+		return refusal
+	}
+	if rc.Expected != nil {
+		if refusal := rc.Expected(ctx, m); refusal != nil {
+			return refusal
+		}
+	}
+	return rc.Once(ctx, m)
+}
