@@ -124,7 +124,6 @@ var (
 	WithAccount        = sandbox.WithAccount
 	WithAddress        = sandbox.WithAddress
 	WithClientOptions  = sandbox.WithClientOptions
-	WithData           = sandbox.WithData
 	WithMaxOrders      = sandbox.WithMaxOrders
 	WithPayoutBalance  = sandbox.WithPayoutBalance
 	WithSpeed          = sandbox.WithSpeed

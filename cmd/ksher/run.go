@@ -11,13 +11,13 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/kshertest"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // commands are what the command line offers.
 type commands struct {
-	Sandbox sandbox `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
-	Version version `cmd:"" help:"Print the version."`
+	Sandbox sandboxCommand `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
+	Version version        `cmd:"" help:"Print the version."`
 }
 
 // exit is how kong ends the program, after --help.
@@ -59,7 +59,7 @@ func (version) Run(stdout io.Writer) error {
 	return err
 }
 
-type sandbox struct {
+type sandboxCommand struct {
 	Listen      string  `default:"127.0.0.1:8765" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
 	AllowRemote bool    `help:"Allow to listen beyond the loopback interface. Whoever reaches the sandbox can pay and refund its orders and make it post to addresses of their choice."`
 	Data        string  `type:"path" placeholder:"FILE" help:"Keep the orders in this file, so that they survive restarts. Without it they are kept in memory only."`
@@ -70,7 +70,7 @@ type sandbox struct {
 }
 
 // Run runs the gateway until ctx ends.
-func (s *sandbox) Run(ctx context.Context, stdout io.Writer) error {
+func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 	if s.Speed <= 0 {
 		return fmt.Errorf("--speed=%v: the clock has to run, so give more than 0", s.Speed)
 	}
@@ -82,14 +82,19 @@ func (s *sandbox) Run(ctx context.Context, stdout io.Writer) error {
 		return fmt.Errorf("--listen=%s can be reached from other machines, and whoever reaches the sandbox can pay and refund its orders "+
 			"and make it post to addresses of their choice: listen on 127.0.0.1, or add --allow-remote if you want that", s.Listen)
 	}
-	opts := []kshertest.Option{kshertest.WithAddress(s.Listen), kshertest.WithSpeed(s.Speed)}
+	opts := []sandbox.Option{sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed)}
 	if s.Data != "" {
-		opts = append(opts, kshertest.WithData(s.Data))
+		store, err := openStore(s.Data)
+		if err != nil {
+			return err
+		}
+		defer store.close()
+		opts = append(opts, sandbox.WithStore(store))
 	}
 	if s.Account != "any" {
-		opts = append(opts, kshertest.WithAccount(kshertest.Account(s.Account)))
+		opts = append(opts, sandbox.WithAccount(sandbox.Account(s.Account)))
 	}
-	gateway, err := kshertest.Start(opts...)
+	gateway, err := sandbox.Start(opts...)
 	if err != nil {
 		return err
 	}
@@ -113,8 +118,8 @@ func (s *sandbox) Run(ctx context.Context, stdout io.Writer) error {
   Opn URL       %s, in place of https://api.omise.co
   Opn keys      %s and %s
 
-`, gateway.URL(), gateway.GatewayURL(), gateway.MerchantURL(), kshertest.AppID, gateway.URL(), gateway.VIPURL(), kshertest.VIPToken,
-		gateway.OpnURL(), kshertest.OpnPublicKey, kshertest.OpnSecretKey)
+`, gateway.URL(), gateway.GatewayURL(), gateway.MerchantURL(), sandbox.AppID, gateway.URL(), gateway.VIPURL(), sandbox.VIPToken,
+		gateway.OpnURL(), sandbox.OpnPublicKey, sandbox.OpnSecretKey)
 	if s.Data == "" {
 		fmt.Fprintln(stdout, "Orders are kept in memory and gone when it ends; --data FILE keeps them.")
 	} else {
@@ -130,7 +135,7 @@ func (s *sandbox) Run(ctx context.Context, stdout io.Writer) error {
 }
 
 // remote tells whether other machines could reach the address to listen on.
-func (s *sandbox) remote(ctx context.Context) (bool, error) {
+func (s *sandboxCommand) remote(ctx context.Context) (bool, error) {
 	host, port, err := net.SplitHostPort(s.Listen)
 	if err != nil || port == "" {
 		return false, errors.New("--listen takes HOST:PORT, such as 127.0.0.1:8765")

@@ -25,7 +25,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/kshertest"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // asProgram makes the test binary behave as the program.
@@ -97,9 +97,9 @@ func TestSandboxUntilCancelled(t *testing.T) {
 		cancel()
 		assert.Contains(t, text.String(), "mch00000")
 		assert.Contains(t, text.String(), "/KsherPay")
-		assert.Contains(t, text.String(), kshertest.VIPToken)
+		assert.Contains(t, text.String(), sandbox.VIPToken)
 		assert.Contains(t, text.String(), "/opn, in place of https://api.omise.co")
-		assert.Contains(t, text.String(), kshertest.OpnPublicKey+" and "+kshertest.OpnSecretKey)
+		assert.Contains(t, text.String(), sandbox.OpnPublicKey+" and "+sandbox.OpnSecretKey)
 		assert.Equal(t, len(args) == 3 && args[1] == "--allow-remote", strings.Contains(text.String(), "Warning"))
 		assert.Contains(t, text.String(), "has ended")
 	}
@@ -186,8 +186,8 @@ func payUntilKilled(t *testing.T, p *program, round, limit int, known map[string
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	httpClient := &http.Client{Transport: transport}
-	client, err := ksher.NewClient(kshertest.AppID, kshertest.PrivateKey(), ksher.WithHTTPClient(httpClient),
-		ksher.WithGatewayURL(p.url+"/api"), ksher.WithMerchantURL(p.url+"/KsherPay"), ksher.WithVerifier(kshertest.Verifier()))
+	client, err := ksher.NewClient(sandbox.AppID, sandbox.PrivateKey(), ksher.WithHTTPClient(httpClient),
+		ksher.WithGatewayURL(p.url+"/api"), ksher.WithMerchantURL(p.url+"/KsherPay"), ksher.WithVerifier(sandbox.Verifier()))
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -262,7 +262,7 @@ func check(t *testing.T, p *program, known map[string]*account) {
 			MchOrderNo     string              `json:"mch_order_no"`
 			KsherOrderNo   string              `json:"ksher_order_no"`
 			ChannelOrderNo string              `json:"channel_order_no"`
-			State          kshertest.State     `json:"state"`
+			State          sandbox.State       `json:"state"`
 			Refunded       ksher.Amount        `json:"refunded"`
 			Refunds        []ksher.RefundOrder `json:"refunds"`
 		}

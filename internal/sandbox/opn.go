@@ -61,7 +61,7 @@ func (g *Gateway) OpnURL() string { return g.url + "/opn" }
 // The gateway serves POST /sources, POST /charges, GET /charges/{id} and the page
 // of a charge's authorize_uri, where a charge can be made successful, failed or
 // expired. Charges can be paid for 10 minutes of the gateway's clock. They aren't
-// kept by [WithData], and the oldest are forgotten as [WithMaxOrders] says. The
+// kept by [WithStore], and the oldest are forgotten as [WithMaxOrders] says. The
 // header Omise-Version may be left out, as in the commands of Opn's guide, or be any day
 // from [opn.APIVersion] on; bodies are forms or JSON. The guide doesn't say which codes a
 // refusal has, nor whether a source can be charged again: here it can't.

@@ -56,7 +56,7 @@ type Order struct {
 }
 
 // order is an order as the gateway keeps it. Its exported fields are what
-// WithData keeps across restarts.
+// a Store keeps across restarts.
 type order struct {
 	// Gateway says that gateway_pay made the order. The merchant host knows it
 	// by PayMchOrderNo, and one of native_pay by MchOrderNo.

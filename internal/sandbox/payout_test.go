@@ -3,7 +3,6 @@ package sandbox_test
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -198,8 +197,8 @@ func TestPayoutsAreNoOrders(t *testing.T) {
 
 // What is forgotten stays paid out.
 func TestPayoutsAreForgotten(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "data.db")
-	for _, opts := range [][]sandbox.Option{nil, {sandbox.WithData(file)}} {
+	store := new(sandbox.MemoryStore)
+	for _, opts := range [][]sandbox.Option{nil, {sandbox.WithStore(store)}} {
 		gw := sandbox.New(t, append(opts, sandbox.WithMaxOrders(2))...)
 		left := balance(t, gw)
 		for i := range 7 {
@@ -219,22 +218,22 @@ func TestPayoutsAreForgotten(t *testing.T) {
 			continue
 		}
 		gw.Close()
-		gw = sandbox.New(t, sandbox.WithData(file), sandbox.WithMaxOrders(1))
+		gw = sandbox.New(t, sandbox.WithStore(store), sandbox.WithMaxOrders(1))
 		require.Len(t, gw.Orders(), 1)
 		require.Equal(t, left, balance(t, gw))
 	}
 }
 
 func TestPayoutsSurviveARestart(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "data.db")
-	gw := sandbox.New(t, sandbox.WithData(file))
+	store := new(sandbox.MemoryStore)
+	gw := sandbox.New(t, sandbox.WithStore(store))
 	for no, fee := range map[string]ksher.Amount{"paid": 10_00, "pending": 20_01, "refused": 40_03} {
 		gw.Client.Payout(t.Context(), payout(no, fee))
 	}
 	before := queryPayout(t, gw, "paid")
 	gw.Close()
 
-	gw = sandbox.New(t, sandbox.WithData(file))
+	gw = sandbox.New(t, sandbox.WithStore(store))
 	require.Equal(t, ksher.Amount(99_969_99), balance(t, gw))
 	after := queryPayout(t, gw, "paid")
 	before.Answer, after.Answer, before.NonceStr, after.NonceStr = ksher.Answer{}, ksher.Answer{}, "", ""

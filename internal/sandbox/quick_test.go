@@ -2,7 +2,6 @@ package sandbox_test
 
 import (
 	"maps"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -252,8 +251,8 @@ func TestOrderReverse(t *testing.T) {
 // Orders of quick_pay come back after a restart as they were, and are of
 // quick_pay still.
 func TestQuickPaySurvivesARestart(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "data.db")
-	gw, err := sandbox.Start(sandbox.WithData(file), sandbox.WithSpeed(0))
+	store := new(sandbox.MemoryStore)
+	gw, err := sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(0))
 	require.NoError(t, err)
 	for no, code := range map[string]string{"paid": alipayCode, "reversed": alipayCode, "typing": alipayCode + "01", "closed": alipayCode + "01", "poor": alipayCode + "03"} {
 		gw.Client.QuickPay(t.Context(), quickPay(no, code))
@@ -262,7 +261,7 @@ func TestQuickPaySurvivesARestart(t *testing.T) {
 	require.NoError(t, reverse(t, gw, "closed"))
 	gw.Close()
 
-	gw, err = sandbox.Start(sandbox.WithData(file), sandbox.WithSpeed(0))
+	gw, err = sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(0))
 	require.NoError(t, err)
 	defer gw.Close()
 	for no, want := range map[string]sandbox.State{

@@ -52,9 +52,8 @@ type Gateway struct {
 	vipWebhook string
 	// opn is the account at Opn Payments.
 	opn opnAccount
-	// store keeps the state, nil without WithData, and savedSkew is the skew that
-	// it has. touched has the orders that a running operation changed.
-	store     store
+	// savedSkew is the skew that the store has. touched has the orders that a running
+	// operation changed.
 	savedSkew time.Duration
 	touched   []*order
 }
@@ -70,8 +69,8 @@ type options struct {
 	maxOrders int
 	// payoutBalance is what payouts can be made of.
 	payoutBalance ksher.Amount
-	// data is the file of WithData, "" for none.
-	data string
+	// store keeps the state, nil for nowhere.
+	store Store
 }
 
 // Option sets up a [Gateway].
@@ -157,9 +156,9 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kshertest: %w", err)
 	}
-	if err := g.openStore(); err != nil {
+	if err := g.restore(); err != nil {
 		listener.Close()
-		return nil, fmt.Errorf("kshertest: %w", err)
+		return nil, fmt.Errorf("kshertest: what was stored: %w", err)
 	}
 	g.url = "http://" + listener.Addr().String()
 	at := listener.Addr().(*net.TCPAddr)
@@ -169,7 +168,6 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 	}
 	if g.Client, err = g.NewClient(g.client...); err != nil {
 		listener.Close()
-		g.closeStore()
 		return nil, err
 	}
 	g.server = &http.Server{Handler: g.handler(), ReadHeaderTimeout: 10 * time.Second}
@@ -192,7 +190,6 @@ func (g *Gateway) Close() {
 		g.server.Close()
 	}
 	g.running.Wait()
-	g.closeStore()
 }
 
 // NewClient returns another client for the gateway, signing as the merchant

@@ -2,33 +2,45 @@ package sandbox
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
-
 	"github.com/ksher-go/ksher"
 )
 
-// WithData keeps the gateway's state in a file, so that it survives restarts:
-// the orders with their payments, refunds, notifications and history, the payouts,
-// and the clock. Whatever was answered is in the file, even if the program is killed.
-// Faults that wait and the log of requests aren't kept. The file belongs to one
-// gateway at a time.
+// Store keeps the state of a gateway: orders, each under its serial number, and what
+// there is beside them.
+type Store interface {
+	// Load returns everything, the orders by their serials. beside is nil if nothing
+	// was saved before.
+	Load() (beside []byte, orders []Record, err error)
+	// Save keeps and forgets orders in one step that happens wholly or not at all.
+	Save(beside []byte, keep []Record, forget []int) error
+}
+
+// Record is an order as a [Store] has it.
+type Record struct {
+	Serial int
+	Text   []byte
+}
+
+// WithStore keeps the gateway's state, so that it survives restarts: the orders with
+// their payments, refunds, notifications and history, the payouts, and the clock.
+// Whatever was answered is in the store. Faults that wait, the log of requests and
+// charges at Opn Payments aren't kept. A store belongs to one gateway at a time, and
+// the caller closes it after the gateway.
 //
 // While the gateway doesn't run, its clock goes on at the gateway's speed. A
 // notification whose answer couldn't be written down any more is sent again, as
 // Ksher may do, too.
-func WithData(file string) Option { return func(o *options) { o.data = file } }
+func WithStore(s Store) Option { return func(o *options) { o.store = s } }
 
-// meta is what a data file keeps beside the orders.
+// meta is what a store has beside the orders.
 type meta struct {
-	// Format is that of the file.
+	// Format is that of the records.
 	Format int
 	Serial int
 	// PaidOut is what the payouts came to that were forgotten.
@@ -37,55 +49,35 @@ type meta struct {
 	Clock, Real time.Time
 }
 
-// fileFormat is the format of data files that this package reads and writes.
-const fileFormat = 1
-
-// record is an order as the store has it, under its Serial.
-type record struct {
-	serial int
-	text   []byte
-}
-
-// store keeps the state of a gateway.
-type store interface {
-	// load returns everything, the orders as they came.
-	load() (meta, []record, error)
-	// write keeps and forgets orders in one step that happens wholly or not at
-	// all.
-	write(m meta, keep []record, forget []int) error
-	close() error
-}
+// storeFormat is the format of records that this package reads and writes.
+const storeFormat = 1
 
 // errStore means that a change couldn't be written down and therefore didn't
 // happen.
 var errStore = errors.New("the change was taken back, because the data file can't be written; make room for it or check its disk")
 
-// openStore loads the state from the file, if there is to be one.
-func (g *Gateway) openStore() error {
-	if g.data == "" {
+// restore takes over the state of the store, if there is one.
+func (g *Gateway) restore() error {
+	if g.store == nil {
 		return nil
 	}
-	s, err := openBolt(g.data)
+	beside, records, err := g.store.Load()
 	if err != nil {
 		return err
 	}
-	if err := g.restore(s); err != nil {
-		s.close()
-		return fmt.Errorf("the data file %s: %w", g.data, err)
-	}
-	return nil
-}
-
-// restore takes over the state of a store.
-func (g *Gateway) restore(s store) error {
-	m, records, err := s.load()
-	if err != nil {
-		return err
+	var m meta
+	if beside != nil {
+		if err := json.Unmarshal(beside, &m); err != nil {
+			return err
+		}
+		if m.Format != storeFormat {
+			return fmt.Errorf("its format is %d, and this program reads format %d: use the version that wrote it, or begin anew with another file", m.Format, storeFormat)
+		}
 	}
 	for _, r := range records {
-		o := &order{saved: r.text}
-		if err := json.Unmarshal(r.text, o); err != nil {
-			return fmt.Errorf("order %d can't be read: %w", r.serial, err)
+		o := &order{saved: r.Text}
+		if err := json.Unmarshal(r.Text, o); err != nil {
+			return fmt.Errorf("order %d can't be read: %w", r.Serial, err)
 		}
 		g.list = append(g.list, o)
 		g.index(o)
@@ -96,7 +88,6 @@ func (g *Gateway) restore(s store) error {
 		g.skew = m.Clock.Add(time.Duration(float64(away) * g.speed)).Sub(g.started)
 	}
 	g.savedSkew = g.skew
-	g.store = s
 	return g.save()
 }
 
@@ -145,7 +136,7 @@ func (g *Gateway) write(changed ...*order) error {
 	surplus := g.list[:max(0, len(g.list)-g.maxOrders)]
 	paidOut := g.paidOut + g.sumOfPayouts(surplus)
 	if g.store != nil {
-		var keep []record
+		var keep []Record
 		var orders []*order
 		for _, o := range changed {
 			// An order may be forgotten while its notification is on its way.
@@ -157,7 +148,7 @@ func (g *Gateway) write(changed ...*order) error {
 				return err
 			}
 			if !bytes.Equal(text, o.saved) {
-				keep, orders = append(keep, record{o.Serial, text}), append(orders, o)
+				keep, orders = append(keep, Record{o.Serial, text}), append(orders, o)
 			}
 		}
 		var forget []int
@@ -165,13 +156,13 @@ func (g *Gateway) write(changed ...*order) error {
 			forget = append(forget, o.Serial)
 		}
 		if len(keep)+len(forget) > 0 || g.skew != g.savedSkew {
-			m := meta{Format: fileFormat, Serial: g.serial, PaidOut: paidOut, Clock: g.now(), Real: time.Now().Round(0)}
-			if err := g.store.write(m, keep, forget); err != nil {
+			beside := marshal(meta{Format: storeFormat, Serial: g.serial, PaidOut: paidOut, Clock: g.now(), Real: time.Now().Round(0)})
+			if err := g.store.Save(beside, keep, forget); err != nil {
 				return fmt.Errorf("%w: %w", errStore, err)
 			}
 			g.savedSkew = g.skew
 			for i, o := range orders {
-				o.saved = keep[i].text
+				o.saved = keep[i].Text
 			}
 		}
 	}
@@ -205,94 +196,4 @@ func (g *Gateway) rollBack(o *order) {
 	}
 	*o = last
 	g.index(o)
-}
-
-// boltStore is a store in a file.
-type boltStore struct{ db *bbolt.DB }
-
-var (
-	ordersBucket = []byte("orders")
-	metaBucket   = []byte("meta")
-	metaKey      = []byte("meta")
-)
-
-// lockWait is how long another process may take to let go of the file.
-const lockWait = time.Second
-
-func openBolt(file string) (*boltStore, error) {
-	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: lockWait})
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("the data file %s is in use by another gateway: stop that one, or choose another file", file)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
-		return nil, fmt.Errorf("the data file %s isn't one of this program's: choose another file, or move this one away to begin anew: %w", file, err)
-	case err != nil:
-		return nil, fmt.Errorf("the data file can't be opened: %w", err)
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists(ordersBucket)
-		if err == nil {
-			_, err = tx.CreateBucketIfNotExists(metaBucket)
-		}
-		return err
-	})
-	if err != nil {
-		db.Close()
-		return nil, fmt.Errorf("the data file %s can't be written: %w", file, err)
-	}
-	return &boltStore{db}, nil
-}
-
-func (s *boltStore) load() (m meta, all []record, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		if text := tx.Bucket(metaBucket).Get(metaKey); text != nil {
-			if err := json.Unmarshal(text, &m); err != nil {
-				return err
-			}
-			if m.Format != fileFormat {
-				return fmt.Errorf("its format is %d, and this program reads format %d: use the version that wrote it, or begin anew with another file", m.Format, fileFormat)
-			}
-		}
-		return tx.Bucket(ordersBucket).ForEach(func(k, v []byte) error {
-			all = append(all, record{int(binary.BigEndian.Uint64(k)), bytes.Clone(v)})
-			return nil
-		})
-	})
-	return m, all, err
-}
-
-func (s *boltStore) write(m meta, keep []record, forget []int) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		orders := tx.Bucket(ordersBucket)
-		for _, r := range keep {
-			if err := orders.Put(orderKey(r.serial), r.text); err != nil {
-				return err
-			}
-		}
-		for _, serial := range forget {
-			if err := orders.Delete(orderKey(serial)); err != nil {
-				return err
-			}
-		}
-		text, err := json.Marshal(m)
-		if err != nil {
-			return err
-		}
-		return tx.Bucket(metaBucket).Put(metaKey, text)
-	})
-}
-
-func (s *boltStore) close() error { return s.db.Close() }
-
-// orderKey sorts as the serials do.
-func orderKey(serial int) []byte { return binary.BigEndian.AppendUint64(nil, uint64(serial)) }
-
-// closeStore ends the use of the data file, for which nothing can be changed
-// any more.
-func (g *Gateway) closeStore() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.store != nil {
-		g.store.close()
-	}
 }

@@ -3,10 +3,10 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,10 +37,10 @@ func TestDataSurvivesARestart(t *testing.T) {
 		}
 	}))
 	defer shop.Close()
-	file := filepath.Join(t.TempDir(), "data.db")
+	store := new(MemoryStore)
 	ctx := t.Context()
 
-	gw, err := Start(WithData(file), WithSpeed(0))
+	gw, err := Start(WithStore(store), WithSpeed(0))
 	require.NoError(t, err)
 	for _, no := range []string{"paid", "cancelled", "new"} {
 		req := storedOrder(no)
@@ -58,7 +58,7 @@ func TestDataSurvivesARestart(t *testing.T) {
 	before, now := gw.Orders(), gw.Now()
 	gw.Close()
 
-	gw, err = Start(WithData(file), WithSpeed(0))
+	gw, err = Start(WithStore(store), WithSpeed(0))
 	require.NoError(t, err)
 	defer gw.Close()
 	after := gw.Orders()
@@ -81,40 +81,52 @@ func TestDataSurvivesARestart(t *testing.T) {
 	assert.True(t, paid.Deliveries[1].Accepted)
 }
 
-func TestDataFile(t *testing.T) {
-	dir := t.TempDir()
-	notOurs := filepath.Join(dir, "notes.txt")
-	require.NoError(t, os.WriteFile(notOurs, make([]byte, 64<<10), 0o600))
-	used := filepath.Join(dir, "used.db")
-	gw, err := Start(WithData(used))
-	require.NoError(t, err)
-	defer gw.Close()
-	newer := filepath.Join(dir, "newer.db")
-	s, err := openBolt(newer)
-	require.NoError(t, err)
-	require.NoError(t, s.write(meta{Format: 2}, nil, nil))
-	require.NoError(t, s.close())
-	broken := filepath.Join(dir, "broken.db")
-	s, err = openBolt(broken)
-	require.NoError(t, err)
-	require.NoError(t, s.write(meta{Format: 1}, []record{{7, []byte("{")}}, nil))
-	require.NoError(t, s.close())
+// MemoryStore is a store that outlives its gateways. It is full on request.
+type MemoryStore struct {
+	beside []byte
+	orders map[int][]byte
+	full   bool
+}
 
-	for file, want := range map[string]string{
-		used:                             "in use by another gateway",
-		notOurs:                          "isn't one of this program's",
-		newer:                            "its format is 2",
-		broken:                           "order 7 can't be read",
-		filepath.Join(dir, "no", "file"): "can't be opened",
+func (s *MemoryStore) Load() ([]byte, []Record, error) {
+	var orders []Record
+	for _, serial := range slices.Sorted(maps.Keys(s.orders)) {
+		orders = append(orders, Record{serial, s.orders[serial]})
+	}
+	return s.beside, orders, nil
+}
+
+func (s *MemoryStore) Save(beside []byte, keep []Record, forget []int) error {
+	if s.full {
+		return errors.New("no space left on device")
+	}
+	if s.orders == nil {
+		s.orders = make(map[int][]byte)
+	}
+	s.beside = beside
+	for _, r := range keep {
+		s.orders[r.Serial] = r.Text
+	}
+	for _, serial := range forget {
+		delete(s.orders, serial)
+	}
+	return nil
+}
+
+func TestStoreThatCannotBeRead(t *testing.T) {
+	for want, s := range map[string]*MemoryStore{
+		"its format is 2":         {beside: marshal(meta{Format: 2})},
+		"invalid character":       {beside: []byte("x")},
+		"order 7 can't be read: ": {beside: marshal(meta{Format: 1}), orders: map[int][]byte{7: []byte("{")}},
 	} {
-		_, err := Start(WithData(file))
+		_, err := Start(WithStore(s))
 		assert.ErrorContains(t, err, want)
 	}
 }
 
 func TestDataForgetsWithTheGateway(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "data.db")
-	gw, err := Start(WithData(file), WithMaxOrders(2))
+	store := new(MemoryStore)
+	gw, err := Start(WithStore(store), WithMaxOrders(2))
 	require.NoError(t, err)
 	for i := range 5 {
 		_, err := gw.Client.GatewayPay(t.Context(), storedOrder(fmt.Sprint("order", i)))
@@ -122,7 +134,7 @@ func TestDataForgetsWithTheGateway(t *testing.T) {
 	}
 	gw.Close()
 	for _, want := range [][]string{{"order3", "order4"}, {"order4"}} {
-		gw, err := Start(WithData(file), WithMaxOrders(len(want)))
+		gw, err := Start(WithStore(store), WithMaxOrders(len(want)))
 		require.NoError(t, err)
 		var nos []string
 		for _, o := range gw.Orders() {
@@ -131,33 +143,13 @@ func TestDataForgetsWithTheGateway(t *testing.T) {
 		gw.Close()
 		assert.Equal(t, want, nos)
 	}
-	s, err := openBolt(file)
-	require.NoError(t, err)
-	defer s.close()
-	_, records, err := s.load()
-	require.NoError(t, err)
-	assert.Len(t, records, 1)
-}
-
-// fullStore is a store on a disk that can be full.
-type fullStore struct {
-	store
-	full bool
-}
-
-func (s *fullStore) write(m meta, keep []record, forget []int) error {
-	if s.full {
-		return errors.New("no space left on device")
-	}
-	return s.store.write(m, keep, forget)
+	assert.Len(t, store.orders, 1)
 }
 
 func TestFullDisk(t *testing.T) {
 	ctx := t.Context()
-	file := filepath.Join(t.TempDir(), "data.db")
-	gw := New(t, WithData(file), WithMaxOrders(3))
-	disk := &fullStore{store: gw.store}
-	gw.store = disk
+	store := new(MemoryStore)
+	gw := New(t, WithStore(store), WithMaxOrders(3))
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"result":"SUCCESS","msg":"OK"}`)
 	}))
@@ -172,7 +164,7 @@ func TestFullDisk(t *testing.T) {
 	state := func() string { return string(marshal(map[string]any{"orders": gw.Orders(), "now": gw.Now()})) }
 	before := state()
 
-	disk.full = true
+	store.full = true
 	for name, do := range map[string]func() error{
 		"gateway_pay": func() error { _, err := gw.Client.GatewayPay(ctx, storedOrder("fourth")); return err },
 		"cancel_order": func() error {
@@ -200,7 +192,7 @@ func TestFullDisk(t *testing.T) {
 	assert.ErrorIs(t, gw.advance(ctx, time.Hour), errStore)
 	assert.Equal(t, before, state())
 
-	disk.full = false
+	store.full = false
 	require.NoError(t, gw.Pay("new", ""))
 	_, err := gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 1_00))
 	require.NoError(t, err)
@@ -208,7 +200,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, err)
 	before = state()
 	gw.Close()
-	gw, err = Start(WithData(file), WithSpeed(0))
+	gw, err = Start(WithStore(store), WithSpeed(0))
 	require.NoError(t, err)
 	defer gw.Close()
 	assert.Equal(t, before, state())

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -43,9 +42,9 @@ func TestVIPNestedSignature(t *testing.T) {
 }
 
 func TestVIPFullDisk(t *testing.T) {
-	gw := New(t, WithData(filepath.Join(t.TempDir(), "data.db")))
-	disk := &fullStore{store: gw.store, full: true}
-	gw.store = disk
+	store := new(MemoryStore)
+	gw := New(t, WithStore(store))
+	store.full = true
 	create := func() string {
 		text := "/api/v1/cscanb/ordersamount100channelwechatmerchant_order_idVtimestamp1"
 		w := httptest.NewRecorder()
@@ -57,7 +56,7 @@ func TestVIPFullDisk(t *testing.T) {
 	assert.Contains(t, answer, `"error_code":"FAIL"`)
 	assert.Contains(t, answer, "data file")
 	assert.Empty(t, gw.Orders())
-	disk.full = false
+	store.full = false
 	assert.Contains(t, create(), `"error_code":"SUCCESS"`)
 }
 

@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -866,9 +865,9 @@ func TestVIPReports(t *testing.T) {
 }
 
 func TestVIPSurvivesARestart(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "data.db")
+	store := new(sandbox.MemoryStore)
 	start := func() (*sandbox.Gateway, merchant) {
-		gw, err := sandbox.Start(sandbox.WithData(file), sandbox.WithSpeed(0))
+		gw, err := sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(0))
 		require.NoError(t, err)
 		return gw, merchant{t, gw}
 	}

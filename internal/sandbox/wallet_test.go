@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -264,8 +263,8 @@ func TestWalletPage(t *testing.T) {
 // Orders for wallets come back after a restart, and the dashboard and the control
 // API show them like others.
 func TestWalletPaySurvivesARestart(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "data.db")
-	gw, err := sandbox.Start(sandbox.WithData(file), sandbox.WithSpeed(0))
+	store := new(sandbox.MemoryStore)
+	gw, err := sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(0))
 	require.NoError(t, err)
 	_, err = gw.Client.MiniProgramPay(t.Context(), miniProgramPay("new"))
 	require.NoError(t, err)
@@ -274,7 +273,7 @@ func TestWalletPaySurvivesARestart(t *testing.T) {
 	require.NoError(t, gw.Pay("paid", ""))
 	gw.Close()
 
-	gw, err = sandbox.Start(sandbox.WithData(file), sandbox.WithSpeed(0))
+	gw, err = sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(0))
 	require.NoError(t, err)
 	defer gw.Close()
 	require.NoError(t, gw.Pay("new", ksher.ChannelWeChat))
