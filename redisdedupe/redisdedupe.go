@@ -3,8 +3,8 @@
 // [ksher.WithDeduper].
 //
 // A payment has one key. It holds a claim while a server handles the payment,
-// and "done" for 48 hours afterwards. To have a payment handled again, delete
-// its key.
+// and "done" for 48 hours afterwards, or "failed" if a command queued with
+// [Pipeline] failed. To have a payment handled again, delete its key.
 //
 // # What is done once
 //
@@ -24,8 +24,9 @@
 //   - When Redis fails over to a replica, what the replica hadn't received yet
 //     is lost.
 //   - When its memory is full, Redis removes keys, unless "maxmemory-policy" is
-//     "noeviction". All keys of this package expire, so the "volatile" policies
-//     remove them too, and leave what was queued with [Pipeline].
+//     "noeviction". All keys of this package expire but those that hold
+//     "failed", so the "volatile" policies remove them too, and leave what was
+//     queued with [Pipeline].
 //
 // # Redis Cluster
 //
@@ -59,10 +60,11 @@ const (
 	settleTimeout = 10 * time.Second
 )
 
-// What a key holds. A random token follows claimed.
+// What a key holds. A random token follows claimed, a command's name failed.
 const (
 	claimed = "claimed "
 	done    = "done"
+	failed  = "failed "
 )
 
 var errLost = errors.New("the claim ended before fn did")
@@ -145,8 +147,10 @@ func New(client redis.UniversalClient, opts ...Option) (*Deduper, error) {
 //
 // Other errors mean that Redis couldn't be asked, or that the note is missing or
 // in doubt because the connection was lost. Call again: if it was done, the
-// answer is nil, otherwise fn runs again, at the latest after the lease. A key
-// that holds something that isn't this package's is an error too.
+// answer is nil, otherwise fn runs again, at the latest after the lease. If a
+// queued command failed when it was executed, every call returns an error, see
+// [Pipeline]. A key that holds something that isn't this package's is an error
+// too.
 func (d *Deduper) Once(ctx context.Context, key string, fn func(context.Context) error) error {
 	if d == nil || d.client == nil {
 		return errors.New("redisdedupe: make a Deduper with New")
@@ -166,11 +170,14 @@ func (d *Deduper) Once(ctx context.Context, key string, fn func(context.Context)
 			_ = d.settle(ctx, key, token, redis.NewIntCmd(ctx, "del", key))
 		}
 	}()
-	q := queue{d.client.TxPipeline()}
+	q := &queue{Pipeliner: d.client.TxPipeline()}
 	fnCtx, cancel := context.WithDeadline(context.WithValue(ctx, queueKey{}, q), deadline)
 	defer cancel()
 	if err := fn(fnCtx); err != nil {
 		return err
+	}
+	if err := q.check(); err != nil {
+		return fmt.Errorf("redisdedupe: nothing queued for %q is executed: %w", key, err)
 	}
 	err := d.complete(ctx, key, token, q.Cmds())
 	finished = err == nil
@@ -201,6 +208,8 @@ func (d *Deduper) claim(ctx context.Context, key, token string) (bool, error) {
 		return false, nil
 	case strings.HasPrefix(value, claimed):
 		return false, ksher.ErrInProgress
+	case strings.HasPrefix(value, failed):
+		return false, inPart(key, strings.TrimPrefix(value, failed))
 	}
 	return false, fmt.Errorf("redisdedupe: the key %q holds something else: delete it, or choose another prefix", key)
 }
@@ -210,19 +219,29 @@ func (d *Deduper) complete(ctx context.Context, key, token string, queued []redi
 	note := redis.NewStatusCmd(ctx, "set", key, done, "px", once.Keep.Milliseconds())
 	cmds := append(queued, note)
 	err := d.settle(ctx, key, token, cmds...)
-	failed, noted := firstFailed(cmds), note.Val() == "OK"
+	bad, noted := firstFailed(cmds), note.Val() == "OK"
 	switch {
 	case errors.Is(err, errLost):
 		return fmt.Errorf("redisdedupe: %w, and nothing queued for %q was executed: %w", errLost, key, ksher.ErrInProgress)
-	case noted && failed == nil:
+	case noted && bad == nil:
 		return nil
 	case noted:
-		return fmt.Errorf("redisdedupe: %q is noted as done, but the queued %s failed and won't be tried again: %w", key, failed.Name(), failed.Err())
-	case redis.IsExecAbortError(err) && failed != nil:
-		return fmt.Errorf("redisdedupe: nothing queued for %q was executed, because Redis refused %s: %w", key, failed.Name(), failed.Err())
+		err := fmt.Errorf("%w: %w", inPart(key, bad.Name()), bad.Err())
+		// In a second step, because a transaction of Redis can't look at its own answers.
+		if e := d.settle(ctx, key, done, redis.NewStatusCmd(ctx, "set", key, failed+bad.Name())); e != nil {
+			return fmt.Errorf("%w; the key may still hold %q: %w", err, done, e)
+		}
+		return err
+	case redis.IsExecAbortError(err) && bad != nil:
+		return fmt.Errorf("redisdedupe: nothing queued for %q was executed, because Redis refused %s: %w", key, bad.Name(), bad.Err())
 	default:
 		return fmt.Errorf("redisdedupe: noting that %q is done failed, or the answer was lost: %w", key, err)
 	}
+}
+
+// inPart is the error of a payment of which a queued command failed.
+func inPart(key, command string) error {
+	return fmt.Errorf("redisdedupe: %q is done in part: the queued %s failed when Redis executed it, and the rest stays: put it right by hand, then set the key to %q, or delete it to have all of it done again", key, command, done)
 }
 
 // firstFailed returns the first command that failed by itself, or nil.
@@ -237,8 +256,8 @@ func firstFailed(cmds []redis.Cmder) redis.Cmder {
 	return nil
 }
 
-// settle executes the commands in one transaction, if the claim is still ours.
-func (d *Deduper) settle(ctx context.Context, key, token string, cmds ...redis.Cmder) error {
+// settle executes the commands in one transaction, if the key still holds that.
+func (d *Deduper) settle(ctx context.Context, key, holds string, cmds ...redis.Cmder) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	var err error
@@ -252,7 +271,7 @@ func (d *Deduper) settle(ctx context.Context, key, token string, cmds ...redis.C
 				return err
 			}
 			again = false
-			if value != token {
+			if value != holds {
 				return errLost
 			}
 			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error { return p.BatchProcess(ctx, cmds...) })
@@ -270,18 +289,22 @@ func (d *Deduper) settle(ctx context.Context, key, token string, cmds ...redis.C
 // commands in it, in one MULTI and EXEC, with the note that the payment is done.
 // Otherwise it executes none. Their answers are there after Once.
 //
-// Exec, Pipelined and TxPipelined of the queue return an error. It isn't safe
-// for concurrent use, and not for use after the function has returned.
+// Exec, Pipelined and TxPipelined of the queue return an error. Discard, and
+// commands that end the transaction or change the connection, such as SELECT,
+// have Once return an error and execute nothing. What go-redis refuses by itself
+// isn't queued: its Err says so at once. The queue isn't safe for concurrent use,
+// and what is queued after the function has returned is lost.
 //
 // Redis takes nothing back: if it accepts the commands, but one fails when it is
-// executed, such as an INCRBY of a key that holds a list, the others and the
-// note stay. Once returns that error, and the next call nil, so it has to be put
-// right by hand. Queue a script with Eval: [redis.Script] can't see here that
-// Redis doesn't know it yet.
+// executed, such as an INCRBY of a key that holds a list, the others stay. Once
+// returns an error then, now and at every later call, until somebody has put it
+// right by hand and set the key to "done", or deleted it. Only if the server dies
+// between the two steps that this takes, the key stays "done". Queue a script
+// with Eval: [redis.Script] can't see here that Redis doesn't know it yet.
 //
 // The error says that the context isn't one that Once made.
 func Pipeline(ctx context.Context) (redis.Pipeliner, error) {
-	q, ok := ctx.Value(queueKey{}).(queue)
+	q, ok := ctx.Value(queueKey{}).(*queue)
 	if !ok {
 		return nil, errors.New("redisdedupe: Pipeline needs the context that Once gave to the function")
 	}
@@ -291,20 +314,48 @@ func Pipeline(ctx context.Context) (redis.Pipeliner, error) {
 type queueKey struct{}
 
 // queue collects commands that only Once executes.
-type queue struct{ redis.Pipeliner }
+type queue struct {
+	redis.Pipeliner
+	discarded bool
+}
+
+// outside are the commands after which the note would be written without the
+// others, into another database, or not for sure.
+var outside = map[string]bool{
+	"multi": true, "exec": true, "discard": true, "watch": true, "unwatch": true, "reset": true, "quit": true,
+	"select": true, "swapdb": true, "auth": true, "hello": true, "client": true, "asking": true, "readonly": true, "readwrite": true,
+	"monitor": true, "sync": true, "psync": true, "subscribe": true, "psubscribe": true, "ssubscribe": true,
+	"unsubscribe": true, "punsubscribe": true, "sunsubscribe": true,
+}
+
+// check says what in the queue must not be executed with the note.
+func (q *queue) check() error {
+	if q.discarded {
+		return errors.New("the function discarded the queue: return an error instead")
+	}
+	for _, cmd := range q.Cmds() {
+		if outside[cmd.Name()] {
+			return fmt.Errorf("%s can't be part of it", cmd.Name())
+		}
+	}
+	return nil
+}
+
+// Discard can't return an error, so Once does.
+func (q *queue) Discard() { q.discarded = true }
 
 var errExec = errors.New("redisdedupe: the queue is executed when the function returns nil, and can't be executed before")
 
-func (q queue) Exec(context.Context) ([]redis.Cmder, error) { return nil, errExec }
+func (q *queue) Exec(context.Context) ([]redis.Cmder, error) { return nil, errExec }
 
-func (q queue) Pipelined(context.Context, func(redis.Pipeliner) error) ([]redis.Cmder, error) {
+func (q *queue) Pipelined(context.Context, func(redis.Pipeliner) error) ([]redis.Cmder, error) {
 	return nil, errExec
 }
 
-func (q queue) TxPipelined(context.Context, func(redis.Pipeliner) error) ([]redis.Cmder, error) {
+func (q *queue) TxPipelined(context.Context, func(redis.Pipeliner) error) ([]redis.Cmder, error) {
 	return nil, errExec
 }
 
-func (q queue) Pipeline() redis.Pipeliner { return q }
+func (q *queue) Pipeline() redis.Pipeliner { return q }
 
-func (q queue) TxPipeline() redis.Pipeliner { return q }
+func (q *queue) TxPipeline() redis.Pipeliner { return q }

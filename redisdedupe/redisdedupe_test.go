@@ -432,8 +432,8 @@ func TestRefusedCommands(t *testing.T) {
 		{
 			name:  "fails when executed",
 			queue: func(ctx context.Context, p redis.Pipeliner, s *server) { p.LPush(ctx, s.counter, "secret") },
-			want:  "is noted as done, but the queued lpush failed and won't be tried again: WRONGTYPE",
-			count: 2, value: "done",
+			want:  "the queued lpush failed when Redis executed it, and the rest stays: ",
+			count: 2, value: "failed lpush",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -451,6 +451,84 @@ func TestRefusedCommands(t *testing.T) {
 				require.ErrorContains(t, err, s.redisKey())
 				require.Equal(t, tt.count, s.count(t))
 				require.Equal(t, tt.value, s.value(t), "a claim is given back")
+			})
+		})
+	}
+}
+
+// A queue of which a part failed is nobody's success, however often it is asked for.
+func TestFailedStays(t *testing.T) {
+	each(t, func(t *testing.T, s *server) {
+		for _, righted := range []bool{true, false} {
+			require.NoError(t, s.Del(t.Context(), s.redisKey(), s.counter).Err())
+			err := s.deduper(t).Once(t.Context(), s.key, func(ctx context.Context) error {
+				pipe, err := redisdedupe.Pipeline(ctx)
+				require.NoError(t, err)
+				pipe.Incr(ctx, s.counter)
+				pipe.LPush(ctx, s.counter, "secret")
+				return nil
+			})
+			require.ErrorContains(t, err, "WRONGTYPE")
+			for range 3 {
+				err = s.deduper(t).Once(t.Context(), s.key, never)
+				require.ErrorContains(t, err, "the queued lpush failed")
+				require.ErrorContains(t, err, s.redisKey())
+				require.NotErrorIs(t, err, ksher.ErrInProgress)
+			}
+			require.Negative(t, s.ttl(t), "it waits for a person")
+			if righted {
+				require.NoError(t, s.Set(t.Context(), s.redisKey(), "done", 0).Err())
+				require.NoError(t, s.deduper(t).Once(t.Context(), s.key, never))
+				require.Equal(t, 1, s.count(t))
+			} else {
+				require.NoError(t, s.Del(t.Context(), s.redisKey()).Err())
+				require.NoError(t, s.deduper(t).Once(t.Context(), s.key, s.add(nil)))
+				require.Equal(t, 2, s.count(t))
+			}
+		}
+	})
+}
+
+// TestNoNoteWithoutTheQueue has functions do with their queue what would have the
+// note written without it, or where nobody looks for it.
+func TestNoNoteWithoutTheQueue(t *testing.T) {
+	do := func(args ...any) func(context.Context, redis.Pipeliner) {
+		return func(ctx context.Context, p redis.Pipeliner) { p.Do(ctx, args...) }
+	}
+	for name, spoil := range map[string]func(context.Context, redis.Pipeliner){
+		"Discard":          func(_ context.Context, p redis.Pipeliner) { p.Discard() },
+		"Discard, another": func(_ context.Context, p redis.Pipeliner) { p.TxPipeline().Discard() },
+		"Select":           func(ctx context.Context, p redis.Pipeliner) { p.Select(ctx, 1) },
+		"SwapDB":           func(ctx context.Context, p redis.Pipeliner) { p.SwapDB(ctx, 0, 1) },
+		"Auth":             func(ctx context.Context, p redis.Pipeliner) { p.Auth(ctx, "no") },
+		"DISCARD":          do("DISCARD"),
+		"discard":          do("discard"),
+		"EXEC":             do("EXEC"),
+		"MULTI":            do("MULTI"),
+		"WATCH":            do("WATCH", "a"),
+		"UNWATCH":          do("UNWATCH"),
+		"RESET":            do("RESET"),
+		"QUIT":             do("QUIT"),
+		"CLIENT":           do("CLIENT", "REPLY", "OFF"),
+		"SUBSCRIBE":        do("SUBSCRIBE", "a"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, s *server) {
+				d := s.deduper(t)
+				err := d.Once(t.Context(), s.key, func(ctx context.Context) error {
+					pipe, err := redisdedupe.Pipeline(ctx)
+					require.NoError(t, err)
+					pipe.Incr(ctx, s.counter)
+					spoil(ctx, pipe)
+					pipe.Incr(ctx, s.counter)
+					return nil
+				})
+				require.ErrorContains(t, err, "nothing queued")
+				require.ErrorContains(t, err, s.redisKey())
+				require.Zero(t, s.count(t))
+				require.Empty(t, s.value(t), "the claim is given back")
+				require.NoError(t, d.Once(t.Context(), s.key, s.add(nil)))
+				require.Equal(t, 1, s.count(t))
 			})
 		})
 	}
