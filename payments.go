@@ -69,7 +69,8 @@ type Deduper interface {
 	// Once runs fn, unless it has returned nil for this key before, in which
 	// case the answer is nil. While somebody else runs one for the key, the
 	// answer is [ErrInProgress], and fn isn't run. If fn returns an error, that
-	// is the answer, and the next call runs fn again.
+	// is the answer, and the next call runs fn again. What fn leaves running when it
+	// returns nil counts as done.
 	//
 	// The claim of a server that died has to end by itself. fn gets a context derived
 	// from ctx, with what it needs to do its work in one transaction with the note

@@ -152,6 +152,8 @@ func (e *Engine[O, A]) end(ctx context.Context, o O, a *A) error {
 func (e *Engine[O, A]) once(ctx context.Context, d Deduper, key, no string, fn func(context.Context) error) error {
 	var failed error
 	err := d.Once(ctx, key, func(ctx context.Context) error {
+		// It stays if fn ends its goroutine.
+		failed = fmt.Errorf("%s: order %q: the merchant's function didn't return", e.Name, no)
 		failed = e.run(ctx, no, fn)
 		return failed
 	})
