@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -177,42 +176,6 @@ func TestWebhookDeduperFails(t *testing.T) {
 	gw, charge, handler := shop(t, func(context.Context, *opn.Charge) error { return nil }, opn.WithDeduper(brokenDeduper{}))
 	require.NoError(t, gw.PayOpn(charge.ID))
 	require.Equal(t, http.StatusInternalServerError, post(handler, event(charge.ID)).Code)
-}
-
-// deadlines is a ResponseWriter that keeps the deadlines that were set.
-type deadlines struct {
-	*httptest.ResponseRecorder
-	set []time.Time
-}
-
-func (d *deadlines) SetReadDeadline(t time.Time) error {
-	d.set = append(d.set, t)
-	return nil
-}
-
-// The server reads on what a handler hasn't read, from a sender who may take for
-// ever.
-func TestWebhookReadsForAWhileOnly(t *testing.T) {
-	client := newClient(t, answering(404, `{"object":"error","code":"not_found"}`))
-	handler := opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error { return nil })
-	for name, tt := range map[string]struct {
-		method string
-		body   io.Reader
-		lifted bool
-	}{
-		"an event":         {http.MethodPost, strings.NewReader(event(chargeID)), true},
-		"broken off":       {http.MethodPost, failing{}, false},
-		"too large":        {http.MethodPost, strings.NewReader(strings.Repeat(" ", 64<<10+1)), false},
-		"a body for a GET": {http.MethodGet, strings.NewReader("x"), false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-			handler.ServeHTTP(w, httptest.NewRequest(tt.method, "/", tt.body))
-			require.NotEmpty(t, w.set)
-			require.False(t, w.set[0].IsZero())
-			require.Equal(t, tt.lifted, w.set[len(w.set)-1].IsZero())
-		})
-	}
 }
 
 func TestWebhookAgainAfterAnError(t *testing.T) {

@@ -3,10 +3,8 @@ package once
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/ksher-go/ksher/internal/clock"
@@ -162,18 +160,8 @@ func (e *Engine[O, A]) once(ctx context.Context, d Deduper, key, no string, fn f
 	return cmp.Or(err, failed)
 }
 
-// ErrPanic is the error of a merchant's function that panicked.
-var ErrPanic = errors.New("the merchant's function panicked")
-
-// run calls the merchant's function. One that never returns, because it calls
-// runtime.Goexit, has not succeeded.
-func (e *Engine[O, A]) run(ctx context.Context, no string, fn func(context.Context) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			e.Log.LogAttrs(ctx, slog.LevelError, e.Name+" panic",
-				slog.String("order_no", no), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
-			err = fmt.Errorf("%s: order %q: %w: %v", e.Name, no, ErrPanic, p)
-		}
-	}()
-	return fn(ctx)
+// run calls the merchant's function, and takes a panic for a failure. One that never
+// returns, because it calls runtime.Goexit, has not succeeded.
+func (e *Engine[O, A]) run(ctx context.Context, no string, fn func(context.Context) error) error {
+	return Guard{e.Log, e.Name, "order_no"}.Protect(ctx, &no, fn)
 }

@@ -6,10 +6,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/once"
 )
 
 // Message is what came in: the query of the address and the body.
@@ -62,10 +64,11 @@ type Receiver[M any] struct {
 
 // ServeHTTP deals with one message.
 func (rc *Receiver[M]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if rc.MaxBytes > 0 {
-		limitTime(w)
+	ctx := context.Background()
+	if r != nil {
+		ctx = r.Context()
 	}
-	refusal := rc.deal(r.Context(), func() (Message, *Refusal) { return rc.read(w, r) })
+	refusal := rc.deal(ctx, func() (Message, *Refusal) { return rc.read(w, r) })
 	if refusal == nil {
 		rc.Answer(w, http.StatusOK)
 		return
@@ -81,31 +84,64 @@ func (rc *Receiver[M]) Accept(ctx context.Context, message Message) *Refusal {
 	return rc.deal(ctx, func() (Message, *Refusal) { return message, nil })
 }
 
-// deal goes through the stages, between the hooks, and logs what came of it.
-func (rc *Receiver[M]) deal(ctx context.Context, read func() (Message, *Refusal)) *Refusal {
-	end := func(string, error) {}
-	if rc.Begin != nil {
-		ctx, end = rc.Begin(ctx)
-	}
+// deal goes through the stages, between the hooks, and logs what came of it. It doesn't
+// panic, whatever of the merchant's does.
+func (rc *Receiver[M]) deal(ctx context.Context, read func() (Message, *Refusal)) (refusal *Refusal) {
+	defer func() {
+		if p := recover(); p != nil { // The logger's own, so there is nowhere to report it.
+			refusal = panicked(fmt.Errorf("%s: %w: %v", rc.Name, once.ErrPanic, p))
+		}
+	}()
 	var number string
-	refusal := rc.stages(ctx, read, &number)
+	guard := once.Guard{Log: rc.Log, Name: rc.Name, NumberKey: rc.NumberKey}
+	end := func(string, error) {}
+	err := guard.Protect(ctx, &number, func(context.Context) error {
+		if rc.Begin != nil {
+			ctx, end = rc.Begin(ctx)
+		}
+		refusal = rc.stages(ctx, read, &number)
+		return nil
+	})
+	if err != nil {
+		refusal = panicked(err)
+	}
+	cause := rc.cause(refusal)
+	// A hook that panics at the end changes nothing about the payment.
+	_ = guard.Protect(ctx, &number, func(context.Context) error { end(number, cause); return nil })
+	rc.log(ctx, number, refusal)
+	if refusal != nil {
+		refusal.Err = cause
+	}
+	return refusal
+}
+
+func panicked(err error) *Refusal {
+	return &Refusal{Status: http.StatusInternalServerError, Reason: "a function of the merchant panicked", Err: err, Again: true}
+}
+
+// cause is an error for each refusal.
+func (rc *Receiver[M]) cause(refusal *Refusal) error {
 	if refusal == nil {
-		end(number, nil)
-		rc.Log.LogAttrs(ctx, slog.LevelInfo, rc.Name+" accepted", slog.String(rc.NumberKey, number))
 		return nil
 	}
-	attrs := []slog.Attr{slog.String(rc.NumberKey, number), slog.String("reason", refusal.Reason)}
+	return cmp.Or(refusal.Err, errors.New(rc.Name+": "+refusal.Reason))
+}
+
+func (rc *Receiver[M]) log(ctx context.Context, number string, refusal *Refusal) {
+	attrs := []slog.Attr{slog.String(rc.NumberKey, number)}
+	if refusal == nil {
+		rc.Log.LogAttrs(ctx, slog.LevelInfo, rc.Name+" accepted", attrs...)
+		return
+	}
+	attrs = append(attrs, slog.String("reason", refusal.Reason))
 	if refusal.Err != nil {
 		attrs = append(attrs, rc.Attrs(refusal.Err)...)
 	}
-	refusal.Err = cmp.Or(refusal.Err, errors.New(rc.Name+": "+refusal.Reason))
-	end(number, refusal.Err)
 	level := slog.LevelWarn
 	if errors.Is(refusal.Err, fault.ErrInProgress) {
 		level = slog.LevelInfo // The one that is at it will log what becomes of it.
 	}
 	rc.Log.LogAttrs(ctx, level, rc.Name+" refused", attrs...)
-	return refusal
 }
 
 func (rc *Receiver[M]) stages(ctx context.Context, read func() (Message, *Refusal), number *string) *Refusal {
