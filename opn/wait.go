@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/internal/transport"
 )
 
 const (
@@ -39,7 +38,7 @@ func (c *Client) WaitForCharge(ctx context.Context, id string, amount Amount) (*
 	var known *Charge
 	for wait := firstPoll; ; wait = min(wait+wait/2, lastPoll) {
 		// Before the query, so that the last one is made after the end.
-		over := known != nil && known.ExpiresAt.Valid && time.Until(known.ExpiresAt.V) <= -grace
+		over := known != nil && known.ExpiresAt.Valid && known.ExpiresAt.V.Sub(c.sender.Clock.ClockNow()) <= -grace
 		charge, err := c.GetCharge(ctx, id)
 		if err == nil {
 			known = charge
@@ -57,7 +56,7 @@ func (c *Client) WaitForCharge(ctx context.Context, id string, amount Amount) (*
 		case err == nil && over:
 			return known, stopped(fault.ErrOrderExpired, nil)
 		}
-		if stop := transport.Sleep(ctx, wait-wait/5+rand.N(2*wait/5+1)); stop != nil {
+		if stop := c.sender.Clock.ClockSleep(ctx, wait-wait/5+rand.N(2*wait/5+1)); stop != nil {
 			return known, stopped(stop, err)
 		}
 	}

@@ -362,7 +362,7 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 		return nil, invalid
 	}
 	params = append(params, op.params...)
-	params = append(params, wire.Param{Name: "timestamp", Value: strconv.FormatInt(time.Now().Unix(), 10)})
+	params = append(params, wire.Param{Name: "timestamp", Value: strconv.FormatInt(c.sender.Clock.ClockNow().Unix(), 10)})
 	check := &checker{unchecked: req.extra().Unchecked}
 	req.check(check)
 	params = check.extra(req.extra().Params, params)

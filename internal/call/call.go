@@ -114,10 +114,10 @@ func (c *Caller) Do(ctx context.Context, effect Effect, a Attempt, prepare func(
 		}
 		switch {
 		case effect == Query:
-			if !failure.Transient() || !c.Sender.Retry.Again(ctx, a.Number) {
+			if !failure.Transient() || !c.Sender.Retry.Again(ctx, c.Sender.Clock, a.Number) {
 				return failure.Err
 			}
-			if why := c.Sender.Retry.Pause(ctx, a.Number); why != nil {
+			if why := c.Sender.Retry.Pause(ctx, c.Sender.Clock, a.Number); why != nil {
 				return failure.stopped(why)
 			}
 		case a.Number > 1 || !failure.unprocessed() || ctx.Err() != nil:

@@ -213,7 +213,7 @@ func (g *Gateway) post(ctx context.Context, n *notice, body []byte) (status int,
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "text/plain;charset=utf-8")
 	}
-	resp, err := g.HTTPClient().Do(req)
+	resp, err := g.outbound().Do(req)
 	if err != nil {
 		if broken := new(url.Error); errors.As(err, &broken) {
 			err = broken.Err // Without the address, which may have a signature in it.
@@ -229,6 +229,9 @@ func (g *Gateway) post(ctx context.Context, n *notice, body []byte) (status int,
 	}
 	return resp.StatusCode, string(text[:min(len(text), 200)]), err
 }
+
+// outbound is the client that the gateway itself posts with.
+func (g *Gateway) outbound() *http.Client { return &http.Client{Transport: g.connections} }
 
 // due takes the notification that is due first, not after the given time.
 func (g *Gateway) due(until time.Time) (first *order, when time.Time) {
@@ -262,39 +265,6 @@ func (g *Gateway) nextDue(o *order) time.Time {
 		return o.Expires
 	}
 	return time.Time{}
-}
-
-// Advance moves the gateway's clock forward, and on the way delivers the
-// notifications that fall due, each at its time and in order. Orders expire by
-// the same clock.
-func (g *Gateway) Advance(d time.Duration) { g.advance(context.Background(), d) }
-
-// advance is Advance until ctx ends. The error says that the clock's new time
-// couldn't be written down.
-func (g *Gateway) advance(ctx context.Context, d time.Duration) error {
-	target := g.Now().Add(d)
-	for ctx.Err() == nil {
-		o, when := g.due(target)
-		if o == nil {
-			break
-		}
-		g.moveTo(when)
-		g.attempt(ctx, o)
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return g.moveTo(target)
-}
-
-// moveTo sets the clock, never back.
-func (g *Gateway) moveTo(t time.Time) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if ahead := t.Sub(g.now()); ahead > 0 {
-		g.skew += ahead
-	}
-	return g.save()
 }
 
 // wake tells the loop that delivers by itself that something may be due.

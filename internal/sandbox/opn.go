@@ -66,11 +66,8 @@ func (g *Gateway) OpnURL() string { return g.url + "/opn" }
 // from [opn.APIVersion] on; bodies are forms or JSON. The guide doesn't say which codes a
 // refusal has, nor whether a source can be charged again: here it can't.
 func (g *Gateway) NewOpnClient(opts ...opn.Option) (*opn.Client, error) {
-	client, base := g.HTTPClient(), g.OpnURL()
-	if !g.local {
-		client, base = &http.Client{Transport: toGateway{g}}, "http://127.0.0.1/opn"
-	}
-	standard := []opn.Option{opn.WithHTTPClient(client), opn.WithBaseURL(base)}
+	client, base := g.reach()
+	standard := []opn.Option{opn.WithHTTPClient(client), opn.WithBaseURL(base + "/opn")}
 	if g.speed == 0 {
 		standard = append(standard, opn.WithRetry(3, 0))
 	}
@@ -186,7 +183,7 @@ func (g *Gateway) DeliverOpn(ctx context.Context, chargeID string) error {
 		return fail(fmt.Errorf("%w: %w", ErrNotAccepted, err))
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := g.HTTPClient().Do(req)
+	resp, err := g.outbound().Do(req)
 	if err != nil {
 		return fail(fmt.Errorf("%w: %w", ErrNotAccepted, err))
 	}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,16 +22,23 @@ type Gateway struct {
 
 	url string
 	// local says that the gateway listens on the loopback interface only.
-	local     bool
-	server    *http.Server
-	running   sync.WaitGroup
-	posting   sync.WaitGroup
-	stop      context.CancelFunc
-	transport *http.Transport
-	woken     chan struct{}
+	local   bool
+	server  *http.Server
+	running sync.WaitGroup
+	posting sync.WaitGroup
+	// alive ends with the gateway.
+	alive context.Context
+	stop  context.CancelFunc
+	// connections are the gateway's own and those of its clients.
+	connections *http.Transport
+	woken       chan struct{}
 	options
 
 	mu sync.Mutex
+	// moving counts the clients that move the clock, and moved tells when there is one
+	// less. A WaitGroup can't be used in more than one bubble of testing/synctest.
+	moving int
+	moved  *sync.Cond
 	// started is when the gateway's clock began, by the real one, and skew how
 	// far it has been moved since.
 	started time.Time
@@ -120,7 +126,8 @@ type TB interface {
 
 // New starts a gateway for a test, and closes it when the test ends. Its clock
 // stands still until [Gateway.Advance] moves it, and it notifies only then or
-// when [Gateway.Deliver] says so.
+// when [Gateway.Deliver] says so. A client that waits, for a payment or before it
+// repeats a query, moves the clock as Advance does, and doesn't wait.
 func New(tb TB, opts ...Option) *Gateway {
 	tb.Helper()
 	gw, err := start(0, opts)
@@ -134,18 +141,20 @@ func New(tb TB, opts ...Option) *Gateway {
 
 // Start starts a gateway that runs in real time and notifies by itself, on a
 // free port of the loopback interface unless told otherwise. Close it when you
-// are done.
+// are done. Its clients go by its clock, too, at the speed that [WithSpeed] sets.
 func Start(opts ...Option) (*Gateway, error) { return start(1, opts) }
 
 func start(speed float64, opts []Option) (*Gateway, error) {
 	g := &Gateway{
-		options:   options{address: "127.0.0.1:0", speed: speed, maxOrders: 10_000, payoutBalance: 100_000_00},
-		transport: &http.Transport{MaxIdleConnsPerHost: 32},
-		woken:     make(chan struct{}, 1),
-		started:   time.Now().Truncate(time.Second),
-		orders:    make(map[number]*order),
-		refundNos: make(map[string]bool),
+		options:     options{address: "127.0.0.1:0", speed: speed, maxOrders: 10_000, payoutBalance: 100_000_00},
+		connections: &http.Transport{MaxIdleConnsPerHost: 32},
+		woken:       make(chan struct{}, 1),
+		started:     time.Now().Truncate(time.Second),
+		orders:      make(map[number]*order),
+		refundNos:   make(map[string]bool),
 	}
+	g.alive, g.stop = context.WithCancel(context.Background())
+	g.moved = sync.NewCond(&g.mu)
 	for _, opt := range opts {
 		opt(&g.options)
 	}
@@ -171,36 +180,38 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 		return nil, err
 	}
 	g.server = &http.Server{Handler: g.handler(), ReadHeaderTimeout: 10 * time.Second}
-	var ctx context.Context
-	ctx, g.stop = context.WithCancel(context.Background())
 	g.running.Go(func() { g.server.Serve(listener) })
 	if g.speed > 0 {
-		g.running.Go(func() { g.deliverAll(ctx) })
+		g.running.Go(func() { g.deliverAll(g.alive) })
 	}
 	return g, nil
 }
 
 // Close ends the gateway and its connections. It leaves no goroutine behind.
 func (g *Gateway) Close() {
+	g.mu.Lock()
 	g.stop()
-	g.transport.CloseIdleConnections()
+	g.mu.Unlock()
+	g.connections.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := g.server.Shutdown(ctx); err != nil {
 		g.server.Close()
 	}
 	g.running.Wait()
+	g.posting.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.moving > 0 {
+		g.moved.Wait()
+	}
 }
 
 // NewClient returns another client for the gateway, signing as the merchant
 // [AppID]. If the gateway was made by [New], the client repeats queries without
 // pausing.
 func (g *Gateway) NewClient(opts ...ksher.Option) (*ksher.Client, error) {
-	client, base := g.HTTPClient(), g.url
-	if !g.local {
-		// A client talks plain HTTP to the loopback interface only.
-		client, base = &http.Client{Transport: toGateway{g}}, "http://127.0.0.1"
-	}
+	client, base := g.reach()
 	standard := []ksher.Option{
 		ksher.WithHTTPClient(client),
 		ksher.WithGatewayURL(base + "/api"),
@@ -213,19 +224,6 @@ func (g *Gateway) NewClient(opts ...ksher.Option) (*ksher.Client, error) {
 	return ksher.NewClient(AppID, PrivateKey(), append(standard, opts...)...)
 }
 
-// toGateway sends every request to the gateway, whatever its host.
-type toGateway struct{ g *Gateway }
-
-func (t toGateway) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.URL.Host, r.Host = strings.TrimPrefix(t.g.url, "http://"), ""
-	return t.g.transport.RoundTrip(r)
-}
-
-// HTTPClient returns an HTTP client whose connections Close closes, for
-// requests of your own and for [ksher.WithHTTPClient].
-func (g *Gateway) HTTPClient() *http.Client { return &http.Client{Transport: g.transport} }
-
 // URL is the address of the gateway without a path.
 func (g *Gateway) URL() string { return g.url }
 
@@ -234,19 +232,6 @@ func (g *Gateway) GatewayURL() string { return g.url + "/api" }
 
 // MerchantURL is the address for [ksher.WithMerchantURL].
 func (g *Gateway) MerchantURL() string { return g.url + "/KsherPay" }
-
-// Now is the time of the gateway's clock, in whole seconds.
-func (g *Gateway) Now() time.Time {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.now().Truncate(time.Second)
-}
-
-// now is the time of the gateway's clock. The caller holds g.mu.
-func (g *Gateway) now() time.Time {
-	passed := time.Duration(float64(time.Since(g.started)) * g.speed)
-	return g.started.Add(passed + g.skew)
-}
 
 // ErrNotPayable is what Begin, Pay, Fail and the like return for an order that
 // the buyer can't pay, because it is paid, expired, closed or cancelled.

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/clock"
 )
 
 // Defaults and bounds of how queries are repeated.
@@ -50,15 +52,14 @@ func (r *Retry) Set(attempts int, wait time.Duration) error {
 
 // Again decides whether a query is sent again after that many attempts, and takes
 // it from the budget.
-func (r *Retry) Again(ctx context.Context, attempt int) bool {
-	return attempt < r.attempts && ctx.Err() == nil && r.spend()
+func (r *Retry) Again(ctx context.Context, c clock.Clock, attempt int) bool {
+	return attempt < r.attempts && ctx.Err() == nil && r.spend(c.ClockNow())
 }
 
 // spend takes one repetition from the budget, if it has one.
-func (r *Retry) spend() bool {
+func (r *Retry) spend(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
 	r.spent = max(0, r.spent-float64(now.Sub(r.since))/float64(retryRefill))
 	r.since = now
 	if r.spent > retriesAtOnce-1 {
@@ -69,22 +70,10 @@ func (r *Retry) spend() bool {
 }
 
 // Pause waits before the next attempt. Its error is the context's.
-func (r *Retry) Pause(ctx context.Context, attempt int) error {
+func (r *Retry) Pause(ctx context.Context, c clock.Clock, attempt int) error {
 	most := min(r.wait<<(attempt-1), maxWait)
 	if most <= 0 {
 		return ctx.Err()
 	}
-	return Sleep(ctx, rand.N(most))
-}
-
-// Sleep waits, or returns the context's error.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return c.ClockSleep(ctx, rand.N(most))
 }
