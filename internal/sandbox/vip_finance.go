@@ -116,8 +116,8 @@ func (c *vipCall) vipPage(rows []vipRow) *vipAnswer {
 		}
 		return otherwise
 	}
-	from := min(number("offset", 0), len(rows))
-	to := min(from+number("limit", vipReportRows), len(rows))
+	from := min(max(number("offset", 0), 0), len(rows))
+	to := from + min(max(number("limit", vipReportRows), 0), len(rows)-from)
 	return report(struct {
 		Data  []vipRow `json:"data"`
 		Total int      `json:"total"`

@@ -3,10 +3,12 @@ package sandbox
 import (
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +60,41 @@ func TestVIPFullDisk(t *testing.T) {
 	assert.Empty(t, gw.Orders())
 	store.full = false
 	assert.Contains(t, create(), `"error_code":"SUCCESS"`)
+}
+
+func TestVIPPage(t *testing.T) {
+	rows := make([]vipRow, 3)
+	for i := range rows {
+		rows[i].OrderID = vipText(strconv.Itoa(i))
+	}
+	for _, c := range []struct{ offset, limit, want string }{
+		{"", "", "012"},
+		{"1", "1", "1"},
+		{"3", "1", ""},
+		{"-1", "2", "01"},
+		{"1", "-1", ""},
+		{"1", strconv.Itoa(math.MaxInt), "12"},
+		{strconv.Itoa(math.MaxInt), strconv.Itoa(math.MaxInt), ""},
+		{strconv.Itoa(math.MinInt), strconv.Itoa(math.MinInt), ""},
+		{"1" + strconv.Itoa(math.MaxInt), "x", "012"},
+	} {
+		call := &vipCall{params: url.Values{"offset": {c.offset}, "limit": {c.limit}}}
+		var said struct {
+			Data struct {
+				Data []struct {
+					OrderID string `json:"order_id"`
+				}
+				Total int
+			}
+		}
+		require.NoError(t, json.Unmarshal(marshal(call.vipPage(rows).body), &said))
+		var got string
+		for _, r := range said.Data.Data {
+			got += r.OrderID
+		}
+		assert.Equal(t, c.want, got, "offset %s, limit %s", c.offset, c.limit)
+		assert.Equal(t, 3, said.Data.Total)
+	}
 }
 
 // Whatever a request to that generation is, the answer is JSON with a status that
