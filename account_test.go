@@ -14,7 +14,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/kshertest"
+	kshertest "github.com/ksher-go/ksher/internal/sandbox"
 )
 
 func goodMerchantInfo() *ksher.MerchantInfoRequest { return &ksher.MerchantInfoRequest{} }

@@ -30,7 +30,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/once"
-	"github.com/ksher-go/ksher/kshertest"
+	kshertest "github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // senders is how many post notifications at the same time.

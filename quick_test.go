@@ -17,7 +17,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/kshertest"
+	kshertest "github.com/ksher-go/ksher/internal/sandbox"
 )
 
 const testAuthCode = "287634438256643900"

@@ -23,7 +23,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/once"
-	"github.com/ksher-go/ksher/kshertest"
+	kshertest "github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // orderList is a merchant's list of open orders, sorted by their numbers.

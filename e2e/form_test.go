@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/kshertest"
+	kshertest "github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // form serves the page of a form as a shop would, after a page of the shop's own.

@@ -11,8 +11,8 @@
 //	err = gw.Pay(req.MchOrderNo, ksher.ChannelTrueMoney) // The buyer pays.
 //	err = gw.Deliver(ctx, req.MchOrderNo)                // Ksher notifies you.
 //
-// The clock of such a gateway stands still until [Gateway.Advance] moves it, and
-// nothing happens by itself. In a program, [Start] gives one that runs in real
+// The clock of such a gateway stands still until [Gateway.Advance] or a waiting client
+// moves it, and nothing happens by itself. In a program, [Start] gives one that runs in real
 // time and notifies by itself.
 //
 // The last two characters of the code that [ksher.Client.QuickPay] charges decide
@@ -34,97 +34,207 @@
 //
 // Any other amount is paid out at once, if the balance has it.
 //
-// The gateway serves the older vip.ksher.net, too, under [Gateway.VIPURL] and with
-// [VIPToken]. Its orders are orders like any other: Pay, Fail, Deliver and the rest
+// The gateway serves the older vip.ksher.net, too, for [Gateway.VIP]. Its orders are orders like any other: Pay, Fail, Deliver and the rest
 // work on them, and a code that is charged at a till goes as above. A number can be
 // used in one of the two only.
 //
+// It also serves K PLUS through Opn Payments, for [Gateway.Opn]. Its charges can be
+// paid for ten minutes, by PayOpn, and a source can be charged once, which Opn doesn't
+// document.
+//
 // Without any server, [SignedResponse] makes the body of a correctly signed
 // answer for a mock, and [SignedNotification] a correctly signed notification
-// for a handler.
+// for a handler. [Refusal], [Unknown] and [BadAnswer] make a client's errors for a mock of
+// the client.
 //
 // What Ksher doesn't document is decided here as seems likely, and the
 // docstrings say so. Don't rely on it where it matters: the codes of a refusal,
 // for instance, are documented, but seldom which operation gives which.
 package kshertest
 
-import "github.com/ksher-go/ksher/internal/sandbox"
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
 
-// What the local gateway is made of.
-type (
-	Account   = sandbox.Account
-	Delivery  = sandbox.Delivery
-	Event     = sandbox.Event
-	Fault     = sandbox.Fault
-	FaultKind = sandbox.FaultKind
-	Gateway   = sandbox.Gateway
-	Option    = sandbox.Option
-	Order     = sandbox.Order
-	Request   = sandbox.Request
-	State     = sandbox.State
-	TB        = sandbox.TB
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/opn"
+	"github.com/ksher-go/ksher/vip"
 )
 
-// What the local gateway knows.
-const (
-	OpnPublicKey      = sandbox.OpnPublicKey
-	OpnSecretKey      = sandbox.OpnSecretKey
-	AppID             = sandbox.AppID
-	VIPToken          = sandbox.VIPToken
-	AnyAccount        = sandbox.AnyAccount
-	OfflineAccount    = sandbox.OfflineAccount
-	OnlineAccount     = sandbox.OnlineAccount
-	FaultLatency      = sandbox.FaultLatency
-	FaultDropBefore   = sandbox.FaultDropBefore
-	FaultDropAfter    = sandbox.FaultDropAfter
-	FaultHTTP500      = sandbox.FaultHTTP500
-	FaultHTML502      = sandbox.FaultHTML502
-	FaultEmpty        = sandbox.FaultEmpty
-	FaultTruncated    = sandbox.FaultTruncated
-	FaultEndless      = sandbox.FaultEndless
-	FaultBadSignature = sandbox.FaultBadSignature
-	FaultOtherKey     = sandbox.FaultOtherKey
-	FaultRefuse       = sandbox.FaultRefuse
-	FaultClockSkew    = sandbox.FaultClockSkew
-	FaultDuplicate    = sandbox.FaultDuplicate
-	FaultLate         = sandbox.FaultLate
-	FaultReorder      = sandbox.FaultReorder
-	FaultCorrupt      = sandbox.FaultCorrupt
-	Created           = sandbox.Created
-	InProgress        = sandbox.InProgress
-	Paid              = sandbox.Paid
-	RefundedInPart    = sandbox.RefundedInPart
-	Refunded          = sandbox.Refunded
-	Failed            = sandbox.Failed
-	Expired           = sandbox.Expired
-	Cancelled         = sandbox.Cancelled
-)
+// Gateway is a local gateway with its state. It is safe for concurrent use.
+type Gateway struct {
+	// Client is a client for the gateway, signing as the merchant [AppID].
+	Client *ksher.Client
+	// VIP is a client of the older generation for the same merchant.
+	VIP *vip.Client
+	// Opn is a client of the same merchant's account at Opn Payments.
+	Opn *opn.Client
 
-// Errors of the local gateway.
-var (
-	ErrNoNotification = sandbox.ErrNoNotification
-	ErrNoOrder        = sandbox.ErrNoOrder
-	ErrNotAccepted    = sandbox.ErrNotAccepted
-	ErrNotPayable     = sandbox.ErrNotPayable
-)
+	sandbox *sandbox.Gateway
+}
 
-// How a local gateway is made and looked at.
-var (
-	AssertNotified     = sandbox.AssertNotified
-	AssertPaid         = sandbox.AssertPaid
-	AssertRefunded     = sandbox.AssertRefunded
-	PrivateKey         = sandbox.PrivateKey
-	PrivateKeyPEM      = sandbox.PrivateKeyPEM
-	PublicKey          = sandbox.PublicKey
-	SignedNotification = sandbox.SignedNotification
-	SignedResponse     = sandbox.SignedResponse
-	Verifier           = sandbox.Verifier
-	New                = sandbox.New
-	Start              = sandbox.Start
-	WithAccount        = sandbox.WithAccount
-	WithAddress        = sandbox.WithAddress
-	WithClientOptions  = sandbox.WithClientOptions
-	WithMaxOrders      = sandbox.WithMaxOrders
-	WithPayoutBalance  = sandbox.WithPayoutBalance
-	WithSpeed          = sandbox.WithSpeed
-)
+// Option sets up a [Gateway].
+type Option = sandbox.Option
+
+// WithAddress sets where the gateway listens, a free port of the loopback interface by
+// default. Whoever can reach the address can pay and refund orders on it.
+func WithAddress(address string) Option { return sandbox.WithAddress(address) }
+
+// WithSpeed lets the gateway's clock run that many times faster than the real one, so
+// that a day of notifications takes a minute at 1440.
+func WithSpeed(times float64) Option { return sandbox.WithSpeed(times) }
+
+// WithPayoutBalance sets how much payouts can be made of, before the first of them,
+// 100,000 THB by default. Nothing adds to it: the payments of buyers don't.
+func WithPayoutBalance(balance ksher.Amount) Option { return sandbox.WithPayoutBalance(balance) }
+
+// TB is the part of [testing.TB] that this package needs.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+// New starts a gateway for a test, and closes it when the test ends. Its clock stands
+// still until [Gateway.Advance] moves it, and it notifies only then or when
+// [Gateway.Deliver] says so. A client that waits, for a payment or before it repeats a
+// query, moves the clock as Advance does, and doesn't wait.
+func New(tb TB, opts ...Option) *Gateway {
+	tb.Helper()
+	gw, err := Start(append([]Option{sandbox.WithSpeed(0)}, opts...)...)
+	if err != nil {
+		tb.Fatalf("%v", err)
+		return nil
+	}
+	tb.Cleanup(gw.Close)
+	return gw
+}
+
+// Start starts a gateway that runs in real time and notifies by itself, on a free port of
+// the loopback interface unless told otherwise. Close it when you are done. Its clients
+// go by its clock, too, at the speed that [WithSpeed] sets.
+func Start(opts ...Option) (*Gateway, error) {
+	gw, err := sandbox.Start(opts...)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{Client: gw.Client, sandbox: gw}
+	if g.VIP, err = gw.NewVIPClient(); err == nil {
+		g.Opn, err = gw.NewOpnClient()
+	}
+	if err != nil {
+		gw.Close()
+		return nil, fmt.Errorf("kshertest: %w", err)
+	}
+	return g, nil
+}
+
+// Close ends the gateway and its connections. It leaves no goroutine behind.
+func (g *Gateway) Close() { g.sandbox.Close() }
+
+// NewClient returns another client for the gateway, with options of your own, signing as
+// the merchant [AppID]. In a gateway made by [New] it repeats queries without pausing.
+func (g *Gateway) NewClient(opts ...ksher.Option) (*ksher.Client, error) {
+	return g.sandbox.NewClient(opts...)
+}
+
+// URL is the address of the gateway's dashboard, and for [vip.NewClient]. With "/opn" behind
+// it, it is that for [opn.WithBaseURL].
+func (g *Gateway) URL() string { return g.sandbox.URL() }
+
+// GatewayURL is the address for [ksher.WithGatewayURL].
+func (g *Gateway) GatewayURL() string { return g.sandbox.GatewayURL() }
+
+// MerchantURL is the address for [ksher.WithMerchantURL].
+func (g *Gateway) MerchantURL() string { return g.sandbox.MerchantURL() }
+
+// HTTPClient returns an HTTP client whose connections Close closes, for requests of your
+// own and for [ksher.WithHTTPClient]. A client that has it goes by the gateway's clock.
+func (g *Gateway) HTTPClient() *http.Client { return g.sandbox.HTTPClient() }
+
+// Now is the time of the gateway's clock, in whole seconds.
+func (g *Gateway) Now() time.Time { return g.sandbox.Now() }
+
+// Advance moves the gateway's clock forward, and on the way delivers the notifications
+// that fall due, each at its time and in order. Orders expire by the same clock.
+func (g *Gateway) Advance(d time.Duration) { g.sandbox.Advance(d) }
+
+// Inject makes the gateway misbehave in the requests or notifications to come. Faults of
+// the same operation happen one after the other, in the order they were injected, one to
+// a request. A client repeats a query after some of them, so that a test which is to see
+// the error injects as many as there are attempts. The error says what is wrong with the
+// fault.
+func (g *Gateway) Inject(f Fault) error { return g.sandbox.Inject(f) }
+
+// Begin plays the buyer who has chosen a channel and is typing a PIN or an OTP, by the
+// order's first channel if none is given. The order is then USERPAYING, and one by card
+// can't be cancelled.
+func (g *Gateway) Begin(mchOrderNo string, channel ksher.Channel) error {
+	return g.sandbox.Begin(mchOrderNo, channel)
+}
+
+// GiveUp plays the buyer who goes back from a channel without paying.
+func (g *Gateway) GiveUp(mchOrderNo string) error { return g.sandbox.GiveUp(mchOrderNo) }
+
+// Pay plays the buyer who pays an order through one of its channels: without one, through
+// the channel that was begun or else the order's first. As in reality, an order that was
+// cancelled can still be paid by a QR code that the buyer saved.
+func (g *Gateway) Pay(mchOrderNo string, channel ksher.Channel) error {
+	return g.sandbox.Pay(mchOrderNo, channel)
+}
+
+// Fail plays the buyer whose payment fails for good.
+func (g *Gateway) Fail(mchOrderNo string) error { return g.sandbox.Fail(mchOrderNo) }
+
+// Expire ends the time to pay an order.
+func (g *Gateway) Expire(mchOrderNo string) error { return g.sandbox.Expire(mchOrderNo) }
+
+// Settle plays Ksher paying the merchant out: a paid order can no longer be refunded
+// through the API.
+func (g *Gateway) Settle(mchOrderNo string) error { return g.sandbox.Settle(mchOrderNo) }
+
+// Order returns the gateway's view of an order, by the number that the merchant gave it.
+// A payout counts as an order by the channel "payout".
+func (g *Gateway) Order(mchOrderNo string) (Order, error) { return g.sandbox.Order(mchOrderNo) }
+
+// Requests returns the last 200 requests, the oldest first, refused ones among them.
+func (g *Gateway) Requests() []Request { return g.sandbox.Requests() }
+
+// Deliver makes the next attempt to notify the merchant of a payment now, without waiting
+// for its time. An order whose notification was accepted is notified once more, as a
+// repetition that Ksher had sent already. Any answer but the one that Ksher documents is
+// [ErrNotAccepted]. An order of vip.ksher.net has a notification for each change of its
+// status, which go out one after the other.
+func (g *Gateway) Deliver(ctx context.Context, mchOrderNo string) error {
+	return g.sandbox.Deliver(ctx, mchOrderNo)
+}
+
+// SetVIPWebhook sets the address that the merchant has registered at vip.ksher.net for
+// notifications, "" for none, which is the default. An address that isn't one of http or
+// https, or that has a query or a fragment, is an error and changes nothing.
+func (g *Gateway) SetVIPWebhook(address string) error { return g.sandbox.SetVIPWebhook(address) }
+
+// PayOpn plays the buyer who pays a charge in K PLUS.
+func (g *Gateway) PayOpn(chargeID string) error { return g.sandbox.PayOpn(chargeID) }
+
+// FailOpn plays the buyer whose payment fails for that reason.
+func (g *Gateway) FailOpn(chargeID string, code opn.FailureCode) error {
+	return g.sandbox.FailOpn(chargeID, code)
+}
+
+// SetOpnWebhook registers the address that events of Opn Payments go to, "" for none,
+// which is the default. A gateway made by [Start] posts one soon after a charge was paid
+// or has failed, and one made by [New] waits for DeliverOpn. An address that isn't one of
+// http or https is an error and changes nothing.
+func (g *Gateway) SetOpnWebhook(address string) error { return g.sandbox.SetOpnWebhook(address) }
+
+// DeliverOpn posts a charge.complete event about a charge to the registered address now,
+// whatever the charge's status, and as often as it is called. Any answer but an HTTP
+// status of 200 is [ErrNotAccepted].
+func (g *Gateway) DeliverOpn(ctx context.Context, chargeID string) error {
+	return g.sandbox.DeliverOpn(ctx, chargeID)
+}

@@ -22,11 +22,7 @@ func start() (*kshertest.Gateway, *opn.Client) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client, err := gateway.NewOpnClient()
-	if err != nil {
-		log.Fatal(err)
-	}
-	return gateway, client
+	return gateway, gateway.Opn
 }
 
 func ExampleNewClient() {

@@ -22,7 +22,7 @@ func startGateway() (*kshertest.Gateway, *vip.Client) {
 		log.Fatal(err)
 	}
 	// In production: "https://NAME.vip.ksher.net" and os.Getenv("KSHER_VIP_TOKEN").
-	client, err := vip.NewClient(gateway.VIPURL(), kshertest.VIPToken, vip.WithHTTPClient(gateway.HTTPClient()))
+	client, err := vip.NewClient(gateway.URL(), kshertest.VIPToken, vip.WithHTTPClient(gateway.HTTPClient()))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -41,7 +41,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/kshertest"
+	kshertest "github.com/ksher-go/ksher/internal/sandbox"
 )
 
 func TestMain(m *testing.M) {

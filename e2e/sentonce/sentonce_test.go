@@ -26,8 +26,8 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/ksher-go/ksher"
+	kshertest "github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/transport"
-	"github.com/ksher-go/ksher/kshertest"
 	"github.com/ksher-go/ksher/opn"
 	"github.com/ksher-go/ksher/vip"
 )

@@ -212,11 +212,10 @@ func localWay(gateway *kshertest.Gateway, way string) (shop kplus, buyer func(id
 			return gateway.Fail(id)
 		}, nil
 	}
-	client, err := gateway.NewOpnClient()
-	return byOpn{client}, func(id string, pays bool) error {
+	return byOpn{gateway.Opn}, func(id string, pays bool) error {
 		if pays {
 			return gateway.PayOpn(id)
 		}
 		return gateway.FailOpn(id, opn.FailureInsufficientFund)
-	}, err
+	}, nil
 }

@@ -60,15 +60,19 @@ func charge(ctx context.Context, code string) error {
 // play sells to three buyers of its own making. The last two digits of their
 // codes tell the gateway who they are.
 func play(ctx context.Context) error {
-	gateway, err := kshertest.Start(kshertest.WithClientOptions(ksher.WithHook(say)))
+	gateway, err := kshertest.Start()
 	if err != nil {
 		return err
 	}
 	defer gateway.Close()
+	client, err := gateway.NewClient(ksher.WithHook(say))
+	if err != nil {
+		return err
+	}
 	fmt.Println("A gateway runs inside this program. No account is needed, and no money moves.")
 
 	fmt.Println("\nThe first buyer shows a code.")
-	if err := sell(ctx, gateway.Client, ksher.NewOrderNo(), "287634438256643900"); err != nil {
+	if err := sell(ctx, client, ksher.NewOrderNo(), "287634438256643900"); err != nil {
 		return err
 	}
 
@@ -81,12 +85,12 @@ func play(ctx context.Context) error {
 			fmt.Println(err)
 		}
 	}()
-	if err := sell(ctx, gateway.Client, no, "287634438256643901"); err != nil {
+	if err := sell(ctx, client, no, "287634438256643901"); err != nil {
 		return err
 	}
 
 	fmt.Println("\nThe third buyer shows a code, and never types the PIN. That takes a minute.")
-	return sell(ctx, gateway.Client, ksher.NewOrderNo(), "134567890123456701")
+	return sell(ctx, client, ksher.NewOrderNo(), "134567890123456701")
 }
 
 // sell takes the payment for a coffee.

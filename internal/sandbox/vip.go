@@ -14,6 +14,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/wire"
+	"github.com/ksher-go/ksher/vip"
 )
 
 // The vip.ksher.net generation. Its orders are the gateway's ordinary ones under
@@ -23,6 +24,17 @@ import (
 // VIPURL is the base URL of the vip.ksher.net generation, without a path. The path
 // of each operation begins with /api/v1.
 func (g *Gateway) VIPURL() string { return g.url }
+
+// NewVIPClient returns a client for the gateway's merchant at vip.ksher.net. If the gateway
+// was made by [New], the client repeats queries without pausing.
+func (g *Gateway) NewVIPClient(opts ...vip.Option) (*vip.Client, error) {
+	client, base := g.reach()
+	standard := []vip.Option{vip.WithHTTPClient(client)}
+	if g.speed == 0 {
+		standard = append(standard, vip.WithRetry(3, 0))
+	}
+	return vip.NewClient(base, VIPToken, append(standard, opts...)...)
+}
 
 // The APIs that make orders.
 const (

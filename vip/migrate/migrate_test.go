@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/kshertest"
+	kshertest "github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/vip"
 	"github.com/ksher-go/ksher/vip/migrate"
 )
