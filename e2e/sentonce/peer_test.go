@@ -43,9 +43,11 @@ type peer struct {
 	// arrived counts the requests whose headers were read on streams that count,
 	// carried those that the gateway was given.
 	arrived, carried atomic.Int64
-	wg               sync.WaitGroup
-	mu               sync.Mutex
-	conns            []net.Conn
+	// again counts those that it was given over a connection on which it had ended.
+	again atomic.Int64
+	wg    sync.WaitGroup
+	mu    sync.Mutex
+	conns []net.Conn
 }
 
 func newPeer(t *testing.T, gateway string, end ending) *peer {
@@ -88,8 +90,10 @@ type conn struct {
 	peer    *peer
 	framer  *http2.Framer
 	streams map[uint32]*stream
-	// over says that a GOAWAY was sent: what comes after it isn't looked at.
+	// over says that what still comes isn't looked at, as after a GOAWAY.
 	over bool
+	// ended says that it or a stream of it has ended.
+	ended bool
 }
 
 type stream struct {
@@ -103,13 +107,19 @@ func (c *conn) ends(at step, id uint32) bool {
 		return false
 	}
 	delete(c.streams, id)
+	c.ended = true
 	c.peer.end.do(c, id)
 	return true
 }
 
 // hangUp closes without a word, and drop so that the client hears of a broken connection.
-func (c *conn) hangUp() { c.NetConn().Close() }
+func (c *conn) hangUp() {
+	c.over = true // Something may have been read ahead.
+	c.NetConn().Close()
+}
+
 func (c *conn) drop() {
+	c.over = true
 	c.NetConn().(*net.TCPConn).SetLinger(0)
 	c.NetConn().Close()
 }
@@ -184,6 +194,9 @@ func (c *conn) request(id uint32) {
 	s := c.streams[id]
 	delete(c.streams, id)
 	c.peer.carried.Add(1)
+	if c.ended {
+		c.peer.again.Add(1)
+	}
 	status, body := c.peer.answer(s)
 	var block bytes.Buffer
 	hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: status})

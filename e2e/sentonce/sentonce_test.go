@@ -345,6 +345,9 @@ func tryHTTP2(t *testing.T, rt http.RoundTripper, op operation, end ending, warm
 
 	err = call(t.Context(), c)
 	judge(t, op, end.want, times, err, p.arrived.Load()-arrived, p.carried.Load()-carried)
+	if op.change && end.want != answered {
+		assert.Zero(t, p.again.Load(), "it went out once more over the same connection")
+	}
 }
 
 // judge compares what came of a call with what is to come of it.
