@@ -168,7 +168,8 @@ type Answer struct {
 
 // Do sends a request with that body and reads the bounded answer. With an error,
 // sent tells whether anything may have reached the other side, and the answer may
-// have a status.
+// have a status. The request arrives at most once, whatever the transport would do; an
+// [Unprocessed] error says that it may be sent once more.
 func (s *Sender) Do(ctx context.Context, method, address string, header http.Header, body string) (answer Answer, sent bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, false, fmt.Errorf("nothing was sent: %w", err)
