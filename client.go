@@ -116,9 +116,9 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 // a transport of your own has to care for that itself.
 //
 // It is an error if the client's [http.Transport] allows TLS below 1.2 or
-// doesn't check certificates; inside another transport this isn't seen. Don't
-// use a transport that repeats requests by itself: a payment isn't to be
-// repeated.
+// doesn't check certificates; inside another transport this isn't seen. A transport
+// that sends a request again over another [http.Transport] connection is stopped. Don't
+// use one that sends copies at the same time, or repeats without net/http.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *Client) error { return c.sender.SetHTTPClient(client) }
 }

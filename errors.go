@@ -16,7 +16,8 @@ import (
 // documented no. Don't take such a request for failed. [Client.Resolve] finds out
 // what became of it; it may also be on its way still. The very same request may be
 // sent again, never one under a new number. A payout may not even be sent again.
-// The package never repeats such a request by itself.
+// The package never repeats such a request by itself, nor lets net/http do so: see
+// [WithRetry].
 var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
 
 // What else can be asked for with [errors.Is]. vip and opn return these, too.

@@ -388,7 +388,7 @@ func clip(s string) string { return transport.Clip(s) }
 // for the money. Keep the charge's ID with the order and, if it is pending, send the
 // buyer to its AuthorizeURI. A charge that failed at once is an answer, not an error.
 //
-// It is never repeated by itself: read [ksher.ErrOutcomeUnknown]. A charge that comes back
+// It is never repeated in doubt: read [ksher.ErrOutcomeUnknown]. A charge that comes back
 // with another amount, currency, source or mode is [ksher.ErrOtherOrder], with its ID in the
 // [*Error].
 //

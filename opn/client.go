@@ -131,9 +131,9 @@ func isTest(key string) bool { return strings.HasPrefix(key[1:], "key_test_") }
 // cookies are never kept and redirects never followed.
 //
 // It is an error if the client's [http.Transport] allows TLS below 1.2 or
-// doesn't check certificates. Don't use a transport that repeats requests by
-// itself: a charge isn't to be repeated. One that logs headers logs the secret
-// key.
+// doesn't check certificates. A transport that sends a request again over another
+// [http.Transport] connection is stopped. Don't use one that sends copies at the same
+// time, or repeats without net/http. One that logs headers logs the secret key.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *Client) error { return c.sender.SetHTTPClient(client) }
 }
@@ -174,7 +174,7 @@ func WithLogger(logger *slog.Logger) Option {
 // leaves the pauses out, as tests want it.
 //
 // It is repeated if the connection broke, or if the HTTP status is 429, or 500 or
-// more. What creates something is never repeated.
+// more. What creates something reaches Opn once, as [ksher.WithRetry] says.
 func WithRetry(attempts int, wait time.Duration) Option {
 	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
 }

@@ -114,8 +114,9 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 // idle connections to a host open, shared by all clients of the program.
 //
 // It is an error if the client's [http.Transport] allows TLS below 1.2 or doesn't
-// check certificates; inside another transport this isn't seen. Don't use a
-// transport that repeats requests by itself: a payment isn't to be repeated.
+// check certificates; inside another transport this isn't seen. A transport that sends
+// a request again over another [http.Transport] connection is stopped. Don't use one
+// that sends copies at the same time, or repeats without net/http.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *Client) error { return c.sender.SetHTTPClient(client) }
 }
@@ -157,7 +158,8 @@ func WithMaxResponseBytes(n int64) Option {
 // Only [Client.Query] and the reports are repeated, and only if the connection broke
 // or the HTTP status is 500 or more. All is done within the call's context and
 // [WithTimeout]. In an outage a client repeats at most 10 queries at once and one a
-// second after that.
+// second after that. What creates, refunds or cancels reaches Ksher once, as
+// [ksher.WithRetry] says.
 func WithRetry(attempts int, wait time.Duration) Option {
 	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
 }
