@@ -50,6 +50,26 @@ func (c *closing) ConnectionState() tls.ConnectionState {
 	return tls.ConnectionState{NegotiatedProtocol: c.protocol}
 }
 
+type hooks = *httptrace.ClientTrace
+
+// What a transport does, as it reports it.
+var (
+	errWrite = &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
+	nothing  = func(hooks, *http.Request) {}
+	conn     = func(h hooks, _ *http.Request) { h.GetConn("host.example:443"); h.GotConn(httptrace.GotConnInfo{}) }
+	h1       = func(h hooks, r *http.Request) { conn(h, r); h.WroteHeaderField("Host", nil); h.WroteHeaders() }
+	h2       = func(h hooks, r *http.Request) { conn(h, r); h.WroteHeaderField(":method", nil); h.WroteHeaders() }
+	read     = func(first func(hooks, *http.Request)) func(hooks, *http.Request) {
+		return func(h hooks, r *http.Request) {
+			first(h, r)
+			io.ReadAll(r.Body)
+			h.WroteRequest(httptrace.WroteRequestInfo{})
+		}
+	}
+	fails   = func(h hooks, r *http.Request) { h1(h, r); h.WroteRequest(httptrace.WroteRequestInfo{Err: errWrite}) }
+	answers = func(h hooks, r *http.Request) { read(h2)(h, r); h.GotFirstResponseByte() }
+)
+
 // Every way in which a transport may report its progress and fail.
 func TestUnprocessed(t *testing.T) {
 	const (
@@ -57,22 +77,6 @@ func TestUnprocessed(t *testing.T) {
 		refused = "stream error: stream ID 3; REFUSED_STREAM; received from peer"
 	)
 	rewound := func(cause string) error { return fmt.Errorf(again, cause) }
-	write := &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
-	type hooks = *httptrace.ClientTrace
-	nothing := func(hooks, *http.Request) {}
-	conn := func(h hooks, _ *http.Request) { h.GetConn("host.example:443"); h.GotConn(httptrace.GotConnInfo{}) }
-	h1 := func(h hooks, r *http.Request) { conn(h, r); h.WroteHeaderField("Host", nil); h.WroteHeaders() }
-	h2 := func(h hooks, r *http.Request) { conn(h, r); h.WroteHeaderField(":method", nil); h.WroteHeaders() }
-	read := func(first func(hooks, *http.Request)) func(hooks, *http.Request) {
-		return func(h hooks, r *http.Request) {
-			first(h, r)
-			io.ReadAll(r.Body)
-			h.WroteRequest(httptrace.WroteRequestInfo{})
-		}
-	}
-	fails := func(h hooks, r *http.Request) { h1(h, r); h.WroteRequest(httptrace.WroteRequestInfo{Err: write}) }
-	answers := func(h hooks, r *http.Request) { read(h2)(h, r); h.GotFirstResponseByte() }
-
 	const unprocessed, doubt, unsent = "unprocessed", "in doubt", "unsent"
 	tests := []struct {
 		name string
@@ -92,8 +96,8 @@ func TestUnprocessed(t *testing.T) {
 		{"HTTP/2: closed", read(h2), io.ErrUnexpectedEOF, doubt},
 		{"HTTP/2: no stream", conn, errors.New("http2: client conn not usable"), unprocessed},
 		{"HTTP/2: no stream, and no other connection", conn, errors.New("net/http: cannot rewind body after connection loss"), unprocessed},
-		{"HTTP/2: the headers couldn't be written", h2, write, unprocessed},
-		{"HTTP/2: the body couldn't be written", read(h2), write, doubt},
+		{"HTTP/2: the headers couldn't be written", h2, errWrite, unprocessed},
+		{"HTTP/2: the body couldn't be written", read(h2), errWrite, doubt},
 		{"HTTP/1.1: refused", read(h1), rewound(refused), doubt},
 		{"HTTP/1.1: closed before it was used", h1, errors.New("http: server closed idle connection"), unprocessed},
 		{"HTTP/1.1: broken before it was used", h1, fmt.Errorf("readLoopPeekFailLocked: %w", syscall.ECONNRESET), unprocessed},
