@@ -94,7 +94,7 @@ func (n *Notifications) lookUp(ctx context.Context, m *announced) *receive.Refus
 	order, err := n.expected(ctx, m.got.MchOrderNo)
 	switch {
 	case errors.Is(err, ErrNotOurs):
-		return &receive.Refusal{Status: http.StatusNotFound, Reason: "the merchant has no such order", Err: err}
+		return receive.NotOurs(err)
 	case err != nil:
 		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's lookup of the order failed", Err: err, Again: true}
 	case order.MchOrderNo != m.got.MchOrderNo:
@@ -131,6 +131,8 @@ func (n *Notifications) announce(ctx context.Context, order OpenOrder) *receive.
 		return nil
 	case errors.Is(err, ErrInProgress):
 		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "another delivery of it is being handled", Err: err, Again: true}
+	case errors.Is(err, once.ErrTooMany):
+		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "too many others are being confirmed", Err: err, Again: true}
 	case !asked && n.asking(err):
 		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "it could not be confirmed", Err: err, Again: true}
 	case !asked:

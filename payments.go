@@ -118,7 +118,7 @@ func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...Pa
 	}
 	p := &Payments{client: c, engine: &once.Engine[OpenOrder, Order]{
 		Name: "ksher", Gateway: gateway{c}, Clock: c.sender.Clock, Log: log, Paid: paid,
-		Budget: budget.budget, Deduper: &once.Memory{}, Endings: &once.Memory{},
+		Budget: budget.budget, Places: once.NewPlaces(), Deduper: &once.Memory{}, Endings: &once.Memory{},
 	}}
 	for _, opt := range opts {
 		if opt == nil {

@@ -868,3 +868,101 @@ func TestNotificationsHooksEnd(t *testing.T) {
 		})
 	}
 }
+
+// So many orders are asked about at once, and one more has to come again. What is forged,
+// unknown or being handled takes no place.
+func TestNotificationsConfirmSoManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 100
+		release := make(chan struct{})
+		gateway := recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-release
+			paying(t).ServeHTTP(w, r)
+		}))
+		log := &logBuffer{}
+		client := offlineClient(t, testAppID, gateway, trustTestKey(t), ksher.WithLogger(log.logger(slog.LevelDebug)))
+		handler := notificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error { return nil })
+		var done sync.WaitGroup
+		for i := range most {
+			done.Go(func() { assert.Equal(t, 200, post(handler, notified(t, fmt.Sprint("order", i))).Code) })
+		}
+		synctest.Wait()
+		for range 3 {
+			assert.Equal(t, 503, post(handler, notified(t, "more")).Code)
+			assert.Equal(t, 503, post(handler, notified(t, "order1")).Code)
+		}
+		assert.Equal(t, most, gateway.count())
+		assert.Contains(t, log.text(), "too many others are being confirmed")
+		close(release)
+		done.Wait()
+		assert.Equal(t, 200, post(handler, notified(t, "more")).Code)
+	})
+}
+
+// panicking is a log that panics when it is told of a notification.
+type panicking struct{ slog.Handler }
+
+func (panicking) Enabled(context.Context, slog.Level) bool { return true }
+
+func (panicking) Handle(_ context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "ksher notification") {
+		panic("the log is full")
+	}
+	return nil
+}
+
+// Whatever of the merchant's panics, no panic gets out, and Ksher comes again.
+func TestNotificationsPanics(t *testing.T) {
+	out := func() { panic("out of luck") }
+	hook := func(begin, end func()) ksher.Option {
+		return ksher.WithHook(func(ctx context.Context, a ksher.Attempt) (context.Context, func(ksher.Attempt)) {
+			if a.Operation != "notification" {
+				return ctx, nil
+			}
+			begin()
+			return ctx, func(ksher.Attempt) { end() }
+		})
+	}
+	nothing := func() {}
+	tests := map[string]struct {
+		opts   []ksher.Option
+		lookup func()
+		status int
+		// number says that the order's number is known when it happens.
+		number bool
+	}{
+		"the lookup":             {nil, out, 500, true},
+		"the lookup, aborted":    {nil, func() { panic(http.ErrAbortHandler) }, 500, true},
+		"a hook's beginning":     {[]ksher.Option{hook(out, nothing)}, nothing, 500, false},
+		"a hook's end":           {[]ksher.Option{hook(nothing, out)}, nothing, 200, true},
+		"the log, after a panic": {[]ksher.Option{ksher.WithLogger(slog.New(panicking{slog.DiscardHandler}))}, out, 500, true},
+		"the log":                {[]ksher.Option{ksher.WithLogger(slog.New(panicking{slog.DiscardHandler}))}, nothing, 200, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			log, calls := &logBuffer{}, 0
+			opts := append([]ksher.Option{trustTestKey(t), ksher.WithLogger(log.logger(slog.LevelDebug))}, tt.opts...)
+			client := offlineClient(t, testAppID, recording(paying(t)), opts...)
+			n, err := paymentsTo(t, client, func(context.Context, *ksher.Order) error { calls++; return nil }).
+				Notifications(func(ctx context.Context, no string) (ksher.OpenOrder, error) {
+					tt.lookup()
+					return openOrder(ksher.HostMerchant), nil
+				})
+			require.NoError(t, err)
+			require.NotPanics(t, func() {
+				w := post(n, notified(t, testOrderNo))
+				require.Equal(t, tt.status, w.Code)
+				require.NotContains(t, w.Body.String(), "luck")
+				again, err := n.Accept(t.Context(), []byte(notified(t, testOrderNo)))
+				require.Equal(t, tt.status == 500, again)
+				require.Equal(t, tt.status == 500, err != nil, "%v", err)
+			})
+			require.Equal(t, tt.status == 200, calls == 1)
+			for _, line := range log.lines(t) {
+				if line.Msg == "ksher notification panic" {
+					require.Equal(t, tt.number, line.OrderNo == testOrderNo)
+				}
+			}
+		})
+	}
+}

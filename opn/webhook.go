@@ -1,7 +1,6 @@
 package opn
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,12 +23,12 @@ const (
 // NewWebhookHandler returns the handler for the address that Opn's dashboard has
 // as the webhook endpoint. For each charge.complete event that comes in it
 //
-//  1. takes nothing from the event but the ID of the charge, because events aren't
-//     signed and anybody can send one,
-//  2. asks Opn for the charge, and goes on only if it has ended,
-//  3. claims the charge with its status in the client's [Deduper], asks once more,
-//     and calls fn with that answer, once for each charge and status,
-//  4. and answers 200 if fn returned nil, now or earlier.
+//  1. asks the client's [Deduper] whether the charge with this status is done, and if
+//     so answers 200,
+//  2. asks Opn for the charge, because events aren't signed and anybody can send one,
+//     and goes on only if it has ended,
+//  3. calls fn with that answer, once for each charge and status,
+//  4. and answers 200 if fn returned nil.
 //
 // Otherwise it answers with an HTTP error, and logs the reason with the client's
 // logger. Whether and how often Opn sends an event again isn't documented, nor
@@ -52,20 +51,22 @@ const (
 // to fn at the same time: let what fn writes keep a charge that was taken back from
 // becoming paid again.
 //
-// An event may have 64 KiB, and a sender 10 seconds for it. Each event with the ID
-// of a charge costs a query, whoever sent it, and another if it is news. A handler
-// makes up to 100 of them at once, and answers 503 to one more event. Whoever forges
-// that many keeps true ones out meanwhile, so give the handler an address that can't
-// be guessed. A nil client or fn makes a handler that answers 500 to everything.
+// An event may have 64 KiB, and a sender 10 seconds for it. A copy of one that is done,
+// or being handled, costs no query, and one that came to nothing costs a query again
+// after half a second. But an event with an ID that was made up costs one, whoever sent
+// it. A handler makes up to 100 of them at once, and answers 503 to one more event.
+// Whoever forges that many keeps true ones out meanwhile, so give the handler an address
+// that can't be guessed. If fn returns [ksher.ErrNotOurs], the answer is 404. A nil
+// client or fn makes a handler that answers 500 to everything.
 //
 // Source: the section on events of Opn's guide to K PLUS.
 func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.Handler {
-	h := &webhook{client: c, fn: fn, places: once.NewPlaces()}
+	h := &webhook{client: c}
 	h.receiver = receive.Receiver[event]{
 		Name: "opn event", NumberKey: "id",
 		Method: http.MethodPost, MaxBytes: maxEventBytes,
 		Log: slog.New(slog.DiscardHandler), Attrs: h.errorAttrs, Answer: answerOpn,
-		Parse: parseEvent, Once: h.confirm,
+		Parse: parseEvent, Once: h.once,
 	}
 	switch {
 	case c == nil || c.keys == nil:
@@ -73,22 +74,29 @@ func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.
 	case fn == nil:
 		h.receiver.Broken = "the handler was made without a function"
 	}
-	if c != nil && c.log != nil {
+	if h.receiver.Broken == "" {
 		h.receiver.Log = c.log
+		h.states = receive.States[event, Charge]{
+			Guard:   once.Guard{Log: c.log, Name: h.receiver.Name, NumberKey: h.receiver.NumberKey},
+			Deduper: c.deduper, Clock: c.sender.Clock, Places: once.NewPlaces(),
+			Number: func(e *event) string { return e.charge },
+			Key:    key, Ask: h.ask, Do: fn,
+		}
 	}
 	return &h.receiver
 }
 
 type webhook struct {
 	client   *Client
-	fn       func(context.Context, *Charge) error
-	places   once.Places
+	states   receive.States[event, Charge]
 	receiver receive.Receiver[event]
 }
 
-// event is what is read of an event about a charge.
+// event is what is read of an event about a charge: its ID, and the status that it
+// claims, "" for one that isn't known. Events aren't signed.
 type event struct {
-	charge string
+	charge  string
+	claimed Status
 }
 
 func (h *webhook) errorAttrs(err error) []slog.Attr {
@@ -104,94 +112,65 @@ func answerOpn(w http.ResponseWriter, status int) {
 	w.WriteHeader(status)
 }
 
-// ask asks for a charge, which has to have ended, unless it is asking for too many.
-func (h *webhook) ask(ctx context.Context, id string) (*Charge, *receive.Refusal) {
-	if !h.places.Take() {
-		return nil, &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "too many others are being confirmed"}
+// once deals with an event, unless that is done.
+func (h *webhook) once(ctx context.Context, e *event) *receive.Refusal {
+	claimed := e.claimed
+	if !claimed.Final() {
+		claimed = StatusSuccessful
 	}
-	defer h.places.Give()
-	charge, err := h.client.GetCharge(ctx, id)
+	return h.states.Once(ctx, e, string(e.claimed), string(claimed))
+}
+
+// key is what a Deduper knows a charge and its status by. No ID or status that comes to
+// here has a blank in it.
+func key(e *event, status string) string { return "opn " + status + " " + e.charge }
+
+// ask asks for a charge, which has to have ended.
+func (h *webhook) ask(ctx context.Context, e *event) (*Charge, string, *receive.Refusal) {
+	charge, err := h.client.GetCharge(ctx, e.charge)
 	var failed *Error
 	switch {
 	case errors.As(err, &failed) && failed.Err == nil && !failed.forLoop().Transient():
-		return nil, &receive.Refusal{Status: http.StatusForbidden, Reason: "Opn doesn't tell of the charge", Err: err}
+		return nil, "", &receive.Refusal{Status: http.StatusForbidden, Reason: "Opn doesn't tell of the charge", Err: err}
 	case err != nil:
-		return nil, &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "it could not be confirmed", Err: err}
+		return nil, "", &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "it could not be confirmed", Err: err, Again: true}
 	case !charge.Status.Final():
-		return nil, &receive.Refusal{Status: http.StatusConflict, Reason: "the charge has not ended"}
+		return nil, "", &receive.Refusal{Status: http.StatusConflict, Reason: "the charge has not ended", Again: true}
 	}
-	return charge, nil
-}
-
-// confirm asks for a charge and hands it on.
-func (h *webhook) confirm(ctx context.Context, e *event) *receive.Refusal {
-	charge, no := h.ask(ctx, e.charge)
-	if no != nil {
-		return no
-	}
-	// No ID or status that comes to here has a blank in it.
-	key := "opn " + string(charge.Status) + " " + charge.ID
-	err := h.client.deduper.Once(ctx, key, func(ctx context.Context) error {
-		no = h.handOn(ctx, charge)
-		if no != nil {
-			return cmp.Or(no.Err, errors.New(no.Reason))
-		}
-		return nil
-	})
-	switch {
-	case no != nil: // A Deduper that keeps the error to itself would have the charge taken for handled.
-		return no
-	case errors.Is(err, fault.ErrInProgress):
-		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "another delivery of it is being handled", Err: err}
-	case err != nil:
-		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the Deduper failed", Err: err}
-	}
-	return nil
-}
-
-// handOn asks once more for a charge whose status is claimed, because another
-// delivery may have told of a newer status in the meantime, and hands it on.
-func (h *webhook) handOn(ctx context.Context, before *Charge) *receive.Refusal {
-	charge, no := h.ask(ctx, before.ID)
-	if no != nil {
-		return no
-	}
-	if charge.Status != before.Status {
-		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "the charge has changed in the meantime"}
-	}
-	if err := h.fn(ctx, charge); err != nil {
-		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's function failed", Err: err}
-	}
-	return nil
+	return charge, string(charge.Status), nil
 }
 
 // parseEvent reads an event, and nothing of one that isn't about a charge that ended.
 func parseEvent(message receive.Message) (*event, string, *receive.Refusal) {
-	key, id, err := readEvent(message.Body)
+	key, e, err := readEvent(message.Body)
 	if err != nil {
 		return nil, "", &receive.Refusal{Status: http.StatusBadRequest, Reason: "it is not an event about a charge", Err: err}
 	}
 	if key != chargeComplete {
 		return nil, "", nil
 	}
-	return &event{charge: id}, id, nil
+	return e, e.charge, nil
 }
 
-// readEvent reads the key of an event, and of a charge.complete the ID of its charge.
-func readEvent(body []byte) (key, chargeID string, err error) {
+// readEvent reads the key of an event, and of a charge.complete what it says of its
+// charge.
+func readEvent(body []byte) (key string, e *event, err error) {
 	outer, data, err := wire.ParseEnvelope(body)
 	if err != nil {
-		return "", "", fault.JSON(err)
+		return "", nil, fault.JSON(err)
 	}
 	if key = text(outer, "key"); key == "" {
-		return "", "", fmt.Errorf("%w: key is missing", fault.ErrField)
+		return "", nil, fmt.Errorf("%w: key is missing", fault.ErrField)
 	}
 	if key != chargeComplete {
-		return key, "", nil
+		return key, nil, nil
 	}
-	chargeID = text(data, "id")
-	if text(data, "object") != "charge" || !isID("chrg", chargeID) {
-		return "", "", fmt.Errorf("%w: data is not a charge with an ID such as chrg_…", fault.ErrField)
+	e = &event{charge: text(data, "id")}
+	if text(data, "object") != "charge" || !isID("chrg", e.charge) {
+		return "", nil, fmt.Errorf("%w: data is not a charge with an ID such as chrg_…", fault.ErrField)
 	}
-	return key, chargeID, nil
+	if status := Status(text(data, "status")); status.Final() || status == StatusPending {
+		e.claimed = status
+	}
+	return key, e, nil
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,8 +23,10 @@ import (
 )
 
 // event is a charge.complete event as far as it is documented.
-func event(id string) string {
-	return fmt.Sprintf(`{"object":"event","key":"charge.complete","data":{"object":"charge","id":%q,"amount":1,"status":"successful"}}`, id)
+func event(id string) string { return eventOf(id, opn.StatusSuccessful) }
+
+func eventOf(id string, status opn.Status) string {
+	return fmt.Sprintf(`{"object":"event","key":"charge.complete","data":{"object":"charge","id":%q,"amount":1,"status":%q}}`, id, status)
 }
 
 // post hands a body to a handler.
@@ -112,42 +115,76 @@ func TestWebhookAgainWhenReversed(t *testing.T) {
 		got = append(got, c.CheckPaid(amount))
 		return nil
 	})
-	deliver := func() {
+	deliver := func(status opn.Status) {
 		for range 2 {
-			require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
+			require.Equal(t, http.StatusOK, post(handler, eventOf(chargeID, status)).Code)
 		}
 	}
-	deliver()
+	deliver(opn.StatusSuccessful)
 	answer = edited(t, "charge.json", map[string]any{"status": "reversed", "reversed": true, "paid": false})
-	deliver()
+	deliver(opn.StatusReversed)
 	require.Len(t, got, 2, "once for each status")
 	require.NoError(t, got[0])
 	require.ErrorIs(t, got[1], ksher.ErrNotPaid)
 }
 
+// What an event claims decides which status is looked for first, and no more.
+func TestWebhookIsToldOfWhatIsTrue(t *testing.T) {
+	for _, claimed := range []opn.Status{opn.StatusSuccessful, opn.StatusFailed, opn.StatusExpired, opn.StatusReversed, opn.StatusPending, "teleported", ""} {
+		t.Run(string(claimed), func(t *testing.T) {
+			queries := 0
+			client := newFakeClient(t, func(*http.Request) (int, string, error) {
+				queries++
+				return 200, edited(t, "charge.json", paid), nil
+			})
+			var got []opn.Status
+			handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
+				got = append(got, c.Status)
+				return nil
+			})
+			for _, status := range []opn.Status{claimed, opn.StatusSuccessful} {
+				require.Equal(t, http.StatusOK, post(handler, eventOf(chargeID, status)).Code)
+			}
+			require.Equal(t, []opn.Status{opn.StatusSuccessful}, got)
+			if claimed == opn.StatusSuccessful {
+				require.Equal(t, 1, queries)
+			}
+			asked := queries
+			for range 10 {
+				post(handler, eventOf(chargeID, claimed))
+			}
+			require.Equal(t, asked, queries, "whatever was made up")
+		})
+	}
+}
+
 // Between a query and the claim the charge may change, and another delivery tell of it.
 func TestWebhookDoesNotHandOnAnOldAnswer(t *testing.T) {
-	log := &logBuffer{}
-	first := map[string]any{"status": "reversed", "reversed": true, "paid": false}
-	answers := []string{edited(t, "charge.json", paid), edited(t, "charge.json", first)}
-	queries := 0
-	client := newFakeClient(t, func(*http.Request) (int, string, error) {
-		queries++
-		return 200, answers[min(queries, 2)-1], nil
-	}, opn.WithLogger(log.logger()))
-	var got []opn.Status
-	handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
-		got = append(got, c.Status)
-		return nil
+	synctest.Test(t, func(t *testing.T) {
+		log := &logBuffer{}
+		reversed := map[string]any{"status": "reversed", "reversed": true, "paid": false}
+		answers := []string{edited(t, "charge.json", paid), edited(t, "charge.json", reversed)}
+		queries := 0
+		client := newFakeClient(t, func(*http.Request) (int, string, error) {
+			queries++
+			return 200, answers[min(queries, 2)-1], nil
+		}, opn.WithLogger(log.logger()))
+		var got []opn.Status
+		handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
+			got = append(got, c.Status)
+			return nil
+		})
+		require.Equal(t, http.StatusServiceUnavailable, post(handler, eventOf(chargeID, opn.StatusFailed)).Code, "come again")
+		require.Empty(t, got)
+		require.Contains(t, log.String(), `reason="it has changed in the meantime"`)
+		require.Equal(t, http.StatusOK, post(handler, eventOf(chargeID, opn.StatusReversed)).Code)
+		require.Equal(t, []opn.Status{opn.StatusReversed}, got)
+		queries, answers[1] = 0, answers[0]
+		require.Equal(t, http.StatusServiceUnavailable, post(handler, eventOf(chargeID, opn.StatusFailed)).Code, "a moment ago")
+		time.Sleep(time.Second)
+		require.Equal(t, http.StatusOK, post(handler, eventOf(chargeID, opn.StatusFailed)).Code)
+		require.Equal(t, []opn.Status{opn.StatusReversed, opn.StatusSuccessful}, got, "it wasn't taken for handled")
 	})
-	require.Equal(t, http.StatusServiceUnavailable, post(handler, event(chargeID)).Code, "come again")
-	require.Empty(t, got)
-	require.Contains(t, log.String(), `reason="the charge has changed in the meantime"`)
-	require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
-	require.Equal(t, []opn.Status{opn.StatusReversed}, got)
-	queries, answers[1] = 0, answers[0]
-	require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
-	require.Equal(t, []opn.Status{opn.StatusReversed, opn.StatusSuccessful}, got, "it wasn't taken for handled")
 }
 
 func TestWebhookCanNotAskAgain(t *testing.T) {
@@ -162,7 +199,7 @@ func TestWebhookCanNotAskAgain(t *testing.T) {
 		t.Error("an old answer was handed on")
 		return nil
 	})
-	require.Equal(t, http.StatusServiceUnavailable, post(handler, event(chargeID)).Code)
+	require.Equal(t, http.StatusServiceUnavailable, post(handler, eventOf(chargeID, opn.StatusFailed)).Code)
 }
 
 // brokenDeduper can't remember anything.
@@ -244,6 +281,7 @@ func TestWebhookConfirmsSoManyAtOnce(t *testing.T) {
 			assert.Equal(t, http.StatusOK, post(handler, `{"key":"charge.create"}`).Code, "it costs no query")
 			close(release)
 			done.Wait()
+			time.Sleep(time.Second)
 		}
 		assert.Contains(t, log.String(), `id=chrg_test_more reason="too many others are being confirmed"`)
 	})
@@ -295,7 +333,8 @@ func TestWebhookRefuses(t *testing.T) {
 		{"a refund", `{"key":"charge.complete","data":{"object":"refund","id":"chrg_test_1"}}`, http.StatusBadRequest},
 		{"too large", strings.Repeat(" ", 64<<10) + event(charge.ID), http.StatusRequestEntityTooLarge},
 		{"a byte order mark alone", "\ufeff", http.StatusBadRequest},
-		{"a byte order mark", "\ufeff" + event(charge.ID), http.StatusConflict},
+		{"a byte order mark", "\ufeff" + event("chrg_test_8"), http.StatusForbidden},
+		{"a copy a moment later", event("chrg_test_8"), http.StatusServiceUnavailable},
 		// Not ours, and not to be sent again.
 		{"another key", `{"object":"event","key":"charge.create","data":{"object":"charge","id":"` + charge.ID + `"}}`, http.StatusOK},
 		{"a key of something else", `{"key":"transfer.send","data":null}`, http.StatusOK},

@@ -1,7 +1,6 @@
 package vip
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -142,7 +141,7 @@ type webhook struct {
 	kinds   []Kind
 	// mid and provider go with each query.
 	mid, provider string
-	places        once.Places
+	states        receive.States[Notification, Order]
 	receiver      receive.Receiver[Notification]
 }
 
@@ -151,10 +150,11 @@ type webhook struct {
 // the signature covers it to the letter. For each notification the handler
 //
 //  1. checks its size, form and signature,
-//  2. asks the gateway about the order, and goes on only if the status that the
+//  2. asks the client's [Deduper] whether this is done, and if so answers 200,
+//  3. asks the gateway about the order, and goes on only if the status that the
 //     answer has is final and may follow from the notification,
-//  3. calls fn with that answer, once for each order and status,
-//  4. and answers 200 if fn returned nil, now or earlier.
+//  4. calls fn with that answer, once for each order and status,
+//  5. and answers 200 if fn returned nil.
 //
 // Otherwise it answers with an HTTP error, so that Ksher repeats the notification,
 // which it does 6 times, every 5 seconds, and logs the reason with the client's
@@ -171,9 +171,10 @@ type webhook struct {
 // deliveries of one notification at the same time: the second is asked to come back.
 // The context of fn ends with the HTTP request at the latest.
 //
-// A genuine notification can be repeated by anybody who saw it, and each costs queries.
-// So the handler asks about no more than 100 at once, and answers 503 to any more,
-// which have to come back.
+// A genuine notification can be repeated by anybody who saw it. A copy of one that is
+// done, or being handled, costs no query, and one that came to nothing costs queries
+// again after half a second. The handler asks about no more than 100 orders at once, and
+// answers 503 to any more. If fn returns [ksher.ErrNotOurs], the answer is 404.
 //
 // A nil client or fn, an address that isn't an absolute http or https address
 // without a query, and an unknown kind make a handler that answers 500 to
@@ -181,7 +182,7 @@ type webhook struct {
 //
 // Source: Ksher's documentation of vip.ksher.net.
 func NewWebhookHandler(c *Client, address string, fn func(context.Context, *Order) error, opts ...WebhookOption) http.Handler {
-	h := &webhook{address: address, fn: fn, kinds: kinds(), places: once.NewPlaces()}
+	h := &webhook{address: address, fn: fn, kinds: kinds()}
 	log := slog.New(slog.DiscardHandler)
 	if c != nil && c.mac != nil {
 		h.client, log = c, c.log
@@ -197,6 +198,14 @@ func NewWebhookHandler(c *Client, address string, fn func(context.Context, *Orde
 		Method: http.MethodGet,
 		Log:    log, Attrs: errorAttrs, Answer: answerKsher,
 		Parse: h.parse, Once: h.once,
+	}
+	if h.receiver.Broken == "" {
+		h.states = receive.States[Notification, Order]{
+			Guard:   once.Guard{Log: log, Name: h.receiver.Name, NumberKey: h.receiver.NumberKey},
+			Deduper: c.deduper, Clock: c.sender.Clock, Places: once.NewPlaces(),
+			Number: func(n *Notification) string { return transport.Clip(n.MerchantOrderID) },
+			Key:    h.key, Ask: h.confirm, Do: fn,
+		}
 	}
 	return &h.receiver
 }
@@ -239,50 +248,38 @@ func (h *webhook) parse(message receive.Message) (*Notification, string, *receiv
 	return n, transport.Clip(n.MerchantOrderID), nil
 }
 
-// once confirms a notification and calls the merchant's function.
+// once deals with a notification, unless that is done.
 func (h *webhook) once(ctx context.Context, n *Notification) *receive.Refusal {
-	order, err := h.confirm(ctx, n)
-	if err != nil {
-		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "it could not be confirmed", Err: err}
+	return h.states.Once(ctx, n, string(n.Message), string(n.claims()))
+}
+
+// claims is the status that an order most likely has when this is said of it.
+func (n *Notification) claims() Status {
+	switch n.Message {
+	case MessageRefunded:
+		return StatusRefunded
+	case MessageClosed, MessageTimeout:
+		return StatusClosed
 	}
-	var failed error
-	err = h.client.deduper.Once(ctx, h.key(order), func(ctx context.Context) error {
-		failed = h.fn(ctx, order)
-		return failed
-	})
-	// A Deduper that keeps the error to itself would have the notification taken for
-	// handled.
-	err = cmp.Or(err, failed)
-	if errors.Is(err, fault.ErrInProgress) {
-		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "another delivery of it is being handled", Err: err}
-	}
-	if err != nil {
-		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's function failed", Err: err}
-	}
-	return nil
+	return StatusPaid
 }
 
 // key is what a Deduper knows an order and its status by. Sub-merchants of one host may
 // have orders of the same number, so it has a hash of mid and provider, which is short
 // whatever these are, and never a status. Neither a host nor a hash nor a status has a
 // blank in it, so that no part can be mistaken for another.
-func (h *webhook) key(o *Order) string {
+func (h *webhook) key(n *Notification, status string) string {
 	merchant := h.client.host
 	if h.mid+h.provider != "" {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", h.mid, h.provider))
 		merchant += fmt.Sprintf(" %x", sum[:12])
 	}
-	return "vip " + merchant + " " + string(o.Status) + " " + o.MerchantOrderID
+	return "vip " + merchant + " " + status + " " + n.MerchantOrderID
 }
 
 // confirm asks about the order of a notification, one kind after another, until one
-// knows it, unless it is asking about too many.
-func (h *webhook) confirm(ctx context.Context, n *Notification) (*Order, error) {
-	if !h.places.Take() {
-		return nil, errors.New("vip: too many other notifications are being confirmed")
-	}
-	defer h.places.Give()
-	var order *Order
+// knows it.
+func (h *webhook) confirm(ctx context.Context, n *Notification) (order *Order, status string, _ *receive.Refusal) {
 	var err error
 	for _, kind := range h.kinds {
 		order, err = h.client.Query(ctx, kind, &QueryRequest{MerchantOrderID: n.MerchantOrderID, MID: h.mid, Provider: h.provider})
@@ -290,14 +287,14 @@ func (h *webhook) confirm(ctx context.Context, n *Notification) (*Order, error) 
 			break
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if !n.agrees(order.Status) {
-		return nil, fmt.Errorf("vip: order %q: the notification says %q, and the gateway that it is %q",
+	if err == nil && !n.agrees(order.Status) {
+		err = fmt.Errorf("vip: order %q: the notification says %q, and the gateway that it is %q",
 			transport.Clip(n.MerchantOrderID), transport.Clip(string(n.Message)), transport.Clip(string(order.Status)))
 	}
-	return order, nil
+	if err != nil {
+		return nil, "", &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "it could not be confirmed", Err: err, Again: true}
+	}
+	return order, string(order.Status), nil
 }
 
 // unknownOrder tells whether a query was refused, as one about an order of another

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -118,7 +119,7 @@ func TestWebhook(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, []string{"redirect A-1 Paid 15050", "redirect A-1 Refunded 15050", "miniapp A-2 Closed 15050"}, s.got)
 	require.Equal(t, []string{
-		"GET /api/v1/redirect/orders/A-1", "GET /api/v1/redirect/orders/A-1",
+		"GET /api/v1/redirect/orders/A-1",
 		"GET /api/v1/redirect/orders/A-2", "GET /api/v1/cscanb/orders/A-2", "GET /api/v1/bscanc/orders/A-2", "GET /api/v1/miniapp/orders/A-2",
 	}, s.asked)
 }
@@ -139,38 +140,40 @@ func TestWebhookFunctionFails(t *testing.T) {
 }
 
 func TestWebhookKinds(t *testing.T) {
-	s := newShop(t, nil, vip.WithKinds(vip.CScanB, vip.App), nil)
-	s.orders["/api/v1/redirect/orders/A-1"] = order("A-1", vip.StatusPaid)
-	status, _ := s.notify(http.MethodGet, notification("A-1", "Order Paid"))
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Equal(t, []string{"GET /api/v1/cscanb/orders/A-1", "GET /api/v1/app/orders/A-1"}, s.asked)
-	// Where the gateway doesn't answer nothing is known about other kinds either.
-	s.asked, s.orders["/api/v1/cscanb/orders/A-1"] = nil, ""
-	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Equal(t, []string{"GET /api/v1/cscanb/orders/A-1"}, s.asked)
-	// A refusal is how another kind may be answered.
-	s.asked, s.orders["/api/v1/cscanb/orders/A-1"] = nil, `{"error_code":"FAIL"}`
-	s.orders["/api/v1/app/orders/A-1"] = order("A-1", vip.StatusPaid)
-	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
-	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, []string{"app A-1 Paid 15050"}, s.got)
-	// So is 403, where the account doesn't have that kind.
-	s.asked, s.orders["/api/v1/cscanb/orders/A-1"] = nil, "forbidden"
-	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
-	require.Equal(t, http.StatusOK, status)
-	require.Len(t, s.asked, 2)
-	// But not another refusal, which says nothing about the kind.
-	s.asked, s.orders["/api/v1/cscanb/orders/A-1"] = nil, `{"error_code":"BUSY"}`
-	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Len(t, s.asked, 1)
-	// Nor an answer that contradicts itself.
-	s.asked, s.orders["/api/v1/cscanb/orders/A-1"] = nil, strings.Replace(order("A-1", vip.StatusPaid), "SUCCESS", "FAIL", 1)
-	status, _ = s.notify(http.MethodGet, notification("A-1", "Order Paid"))
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Len(t, s.asked, 1)
-	require.Contains(t, s.log.String(), "the status is Paid all the same")
+	paid := order("A-1", vip.StatusPaid)
+	for _, c := range []struct {
+		name string
+		// orders are the answers by the kind.
+		orders map[vip.Kind]string
+		want   int
+		asked  []vip.Kind
+	}{
+		{"unknown to both", map[vip.Kind]string{vip.Redirect: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.CScanB, vip.App}},
+		{"where the gateway doesn't answer nothing is known about other kinds either", map[vip.Kind]string{vip.CScanB: "", vip.App: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.CScanB}},
+		{"a refusal is how another kind may be answered", map[vip.Kind]string{vip.CScanB: `{"error_code":"FAIL"}`, vip.App: paid}, http.StatusOK, []vip.Kind{vip.CScanB, vip.App}},
+		{"so is 403, where the account doesn't have that kind", map[vip.Kind]string{vip.CScanB: "forbidden", vip.App: paid}, http.StatusOK, []vip.Kind{vip.CScanB, vip.App}},
+		{"but not another refusal", map[vip.Kind]string{vip.CScanB: `{"error_code":"BUSY"}`, vip.App: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.CScanB}},
+		{"nor an answer that contradicts itself", map[vip.Kind]string{vip.CScanB: strings.Replace(paid, "SUCCESS", "FAIL", 1), vip.App: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.CScanB}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newShop(t, nil, vip.WithKinds(vip.CScanB, vip.App), nil)
+			address := func(kind vip.Kind) string { return "/api/v1/" + string(kind) + "/orders/A-1" }
+			for kind, answer := range c.orders {
+				s.orders[address(kind)] = answer
+			}
+			status, _ := s.notify(http.MethodGet, notification("A-1", "Order Paid"))
+			require.Equal(t, c.want, status)
+			var asked []string
+			for _, kind := range c.asked {
+				asked = append(asked, "GET "+address(kind))
+			}
+			require.Equal(t, asked, s.asked)
+			require.Equal(t, c.want == http.StatusOK, len(s.got) == 1)
+			if strings.Contains(c.name, "contradicts") {
+				require.Contains(t, s.log.String(), "the status is Paid all the same")
+			}
+		})
+	}
 }
 
 func TestWebhookOfASubMerchant(t *testing.T) {
@@ -305,7 +308,7 @@ func TestWebhookFlood(t *testing.T) {
 			return http.StatusOK, signed(t, r.URL.Path, order(path.Base(r.URL.Path), vip.StatusPaid)), nil
 		}, vip.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		h := vip.NewWebhookHandler(client, webhookAddress, func(_ context.Context, o *vip.Order) error {
-			if o.MerchantOrderID == "A-7" {
+			if strings.HasSuffix(o.MerchantOrderID, "-7") {
 				panic("the merchant's own")
 			}
 			return nil
@@ -315,31 +318,33 @@ func TestWebhookFlood(t *testing.T) {
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, address+query, nil))
 			return w.Code
 		}
-		flood := func() {
+		flood := func(letter string) {
 			for i := range 100 {
 				go func() {
 					want := http.StatusOK
 					if i == 7 {
 						want = http.StatusInternalServerError
 					}
-					assert.Equal(t, want, notify(notification(fmt.Sprint("A-", i), "Order Paid")))
+					assert.Equal(t, want, notify(notification(fmt.Sprint(letter, "-", i), "Order Paid")))
 				}()
 			}
 			synctest.Wait()
 		}
-		flood()
+		flood("A")
 		require.EqualValues(t, 100, asked.Load())
 		for range 10 {
 			require.Equal(t, http.StatusServiceUnavailable, notify(notification("A-1", "Order Paid")))
+			require.Equal(t, http.StatusServiceUnavailable, notify(notification("B-1", "Order Paid")))
 			require.Equal(t, http.StatusForbidden, notify("signature=00"), "what isn't signed takes no place")
 		}
 		require.EqualValues(t, 100, asked.Load())
-		require.Contains(t, log.String(), `order_id=A-1 reason="it could not be confirmed" cause="vip: too many other notifications are being confirmed"`)
+		require.Contains(t, log.String(), `order_id=B-1 reason="too many others are being confirmed"`)
 		close(answer)
 		synctest.Wait()
 		// Each place was given back, also that of a function that panicked.
 		answer = make(chan struct{})
-		flood()
+		time.Sleep(time.Second)
+		flood("B")
 		require.EqualValues(t, 200, asked.Load())
 		close(answer)
 	})

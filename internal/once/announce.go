@@ -1,6 +1,7 @@
 package once
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,19 +27,20 @@ func (e *Engine[O, A]) Announce(ctx context.Context, o O) (standing Standing, as
 		return Open, false, err
 	}
 	about := e.Gateway.About(o)
-	if e.unpaid.lately(about.Key, about.Expected, e.Clock.ClockNow(), askAgain) {
+	if e.unpaid.Lately(about.Key, about.Expected, e.Clock.ClockNow(), askAgain) {
 		return Open, false, ErrTooSoon
 	}
 	var a *A
 	err = e.pay(ctx, o, func(ctx context.Context) error {
-		answer, err := e.Gateway.Ask(ctx, o)
-		if err != nil {
-			return err
+		var answer *A
+		var err error
+		if full := e.Places.Use(func() { answer, err = e.Gateway.Ask(ctx, o) }); full != nil || err != nil {
+			return cmp.Or(full, err)
 		}
 		a = answer
 		var why error
 		if standing, why = e.Gateway.Stands(o, a); standing != Paid {
-			e.unpaid.again(about.Key, about.Expected, e.Clock.ClockNow(), 0)
+			e.unpaid.Again(about.Key, about.Expected, e.Clock.ClockNow(), 0)
 			return why
 		}
 		return e.Paid(ctx, a)
@@ -59,7 +61,10 @@ func (e *Engine[O, A]) Announce(ctx context.Context, o O) (standing Standing, as
 // nothing was learned.
 func (e *Engine[O, A]) Elsewhere(ctx context.Context, o O, key string, ask func(context.Context) (second, err error)) error {
 	return e.once(ctx, e.Endings, "second "+key, e.Gateway.About(o).No, func(ctx context.Context) error {
-		second, err := ask(ctx)
+		var second, err error
+		if full := e.Places.Use(func() { second, err = ask(ctx) }); full != nil {
+			return full
+		}
 		if second != nil {
 			e.report(ctx, o, second)
 		}

@@ -68,6 +68,8 @@ type Engine[O, A any] struct {
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Budget  *Budget
+	// Places limit the queries because of what came in from outside.
+	Places Places
 	// Deduper remembers the payments, and Endings the orders that ended without one.
 	Deduper, Endings Deduper
 	// Paid is the merchant's function.
@@ -77,10 +79,10 @@ type Engine[O, A any] struct {
 	// Problem is called for what a person has to look at.
 	Problem func(context.Context, O, error)
 
-	problems recent
+	problems Recent
 	// unpaid has the orders that were asked about because of a notification, and
 	// weren't paid.
-	unpaid recent
+	unpaid Recent
 }
 
 // Check asks about an order once. It returns nil only if the order is paid and the

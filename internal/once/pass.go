@@ -159,7 +159,7 @@ func (e *Engine[O, A]) count(ctx context.Context, o O, standing Standing, err er
 // report tells the merchant of a problem, the same one of an order once an hour.
 func (e *Engine[O, A]) report(ctx context.Context, o O, err error) {
 	about := e.Gateway.About(o)
-	if !e.problems.again(about.Key, err.Error(), e.Clock.ClockNow(), problemPause) {
+	if !e.problems.Again(about.Key, err.Error(), e.Clock.ClockNow(), problemPause) {
 		return
 	}
 	if e.Problem == nil {

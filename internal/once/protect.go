@@ -28,9 +28,16 @@ func (g Guard) Protect(ctx context.Context, number *string, fn func(context.Cont
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s: order %q: %w: %v", g.Name, *number, ErrPanic, p)
-			g.Log.LogAttrs(ctx, slog.LevelError, g.Name+" panic",
+			g.Record(ctx, slog.LevelError, "panic",
 				slog.String(g.NumberKey, *number), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 		}
 	}()
 	return fn(ctx)
+}
+
+// Record writes a line to the log. A handler of the log that panics changes nothing about
+// a payment.
+func (g Guard) Record(ctx context.Context, level slog.Level, what string, attrs ...slog.Attr) {
+	defer func() { _ = recover() }()
+	g.Log.LogAttrs(ctx, level, g.Name+" "+what, attrs...)
 }

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// maxRecent bounds how many keys a recent remembers.
+// maxRecent bounds how many keys a Recent remembers.
 const maxRecent = 10_000
 
-// recent remembers when something was last done for a key. Its zero value is ready for
+// Recent remembers when something was last done for a key. Its zero value is ready for
 // use, and safe for concurrent use.
-type recent struct {
+type Recent struct {
 	mu    sync.Mutex
 	at    map[string]*list.Element
 	order list.List // Of recentKey, the oldest first.
@@ -22,9 +22,9 @@ type recentKey struct {
 	at         time.Time
 }
 
-// again notes that something is done for a key now, unless the same was done for it
+// Again notes that something is done for a key now, unless the same was done for it
 // less than that ago.
-func (r *recent) again(key, value string, now time.Time, ago time.Duration) bool {
+func (r *Recent) Again(key, value string, now time.Time, ago time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.at == nil {
@@ -44,8 +44,8 @@ func (r *recent) again(key, value string, now time.Time, ago time.Duration) bool
 	return true
 }
 
-// lately tells whether the same was noted for a key less than that ago.
-func (r *recent) lately(key, value string, now time.Time, ago time.Duration) bool {
+// Lately tells whether the same was noted for a key less than that ago.
+func (r *Recent) Lately(key, value string, now time.Time, ago time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e, ok := r.at[key]

@@ -6,9 +6,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
@@ -60,6 +60,8 @@ type Receiver[M any] struct {
 	Expected func(context.Context, *M) *Refusal
 	// Once confirms and does it, unless it is done.
 	Once func(context.Context, *M) *Refusal
+
+	lines sparing
 }
 
 // ServeHTTP deals with one message.
@@ -87,11 +89,6 @@ func (rc *Receiver[M]) Accept(ctx context.Context, message Message) *Refusal {
 // deal goes through the stages, between the hooks, and logs what came of it. It doesn't
 // panic, whatever of the merchant's does.
 func (rc *Receiver[M]) deal(ctx context.Context, read func() (Message, *Refusal)) (refusal *Refusal) {
-	defer func() {
-		if p := recover(); p != nil { // The logger's own, so there is nowhere to report it.
-			refusal = panicked(fmt.Errorf("%s: %w: %v", rc.Name, once.ErrPanic, p))
-		}
-	}()
 	var number string
 	guard := once.Guard{Log: rc.Log, Name: rc.Name, NumberKey: rc.NumberKey}
 	end := func(string, error) {}
@@ -103,20 +100,16 @@ func (rc *Receiver[M]) deal(ctx context.Context, read func() (Message, *Refusal)
 		return nil
 	})
 	if err != nil {
-		refusal = panicked(err)
+		refusal = &Refusal{Status: http.StatusInternalServerError, Reason: "a function of the merchant panicked", Err: err, Again: true}
 	}
 	cause := rc.cause(refusal)
 	// A hook that panics at the end changes nothing about the payment.
 	_ = guard.Protect(ctx, &number, func(context.Context) error { end(number, cause); return nil })
-	rc.log(ctx, number, refusal)
+	rc.record(ctx, guard, number, refusal)
 	if refusal != nil {
 		refusal.Err = cause
 	}
 	return refusal
-}
-
-func panicked(err error) *Refusal {
-	return &Refusal{Status: http.StatusInternalServerError, Reason: "a function of the merchant panicked", Err: err, Again: true}
 }
 
 // cause is an error for each refusal.
@@ -127,13 +120,19 @@ func (rc *Receiver[M]) cause(refusal *Refusal) error {
 	return cmp.Or(refusal.Err, errors.New(rc.Name+": "+refusal.Reason))
 }
 
-func (rc *Receiver[M]) log(ctx context.Context, number string, refusal *Refusal) {
+// record logs what came of a message.
+func (rc *Receiver[M]) record(ctx context.Context, guard once.Guard, number string, refusal *Refusal) {
+	defer func() { _ = recover() }() // An error of the merchant's may panic as well.
 	attrs := []slog.Attr{slog.String(rc.NumberKey, number)}
 	if refusal == nil {
-		rc.Log.LogAttrs(ctx, slog.LevelInfo, rc.Name+" accepted", attrs...)
+		guard.Record(ctx, slog.LevelInfo, "accepted", attrs...)
 		return
 	}
-	attrs = append(attrs, slog.String("reason", refusal.Reason))
+	more, ok := rc.lines.take(refusal, time.Now())
+	if !ok {
+		return
+	}
+	attrs = append(append(attrs, slog.String("reason", refusal.Reason)), more...)
 	if refusal.Err != nil {
 		attrs = append(attrs, rc.Attrs(refusal.Err)...)
 	}
@@ -141,7 +140,7 @@ func (rc *Receiver[M]) log(ctx context.Context, number string, refusal *Refusal)
 	if errors.Is(refusal.Err, fault.ErrInProgress) {
 		level = slog.LevelInfo // The one that is at it will log what becomes of it.
 	}
-	rc.Log.LogAttrs(ctx, level, rc.Name+" refused", attrs...)
+	guard.Record(ctx, level, "refused", attrs...)
 }
 
 func (rc *Receiver[M]) stages(ctx context.Context, read func() (Message, *Refusal), number *string) *Refusal {
