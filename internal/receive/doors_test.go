@@ -45,8 +45,8 @@ type door struct {
 	open func(tb testing.TB, network http.RoundTripper, log *slog.Logger, fn func(context.Context) error) http.Handler
 	// message is what a genuine sender sends of an order.
 	message func(no string) *http.Request
-	// confirm answers a query: the order is paid.
-	confirm roundTrip
+	// confirm answers a query: the order is paid. deny says that it isn't.
+	confirm, deny roundTrip
 	// no turns a counter into an order's number.
 	no func(i int) string
 }
@@ -69,8 +69,17 @@ func (d *door) send(h http.Handler, r *http.Request) *httptest.ResponseRecorder 
 
 func plainNumber(i int) string { return fmt.Sprintf("A-%06d", i) }
 
-func ksherData(no string) map[string]any {
-	return map[string]any{"appid": kshertest.AppID, "mch_order_no": no, "total_fee": 100_00, "fee_type": "THB", "result": "SUCCESS"}
+func ksherData(no, result string) map[string]any {
+	return map[string]any{"appid": kshertest.AppID, "mch_order_no": no, "total_fee": 100_00, "fee_type": "THB", "result": result}
+}
+
+func ksherAnswer(result string) roundTrip {
+	return func(r *http.Request) string {
+		if err := r.ParseForm(); err != nil {
+			panic(err)
+		}
+		return string(kshertest.SignedResponse(ksherData(r.FormValue("mch_order_no"), result)))
+	}
 }
 
 func ksherDoor() door {
@@ -91,15 +100,10 @@ func ksherDoor() door {
 			require.NoError(tb, err)
 			return n
 		},
-		message: func(no string) *http.Request { return kshertest.SignedNotification("/notify", ksherData(no)) },
-		confirm: func(r *http.Request) string {
-			if r.Body != nil {
-				if err := r.ParseForm(); err != nil {
-					panic(err)
-				}
-			}
-			return string(kshertest.SignedResponse(ksherData(r.FormValue("mch_order_no"))))
+		message: func(no string) *http.Request {
+			return kshertest.SignedNotification("/notify", ksherData(no, "SUCCESS"))
 		},
+		confirm: ksherAnswer("SUCCESS"), deny: ksherAnswer("REFUND"),
 	}
 }
 
@@ -135,11 +139,15 @@ func vipDoor() door {
 			}
 			return httptest.NewRequest(http.MethodGet, vipAddress+"?"+values.Encode(), nil)
 		},
-		confirm: func(r *http.Request) string {
-			no := path.Base(r.URL.Path)
-			signature := vipSigned(r.URL.Path, map[string]string{"merchant_order_id": no, "amount": "10000", "status": "Paid", "error_code": "SUCCESS"})
-			return fmt.Sprintf(`{"merchant_order_id":%q,"amount":10000,"status":"Paid","error_code":"SUCCESS","signature":%q}`, no, signature)
-		},
+		confirm: vipAnswer("Paid"), deny: vipAnswer("Available"),
+	}
+}
+
+func vipAnswer(status string) roundTrip {
+	return func(r *http.Request) string {
+		no := path.Base(r.URL.Path)
+		signature := vipSigned(r.URL.Path, map[string]string{"merchant_order_id": no, "amount": "10000", "status": status, "error_code": "SUCCESS"})
+		return fmt.Sprintf(`{"merchant_order_id":%q,"amount":10000,"status":%q,"error_code":"SUCCESS","signature":%q}`, no, status, signature)
 	}
 }
 
@@ -163,6 +171,7 @@ func opnDoor(tb testing.TB) door {
 				fmt.Sprintf(`{"object":"event","key":"charge.complete","data":{"object":"charge","id":%q,"status":"successful"}}`, no)))
 		},
 		confirm: func(r *http.Request) string { return strings.ReplaceAll(paid, id, path.Base(r.URL.Path)) },
+		deny:    func(r *http.Request) string { return strings.ReplaceAll(string(text), id, path.Base(r.URL.Path)) },
 	}
 }
 
