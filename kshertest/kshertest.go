@@ -73,6 +73,7 @@ type Gateway struct {
 	// Opn is a client of the same merchant's account at Opn Payments.
 	Opn *opn.Client
 
+	merchant
 	sandbox *sandbox.Gateway
 }
 
@@ -122,7 +123,7 @@ func Start(opts ...Option) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{Client: gw.Client, sandbox: gw}
+	g := &Gateway{Client: gw.Client, merchant: merchant{gw.Merchant}, sandbox: gw}
 	if g.VIP, err = gw.NewVIPClient(); err == nil {
 		g.Opn, err = gw.NewOpnClient()
 	}
@@ -135,12 +136,6 @@ func Start(opts ...Option) (*Gateway, error) {
 
 // Close ends the gateway and its connections. It leaves no goroutine behind.
 func (g *Gateway) Close() { g.sandbox.Close() }
-
-// NewClient returns another client for the gateway, with options of your own, signing as
-// the merchant [AppID]. In a gateway made by [New] it repeats queries without pausing.
-func (g *Gateway) NewClient(opts ...ksher.Option) (*ksher.Client, error) {
-	return g.sandbox.NewClient(opts...)
-}
 
 // URL is the address of the gateway's dashboard, and for [vip.NewClient]. With "/opn" behind
 // it, it is that for [opn.WithBaseURL].
@@ -170,48 +165,8 @@ func (g *Gateway) Advance(d time.Duration) { g.sandbox.Advance(d) }
 // fault.
 func (g *Gateway) Inject(f Fault) error { return g.sandbox.Inject(f) }
 
-// Begin plays the buyer who has chosen a channel and is typing a PIN or an OTP, by the
-// order's first channel if none is given. The order is then USERPAYING, and one by card
-// can't be cancelled.
-func (g *Gateway) Begin(mchOrderNo string, channel ksher.Channel) error {
-	return g.sandbox.Begin(mchOrderNo, channel)
-}
-
-// GiveUp plays the buyer who goes back from a channel without paying.
-func (g *Gateway) GiveUp(mchOrderNo string) error { return g.sandbox.GiveUp(mchOrderNo) }
-
-// Pay plays the buyer who pays an order through one of its channels: without one, through
-// the channel that was begun or else the order's first. As in reality, an order that was
-// cancelled can still be paid by a QR code that the buyer saved.
-func (g *Gateway) Pay(mchOrderNo string, channel ksher.Channel) error {
-	return g.sandbox.Pay(mchOrderNo, channel)
-}
-
-// Fail plays the buyer whose payment fails for good.
-func (g *Gateway) Fail(mchOrderNo string) error { return g.sandbox.Fail(mchOrderNo) }
-
-// Expire ends the time to pay an order.
-func (g *Gateway) Expire(mchOrderNo string) error { return g.sandbox.Expire(mchOrderNo) }
-
-// Settle plays Ksher paying the merchant out: a paid order can no longer be refunded
-// through the API.
-func (g *Gateway) Settle(mchOrderNo string) error { return g.sandbox.Settle(mchOrderNo) }
-
-// Order returns the gateway's view of an order, by the number that the merchant gave it.
-// A payout counts as an order by the channel "payout".
-func (g *Gateway) Order(mchOrderNo string) (Order, error) { return g.sandbox.Order(mchOrderNo) }
-
 // Requests returns the last 200 requests, the oldest first, refused ones among them.
 func (g *Gateway) Requests() []Request { return g.sandbox.Requests() }
-
-// Deliver makes the next attempt to notify the merchant of a payment now, without waiting
-// for its time. An order whose notification was accepted is notified once more, as a
-// repetition that Ksher had sent already. Any answer but the one that Ksher documents is
-// [ErrNotAccepted]. An order of vip.ksher.net has a notification for each change of its
-// status, which go out one after the other.
-func (g *Gateway) Deliver(ctx context.Context, mchOrderNo string) error {
-	return g.sandbox.Deliver(ctx, mchOrderNo)
-}
 
 // SetVIPWebhook sets the address that the merchant has registered at vip.ksher.net for
 // notifications, "" for none, which is the default. An address that isn't one of http or

@@ -84,3 +84,49 @@ func TestBuyerWhoNeverTypesThePIN(t *testing.T) {
 	require.ErrorIs(t, err, ksher.ErrNotPaid)
 	assert.GreaterOrEqual(t, gw.Now().Sub(began), time.Minute)
 }
+
+func TestMerchantsApart(t *testing.T) {
+	gw := kshertest.New(t)
+	one, two := gw.Merchant("mch11111"), gw.Merchant("mch22222")
+	assert.Same(t, one.Client, gw.Merchant("mch11111").Client)
+	assert.Same(t, gw.Client, gw.Merchant(kshertest.AppID).Client)
+	for _, c := range []*ksher.Client{gw.Client, one.Client, two.Client} {
+		_, err := c.GatewayPay(t.Context(), order("A-1", ""))
+		require.NoError(t, err)
+		_, err = c.GatewayPay(t.Context(), order("A-1", ""))
+		require.ErrorIs(t, err, ksher.CodeOrderError, "a number is used once by each")
+	}
+	require.NoError(t, one.Pay("A-1", ""))
+	kshertest.AssertPaid(t, one, "A-1", 100_00)
+	for _, other := range []kshertest.Orders{gw, two} {
+		there, err := other.Order("A-1")
+		require.NoError(t, err)
+		assert.Equal(t, kshertest.Created, there.State)
+	}
+	paid, err := one.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-1"})
+	require.NoError(t, err)
+	assert.Equal(t, "mch11111", paid.AppID)
+
+	// An order of one is unknown to another, by any of its numbers.
+	_, err = two.Client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{KsherOrderNo: paid.KsherOrderNo})
+	assert.ErrorIs(t, err, ksher.ErrNotFound)
+	_, err = one.Client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{KsherOrderNo: paid.KsherOrderNo})
+	assert.NoError(t, err)
+	_, err = two.Client.GatewayPay(t.Context(), order("A-2", ""))
+	require.NoError(t, err)
+	assert.ErrorIs(t, one.Pay("A-2", ""), kshertest.ErrNoOrder)
+
+	// Neither a key nor an app ID of somebody else does.
+	for appID, want := range map[string]ksher.Code{"mch22222": ksher.CodeKsherSignError, "mch33333": ksher.CodeKsherInvalidMchInfo} {
+		key, err := ksher.ParsePrivateKey([]byte(one.PrivateKeyPEM()))
+		require.NoError(t, err)
+		thief, err := ksher.NewClient(appID, key, ksher.WithHTTPClient(gw.HTTPClient()), ksher.WithVerifier(kshertest.Verifier()),
+			ksher.WithGatewayURL(gw.GatewayURL()), ksher.WithMerchantURL(gw.MerchantURL()))
+		require.NoError(t, err)
+		_, err = thief.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-1"})
+		assert.ErrorContains(t, err, string(want))
+	}
+	balance, err := two.Client.GetPayoutBalance(t.Context(), &ksher.GetPayoutBalanceRequest{FeeType: "THB"})
+	require.NoError(t, err)
+	assert.Equal(t, "mch22222", balance.AppID)
+}

@@ -45,16 +45,18 @@ func (op operation) appID(p url.Values) string {
 	return p.Get("appid")
 }
 
-// mchID is the merchant's number.
-var mchID = strings.TrimPrefix(AppID, "mch")
+// mchID is a merchant's number.
+func mchID(appID string) string { return strings.TrimPrefix(appID, "mch") }
 
 // merchantInfo tells the merchant's account. All of it but the channels, the
 // zone and the kind of account is made up.
 func (g *Gateway) merchantInfo(p url.Values) (any, ksher.Code) {
+	id := cmp.Or(p.Get("mch_appid"), p.Get("appid"))
+	mchID := mchID(id)
 	opened := time.Date(2020, time.January, 1, 0, 0, 0, 0, zone)
 	answer := ksher.MerchantInfoResponse{
 		Mobile: "000000000", MchID: mchID, AccountType: "Test", BusinessMode: string(g.account), NonceStr: p.Get("nonce_str"),
-		MchAppID: AppID, MasterMchID: mchID, IsMasterMch: "N", MerchantType: "Test", Contact: "kshertest",
+		MchAppID: id, MasterMchID: mchID, IsMasterMch: "N", MerchantType: "Test", Contact: "kshertest",
 		MchName:    ksher.MchName{MerchantName: "Kshertest Co., Ltd.", MchBriefName: stall},
 		RegistTime: opened,
 
@@ -86,7 +88,7 @@ func (g *Gateway) merchantInfo(p url.Values) (any, ksher.Code) {
 // the day.
 func (g *Gateway) rateQuery(p url.Values) (any, ksher.Code) {
 	return ksher.RateQueryResponse{
-		AppID: AppID, Channel: ksher.Channel(p.Get("channel")), FeeType: p.Get("fee_type"), Date: p.Get("date"),
+		AppID: appID(p), Channel: ksher.Channel(p.Get("channel")), FeeType: p.Get("fee_type"), Date: p.Get("date"),
 		Rate: "1.000000", NonceStr: p.Get("nonce_str"),
 	}, ""
 }
@@ -128,8 +130,9 @@ func (g *Gateway) settlementInfo(p url.Values) (any, ksher.Code) {
 			row.TransferAmount += fee
 		}
 	}
+	merchant := cmp.Or(p.Get("mch_appid"), p.Get("appid"))
 	for _, o := range g.list {
-		if channel := ksher.Channel(p.Get("pay_channel")); o.PaidAt.IsZero() || o.Payout || o.VIP != "" || channel != "" && channel != o.Channel {
+		if channel := ksher.Channel(p.Get("pay_channel")); o.AppID != merchant || o.PaidAt.IsZero() || o.Payout || o.VIP != "" || channel != "" && channel != o.Channel {
 			continue
 		}
 		count(o, o.PaidAt, o.Total)

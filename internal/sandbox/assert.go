@@ -2,11 +2,16 @@ package sandbox
 
 import "github.com/ksher-go/ksher"
 
+// Orders are those of a merchant.
+type Orders interface {
+	Order(mchOrderNo string) (Order, error)
+}
+
 // AssertPaid fails the test unless the order is there over that amount and paid,
 // refunded in part or not.
-func AssertPaid(tb TB, gw *Gateway, mchOrderNo string, total ksher.Amount) {
+func AssertPaid(tb TB, of Orders, mchOrderNo string, total ksher.Amount) {
 	tb.Helper()
-	o, err := gw.Order(mchOrderNo)
+	o, err := of.Order(mchOrderNo)
 	switch {
 	case err != nil:
 		tb.Errorf("%v", err)
@@ -17,9 +22,9 @@ func AssertPaid(tb TB, gw *Gateway, mchOrderNo string, total ksher.Amount) {
 
 // AssertRefunded fails the test unless exactly that much of the order was given
 // back, in all its refunds together.
-func AssertRefunded(tb TB, gw *Gateway, mchOrderNo string, sum ksher.Amount) {
+func AssertRefunded(tb TB, of Orders, mchOrderNo string, sum ksher.Amount) {
 	tb.Helper()
-	o, err := gw.Order(mchOrderNo)
+	o, err := of.Order(mchOrderNo)
 	switch {
 	case err != nil:
 		tb.Errorf("%v", err)
@@ -30,9 +35,9 @@ func AssertRefunded(tb TB, gw *Gateway, mchOrderNo string, sum ksher.Amount) {
 
 // AssertNotified fails the test unless the merchant has accepted a notification
 // of the order.
-func AssertNotified(tb TB, gw *Gateway, mchOrderNo string) {
+func AssertNotified(tb TB, of Orders, mchOrderNo string) {
 	tb.Helper()
-	o, err := gw.Order(mchOrderNo)
+	o, err := of.Order(mchOrderNo)
 	if err != nil {
 		tb.Errorf("%v", err)
 		return

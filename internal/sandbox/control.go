@@ -238,7 +238,7 @@ func (g *Gateway) datas(offset, limit int) (list []orderData, total int) {
 func (g *Gateway) orderData(mchOrderNo string) (orderData, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	o := g.orders[number{"own", mchOrderNo}]
+	o := g.orders[number{AppID, "own", mchOrderNo}]
 	if o == nil {
 		return orderData{}, fmt.Errorf("order %q: %w", mchOrderNo, ErrNoOrder)
 	}
@@ -269,7 +269,8 @@ func (g *Gateway) requestDatas() []requestData {
 			}
 		}
 		if r.Code == ksher.CodeKsherSignError {
-			d.Hint = signHint(r.Params)
+			// A request is refused for its signature only if its merchant is known.
+			d.Hint = g.known(cmp.Or(r.Params.Get("mch_appid"), appID(r.Params))).signHint(r.Params)
 		} else if r.Code == vipUnauthorized {
 			d.Hint = g.vipHint(r)
 		}

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"bytes"
 	"crypto/md5"
-	"crypto/rsa"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -11,31 +10,27 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ksher-go/ksher/internal/shortrsa"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // signHint says what seems to be wrong with the signature of a request that was
 // refused for it, by trying the usual mistakes.
-func signHint(params url.Values) string {
+func (m *Merchant) signHint(params url.Values) string {
 	sign := params.Get("sign")
 	if sign == "" {
 		return "The request has no parameter sign."
 	}
-	key, err := shortrsa.NewPublicKey(PrivateKey().Public().(*rsa.PublicKey))
-	if err != nil {
-		panic(err) // The key is part of this package.
-	}
+	size := m.public().Size()
 	sig, err := hex.DecodeString(sign)
 	if err != nil {
-		if raw, err := base64.StdEncoding.DecodeString(sign); err == nil && len(raw) == key.Size() {
+		if raw, err := base64.StdEncoding.DecodeString(sign); err == nil && len(raw) == size {
 			return "The signature is in Base64. Ksher takes it as lower-case hex digits."
 		}
 		return "The signature isn't made of hex digits. Ksher takes it as lower-case hex."
 	}
-	if len(sig) != key.Size() {
+	if len(sig) != size {
 		return fmt.Sprintf("The signature is %d bits long, and one by this gateway's merchant key is %d. "+
-			"Sign with the private key on the set-up page.", len(sig)*8, key.Size()*8)
+			"Sign with the private key on the set-up page.", len(sig)*8, size*8)
 	}
 	sorted := slices.DeleteFunc(wire.FormParams(params), func(p wire.Param) bool { return p.Name == "sign" })
 	join := func(between string, value func(string) string, keep func(wire.Param) bool) []byte {
@@ -65,7 +60,7 @@ func signHint(params url.Values) string {
 		{"You signed the MD5 of the MD5. Sign the text itself with RSA and MD5, or its MD5 once.", digest[:]},
 		{"You signed the MD5 written as hex digits. Sign the text itself with RSA and MD5.", []byte(hex.EncodeToString(digest[:]))},
 	} {
-		if !bytes.Equal(try.text, right) && key.Verify(md5.Sum(try.text), sig) == nil {
+		if !bytes.Equal(try.text, right) && m.verify(md5.Sum(try.text), sig) {
 			return try.hint
 		}
 	}

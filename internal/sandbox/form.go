@@ -31,7 +31,7 @@ func (g *Gateway) serveForms(mux *http.ServeMux) {
 // why it was refused. Which page Ksher shows then, and with which status, is not
 // documented.
 func (g *Gateway) takeForm(w http.ResponseWriter, r *http.Request, op operation, device ksher.Device) {
-	params, code := readRequest(w, r, op)
+	params, code := g.readRequest(w, r, op)
 	fault, answer := g.carryOut(op, params, code, ksher.SignV1)
 	switch fault.Kind {
 	case "", FaultRefuse, FaultBadSignature, FaultOtherKey, FaultClockSkew: // A page has no signature and no time.
@@ -68,7 +68,7 @@ func (g *Gateway) takeForm(w http.ResponseWriter, r *http.Request, op operation,
 	v.Languages = nil
 	v.Lead = s.say("lead_form", string(code), message(code))
 	// Only what the merchant has signed may lead the buyer away.
-	if signedByMerchant(params) {
+	if g.signed(params) {
 		v.Return = template.URL(webAddress(params.Get("mch_redirect_url_fail")))
 	}
 	render(w, status, v)

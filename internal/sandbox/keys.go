@@ -139,13 +139,13 @@ func partlySigned(data any, part []string, version ksher.SignVersion, at time.Ti
 // Refusal is the body of an answer that refuses a request of that operation with that
 // code.
 func Refusal(operation string, code ksher.Code) []byte {
-	return partlySigned(refusal(code, newUUID()), signedParts[operation], ksher.SignV1, time.Now())
+	return partlySigned(refusal(AppID, code, newUUID()), signedParts[operation], ksher.SignV1, time.Now())
 }
 
 // refusal is the data of an answer that refuses.
-func refusal(code ksher.Code, nonce string) map[string]any {
+func refusal(appID string, code ksher.Code, nonce string) map[string]any {
 	return map[string]any{
-		"appid":     AppID,
+		"appid":     appID,
 		"err_code":  string(code),
 		"err_msg":   message(code),
 		"nonce_str": nonce,

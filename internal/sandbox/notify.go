@@ -112,10 +112,10 @@ func (g *Gateway) tell(o *order, n *notice) {
 // but the one that Ksher documents is [ErrNotAccepted]. An order of vip.ksher.net
 // has a notification for each change of its status, which go out one after the
 // other.
-func (g *Gateway) Deliver(ctx context.Context, mchOrderNo string) error {
-	o, err := g.take(mchOrderNo)
+func (m *Merchant) Deliver(ctx context.Context, mchOrderNo string) error {
+	o, err := m.take(mchOrderNo)
 	if err == nil {
-		err = g.attempt(ctx, o)
+		err = m.g.attempt(ctx, o)
 	}
 	if err != nil {
 		return fmt.Errorf("kshertest: Deliver: order %q: %w", mchOrderNo, err)
@@ -124,10 +124,11 @@ func (g *Gateway) Deliver(ctx context.Context, mchOrderNo string) error {
 }
 
 // take marks the notification of an order as being delivered.
-func (g *Gateway) take(mchOrderNo string) (*order, error) {
+func (m *Merchant) take(mchOrderNo string) (*order, error) {
+	g := m.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	o := g.orders[number{"own", mchOrderNo}]
+	o := g.orders[number{m.AppID, "own", mchOrderNo}]
 	switch {
 	case o == nil:
 		return nil, ErrNoOrder

@@ -1,8 +1,8 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto/md5"
-	"crypto/rsa"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -15,7 +15,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/shortrsa"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -94,7 +93,7 @@ func (g *Gateway) Requests() []Request {
 }
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, op operation) {
-	params, code := readRequest(w, r, op)
+	params, code := g.readRequest(w, r, op)
 	version := ksher.SignV1
 	if r.Header.Get("ksher-sign-version") == "V2" {
 		version = ksher.SignV2
@@ -129,7 +128,7 @@ func (g *Gateway) carryOut(op operation, params url.Values, code ksher.Code, ver
 			}
 		}
 		if code != "" {
-			data = refusal(code, params.Get("nonce_str"))
+			data = refusal(cmp.Or(op.appID(params), AppID), code, params.Get("nonce_str"))
 		}
 		answer = fault.forge(partlySigned(data, signedParts[op.name()], fault.version(version), at))
 	}
@@ -150,7 +149,7 @@ func (g *Gateway) logRequest(r Request) {
 
 // readRequest returns the parameters of a request, as far as they can be read,
 // and the code that refuses it if it isn't signed and complete.
-func readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Values, ksher.Code) {
+func (g *Gateway) readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Values, ksher.Code) {
 	if r.Method != http.MethodPost {
 		return nil, ksher.CodeRequirePostMethod
 	}
@@ -173,14 +172,15 @@ func readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Valu
 			return params, ksher.CodeNotUTF8
 		}
 	}
-	switch op.appID(params) {
-	case AppID:
-	case "":
+	id := op.appID(params)
+	if id == "" {
 		return params, ksher.CodeAppIDNotExist
-	default:
+	}
+	merchant := g.known(id)
+	if merchant == nil {
 		return params, ksher.CodeKsherInvalidMchInfo
 	}
-	if !signedByMerchant(params) {
+	if !merchant.signed(params) {
 		return params, ksher.CodeKsherSignError
 	}
 	for _, name := range slices.Concat(op.required, everyRequest) {
@@ -196,16 +196,13 @@ func readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Valu
 	return params, ""
 }
 
-func signedByMerchant(params url.Values) bool {
+// signed tells whether the merchant has signed the parameters.
+func (m *Merchant) signed(params url.Values) bool {
 	sig, err := hex.DecodeString(params.Get("sign"))
 	if err != nil {
 		return false
 	}
-	key, err := shortrsa.NewPublicKey(PrivateKey().Public().(*rsa.PublicKey))
-	if err != nil {
-		panic(err) // The key is part of this package.
-	}
-	return key.Verify(md5.Sum(wire.ParamsSignText(wire.FormParams(params))), sig) == nil
+	return m.verify(md5.Sum(wire.ParamsSignText(wire.FormParams(params))), sig)
 }
 
 // callFailed is the answer to a call that wasn't processed: its code isn't 0,
@@ -243,10 +240,10 @@ func (g *Gateway) create(p url.Values, o *order, duplicate ksher.Code) ksher.Cod
 		return ksher.CodePriceNotExist
 	case p.Get("fee_type") != "THB":
 		return ksher.CodeKsherFeeTypeNotMatch
-	case g.orders[number{"own", p.Get("mch_order_no")}] != nil:
+	case g.own(p) != nil:
 		return duplicate
 	}
-	o.MchOrderNo, o.Total, o.FeeType, o.Params = p.Get("mch_order_no"), total, p.Get("fee_type"), p
+	o.AppID, o.MchOrderNo, o.Total, o.FeeType, o.Params = appID(p), p.Get("mch_order_no"), total, p.Get("fee_type"), p
 	minutes, err := strconv.Atoi(p.Get("expire_time"))
 	if p.Get("expire_time") != "" && (err != nil || minutes < 0) {
 		return ksher.CodeKsherInvalidParam
@@ -292,9 +289,17 @@ func (g *Gateway) gatewayPay(p url.Values) (any, ksher.Code) {
 	return ksher.GatewayPayResponse{PayContent: g.url + "/ua?" + "order_uuid=" + o.UUID + "&lang=" + url.QueryEscape(lang)}, ""
 }
 
+// appID is the merchant of a request. One of vip.ksher.net doesn't name any.
+func appID(p url.Values) string { return cmp.Or(p.Get("appid"), AppID) }
+
+// own finds an order by the number that its merchant gave it.
+func (g *Gateway) own(p url.Values) *order {
+	return g.orders[number{appID(p), "own", p.Get("mch_order_no")}]
+}
+
 // byOwnNo finds an order of gateway_pay.
 func (g *Gateway) byOwnNo(p url.Values) *order {
-	if o := g.orders[number{"own", p.Get("mch_order_no")}]; o != nil && o.Gateway {
+	if o := g.own(p); o != nil && o.Gateway {
 		return o
 	}
 	return nil
@@ -305,7 +310,7 @@ func (g *Gateway) byOwnNo(p url.Values) *order {
 func (g *Gateway) byHostNo(p url.Values) (*order, ksher.Code) {
 	for _, kind := range []string{"mch_order_no", "ksher_order_no", "channel_order_no"} {
 		if no := p.Get(kind); no != "" {
-			if o := g.orders[number{kind, no}]; o != nil {
+			if o := g.orders[number{appID(p), kind, no}]; o != nil {
 				return o, ""
 			}
 			return nil, ksher.CodeKsherInvalidOrderNo
@@ -352,7 +357,7 @@ func (g *Gateway) cancelOrder(p url.Values) (any, ksher.Code) {
 	if code := g.cancel(o); code != "" {
 		return nil, code
 	}
-	return ksher.CancelOrderResponse{AppID: AppID, MchOrderNo: o.MchOrderNo, NonceStr: p.Get("nonce_str")}, ""
+	return ksher.CancelOrderResponse{AppID: o.AppID, MchOrderNo: o.MchOrderNo, NonceStr: p.Get("nonce_str")}, ""
 }
 
 func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
@@ -376,7 +381,7 @@ func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 		o.Expires = g.now().Add(expiry)
 	}
 	answer := ksher.NativePayResponse{
-		AppID: AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, TradeType: "NATIVE",
+		AppID: o.AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, TradeType: "NATIVE",
 		TotalFee: o.Total, FeeType: o.FeeType, StallsName: stall, DeviceID: p.Get("device_id"),
 		NonceStr: p.Get("nonce_str"),
 		CodeURL:  "kshertest://pay/" + o.UUID,
@@ -419,7 +424,7 @@ func (g *Gateway) orderClose(p url.Values) (any, ksher.Code) {
 	if code := g.cancel(o); code != "" {
 		return nil, code
 	}
-	return ksher.OrderCloseResponse{AppID: AppID, MchOrderNo: o.merchantHostNo(), NonceStr: p.Get("nonce_str")}, ""
+	return ksher.OrderCloseResponse{AppID: o.AppID, MchOrderNo: o.merchantHostNo(), NonceStr: p.Get("nonce_str")}, ""
 }
 
 // refund gives back a part of a paid order, or says why it can't be.
@@ -428,7 +433,7 @@ func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.RefundOrd
 	info := infoOf(o.Channel)
 	var code ksher.Code
 	switch {
-	case g.refundNos[no]:
+	case g.refundNos[number{o.AppID, "refund", no}]:
 		code = ksher.CodeKsherDuplicatedRefundOrderNo
 	case fee > o.Total:
 		code = ksher.CodeKsherInvalidRefundFee
@@ -454,7 +459,7 @@ func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.RefundOrd
 		RefundState:     ksher.RefundStateSuccess,
 		RefundTime:      g.now().In(zone),
 	}
-	g.refundNos[no] = true
+	g.refundNos[number{o.AppID, "refund", no}] = true
 	o.Refunds = append(o.Refunds, refund)
 	o.note(g.now(), "refunded %v %s under %s", fee, o.FeeType, no)
 	g.touched = append(g.touched, o)
@@ -481,7 +486,7 @@ func (g *Gateway) orderRefund(p url.Values) (any, ksher.Code) {
 		return nil, code
 	}
 	return ksher.OrderRefundResponse{
-		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
+		AppID: o.AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		MchRefundNo: refund.MchRefundNo, KsherRefundNo: refund.KsherRefundNo, ChannelRefundNo: refund.ChannelRefundNo,
 		Channel: o.Channel, FeeType: o.FeeType, TotalFee: o.Total, RefundFee: fee, CashRefundFee: fee,
 		RefundTime: refund.RefundTime, Attach: p.Get("attach"),
@@ -504,7 +509,7 @@ func (g *Gateway) refundQuery(p url.Values) (any, ksher.Code) {
 		return nil, ksher.CodeInvalidOrderNo
 	}
 	return ksher.RefundQueryResponse{
-		AppID: AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
+		AppID: o.AppID, MchOrderNo: o.merchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		FeeType: o.FeeType, TotalFee: o.Total, CashFee: o.Total, CashFeeType: o.FeeType,
 		RefundCount: len(o.Refunds), RefundFee: o.refunded(), RefundOrders: slices.Clone(o.Refunds),
 		TimeEnd: o.PaidAt.In(zone), NonceStr: p.Get("nonce_str"),

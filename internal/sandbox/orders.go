@@ -58,6 +58,8 @@ type Order struct {
 // order is an order as the gateway keeps it. Its exported fields are what
 // a Store keeps across restarts.
 type order struct {
+	// AppID is whose order it is.
+	AppID string
 	// Gateway says that gateway_pay made the order. The merchant host knows it
 	// by PayMchOrderNo, and one of native_pay by MchOrderNo.
 	Gateway bool
@@ -259,7 +261,7 @@ func (o *order) result(now time.Time) ksher.Result {
 // query is what the host that made the order answers about it.
 func (o *order) query(now time.Time) ksher.Order {
 	q := ksher.Order{
-		AppID:         AppID,
+		AppID:         o.AppID,
 		MchOrderNo:    o.MchOrderNo,
 		PayMchOrderNo: o.PayMchOrderNo,
 		FeeType:       o.FeeType,

@@ -86,7 +86,7 @@ func readVisitor(w http.ResponseWriter, r *http.Request) string {
 func (g *Gateway) enter(r *http.Request, browser string) *scene {
 	query := r.URL.Query()
 	s := &scene{
-		g: g, o: g.orders[number{"uuid", query.Get("order_uuid")}], now: g.now(), browser: browser, query: query,
+		g: g, o: g.orders[number{"", "uuid", query.Get("order_uuid")}], now: g.now(), browser: browser, query: query,
 		lang:     ksher.Lang(query.Get("lang")),
 		h5:       ksher.DeviceOf(r) == ksher.DeviceH5,
 		inWeChat: strings.Contains(r.UserAgent(), "MicroMessenger"),

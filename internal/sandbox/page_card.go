@@ -76,7 +76,12 @@ type savedCard struct {
 const maxSavedCards = 10
 
 // member is who the merchant says the buyer is, "" for nobody.
-func (s *scene) member() string { return s.o.Params.Get("member_id") }
+func (s *scene) member() string {
+	if id := s.o.Params.Get("member_id"); id != "" {
+		return s.o.AppID + " " + id
+	}
+	return ""
+}
 
 func (s *scene) savedCards() []savedCard {
 	if s.member() == "" {

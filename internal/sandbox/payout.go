@@ -3,6 +3,7 @@ package sandbox
 import (
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/ksher-go/ksher"
 )
@@ -24,21 +25,22 @@ func WithPayoutBalance(balance ksher.Amount) Option {
 	return func(o *options) { o.payoutBalance = balance }
 }
 
-// sumOfPayouts adds up what payouts among the orders took from the balance. What
-// is on its way has left it already. The caller holds g.mu.
-func (g *Gateway) sumOfPayouts(orders []*order) ksher.Amount {
-	var sum ksher.Amount
-	for _, o := range orders {
-		if s := o.state(g.now()); o.Payout && s != Failed && s != Expired {
-			sum += o.Total
-		}
-	}
-	return sum
+// drawn tells the payouts that took their total from the balance. What is on its way has
+// left it already.
+func (o *order) drawn(now time.Time) bool {
+	s := o.state(now)
+	return o.Payout && s != Failed && s != Expired
 }
 
-// balance is what is left to pay out. The caller holds g.mu.
-func (g *Gateway) balance() ksher.Amount {
-	return g.payoutBalance - g.paidOut - g.sumOfPayouts(g.list)
+// balance is what a merchant has left to pay out. The caller holds g.mu.
+func (g *Gateway) balance(appID string) ksher.Amount {
+	left := g.payoutBalance - g.paidOut[appID]
+	for _, o := range g.list {
+		if o.AppID == appID && o.drawn(g.now()) {
+			left -= o.Total
+		}
+	}
+	return left
 }
 
 // payout pays out. How it goes is in the package's documentation. That a number
@@ -50,7 +52,7 @@ func (g *Gateway) payout(p url.Values) (any, ksher.Code) {
 	if len(p) == common {
 		return nil, ksher.CodeLackParams
 	}
-	if total, ok := amount(p.Get("total_fee")); ok && total > g.balance() && g.orders[number{"own", p.Get("mch_order_no")}] == nil {
+	if total, ok := amount(p.Get("total_fee")); ok && total > g.balance(appID(p)) && g.own(p) == nil {
 		return nil, ksher.CodeNotEnough
 	}
 	o := &order{Payout: true, Channels: []ksher.Channel{payoutChannel}}
@@ -70,7 +72,7 @@ func (g *Gateway) payout(p url.Values) (any, ksher.Code) {
 }
 
 func (g *Gateway) orderQueryPayout(p url.Values) (any, ksher.Code) {
-	o := g.orders[number{"own", p.Get("mch_order_no")}]
+	o := g.own(p)
 	if o == nil || !o.Payout {
 		return nil, ksher.CodeKsherInvalidOrderNo
 	}
@@ -80,7 +82,7 @@ func (g *Gateway) orderQueryPayout(p url.Values) (any, ksher.Code) {
 // payoutAnswer is what both operations answer about a payout.
 func (g *Gateway) payoutAnswer(o *order, p url.Values) ksher.OrderQueryPayoutResponse {
 	return ksher.OrderQueryPayoutResponse{
-		AppID: AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
+		AppID: o.AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		ReceiverName: "kshertest-receiver", MDR: "0.00", TradeType: "PAYOUT", TotalFee: o.Total, FeeType: o.FeeType,
 		Result: o.result(g.now()), NonceStr: p.Get("nonce_str"),
 	}
@@ -92,7 +94,7 @@ func (g *Gateway) getPayoutBalance(p url.Values) (any, ksher.Code) {
 	}
 	// Not as a ksher.GetPayoutBalanceResponse, which would leave out a 0.
 	return map[string]any{
-		"appid": AppID, "balance": int64(g.balance()), "fee_type": "THB",
+		"appid": appID(p), "balance": int64(g.balance(appID(p))), "fee_type": "THB",
 		"result": string(ksher.ResultSuccess), "nonce_str": p.Get("nonce_str"),
 	}, ""
 }

@@ -57,7 +57,7 @@ func (g *Gateway) charge(p url.Values, o *order) ksher.Code {
 	if channel == "" || !strings.HasPrefix(string(channel), string(wallet)) {
 		return ksher.CodeKsherInvalidParam
 	}
-	if strings.HasSuffix(code, "02") && g.orders[number{"own", p.Get("mch_order_no")}] == nil {
+	if strings.HasSuffix(code, "02") && g.own(p) == nil {
 		return ksher.CodeOrderPaymentError
 	}
 	o.Channels = []ksher.Channel{channel}
@@ -97,7 +97,7 @@ func (g *Gateway) orderReverse(p url.Values) (any, ksher.Code) {
 			MchRefundNo: no, KsherRefundNo: no, ChannelRefundNo: g.nextNo("5020", 28),
 			MchRefundFee: o.Total - o.refunded(), RefundState: ksher.RefundStateSuccess, RefundTime: g.now().In(zone),
 		})
-		g.refundNos[no] = true
+		g.refundNos[number{o.AppID, "refund", no}] = true
 		o.note(g.now(), "reversed, and the money given back")
 		g.touched = append(g.touched, o)
 	default:
@@ -105,5 +105,5 @@ func (g *Gateway) orderReverse(p url.Values) (any, ksher.Code) {
 			return nil, code
 		}
 	}
-	return ksher.OrderReverseResponse{AppID: AppID, MchOrderNo: o.MchOrderNo, NonceStr: p.Get("nonce_str")}, ""
+	return ksher.OrderReverseResponse{AppID: o.AppID, MchOrderNo: o.MchOrderNo, NonceStr: p.Get("nonce_str")}, ""
 }

@@ -17,8 +17,10 @@ import (
 
 // Gateway is a local gateway with its state. It is safe for concurrent use.
 type Gateway struct {
-	// Client is a client for the gateway, signing as the merchant [AppID].
-	Client *ksher.Client
+	// Merchant is the merchant [AppID].
+	*Merchant
+	// merchants has all of them by their app IDs.
+	merchants map[string]*Merchant
 
 	url string
 	// local says that the gateway listens on the loopback interface only.
@@ -48,12 +50,12 @@ type Gateway struct {
 	list   []*order
 	orders map[number]*order
 	// refundNos has the refund numbers that were used.
-	refundNos map[string]bool
+	refundNos map[number]bool
 	faults    []Fault
 	requests  []Request
 	pages     pageMemory
-	// paidOut is what the payouts came to that were forgotten.
-	paidOut ksher.Amount
+	// paidOut is what the payouts of each merchant came to that were forgotten.
+	paidOut map[string]ksher.Amount
 	// vipWebhook is what SetVIPWebhook was given.
 	vipWebhook string
 	// opn is the account at Opn Payments.
@@ -151,7 +153,9 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 		woken:       make(chan struct{}, 1),
 		started:     time.Now().Truncate(time.Second),
 		orders:      make(map[number]*order),
-		refundNos:   make(map[string]bool),
+		merchants:   make(map[string]*Merchant),
+		paidOut:     make(map[string]ksher.Amount),
+		refundNos:   make(map[number]bool),
 	}
 	g.alive, g.stop = context.WithCancel(context.Background())
 	g.moved = sync.NewCond(&g.mu)
@@ -175,7 +179,7 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 	if at.IP.IsUnspecified() {
 		g.url = fmt.Sprintf("http://127.0.0.1:%d", at.Port)
 	}
-	if g.Client, err = g.NewClient(g.client...); err != nil {
+	if g.Merchant, err = g.MerchantOf(AppID); err != nil {
 		listener.Close()
 		return nil, err
 	}
@@ -207,23 +211,6 @@ func (g *Gateway) Close() {
 	}
 }
 
-// NewClient returns another client for the gateway, signing as the merchant
-// [AppID]. If the gateway was made by [New], the client repeats queries without
-// pausing.
-func (g *Gateway) NewClient(opts ...ksher.Option) (*ksher.Client, error) {
-	client, base := g.reach()
-	standard := []ksher.Option{
-		ksher.WithHTTPClient(client),
-		ksher.WithGatewayURL(base + "/api"),
-		ksher.WithMerchantURL(base + "/KsherPay"),
-		ksher.WithVerifier(Verifier()),
-	}
-	if g.speed == 0 {
-		standard = append(standard, ksher.WithRetry(3, 0))
-	}
-	return ksher.NewClient(AppID, PrivateKey(), append(standard, opts...)...)
-}
-
 // URL is the address of the gateway without a path.
 func (g *Gateway) URL() string { return g.url }
 
@@ -243,21 +230,21 @@ var ErrNoOrder = errors.New("there is no such order")
 // Begin plays the buyer who has chosen a channel and is typing a PIN or an OTP,
 // by the order's first channel if none is given. The order is then USERPAYING,
 // and one by card can't be cancelled.
-func (g *Gateway) Begin(mchOrderNo string, channel ksher.Channel) error {
-	return g.change("Begin", mchOrderNo, func(o *order) error { return o.begin(channel, g.now()) })
+func (m *Merchant) Begin(mchOrderNo string, channel ksher.Channel) error {
+	return m.change("Begin", mchOrderNo, func(o *order) error { return o.begin(channel, m.g.now()) })
 }
 
 // GiveUp plays the buyer who goes back from a channel without paying.
-func (g *Gateway) GiveUp(mchOrderNo string) error {
-	return g.change("GiveUp", mchOrderNo, func(o *order) error { return o.giveUp(g.now()) })
+func (m *Merchant) GiveUp(mchOrderNo string) error {
+	return m.change("GiveUp", mchOrderNo, func(o *order) error { return o.giveUp(m.g.now()) })
 }
 
 // Pay plays the buyer who pays an order through one of its channels: without
 // one, through the channel that was begun or else the order's first. As in
 // reality, an order that was cancelled can still be paid by a QR code that the
 // buyer saved.
-func (g *Gateway) Pay(mchOrderNo string, channel ksher.Channel) error {
-	return g.change("Pay", mchOrderNo, func(o *order) error { return g.pay(o, channel) })
+func (m *Merchant) Pay(mchOrderNo string, channel ksher.Channel) error {
+	return m.change("Pay", mchOrderNo, func(o *order) error { return m.g.pay(o, channel) })
 }
 
 // pay is what a payment brings about. The caller holds g.mu.
@@ -267,41 +254,41 @@ func (g *Gateway) pay(o *order, channel ksher.Channel) error {
 	}
 	o.ChannelOrderNo = g.nextNo("4200", 28)
 	if !o.Payout && o.VIP == "" {
-		g.orders[number{"channel_order_no", o.ChannelOrderNo}] = o
+		g.orders[number{o.AppID, "channel_order_no", o.ChannelOrderNo}] = o
 		g.announce(o)
 	}
 	return nil
 }
 
 // Fail plays the buyer whose payment fails for good.
-func (g *Gateway) Fail(mchOrderNo string) error {
-	return g.change("Fail", mchOrderNo, func(o *order) error { return o.fail(g.now()) })
+func (m *Merchant) Fail(mchOrderNo string) error {
+	return m.change("Fail", mchOrderNo, func(o *order) error { return o.fail(m.g.now()) })
 }
 
 // Expire ends the time to pay an order.
-func (g *Gateway) Expire(mchOrderNo string) error {
-	return g.change("Expire", mchOrderNo, func(o *order) error { return o.expire(g.now()) })
+func (m *Merchant) Expire(mchOrderNo string) error {
+	return m.change("Expire", mchOrderNo, func(o *order) error { return o.expire(m.g.now()) })
 }
 
 // Settle plays Ksher paying the merchant out: a paid order can no longer be
 // refunded through the API.
-func (g *Gateway) Settle(mchOrderNo string) error {
-	return g.change("Settle", mchOrderNo, func(o *order) error {
+func (m *Merchant) Settle(mchOrderNo string) error {
+	return m.change("Settle", mchOrderNo, func(o *order) error {
 		if o.PaidAt.IsZero() {
-			return fmt.Errorf("it is %s, not paid", o.state(g.now()))
+			return fmt.Errorf("it is %s, not paid", o.state(m.g.now()))
 		}
 		o.Settled = true
-		o.note(g.now(), "settled")
+		o.note(m.g.now(), "settled")
 		return nil
 	})
 }
 
 // Order returns the gateway's view of an order, by the number that the merchant
 // gave it. A payout counts as an order by the channel "payout".
-func (g *Gateway) Order(mchOrderNo string) (Order, error) {
+func (m *Merchant) Order(mchOrderNo string) (Order, error) {
 	var view Order
-	err := g.change("Order", mchOrderNo, func(o *order) error {
-		view = o.view(g.now())
+	err := m.change("Order", mchOrderNo, func(o *order) error {
+		view = o.view(m.g.now())
 		return nil
 	})
 	return view, err
@@ -319,10 +306,11 @@ func (g *Gateway) Orders() []Order {
 }
 
 // change runs a function on an order under the lock.
-func (g *Gateway) change(what, mchOrderNo string, fn func(*order) error) error {
+func (m *Merchant) change(what, mchOrderNo string, fn func(*order) error) error {
+	g := m.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	o := g.orders[number{"own", mchOrderNo}]
+	o := g.orders[number{m.AppID, "own", mchOrderNo}]
 	err := ErrNoOrder
 	if o != nil {
 		err = fn(o)
@@ -336,16 +324,16 @@ func (g *Gateway) change(what, mchOrderNo string, fn func(*order) error) error {
 	return nil
 }
 
-// number is one of an order's numbers. Its kind is "own" for the number that
+// number is one of an order's numbers, apart for each merchant. Its kind is "own" for the number that
 // the merchant gave, "uuid" for the one in the address of the checkout page, and
 // for the numbers of the merchant host the parameter that has it.
-type number struct{ kind, no string }
+type number struct{ appID, kind, no string }
 
 func (o *order) numbers() []number {
-	all := []number{{"own", o.MchOrderNo}, {"uuid", o.UUID}}
+	all := []number{{o.AppID, "own", o.MchOrderNo}, {"", "uuid", o.UUID}}
 	if !o.Payout && o.VIP == "" { // The merchant host doesn't know those.
-		all = append(all, number{"mch_order_no", o.merchantHostNo()},
-			number{"ksher_order_no", o.KsherOrderNo}, number{"channel_order_no", o.ChannelOrderNo})
+		all = append(all, number{o.AppID, "mch_order_no", o.merchantHostNo()},
+			number{o.AppID, "ksher_order_no", o.KsherOrderNo}, number{o.AppID, "channel_order_no", o.ChannelOrderNo})
 	}
 	return slices.DeleteFunc(all, func(n number) bool { return n.no == "" })
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -43,14 +44,14 @@ type meta struct {
 	// Format is that of the records.
 	Format int
 	Serial int
-	// PaidOut is what the payouts came to that were forgotten.
-	PaidOut ksher.Amount
+	// PaidOut is what the payouts of each merchant came to that were forgotten.
+	PaidOut map[string]ksher.Amount
 	// Clock was the gateway's time at the real time Real.
 	Clock, Real time.Time
 }
 
 // storeFormat is the format of records that this package reads and writes.
-const storeFormat = 1
+const storeFormat = 2
 
 // errStore means that a change couldn't be written down and therefore didn't
 // happen.
@@ -82,7 +83,8 @@ func (g *Gateway) restore() error {
 		g.list = append(g.list, o)
 		g.index(o)
 	}
-	g.serial, g.paidOut = m.Serial, m.PaidOut
+	g.serial = m.Serial
+	maps.Copy(g.paidOut, m.PaidOut)
 	if !m.Clock.IsZero() {
 		away := max(0, g.started.Sub(m.Real))
 		g.skew = m.Clock.Add(time.Duration(float64(away) * g.speed)).Sub(g.started)
@@ -97,7 +99,7 @@ func (g *Gateway) index(o *order) {
 		g.orders[n] = o
 	}
 	for _, r := range o.Refunds {
-		g.refundNos[r.MchRefundNo] = true
+		g.refundNos[number{o.AppID, "refund", r.MchRefundNo}] = true
 	}
 }
 
@@ -106,7 +108,7 @@ func (g *Gateway) unindex(o *order) {
 		delete(g.orders, n)
 	}
 	for _, r := range o.Refunds {
-		delete(g.refundNos, r.MchRefundNo)
+		delete(g.refundNos, number{o.AppID, "refund", r.MchRefundNo})
 	}
 }
 
@@ -134,13 +136,18 @@ func (g *Gateway) save(changed ...*order) error {
 // gateway already.
 func (g *Gateway) write(changed ...*order) error {
 	surplus := g.list[:max(0, len(g.list)-g.maxOrders)]
-	paidOut := g.paidOut + g.sumOfPayouts(surplus)
+	paidOut := maps.Clone(g.paidOut)
+	for _, o := range surplus {
+		if o.drawn(g.now()) {
+			paidOut[o.AppID] += o.Total
+		}
+	}
 	if g.store != nil {
 		var keep []Record
 		var orders []*order
 		for _, o := range changed {
 			// An order may be forgotten while its notification is on its way.
-			if g.orders[number{"own", o.MchOrderNo}] != o || slices.Contains(surplus, o) {
+			if g.orders[number{o.AppID, "own", o.MchOrderNo}] != o || slices.Contains(surplus, o) {
 				continue
 			}
 			text, err := json.Marshal(o)
@@ -176,7 +183,7 @@ func (g *Gateway) write(changed ...*order) error {
 
 // rollBack makes an order what it was when it was last saved.
 func (g *Gateway) rollBack(o *order) {
-	if g.orders[number{"own", o.MchOrderNo}] != o {
+	if g.orders[number{o.AppID, "own", o.MchOrderNo}] != o {
 		return
 	}
 	g.unindex(o)

@@ -115,9 +115,9 @@ func (s *MemoryStore) Save(beside []byte, keep []Record, forget []int) error {
 
 func TestStoreThatCannotBeRead(t *testing.T) {
 	for want, s := range map[string]*MemoryStore{
-		"its format is 2":         {beside: marshal(meta{Format: 2})},
+		"its format is 1":         {beside: []byte(`{"Format":1}`)},
 		"invalid character":       {beside: []byte("x")},
-		"order 7 can't be read: ": {beside: marshal(meta{Format: 1}), orders: map[int][]byte{7: []byte("{")}},
+		"order 7 can't be read: ": {beside: marshal(meta{Format: storeFormat}), orders: map[int][]byte{7: []byte("{")}},
 	} {
 		_, err := Start(WithStore(s))
 		assert.ErrorContains(t, err, want)

@@ -201,7 +201,7 @@ func (g *Gateway) vipWallet(o *order, v *vipOrder) {
 // others don't know it isn't documented.
 func ofOrder(serve func(*Gateway, *vipCall, *order) *vipAnswer, apis ...string) func(*Gateway, *vipCall) *vipAnswer {
 	return func(g *Gateway, c *vipCall) *vipAnswer {
-		o := g.orders[number{"own", c.id}]
+		o := g.orders[number{AppID, "own", c.id}]
 		if o == nil || !slices.Contains(apis, o.VIP) {
 			return problem(http.StatusNotFound, "There is no such order.")
 		}

@@ -65,7 +65,7 @@ func (a *walletAnswer) weChatPage() {
 
 func (a *walletAnswer) weChatApp() {
 	a.WalletParams = string(marshal(ksher.WeChatAppParams{
-		AppID: a.o.Params.Get("channel_sub_appid"), PartnerID: AppID, PrepayID: "kshertest-" + a.o.UUID, Package: "Sign=WXPay",
+		AppID: a.o.Params.Get("channel_sub_appid"), PartnerID: a.o.AppID, PrepayID: "kshertest-" + a.o.UUID, Package: "Sign=WXPay",
 		NonceStr: newUUID(), TimeStamp: strconv.FormatInt(a.g.now().Unix(), 10), Sign: notSigned,
 	}))
 }
@@ -99,7 +99,7 @@ func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) func(*Gatewa
 			return nil, refusal
 		}
 		answer := &walletAnswer{g: g, o: o, WalletPayResponse: ksher.WalletPayResponse{
-			AppID: AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, TradeType: tradeType, TotalFee: o.Total, FeeType: o.FeeType,
+			AppID: o.AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, TradeType: tradeType, TotalFee: o.Total, FeeType: o.FeeType,
 			NonceStr: p.Get("nonce_str"),
 		}}
 		kind(answer)
