@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/opn"
+	"github.com/ksher-go/ksher/vip"
 )
 
 // Gateways share nothing that changes, which the race detector sees.
@@ -15,6 +17,8 @@ func TestEveryOperationInParallel(t *testing.T) {
 	defer calling.Wait()
 	for range 8 {
 		gw := New(t)
+		calling.Go(func() { callVIP(t, gw) })
+		calling.Go(func() { callOpn(t, gw) })
 		for name, call := range calls {
 			calling.Go(func() {
 				refused := new(ksher.Error)
@@ -24,5 +28,24 @@ func TestEveryOperationInParallel(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func callVIP(t *testing.T, gw *Gateway) {
+	_, err := gw.VIP.Create(t.Context(), &vip.CScanBRequest{MerchantOrderID: "V-1", Amount: 1_00, Channel: "truemoney"})
+	assert.NoError(t, err)
+	_, err = gw.VIP.Query(t.Context(), vip.CScanB, &vip.QueryRequest{MerchantOrderID: "V-1"})
+	assert.NoError(t, err)
+	assert.NoError(t, gw.Pay("V-1", ""))
+	_, err = gw.VIP.Refund(t.Context(), vip.CScanB, &vip.RefundRequest{MerchantOrderID: "V-1", RefundOrderID: "R-1", RefundAmount: 1_00})
+	assert.NoError(t, err)
+}
+
+func callOpn(t *testing.T, gw *Gateway) {
+	charge, err := gw.Opn.CreateChargeWithSource(t.Context(), &opn.CreateChargeWithSourceRequest{Amount: 100_00, Currency: "THB", ReturnURI: "https://shop.example"})
+	if assert.NoError(t, err) {
+		assert.NoError(t, gw.PayOpn(charge.ID))
+		_, err = gw.Opn.GetCharge(t.Context(), charge.ID)
+		assert.NoError(t, err)
 	}
 }
