@@ -106,6 +106,14 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 		return fmt.Errorf("--opn-webhook: %w", err)
 	}
 
+	s.greet(stdout, gateway, remote)
+	<-ctx.Done()
+	fmt.Fprintln(stdout, "The sandbox has ended.")
+	return nil
+}
+
+// greet says where everything is.
+func (s *sandboxCommand) greet(stdout io.Writer, gateway *sandbox.Gateway, remote bool) {
 	fmt.Fprintf(stdout, `The Ksher sandbox is running. It is a simulation: no money moves.
 
   Dashboard     %s/
@@ -129,9 +137,6 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 		fmt.Fprintln(stdout, "Warning: other machines can reach it. Whoever does can pay and refund its orders and make it post to addresses of their choice.")
 	}
 	fmt.Fprintln(stdout, "Press Ctrl-C to end it.")
-	<-ctx.Done()
-	fmt.Fprintln(stdout, "The sandbox has ended.")
-	return nil
 }
 
 // remote tells whether other machines could reach the address to listen on.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -303,28 +304,26 @@ func statusOf(err error) int {
 	return http.StatusConflict
 }
 
+// methods has what a path of the control API does, by HTTP method.
+type methods map[string]func(*http.Request) (any, error)
+
+func (m methods) serve(w http.ResponseWriter, r *http.Request) {
+	answer, err := any(nil), error(nil)
+	if serve := m[r.Method]; serve != nil {
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
+		answer, err = serve(r)
+	} else {
+		allowed := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+		w.Header().Set("Allow", allowed)
+		err = &statusError{http.StatusMethodNotAllowed, fmt.Sprintf("%s takes %s", r.URL.Path, strings.ReplaceAll(allowed, ", ", " or "))}
+	}
+	answerJSON(w, answer, err)
+}
+
 // control is the control API.
 func (g *Gateway) control() http.Handler {
 	mux := http.NewServeMux()
-	route := func(path string, methods map[string]func(*http.Request) (any, error)) {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			answer, err := any(nil), error(nil)
-			if serve := methods[r.Method]; serve != nil {
-				r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
-				answer, err = serve(r)
-			} else {
-				var allowed []string
-				for method := range methods {
-					allowed = append(allowed, method)
-				}
-				slices.Sort(allowed)
-				w.Header().Set("Allow", strings.Join(allowed, ", "))
-				err = &statusError{http.StatusMethodNotAllowed, fmt.Sprintf("%s takes %s", r.URL.Path, strings.Join(allowed, " or "))}
-			}
-			answerJSON(w, answer, err)
-		})
-	}
-	type methods = map[string]func(*http.Request) (any, error)
+	route := func(path string, methods methods) { mux.HandleFunc(path, methods.serve) }
 	route("/control/orders", methods{"GET": func(*http.Request) (any, error) {
 		list, _ := g.datas(0, math.MaxInt)
 		return map[string]any{"orders": list}, nil
