@@ -124,6 +124,24 @@ func TestWebhook(t *testing.T) {
 	}, s.asked)
 }
 
+// A notification of a refund in part, which leaves the order paid, doesn't stand for the one
+// of the rest.
+func TestWebhookRefundInTwoParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t, nil)
+		for _, step := range []struct {
+			message string
+			status  vip.Status
+		}{{"Order Paid", vip.StatusPaid}, {"Order Refunded", vip.StatusPaid}, {"Order Refunded", vip.StatusRefunded}} {
+			s.orders["/api/v1/redirect/orders/A-1"] = order("A-1", step.status)
+			status, _ := s.notify(http.MethodGet, notification("A-1", step.message))
+			require.Equal(t, http.StatusOK, status)
+			time.Sleep(5 * time.Second)
+		}
+		require.Equal(t, []string{"redirect A-1 Paid 15050", "redirect A-1 Refunded 15050"}, s.got)
+	})
+}
+
 // Until the merchant's function succeeds the notification comes back.
 func TestWebhookFunctionFails(t *testing.T) {
 	s := newShop(t, nil)
