@@ -327,13 +327,7 @@ func (s *scene) stepView(v *view, sub *submission) {
 		v.Wrong, v.Fields[i].Focus = true, true
 	}
 	if st.extra == "qr" {
-		v.QRText = "kshertest://pay/" + s.o.UUID
-		if s.channel == ksher.ChannelPromptPay {
-			v.QRText, v.SaveQR = promptPayCode(s.o.Total, s.o.KsherOrderNo), true
-		}
-		// It can't fail: the text is short.
-		image, _ := qrImage(v.QRText, ksher.ImgTypePNG)
-		v.QR = template.URL(image)
+		s.qrView(v)
 	}
 	v.TestCards, v.SavedCards = testCards, savedOptions(s)
 	v.OTP, v.Resent = testOTP, s.visit.resent
@@ -347,6 +341,17 @@ func (s *scene) stepView(v *view, sub *submission) {
 		v.Months = n
 		v.Monthly = ((s.o.Total + ksher.Amount(n) - 1) / ksher.Amount(n)).Display("")
 	}
+}
+
+// qrView adds the QR code of a step.
+func (s *scene) qrView(v *view) {
+	v.QRText = "kshertest://pay/" + s.o.UUID
+	if s.channel == ksher.ChannelPromptPay {
+		v.QRText, v.SaveQR = promptPayCode(s.o.Total, s.o.KsherOrderNo), true
+	}
+	// It can't fail: the text is short.
+	image, _ := qrImage(v.QRText, ksher.ImgTypePNG)
+	v.QR = template.URL(image)
 }
 
 // kindIs says whether the journey of a channel begins with a step.
