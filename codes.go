@@ -67,20 +67,12 @@ type CodeInfo struct {
 type Action string
 
 const (
-	// ActionRepeat means to send the very same request again, with the same
-	// order and refund numbers. The numbers are what keeps Ksher from carrying
-	// it out twice; that they do so for payouts isn't documented, see
-	// [Client.Payout].
-	ActionRepeat Action = "repeat"
 	// ActionQueryOrder means to ask for the state of the order or refund before
 	// anything else, because the request may have been carried out. Not every
-	// channel has a refund query. Where there is none, query the order.
+	// channel has a refund query. Where there is none, query the order. Create or
+	// refund under a new number only if it says that nothing was paid or refunded under
+	// the old one.
 	ActionQueryOrder Action = "query-order"
-	// ActionNewOrderNo means to create again under a new order number or refund
-	// number. If an earlier attempt under the old number ended in doubt, query
-	// that number first: a new number is no protection against paying or
-	// refunding twice.
-	ActionNewOrderNo Action = "new-order-no"
 	// ActionCorrectRequest means that the request is wrong, or the settings it
 	// was made from. Sending it again as it is fails again.
 	ActionCorrectRequest Action = "correct-request"
@@ -434,31 +426,31 @@ var catalogue = map[Code]CodeInfo{
 		Meaning:  "the merchant order number has been used before",
 		Reason:   "An order with this mch_order_no already exists.",
 		Solution: "If an earlier attempt ended in doubt, query the order under this number first: it may be paid. Otherwise create the order again under a new mch_order_no.",
-		Action:   ActionNewOrderNo,
+		Action:   ActionQueryOrder,
 	},
 	CodeMchOrderError: {
 		Meaning:  "the merchant order number has been used before",
 		Reason:   "An order with this mch_order_no already exists.",
 		Solution: "If an earlier attempt ended in doubt, query the order under this number first: it may be paid. Otherwise create the order again under a new mch_order_no.",
-		Action:   ActionNewOrderNo,
+		Action:   ActionQueryOrder,
 	},
 	CodeOrderError: {
 		Meaning:  "the order number is not unique",
 		Reason:   "An order with this number already exists.",
 		Solution: "If an earlier attempt ended in doubt, query the order under this number first: it may be paid. Otherwise create the order again under a new mch_order_no.",
-		Action:   ActionNewOrderNo,
+		Action:   ActionQueryOrder,
 	},
 	CodeOutTradeNoUsed: {
 		Meaning:  "the order number has been used before",
 		Reason:   "The same order was submitted more than once.",
 		Solution: "Find out whether your program submits twice. If an earlier attempt ended in doubt, query the order under this number first: it may be paid. Otherwise create the order again under a new mch_order_no.",
-		Action:   ActionNewOrderNo,
+		Action:   ActionQueryOrder,
 	},
 	CodeLangRepeatSubmit: {
 		Meaning:  "the order has been submitted before",
 		Reason:   "The order was created by an earlier request.",
 		Solution: "If an earlier attempt ended in doubt, query the order under this number first: it may be paid. Otherwise create the order again under a new mch_order_no.",
-		Action:   ActionNewOrderNo,
+		Action:   ActionQueryOrder,
 	},
 	CodePriceNotExist: {
 		Meaning:  "the amount is not valid",
@@ -550,7 +542,7 @@ var catalogue = map[Code]CodeInfo{
 		Meaning:  "the order has been paid",
 		Reason:   "The payment was completed before this request.",
 		Solution: "Do not let the buyer pay this order again; query it if you have not recorded the payment yet. Only another purchase needs a new mch_order_no.",
-		Action:   ActionNone,
+		Action:   ActionQueryOrder,
 	},
 	CodeOrderAlreadyPayOperationCannotBePerformed: {
 		Meaning:  "the order has been paid, so the operation was refused",
@@ -568,7 +560,7 @@ var catalogue = map[Code]CodeInfo{
 		Meaning:  "the time for paying the order is over",
 		Reason:   "The order's expire_time passed before the buyer paid.",
 		Solution: "Query the order once more, in case the buyer paid at the last moment. If it is unpaid and still wanted, create it again under a new mch_order_no.",
-		Action:   ActionNewOrderNo,
+		Action:   ActionQueryOrder,
 	},
 	CodeOrderAlreadyCancel: {
 		Meaning:  "the order has been cancelled",
@@ -580,7 +572,7 @@ var catalogue = map[Code]CodeInfo{
 		Meaning:  "the order has been cancelled, so the operation was refused",
 		Reason:   "An earlier request cancelled the order.",
 		Solution: "Query the order, because a buyer who saved the QR code may have paid after all. If it is unpaid and still wanted, create it again under a new mch_order_no.",
-		Action:   ActionNewOrderNo,
+		Action:   ActionQueryOrder,
 	},
 	CodeCancelError: {
 		Meaning:  "the order could not be cancelled",
@@ -624,7 +616,7 @@ var catalogue = map[Code]CodeInfo{
 		Meaning:  "less is left of the order than the refund asks for",
 		Reason:   "Earlier refunds used up part or all of the order's amount.",
 		Solution: "Query the refunds of the order, because one that ended in doubt may have gone through. Then check refund_fee against what is left.",
-		Action:   ActionCorrectRequest,
+		Action:   ActionQueryOrder,
 	},
 	CodeKsherInvalidRefundFeeOrType: {
 		Meaning:  "the amount or the currency of the refund is not valid",
@@ -742,7 +734,7 @@ var catalogue = map[Code]CodeInfo{
 		Meaning:  "Ksher failed while it handled the request",
 		Reason:   "Something went wrong inside Ksher.",
 		Solution: "Send a refund again with the same mch_refund_no, so that it can't refund twice. After any other request that moves money, query the order first.",
-		Action:   ActionRepeat,
+		Action:   ActionQueryOrder,
 	},
 	CodeKsherChannelResponseError: {
 		Meaning:  "the query failed at the payment channel",

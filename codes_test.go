@@ -26,7 +26,7 @@ func TestCatalogue(t *testing.T) {
 	assert.Len(t, slices.Compact(slices.Clone(codes)), 71)
 
 	actions := map[ksher.Action]int{
-		ksher.ActionRepeat: 0, ksher.ActionQueryOrder: 0, ksher.ActionNewOrderNo: 0, ksher.ActionCorrectRequest: 0,
+		ksher.ActionQueryOrder: 0, ksher.ActionCorrectRequest: 0,
 		ksher.ActionWait: 0, ksher.ActionAskBuyer: 0, ksher.ActionContactKsher: 0, ksher.ActionByHand: 0, ksher.ActionNone: 0,
 	}
 	for _, code := range codes {

@@ -197,10 +197,10 @@ func (e *ValidationError) Error() string {
 
 // forLoop shows an error to the loop that makes the calls.
 func (e *Error) forLoop() *call.Failure {
-	info, _ := e.Code.Info()
 	return &call.Failure{
 		Err: e, State: &e.state, Refused: e.Err == nil, Cause: e.Err, Code: string(e.Code), Status: e.HTTPStatus,
-		AskAgain: info.Action == ActionRepeat || info.Action == ActionQueryOrder,
+		// A query that these refuse was not looked at.
+		AskAgain: e.Code == CodeSystemError || e.Code == CodeKsherSystemError || e.Code == CodeKsherChannelResponseError,
 		WithCause: func(cause error) error {
 			other := *e
 			other.Err = cause

@@ -446,7 +446,7 @@ func ExampleError() {
 		info, _ := failed.Code.Info()
 		fmt.Println(failed.Operation, string(failed.Code), "->", info.Action)
 	}
-	// Output: gateway_pay ORDER_ERROT -> new-order-no
+	// Output: gateway_pay ORDER_ERROT -> query-order
 }
 
 // What Ksher's error codes mean, in words and for a program.

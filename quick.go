@@ -157,7 +157,7 @@ func (c *Client) OrderReverse(ctx context.Context, req *OrderReverseRequest) (*O
 // proxy's, gets that refusal of a charge that was carried out.
 func aboutOrder(code Code) bool {
 	switch info, _ := code.Info(); info.Action {
-	case ActionQueryOrder, ActionNewOrderNo, ActionWait, ActionNone:
+	case ActionQueryOrder, ActionWait, ActionNone:
 		return true
 	}
 	// The amount isn't 0, so that PRICE_NOT_EXIST has its other documented reason:
