@@ -331,6 +331,9 @@ func declareChange(name string, host hostOf, proof proof, secrets secrets, certa
 // orderTerms are the parameters that say what a buyer or receiver is to pay or get.
 var orderTerms = []string{"mch_order_no", "total_fee", "fee_type"}
 
+// paidTerms are what an answer has to say which claims that a buyer was charged.
+var paidTerms = []string{"result", "mch_order_no", "total_fee", "fee_type"}
+
 // repeats tells the parameters that the answer has to repeat if it has them. It
 // isn't documented under which of its numbers a refund names a gateway order,
 // nor is the refund_fee of a refund_query what it seems.
@@ -484,11 +487,16 @@ func (op *operation) judge(answer transport.Answer, failure *Error) *Error {
 		if !refused {
 			failure = &Error{Message: quote(answer.Body)}
 		}
-		failure.Err = fault.ErrHTTPStatus
-		if 300 <= status && status < 400 {
+		switch {
+		case refused && failure.Code != "" && 400 <= status && status < 500:
+			// A refusal in the gateway's own form is one, whatever the status. Without a
+			// code it may be a proxy's JSON.
+		case 300 <= status && status < 400:
 			failure.Err = fault.ErrRedirect
+		default:
+			failure.Err = fault.ErrHTTPStatus
 		}
-		failure.state.Unknown = !refused || status >= 500
+		failure.state.Unknown = failure.Err != nil
 	} else if failure != nil {
 		failure.state.Unknown = failure.Err != nil
 	}

@@ -283,12 +283,6 @@ type keyless struct{ crypto.Signer }
 
 func (keyless) Public() crypto.PublicKey { return nil }
 
-type someDeduper struct{}
-
-func (*someDeduper) Once(ctx context.Context, _ string, fn func(context.Context) error) error {
-	return fn(ctx)
-}
-
 func TestVersionIsThatOfTheModule(t *testing.T) { assert.Equal(t, ksher.Version, transport.Version) }
 
 func TestNewClientRefuses(t *testing.T) {
@@ -544,11 +538,11 @@ func TestNothingToCallWith(t *testing.T) {
 			})
 		}
 	}
-	refund := func(ctx context.Context, c *ksher.Client, req *ksher.RefundGatewayOrderRequest) error {
-		_, err := c.RefundGatewayOrder(ctx, req)
+	refund := func(ctx context.Context, c *ksher.Client, req *ksher.RefundRequest) error {
+		_, err := c.Refund(ctx, req)
 		return err
 	}
-	req := &ksher.RefundGatewayOrderRequest{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, RefundFee: 1}
+	req := &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, RefundFee: 1}
 	for _, err := range []error{
 		refund(t.Context(), &ksher.Client{}, req),
 		refund(t.Context(), nil, req),

@@ -121,7 +121,9 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	case result == ResultFail:
 		return env.refusal(data, code)
 	case (r.change || !r.proof.order) && result != "" && result != ResultSuccess:
-		return &Error{Err: fmt.Errorf("the gateway did not say that it is done: its result is %q", clipText(string(result)))}
+		undecided := got.Envelope.refusal(data, code)
+		undecided.Err = fmt.Errorf("the gateway did not say that it is done: its result is %q", clipText(string(result)))
+		return undecided
 	}
 	if err := wire.Decode(data, dst, r.location); err != nil {
 		return &Error{Err: fmt.Errorf("%w: %w", fault.ErrField, err)}

@@ -135,7 +135,7 @@ func (e *Error) Error() string {
 	if e.state.Unknown {
 		resolve := "ask Client.Resolve"
 		if e.Operation == payout.name {
-			resolve = "pay nothing again, and ask Client.ResolvePayout"
+			resolve = "pay nothing again, and ask Client.Resolve"
 		}
 		b.WriteString(". It may have been carried out all the same: " + resolve + " before anything else")
 	}

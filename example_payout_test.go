@@ -31,7 +31,7 @@ func ExampleClient_Payout() {
 	case err == nil:
 		fmt.Println("paid out")
 	case errors.Is(err, ksher.ErrOutcomeUnknown):
-		fmt.Println("in doubt: pay nothing again, and call ResolvePayout")
+		fmt.Println("in doubt: pay nothing again, and call Resolve")
 	case errors.As(err, &failed):
 		fmt.Println("refused:", failed.Code)
 	default:
@@ -70,8 +70,8 @@ func ExampleClient_GetPayoutBalance() {
 	// Output: 99850.00 THB
 }
 
-// Find out what became of a payout whose answer got lost.
-func ExampleClient_ResolvePayout() {
+// Find out what became of a payout whose answer got lost. It is never sent again.
+func ExampleClient_Resolve_payout() {
 	gateway, client := startGateway()
 	defer gateway.Close()
 	ctx := context.Background()
@@ -80,13 +80,13 @@ func ExampleClient_ResolvePayout() {
 	_, err := client.Payout(ctx, req)
 	fmt.Println("in doubt:", errors.Is(err, ksher.ErrOutcomeUnknown))
 
-	verdict, _, err := client.ResolvePayout(ctx, req)
+	found, err := client.Resolve(ctx, req)
 	switch {
 	case err != nil:
 		fmt.Println("pay nothing, and try again in a few minutes:", err)
-	case verdict == ksher.VerdictCarriedOut:
+	case found.Verdict == ksher.VerdictCarriedOut:
 		fmt.Println("it was paid")
-	case verdict == ksher.VerdictNotCarriedOut:
+	case found.Verdict == ksher.VerdictNotCarriedOut:
 		fmt.Println("it has failed: it can be paid under a new number")
 	default:
 		fmt.Println("pay nothing, and try again in a few minutes")

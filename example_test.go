@@ -130,27 +130,28 @@ func ExampleClient_CancelOrder() {
 	// Output: CLOSED
 }
 
-// Refund part of an order that was made with GatewayPay.
-func ExampleClient_RefundGatewayOrder() {
+// Refund part of an order, of either host, to a known end.
+func ExampleClient_Refund() {
 	gateway, client := startGateway()
 	defer gateway.Close()
 	ctx := context.Background()
 	client.GatewayPay(ctx, order("A-1005"))
 	gateway.Pay("A-1005", ksher.ChannelCard)
 
-	refund, err := client.RefundGatewayOrder(ctx, &ksher.RefundGatewayOrderRequest{
+	refund, err := client.Refund(ctx, &ksher.RefundRequest{
 		MchOrderNo:  "A-1005",
+		Host:        ksher.HostGateway,
 		MchRefundNo: "A-1005-R1", // Keep it: the same number never refunds twice.
 		RefundFee:   50_00,
 	})
 	if errors.Is(err, ksher.ErrOutcomeUnknown) {
-		log.Fatal("ask with RefundQuery, or send the same request again: ", err)
+		log.Fatal("call Refund again with the same request, later: ", err)
 	}
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(refund.RefundFee, refund.FeeType)
-	// Output: 50.00 THB
+	fmt.Println(refund.MchRefundNo, refund.MchRefundFee)
+	// Output: A-1005-R1 50.00
 }
 
 // Show a QR code and ask whether it was paid.
@@ -344,31 +345,52 @@ func ExamplePayments_Wait() {
 	// paid: K-2006 40.00 promptpay
 }
 
-// Find out what became of a refund whose answer was lost.
+// After a restart, find out what became of a charge from its row in the database: three
+// of its fields are enough.
 func ExampleClient_Resolve() {
 	gateway, client := startGateway()
 	defer gateway.Close()
 	ctx := context.Background()
-	client.GatewayPay(ctx, order("A-1009"))
-	gateway.Pay("A-1009", ksher.ChannelTrueMoney)
-	gateway.Inject(kshertest.Fault{Operation: "order_refund", Kind: kshertest.FaultDropAfter}) // The answer gets lost.
+	gateway.Inject(kshertest.Fault{Operation: "quick_pay", Kind: kshertest.FaultDropAfter}) // The answer gets lost.
+	client.QuickPay(ctx, &ksher.QuickPayRequest{MchOrderNo: "A-1009", TotalFee: 50_00, FeeType: "THB", AuthCode: ksher.NewSecret("287634438256643900")})
 
-	refund := &ksher.RefundGatewayOrderRequest{MchOrderNo: "A-1009", MchRefundNo: "A-1009-R1", RefundFee: 50_00}
-	_, err := client.RefundGatewayOrder(ctx, refund)
-	if !errors.Is(err, ksher.ErrOutcomeUnknown) {
-		log.Fatal("this example wants doubt: ", err)
+	var row struct { // What the program wrote down before it charged.
+		no, currency string
+		cents        int64
 	}
-	found, err := client.Resolve(ctx, refund)
+	row.no, row.cents, row.currency = "A-1009", 50_00, "THB"
+	found, err := client.Resolve(ctx, &ksher.QuickPayRequest{
+		MchOrderNo: row.no, TotalFee: ksher.Amount(row.cents), FeeType: row.currency,
+	})
 	if err != nil {
 		log.Fatal("nothing was learned, so try again later: ", err)
 	}
-	switch found.Verdict {
-	case ksher.VerdictCarriedOut:
-		fmt.Println("refunded", found.Refund.MchRefundFee)
-	default:
+	switch {
+	case found.Verdict == ksher.VerdictCarriedOut:
+		fmt.Println("paid", found.Order.TotalFee)
+	case found.MayRepeat:
 		fmt.Println("send the very same request again")
 	}
-	// Output: refunded 50.00
+	// Output: paid 50.00
+}
+
+// List an order's refunds.
+func ExampleClient_Refunds() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.GatewayPay(ctx, order("A-1015"))
+	gateway.Pay("A-1015", ksher.ChannelCard)
+	client.Refund(ctx, &ksher.RefundRequest{MchOrderNo: "A-1015", Host: ksher.HostGateway, MchRefundNo: "A-1015-R1", RefundFee: 50_00})
+
+	refunds, err := client.Refunds(ctx, &ksher.RefundsRequest{MchOrderNo: "A-1015", Host: ksher.HostGateway})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range refunds {
+		fmt.Println(r.MchRefundNo, r.MchRefundFee, r.RefundState)
+	}
+	// Output: A-1015-R1 50.00 REFUNDSUCCESS
 }
 
 // shopOrders is the list of open orders. A shop would ask its database:

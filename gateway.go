@@ -145,6 +145,12 @@ func (r *GatewayPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostGateway, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
+func (r *GatewayPayRequest) sought(c *checker) { r.OpenOrder().sought(c) }
+
+func (r *GatewayPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.OpenOrder())
+}
+
 func (r *GatewayPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *GatewayPayRequest) check(c *checker) {

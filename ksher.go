@@ -43,20 +43,17 @@
 //
 // # Refunds
 //
-// A merchant-host order is refunded with [Client.OrderRefund]. An order made
-// with GatewayPay is known to the refund under another number, so use
-// [Client.RefundGatewayOrder], which finds it out. Ksher carries out each
-// mch_refund_no once, so repeating a doubtful refund under the same number is
-// safe, and under a new one it isn't.
+// [Client.Refund] refunds an order of either host and finds out what became of a
+// refund in doubt. Ksher carries out each mch_refund_no once, so calling it again
+// with the same number is safe, and with a new one it isn't.
 //
 // # Errors
 //
 // Whatever the documentation rules out is a [*ValidationError] before anything
 // is sent. Anything else that goes wrong with a call is an [*Error]. After a
 // request that moves money, look for [ErrOutcomeUnknown] first: it means that
-// the request may have been carried out. [Client.Resolve] finds out, and
-// [Client.ResolvePayout] for money out, which is never sent again. [Code.Info]
-// explains Ksher's error codes.
+// the request may have been carried out. [Client.Resolve] finds out; money out is
+// never sent again. [Code.Info] explains Ksher's error codes.
 //
 // # Money
 //

@@ -70,6 +70,12 @@ func (r *NativePayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
+func (r *NativePayRequest) sought(c *checker) { r.OpenOrder().sought(c) }
+
+func (r *NativePayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.OpenOrder())
+}
+
 func (r *NativePayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *NativePayRequest) check(c *checker) {

@@ -95,9 +95,9 @@ func TestNumbersAreValid(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, req.MchOrderNo, rec.only(t).PostForm.Get("mch_order_no"))
 
-	rec = recording(answering(200, signedAnswer(t, `{"result":"SUCCESS"}`)))
 	refund := goodOrderRefund()
 	refund.MchRefundNo = ksher.NewRefundNo()
+	rec = recording(answering(200, signedAnswer(t, `{"result":"SUCCESS","refund_fee":5000,"mch_refund_no":"`+refund.MchRefundNo+`"}`)))
 	_, err = newClient(t, rec).OrderRefund(t.Context(), refund)
 	require.NoError(t, err)
 	require.Equal(t, refund.MchRefundNo, rec.only(t).PostForm.Get("mch_refund_no"))

@@ -18,7 +18,7 @@ type Order struct {
 	MchOrderNo string `json:"mch_order_no"`
 	// PayMchOrderNo is, for an order made with [Client.GatewayPay], the number
 	// under which the merchant host knows the payment. A refund has to use it;
-	// see [Client.RefundGatewayOrder].
+	// see [Client.Refund].
 	PayMchOrderNo string `json:"pay_mch_order_no"`
 	// KsherOrderNo is Ksher's number of the payment.
 	KsherOrderNo string `json:"ksher_order_no"`

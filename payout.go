@@ -32,9 +32,11 @@ type PayoutRequest struct {
 	// ReceiverMobile is the receiver's telephone number.
 	ReceiverMobile Secret `url:"receiver_mobile,omitempty"`
 
+	// Channel is "payout", and needn't be set.
+	Channel Channel `url:"channel"`
+
 	// Extra is for what Ksher gives with the contract for payouts. No error and no log
-	// of this package repeats the values of its Params. A channel among them is what
-	// [Client.ResolvePayout] asks with.
+	// of this package repeats the values of its Params.
 	Extra `url:"-"`
 }
 
@@ -54,8 +56,7 @@ func (r *PayoutRequest) check(c *checker) {
 		return
 	}
 	for name, value := range r.Params {
-		// These two are no receiver's: the query has the one, and refunds have the other.
-		if strings.TrimSpace(value) != "" && name != "channel" && name != "version" {
+		if strings.TrimSpace(value) != "" && strings.Contains(name, "receiver") {
 			return
 		}
 	}
@@ -99,12 +100,12 @@ func (r PayoutResponse) Format(f fmt.State, _ rune) {
 // LogValue keeps the receiver out of structured logs.
 func (r PayoutResponse) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
-var payout = declareChange("payout", onMerchant, proof{has: []string{"result"}, same: orderTerms}, receiver,
+var payout = declareChange("payout", onMerchant, proof{has: []string{"result", "mch_order_no", "total_fee"}, same: orderTerms}, receiver,
 	func(code Code) bool { return slices.Contains(payoutRefusals, code) })
 
 // receiver is whatever a payout says beside its own terms.
 var receiver = secrets{params: func(name string) bool {
-	return !slices.Contains([]string{"appid", "nonce_str", "time_stamp", "mch_order_no", "total_fee", "fee_type"}, name)
+	return !slices.Contains([]string{"appid", "nonce_str", "time_stamp", "mch_order_no", "total_fee", "fee_type", "channel"}, name)
 }}
 
 // payoutRefusals are the codes that say what is wrong with the request itself, so
@@ -130,7 +131,7 @@ var payoutRefusals = []Code{
 // [ErrOutcomeUnknown]. So is a code such as [CodeKsherDuplicatedOrderNo], which may
 // mean that this very payout was made before, and even [CodeNotEnough], because a
 // first copy of the request may have used the balance up; look at
-// [Client.GetPayoutBalance] before you pay. Then ask [Client.ResolvePayout], and do
+// [Client.GetPayoutBalance] before you pay. Then ask [Client.Resolve], and do
 // what stands there. The [Action] of a code is meant for orders and refunds: don't
 // act on it after a payout.
 //
@@ -140,6 +141,11 @@ var payoutRefusals = []Code{
 // Source: POST payout, Ksher's SDKs. It has no page in Ksher's API
 // documentation.
 func (c *Client) Payout(ctx context.Context, req *PayoutRequest) (*PayoutResponse, error) {
+	if req != nil && req.Channel == "" {
+		with := *req
+		with.Channel = payoutChannel
+		req = &with
+	}
 	return do[PayoutResponse](ctx, c, payout, req)
 }
 
@@ -150,10 +156,8 @@ type OrderQueryPayoutRequest struct {
 	// MchOrderNo is the number given to [Client.Payout]: required, at most 32
 	// characters.
 	MchOrderNo string `url:"mch_order_no"`
-	// Channel is how it was paid out. Its values are not documented, nor whether
-	// it may be left out; this package's own query, [Client.ResolvePayout], has the
-	// one of the payout's Extra.
-	Channel Channel `url:"channel,omitempty"`
+	// Channel is "payout", and needn't be set.
+	Channel Channel `url:"channel"`
 
 	Extra `url:"-"`
 }
@@ -191,7 +195,7 @@ type OrderQueryPayoutResponse struct {
 	// FeeType is the currency.
 	FeeType string `json:"fee_type"`
 	// Result is where the payout stands. What each result means for a payout is
-	// not documented: [Client.ResolvePayout] has the safe reading.
+	// not documented: [Client.Resolve] has the safe reading.
 	Result Result `json:"result"`
 	// NonceStr is random.
 	NonceStr string `json:"nonce_str"`
@@ -210,7 +214,7 @@ func (r OrderQueryPayoutResponse) LogValue() slog.Value { return slog.StringValu
 var orderQueryPayout = declareQuery("order_query_payout", onMerchant, proof{has: []string{"result"}, order: true}, secrets{params: noSecrets.params, said: true})
 
 // OrderQueryPayout calls order_query_payout: it asks where a payout stands. After
-// a doubtful payout use [Client.ResolvePayout], which also judges the answer.
+// a doubtful payout use [Client.Resolve], which also judges the answer.
 //
 // It changes nothing and may be repeated at will. An answer about another
 // mch_order_no than the one asked for is [ErrOtherOrder]. That the gateway knows
@@ -219,6 +223,11 @@ var orderQueryPayout = declareQuery("order_query_payout", onMerchant, proof{has:
 // Source: POST order_query_payout, Ksher's SDKs. It has no page in Ksher's API
 // documentation.
 func (c *Client) OrderQueryPayout(ctx context.Context, req *OrderQueryPayoutRequest) (*OrderQueryPayoutResponse, error) {
+	if req != nil && req.Channel == "" {
+		with := *req
+		with.Channel = payoutChannel
+		req = &with
+	}
 	return do[OrderQueryPayoutResponse](ctx, c, orderQueryPayout, req)
 }
 
@@ -267,74 +276,4 @@ var getPayoutBalance = declareQuery("get_payout_balance", onMerchant, proof{has:
 // documentation.
 func (c *Client) GetPayoutBalance(ctx context.Context, req *GetPayoutBalanceRequest) (*GetPayoutBalanceResponse, error) {
 	return do[GetPayoutBalanceResponse](ctx, c, getPayoutBalance, req)
-}
-
-// ResolvePayout finds out by a query what became of a payout that ended in
-// [ErrOutcomeUnknown]. Give it the number, the amount and the currency of that
-// payout, and its channel if Extra had one; the receiver isn't looked at. It
-// returns a verdict, and what the gateway told of the payout, nil if it knows none
-// under the number.
-//
-//   - [VerdictCarriedOut]: the gateway says SUCCESS of a payout of that number, amount
-//     and currency.
-//   - [VerdictNotCarriedOut]: it says PAYERROR or CLOSED of it.
-//   - [VerdictStillUnknown]: it says anything else, or leaves out the number, the amount
-//     or the currency, or knows no such payout. The last isn't VerdictNotCarriedOut,
-//     because a request on its way may arrive later, and pay.
-//   - [ErrOtherOrder]: under the number is a payout of another amount or
-//     currency.
-//
-// The other errors are those of [Client.OrderQueryPayout]. Then nothing was
-// learned.
-//
-// Until it is known, don't pay the receiver in any way: not by the same request
-// again, as with orders and refunds, and not under another number. Go on like
-// this:
-//
-//  1. Wait a few minutes and call ResolvePayout again, also after an error of the
-//     query. Do so for an hour at least. How long a request can be on its way is
-//     not documented.
-//  2. VerdictCarriedOut: it is done. Pay nothing.
-//  3. VerdictNotCarriedOut: the payout has failed. See that [Client.GetPayoutBalance]
-//     still has its amount, and then pay under a new number.
-//  4. VerdictStillUnknown to the end, or ErrOtherOrder: a person looks for the payout on
-//     the merchant platform, compares the balance with the books, and asks Ksher
-//     about the number. If Ksher says that it was paid, pay nothing.
-//  5. Only if Ksher confirms that it was not paid and will not be: pay again. If
-//     the gateway knows no payout under the number, use the same one, so that a
-//     late first request has a chance to be refused as a duplicate. Otherwise use
-//     a new one.
-//
-// Source: not documented. This is the reading that can't pay twice.
-func (c *Client) ResolvePayout(ctx context.Context, req *PayoutRequest) (Verdict, *OrderQueryPayoutResponse, error) {
-	check := &checker{}
-	c.usable(ctx, check)
-	if req == nil {
-		req = &PayoutRequest{}
-		check.refuse("request", "is nil")
-	} else {
-		check.newOrder(req.MchOrderNo, req.TotalFee, req.FeeType)
-	}
-	if len(check.problems) > 0 {
-		return "", nil, check.invalid("ResolvePayout", req.MchOrderNo)
-	}
-	answer, err := c.OrderQueryPayout(ctx, &OrderQueryPayoutRequest{MchOrderNo: req.MchOrderNo, Channel: Channel(req.Params["channel"])})
-	switch {
-	case unknownOrder(err):
-		return VerdictStillUnknown, nil, nil
-	case err != nil:
-		return "", nil, err
-	case answer.TotalFee != 0 && answer.TotalFee != req.TotalFee, answer.FeeType != "" && answer.FeeType != req.FeeType:
-		return "", nil, fmt.Errorf("ksher: resolving payout %q: %w: the gateway has a payout of %v %s under this number, not %v %s",
-			req.MchOrderNo, ErrOtherOrder, answer.TotalFee, clipText(answer.FeeType), req.TotalFee, req.FeeType)
-	case answer.MchOrderNo == "" || answer.TotalFee == 0 || answer.FeeType == "":
-		return VerdictStillUnknown, answer, nil
-	}
-	switch answer.Result {
-	case ResultSuccess:
-		return VerdictCarriedOut, answer, nil
-	case ResultPayError, ResultClosed:
-		return VerdictNotCarriedOut, answer, nil
-	}
-	return VerdictStillUnknown, answer, nil
 }

@@ -21,7 +21,7 @@ import (
 )
 
 func goodPayout() *ksher.PayoutRequest {
-	return &ksher.PayoutRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Extra: ksher.Extra{Params: map[string]string{"account": "9876543210", "name": "สมชาย ใจดี"}}}
+	return &ksher.PayoutRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", ReceiverNo: ksher.NewSecret("0812345678"), Extra: ksher.Extra{Params: map[string]string{"account": "9876543210", "name": "สมชาย ใจดี"}}}
 }
 
 func payoutQuery() *ksher.OrderQueryPayoutRequest {
@@ -48,6 +48,7 @@ func TestPayout(t *testing.T) {
 	assert.Equal(t, "https://api.mch.ksher.net/KsherPay/payout", rec.only(t).URL.String())
 	requireParameters(t, rec.only(t), map[string]string{
 		"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "account": "9876543210", "name": "สมชาย ใจดี",
+		"receiver_no": "0812345678", "channel": "payout",
 	})
 	assert.Equal(t, &ksher.PayoutResponse{
 		Answer: wantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200",
@@ -63,7 +64,7 @@ func TestOrderQueryPayout(t *testing.T) {
 		req  *ksher.OrderQueryPayoutRequest
 		want map[string]string
 	}{
-		{"minimal", payoutQuery(), map[string]string{"mch_order_no": "order1"}},
+		{"minimal", payoutQuery(), map[string]string{"mch_order_no": "order1", "channel": "payout"}},
 		{"full", &ksher.OrderQueryPayoutRequest{MchOrderNo: "order1", Channel: "bank", Extra: ksher.Extra{Params: map[string]string{"new": "1"}}},
 			map[string]string{"mch_order_no": "order1", "channel": "bank", "new": "1"}},
 	}
@@ -153,11 +154,18 @@ func TestPayoutIsChecked(t *testing.T) {
 		{"a number with a line feed", func(r *req) { r.MchOrderNo += "\n" }, []string{"mch_order_no"}},
 		{"a long number", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
 		{"a number that isn't UTF-8", func(r *req) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
-		{"no receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"receiver_no"}},
-		{"an empty receiver", func(r *req) { r.Extra = ksher.Extra{} }, []string{"receiver_no"}},
-		{"a receiver of blanks", func(r *req) { r.Extra = ksher.Extra{Params: map[string]string{"account": " "}} }, []string{"receiver_no"}},
+		{"no receiver", func(r *req) { r.Extra, r.ReceiverNo = ksher.Extra{}, ksher.Secret{} }, []string{"receiver_no"}},
+		{"an empty receiver", func(r *req) { r.ReceiverNo = ksher.NewSecret("") }, []string{"receiver_no"}},
+		{"a receiver in Extra", func(r *req) {
+			r.Extra, r.ReceiverNo = ksher.Extra{Params: map[string]string{"receiver_account": "9876543210"}}, ksher.Secret{}
+		}, nil},
+		{"a receiver of blanks", func(r *req) {
+			r.Extra, r.ReceiverNo = ksher.Extra{Params: map[string]string{"receiver_account": " "}}, ksher.Secret{}
+		}, []string{"receiver_no"}},
 		{"a receiver with a blank", func(r *req) { r.Params["name"] = "" }, nil},
-		{"no receiver but a channel", func(r *req) { r.Extra = ksher.Extra{Params: map[string]string{"channel": "bank", "version": "1"}} }, []string{"receiver_no"}},
+		{"no receiver but a note", func(r *req) {
+			r.Extra, r.ReceiverNo = ksher.Extra{Params: map[string]string{"note": "x", "version": "1"}}, ksher.Secret{}
+		}, []string{"receiver_no"}},
 		{"the receiver's name isn't UTF-8", func(r *req) { r.Params["name"] = "9876543210\xff" }, []string{"name"}},
 		{"a parameter without a name", func(r *req) { r.Params[""] = "9876543210" }, []string{"Extra"}},
 		{"the amount as an extra", func(r *req) { r.Params["total_fee"] = "9876543210" }, []string{"total_fee"}},
@@ -216,7 +224,10 @@ func TestPayoutOutcomes(t *testing.T) {
 	}
 	tests := []test{
 		{"done", tells(ksher.ResultSuccess), nil, false},
-		{"done, and nothing else", tells(ksher.ResultSuccess, over(0), inCurrency(""), numbered("")), nil, false},
+		{"done, and nothing else", tells(ksher.ResultSuccess, over(0), inCurrency(""), numbered("")), fault.ErrField, true},
+		{"done, without an amount", tells(ksher.ResultSuccess, over(0)), fault.ErrField, true},
+		{"done, without a number", tells(ksher.ResultSuccess, numbered("")), fault.ErrField, true},
+		{"done, without a currency, as genuine answers are", tells(ksher.ResultSuccess, inCurrency("")), nil, false},
 		{"done, under another number", tells(ksher.ResultSuccess, numbered("another")), ksher.ErrOtherOrder, true},
 		{"done, over another amount", tells(ksher.ResultSuccess, over(99_99)), ksher.ErrOtherOrder, true},
 		{"done, in another currency", tells(ksher.ResultSuccess, inCurrency("JPY")), ksher.ErrOtherOrder, true},
@@ -256,8 +267,7 @@ func TestPayoutOutcomes(t *testing.T) {
 			require.Len(t, o.done, 1)
 			require.Equal(t, tt.unknown, o.done[0].Outcome() == ksher.OutcomeUnknown, "the hook learns the same")
 			if tt.unknown {
-				require.ErrorContains(t, err, ". It may have been carried out all the same: pay nothing again, and ask Client.ResolvePayout before anything else")
-				require.NotContains(t, err.Error(), "Client.Resolve ")
+				require.ErrorContains(t, err, ". It may have been carried out all the same: pay nothing again, and ask Client.Resolve before anything else")
 			}
 		})
 	}
@@ -396,6 +406,18 @@ func saysValue(text, value string) bool {
 	return false
 }
 
+// resolvePayout asks what became of a payout. It may never be repeated.
+func resolvePayout(ctx context.Context, c *ksher.Client, req *ksher.PayoutRequest) (ksher.Verdict, *ksher.OrderQueryPayoutResponse, error) {
+	res, err := c.Resolve(ctx, req)
+	if err != nil {
+		return "", nil, err
+	}
+	if res.MayRepeat {
+		return "may be repeated", nil, nil
+	}
+	return res.Verdict, res.Payout, nil
+}
+
 func TestResolvePayout(t *testing.T) {
 	unknownCodes := []ksher.Code{ksher.CodeOrderNotExist, ksher.CodeOrderNotExistR, ksher.CodeInvalidOrderNo, ksher.CodeKsherInvalidOrderNo}
 	type test struct {
@@ -430,6 +452,9 @@ func TestResolvePayout(t *testing.T) {
 	for _, result := range []ksher.Result{"PENDING", "NOTSURE", "NOTPAY", "USERPAYING", "REFUND", "PROCESSING", "success", "SOMETHING_NEW"} {
 		tests = append(tests, test{string(result), tells(result), ksher.VerdictStillUnknown, nil, true})
 	}
+	verdicts := map[ksher.Result]ksher.Verdict{
+		"SUCCESS": ksher.VerdictCarriedOut, "PAYERROR": ksher.VerdictNotCarriedOut, "CLOSED": ksher.VerdictNotCarriedOut, "PENDING": ksher.VerdictStillUnknown,
+	}
 	for _, result := range []ksher.Result{"SUCCESS", "PAYERROR", "CLOSED", "PENDING"} {
 		tests = append(tests,
 			test{string(result) + " over another amount", tells(result, over(99_99)), "", ksher.ErrOtherOrder, false},
@@ -437,18 +462,19 @@ func TestResolvePayout(t *testing.T) {
 			// Half an answer is no ground to pay again, nor to think it paid.
 			test{string(result) + " without a number", tells(result, numbered("")), ksher.VerdictStillUnknown, nil, true},
 			test{string(result) + " without an amount", tells(result, over(0)), ksher.VerdictStillUnknown, nil, true},
-			test{string(result) + " without a currency", tells(result, inCurrency("")), ksher.VerdictStillUnknown, nil, true},
+			// Genuine answers have no currency.
+			test{string(result) + " without a currency", tells(result, inCurrency("")), verdicts[result], nil, true},
 		)
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			hosts := answersOf(map[string]reply{"order_query_payout": tt.reply})
 			req := goodPayout()
-			verdict, told, err := hosts.client(t).ResolvePayout(t.Context(), req)
-			require.Equal(t, goodPayout(), req)
+			verdict, told, err := resolvePayout(t.Context(), hosts.client(t), req)
+			require.Equal(t, goodPayout().ReceiverNo.Reveal(), req.ReceiverNo.Reveal())
 			asked := hosts.questions("")
 			require.Len(t, asked, 1)
-			require.Equal(t, "order1", asked[0].form.Get("mch_order_no"))
+			require.Equal(t, []string{"order1", "payout"}, []string{asked[0].form.Get("mch_order_no"), asked[0].form.Get("channel")})
 			require.False(t, asked[0].form.Has("account"), "the receiver stays here")
 			require.Equal(t, tt.verdict, verdict)
 			require.Equal(t, tt.known, told != nil)
@@ -464,7 +490,7 @@ func TestResolvePayout(t *testing.T) {
 
 	t.Run("by the number, the amount and the currency", func(t *testing.T) {
 		hosts := answersOf(map[string]reply{"order_query_payout": tells(ksher.ResultSuccess)})
-		verdict, told, err := hosts.client(t).ResolvePayout(t.Context(), &ksher.PayoutRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB"})
+		verdict, told, err := resolvePayout(t.Context(), hosts.client(t), &ksher.PayoutRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB"})
 		require.NoError(t, err)
 		require.Equal(t, ksher.VerdictCarriedOut, verdict)
 		require.Equal(t, ksher.ResultSuccess, told.Result)
@@ -477,7 +503,7 @@ func TestResolvePayout(t *testing.T) {
 			}
 			return tells(ksher.ResultSuccess)(r)
 		}})
-		verdict, _, err := hosts.client(t, ksher.WithRetry(2, 0)).ResolvePayout(t.Context(), goodPayout())
+		verdict, _, err := resolvePayout(t.Context(), hosts.client(t, ksher.WithRetry(2, 0)), goodPayout())
 		require.NoError(t, err)
 		require.Equal(t, ksher.VerdictCarriedOut, verdict)
 	})
@@ -498,15 +524,15 @@ func TestResolvePayout(t *testing.T) {
 			{nil, t.Context(), goodPayout(), []string{"client"}},
 			{&ksher.Client{}, noContext, nil, []string{"client", "context", "request"}},
 		} {
-			verdict, told, err := tt.client.ResolvePayout(tt.ctx, tt.req)
+			verdict, told, err := resolvePayout(tt.ctx, tt.client, tt.req)
 			require.Equal(t, tt.want, fieldsOf(err), "%v", err)
-			require.ErrorContains(t, err, "ksher: ResolvePayout")
+			require.ErrorContains(t, err, "ksher: Resolve")
 			require.Empty(t, verdict)
 			require.Nil(t, told)
 		}
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, _, err := client.ResolvePayout(cancelled, goodPayout())
+		_, _, err := resolvePayout(cancelled, client, goodPayout())
 		require.ErrorIs(t, err, context.Canceled)
 		require.Empty(t, hosts.questions(""))
 	})
@@ -555,7 +581,7 @@ func TestMatrixOfPayouts(t *testing.T) {
 			require.Equal(t, after, payoutBalance(t, client))
 
 			require.NoError(t, gw.Inject(kshertest.Fault{Operation: "order_query_payout", Kind: kshertest.FaultDropBefore}))
-			verdict, told, err := client.ResolvePayout(t.Context(), goodPayout())
+			verdict, told, err := resolvePayout(t.Context(), client, goodPayout())
 			require.NoError(t, err)
 			require.Equal(t, tr.carriedOut, verdict == ksher.VerdictCarriedOut)
 			require.Equal(t, !tr.carriedOut, verdict == ksher.VerdictStillUnknown, "not known yet isn't known not to be")
@@ -566,7 +592,7 @@ func TestMatrixOfPayouts(t *testing.T) {
 			_, err = client.Payout(t.Context(), goodPayout())
 			require.Equal(t, tr.carriedOut, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
 			require.Equal(t, tr.carriedOut, errors.Is(err, ksher.CodeKsherDuplicatedOrderNo), "%v", err)
-			verdict, _, err = client.ResolvePayout(t.Context(), goodPayout())
+			verdict, _, err = resolvePayout(t.Context(), client, goodPayout())
 			require.NoError(t, err)
 			require.Equal(t, ksher.VerdictCarriedOut, verdict)
 			require.Equal(t, before-100_00, payoutBalance(t, client))

@@ -31,24 +31,13 @@ func (r *QuickPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
+func (r *QuickPayRequest) sought(c *checker) { r.OpenOrder().sought(c) }
+
 func (r *QuickPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *QuickPayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
 	c.required("auth_code", r.AuthCode.Reveal())
-}
-
-func (r *QuickPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	res, err := c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
-	if err != nil || res.Order == nil || res.Order.Result.Paid() {
-		return res, err
-	}
-	// What was asked for is the payment, not the order.
-	res.Verdict = VerdictStillUnknown
-	if res.Order.Result.Final() {
-		res.Verdict = VerdictNotCarriedOut
-	}
-	return res, nil
 }
 
 // QuickPayResponse is the answer to [Client.QuickPay]. Its fields are not
@@ -66,7 +55,7 @@ type QuickPayResponse struct {
 	DeviceID string `json:"device_id"`
 }
 
-var quickPay = declareChange("quick_pay", onMerchant, proof{has: []string{"result"}, same: orderTerms}, secret("auth_code"),
+var quickPay = declareChange("quick_pay", onMerchant, proof{has: paidTerms, same: orderTerms}, secret("auth_code"),
 	func(code Code) bool { return documented(code) && !aboutOrder(code) })
 
 // QuickPay calls quick_pay: it charges the buyer whose code was scanned. Without
@@ -112,18 +101,6 @@ func (r *OrderReverseRequest) numbers() (orderNo, refundNo string) {
 
 func (r *OrderReverseRequest) check(c *checker) {
 	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
-}
-
-func (r *OrderReverseRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	order, err := c.merchantOrder(ctx, r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
-	if err != nil {
-		return nil, err
-	}
-	res := resolveClosed(order)
-	if order.Result == ResultRefund {
-		res.Verdict = VerdictCarriedOut // It was paid, and the money went back.
-	}
-	return res, nil
 }
 
 // OrderReverseResponse is the answer to [Client.OrderReverse]. Which fields its

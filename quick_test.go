@@ -246,7 +246,7 @@ func TestResolveQuickPay(t *testing.T) {
 		{"refunded", reversal, tells(ksher.ResultRefund), ksher.VerdictCarriedOut, nil},
 		{"paid", reversal, tells(ksher.ResultSuccess), ksher.VerdictNotCarriedOut, nil},
 		{"the buyer is paying", reversal, tells(ksher.ResultUserPaying), ksher.VerdictNotCarriedOut, nil},
-		{"not sure", reversal, tells(ksher.ResultNotSure), ksher.VerdictNotCarriedOut, nil},
+		{"not sure", reversal, tells(ksher.ResultNotSure), ksher.VerdictStillUnknown, nil},
 		{"unknown", reversal, denies(ksher.CodeKsherInvalidOrderNo), "", ksher.CodeKsherInvalidOrderNo},
 	}
 	for request := range requests {

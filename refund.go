@@ -2,13 +2,11 @@ package ksher
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 )
 
 // OrderRefundRequest refunds a paid order, whole or in part. For an order made
-// with [Client.GatewayPay] use [Client.RefundGatewayOrder].
+// with [Client.GatewayPay] use [Client.Refund].
 //
 // Source: the Order Refund page of Ksher's API documentation, and Ksher's
 // guides.
@@ -42,14 +40,10 @@ type OrderRefundRequest struct {
 	Version string `url:"version,omitempty"`
 
 	Extra `url:"-"`
-
-	// ownNo is the number by which the merchant knows the order, if that is
-	// another one.
-	ownNo string
 }
 
 func (r *OrderRefundRequest) numbers() (orderNo, refundNo string) {
-	return firstNo(r.ownNo, r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo), r.MchRefundNo
+	return firstNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo), r.MchRefundNo
 }
 
 func (r *OrderRefundRequest) check(c *checker) {
@@ -112,7 +106,10 @@ type OrderRefundResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-var orderRefund = declareChange("order_refund", onMerchant, proof{has: []string{"result"}}, noSecrets, documented)
+var orderRefund = declareChange("order_refund", onMerchant, proof{
+	has:  []string{"result", "mch_refund_no", "refund_fee"},
+	same: []string{"fee_type"},
+}, noSecrets, documented)
 
 // OrderRefund calls order_refund: it refunds a paid order, whole or in part.
 // The guide to native_pay has no refunds for PromptPay, and for scb_qrcard only
@@ -130,98 +127,6 @@ var orderRefund = declareChange("order_refund", onMerchant, proof{has: []string{
 // documentation.
 func (c *Client) OrderRefund(ctx context.Context, req *OrderRefundRequest) (*OrderRefundResponse, error) {
 	return do[OrderRefundResponse](ctx, c, orderRefund, req)
-}
-
-// RefundGatewayOrderRequest refunds an order made with [Client.GatewayPay].
-type RefundGatewayOrderRequest struct {
-	// MchOrderNo is the number given to GatewayPay: required.
-	MchOrderNo string
-	// MchRefundNo is the merchant's number of the refund: required, at most 32
-	// characters. Each is carried out once.
-	MchRefundNo string
-	// RefundFee is how much to give back, in cents of the order's currency:
-	// required, not above what was paid.
-	RefundFee Amount
-	// OperatorID names the cashier or the like.
-	OperatorID string
-	// Attach is returned as it is.
-	Attach string
-
-	// Extra is for the refund, not for the query before it.
-	Extra `url:"-"`
-}
-
-// RefundGatewayOrder refunds an order made with [Client.GatewayPay], whole or
-// in part. The merchant host, which refunds, knows such an order under another
-// number: this queries the order and then calls [Client.OrderRefund] with the
-// right one, which is its pay_mch_order_no, or its ksher_order_no where there
-// is no other or the buyer paid by card.
-//
-// What can't be refunded isn't sent: an order that isn't paid, or not yet, is
-// an [*Error] with [ErrNotPaid], a refund of more than was paid a
-// [*ValidationError]. An error of the query comes back as an [*Error] of
-// gateway_order_query; then no refund was sent either. Errors of the refund are
-// those of OrderRefund.
-//
-// After an [ErrOutcomeUnknown], call it again with the very same request: if the
-// first refund was made, the answer is [CodeKsherDuplicatedRefundOrderNo] or
-// [CodeKsherInvalidRefundOrderNo], and no second one is. [Client.RefundQuery]
-// tells where it stands, by the KsherOrderNo that [Client.GatewayOrderQuery]
-// gives; it doesn't know the MchOrderNo of a gateway order.
-//
-// Source: Order Refund in Ksher's Website Integration Guide.
-func (c *Client) RefundGatewayOrder(ctx context.Context, req *RefundGatewayOrderRequest) (*OrderRefundResponse, error) {
-	if req == nil {
-		req = &RefundGatewayOrderRequest{}
-	}
-	check := &checker{}
-	invalid := func() error {
-		return check.invalid(orderRefund.name, req.MchOrderNo)
-	}
-	if req.check(check); len(check.problems) > 0 {
-		return nil, invalid()
-	}
-	order, err := c.GatewayOrderQuery(ctx, &GatewayOrderQueryRequest{MchOrderNo: req.MchOrderNo})
-	if err != nil {
-		return nil, err
-	}
-	if err := refundable(&order.Order, req.MchOrderNo); err != nil {
-		return nil, &Error{Operation: orderRefund.name, OrderNo: req.MchOrderNo, RefundNo: req.MchRefundNo,
-			Err: fmt.Errorf("nothing was sent: %w", err)}
-	}
-	if req.RefundFee > order.TotalFee {
-		check.problem("refund_fee", "is %v, and only %v %s were paid", req.RefundFee, order.TotalFee, clipText(order.FeeType))
-		return nil, invalid()
-	}
-	refund := &OrderRefundRequest{
-		MchRefundNo: req.MchRefundNo,
-		RefundFee:   req.RefundFee,
-		TotalFee:    order.TotalFee,
-		FeeType:     order.FeeType,
-		OperatorID:  req.OperatorID,
-		Attach:      req.Attach,
-		Extra:       req.Extra,
-		ownNo:       req.MchOrderNo,
-	}
-	if order.Channel.facts().Card || order.PayMchOrderNo == "" {
-		refund.KsherOrderNo = order.KsherOrderNo
-	} else {
-		refund.MchOrderNo = order.PayMchOrderNo
-	}
-	return c.OrderRefund(ctx, refund)
-}
-
-// refundable says why the order that a query told of can't be refunded.
-func refundable(o *Order, mchOrderNo string) error {
-	switch {
-	case o.MchOrderNo != mchOrderNo:
-		return fmt.Errorf("%w: the query told of order %q", ErrOtherOrder, clipText(o.MchOrderNo))
-	case o.Result != ResultSuccess && o.Result != ResultRefund:
-		return fmt.Errorf("%w: its result is %q", ErrNotPaid, clipText(string(o.Result)))
-	case o.KsherOrderNo == "" && (o.PayMchOrderNo == "" || o.Channel.facts().Card):
-		return errors.New("the gateway did not tell the order's number at the merchant host: refund it on the merchant platform")
-	}
-	return nil
 }
 
 // RefundQueryRequest asks for an order's refunds: one number of the order, and one of
@@ -288,10 +193,10 @@ type RefundState string
 // RefundStateSuccess means that the money was given back.
 const RefundStateSuccess RefundState = "REFUNDSUCCESS"
 
-// RefundOrder is one refund of an order.
+// Refund is one refund of an order.
 //
 // Source: the Refund Query page of Ksher's API documentation, and genuine answers.
-type RefundOrder struct {
+type Refund struct {
 	// MchRefundNo is the merchant's number of the refund.
 	MchRefundNo string `json:"mch_refund_no"`
 	// KsherRefundNo is Ksher's number of the refund.
@@ -335,7 +240,7 @@ type RefundQueryResponse struct {
 	// the refunds. Add up RefundOrders instead.
 	RefundFee Amount `json:"refund_fee" wire:"loose"`
 	// RefundOrders has the refunds of the order.
-	RefundOrders []RefundOrder `json:"refund_orders"`
+	RefundOrders []Refund `json:"refund_orders"`
 	// TimeEnd is a time of the order, read in the merchant's zone; zero if not
 	// given.
 	TimeEnd time.Time `json:"time_end"`
@@ -343,7 +248,7 @@ type RefundQueryResponse struct {
 	NonceStr string `json:"nonce_str"`
 }
 
-var refundQuery = declareQuery("refund_query", onMerchant, proof{}, noSecrets)
+var refundQuery = declareQuery("refund_query", onMerchant, proof{has: []string{"result"}}, noSecrets)
 
 // RefundQuery calls refund_query: it asks where an order's refunds stand.
 // PromptPay, Alipay and Alipay+ don't offer it.

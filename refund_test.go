@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,13 +89,13 @@ func TestOrderRefund(t *testing.T) {
 	}
 
 	t.Run("an answer in other forms", func(t *testing.T) {
-		const loose = `{"refund_fee":"5000","total_fee":"10000","cash_refund_fee":"0.07","refund_time":"","operator_id":7,
+		const loose = `{"mch_refund_no":"refund1","refund_fee":"5000","total_fee":"10000","cash_refund_fee":"0.07","refund_time":"","operator_id":7,
 			"attach":"broken cup","device_id":"kiosk-1","nonce_str":null,"result":"SUCCESS"}`
 		client := newClient(t, answering(200, signedAnswer(t, loose)))
 		resp, err := client.OrderRefund(t.Context(), goodOrderRefund())
 		require.NoError(t, err)
 		assert.Equal(t, &ksher.OrderRefundResponse{
-			Answer: wantAnswer(loose), TotalFee: 100_00, RefundFee: 50_00, OperatorID: "7", DeviceID: "kiosk-1", Attach: "broken cup",
+			Answer: wantAnswer(loose), MchRefundNo: "refund1", TotalFee: 100_00, RefundFee: 50_00, OperatorID: "7", DeviceID: "kiosk-1", Attach: "broken cup",
 		}, resp)
 	})
 }
@@ -184,7 +185,7 @@ func TestRefundQuery(t *testing.T) {
 				CashFeeType:    "CNY",
 				RefundCount:    2,
 				RefundFee:      2,
-				RefundOrders: []ksher.RefundOrder{
+				RefundOrders: []ksher.Refund{
 					{
 						MchRefundNo: "refund1", KsherRefundNo: "901", ChannelRefundNo: "43", MchRefundFee: 50_00,
 						RefundState: ksher.RefundStateSuccess, RefundTime: time.Date(2026, 11, 21, 10, 0, 0, 0, bangkok),
@@ -264,10 +265,9 @@ func gatewayOrder(members string) string {
 	return `{"appid":"mch12345","mch_order_no":"order1","fee_type":"THB","total_fee":10000` + members + `}`
 }
 
-func TestRefundGatewayOrder(t *testing.T) {
-	const refunded = `{"appid":"mch12345","mch_order_no":"pay1","mch_refund_no":"refund1","total_fee":10000,"result":"SUCCESS"}`
-	good := func() *ksher.RefundGatewayOrderRequest {
-		return &ksher.RefundGatewayOrderRequest{MchOrderNo: "order1", MchRefundNo: "refund1", RefundFee: 50_00}
+func TestRefund(t *testing.T) {
+	good := func() *ksher.RefundRequest {
+		return &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: "order1", MchRefundNo: "refund1", RefundFee: 50_00}
 	}
 	common := map[string]string{"mch_refund_no": "refund1", "refund_fee": "5000", "total_fee": "10000", "fee_type": "THB"}
 	with := func(pairs ...string) map[string]string {
@@ -284,7 +284,7 @@ func TestRefundGatewayOrder(t *testing.T) {
 	tests := []struct {
 		name   string
 		order  string
-		change func(*ksher.RefundGatewayOrderRequest)
+		change func(*ksher.RefundRequest)
 		want   map[string]string
 	}{
 		{"by pay_mch_order_no", numbers + `,"channel":"wechat","result":"SUCCESS"`, nil,
@@ -306,13 +306,12 @@ func TestRefundGatewayOrder(t *testing.T) {
 		{"no ksher_order_no", `,"pay_mch_order_no":"pay1","channel":"wechat","result":"SUCCESS"`, nil,
 			with("mch_order_no", "pay1")},
 		{"all of it", numbers + `,"channel":"wechat","result":"SUCCESS"`,
-			func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = 100_00 },
+			func(r *ksher.RefundRequest) { r.RefundFee = 100_00 },
 			with("mch_order_no", "pay1", "refund_fee", "10000")},
-		// The guide to native_pay knows no refund by PromptPay, and the one to the
-		// checkout page says nothing: the gateway decides.
-		{"promptpay", numbers + `,"channel":"promptpay","result":"SUCCESS"`, nil, with("mch_order_no", "pay1")},
+		{"promptpay, unchecked", numbers + `,"channel":"promptpay","result":"SUCCESS"`,
+			func(r *ksher.RefundRequest) { r.Unchecked = []string{"channel"} }, with("mch_order_no", "pay1")},
 		{"with everything passed on", numbers + `,"channel":"wechat","result":"SUCCESS"`,
-			func(r *ksher.RefundGatewayOrderRequest) {
+			func(r *ksher.RefundRequest) {
 				r.OperatorID, r.Attach, r.Extra = "somchai", "broken cup", ksher.Extra{Params: map[string]string{"new": "1"}}
 			},
 			with("mch_order_no", "pay1", "operator_id", "somchai", "attach", "broken cup", "new", "1")},
@@ -321,16 +320,16 @@ func TestRefundGatewayOrder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			rec := recording(byOperation{
 				"gateway_order_query": answering(200, signedAnswer(t, gatewayOrder(tt.order))),
-				"order_refund":        answering(200, signedAnswer(t, refunded)),
+				"order_refund":        repeating(t, map[string]any{"result": "SUCCESS", "total_fee": 10000}),
 			})
 			client := offlineClient(t, testAppID, rec, trustTestKey(t))
 			req := good()
 			if tt.change != nil {
 				tt.change(req)
 			}
-			resp, err := client.RefundGatewayOrder(t.Context(), req)
+			resp, err := client.Refund(t.Context(), req)
 			require.NoError(t, err)
-			assert.Equal(t, ksher.Amount(100_00), resp.TotalFee)
+			assert.Equal(t, req.MchRefundNo, resp.MchRefundNo)
 			require.Equal(t, []string{"gateway_order_query", "order_refund"}, namesSent(rec))
 			requireParameters(t, rec.all()[0], map[string]string{"mch_order_no": "order1"})
 			requireParameters(t, rec.all()[1], tt.want)
@@ -355,7 +354,7 @@ func TestRefundGatewayOrder(t *testing.T) {
 	for _, tt := range refusals {
 		t.Run("refuses "+tt.name, func(t *testing.T) {
 			rec := recording(byOperation{"gateway_order_query": answering(200, signedAnswer(t, gatewayOrder(tt.order)))})
-			resp, err := offlineClient(t, testAppID, rec, trustTestKey(t)).RefundGatewayOrder(t.Context(), good())
+			resp, err := offlineClient(t, testAppID, rec, trustTestKey(t)).Refund(t.Context(), good())
 			assert.Nil(t, resp)
 			var failed *ksher.Error
 			require.ErrorAs(t, err, &failed)
@@ -376,12 +375,12 @@ func TestRefundGatewayOrder(t *testing.T) {
 	paid := answering(200, signedAnswer(t, gatewayOrder(numbers+`,"channel":"wechat","result":"SUCCESS"`)))
 	for _, tt := range []struct {
 		name   string
-		change func(*ksher.RefundGatewayOrderRequest)
+		change func(*ksher.RefundRequest)
 		field  string
 		says   string
 	}{
-		{"more than was paid", func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = 100_01 }, "refund_fee", "is 100.01, and only 100.00 THB were paid"},
-		{"an Extra that collides", func(r *ksher.RefundGatewayOrderRequest) {
+		{"more than was paid", func(r *ksher.RefundRequest) { r.RefundFee = 100_01 }, "refund_fee", "is 100.01, and only 100.00 THB were paid"},
+		{"an Extra that collides", func(r *ksher.RefundRequest) {
 			r.Extra = ksher.Extra{Params: map[string]string{"total_fee": "1"}}
 		}, "total_fee", "Extra"},
 	} {
@@ -389,7 +388,7 @@ func TestRefundGatewayOrder(t *testing.T) {
 			rec := recording(byOperation{"gateway_order_query": paid})
 			req := good()
 			tt.change(req)
-			_, err := offlineClient(t, testAppID, rec, trustTestKey(t)).RefundGatewayOrder(t.Context(), req)
+			_, err := offlineClient(t, testAppID, rec, trustTestKey(t)).Refund(t.Context(), req)
 			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, "order1", invalid.OrderNo, "the number that the merchant knows")
@@ -401,22 +400,22 @@ func TestRefundGatewayOrder(t *testing.T) {
 
 	invalid := []struct {
 		name   string
-		change func(*ksher.RefundGatewayOrderRequest)
+		change func(*ksher.RefundRequest)
 		want   []string
 	}{
-		{"nothing set", func(r *ksher.RefundGatewayOrderRequest) { *r = ksher.RefundGatewayOrderRequest{} },
-			[]string{"mch_order_no", "mch_refund_no", "refund_fee"}},
-		{"long numbers", func(r *ksher.RefundGatewayOrderRequest) {
+		{"nothing set", func(r *ksher.RefundRequest) { *r = ksher.RefundRequest{} },
+			[]string{"mch_order_no", "host", "mch_refund_no", "refund_fee"}},
+		{"long numbers", func(r *ksher.RefundRequest) {
 			r.MchOrderNo, r.MchRefundNo = "1 ", strings.Repeat("1", 33)
 		}, []string{"mch_order_no", "mch_refund_no"}},
-		{"a negative amount", func(r *ksher.RefundGatewayOrderRequest) { r.RefundFee = math.MinInt64 }, []string{"refund_fee"}},
+		{"a negative amount", func(r *ksher.RefundRequest) { r.RefundFee = math.MinInt64 }, []string{"refund_fee"}},
 	}
 	for _, tt := range invalid {
 		t.Run("asks nothing with "+tt.name, func(t *testing.T) {
 			rec := recording(byOperation{})
 			req := good()
 			tt.change(req)
-			_, err := offlineClient(t, testAppID, rec, trustTestKey(t)).RefundGatewayOrder(t.Context(), req)
+			_, err := offlineClient(t, testAppID, rec, trustTestKey(t)).Refund(t.Context(), req)
 			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, tt.want, fieldsOf(invalid))
@@ -425,9 +424,9 @@ func TestRefundGatewayOrder(t *testing.T) {
 	}
 }
 
-func TestRefundGatewayOrderFails(t *testing.T) {
+func TestRefundFails(t *testing.T) {
 	paid := gatewayOrder(`,"pay_mch_order_no":"pay1","ksher_order_no":"900","channel":"wechat","result":"SUCCESS"`)
-	req := &ksher.RefundGatewayOrderRequest{MchOrderNo: "order1", MchRefundNo: "refund1", RefundFee: 50_00}
+	req := &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: "order1", MchRefundNo: "refund1", RefundFee: 50_00}
 	tests := []struct {
 		name      string
 		query     http.Handler
@@ -458,8 +457,9 @@ func TestRefundGatewayOrderFails(t *testing.T) {
 				operations["order_refund"] = tt.refund
 				sent = append(sent, "order_refund")
 			}
+			operations["order_query"] = unknownOrder("KSHER_INVALID_ORDER_NO")
 			rec := recording(operations)
-			resp, err := offlineClient(t, testAppID, rec, trustTestKey(t)).RefundGatewayOrder(t.Context(), req)
+			resp, err := offlineClient(t, testAppID, rec, trustTestKey(t), ksher.WithRetry(1, 0)).Refund(t.Context(), req)
 			assert.Nil(t, resp)
 			require.ErrorIs(t, err, tt.want)
 			var failed *ksher.Error
@@ -472,6 +472,12 @@ func TestRefundGatewayOrderFails(t *testing.T) {
 				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			}
 			assert.Contains(t, err.Error(), fmt.Sprintf("ksher: %s of order %q", tt.operation, "order1"))
+			if tt.unknown {
+				// The same refund is sent again, and asked about in between.
+				refunds := slices.DeleteFunc(namesSent(rec), func(name string) bool { return name != "order_refund" })
+				assert.Len(t, refunds, 4)
+				return
+			}
 			assert.Equal(t, sent, namesSent(rec), "each once, and nothing more")
 		})
 	}

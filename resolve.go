@@ -5,21 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/ksher-go/ksher/internal/wire"
 )
 
-// Verdict is what became of a request that ended in doubt. What to do after each
-// stands at [Client.Resolve], and for a payout, where it is something else, at
-// [Client.ResolvePayout].
+// Verdict is what became of a request that ended in doubt.
 type Verdict string
 
 // Verdicts.
 const (
 	// VerdictCarriedOut means that the gateway did what was asked.
 	VerdictCarriedOut Verdict = "carried out"
-	// VerdictNotCarriedOut means that the gateway had not done it when it was asked. The
-	// request may still be on its way, unless it is a payout: that has failed.
+	// VerdictNotCarriedOut means that the gateway had not done it when it was asked.
+	// The request may still be on its way, unless it is a payout: that has failed.
 	VerdictNotCarriedOut Verdict = "not carried out"
-	// VerdictStillUnknown means that the gateway doesn't tell.
+	// VerdictStillUnknown means that the gateway doesn't tell, or not completely.
 	VerdictStillUnknown Verdict = "still unknown"
 )
 
@@ -27,57 +27,41 @@ const (
 type Resolution struct {
 	// Verdict is what became of the request.
 	Verdict Verdict
+	// MayRepeat says that the very same request, with the same numbers, may be sent
+	// again now: Ksher carries it out once. It is never true of a payout, and says
+	// nothing about a request under new numbers.
+	MayRepeat bool
 	// Order is the order as the gateway told of it, nil if it didn't.
 	Order *Order
 	// Refund is the refund as the gateway told of it, nil if it didn't.
-	Refund *RefundOrder
+	Refund *Refund
+	// Payout is the payout as the gateway told of it, nil if it didn't.
+	Payout *OrderQueryPayoutResponse
 }
 
-// Doubtful is a request whose outcome can be found out afterwards:
-// [*GatewayPayRequest], [*NativePayRequest], [*JSAPIPayRequest],
-// [*MiniProgramPayRequest], [*AppPayRequest], [*WapPayRequest], [*WebPayRequest],
-// [*QuickPayRequest], [*CancelOrderRequest], [*OrderCloseRequest],
-// [*OrderReverseRequest], [*OrderRefundRequest] and [*RefundGatewayOrderRequest].
-// A payout isn't one, because it may not be sent again: see
-// [Client.ResolvePayout].
+// Doubtful is a request whose outcome can be found out afterwards: each that creates,
+// pays, cancels, closes, reverses, refunds or pays out. Each says which of its fields
+// are needed for it; the others may be left zero.
 type Doubtful interface {
-	// resolve asks what became of the request. Its check has passed.
+	// resolve asks what became of the request. What it needs has been checked.
 	resolve(context.Context, *Client) (*Resolution, error)
-	check(*checker)
+	// sought checks the fields by which the outcome is found.
+	sought(*checker)
 	numbers() (orderNo, refundNo string)
-	extra() Extra
 }
 
 // Resolve finds out by queries what became of a request that ended in
-// [ErrOutcomeUnknown]. Give it the very same request.
+// [ErrOutcomeUnknown]. It needs the number, the amount and the currency, or what the
+// request's docstring says, so that it can be built from a row of the merchant's
+// database. [VerdictCarriedOut] and [VerdictNotCarriedOut] are only said where the
+// gateway's answer says so completely; docs/doubt.md has what that means for each
+// request, and what to do next.
 //
-// Whatever the verdict, the very same request may be sent again: Ksher makes one
-// order of an order number and one refund of a refund number, so nobody is
-// charged or refunded twice. Under another number everything would happen again.
-// If the one sent again is refused, other than with a code for duplicates, that
-// says nothing about the first: resolve it again.
+// If the number belongs to an order, refund or payout of another amount or currency, the
+// error is [ErrOtherOrder]. The other errors are those of the queries: nothing was
+// learned then, so try again later.
 //
-//   - An order (gateway_pay, native_pay, and those for wallets) is [VerdictCarriedOut] if
-//     the gateway knows it. Its page, code or parameters are lost with the answer:
-//     cancel or close it and keep watching it. If the number belongs to an order
-//     of another amount or currency, the error is [ErrOtherOrder].
-//   - A cancellation (cancel_order, order_close) is VerdictCarriedOut if the order is
-//     closed. If it is paid, it was too late: [VerdictNotCarriedOut].
-//   - A charge (quick_pay) is VerdictCarriedOut if the order is paid, VerdictNotCarriedOut if
-//     it ended otherwise or isn't known, and [VerdictStillUnknown] in between. It can be
-//     of another amount like an order. [Payments.Charge] asks by itself.
-//   - A reversal (order_reverse) is VerdictCarriedOut if the order is closed or
-//     refunded.
-//   - A refund is VerdictCarriedOut if the gateway lists it as done. Where the channel
-//     has no refund query, or the refund is listed with another state than
-//     [RefundStateSuccess], it is VerdictStillUnknown. If the number belongs to a refund of
-//     another amount, the error is [ErrOtherOrder].
-//
-// The other errors are those of the queries, which are repeated as [WithRetry]
-// says. Then nothing was learned: try again later.
-//
-// Source: not documented as a procedure. That numbers are unique is in Ksher's
-// API documentation; the states are those of its queries.
+// Source: not documented as a procedure.
 func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error) {
 	check := &checker{}
 	c.usable(ctx, check)
@@ -85,26 +69,24 @@ func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error)
 	if isNil(req) {
 		check.refuse("request", "is nil")
 	} else {
-		check.unchecked = req.extra().Unchecked
-		req.check(check)
+		req.sought(check)
 		orderNo, _ = req.numbers()
 	}
 	if len(check.problems) > 0 {
-		return nil, check.invalid("Resolve", orderNo)
+		return nil, &ValidationError{Operation: "Resolve", OrderNo: orderNo, Fields: check.problems}
 	}
-	return req.resolve(ctx, c)
+	res, err := req.resolve(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	_, payout := req.(*PayoutRequest)
+	res.MayRepeat = !payout
+	return res, nil
 }
 
-func (r *GatewayPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	return c.resolveCreated(ctx, r.MchOrderNo, HostGateway, r.TotalFee, r.FeeType)
-}
-
-func (r *NativePayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
-}
-
-func (c *Client) resolveCreated(ctx context.Context, mchOrderNo string, host Host, total Amount, feeType string) (*Resolution, error) {
-	n, err := c.query(ctx, mchOrderNo, host)
+// resolveCreated asks whether there is an order.
+func (c *Client) resolveCreated(ctx context.Context, open OpenOrder) (*Resolution, error) {
+	order, err := c.query(ctx, open.MchOrderNo, open.Host)
 	if unknownOrder(err) {
 		return &Resolution{Verdict: VerdictNotCarriedOut}, nil
 	}
@@ -112,19 +94,44 @@ func (c *Client) resolveCreated(ctx context.Context, mchOrderNo string, host Hos
 		return nil, err
 	}
 	// An unpaid order may come without its amount.
-	if n.TotalFee != 0 && n.TotalFee != total || n.FeeType != "" && n.FeeType != feeType {
+	if order.TotalFee != 0 && order.TotalFee != open.TotalFee || order.FeeType != "" && order.FeeType != open.FeeType {
 		return nil, fmt.Errorf("ksher: resolving order %q: %w: the gateway has an order over %v %s under this number, not %v %s",
-			mchOrderNo, ErrOtherOrder, n.TotalFee, clipText(n.FeeType), total, feeType)
+			open.MchOrderNo, ErrOtherOrder, order.TotalFee, clipText(order.FeeType), open.TotalFee, open.FeeType)
 	}
-	return &Resolution{Verdict: VerdictCarriedOut, Order: n}, nil
+	return &Resolution{Verdict: VerdictCarriedOut, Order: order}, nil
 }
 
+// sought checks what an order is found by.
+func (o OpenOrder) sought(c *checker) { o.check(c) }
+
+func (r *QuickPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	res, err := c.resolveCreated(ctx, r.OpenOrder())
+	if err != nil || res.Order == nil {
+		return res, err
+	}
+	// What was asked for is the payment, not the order.
+	res.Verdict = VerdictStillUnknown
+	switch {
+	case res.Order.CheckPaid(r.MchOrderNo, r.TotalFee, r.FeeType) == nil:
+		res.Verdict = VerdictCarriedOut
+	case res.Order.Result.Final() && !res.Order.Result.Paid():
+		res.Verdict = VerdictNotCarriedOut
+	}
+	return res, nil
+}
+
+func (r *CancelOrderRequest) sought(c *checker) { c.requiredNumber("mch_order_no", r.MchOrderNo) }
+
 func (r *CancelOrderRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	n, err := c.query(ctx, r.MchOrderNo, HostGateway)
+	order, err := c.query(ctx, r.MchOrderNo, HostGateway)
 	if err != nil {
 		return nil, err
 	}
-	return resolveClosed(n), nil
+	return resolveClosed(order), nil
+}
+
+func (r *OrderCloseRequest) sought(c *checker) {
+	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
 }
 
 func (r *OrderCloseRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
@@ -133,6 +140,22 @@ func (r *OrderCloseRequest) resolve(ctx context.Context, c *Client) (*Resolution
 		return nil, err
 	}
 	return resolveClosed(order), nil
+}
+
+func (r *OrderReverseRequest) sought(c *checker) {
+	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+}
+
+func (r *OrderReverseRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	order, err := c.merchantOrder(ctx, r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+	if err != nil {
+		return nil, err
+	}
+	res := resolveClosed(order)
+	if order.Result == ResultRefund {
+		res.Verdict = VerdictCarriedOut // It was paid, and the money went back.
+	}
+	return res, nil
 }
 
 // merchantOrder asks the merchant host about an order by any of its numbers.
@@ -147,12 +170,23 @@ func (c *Client) merchantOrder(ctx context.Context, mchOrderNo, ksherOrderNo, ch
 	return &answer.Order, nil
 }
 
+// resolveClosed tells what an order says of its cancellation. A result that isn't known,
+// or says that Ksher isn't sure, says nothing.
 func resolveClosed(o *Order) *Resolution {
-	res := &Resolution{Verdict: VerdictNotCarriedOut, Order: o}
-	if o.Result == ResultClosed {
+	res := &Resolution{Verdict: VerdictStillUnknown, Order: o}
+	switch o.Result {
+	case ResultClosed:
 		res.Verdict = VerdictCarriedOut
+	case ResultSuccess, ResultRefund, ResultPayError, ResultNotPay, ResultUserPaying:
+		res.Verdict = VerdictNotCarriedOut
 	}
 	return res
+}
+
+func (r *OrderRefundRequest) sought(c *checker) {
+	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
+	c.ownNumber("mch_refund_no", r.MchRefundNo)
+	c.amount("refund_fee", r.RefundFee)
 }
 
 func (r *OrderRefundRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
@@ -162,33 +196,21 @@ func (r *OrderRefundRequest) resolve(ctx context.Context, c *Client) (*Resolutio
 	}
 	return c.resolveRefund(ctx, order, &RefundQueryRequest{
 		MchOrderNo: r.MchOrderNo, KsherOrderNo: r.KsherOrderNo, ChannelOrderNo: r.ChannelOrderNo, MchRefundNo: r.MchRefundNo,
-	}, r.RefundFee)
+	}, r.RefundFee, HostMerchant)
 }
 
-func (r *RefundGatewayOrderRequest) numbers() (orderNo, refundNo string) {
-	return r.MchOrderNo, r.MchRefundNo
-}
-
-func (r *RefundGatewayOrderRequest) check(c *checker) {
-	c.requiredNumber("mch_order_no", r.MchOrderNo)
-	c.ownNumber("mch_refund_no", r.MchRefundNo)
-	c.amount("refund_fee", r.RefundFee)
-}
-
-func (r *RefundGatewayOrderRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	n, err := c.query(ctx, r.MchOrderNo, HostGateway)
+func (r *RefundRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	order, err := c.query(ctx, r.MchOrderNo, r.Host)
 	if err != nil {
 		return nil, err
 	}
-	query := &RefundQueryRequest{KsherOrderNo: n.KsherOrderNo, MchRefundNo: r.MchRefundNo}
-	if n.KsherOrderNo == "" {
-		query.MchOrderNo = n.PayMchOrderNo
-	}
-	return c.resolveRefund(ctx, n, query, r.RefundFee)
+	query := refundQueryOf(order, r.Host)
+	query.MchRefundNo = r.MchRefundNo
+	return c.resolveRefund(ctx, order, query, r.RefundFee, r.Host)
 }
 
-// resolveRefund looks for a refund among those of an order.
-func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQueryRequest, fee Amount) (*Resolution, error) {
+// resolveRefund looks for a refund among those of an order that the host told of.
+func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQueryRequest, fee Amount, host Host) (*Resolution, error) {
 	res := &Resolution{Verdict: VerdictStillUnknown, Order: order}
 	switch order.Result {
 	case ResultSuccess, ResultRefund:
@@ -201,27 +223,77 @@ func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQ
 	if !order.Channel.facts().RefundQuery || query.KsherOrderNo+query.MchOrderNo+query.ChannelOrderNo == "" {
 		return res, nil
 	}
+	if host == HostGateway {
+		// Who doesn't know the order doesn't know its refunds either.
+		_, err := c.merchantOrder(ctx, query.MchOrderNo, query.KsherOrderNo, "")
+		if unknownOrder(err) {
+			return res, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	answer, err := c.RefundQuery(ctx, query)
 	switch {
 	case unknownOrder(err):
-		// The order is known, as it was found just now.
-		res.Verdict = VerdictNotCarriedOut
-		return res, nil
+		return res, nil // It isn't said of what there is none, nor is it signed.
 	case err != nil:
 		return nil, err
 	}
-	i := slices.IndexFunc(answer.RefundOrders, func(o RefundOrder) bool { return o.MchRefundNo == query.MchRefundNo })
+	i := slices.IndexFunc(answer.RefundOrders, func(o Refund) bool { return o.MchRefundNo == query.MchRefundNo })
 	if i < 0 {
-		res.Verdict = VerdictNotCarriedOut
+		if answer.complete() {
+			res.Verdict = VerdictNotCarriedOut
+		}
 		return res, nil
 	}
 	res.Refund = &answer.RefundOrders[i]
-	if res.Refund.MchRefundFee != fee {
+	switch {
+	case res.Refund.MchRefundFee == 0:
+		// A refund without its amount says nothing about this one.
+	case res.Refund.MchRefundFee != fee:
 		return nil, fmt.Errorf("ksher: resolving refund %q of order %q: %w: under this number %v %s were refunded, not %v",
 			query.MchRefundNo, order.MchOrderNo, ErrOtherOrder, res.Refund.MchRefundFee, clipText(answer.FeeType), fee)
-	}
-	if res.Refund.RefundState == RefundStateSuccess {
+	case res.Refund.RefundState == RefundStateSuccess:
 		res.Verdict = VerdictCarriedOut
+	}
+	return res, nil
+}
+
+// complete tells whether an answer has all refunds of the order: it lists as many as it
+// counts.
+func (r *RefundQueryResponse) complete() bool {
+	data, err := wire.ParseObject(r.Data)
+	if err != nil {
+		return false
+	}
+	list, ok := wire.Find(data, "refund_orders")
+	return ok && list.Kind == wire.Array && string(text(data, "refund_count")) == fmt.Sprint(len(r.RefundOrders))
+}
+
+func (r *PayoutRequest) sought(c *checker) { c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType) }
+
+// resolve never says that a payout which the gateway doesn't know was not made: a request
+// on its way may arrive later, and pay.
+func (r *PayoutRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	answer, err := c.OrderQueryPayout(ctx, &OrderQueryPayoutRequest{MchOrderNo: r.MchOrderNo, Channel: r.Channel})
+	res := &Resolution{Verdict: VerdictStillUnknown, Payout: answer}
+	switch {
+	case unknownOrder(err):
+		return res, nil
+	case err != nil:
+		return nil, err
+	case answer.TotalFee != 0 && answer.TotalFee != r.TotalFee, answer.FeeType != "" && answer.FeeType != r.FeeType:
+		return nil, fmt.Errorf("ksher: resolving payout %q: %w: the gateway has a payout of %v %s under this number, not %v %s",
+			r.MchOrderNo, ErrOtherOrder, answer.TotalFee, clipText(answer.FeeType), r.TotalFee, r.FeeType)
+	case answer.MchOrderNo == "" || answer.TotalFee == 0:
+		return res, nil
+	}
+	switch answer.Result {
+	case ResultSuccess:
+		res.Verdict = VerdictCarriedOut
+	case ResultPayError, ResultClosed:
+		res.Verdict = VerdictNotCarriedOut
 	}
 	return res, nil
 }
@@ -230,12 +302,5 @@ func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQ
 // or refund.
 func unknownOrder(err error) bool {
 	var failed *Error
-	if !errors.As(err, &failed) || failed.Err != nil {
-		return false
-	}
-	switch failed.Code {
-	case CodeOrderNotExist, CodeOrderNotExistR, CodeInvalidOrderNo, CodeKsherInvalidOrderNo:
-		return true
-	}
-	return false
+	return errors.As(err, &failed) && failed.Err == nil && failed.Code.Is(ErrNotFound)
 }

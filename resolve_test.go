@@ -2,8 +2,12 @@ package ksher_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,24 +29,40 @@ func answersOf(replies map[string]reply) *inMemory {
 }
 
 // lists answers a refund_query with refunds of the order.
-func lists(refunds ...ksher.RefundOrder) reply {
+func lists(refunds ...ksher.Refund) reply {
 	return func(*http.Request) ([]byte, error) {
-		return kshertest.SignedResponse(&ksher.RefundQueryResponse{
-			AppID: kshertest.AppID, FeeType: "THB", TotalFee: 100_00, RefundOrders: refunds, RefundCount: len(refunds),
+		list := []map[string]any{}
+		for _, r := range refunds {
+			list = append(list, map[string]any{"mch_refund_no": r.MchRefundNo, "mch_refund_fee": amountText(r.MchRefundFee), "refund_state": r.RefundState})
+		}
+		return kshertest.SignedResponse(map[string]any{
+			"appid": kshertest.AppID, "fee_type": "THB", "total_fee": 10000, "result": "SUCCESS",
+			"refund_count": fmt.Sprint(len(list)), "refund_orders": list,
 		}), nil
 	}
 }
 
-func refundOf(no string, fee ksher.Amount, state ksher.RefundState) ksher.RefundOrder {
-	return ksher.RefundOrder{MchRefundNo: no, MchRefundFee: fee, RefundState: state}
+// amountText is how Ksher writes an amount that it may not have.
+func amountText(a ksher.Amount) string {
+	if a == 0 {
+		return ""
+	}
+	return fmt.Sprint(int64(a))
+}
+
+func refundOf(no string, fee ksher.Amount, state ksher.RefundState) ksher.Refund {
+	return ksher.Refund{MchRefundNo: no, MchRefundFee: fee, RefundState: state}
 }
 
 func cancelling() ksher.Doubtful   { return &ksher.CancelOrderRequest{MchOrderNo: testOrderNo} }
 func closingOrder() ksher.Doubtful { return &ksher.OrderCloseRequest{MchOrderNo: testOrderNo} }
 func refunding() ksher.Doubtful    { return goodOrderRefund() }
 func gatewayRefunding() ksher.Doubtful {
-	return &ksher.RefundGatewayOrderRequest{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, RefundFee: 50_00}
+	return &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, RefundFee: 50_00}
 }
+
+// errAny stands for an error whose kind is no matter.
+var errAny = errors.New("any")
 
 func TestResolve(t *testing.T) {
 	done := refundOf(testRefundNo, 50_00, ksher.RefundStateSuccess)
@@ -74,7 +94,7 @@ func TestResolve(t *testing.T) {
 		paid  reply
 	}{
 		{"order_refund", refunding(), "order_query", paidNative},
-		{"RefundGatewayOrder", gatewayRefunding(), "gateway_order_query", paid},
+		{"Refund", gatewayRefunding(), "gateway_order_query", paid},
 	}
 
 	type test struct {
@@ -87,12 +107,12 @@ func TestResolve(t *testing.T) {
 		// result is that of the order that is told, and refund what is told of the
 		// refund.
 		result ksher.Result
-		refund *ksher.RefundOrder
+		refund *ksher.Refund
 		// asked has the queries.
 		asked []string
 	}
 	var tests []test
-	add := func(name string, req ksher.Doubtful, replies map[string]reply, verdict ksher.Verdict, want error, result ksher.Result, refund *ksher.RefundOrder, asked ...string) {
+	add := func(name string, req ksher.Doubtful, replies map[string]reply, verdict ksher.Verdict, want error, result ksher.Result, refund *ksher.Refund, asked ...string) {
 		tests = append(tests, test{name, req, replies, verdict, want, result, refund, asked})
 	}
 	// troubles are what a query can end in that teaches nothing.
@@ -127,16 +147,53 @@ func TestResolve(t *testing.T) {
 	}
 	for _, k := range ended {
 		add(k.name+" done", k.req, map[string]reply{k.query: tells(ksher.ResultClosed)}, ksher.VerdictCarriedOut, nil, "CLOSED", nil, k.query)
-		for _, result := range []ksher.Result{"NOTPAY", "NOTSURE", "USERPAYING", "PENDING", "SUCCESS", "REFUND", "PAYERROR", "SOMETHING_NEW"} {
+		for _, result := range []ksher.Result{"NOTPAY", "USERPAYING", "SUCCESS", "REFUND", "PAYERROR"} {
 			add(k.name+" but "+string(result), k.req, map[string]reply{k.query: tells(result)}, ksher.VerdictNotCarriedOut, nil, result, nil, k.query)
+		}
+		for _, result := range []ksher.Result{"NOTSURE", "PENDING", "SOMETHING_NEW", ""} {
+			add(k.name+" but "+string(result), k.req, map[string]reply{k.query: tells(result)}, ksher.VerdictStillUnknown, nil, result, nil, k.query)
 		}
 		for _, code := range unknownCodes {
 			add(k.name+" "+string(code), k.req, map[string]reply{k.query: denies(code)}, "", code, "", nil, k.query)
 		}
 	}
 	for _, k := range refunds {
+		// The merchant host knows a gateway order by another number.
+		atMerchant := tells(ksher.ResultSuccess, numbered("pay1"), asKsherNo("90020261121"))
 		both := func(order, refund reply) map[string]reply {
-			return map[string]reply{k.query: order, "refund_query": refund}
+			if k.query == "order_query" {
+				return map[string]reply{"order_query": order, "refund_query": refund}
+			}
+			return map[string]reply{k.query: order, "order_query": atMerchant, "refund_query": refund}
+		}
+		add := func(name string, req ksher.Doubtful, replies map[string]reply, verdict ksher.Verdict, want error, result ksher.Result, refund *ksher.Refund, asked ...string) {
+			if len(asked) == 2 && k.query != "order_query" {
+				asked = []string{asked[0], "order_query", asked[1]}
+			}
+			add(name, req, replies, verdict, want, result, refund, asked...)
+		}
+		// What isn't complete proves nothing.
+		for name, data := range map[string]string{
+			"counted but not listed":            `{"result":"SUCCESS","refund_count":"1","refund_orders":[]}`,
+			"counted as a number":               `{"result":"SUCCESS","refund_count":1,"refund_orders":[]}`,
+			"listed but not counted":            `{"result":"SUCCESS","refund_orders":[]}`,
+			"counted as none, without a list":   `{"result":"SUCCESS","refund_count":"0"}`,
+			"with a list that is null":          `{"result":"SUCCESS","refund_count":"0","refund_orders":null}`,
+			"with a list that is an empty text": `{"result":"SUCCESS","refund_count":"0","refund_orders":""}`,
+		} {
+			signed := says(string(kshertest.SignedResponse(json.RawMessage(data))))
+			add(k.name+" "+name, k.req, both(k.paid, signed), ksher.VerdictStillUnknown, nil, "SUCCESS", nil, k.query, "refund_query")
+		}
+		for _, data := range []string{`{"result":"NOTSURE","refund_count":"0","refund_orders":[]}`, `{"result":"PENDING","refund_count":"0","refund_orders":[]}`, `{"refund_count":"0","refund_orders":[]}`} {
+			signed := says(string(kshertest.SignedResponse(json.RawMessage(data))))
+			add(k.name+" answered "+data, k.req, both(k.paid, signed), "", errAny, "", nil, k.query, "refund_query")
+		}
+		empty := refundOf(testRefundNo, 0, ksher.RefundStateSuccess)
+		add(k.name+" listed without an amount", k.req, both(k.paid, lists(empty)), ksher.VerdictStillUnknown, nil, "SUCCESS", &empty, k.query, "refund_query")
+		if k.query != "order_query" {
+			unknownThere := both(k.paid, lists())
+			unknownThere["order_query"] = denies(ksher.CodeKsherInvalidOrderNo)
+			tests = append(tests, test{k.name + " of an order that the merchant host doesn't know", k.req, unknownThere, ksher.VerdictStillUnknown, nil, "SUCCESS", nil, []string{k.query, "order_query"}})
 		}
 		add(k.name+" done", k.req, both(k.paid, lists(done)), ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
 		add(k.name+" done among others", k.req, both(k.paid, lists(refundOf("refund0", 1_00, ksher.RefundStateSuccess), done, refundOf("refund2", 50_00, "REFUNDING"))),
@@ -158,10 +215,10 @@ func TestResolve(t *testing.T) {
 			add(k.name+" by "+string(channel), k.req, both(tells(ksher.ResultSuccess, payableBy(channel)), breaks), ksher.VerdictStillUnknown, nil, "SUCCESS", nil, k.query)
 			add(k.name+" of everything by "+string(channel), k.req, both(tells(ksher.ResultRefund, payableBy(channel)), breaks), ksher.VerdictStillUnknown, nil, "REFUND", nil, k.query)
 		}
-		add(k.name+" by an unknown channel", k.req, both(tells(ksher.ResultSuccess, payableBy("newpay"), asKsherNo("900")), lists(done)), ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
+		add(k.name+" by an unknown channel", k.req, both(tells(ksher.ResultSuccess, payableBy("newpay"), asKsherNo("90020261121")), lists(done)), ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
 		for _, code := range unknownCodes {
 			add(k.name+" of an order that is unknown: "+string(code), k.req, both(denies(code), lists(done)), "", code, "", nil, k.query)
-			add(k.name+" that is unknown: "+string(code), k.req, both(k.paid, denies(code)), ksher.VerdictNotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
+			add(k.name+" that is unknown: "+string(code), k.req, both(k.paid, denies(code)), ksher.VerdictStillUnknown, nil, "SUCCESS", nil, k.query, "refund_query")
 		}
 		for _, trouble := range troubles {
 			add(k.name+", refund query: "+trouble.name, k.req, both(k.paid, trouble.reply), "", trouble.want, "", nil, k.query, "refund_query")
@@ -197,7 +254,10 @@ func TestResolve(t *testing.T) {
 			}
 			require.Equal(t, tt.asked, asked)
 			if tt.want != nil {
-				require.ErrorIs(t, err, tt.want)
+				if tt.want != errAny {
+					require.ErrorIs(t, err, tt.want)
+				}
+				require.Error(t, err)
 				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown, "the query's outcome isn't the request's")
 				require.ErrorContains(t, err, "order")
 				require.Nil(t, res)
@@ -266,11 +326,15 @@ func TestResolveAsksBy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			hosts := answersOf(map[string]reply{"gateway_order_query": tt.order, "order_query": tt.order, "refund_query": listed})
+			atMerchant := tt.order
+			if _, gateway := tt.req.(*ksher.RefundRequest); gateway {
+				atMerchant = tells("SUCCESS", numbered("pay1"), asKsherNo("900"))
+			}
+			hosts := answersOf(map[string]reply{"gateway_order_query": tt.order, "order_query": atMerchant, "refund_query": listed})
 			res, err := hosts.client(t).Resolve(t.Context(), tt.req)
 			require.NoError(t, err)
 			require.Equal(t, ksher.VerdictCarriedOut, res.Verdict)
-			asked := hosts.questions("")
+			asked := slices.Concat(hosts.questions("")[:1], hosts.questions("refund_query"))
 			require.Len(t, asked, 2)
 			for i, want := range []map[string]string{tt.query, tt.refund} {
 				got := map[string]string{}
@@ -325,13 +389,13 @@ func TestResolveRefuses(t *testing.T) {
 		{"a nil cancel_order", client, t.Context(), (*ksher.CancelOrderRequest)(nil), "request"},
 		{"a nil order_close", client, t.Context(), (*ksher.OrderCloseRequest)(nil), "request"},
 		{"a nil order_refund", client, t.Context(), (*ksher.OrderRefundRequest)(nil), "request"},
-		{"a nil refund of a gateway order", client, t.Context(), (*ksher.RefundGatewayOrderRequest)(nil), "request"},
+		{"a nil refund", client, t.Context(), (*ksher.RefundRequest)(nil), "request"},
 		{"an empty gateway_pay", client, t.Context(), &ksher.GatewayPayRequest{}, "mch_order_no"},
 		{"an empty native_pay", client, t.Context(), &ksher.NativePayRequest{}, "mch_order_no"},
 		{"an empty cancel_order", client, t.Context(), &ksher.CancelOrderRequest{}, "mch_order_no"},
 		{"an empty order_close", client, t.Context(), &ksher.OrderCloseRequest{}, "mch_order_no"},
-		{"an empty order_refund", client, t.Context(), &ksher.OrderRefundRequest{}, "mch_refund_no"},
-		{"an empty refund of a gateway order", client, t.Context(), &ksher.RefundGatewayOrderRequest{}, "mch_order_no"},
+		{"an empty order_refund", client, t.Context(), &ksher.OrderRefundRequest{}, "mch_order_no"},
+		{"an empty refund", client, t.Context(), &ksher.RefundRequest{}, "mch_order_no"},
 		{"a number with a blank", client, t.Context(), &ksher.CancelOrderRequest{MchOrderNo: "1 "}, "mch_order_no"},
 		{"a number that isn't UTF-8", client, t.Context(), &ksher.CancelOrderRequest{MchOrderNo: "\xff"}, "mch_order_no"},
 		{"no client", nil, t.Context(), cancelling(), "client"},

@@ -9,16 +9,15 @@ import "time"
 // leaves the pauses out, as tests want it.
 //
 // Only queries are repeated, and only if the connection broke, though not over a
-// certificate, the HTTP status is 429, or 500 or more, or the gateway's code advises
-// to repeat or query. All is done within the call's context and [WithTimeout]. In an
+// certificate, the HTTP status is 429, or 500 or more, or the gateway's code says that
+// it is out of order. All is done within the call's context and [WithTimeout]. In an
 // outage a client repeats at most 10 queries at once and one a second after that, so
 // that it doesn't make things worse.
 //
 // A request that pays, pays out, refunds, cancels or closes reaches Ksher once,
-// whatever net/http does by itself; see [Client.Resolve] and [Client.ResolvePayout]. It
-// goes out a second time, over a new connection, only if it is certain that Ksher
-// didn't process it: it wasn't written as a whole, or HTTP/2 promises it (RFC 9113,
-// 8.7).
+// whatever net/http does by itself; see [Client.Resolve]. It goes out a second time,
+// over a new connection, only if it is certain that Ksher didn't process it: it wasn't
+// written as a whole, or HTTP/2 promises it (RFC 9113, 8.7).
 func WithRetry(attempts int, wait time.Duration) Option {
 	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
 }

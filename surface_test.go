@@ -112,5 +112,5 @@ func isOperation(method reflect.Type) bool {
 		return false
 	}
 	_, ok := answer.Elem().FieldByName("Answer")
-	return ok && strings.HasSuffix(answer.Elem().Name(), "Response") && method.In(2).Elem().Name() != "RefundGatewayOrderRequest"
+	return ok && strings.HasSuffix(answer.Elem().Name(), "Response") && method.NumIn() == 3
 }

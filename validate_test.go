@@ -1,9 +1,13 @@
 package ksher_test
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"math"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -26,6 +30,20 @@ func fieldsOf(err error) []string {
 	return fields
 }
 
+// repeating answers with that data, and with the terms of the request.
+func repeating(tb testing.TB, data map[string]any) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data := maps.Clone(data)
+		// What a request leaves out, an answer has all the same.
+		for name, value := range map[string]string{"mch_order_no": "order1", "total_fee": "100", "fee_type": "THB", "mch_refund_no": "refund1", "refund_fee": "100"} {
+			data[name] = cmp.Or(r.PostForm.Get(name), value)
+		}
+		text, err := json.Marshal(data)
+		assert.NoError(tb, err)
+		answering(200, signedAnswer(tb, string(text))).ServeHTTP(w, r)
+	})
+}
+
 // change is a change of a good request and the fields that it makes bad.
 type change[R any] struct {
 	name  string
@@ -39,8 +57,10 @@ func checkRequest[R any](t *testing.T, operation string, good func() *R, call fu
 	t.Helper()
 	for _, tt := range changes {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, `{"result":"SUCCESS","pay_content":"https://pay.example","code_url":"weixin://pay","mch_id":"12345",
-				"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[]}`)))
+			rec := recording(repeating(t, map[string]any{
+				"result": "SUCCESS", "pay_content": "https://pay.example", "code_url": "weixin://pay", "mch_id": "12345",
+				"begin_date": "2026-11-20", "end_date": "2026-11-20", "settlement_data": []any{},
+			}))
 			client := newClient(t, rec)
 			req := good()
 			tt.apply(req)

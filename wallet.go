@@ -48,14 +48,16 @@ func (r *JSAPIPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
+func (r *JSAPIPayRequest) sought(c *checker) { r.OpenOrder().sought(c) }
+
+func (r *JSAPIPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.OpenOrder())
+}
+
 func (r *JSAPIPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *JSAPIPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
-}
-
-func (r *JSAPIPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
 }
 
 // MiniProgramPayRequest asks for a payment in a mini program. Every parameter of
@@ -106,6 +108,12 @@ func (r *MiniProgramPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
+func (r *MiniProgramPayRequest) sought(c *checker) { r.OpenOrder().sought(c) }
+
+func (r *MiniProgramPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.OpenOrder())
+}
+
 func (r *MiniProgramPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *MiniProgramPayRequest) check(c *checker) {
@@ -115,10 +123,6 @@ func (r *MiniProgramPayRequest) check(c *checker) {
 		c.required("sub_openid", r.SubOpenID)
 		c.required("channel_sub_appid", r.ChannelSubAppID)
 	}
-}
-
-func (r *MiniProgramPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
 }
 
 // AppPayRequest asks for a payment in the merchant's own app. Every parameter of
@@ -170,16 +174,18 @@ func (r *AppPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
+func (r *AppPayRequest) sought(c *checker) { r.OpenOrder().sought(c) }
+
+func (r *AppPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.OpenOrder())
+}
+
 func (r *AppPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *AppPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
 	c.localTotalFee(r.LocalTotalFee)
 	c.httpURL("refer_url", r.ReferURL)
-}
-
-func (r *AppPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
 }
 
 // WapPayRequest asks for a payment on the wallet's page in the browser of a
@@ -225,15 +231,17 @@ func (r *WapPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
+func (r *WapPayRequest) sought(c *checker) { r.OpenOrder().sought(c) }
+
+func (r *WapPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.OpenOrder())
+}
+
 func (r *WapPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *WapPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
 	c.httpURL("refer_url", r.ReferURL)
-}
-
-func (r *WapPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	return c.resolveCreated(ctx, r.MchOrderNo, HostMerchant, r.TotalFee, r.FeeType)
 }
 
 // WebPayRequest asks for a payment on the wallet's page in the browser of a
@@ -248,13 +256,15 @@ func (r *WebPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
 
+func (r *WebPayRequest) sought(c *checker) { r.OpenOrder().sought(c) }
+
+func (r *WebPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
+	return c.resolveCreated(ctx, r.OpenOrder())
+}
+
 func (r *WebPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
 func (r *WebPayRequest) check(c *checker) { (*WapPayRequest)(r).check(c) }
-
-func (r *WebPayRequest) resolve(ctx context.Context, c *Client) (*Resolution, error) {
-	return (*WapPayRequest)(r).resolve(ctx, c)
-}
 
 // walletOrder checks what every request of this file has.
 func (c *checker) walletOrder(mchOrderNo string, total Amount, feeType string, channel Channel, notifyURL, redirectURL string) {

@@ -527,7 +527,7 @@ func TestClosedLinks(t *testing.T) {
 			if err := s.gateway.Pay(no, ksher.ChannelTrueMoney); err != nil {
 				return err
 			}
-			_, err := s.gateway.Client.RefundGatewayOrder(t.Context(), &ksher.RefundGatewayOrderRequest{MchOrderNo: no, MchRefundNo: "R" + no, RefundFee: 4500_00})
+			_, err := s.gateway.Client.Refund(t.Context(), &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: no, MchRefundNo: "R" + no, RefundFee: 4500_00})
 			return err
 		}},
 	} {

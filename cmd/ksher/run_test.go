@@ -149,7 +149,7 @@ func TestSignalEndsIt(t *testing.T) {
 type account struct {
 	created, paid bool
 	// refunds has the answer of each refund that was asked for, nil for none.
-	refunds map[string]*ksher.OrderRefundResponse
+	refunds map[string]*ksher.Refund
 }
 
 // TestKilledAtAnyMoment kills the sandbox in the middle of payments again and
@@ -206,7 +206,7 @@ func payUntilKilled(t *testing.T, p *program, round, limit int, known map[string
 		workers.Go(func() {
 			for i := 0; ; i++ {
 				no := fmt.Sprintf("r%dw%di%d", round, worker, i)
-				a := &account{refunds: make(map[string]*ksher.OrderRefundResponse)}
+				a := &account{refunds: make(map[string]*ksher.Refund)}
 				mu.Lock()
 				known[no] = a
 				mu.Unlock()
@@ -234,7 +234,7 @@ func payUntilKilled(t *testing.T, p *program, round, limit int, known map[string
 				for r := range 2 {
 					refundNo := fmt.Sprintf("%sr%d", no, r)
 					a.refunds[refundNo] = nil
-					refund, err := client.RefundGatewayOrder(ctx, &ksher.RefundGatewayOrderRequest{MchOrderNo: no, MchRefundNo: refundNo, RefundFee: 30_00})
+					refund, err := client.Refund(ctx, &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: no, MchRefundNo: refundNo, RefundFee: 30_00})
 					if err != nil {
 						return
 					}
@@ -259,12 +259,12 @@ func check(t *testing.T, p *program, known map[string]*account) {
 	defer resp.Body.Close()
 	var got struct {
 		Orders []struct {
-			MchOrderNo     string              `json:"mch_order_no"`
-			KsherOrderNo   string              `json:"ksher_order_no"`
-			ChannelOrderNo string              `json:"channel_order_no"`
-			State          sandbox.State       `json:"state"`
-			Refunded       ksher.Amount        `json:"refunded"`
-			Refunds        []ksher.RefundOrder `json:"refunds"`
+			MchOrderNo     string         `json:"mch_order_no"`
+			KsherOrderNo   string         `json:"ksher_order_no"`
+			ChannelOrderNo string         `json:"channel_order_no"`
+			State          sandbox.State  `json:"state"`
+			Refunded       ksher.Amount   `json:"refunded"`
+			Refunds        []ksher.Refund `json:"refunds"`
 		}
 	}
 	require.NoError(t, json.NewDecoder(resp.Body).Decode(&got))
@@ -284,7 +284,7 @@ func check(t *testing.T, p *program, known map[string]*account) {
 		if a.paid {
 			require.NotEmpty(t, o.ChannelOrderNo, "order %s was paid and is %s", o.MchOrderNo, o.State)
 		}
-		there := make(map[string]ksher.RefundOrder)
+		there := make(map[string]ksher.Refund)
 		for _, r := range o.Refunds {
 			_, asked := a.refunds[r.MchRefundNo]
 			require.True(t, asked, "nobody asked for refund %s", r.MchRefundNo)

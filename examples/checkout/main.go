@@ -155,7 +155,8 @@ func wholeStory(ctx context.Context) error {
 		o.MchOrderNo, o.TotalFee, o.FeeType, o.TimeEnd.Format(time.DateTime))
 
 	half := order.TotalFee / 2
-	refund, err := client.RefundGatewayOrder(ctx, &ksher.RefundGatewayOrderRequest{
+	refund, err := client.Refund(ctx, &ksher.RefundRequest{
+		Host:        ksher.HostGateway,
 		MchOrderNo:  order.MchOrderNo,
 		MchRefundNo: ksher.NewRefundNo(),
 		RefundFee:   half,
@@ -163,18 +164,15 @@ func wholeStory(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("7. One bag was sold out, so the shop refunds half: %v %s under number %s.\n", refund.RefundFee, refund.FeeType, refund.MchRefundNo)
+	fmt.Printf("7. One bag was sold out, so the shop refunds half: %v %s under number %s.\n", refund.MchRefundFee, order.FeeType, refund.MchRefundNo)
 
-	refunds, err := client.RefundQuery(ctx, &ksher.RefundQueryRequest{
-		KsherOrderNo: refund.KsherOrderNo,
-		MchRefundNo:  refund.MchRefundNo,
-	})
+	refunds, err := client.Refunds(ctx, &ksher.RefundsRequest{MchOrderNo: order.MchOrderNo, Host: ksher.HostGateway})
 	if err != nil {
 		return err
 	}
-	for _, r := range refunds.RefundOrders {
+	for _, r := range refunds {
 		if r.MchRefundNo == refund.MchRefundNo && r.RefundState == ksher.RefundStateSuccess {
-			fmt.Printf("8. The gateway confirms: %v %s went back to the buyer. That is the whole story.\n", r.MchRefundFee, refunds.FeeType)
+			fmt.Printf("8. The gateway confirms: %v %s went back to the buyer. That is the whole story.\n", r.MchRefundFee, order.FeeType)
 			return nil
 		}
 	}

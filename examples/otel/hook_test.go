@@ -361,8 +361,7 @@ func TestStory(t *testing.T) {
 // story is what the program prints, without what is never the same.
 const story = `1. The shop created order A-1 over 150.50 THB.
 2. The buyer paid. The query that confirms the notification failed once, was repeated, and the coffee was handed out.
-3. The shop refunds 75.25 THB. The connection broke before the answer came, so nobody knows whether it was done.
-4. The shop asked what became of it: it was carried out.
+3. The shop refunds 75.25 THB. The connection broke before the answer came, so Ksher was asked what became of it: it is done.
 
 Traces:
   check out …
@@ -379,8 +378,9 @@ Traces:
       HTTP POST … status 200
     order_refund … attempt 1, unknown, no answer came: POST "http://gateway/KsherPay/order_refund": EOF
       HTTP POST … EOF
-  find out about the refund …
     gateway_order_query … attempt 1, ok
+      HTTP POST … status 200
+    order_query … attempt 1, ok
       HTTP POST … status 200
     refund_query … attempt 1, ok
       HTTP POST … status 200
@@ -391,6 +391,7 @@ Metric ksher.client.duration:
   gateway_order_query  ok       3 …
   gateway_pay          ok       1 …
   notification         ok       1 …
+  order_query          ok       1 …
   order_refund         unknown  1 …
   refund_query         ok       1 …
 `

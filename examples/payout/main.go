@@ -110,14 +110,14 @@ func payOut(ctx context.Context, client *ksher.Client, amount ksher.Amount) erro
 // resolve finds out what became of a payout in doubt. It never pays.
 func resolve(ctx context.Context, client *ksher.Client, req *ksher.PayoutRequest) error {
 	fmt.Println("Nothing is paid again. The gateway is asked what it knows of this number.")
-	verdict, known, err := client.ResolvePayout(ctx, req)
+	found, err := client.Resolve(ctx, req)
 	switch {
 	case err != nil:
 		return fmt.Errorf("that isn't known yet: pay nothing, and ask again in a few minutes: %w", err)
-	case verdict == ksher.VerdictCarriedOut:
-		fmt.Printf("It says %s, %v %s: it is paid out.\n", known.Result, known.TotalFee, known.FeeType)
-	case verdict == ksher.VerdictNotCarriedOut:
-		fmt.Printf("It says %s: it has failed. If the balance agrees, it can be paid under a new number.\n", known.Result)
+	case found.Verdict == ksher.VerdictCarriedOut:
+		fmt.Printf("It says %s, %v %s: it is paid out.\n", found.Payout.Result, found.Payout.TotalFee, req.FeeType)
+	case found.Verdict == ksher.VerdictNotCarriedOut:
+		fmt.Printf("It says %s: it has failed. If the balance agrees, it can be paid under a new number.\n", found.Payout.Result)
 	default:
 		fmt.Println("That isn't known yet. Pay nothing, and ask again in a few minutes; if it stays so, ask Ksher.")
 	}

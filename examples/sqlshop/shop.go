@@ -174,13 +174,9 @@ func (s *shop) orders(ctx context.Context, where string, args ...any) ([]order, 
 func (s *shop) refund(ctx context.Context) error {
 	due, err := s.orders(ctx, "state = 'refund due'")
 	for _, o := range due {
-		req := &ksher.RefundGatewayOrderRequest{MchOrderNo: o.no, MchRefundNo: "R" + o.no, RefundFee: o.total}
-		if _, err := s.client.RefundGatewayOrder(ctx, req); err != nil {
-			// It may have been carried out all the same, now or the last time.
-			found, doubt := s.client.Resolve(ctx, req)
-			if doubt != nil || found.Verdict != ksher.VerdictCarriedOut {
-				return errors.Join(err, doubt)
-			}
+		req := &ksher.RefundRequest{MchOrderNo: o.no, Host: ksher.HostGateway, MchRefundNo: "R" + o.no, RefundFee: o.total}
+		if _, err := s.client.Refund(ctx, req); err != nil {
+			return err // Also if it is in doubt: the next call finds out.
 		}
 		if _, err := s.db.ExecContext(ctx, "UPDATE orders SET state = 'refunded' WHERE no = ?", o.no); err != nil {
 			return err

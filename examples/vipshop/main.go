@@ -116,11 +116,11 @@ func (c onAPI) status(ctx context.Context, r *vip.RedirectRequest) (ksher.Result
 }
 
 func (c onAPI) refund(ctx context.Context, r *vip.RefundRequest) error {
-	refund, err := migrate.RefundGatewayOrder(vip.Redirect, r)
+	refund, err := migrate.Refund(vip.Redirect, r)
 	if err != nil {
 		return err
 	}
-	_, err = c.client.RefundGatewayOrder(ctx, refund)
+	_, err = c.client.Refund(ctx, refund)
 	return err
 }
 

@@ -108,7 +108,7 @@ func TestSettlementInfo(t *testing.T) {
 // Payouts aren't sales.
 func TestSettlementInfoLeavesOutPayouts(t *testing.T) {
 	gw, day := atNine(t)
-	code := postSigned(t, gw, gw.MerchantURL()+"/payout", map[string]string{"mch_order_no": "P-1", "total_fee": "10000", "fee_type": "THB", "receiver_no": "1"})
+	code := postSigned(t, gw, gw.MerchantURL()+"/payout", map[string]string{"mch_order_no": "P-1", "total_fee": "10000", "fee_type": "THB", "channel": "payout", "receiver_no": "1"})
 	require.Empty(t, code)
 	require.Len(t, gw.Orders(), 1)
 	gw.Advance(48 * time.Hour)

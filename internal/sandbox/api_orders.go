@@ -428,7 +428,7 @@ func (g *Gateway) orderClose(p url.Values) (any, ksher.Code) {
 }
 
 // refund gives back a part of a paid order, or says why it can't be.
-func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.RefundOrder, ksher.Code) {
+func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.Refund, ksher.Code) {
 	left := o.Total - o.refunded()
 	info := infoOf(o.Channel)
 	var code ksher.Code
@@ -449,9 +449,9 @@ func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.RefundOrd
 		code = ksher.CodeKsherRefundExpire
 	}
 	if code != "" {
-		return ksher.RefundOrder{}, code
+		return ksher.Refund{}, code
 	}
-	refund := ksher.RefundOrder{
+	refund := ksher.Refund{
 		MchRefundNo:     no,
 		KsherRefundNo:   g.nextNo("900", 23),
 		ChannelRefundNo: g.nextNo("5020", 28),
@@ -502,7 +502,8 @@ func (g *Gateway) refundQuery(p url.Values) (any, ksher.Code) {
 	if !o.PaidAt.IsZero() && !infoOf(o.Channel).RefundQuery {
 		return nil, ksher.CodeNoAuth
 	}
-	named := slices.ContainsFunc(o.Refunds, func(r ksher.RefundOrder) bool {
+	// Ksher's own clients also ask by the order's number alone.
+	named := p.Get("mch_refund_no")+p.Get("ksher_refund_no")+p.Get("channel_refund_no") == "" || slices.ContainsFunc(o.Refunds, func(r ksher.Refund) bool {
 		return r.MchRefundNo == p.Get("mch_refund_no") || r.KsherRefundNo == p.Get("ksher_refund_no") || r.ChannelRefundNo == p.Get("channel_refund_no")
 	})
 	if !named {

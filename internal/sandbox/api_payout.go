@@ -48,7 +48,10 @@ func (g *Gateway) balance(appID string) ksher.Amount {
 // isn't documented: of the documented codes NOTENOUGH fits a balance best. What the
 // receiver's parameters are isn't documented either, so that any will do.
 func (g *Gateway) payout(p url.Values) (any, ksher.Code) {
-	const common = 7 // Those that serves requires, and those of every request.
+	if p.Get("channel") != string(payoutChannel) {
+		return nil, ksher.CodeParamError
+	}
+	const common = 8 // Those that serves requires, the channel, and those of every request.
 	if len(p) == common {
 		return nil, ksher.CodeLackParams
 	}
@@ -72,6 +75,9 @@ func (g *Gateway) payout(p url.Values) (any, ksher.Code) {
 }
 
 func (g *Gateway) orderQueryPayout(p url.Values) (any, ksher.Code) {
+	if p.Get("channel") != string(payoutChannel) {
+		return nil, ksher.CodeLackParams
+	}
 	o := g.own(p)
 	if o == nil || !o.Payout {
 		return nil, ksher.CodeKsherInvalidOrderNo

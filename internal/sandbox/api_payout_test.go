@@ -58,7 +58,7 @@ func TestPayout(t *testing.T) {
 }
 
 func TestPayoutParameters(t *testing.T) {
-	good := map[string]string{"mch_order_no": "P-2", "total_fee": "4000", "fee_type": "THB", "receiver": "9876543210"}
+	good := map[string]string{"mch_order_no": "P-2", "total_fee": "4000", "fee_type": "THB", "channel": "payout", "receiver": "9876543210"}
 	for _, c := range []struct {
 		name, value string
 		want        ksher.Code
@@ -79,6 +79,7 @@ func TestPayoutParameters(t *testing.T) {
 		{"total_fee", "4003", ksher.CodeOrderPaymentError},
 		{"fee_type", "", ksher.CodeLackParams},
 		{"fee_type", "JPY", ksher.CodeKsherFeeTypeNotMatch},
+		{"channel", "promptpay", ksher.CodeParamError},
 		{"receiver", "-", ksher.CodeLackParams}, // Left out.
 	} {
 		t.Run(c.name+"="+c.value, func(t *testing.T) {
@@ -140,9 +141,9 @@ func TestPayoutAmounts(t *testing.T) {
 			}
 			assert.Equal(t, c.result, queryPayout(t, gw, "P-1").Result)
 			assert.Equal(t, c.left, balance(t, gw))
-			verdict, _, err := gw.Client.ResolvePayout(t.Context(), payout("P-1", c.fee))
+			found, err := gw.Client.Resolve(t.Context(), payout("P-1", c.fee))
 			require.NoError(t, err)
-			assert.Equal(t, c.verdict, verdict)
+			assert.Equal(t, c.verdict, found.Verdict)
 			require.Error(t, gw.GiveUp("P-1"), "there is no buyer")
 			_, err = gw.Client.Payout(t.Context(), payout("P-1", c.fee))
 			require.ErrorIs(t, err, ksher.CodeKsherDuplicatedOrderNo)

@@ -93,7 +93,7 @@ func (g *Gateway) orderReverse(p url.Values) (any, ksher.Code) {
 			return nil, ksher.CodeKsherRefundExpire
 		}
 		no := g.nextNo("900", 23)
-		o.Refunds = append(o.Refunds, ksher.RefundOrder{
+		o.Refunds = append(o.Refunds, ksher.Refund{
 			MchRefundNo: no, KsherRefundNo: no, ChannelRefundNo: g.nextNo("5020", 28),
 			MchRefundFee: o.Total - o.refunded(), RefundState: ksher.RefundStateSuccess, RefundTime: g.now().In(zone),
 		})

@@ -149,11 +149,11 @@ type orderData struct {
 	PaidAt         time.Time       `json:"paid_at,omitzero"`
 	Settled        bool            `json:"settled"`
 	// PageURL is the checkout page of an order that has one.
-	PageURL      string              `json:"page_url,omitzero"`
-	Params       map[string]string   `json:"params"`
-	Refunds      []ksher.RefundOrder `json:"refunds"`
-	Notification *notificationData   `json:"notification,omitzero"`
-	History      []eventData         `json:"history"`
+	PageURL      string            `json:"page_url,omitzero"`
+	Params       map[string]string `json:"params"`
+	Refunds      []ksher.Refund    `json:"refunds"`
+	Notification *notificationData `json:"notification,omitzero"`
+	History      []eventData       `json:"history"`
 
 	actions []action
 }
@@ -187,7 +187,7 @@ func (g *Gateway) describe(o *order) orderData {
 		MchOrderNo: o.MchOrderNo, PayMchOrderNo: o.PayMchOrderNo, KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		State: s, Result: o.result(g.now()), TotalFee: o.Total, FeeType: o.FeeType, Refunded: o.refunded(),
 		Channel: o.Channel, Channels: slices.Clone(o.Channels), Created: o.Created.In(zone), Settled: o.Settled,
-		Params: make(map[string]string), Refunds: append([]ksher.RefundOrder{}, o.Refunds...), History: []eventData{},
+		Params: make(map[string]string), Refunds: append([]ksher.Refund{}, o.Refunds...), History: []eventData{},
 	}
 	if !o.Expires.IsZero() {
 		d.Expires = o.Expires.In(zone)

@@ -320,7 +320,7 @@ func TestBuyerInTheMiddle(t *testing.T) {
 
 	assert.Error(t, gw.Settle("gone"))
 	require.NoError(t, gw.Settle("card"))
-	_, err := gw.Client.RefundGatewayOrder(t.Context(), &ksher.RefundGatewayOrderRequest{MchOrderNo: "card", MchRefundNo: "R", RefundFee: 1})
+	_, err := gw.Client.Refund(t.Context(), &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: "card", MchRefundNo: "R", RefundFee: 1})
 	assert.ErrorIs(t, err, ksher.CodeKsherRefundExpire)
 	seen, err := gw.Order("card")
 	require.NoError(t, err)

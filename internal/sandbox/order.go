@@ -44,7 +44,7 @@ type Order struct {
 	// Refunded is how much was given back, in cents.
 	Refunded ksher.Amount
 	// Refunds has each refund.
-	Refunds []ksher.RefundOrder
+	Refunds []ksher.Refund
 	// Deliveries has each attempt to notify the merchant.
 	Deliveries []Delivery
 	// History has the steps of the order so far, the last hundred of them.
@@ -90,7 +90,7 @@ type order struct {
 	Failed     bool
 	Cancelled  bool
 	Settled    bool
-	Refunds    []ksher.RefundOrder
+	Refunds    []ksher.Refund
 	History    []Event
 	// Notice is the notification on its way or the last one, nil before the
 	// payment and for an order that wants none.

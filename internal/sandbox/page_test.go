@@ -610,7 +610,7 @@ func refund(gw *sandbox.Gateway, fee ksher.Amount) error {
 	if err := gw.Pay("A-1", ""); err != nil {
 		return err
 	}
-	_, err := gw.Client.RefundGatewayOrder(context.Background(), &ksher.RefundGatewayOrderRequest{MchOrderNo: "A-1", MchRefundNo: "R-1", RefundFee: fee})
+	_, err := gw.Client.Refund(context.Background(), &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: "A-1", MchRefundNo: "R-1", RefundFee: fee})
 	return err
 }
 

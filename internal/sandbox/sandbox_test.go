@@ -79,10 +79,11 @@ func TestGatewayOrderFromCreationToRefund(t *testing.T) {
 			assert.False(t, paid.TimeEnd.IsZero())
 
 			for i, fee := range []ksher.Amount{50_00, 100_50} {
-				refund, err := gw.Client.RefundGatewayOrder(t.Context(), &ksher.RefundGatewayOrderRequest{
+				refund, err := gw.Client.Refund(t.Context(), &ksher.RefundRequest{
+					Host:       ksher.HostGateway,
 					MchOrderNo: "A-1", MchRefundNo: fmt.Sprint("R-", i), RefundFee: fee})
 				require.NoError(t, err)
-				assert.Equal(t, paid.KsherOrderNo, refund.KsherOrderNo)
+				assert.Equal(t, fee, refund.MchRefundFee)
 			}
 			refunds, err := gw.Client.RefundQuery(t.Context(), &ksher.RefundQueryRequest{KsherOrderNo: paid.KsherOrderNo, MchRefundNo: "R-0"})
 			require.NoError(t, err)

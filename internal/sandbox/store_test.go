@@ -25,8 +25,8 @@ func storedOrder(no string) *ksher.GatewayPayRequest {
 	}
 }
 
-func refundOf(no, refundNo string, fee ksher.Amount) *ksher.RefundGatewayOrderRequest {
-	return &ksher.RefundGatewayOrderRequest{MchOrderNo: no, MchRefundNo: refundNo, RefundFee: fee}
+func refundOf(no, refundNo string, fee ksher.Amount) *ksher.RefundRequest {
+	return &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: no, MchRefundNo: refundNo, RefundFee: fee}
 }
 
 func TestDataSurvivesARestart(t *testing.T) {
@@ -52,7 +52,7 @@ func TestDataSurvivesARestart(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, gw.Pay("paid", ksher.ChannelTrueMoney))
 	require.ErrorIs(t, gw.Deliver(ctx, "paid"), ErrNotAccepted)
-	_, err = gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 40_00))
+	_, err = gw.Client.Refund(ctx, refundOf("paid", "R1", 40_00))
 	require.NoError(t, err)
 	gw.Advance(time.Millisecond) // Less than the second to the next attempt.
 	before, now := gw.Orders(), gw.Now()
@@ -68,8 +68,10 @@ func TestDataSurvivesARestart(t *testing.T) {
 	}
 	assert.True(t, gw.Now().Equal(now), "%v, not %v", gw.Now(), now)
 
-	_, err = gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 40_00))
-	assert.ErrorIs(t, err, ksher.CodeKsherDuplicatedRefundOrderNo)
+	again, err := gw.Client.Refund(ctx, refundOf("paid", "R1", 40_00))
+	require.NoError(t, err)
+	assert.Equal(t, "R1", again.MchRefundNo, "the one that was made before")
+	assert.Len(t, gw.Orders()[0].Refunds, 1)
 	_, err = gw.Client.GatewayPay(ctx, storedOrder("new"))
 	assert.ErrorIs(t, err, ksher.CodeOrderError)
 	_, err = gw.Client.GatewayPay(ctx, storedOrder("later"))
@@ -171,7 +173,7 @@ func TestFullDisk(t *testing.T) {
 			_, err := gw.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "new"})
 			return err
 		},
-		"order_refund": func() error { _, err := gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 1_00)); return err },
+		"order_refund": func() error { _, err := gw.Client.Refund(ctx, refundOf("paid", "R1", 1_00)); return err },
 	} {
 		assert.ErrorIs(t, do(), ksher.CodeKsherSystemError, name)
 		assert.Equal(t, before, state(), name)
@@ -194,7 +196,7 @@ func TestFullDisk(t *testing.T) {
 
 	store.full = false
 	require.NoError(t, gw.Pay("new", ""))
-	_, err := gw.Client.RefundGatewayOrder(ctx, refundOf("paid", "R1", 1_00))
+	_, err := gw.Client.Refund(ctx, refundOf("paid", "R1", 1_00))
 	require.NoError(t, err)
 	_, err = gw.Client.GatewayPay(ctx, storedOrder("fourth"))
 	require.NoError(t, err)

@@ -77,7 +77,7 @@ func ExampleShop_OrderRefund() {
 	fmt.Println(err)
 	// Output:
 	// 50.00 of 150.50 THB <nil>
-	// migrate: order_refund of order "A-1": kind is "redirect", and order_refund is for [cscanb bscanc miniapp app]: see RefundGatewayOrder
+	// migrate: order_refund of order "A-1": kind is "redirect", and order_refund is for [cscanb bscanc miniapp app]: see Refund
 }
 
 // One kind of status serves the orders of both.

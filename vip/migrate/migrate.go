@@ -267,16 +267,16 @@ func OrderQuery(kind vip.Kind, r *vip.QueryRequest) (*ksher.OrderQueryRequest, e
 	return done(m, &ksher.OrderQueryRequest{MchOrderNo: r.MerchantOrderID})
 }
 
-// RefundGatewayOrder turns the refund of a checkout page's order into one for
-// [ksher.Client.RefundGatewayOrder], which finds out the order's number at the host
-// that refunds, and what it cost. The kind has to be [vip.Redirect].
-func RefundGatewayOrder(kind vip.Kind, r *vip.RefundRequest) (*ksher.RefundGatewayOrderRequest, error) {
+// Refund turns the refund of a checkout page's order into one for
+// [ksher.Client.Refund], which finds out the order's number at the host that refunds,
+// and what it cost. The kind has to be [vip.Redirect].
+func Refund(kind vip.Kind, r *vip.RefundRequest) (*ksher.RefundRequest, error) {
 	r = given(r)
 	m := newMove("order_refund", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
 	m.of(kind, "Shop.OrderRefund", vip.Redirect)
 	m.number("refund_order_id", r.RefundOrderID)
-	return done(m, &ksher.RefundGatewayOrderRequest{
-		MchOrderNo: r.MerchantOrderID, MchRefundNo: r.RefundOrderID, RefundFee: ksher.Amount(r.RefundAmount),
+	return done(m, &ksher.RefundRequest{
+		MchOrderNo: r.MerchantOrderID, Host: ksher.HostGateway, MchRefundNo: r.RefundOrderID, RefundFee: ksher.Amount(r.RefundAmount),
 	})
 }
 
@@ -286,7 +286,7 @@ func RefundGatewayOrder(kind vip.Kind, r *vip.RefundRequest) (*ksher.RefundGatew
 func (s Shop) OrderRefund(kind vip.Kind, r *vip.RefundRequest, total ksher.Amount) (*ksher.OrderRefundRequest, error) {
 	r = given(r)
 	m := newMove("order_refund", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
-	m.of(kind, "RefundGatewayOrder", vip.CScanB, vip.BScanC, vip.MiniApp, vip.App)
+	m.of(kind, "Refund", vip.CScanB, vip.BScanC, vip.MiniApp, vip.App)
 	m.required("fee_type", s.FeeType)
 	m.number("refund_order_id", r.RefundOrderID)
 	return done(m, &ksher.OrderRefundRequest{

@@ -84,7 +84,7 @@ func functions() []function {
 		fn("AppPay", app, shop.AppPay),
 		fn("GatewayOrderQuery", query, ofKind(vip.Redirect, migrate.GatewayOrderQuery)),
 		fn("OrderQuery", query, ofKind(vip.CScanB, migrate.OrderQuery)),
-		fn("RefundGatewayOrder", refund, ofKind(vip.Redirect, migrate.RefundGatewayOrder)),
+		fn("Refund", refund, ofKind(vip.Redirect, migrate.Refund)),
 		fn("OrderRefund", refund, func(r *vip.RefundRequest) (*ksher.OrderRefundRequest, error) {
 			return shop.OrderRefund(vip.MiniApp, r, 150_50)
 		}),
@@ -210,9 +210,9 @@ func TestFullRequests(t *testing.T) {
 			ReferURL: "https://shop.example/cart", NotifyURL: "https://shop.example/ksher", Attach: "table 5"}, got)
 	})
 	t.Run("refund", func(t *testing.T) {
-		whole, err := migrate.RefundGatewayOrder(vip.Redirect, refund())
+		whole, err := migrate.Refund(vip.Redirect, refund())
 		require.NoError(t, err)
-		require.Equal(t, &ksher.RefundGatewayOrderRequest{MchOrderNo: "A-1", MchRefundNo: "R-1", RefundFee: 50_00}, whole)
+		require.Equal(t, &ksher.RefundRequest{MchOrderNo: "A-1", Host: ksher.HostGateway, MchRefundNo: "R-1", RefundFee: 50_00}, whole)
 		other, err := shop.OrderRefund(vip.CScanB, refund(), 150_50)
 		require.NoError(t, err)
 		require.Equal(t, &ksher.OrderRefundRequest{MchOrderNo: "A-1", MchRefundNo: "R-1", RefundFee: 50_00, TotalFee: 150_50, FeeType: "THB"}, other)
@@ -288,9 +288,9 @@ func TestGatewayTakesIt(t *testing.T) {
 			require.NoError(t, order.CheckPaid("A-1", 150_50, "THB"))
 
 			if kind == vip.Redirect {
-				req, err := migrate.RefundGatewayOrder(kind, refund())
+				req, err := migrate.Refund(kind, refund())
 				require.NoError(t, err)
-				_, err = client.RefundGatewayOrder(ctx, req)
+				_, err = client.Refund(ctx, req)
 				require.NoError(t, err)
 			} else {
 				req, err := shop.OrderRefund(kind, refund(), 150_50)
@@ -378,7 +378,7 @@ func TestErrors(t *testing.T) {
 		{"no app", func() (any, error) { return shop.AppPay(nil) }, []string{"merchant_order_id", "channel"}, "is required"},
 		{"nothing to ask", func() (any, error) { return migrate.OrderQuery(vip.App, nil) }, []string{"merchant_order_id"}, "is required"},
 		{"nothing to cancel", func() (any, error) { return migrate.CancelOrder(vip.Redirect, nil) }, []string{"merchant_order_id"}, "is required"},
-		{"no refund", func() (any, error) { return migrate.RefundGatewayOrder(vip.Redirect, nil) }, []string{"merchant_order_id", "refund_order_id"}, "is required"},
+		{"no refund", func() (any, error) { return migrate.Refund(vip.Redirect, nil) }, []string{"merchant_order_id", "refund_order_id"}, "is required"},
 		{"till", func() (any, error) {
 			r := bscanc()
 			r.Note, r.DeviceID, r.Provider = "table 5", "till 2", "my"
@@ -396,13 +396,13 @@ func TestErrors(t *testing.T) {
 		{"long refund number", func() (any, error) {
 			r := refund()
 			r.RefundOrderID = thai + "x"
-			return migrate.RefundGatewayOrder(vip.Redirect, r)
+			return migrate.Refund(vip.Redirect, r)
 		}, []string{"refund_order_id"}, "has 33 characters"},
 		{"page asked for as a code", func() (any, error) { return migrate.OrderQuery(vip.Redirect, query()) }, []string{"kind"},
 			`is "redirect", and order_query is for [cscanb bscanc miniapp app]: see GatewayOrderQuery`},
 		{"code asked for as a page", func() (any, error) { return migrate.GatewayOrderQuery(vip.CScanB, query()) }, []string{"kind"}, "see OrderQuery"},
-		{"page refunded as a code", func() (any, error) { return shop.OrderRefund(vip.Redirect, refund(), 150_50) }, []string{"kind"}, "see RefundGatewayOrder"},
-		{"code refunded as a page", func() (any, error) { return migrate.RefundGatewayOrder(vip.BScanC, refund()) }, []string{"kind"}, "see Shop.OrderRefund"},
+		{"page refunded as a code", func() (any, error) { return shop.OrderRefund(vip.Redirect, refund(), 150_50) }, []string{"kind"}, "see Refund"},
+		{"code refunded as a page", func() (any, error) { return migrate.Refund(vip.BScanC, refund()) }, []string{"kind"}, "see Shop.OrderRefund"},
 		{"till closed", func() (any, error) { return migrate.OrderClose(vip.BScanC, cancel()) }, []string{"kind"}, "OrderReverse"},
 		{"code cancelled as a page", func() (any, error) { return migrate.CancelOrder(vip.CScanB, cancel()) }, []string{"kind"}, "OrderClose"},
 		{"page reversed", func() (any, error) { return migrate.OrderReverse(vip.Redirect, cancel()) }, []string{"kind"}, "CancelOrder"},
