@@ -393,6 +393,25 @@ func ExampleClient_Refunds() {
 	// Output: A-1015-R1 50.00 REFUNDSUCCESS
 }
 
+// Get the buyer a page, although the answer that had its address was lost.
+func ExampleClient_GatewayPage() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	gateway.Inject(kshertest.Fault{Operation: "gateway_pay", Kind: kshertest.FaultDropAfter})
+
+	page, err := client.GatewayPage(context.Background(), order("A-1016"), func(_ context.Context, lost ksher.OpenOrder) (string, error) {
+		fmt.Println("keep watching", lost.MchOrderNo)
+		return "A-1016-2", nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("send the buyer to the page:", page.PayContent != "")
+	// Output:
+	// keep watching A-1016
+	// send the buyer to the page: true
+}
+
 // shopOrders is the list of open orders. A shop would ask its database:
 //
 //	SELECT … FROM orders WHERE open AND number > $1 ORDER BY number LIMIT $2
