@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-querystring/query"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -44,7 +45,7 @@ func (e Extra) extra() Extra { return e }
 type CreateChargeRequest struct {
 	// Amount is what the buyer has to pay, in satang: required, from [MinAmount] to
 	// [MaxAmount], and the same as the source's.
-	Amount Amount `url:"amount"`
+	Amount ksher.Amount `url:"amount"`
 	// Currency is "THB", in whatever letters: required.
 	Currency string `url:"currency"`
 	// ReturnURI is where the buyer comes back to afterwards: required, a page
@@ -73,7 +74,7 @@ func (r *CreateChargeRequest) check(c *checker) {
 type CreateChargeWithSourceRequest struct {
 	// Amount is what the buyer has to pay, in satang: required, from [MinAmount] to
 	// [MaxAmount].
-	Amount Amount
+	Amount ksher.Amount
 	// Currency is "THB", in whatever letters: required.
 	Currency string
 	// ReturnURI is where the buyer comes back to afterwards: required, a page
@@ -96,10 +97,10 @@ func (r *CreateChargeWithSourceRequest) check(c *checker) {
 
 // chargeWithSource is what goes over the wire for both at once.
 type chargeWithSource struct {
-	Amount    Amount    `url:"amount"`
-	Currency  string    `url:"currency"`
-	ReturnURI string    `url:"return_uri"`
-	Source    newSource `url:"source"`
+	Amount    ksher.Amount `url:"amount"`
+	Currency  string       `url:"currency"`
+	ReturnURI string       `url:"return_uri"`
+	Source    newSource    `url:"source"`
 }
 
 type newSource struct {
@@ -223,21 +224,21 @@ type Charge struct {
 	// Location is the path of the charge in Opn's API.
 	Location string `json:"location"`
 	// Amount is what the buyer has to pay, in satang.
-	Amount                  Amount          `json:"amount"`
+	Amount                  ksher.Amount    `json:"amount"`
 	AcquirerReferenceNumber json.RawMessage `json:"acquirer_reference_number"`
 	// Net is what the merchant gets: Amount without Fee and FeeVAT, in satang.
-	Net Amount `json:"net"`
+	Net ksher.Amount `json:"net"`
 	// Fee is Opn's fee, in satang.
-	Fee Amount `json:"fee"`
+	Fee ksher.Amount `json:"fee"`
 	// FeeVAT is the value-added tax on the fee, in satang.
-	FeeVAT Amount `json:"fee_vat"`
+	FeeVAT ksher.Amount `json:"fee_vat"`
 	// Interest and InterestVAT are in satang, 0 for K PLUS.
-	Interest    Amount `json:"interest"`
-	InterestVAT Amount `json:"interest_vat"`
+	Interest    ksher.Amount `json:"interest"`
+	InterestVAT ksher.Amount `json:"interest_vat"`
 	// FundingAmount is the amount in FundingCurrency, in its cent.
-	FundingAmount Amount `json:"funding_amount"`
+	FundingAmount ksher.Amount `json:"funding_amount"`
 	// RefundedAmount is 0: Opn makes no refunds of mobile banking.
-	RefundedAmount  Amount          `json:"refunded_amount"`
+	RefundedAmount  ksher.Amount    `json:"refunded_amount"`
 	TransactionFees TransactionFees `json:"transaction_fees"`
 	PlatformFee     PlatformFee     `json:"platform_fee"`
 	// Currency is "THB", in whatever letters.
@@ -335,7 +336,7 @@ func (c Charge) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 // [ksher.ErrOtherOrder] is another amount or currency, [ksher.ErrNotPaid] one that isn't paid, then
 // also with the [FailureCode] if Opn gave one, and [ksher.ErrBadAnswer] one that contradicts
 // itself, see [Client.GetCharge]: nobody knows whether it is paid.
-func (c *Charge) CheckPaid(amount Amount) error {
+func (c *Charge) CheckPaid(amount ksher.Amount) error {
 	if c == nil {
 		return fmt.Errorf("opn: %w: there is no charge to check", fault.ErrField)
 	}
@@ -430,7 +431,7 @@ func formOf(operation string, req any, extra Extra) (url.Values, error) {
 
 // createCharge sends what makes a charge of that amount, from that source if it
 // was there before.
-func (c *Client) createCharge(ctx context.Context, name string, req any, extra Extra, amount Amount, sourceID string) (*Charge, error) {
+func (c *Client) createCharge(ctx context.Context, name string, req any, extra Extra, amount ksher.Amount, sourceID string) (*Charge, error) {
 	form, err := formOf(name, req, extra)
 	if err != nil {
 		return nil, err
@@ -449,7 +450,7 @@ func (c *Client) createCharge(ctx context.Context, name string, req any, extra E
 }
 
 // answers compares a new charge with what was asked for.
-func (c *Charge) answers(amount Amount, sourceID string) error {
+func (c *Charge) answers(amount ksher.Amount, sourceID string) error {
 	switch {
 	case c.Amount != amount:
 		return fmt.Errorf("%w: charge %q is over %v %s, not %v", fault.ErrOtherOrder, c.ID, c.Amount, currency, amount)

@@ -268,7 +268,7 @@ func TestUncheckedRequests(t *testing.T) {
 
 func TestLimitsAreAllowed(t *testing.T) {
 	_, client := gateway(t)
-	for _, amount := range []opn.Amount{opn.MinAmount, opn.MaxAmount} {
+	for _, amount := range []ksher.Amount{opn.MinAmount, opn.MaxAmount} {
 		req := bothRequest()
 		req.Currency = "thb"                                                            // Opn takes any letters.
 		req.Amount, req.ReturnURI = amount, "http://example.com/orders/345678/complete" // As in the guide.

@@ -144,7 +144,7 @@ func ExampleNewWebhookHandler() {
 		if !known {
 			return nil // Some other charge of this account.
 		}
-		if err := charge.CheckPaid(amount.(opn.Amount)); err != nil {
+		if err := charge.CheckPaid(amount.(ksher.Amount)); err != nil {
 			fmt.Println("not paid:", charge.Status)
 			return nil
 		}
@@ -161,7 +161,7 @@ func ExampleNewWebhookHandler() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	orders.Store(charge.ID, opn.Amount(1500_00))
+	orders.Store(charge.ID, ksher.Amount(1500_00))
 
 	// Anybody can post this. Opn is asked, and knows better.
 	forged := fmt.Sprintf(`{"key":"charge.complete","data":{"object":"charge","id":%q,"paid":true}}`, charge.ID)

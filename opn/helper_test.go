@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/ksher-go/ksher"
 	kshertest "github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/opn"
 )
@@ -29,7 +30,7 @@ const (
 	chargeID  = "chrg_test_0000000000000000003"
 	returnURI = "https://shop.example/orders/A-1001/complete"
 
-	amount opn.Amount = 1234_50
+	amount ksher.Amount = 1234_50
 )
 
 // edited is a file of testdata with other members: a name, as in

@@ -34,11 +34,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/ksher-go/ksher"
 )
 
 // DefaultBaseURL is the address of Opn's API.
@@ -59,8 +59,8 @@ const SourceType = "mobile_banking_kbank"
 //
 // Source: the limits in Opn's guide to K PLUS.
 const (
-	MinAmount Amount = 20_00      // MinAmount is THB 20.
-	MaxAmount Amount = 150_000_00 // MaxAmount is THB 150,000.
+	MinAmount ksher.Amount = 20_00      // MinAmount is THB 20.
+	MaxAmount ksher.Amount = 150_000_00 // MaxAmount is THB 150,000.
 )
 
 // currency is the only one there is.
@@ -68,28 +68,6 @@ const currency = "THB"
 
 // isBaht tells whether a currency is THB. Opn takes capitals and small letters.
 func isBaht(cur string) bool { return strings.EqualFold(cur, currency) }
-
-// Amount is a sum of money in satang: 150.50 THB is Amount(15050). It has the
-// same unit as an amount in THB of package ksher, so that one converts to the
-// other as it is.
-type Amount int64
-
-// String writes the amount in baht with two decimals and without a currency, as
-// in "150.50".
-func (a Amount) String() string {
-	sign, n := "", uint64(a)
-	if a < 0 {
-		sign, n = "-", -n
-	}
-	return fmt.Sprintf("%s%d.%02d", sign, n/100, n%100)
-}
-
-// EncodeValues writes the amount as the integer that the wire wants. It
-// implements the Encoder interface of github.com/google/go-querystring.
-func (a Amount) EncodeValues(key string, v *url.Values) error {
-	v.Set(key, strconv.FormatInt(int64(a), 10))
-	return nil
-}
 
 // Null is a value that Opn may leave out or set to null, which is something else
 // than zero. Of such a one V is the zero value, so that it may be read in any

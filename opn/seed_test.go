@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -151,7 +152,7 @@ func TestUnknownMembersAreInRaw(t *testing.T) {
 }
 
 func TestAmount(t *testing.T) {
-	for amount, want := range map[opn.Amount]string{
+	for amount, want := range map[ksher.Amount]string{
 		0: "0.00", 5: "0.05", 20_00: "20.00", 150_000_00: "150000.00", -1: "-0.01", -12345: "-123.45",
 		-1 << 63: "-92233720368547758.08", 1<<63 - 1: "92233720368547758.07",
 	} {

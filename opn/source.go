@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
 )
@@ -28,7 +29,7 @@ const (
 type CreateSourceRequest struct {
 	// Amount is what the buyer will have to pay, in satang: required, from
 	// [MinAmount] to [MaxAmount].
-	Amount Amount `url:"amount"`
+	Amount ksher.Amount `url:"amount"`
 	// Currency is "THB", in whatever letters: required.
 	Currency string `url:"currency"`
 	// PlatformType is the buyer's kind of phone, which may be left out.
@@ -43,7 +44,7 @@ func (r *CreateSourceRequest) check(c *checker) {
 	c.extra(r.Params, "amount", "currency", "platform_type", "type")
 }
 
-func (c *checker) money(amount Amount, cur string) {
+func (c *checker) money(amount ksher.Amount, cur string) {
 	if amount < MinAmount || amount > MaxAmount {
 		c.problem("amount", "is %d satang, which is not between %d and %d", int64(amount), int64(MinAmount), int64(MaxAmount))
 	}
@@ -81,7 +82,7 @@ type Source struct {
 	// Location is the path of the source in Opn's API.
 	Location string `json:"location"`
 	// Amount is what the buyer has to pay, in satang.
-	Amount  Amount          `json:"amount"`
+	Amount  ksher.Amount    `json:"amount"`
 	Barcode json.RawMessage `json:"barcode"`
 	Bank    json.RawMessage `json:"bank"`
 	// CreatedAt is when it was made.
@@ -187,7 +188,7 @@ func (c *Client) CreateSource(ctx context.Context, req *CreateSourceRequest) (*S
 }
 
 // agrees compares a source with what was asked for.
-func (s *Source) agrees(amount Amount, live bool) error {
+func (s *Source) agrees(amount ksher.Amount, live bool) error {
 	switch {
 	case !isID("src", s.ID):
 		return fmt.Errorf("%w: a source has no ID such as src_…", fault.ErrField)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
 )
 
@@ -28,7 +29,7 @@ const (
 // believed don't end the waiting, so give the context a deadline.
 //
 // Source: not documented as a procedure.
-func (c *Client) WaitForCharge(ctx context.Context, id string, amount Amount) (*Charge, error) {
+func (c *Client) WaitForCharge(ctx context.Context, id string, amount ksher.Amount) (*Charge, error) {
 	stopped := func(why, last error) error {
 		if last != nil {
 			why = fmt.Errorf("%w; the last query failed: %w", why, last)

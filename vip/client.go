@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/fault"
@@ -565,7 +566,7 @@ func (c *checker) orderID(value string) {
 // keeps exactly.
 const maxAmount = 1<<53 - 1
 
-func (c *checker) amount(field string, value int64) {
+func (c *checker) amount(field string, value ksher.Amount) {
 	if value < 1 || value > maxAmount {
 		c.problem(field, "is %d cents, which is not between 1 and %d", value, int64(maxAmount))
 	}

@@ -134,7 +134,7 @@ func ExampleClient_Refund() {
 		log.Fatal(err)
 	}
 	fmt.Println(refund.ErrorCode, refund.Amount)
-	// Output: REFUNDED -5000
+	// Output: REFUNDED -50.00
 }
 
 // Close an order that nobody has paid.
@@ -194,7 +194,7 @@ func ExampleClient_Transactions() {
 	paid(gateway, client, "A-1009")
 
 	today := gateway.Now().In(time.FixedZone("UTC+7", 7*60*60)).Format("20060102")
-	var sum int64
+	var sum ksher.Amount
 	for transaction, err := range client.Transactions(context.Background(), &vip.TransactionsRequest{Date: today, MID: kshertest.AppID}) {
 		if err != nil {
 			log.Fatal(err)
@@ -202,7 +202,7 @@ func ExampleClient_Transactions() {
 		sum += transaction.Amount
 	}
 	fmt.Println(sum)
-	// Output: 30100
+	// Output: 301.00
 }
 
 // Compare what Ksher settles with the orders in it.
@@ -218,7 +218,7 @@ func ExampleClient_Settlement() {
 		log.Fatal(err)
 	}
 	fmt.Println(settlement.Net, settlement.Currency, settlement.Verified)
-	// Output: 15050 THB true
+	// Output: 150.50 THB true
 }
 
 // List the orders of a settlement.
@@ -235,7 +235,7 @@ func ExampleClient_SettlementOrders() {
 		}
 		fmt.Println(order.OrderID, order.Amount)
 	}
-	// Output: A-1011 15050
+	// Output: A-1011 150.50
 }
 
 // See which channels the merchant has.

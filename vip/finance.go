@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/day"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -175,7 +176,7 @@ func (c *checker) limit(value int) {
 type Transaction struct {
 	// Amount is in cents of Currency, as in an [Order]. That the unit is the same
 	// is not documented.
-	Amount int64 `json:"amount"`
+	Amount ksher.Amount `json:"amount"`
 	// TransactionTime is when it was, read in the client's zone; zero if that can't
 	// be read.
 	TransactionTime time.Time `json:"transaction_time"`
@@ -392,27 +393,27 @@ type Settlement struct {
 	// Count is the number of payments.
 	Count int64 `json:"count"`
 	// Amount is what the payments come to.
-	Amount int64 `json:"amount"`
+	Amount ksher.Amount `json:"amount"`
 	// Fee is what Ksher takes.
-	Fee int64 `json:"fee"`
+	Fee ksher.Amount `json:"fee"`
 	// OtherFee is what else is taken.
-	OtherFee int64 `json:"other_fee"`
+	OtherFee ksher.Amount `json:"other_fee"`
 	// Refund is what the refunds come to.
-	Refund int64 `json:"refund"`
+	Refund ksher.Amount `json:"refund"`
 	// RefundFee is the fee of the refunds.
-	RefundFee int64 `json:"refund_fee"`
+	RefundFee ksher.Amount `json:"refund_fee"`
 	// Adjustment is what was corrected.
-	Adjustment int64 `json:"adjustment"`
+	Adjustment ksher.Amount `json:"adjustment"`
 	// Balance is what was left from before.
-	Balance int64 `json:"balance"`
+	Balance ksher.Amount `json:"balance"`
 	// Net is what is left for the merchant.
-	Net int64 `json:"net"`
+	Net ksher.Amount `json:"net"`
 	// Currency is an ISO 4217 code.
 	Currency string `json:"currency"`
 	// Transfer is about the payment to the merchant's bank, as it was written.
 	Transfer string `json:"transfer"`
 	// TransferAmount is what went to the merchant's bank.
-	TransferAmount int64 `json:"transfer_amount"`
+	TransferAmount ksher.Amount `json:"transfer_amount"`
 	// Time is when it was settled, read in the client's zone; zero if that can't be
 	// read.
 	Time time.Time `json:"time"`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/vip"
 )
@@ -154,7 +155,7 @@ func TestPages(t *testing.T) {
 			require.Equal(t, c.asked, asked)
 			require.Len(t, rows, c.rows)
 			for i, row := range rows {
-				require.Equal(t, int64(i), row.Amount)
+				require.Equal(t, ksher.Amount(i), row.Amount)
 			}
 		})
 	}
@@ -241,7 +242,7 @@ func TestPagesBreak(t *testing.T) {
 		seen := 0
 		for row, err := range report {
 			require.NoError(t, err)
-			require.Equal(t, int64(seen), row.Amount)
+			require.Equal(t, ksher.Amount(seen), row.Amount)
 			if seen++; seen == 51 {
 				break
 			}

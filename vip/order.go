@@ -22,7 +22,7 @@ import (
 type CreateRequest interface {
 	orderRequest
 	kind() Kind
-	total() int64
+	total() ksher.Amount
 	// missing names the field that makes an answer worth nothing without it.
 	missing(*Order) string
 }
@@ -48,7 +48,7 @@ type RedirectRequest struct {
 	MerchantOrderID string `url:"merchant_order_id"`
 	// Amount is what the buyer has to pay, in cents: required, at least 1. The
 	// currency is that of the account and the Provider.
-	Amount int64 `url:"amount"`
+	Amount ksher.Amount `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
 	// MID is the sub-merchant, such as "mch35618". An answer that names another one
@@ -89,7 +89,7 @@ type RedirectRequest struct {
 func (r *RedirectRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *RedirectRequest) mid() string                         { return r.MID }
 func (r *RedirectRequest) kind() Kind                          { return Redirect }
-func (r *RedirectRequest) total() int64                        { return r.Amount }
+func (r *RedirectRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *RedirectRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -118,7 +118,7 @@ type CScanBRequest struct {
 	// MerchantOrderID is as in a [RedirectRequest].
 	MerchantOrderID string `url:"merchant_order_id"`
 	// Amount is what the buyer has to pay, in cents: required, at least 1.
-	Amount int64 `url:"amount"`
+	Amount ksher.Amount `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
 	// MID is the sub-merchant, as in a [RedirectRequest].
@@ -135,7 +135,7 @@ type CScanBRequest struct {
 func (r *CScanBRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *CScanBRequest) mid() string                         { return r.MID }
 func (r *CScanBRequest) kind() Kind                          { return CScanB }
-func (r *CScanBRequest) total() int64                        { return r.Amount }
+func (r *CScanBRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *CScanBRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -153,7 +153,7 @@ type BScanCRequest struct {
 	// MerchantOrderID is as in a [RedirectRequest].
 	MerchantOrderID string `url:"merchant_order_id"`
 	// Amount is what the buyer has to pay, in cents: required, at least 1.
-	Amount int64 `url:"amount"`
+	Amount ksher.Amount `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
 	// MID is the sub-merchant, as in a [RedirectRequest].
@@ -176,7 +176,7 @@ type BScanCRequest struct {
 func (r *BScanCRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *BScanCRequest) mid() string                         { return r.MID }
 func (r *BScanCRequest) kind() Kind                          { return BScanC }
-func (r *BScanCRequest) total() int64                        { return r.Amount }
+func (r *BScanCRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *BScanCRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -196,7 +196,7 @@ type MiniAppRequest struct {
 	// MerchantOrderID is as in a [RedirectRequest].
 	MerchantOrderID string `url:"merchant_order_id"`
 	// Amount is what the buyer has to pay, in cents: required, at least 1.
-	Amount int64 `url:"amount"`
+	Amount ksher.Amount `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
 	// MID is the sub-merchant, as in a [RedirectRequest].
@@ -219,7 +219,7 @@ type MiniAppRequest struct {
 func (r *MiniAppRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *MiniAppRequest) mid() string                         { return r.MID }
 func (r *MiniAppRequest) kind() Kind                          { return MiniApp }
-func (r *MiniAppRequest) total() int64                        { return r.Amount }
+func (r *MiniAppRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *MiniAppRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -244,7 +244,7 @@ type AppRequest struct {
 	// MerchantOrderID is as in a [RedirectRequest].
 	MerchantOrderID string `url:"merchant_order_id"`
 	// Amount is what the buyer has to pay, in cents: required, at least 1.
-	Amount int64 `url:"amount"`
+	Amount ksher.Amount `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
 	// MID is the sub-merchant, as in a [RedirectRequest].
@@ -265,7 +265,7 @@ type AppRequest struct {
 func (r *AppRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *AppRequest) mid() string                         { return r.MID }
 func (r *AppRequest) kind() Kind                          { return App }
-func (r *AppRequest) total() int64                        { return r.Amount }
+func (r *AppRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *AppRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
@@ -309,7 +309,7 @@ type Order struct {
 	ErrorMessage string `json:"error_message"`
 	// Amount is what the order costs, in cents of Currency. Of a refund it is
 	// negative.
-	Amount int64 `json:"amount"`
+	Amount ksher.Amount `json:"amount"`
 	// Currency is an ISO 4217 code such as "THB".
 	Currency string `json:"currency"`
 	// OrderType is "Sale" or "Refund".
@@ -358,7 +358,7 @@ type Order struct {
 //
 // Source: not documented: which error_code a paid order comes with. Any other would
 // contradict the status.
-func (o *Order) CheckPaid(merchantOrderID string, amount int64, currency string) error {
+func (o *Order) CheckPaid(merchantOrderID string, amount ksher.Amount, currency string) error {
 	if o.MerchantOrderID != merchantOrderID || o.Amount != amount || o.Currency != currency {
 		return fmt.Errorf("vip: %w: the gateway speaks of order %q over %d cents of %q, expected was order %q over %d cents of %q",
 			fault.ErrOtherOrder, transport.Clip(o.MerchantOrderID), o.Amount, transport.Clip(o.Currency), transport.Clip(merchantOrderID), amount, transport.Clip(currency))
@@ -483,7 +483,7 @@ func (r *reply) refused(kind Kind, method string) *Error {
 // sameOrder says that an answer is about something else than asked for. Besides the
 // number of the request the answer may have the other one. A sub-merchant that it
 // doesn't name is none other.
-func (r *reply) sameOrder(o *Order, req orderRequest, amount int64, other string) *Error {
+func (r *reply) sameOrder(o *Order, req orderRequest, amount ksher.Amount, other string) *Error {
 	if id, _ := req.numbers(); o.MerchantOrderID != id && o.MerchantOrderID != other {
 		return r.doubtful(fmt.Errorf("%w: merchant_order_id is %q, not %q", fault.ErrOtherOrder, transport.Clip(o.MerchantOrderID), transport.Clip(id)))
 	}
@@ -633,7 +633,7 @@ type RefundRequest struct {
 	RefundOrderID string `url:"refund_order_id"`
 	// RefundAmount is what to refund, in cents: required, at least 1 and at most
 	// what the order cost.
-	RefundAmount int64 `url:"refund_amount"`
+	RefundAmount ksher.Amount `url:"refund_amount"`
 	// MID is the sub-merchant, if the order is one's, as in a [RedirectRequest].
 	MID string `url:"mid,omitempty"`
 	// Provider is the country of the order, as in a [RedirectRequest].

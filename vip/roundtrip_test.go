@@ -76,7 +76,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			refund, err := client.Refund(t.Context(), kind, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 150_50})
 			require.NoError(t, err)
-			require.Equal(t, int64(-150_50), refund.Amount)
+			require.Equal(t, ksher.Amount(-150_50), refund.Amount)
 			require.Equal(t, "Refund", refund.OrderType)
 			require.Equal(t, vip.StatusRefunded, query().Status)
 			_, err = client.Refund(t.Context(), kind, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-2", RefundAmount: 1})
@@ -145,12 +145,12 @@ func TestRoundTripReports(t *testing.T) {
 	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: day, MID: kshertest.AppID, Limit: 2}))
 	require.NoError(t, err)
 	require.Len(t, rows, 4)
-	var sum int64
+	var sum ksher.Amount
 	for _, row := range rows {
 		require.True(t, row.Verified)
 		sum += row.Amount
 	}
-	require.Equal(t, int64(260_00), sum)
+	require.Equal(t, ksher.Amount(260_00), sum)
 
 	channels, err := client.Channels(t.Context(), &vip.ChannelsRequest{MID: kshertest.AppID})
 	require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestRoundTripReports(t *testing.T) {
 	settlement, err := client.Settlement(t.Context(), ask)
 	require.NoError(t, err)
 	require.True(t, settlement.Verified)
-	require.Equal(t, int64(260_00), settlement.Net)
+	require.Equal(t, ksher.Amount(260_00), settlement.Net)
 	require.False(t, settlement.Time.IsZero())
 	orders, err := collect(client.SettlementOrders(t.Context(), &vip.SettlementOrdersRequest{ReferenceID: settlement.ReferenceID, Limit: 3}))
 	require.NoError(t, err)

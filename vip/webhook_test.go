@@ -105,7 +105,7 @@ func TestWebhook(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		require.Equal(t, "OK", body)
 	}
-	require.Equal(t, []string{"redirect A-1 Paid 15050"}, s.got)
+	require.Equal(t, []string{"redirect A-1 Paid 150.50"}, s.got)
 
 	// Another status is other news, an order of another kind is found.
 	s.orders["/api/v1/redirect/orders/A-1"] = order("A-1", vip.StatusRefunded)
@@ -117,7 +117,7 @@ func TestWebhook(t *testing.T) {
 	}
 	status, _ := s.notify(http.MethodGet, notification("A-2", "Order Timeout"))
 	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, []string{"redirect A-1 Paid 15050", "redirect A-1 Refunded 15050", "miniapp A-2 Closed 15050"}, s.got)
+	require.Equal(t, []string{"redirect A-1 Paid 150.50", "redirect A-1 Refunded 150.50", "miniapp A-2 Closed 150.50"}, s.got)
 	require.Equal(t, []string{
 		"GET /api/v1/redirect/orders/A-1",
 		"GET /api/v1/redirect/orders/A-2", "GET /api/v1/cscanb/orders/A-2", "GET /api/v1/bscanc/orders/A-2", "GET /api/v1/miniapp/orders/A-2",
@@ -138,7 +138,7 @@ func TestWebhookRefundInTwoParts(t *testing.T) {
 			require.Equal(t, http.StatusOK, status)
 			time.Sleep(5 * time.Second)
 		}
-		require.Equal(t, []string{"redirect A-1 Paid 15050", "redirect A-1 Refunded 15050"}, s.got)
+		require.Equal(t, []string{"redirect A-1 Paid 150.50", "redirect A-1 Refunded 150.50"}, s.got)
 	})
 }
 

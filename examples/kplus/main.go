@@ -75,7 +75,7 @@ type byOpn struct{ client *opn.Client }
 
 func (w byOpn) create(ctx context.Context, o order) (id, address string, err error) {
 	charge, err := w.client.CreateChargeWithSource(ctx, &opn.CreateChargeWithSourceRequest{
-		Amount: opn.Amount(o.total), Currency: "THB", ReturnURI: returnTo(o),
+		Amount: o.total, Currency: "THB", ReturnURI: returnTo(o),
 	})
 	if err != nil {
 		return "", "", err
@@ -87,7 +87,7 @@ func (w byOpn) create(ctx context.Context, o order) (id, address string, err err
 }
 
 func (w byOpn) wait(ctx context.Context, o order, id string) error {
-	_, err := w.client.WaitForCharge(ctx, id, opn.Amount(o.total))
+	_, err := w.client.WaitForCharge(ctx, id, o.total)
 	return err
 }
 

@@ -61,10 +61,10 @@ func TestCreated(t *testing.T) {
 func TestEndedAtOnce(t *testing.T) {
 	o := order{"A-1001", 150_50}
 	charge := opn.Charge{
-		Object: "charge", ID: "chrg_test_1", Amount: opn.Amount(o.total), Currency: "THB", Status: opn.StatusFailed,
+		Object: "charge", ID: "chrg_test_1", Amount: o.total, Currency: "THB", Status: opn.StatusFailed,
 		FailureCode:  opn.Null[opn.FailureCode]{V: opn.FailureInvalidAccount, Valid: true},
 		AuthorizeURI: "https://pay.example/over",
-		Source:       &opn.Source{Object: "source", ID: "src_test_1", Amount: opn.Amount(o.total), Currency: "THB", Type: opn.SourceType},
+		Source:       &opn.Source{Object: "source", ID: "src_test_1", Amount: o.total, Currency: "THB", Type: opn.SourceType},
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		assert.NoError(t, json.NewEncoder(w).Encode(charge))

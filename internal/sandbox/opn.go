@@ -340,9 +340,9 @@ func (a *opnAccount) find(chargeID string) *opnCharge {
 func opnMoment(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 // opnMoney reads the amount of a form, or says what is wrong with it.
-func opnMoney(form url.Values) (opn.Amount, *opnRefusal) {
+func opnMoney(form url.Values) (ksher.Amount, *opnRefusal) {
 	n, err := strconv.ParseInt(form.Get("amount"), 10, 64)
-	switch amount := opn.Amount(n); {
+	switch amount := ksher.Amount(n); {
 	case err != nil || amount < opn.MinAmount || amount > opn.MaxAmount:
 		return 0, opnBadRequest("amount has to be an integer from %d to %d", int64(opn.MinAmount), int64(opn.MaxAmount))
 	case !strings.EqualFold(form.Get("currency"), "THB"):
@@ -366,7 +366,7 @@ func opnReturn(address string) template.URL {
 }
 
 // newOpnSource keeps a new source. The caller holds g.mu.
-func (g *Gateway) newOpnSource(amount opn.Amount, kind, platform string) (*opn.Source, *opnRefusal) {
+func (g *Gateway) newOpnSource(amount ksher.Amount, kind, platform string) (*opn.Source, *opnRefusal) {
 	if kind != opn.SourceType {
 		return nil, opnBadRequest("type has to be %s here", opn.SourceType)
 	}

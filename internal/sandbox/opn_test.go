@@ -63,7 +63,7 @@ func TestOpnTakesTheCommandsOfTheGuide(t *testing.T) {
 	status, body = curl("/charges", secret, both)
 	require.Equal(t, 200, status, body)
 	for i, known := range gw.OpnCharges() {
-		assert.Equal(t, opn.Amount(1500_00), known.Amount)
+		assert.Equal(t, ksher.Amount(1500_00), known.Amount)
 		assert.Equal(t, "http://example.com/orders/345678/complete", known.ReturnURI)
 		assert.Equal(t, opn.PlatformIOS, known.Source.PlatformType.V)
 		assert.Equal(t, i == 0, known.Source.ID == source.ID)
@@ -442,7 +442,7 @@ func TestOpnChargesAreCopies(t *testing.T) {
 	assert.Equal(t, opn.StatusPending, before.Status)
 	assert.Equal(t, opn.StatusPending, before.Source.ChargeStatus)
 	before.Source.Amount, before.Refunds.Total = 1, 1
-	assert.Equal(t, opn.Amount(1500_00), gw.OpnCharges()[0].Source.Amount)
+	assert.Equal(t, ksher.Amount(1500_00), gw.OpnCharges()[0].Source.Amount)
 	assert.Zero(t, gw.OpnCharges()[0].Refunds.Total)
 }
 

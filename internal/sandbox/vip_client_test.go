@@ -76,7 +76,7 @@ func TestVIPClient(t *testing.T) {
 
 			refund, err := client.Refund(ctx, kind, &vip.RefundRequest{MerchantOrderID: "ชา 1", RefundOrderID: "R'1\"", RefundAmount: 150_50})
 			require.NoError(t, err)
-			assert.Equal(t, int64(-150_50), refund.Amount)
+			assert.Equal(t, ksher.Amount(-150_50), refund.Amount)
 			require.NoError(t, gw.Deliver(ctx, "ชา 1"))
 			assert.Equal(t, []vip.Status{vip.StatusPaid, vip.StatusRefunded}, told)
 			_, err = client.Cancel(ctx, kind, &vip.CancelRequest{MerchantOrderID: "ชา 1"})
@@ -84,21 +84,21 @@ func TestVIPClient(t *testing.T) {
 			assert.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 
 			day := gw.Now().In(time.FixedZone("", 7*60*60)).Format("20060102")
-			var amounts []int64
+			var amounts []ksher.Amount
 			for row, err := range client.Transactions(ctx, &vip.TransactionsRequest{Date: day, MID: sandbox.AppID, Limit: 1}) {
 				require.NoError(t, err)
 				assert.True(t, row.Verified)
 				assert.False(t, row.TransactionTime.IsZero())
 				amounts = append(amounts, row.Amount)
 			}
-			assert.Equal(t, []int64{150_50, -150_50}, amounts)
+			assert.Equal(t, []ksher.Amount{150_50, -150_50}, amounts)
 			settle := &vip.SettlementRequest{Date: day, MID: sandbox.AppID, Channel: order.Channel}
 			_, err = client.Settlement(ctx, settle)
 			assert.ErrorIs(t, err, ksher.ErrNotFound)
 			gw.Advance(24 * time.Hour)
 			settlement, err := client.Settlement(ctx, settle)
 			require.NoError(t, err)
-			assert.Equal(t, int64(150_50), settlement.Refund)
+			assert.Equal(t, ksher.Amount(150_50), settlement.Refund)
 			assert.True(t, settlement.Verified)
 			rows := 0
 			for _, err := range client.SettlementOrders(ctx, &vip.SettlementOrdersRequest{ReferenceID: settlement.ReferenceID}) {

@@ -171,7 +171,7 @@ func (s Shop) GatewayPay(r *vip.RedirectRequest) (*ksher.GatewayPayRequest, erro
 	}
 	return done(m, &ksher.GatewayPayRequest{
 		MchOrderNo: r.MerchantOrderID, MchCode: r.MerchantOrderID,
-		TotalFee: ksher.Amount(r.Amount), FeeType: s.FeeType,
+		TotalFee: r.Amount, FeeType: s.FeeType,
 		ChannelList: channels, ProductName: r.ProductName, Attach: r.Note,
 		ReferURL: s.ReferURL, MchNotifyURL: s.NotifyURL,
 		MchRedirectURL: r.RedirectURL, MchRedirectURLFail: r.RedirectURLFail,
@@ -190,7 +190,7 @@ func (s Shop) NativePay(r *vip.CScanBRequest) (*ksher.NativePayRequest, error) {
 	m.required("fee_type", s.FeeType)
 	m.required("notify_url", s.NotifyURL)
 	return done(m, &ksher.NativePayRequest{
-		MchOrderNo: r.MerchantOrderID, TotalFee: ksher.Amount(r.Amount), FeeType: s.FeeType,
+		MchOrderNo: r.MerchantOrderID, TotalFee: r.Amount, FeeType: s.FeeType,
 		Channel: ksher.Channel(r.Channel), NotifyURL: s.NotifyURL, Attach: r.Note,
 	})
 }
@@ -207,7 +207,7 @@ func (s Shop) QuickPay(r *vip.BScanCRequest) (*ksher.QuickPayRequest, error) {
 	m.lost("note", r.Note)
 	m.lost("device_id", r.DeviceID)
 	return done(m, &ksher.QuickPayRequest{
-		MchOrderNo: r.MerchantOrderID, TotalFee: ksher.Amount(r.Amount), FeeType: s.FeeType,
+		MchOrderNo: r.MerchantOrderID, TotalFee: r.Amount, FeeType: s.FeeType,
 		AuthCode: r.AuthCode, Channel: ksher.Channel(r.Channel), OperatorID: r.OperatorID,
 	})
 }
@@ -224,7 +224,7 @@ func (s Shop) MiniProgramPay(r *vip.MiniAppRequest) (*ksher.MiniProgramPayReques
 	m.required("notify_url", s.NotifyURL)
 	m.required("channel", r.Channel)
 	return done(m, &ksher.MiniProgramPayRequest{
-		MchOrderNo: r.MerchantOrderID, TotalFee: ksher.Amount(r.Amount), FeeType: s.FeeType,
+		MchOrderNo: r.MerchantOrderID, TotalFee: r.Amount, FeeType: s.FeeType,
 		Channel: ksher.Channel(r.Channel), SubOpenID: r.MiniAppOpenID, ChannelSubAppID: r.MiniAppAppID,
 		NotifyURL: s.NotifyURL, Attach: r.Note,
 	})
@@ -243,7 +243,7 @@ func (s Shop) AppPay(r *vip.AppRequest) (*ksher.AppPayRequest, error) {
 		m.required("refer_url", s.ReferURL)
 	}
 	return done(m, &ksher.AppPayRequest{
-		MchOrderNo: r.MerchantOrderID, TotalFee: ksher.Amount(r.Amount), FeeType: s.FeeType,
+		MchOrderNo: r.MerchantOrderID, TotalFee: r.Amount, FeeType: s.FeeType,
 		Channel: ksher.Channel(r.Channel), SubOpenID: r.MiniAppOpenID, ChannelSubAppID: r.MiniAppAppID,
 		ReferURL: s.ReferURL, NotifyURL: s.NotifyURL, Attach: r.Note,
 	})
@@ -276,7 +276,7 @@ func Refund(kind vip.Kind, r *vip.RefundRequest) (*ksher.RefundRequest, error) {
 	m.of(kind, "Shop.OrderRefund", vip.Redirect)
 	m.number("refund_order_id", r.RefundOrderID)
 	return done(m, &ksher.RefundRequest{
-		MchOrderNo: r.MerchantOrderID, Host: ksher.HostGateway, MchRefundNo: r.RefundOrderID, RefundFee: ksher.Amount(r.RefundAmount),
+		MchOrderNo: r.MerchantOrderID, Host: ksher.HostGateway, MchRefundNo: r.RefundOrderID, RefundFee: r.RefundAmount,
 	})
 }
 
@@ -290,7 +290,7 @@ func (s Shop) OrderRefund(kind vip.Kind, r *vip.RefundRequest, total ksher.Amoun
 	m.required("fee_type", s.FeeType)
 	m.number("refund_order_id", r.RefundOrderID)
 	return done(m, &ksher.OrderRefundRequest{
-		MchOrderNo: r.MerchantOrderID, MchRefundNo: r.RefundOrderID, RefundFee: ksher.Amount(r.RefundAmount),
+		MchOrderNo: r.MerchantOrderID, MchRefundNo: r.RefundOrderID, RefundFee: r.RefundAmount,
 		TotalFee: total, FeeType: s.FeeType,
 	})
 }

@@ -122,7 +122,7 @@ func TestEveryField(t *testing.T) {
 				case string:
 					mark = "https://mark.example"
 					v.SetString(mark)
-				case int64:
+				case ksher.Amount:
 					mark = "123456"
 					v.SetInt(1234_56)
 				case []string:
