@@ -55,8 +55,11 @@ type Order struct {
 // only if this is the order of that number, of exactly that amount in that
 // currency, and it is paid. Call it before handing anything out. The error is
 // an [ErrOtherOrder] or an [ErrNotPaid] and names every difference of number,
-// amount and currency.
+// amount and currency. Without an order it is an [ErrBadAnswer].
 func (o *Order) CheckPaid(mchOrderNo string, totalFee Amount, feeType string) error {
+	if o == nil {
+		return fmt.Errorf("ksher: order %q: %w: there is no order to check", clipText(mchOrderNo), ErrBadAnswer)
+	}
 	if o.MchOrderNo != mchOrderNo || o.TotalFee != totalFee || o.FeeType != feeType {
 		return fmt.Errorf("ksher: %w: the gateway speaks of order %q over %v %s, expected was order %q over %v %s",
 			ErrOtherOrder, clipText(o.MchOrderNo), o.TotalFee, clipText(o.FeeType), clipText(mchOrderNo), totalFee, clipText(feeType))

@@ -10,6 +10,11 @@ import (
 	"github.com/ksher-go/ksher"
 )
 
+func TestCheckPaidOfNoOrder(t *testing.T) {
+	var o *ksher.Order
+	require.ErrorIs(t, o.CheckPaid("order1", 100_00, "THB"), ksher.ErrBadAnswer)
+}
+
 func TestCheckPaid(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -354,11 +354,15 @@ type Order struct {
 // if this is the order of that number, of exactly that amount in cents of that
 // currency, and it is paid for certain: the status is [StatusPaid], the error_code
 // [CodeSuccess], and it isn't about a refund. Call it before handing anything out. The
-// error is an [ksher.ErrOtherOrder] or an [ksher.ErrNotPaid].
+// error is an [ksher.ErrOtherOrder] or an [ksher.ErrNotPaid], and without an order an
+// [ksher.ErrBadAnswer].
 //
 // Source: not documented: which error_code a paid order comes with. Any other would
 // contradict the status.
 func (o *Order) CheckPaid(merchantOrderID string, amount ksher.Amount, currency string) error {
+	if o == nil {
+		return fmt.Errorf("vip: order %q: %w: there is no order to check", transport.Clip(merchantOrderID), fault.ErrField)
+	}
 	if o.MerchantOrderID != merchantOrderID || o.Amount != amount || o.Currency != currency {
 		return fmt.Errorf("vip: %w: the gateway speaks of order %q over %d cents of %q, expected was order %q over %d cents of %q",
 			fault.ErrOtherOrder, transport.Clip(o.MerchantOrderID), o.Amount, transport.Clip(o.Currency), transport.Clip(merchantOrderID), amount, transport.Clip(currency))

@@ -357,6 +357,11 @@ func TestFieldErrors(t *testing.T) {
 	require.Len(t, failure.Fields, 50)
 }
 
+func TestCheckPaidOfNoOrder(t *testing.T) {
+	var o *vip.Order
+	require.ErrorIs(t, o.CheckPaid("A-1", 150_50, "THB"), ksher.ErrBadAnswer)
+}
+
 func TestCheckPaid(t *testing.T) {
 	order := func(change func(*vip.Order)) *vip.Order {
 		o := &vip.Order{MerchantOrderID: "A-1", Amount: 150_50, Currency: "THB", Status: vip.StatusPaid, ErrorCode: vip.CodeSuccess, OrderType: "Sale"}
