@@ -40,7 +40,7 @@ type Client struct {
 	log         *slog.Logger
 	ownLog      bool
 	location    *time.Location
-	hooks       []Hook
+	hooks       call.Hooks[Attempt]
 	calls       *call.Caller
 }
 
@@ -100,9 +100,8 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	if c.verifier == nil {
 		c.verifier = publishedVerifier(c.signVersion)
 	}
-	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "ksher call", OrderKey: "order_no"}
-	if len(c.hooks) > 0 {
-		c.calls.Begin = c.beginCall
+	c.calls = &call.Caller{
+		Sender: c.sender, Log: c.log, Message: "ksher call", OrderKey: "order_no", Begin: c.hooks.Begin(c.sender.Clock),
 	}
 	c.logWeakKeys()
 	return nil

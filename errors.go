@@ -161,22 +161,23 @@ func (e *Error) Unwrap() []error {
 type FieldError struct {
 	// Field is the parameter's name on the wire, such as "mch_order_no".
 	Field string
-	// Problem is a clause that follows the name, such as "is required".
+	// Problem is, in a [*ValidationError], a clause that follows the name, such as
+	// "is required".
 	Problem string
 }
 
 // ValidationError means that a request was not sent, because the documentation
-// rules it out. Nothing has happened at the gateway.
+// rules it out. Nothing has happened at the gateway. vip and opn return it, too.
 type ValidationError struct {
-	// Operation is the wire name of what was to be tried.
+	// Operation is what was to be tried: the wire name, or such as "redirect create" in
+	// vip and "create charge" in opn.
 	Operation string
-	// OrderNo is the number of the order, as the caller gave it.
+	// OrderNo is the number of the order, as the caller gave it, "" for none.
 	OrderNo string
 	// Fields has every problem found, in the order of the documentation.
 	Fields []FieldError
-
-	// limits are the names in Fields that Extra.Unchecked would let pass.
-	limits []string
+	// Limits are the names in Fields that Extra.Unchecked would let pass.
+	Limits []string
 }
 
 // Error names the operation, the order and every field, and says how to send the
@@ -191,7 +192,7 @@ func (e *ValidationError) Error() string {
 	for i, f := range e.Fields {
 		fmt.Fprintf(&b, "%s %s %s", [2]string{":", ";"}[min(i, 1)], f.Field, f.Problem)
 	}
-	b.WriteString(fault.Unchecked(e.limits))
+	b.WriteString(fault.Unchecked(e.Limits))
 	return b.String()
 }
 

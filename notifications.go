@@ -48,7 +48,7 @@ func (p *Payments) Notifications(expected func(ctx context.Context, mchOrderNo s
 	n.receiver = receive.Receiver[announced]{
 		Name: "ksher notification", NumberKey: "order_no",
 		Method: http.MethodPost, MaxBytes: maxNotificationBytes,
-		Log: c.log, Attrs: errorAttrs, Begin: c.beginNotification, Answer: answerKsher,
+		Log: c.log, Attrs: errorAttrs, Begin: c.hooks.Message(c.sender.Clock, "notification"), Answer: answerKsher,
 		Parse: n.parse, Expected: n.lookUp, Once: n.once,
 	}
 	return n, nil
@@ -167,17 +167,6 @@ func (n *Notifications) elsewhere(ctx context.Context, order OpenOrder, host Hos
 		}
 		return nil, nil
 	})
-}
-
-// beginNotification tells hooks that a notification has come, and returns what tells
-// them of its end.
-func (c *Client) beginNotification(ctx context.Context) (context.Context, func(orderNo string, err error)) {
-	a := &Attempt{Operation: "notification", Number: 1}
-	ctx, ends := c.begin(ctx, a)
-	return ctx, func(orderNo string, err error) {
-		a.OrderNo, a.Err = orderNo, err
-		c.end(ends, a)
-	}
 }
 
 // ServeHTTP handles one notification.

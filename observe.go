@@ -4,20 +4,20 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
-	"github.com/ksher-go/ksher/internal/call"
+	"github.com/ksher-go/ksher/internal/fault"
 )
 
-// Attempt is one request to Ksher, or one notification by it, as a [Hook] sees
-// it.
+// Attempt is one request to Ksher or Opn, or one notification by them, as a [Hook] of
+// ksher, vip or opn sees it.
 type Attempt struct {
-	// Operation is the wire name of what is tried, such as "order_refund", or
+	// Operation is what is tried: the wire name, such as "order_refund", or such as
+	// "redirect create" in vip and "create charge" in opn. Of what comes in it is
 	// "notification".
 	Operation string
-	// OrderNo is the number of the order, as the caller gave it. Of a
-	// notification it is known only at the end.
+	// OrderNo is the number of the order, as the caller gave it, or in opn the ID of
+	// the charge. Of a notification it is known only at the end.
 	OrderNo string
 	// RefundNo is the merchant's number of the refund, if it is about one.
 	RefundNo string
@@ -27,8 +27,6 @@ type Attempt struct {
 	Duration time.Duration
 	// Err is what went wrong, nil at the beginning and if nothing did.
 	Err error
-
-	start time.Time
 }
 
 // Outcome is how a request or notification ended, in a word for a metric's
@@ -57,7 +55,7 @@ func (a Attempt) Outcome() Outcome {
 	switch {
 	case errors.Is(a.Err, ErrOutcomeUnknown):
 		return OutcomeUnknown
-	case errors.As(a.Err, &failure) && failure.Err == nil:
+	case errors.As(a.Err, &failure) && failure.Err == nil, errors.Is(a.Err, fault.ErrRefused):
 		return OutcomeRefused
 	}
 	return OutcomeFailed
@@ -82,40 +80,6 @@ func WithHook(hook Hook) Option {
 		}
 		c.hooks = append(c.hooks, hook)
 		return nil
-	}
-}
-
-// begin reports the beginning of an attempt. What it returns is for end.
-func (c *Client) begin(ctx context.Context, a *Attempt) (context.Context, []func(Attempt)) {
-	a.start = c.sender.Clock.ClockNow()
-	var ends []func(Attempt)
-	for _, hook := range c.hooks {
-		inner, end := hook(ctx, *a)
-		if inner != nil {
-			ctx = inner
-		}
-		if end != nil {
-			ends = append(ends, end)
-		}
-	}
-	return ctx, ends
-}
-
-// end reports the end of an attempt.
-func (c *Client) end(ends []func(Attempt), a *Attempt) {
-	a.Duration = c.sender.Clock.ClockNow().Sub(a.start)
-	for _, end := range slices.Backward(ends) {
-		end(*a)
-	}
-}
-
-// beginCall reports the beginning of a request, and returns what reports its end.
-func (c *Client) beginCall(ctx context.Context, about call.Attempt) (context.Context, func(error)) {
-	a := &Attempt{Operation: about.Operation, OrderNo: about.Order, RefundNo: about.Refund, Number: about.Number}
-	ctx, ends := c.begin(ctx, a)
-	return ctx, func(err error) {
-		a.Err = err
-		c.end(ends, a)
 	}
 }
 

@@ -41,7 +41,7 @@ func (c *checker) refuse(field, format string, args ...any) {
 
 // invalid makes an error of the problems.
 func (c *checker) invalid(operation, orderNo string) *ValidationError {
-	return &ValidationError{Operation: operation, OrderNo: orderNo, Fields: c.problems, limits: c.limits}
+	return &ValidationError{Operation: operation, OrderNo: orderNo, Fields: c.problems, Limits: c.limits}
 }
 
 func (c *checker) required(field, value string) {

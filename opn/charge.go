@@ -22,23 +22,6 @@ import (
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
-// Extra is part of every request, for what Opn does and this package doesn't know.
-//
-// Source: not documented in Opn's guide to K PLUS.
-type Extra struct {
-	// Params adds parameters by name, such as description or metadata[order_no], which
-	// help to find a charge on Opn's dashboard. One that the request sets by a field of
-	// its own can't be set here, in whatever capitals, nor two whose names differ only
-	// in those.
-	Params map[string]string
-	// Unchecked names parameters, as on the wire, whose documented limits are not
-	// checked: Opn decides. What can't be sent, such as text that isn't UTF-8, is
-	// refused all the same.
-	Unchecked []string
-}
-
-func (e Extra) extra() Extra { return e }
-
 // CreateChargeRequest asks for a charge from a source.
 //
 // Source: the section on charges of Opn's guide to K PLUS.
@@ -56,8 +39,10 @@ type CreateChargeRequest struct {
 	// Source is the ID of the source, "src_…": required.
 	Source string `url:"source"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
+
+func (r *CreateChargeRequest) extra() ksher.Extra { return r.Extra }
 
 func (r *CreateChargeRequest) check(c *checker) {
 	c.money(r.Amount, r.Currency)
@@ -85,8 +70,10 @@ type CreateChargeWithSourceRequest struct {
 	// PlatformType is the buyer's kind of phone, which may be left out.
 	PlatformType PlatformType
 
-	Extra
+	ksher.Extra
 }
+
+func (r *CreateChargeWithSourceRequest) extra() ksher.Extra { return r.Extra }
 
 func (r *CreateChargeWithSourceRequest) check(c *checker) {
 	c.money(r.Amount, r.Currency)
@@ -418,10 +405,10 @@ func (c *Client) CreateChargeWithSource(ctx context.Context, req *CreateChargeWi
 }
 
 // formOf makes the parameters of a request.
-func formOf(operation string, req any, extra Extra) (url.Values, error) {
+func formOf(operation string, req any, extra ksher.Extra) (url.Values, error) {
 	form, err := query.Values(req)
 	if err != nil {
-		return nil, &ValidationError{Operation: operation, Fields: []FieldError{{"request", err.Error()}}}
+		return nil, &ksher.ValidationError{Operation: operation, Fields: []ksher.FieldError{{Field: "request", Problem: err.Error()}}}
 	}
 	for name, value := range extra.Params {
 		form.Set(name, value)
@@ -431,7 +418,7 @@ func formOf(operation string, req any, extra Extra) (url.Values, error) {
 
 // createCharge sends what makes a charge of that amount, from that source if it
 // was there before.
-func (c *Client) createCharge(ctx context.Context, name string, req any, extra Extra, amount ksher.Amount, sourceID string) (*Charge, error) {
+func (c *Client) createCharge(ctx context.Context, name string, req any, extra ksher.Extra, amount ksher.Amount, sourceID string) (*Charge, error) {
 	form, err := formOf(name, req, extra)
 	if err != nil {
 		return nil, err

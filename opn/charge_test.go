@@ -147,7 +147,7 @@ func TestReturnURI(t *testing.T) {
 				return
 			}
 			for _, err := range []error{err, errBoth} {
-				var invalid *opn.ValidationError
+				var invalid *ksher.ValidationError
 				require.ErrorAs(t, err, &invalid)
 				require.Len(t, invalid.Fields, 1)
 				require.Equal(t, "return_uri", invalid.Fields[0].Field)

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
@@ -35,7 +36,8 @@ type Client struct {
 	sender  *transport.Sender
 	baseURL string
 	log     *slog.Logger
-	deduper Deduper
+	hooks   call.Hooks[ksher.Attempt]
+	deduper ksher.Deduper
 	calls   *call.Caller
 }
 
@@ -100,7 +102,7 @@ func NewClient(publicKey, secretKey string, opts ...Option) (*Client, error) {
 			return nil, fmt.Errorf("opn: NewClient: %w", c.keys().hide.Shield(err))
 		}
 	}
-	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "opn call", OrderKey: "id"}
+	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "opn call", OrderKey: "id", Begin: c.hooks.Begin(c.sender.Clock)}
 	return c, nil
 }
 
@@ -147,6 +149,18 @@ func WithBaseURL(address string) Option {
 	}
 }
 
+// WithHook lets metrics and traces follow what a client does; see [ksher.Hook]. Given
+// several times, the first hook is the outermost.
+func WithHook(hook ksher.Hook) Option {
+	return func(c *Client) error {
+		if hook == nil {
+			return errors.New("WithHook: the hook is nil")
+		}
+		c.hooks = append(c.hooks, hook)
+		return nil
+	}
+}
+
 // WithTimeout limits how long a call may take as a whole, repetitions included, 30
 // seconds by default. It doesn't limit [Client.WaitForCharge].
 func WithTimeout(d time.Duration) Option {
@@ -179,20 +193,10 @@ func WithRetry(attempts int, wait time.Duration) Option {
 	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
 }
 
-// Deduper remembers which charges were handled. It is the same interface as
-// ksher.Deduper, so that those of sqldedupe and redisdedupe serve both.
-type Deduper interface {
-	// Once runs fn, unless it has returned nil for this key before, in which
-	// case the answer is nil. While somebody else runs one for the key, the
-	// answer is [ksher.ErrInProgress], and fn isn't run. If fn returns an error, that
-	// is the answer, and the next call runs fn again.
-	Once(ctx context.Context, key string, fn func(context.Context) error) error
-}
-
 // WithDeduper replaces the memory of the charges that were handled. The default
 // lives in the memory of this client: it keeps the last 100,000 for 48 hours and
 // forgets them when the program ends.
-func WithDeduper(d Deduper) Option {
+func WithDeduper(d ksher.Deduper) Option {
 	return func(c *Client) error {
 		if v := reflect.ValueOf(d); d == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 			return errors.New("WithDeduper: the deduper is nil")
@@ -218,7 +222,7 @@ func (c *Client) live() bool { return c.keys != nil && !isTest(c.keys().secret) 
 type checker struct {
 	// unchecked names parameters whose documented limits don't count.
 	unchecked []string
-	problems  []FieldError
+	problems  []ksher.FieldError
 	// limits are the names in problems that may be unchecked.
 	limits []string
 }
@@ -233,7 +237,7 @@ func (c *checker) problem(field, format string, args ...any) {
 
 // refuse is for what can't be sent at all.
 func (c *checker) refuse(field, format string, args ...any) {
-	c.problems = append(c.problems, FieldError{field, fmt.Sprintf(format, args...)})
+	c.problems = append(c.problems, ksher.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
 }
 
 // invalid returns an error if there are problems.
@@ -241,7 +245,7 @@ func (c *checker) invalid(operation string) error {
 	if len(c.problems) == 0 {
 		return nil
 	}
-	return &ValidationError{Operation: operation, Fields: c.problems, limits: c.limits}
+	return &ksher.ValidationError{Operation: operation, Fields: c.problems, Limits: c.limits}
 }
 
 // request is implemented by pointers to the request types.
@@ -249,7 +253,7 @@ type request[T any] interface {
 	*T
 	// check collects what Opn's guide rules out.
 	check(*checker)
-	extra() Extra
+	extra() ksher.Extra
 }
 
 // valid refuses a request that isn't to be sent.

@@ -154,7 +154,7 @@ func TestRequestsWithLess(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, url.Values{"amount": {"123450"}, "currency": {"THB"}, "type": {"mobile_banking_kbank"}}, form)
 	req := bothRequest()
-	req.PlatformType, req.Extra = "", opn.Extra{Params: map[string]string{"description": "ชา 2", "metadata[order_no]": "A-1001"}}
+	req.PlatformType, req.Extra = "", ksher.Extra{Params: map[string]string{"description": "ชา 2", "metadata[order_no]": "A-1001"}}
 	_, err = client.CreateChargeWithSource(t.Context(), req)
 	require.NoError(t, err)
 	assert.Equal(t, url.Values{"amount": {"123450"}, "currency": {"THB"}, "return_uri": {returnURI}, "source[type]": {"mobile_banking_kbank"},
@@ -203,21 +203,21 @@ func TestBadRequests(t *testing.T) {
 		{"no source", "source", "is not the ID of a source", charge(func(r *opn.CreateChargeRequest) { r.Source = "" })},
 		{"a charge as source", "source", "is not the ID of a source", charge(func(r *opn.CreateChargeRequest) { r.Source = chargeID })},
 		{"a key as source", "source", "is not the ID of a source", charge(func(r *opn.CreateChargeRequest) { r.Source = secretKey })},
-		{"a field in Extra", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{Params: map[string]string{"amount": "1"}} })},
+		{"a field in Extra", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = ksher.Extra{Params: map[string]string{"amount": "1"}} })},
 		{"a part of one in Extra", "source", "is in Extra", both(func(r *opn.CreateChargeWithSourceRequest) {
-			r.Extra = opn.Extra{Params: map[string]string{"source[type]": "promptpay"}}
+			r.Extra = ksher.Extra{Params: map[string]string{"source[type]": "promptpay"}}
 		})},
-		{"a field in Extra in capitals", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{Params: map[string]string{"Amount": "2000"}} })},
+		{"a field in Extra in capitals", "amount", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = ksher.Extra{Params: map[string]string{"Amount": "2000"}} })},
 		{"a part of one in Extra in capitals", "source", "is in Extra", both(func(r *opn.CreateChargeWithSourceRequest) {
-			r.Extra = opn.Extra{Params: map[string]string{"SOURCE[Type]": "promptpay"}}
+			r.Extra = ksher.Extra{Params: map[string]string{"SOURCE[Type]": "promptpay"}}
 		})},
-		{"a field in Extra with another small letter", "source", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = opn.Extra{Params: map[string]string{"\u017fource": "1"}} })},
-		{"no name in Extra", "Extra", "has a name that is empty", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = opn.Extra{Params: map[string]string{"": "1"}} })},
+		{"a field in Extra with another small letter", "source", "is in Extra", charge(func(r *opn.CreateChargeRequest) { r.Extra = ksher.Extra{Params: map[string]string{"\u017fource": "1"}} })},
+		{"no name in Extra", "Extra", "has a name that is empty", both(func(r *opn.CreateChargeWithSourceRequest) { r.Extra = ksher.Extra{Params: map[string]string{"": "1"}} })},
 		{"not UTF-8 in Extra", "Extra", "has text that is not UTF-8", both(func(r *opn.CreateChargeWithSourceRequest) {
-			r.Extra = opn.Extra{Params: map[string]string{"description": "\xff"}}
+			r.Extra = ksher.Extra{Params: map[string]string{"description": "\xff"}}
 		})},
 		{"a name twice in Extra", "Extra", "has a name twice", both(func(r *opn.CreateChargeWithSourceRequest) {
-			r.Extra = opn.Extra{Params: map[string]string{"metadata[No]": "1", "metadata[no]": "2"}}
+			r.Extra = ksher.Extra{Params: map[string]string{"metadata[No]": "1", "metadata[no]": "2"}}
 		})},
 		{"no ID", "id", "is not the ID of a charge", get("")},
 		{"another path", "id", "is not the ID of a charge", get("chrg_test_1/../../sources")},
@@ -227,7 +227,7 @@ func TestBadRequests(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var invalid *opn.ValidationError
+			var invalid *ksher.ValidationError
 			require.ErrorAs(t, tt.err, &invalid)
 			require.Len(t, invalid.Fields, 1)
 			assert.Equal(t, tt.field, invalid.Fields[0].Field)
@@ -240,7 +240,7 @@ func TestBadRequests(t *testing.T) {
 	assert.Zero(t, sent)
 
 	err := both(func(r *opn.CreateChargeWithSourceRequest) { *r = opn.CreateChargeWithSourceRequest{} })
-	require.EqualError(t, err, "opn: create charge with source was not sent: amount is 0 satang, which is not between 2000 and 15000000; "+
+	require.EqualError(t, err, "ksher: create charge with source was not sent: amount is 0 satang, which is not between 2000 and 15000000; "+
 		"currency is not THB, the only one there is; return_uri is required. To send it all the same, list in Extra.Unchecked: amount, currency, return_uri")
 }
 
@@ -250,17 +250,17 @@ func TestUncheckedRequests(t *testing.T) {
 		io.WriteString(w, `{"object":"error","code":"no","message":"no"}`)
 	}))
 	var refused *opn.Error
-	_, err := client.CreateSource(t.Context(), &opn.CreateSourceRequest{PlatformType: "WEB", Extra: opn.Extra{Unchecked: []string{"amount", "currency", "platform_type"}}})
+	_, err := client.CreateSource(t.Context(), &opn.CreateSourceRequest{PlatformType: "WEB", Extra: ksher.Extra{Unchecked: []string{"amount", "currency", "platform_type"}}})
 	require.ErrorAs(t, err, &refused)
-	_, err = client.CreateCharge(t.Context(), &opn.CreateChargeRequest{Source: "x", Extra: opn.Extra{Unchecked: []string{"amount", "currency", "return_uri", "source"}}})
+	_, err = client.CreateCharge(t.Context(), &opn.CreateChargeRequest{Source: "x", Extra: ksher.Extra{Unchecked: []string{"amount", "currency", "return_uri", "source"}}})
 	require.ErrorAs(t, err, &refused)
 	_, err = client.CreateChargeWithSource(t.Context(), &opn.CreateChargeWithSourceRequest{PlatformType: "WEB",
-		Extra: opn.Extra{Unchecked: []string{"amount", "currency", "return_uri", "source[platform_type]"}}})
+		Extra: ksher.Extra{Unchecked: []string{"amount", "currency", "return_uri", "source[platform_type]"}}})
 	require.ErrorAs(t, err, &refused)
 
-	var invalid *opn.ValidationError
+	var invalid *ksher.ValidationError
 	_, err = client.CreateCharge(t.Context(), &opn.CreateChargeRequest{Amount: opn.MinAmount, Currency: "THB", Source: sourceID, ReturnURI: "\xff",
-		Extra: opn.Extra{Params: map[string]string{"source": "x"}, Unchecked: []string{"return_uri", "source"}}})
+		Extra: ksher.Extra{Params: map[string]string{"source": "x"}, Unchecked: []string{"return_uri", "source"}}})
 	require.ErrorAs(t, err, &invalid)
 	assert.Len(t, invalid.Fields, 2)
 	assert.NotContains(t, err.Error(), "Unchecked")
@@ -284,22 +284,22 @@ func TestNil(t *testing.T) {
 	for _, client := range []*opn.Client{none, {}} {
 		for _, call := range calls {
 			_, err := call.call(t, client)
-			var invalid *opn.ValidationError
+			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
-			assert.Equal(t, opn.FieldError{Field: "client", Problem: "was not made by NewClient"}, invalid.Fields[0])
+			assert.Equal(t, ksher.FieldError{Field: "client", Problem: "was not made by NewClient"}, invalid.Fields[0])
 		}
 		_, err := client.WaitForCharge(t.Context(), chargeID, amount)
 		require.ErrorContains(t, err, "client was not made by NewClient")
 	}
 	var ctx context.Context
 	_, err := real.CreateSource(ctx, nil)
-	require.EqualError(t, err, "opn: create source was not sent: context is nil; request is nil")
+	require.EqualError(t, err, "ksher: create source was not sent: context is nil; request is nil")
 	_, err = real.CreateCharge(ctx, nil)
-	require.EqualError(t, err, "opn: create charge was not sent: context is nil; request is nil")
+	require.EqualError(t, err, "ksher: create charge was not sent: context is nil; request is nil")
 	_, err = real.CreateChargeWithSource(ctx, nil)
-	require.EqualError(t, err, "opn: create charge with source was not sent: context is nil; request is nil")
+	require.EqualError(t, err, "ksher: create charge with source was not sent: context is nil; request is nil")
 	_, err = real.WaitForCharge(ctx, "", amount)
-	require.ErrorContains(t, err, "opn: get charge was not sent: context is nil; id is not")
+	require.ErrorContains(t, err, "ksher: get charge was not sent: context is nil; id is not")
 }
 
 // Answers of status 200 that aren't to be believed or can't be read.

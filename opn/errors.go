@@ -75,6 +75,9 @@ func (e *Error) Unwrap() []error {
 	if e.state.Unknown {
 		errs = append(errs, fault.ErrOutcomeUnknown)
 	}
+	if e.Err == nil {
+		errs = append(errs, fault.ErrRefused)
+	}
 	return errs
 }
 
@@ -88,36 +91,4 @@ func (e *Error) forLoop() *call.Failure {
 			return &other
 		},
 	}
-}
-
-// FieldError says what is wrong with one parameter.
-type FieldError struct {
-	// Field is the parameter's name on the wire, such as "return_uri".
-	Field string
-	// Problem is a clause that follows the name, such as "is required".
-	Problem string
-}
-
-// ValidationError means that a request was not sent, because Opn's guide rules it
-// out. Nothing has happened at Opn.
-type ValidationError struct {
-	// Operation says what was to be tried, such as "create charge".
-	Operation string
-	// Fields has every problem found.
-	Fields []FieldError
-
-	// limits are the names in Fields that Extra.Unchecked would let pass.
-	limits []string
-}
-
-// Error names the operation and every field, and says how to send the request all the
-// same if that can be done.
-func (e *ValidationError) Error() string {
-	var b strings.Builder
-	b.WriteString("opn: " + e.Operation + " was not sent")
-	for i, f := range e.Fields {
-		fmt.Fprintf(&b, "%s %s %s", [2]string{":", ";"}[min(i, 1)], f.Field, f.Problem)
-	}
-	b.WriteString(fault.Unchecked(e.limits))
-	return b.String()
 }

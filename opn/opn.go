@@ -16,7 +16,7 @@
 //
 // # What can go wrong
 //
-// A [*ValidationError] means that nothing was sent. An [*Error] without an Err is
+// A [*ksher.ValidationError] means that nothing was sent. An [*Error] without an Err is
 // a refusal by Opn. [ksher.ErrNotPaid] means that a charge ended unpaid, and [errors.Is]
 // with a [FailureCode] tells why. After an [ksher.ErrOutcomeUnknown] a charge may have
 // been made whose ID was lost: read there what to do.

@@ -35,8 +35,10 @@ type CreateSourceRequest struct {
 	// PlatformType is the buyer's kind of phone, which may be left out.
 	PlatformType PlatformType `url:"platform_type,omitempty"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
+
+func (r *CreateSourceRequest) extra() ksher.Extra { return r.Extra }
 
 func (r *CreateSourceRequest) check(c *checker) {
 	c.money(r.Amount, r.Currency)

@@ -220,7 +220,7 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, opn.StatusUnknown, source.ChargeStatus)
 	assert.Equal(t, "app_redirect", source.Flow)
 	req := chargeRequest()
-	req.Source, req.Extra = source.ID, opn.Extra{Params: map[string]string{"description": "Tea", "metadata[order_no]": "A-1001"}}
+	req.Source, req.Extra = source.ID, ksher.Extra{Params: map[string]string{"description": "Tea", "metadata[order_no]": "A-1001"}}
 	charge, err := client.CreateCharge(t.Context(), req)
 	require.NoError(t, err)
 	assert.Equal(t, opn.StatusPending, charge.Status)

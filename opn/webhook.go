@@ -76,6 +76,7 @@ func NewWebhookHandler(c *Client, fn func(context.Context, *Charge) error) http.
 	}
 	if h.receiver.Broken == "" {
 		h.receiver.Log = c.log
+		h.receiver.Begin = c.hooks.Message(c.sender.Clock, "notification")
 		h.states = receive.States[event, Charge]{
 			Guard:   once.Guard{Log: c.log, Name: h.receiver.Name, NumberKey: h.receiver.NumberKey},
 			Deduper: c.deduper, Clock: c.sender.Clock, Places: once.NewPlaces(),

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -33,7 +34,7 @@ var tag = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
 //
 // The HTML may also come by itself. What isn't of this form comes back as the message
 // alone.
-func description(body []byte, members []wire.Member, hide transport.Hide) (message string, fields []FieldError) {
+func description(body []byte, members []wire.Member, hide transport.Hide) (message string, fields []ksher.FieldError) {
 	said := string(body)
 	if members != nil {
 		if said = textOf(members, "description"); said == "" {
@@ -70,7 +71,7 @@ var errNotPython = errors.New("it is not a Python literal")
 type pythonParser struct {
 	rest   string
 	values int
-	fields []FieldError
+	fields []ksher.FieldError
 	hide   transport.Hide
 }
 
@@ -108,7 +109,7 @@ func (p *pythonParser) value(key string, depth int) error {
 	}
 	text, err := p.scalar()
 	if err == nil {
-		p.fields = append(p.fields, FieldError{
+		p.fields = append(p.fields, ksher.FieldError{
 			Field: p.hide.Quote([]byte(key)), Problem: p.hide.Quote([]byte(text)),
 		})
 	}

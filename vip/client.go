@@ -43,7 +43,8 @@ type Client struct {
 	log      *slog.Logger
 	location *time.Location
 	strict   bool
-	deduper  Deduper
+	hooks    call.Hooks[ksher.Attempt]
+	deduper  ksher.Deduper
 	calls    *call.Caller
 }
 
@@ -104,7 +105,7 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 			return err
 		}
 	}
-	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "ksher vip call", OrderKey: "order_id"}
+	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "ksher vip call", OrderKey: "order_id", Begin: c.hooks.Begin(c.sender.Clock)}
 	return nil
 }
 
@@ -132,6 +133,18 @@ func WithLogger(logger *slog.Logger) Option {
 			return errors.New("WithLogger: the logger is nil")
 		}
 		c.log = logger
+		return nil
+	}
+}
+
+// WithHook lets metrics and traces follow what a client does; see [ksher.Hook]. Given
+// several times, the first hook is the outermost.
+func WithHook(hook ksher.Hook) Option {
+	return func(c *Client) error {
+		if hook == nil {
+			return errors.New("WithHook: the hook is nil")
+		}
+		c.hooks = append(c.hooks, hook)
 		return nil
 	}
 }
@@ -191,21 +204,10 @@ func WithStrict() Option {
 	}
 }
 
-// Deduper remembers which notifications were handled, so that a merchant's function
-// runs once for each. It is the interface of the same name in package ksher, and its
-// documentation stands there. Packages sqldedupe and redisdedupe have one for several
-// servers, or to remember across restarts. One Deduper can serve clients of both
-// packages.
-type Deduper interface {
-	// Once runs fn, unless it has returned nil for this key before. While somebody
-	// else runs one for the key, the answer is [ksher.ErrInProgress].
-	Once(ctx context.Context, key string, fn func(context.Context) error) error
-}
-
 // WithDeduper replaces the memory of the notifications that were handled. The
 // default lives in the memory of this client: it keeps the last 100,000 for 48 hours
 // and forgets them when the program ends.
-func WithDeduper(d Deduper) Option {
+func WithDeduper(d ksher.Deduper) Option {
 	return func(c *Client) error {
 		if isNil(d) {
 			return errors.New("WithDeduper: the deduper is nil")
@@ -220,30 +222,13 @@ func (c Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "vip.Client(%s)", c.host)
 }
 
-// Extra is part of every request, for what Ksher does and this package doesn't know.
-//
-// Source: not documented: every merchant's host lists its own parameters.
-type Extra struct {
-	// Params adds parameters by name: they are sent as texts and signed like the rest.
-	// One that the request sets by a field of its own, and those every request carries
-	// (timestamp, signature), can't be set here, and neither can amount and
-	// refund_amount, which are numbers. Capitals make no other name of it.
-	Params map[string]string
-	// Unchecked names parameters, as on the wire, whose documented limits are not
-	// checked: the gateway decides. What can't be sent or asked about afterwards, such
-	// as text that isn't UTF-8 or an order without a number, is refused all the same.
-	Unchecked []string
-}
-
-func (e Extra) extra() Extra { return e }
-
 // request is implemented by pointers to the request types.
 type request interface {
 	// check collects what the documentation rules out.
 	check(*checker)
 	// numbers are the order's and the refund's, for errors and logs; "" for none.
 	numbers() (orderID, refundID string)
-	extra() Extra
+	extra() ksher.Extra
 }
 
 // operation is what the call path has to know about a call. Make one with
@@ -357,11 +342,11 @@ func (c *Client) usable(ctx context.Context, name string, req any) error {
 
 // params checks a request and makes its parameters, all but the signature.
 func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
-	invalid := &ValidationError{Operation: op.name}
-	invalid.MerchantOrderID, _ = req.numbers()
+	invalid := &ksher.ValidationError{Operation: op.name}
+	invalid.OrderNo, _ = req.numbers()
 	params, err := wire.StructParams(req)
 	if err != nil {
-		invalid.Fields = []FieldError{{"request", err.Error()}}
+		invalid.Fields = []ksher.FieldError{{Field: "request", Problem: err.Error()}}
 		return nil, invalid
 	}
 	params = append(params, op.params...)
@@ -370,7 +355,7 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	req.check(check)
 	params = check.extra(req.extra().Params, params)
 	check.utf8(params)
-	if invalid.Fields, invalid.limits = check.problems, check.limits; len(invalid.Fields) > 0 {
+	if invalid.Fields, invalid.Limits = check.problems, check.limits; len(invalid.Fields) > 0 {
 		return nil, invalid
 	}
 	return params, nil
@@ -516,7 +501,7 @@ func isNil(v any) bool {
 type checker struct {
 	// unchecked names parameters whose documented limits don't count.
 	unchecked []string
-	problems  []FieldError
+	problems  []ksher.FieldError
 	// limits are the names in problems that may be unchecked.
 	limits []string
 }
@@ -531,7 +516,7 @@ func (c *checker) problem(field, format string, args ...any) {
 
 // refuse is for what can't be sent at all, or not be asked about afterwards.
 func (c *checker) refuse(field, format string, args ...any) {
-	c.problems = append(c.problems, FieldError{field, fmt.Sprintf(format, args...)})
+	c.problems = append(c.problems, ksher.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
 }
 
 func (c *checker) required(field, value string) {

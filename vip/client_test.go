@@ -90,7 +90,7 @@ func TestShortToken(t *testing.T) {
 // request, signed.
 func TestRequests(t *testing.T) {
 	common := map[string]string{"note": "n", "mid": "mch35618", "provider": "th", "own": "x"}
-	extra := vip.Extra{Params: map[string]string{"own": "x"}}
+	extra := ksher.Extra{Params: map[string]string{"own": "x"}}
 	with := func(more map[string]string) map[string]string {
 		all := map[string]string{"merchant_order_id": "A-1", "amount": "15050"}
 		for _, m := range []map[string]string{common, more} {
@@ -331,8 +331,8 @@ func TestErrorsAreShared(t *testing.T) {
 
 // One Deduper serves both.
 var (
-	_ vip.Deduper   = ksher.Deduper(nil)
-	_ ksher.Deduper = vip.Deduper(nil)
+	_ ksher.Deduper = ksher.Deduper(nil)
+	_ ksher.Deduper = ksher.Deduper(nil)
 )
 
 // Real connections: none, one that is cut while the answer comes, a redirect.
@@ -592,13 +592,13 @@ func TestBadCalls(t *testing.T) {
 		{"zero client", func() error {
 			_, err := new(vip.Client).Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1"})
 			return err
-		}, "vip: app query was not sent: client was not made by NewClient"},
+		}, "ksher: app query was not sent: client was not made by NewClient"},
 		{"no context", func() error { _, err := client.Create(nothing, newOrders()[vip.CScanB]); return err }, "context is nil"},
-		{"no order", func() error { _, err := client.Create(t.Context(), nil); return err }, "vip: create was not sent: request is nil"},
+		{"no order", func() error { _, err := client.Create(t.Context(), nil); return err }, "ksher: create was not sent: request is nil"},
 		{"nil order", func() error { _, err := client.Create(t.Context(), (*vip.RedirectRequest)(nil)); return err }, "request is nil"},
-		{"nil query", func() error { _, err := client.Query(t.Context(), vip.App, nil); return err }, "vip: app query was not sent: request is nil"},
-		{"nil refund", func() error { _, err := client.Refund(t.Context(), vip.App, nil); return err }, "vip: app refund was not sent: request is nil"},
-		{"nil cancellation", func() error { _, err := client.Cancel(t.Context(), vip.App, nil); return err }, "vip: app cancel was not sent: request is nil"},
+		{"nil query", func() error { _, err := client.Query(t.Context(), vip.App, nil); return err }, "ksher: app query was not sent: request is nil"},
+		{"nil refund", func() error { _, err := client.Refund(t.Context(), vip.App, nil); return err }, "ksher: app refund was not sent: request is nil"},
+		{"nil cancellation", func() error { _, err := client.Cancel(t.Context(), vip.App, nil); return err }, "ksher: app cancel was not sent: request is nil"},
 		{"no kind", func() error {
 			_, err := client.Query(t.Context(), "", &vip.QueryRequest{MerchantOrderID: "A-1"})
 			return err
@@ -606,10 +606,10 @@ func TestBadCalls(t *testing.T) {
 		{"other kind", func() error {
 			_, err := client.Query(t.Context(), "../x", &vip.QueryRequest{MerchantOrderID: "A-1"})
 			return err
-		}, "vip: ../x query was not sent: kind is not one of this package"},
-		{"nil channels", func() error { _, err := client.Channels(t.Context(), nil); return err }, "vip: channels was not sent: request is nil"},
-		{"nil settlement", func() error { _, err := client.Settlement(t.Context(), nil); return err }, "vip: settlement was not sent: date is"},
-		{"nil transactions", func() error { _, err := collect(client.Transactions(t.Context(), nil)); return err }, "vip: transactions was not sent: date is"},
+		}, "ksher: ../x query was not sent: kind is not one of this package"},
+		{"nil channels", func() error { _, err := client.Channels(t.Context(), nil); return err }, "ksher: channels was not sent: request is nil"},
+		{"nil settlement", func() error { _, err := client.Settlement(t.Context(), nil); return err }, "ksher: settlement was not sent: date is"},
+		{"nil transactions", func() error { _, err := collect(client.Transactions(t.Context(), nil)); return err }, "ksher: transactions was not sent: date is"},
 		{"nil settlement orders", func() error { _, err := collect(client.SettlementOrders(t.Context(), nil)); return err }, "reference_id is required"},
 		{"no client for transactions", func() error {
 			_, err := collect(nobody.Transactions(t.Context(), nil))
@@ -618,7 +618,7 @@ func TestBadCalls(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := c.do()
-			var invalid *vip.ValidationError
+			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
 			require.ErrorContains(t, err, c.want)
 		})
@@ -633,7 +633,7 @@ func TestBadRequests(t *testing.T) {
 	create := func(r vip.CreateRequest) func() error {
 		return func() error { _, err := client.Create(t.Context(), r); return err }
 	}
-	query := func(id string, extra vip.Extra) func() error {
+	query := func(id string, extra ksher.Extra) func() error {
 		return func() error {
 			_, err := client.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: id, Extra: extra})
 			return err
@@ -646,79 +646,79 @@ func TestBadRequests(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		do   func() error
-		want []vip.FieldError
+		want []ksher.FieldError
 	}{
-		{"empty redirect", create(&vip.RedirectRequest{}), []vip.FieldError{
+		{"empty redirect", create(&vip.RedirectRequest{}), []ksher.FieldError{
 			{"merchant_order_id", "is required"}, {"amount", "is 0 cents, which is not between 1 and 9007199254740991"},
 			{"redirect_url", "is required"}, {"redirect_url_fail", "is required"},
 		}},
-		{"wrong redirect", create(&vip.RedirectRequest{MerchantOrderID: "A-1", Amount: 1 << 53, RedirectURL: "shop.example", RedirectURLFail: "ftp://shop.example", Channel: []string{"a,b", "wechat"}}), []vip.FieldError{
+		{"wrong redirect", create(&vip.RedirectRequest{MerchantOrderID: "A-1", Amount: 1 << 53, RedirectURL: "shop.example", RedirectURLFail: "ftp://shop.example", Channel: []string{"a,b", "wechat"}}), []ksher.FieldError{
 			{"amount", "is 9007199254740992 cents, which is not between 1 and 9007199254740991"}, {"redirect_url", "is not an absolute http or https address"},
 			{"redirect_url_fail", "is not an absolute http or https address"}, {"channel", `has "a,b", which is empty or has a comma or a blank in it`},
 		}},
-		{"empty cscanb", create(&vip.CScanBRequest{MerchantOrderID: "A-1", Amount: -1}), []vip.FieldError{
+		{"empty cscanb", create(&vip.CScanBRequest{MerchantOrderID: "A-1", Amount: -1}), []ksher.FieldError{
 			{"amount", "is -1 cents, which is not between 1 and 9007199254740991"}, {"channel", `has "", which is empty or has a comma or a blank in it`},
 		}},
-		{"empty bscanc", create(&vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "x"}), []vip.FieldError{{"auth_code", "is required"}}},
-		{"empty miniapp", create(&vip.MiniAppRequest{MerchantOrderID: "A-1", Amount: 1, Channel: " "}), []vip.FieldError{
+		{"empty bscanc", create(&vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "x"}), []ksher.FieldError{{"auth_code", "is required"}}},
+		{"empty miniapp", create(&vip.MiniAppRequest{MerchantOrderID: "A-1", Amount: 1, Channel: " "}), []ksher.FieldError{
 			{"channel", `has " ", which is empty or has a comma or a blank in it`}, {"miniapp_openid", "is required"}, {"miniapp_appid", "is required"},
 		}},
-		{"empty app", create(&vip.AppRequest{Channel: "a b"}), []vip.FieldError{
+		{"empty app", create(&vip.AppRequest{Channel: "a b"}), []ksher.FieldError{
 			{"merchant_order_id", "is required"}, {"amount", "is 0 cents, which is not between 1 and 9007199254740991"},
 			{"channel", `has "a b", which is empty or has a comma or a blank in it`},
 		}},
-		{"not UTF-8", create(&vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "x", Note: "\xff"}), []vip.FieldError{{"note", "is not UTF-8"}}},
+		{"not UTF-8", create(&vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "x", Note: "\xff"}), []ksher.FieldError{{"note", "is not UTF-8"}}},
 		{"no refund", func() error {
 			_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1"})
 			return err
-		}, []vip.FieldError{
+		}, []ksher.FieldError{
 			{"refund_order_id", "is required"}, {"refund_amount", "is 0 cents, which is not between 1 and 9007199254740991"},
 		}},
-		{"cancel", func() error { _, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{}); return err }, []vip.FieldError{{"merchant_order_id", "is required"}}},
-		{"slash", query("a/b", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"backslash", query(`a\b`, vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"question mark", query("a?b", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"number sign", query("a#b", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"per cent", query("a%2Fb", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"dot", query(".", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"dots", query("..", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"line feed", query("a\nb", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"NUL", query("a\x00b", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"blank", query("a ", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"number not UTF-8", query("\xff", vip.Extra{}), []vip.FieldError{{"merchant_order_id", noAddress}}},
-		{"long", query(strings.Repeat("x", 129), vip.Extra{}), []vip.FieldError{{"merchant_order_id", "has 129 bytes, at most 128 are allowed"}}},
-		{"nothing", query("False", vip.Extra{}), []vip.FieldError{{"merchant_order_id", `is "False", which in an answer would mean that there is none`}}},
-		{"extra name", query("A-1", vip.Extra{Params: map[string]string{"a b": ""}}), []vip.FieldError{{"Extra", `has "a b", which is not a parameter's name`}}},
-		{"extra timestamp", query("A-1", vip.Extra{Params: map[string]string{"timestamp": "1"}}), []vip.FieldError{{"timestamp", "is in Extra, but set already by the request itself"}}},
-		{"extra signature", query("A-1", vip.Extra{Params: map[string]string{"signature": "1"}}), []vip.FieldError{{"signature", "is in Extra, but set already by the request itself"}}},
-		{"extra amount", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: vip.Extra{Params: map[string]string{"amount": "2"}}}), []vip.FieldError{{"amount", "is in Extra, but set already by the request itself"}}},
-		{"extra in capitals", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: vip.Extra{Params: map[string]string{"Amount": "2"}}}), []vip.FieldError{{"Amount", "is in Extra, but set already by the request itself"}}},
-		{"extra signature in capitals", query("A-1", vip.Extra{Params: map[string]string{"SIGNATURE": "1"}}), []vip.FieldError{{"SIGNATURE", "is in Extra, but set already by the request itself"}}},
-		{"extra number in capitals", query("A-1", vip.Extra{Params: map[string]string{"Refund_Amount": "1"}}), []vip.FieldError{{"Refund_Amount", "is in Extra, which has only texts, and is a number"}}},
-		{"day", transactions(vip.TransactionsRequest{Date: "2021-07-20", MID: "m"}), []vip.FieldError{{"date", `is "2021-07-20", not a day such as 20260131`}}},
-		{"Thai day", transactions(vip.TransactionsRequest{Date: "25690720", MID: "m"}), []vip.FieldError{{"date", "is 25690720, with a year of the Thai calendar: send 20260720"}}},
-		{"no such day", transactions(vip.TransactionsRequest{Date: "20210230", MID: "m"}), []vip.FieldError{{"date", `is "20210230", not a day such as 20260131`}}},
-		{"long page", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 51}), []vip.FieldError{{"limit", "is 51, not between 1 and 50"}}},
-		{"negative page", transactions(vip.TransactionsRequest{Date: "20210720", Limit: -1}), []vip.FieldError{{"mid", "is required"}, {"limit", "is -1, not between 1 and 50"}}},
-		{"extra offset", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Extra: vip.Extra{Params: map[string]string{"offset": "1"}}}), []vip.FieldError{{"offset", "is in Extra, but set already by the request itself"}}},
-		{"settlement", func() error { _, err := client.Settlement(t.Context(), &vip.SettlementRequest{Date: "x"}); return err }, []vip.FieldError{
+		{"cancel", func() error { _, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{}); return err }, []ksher.FieldError{{"merchant_order_id", "is required"}}},
+		{"slash", query("a/b", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"backslash", query(`a\b`, ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"question mark", query("a?b", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"number sign", query("a#b", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"per cent", query("a%2Fb", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"dot", query(".", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"dots", query("..", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"line feed", query("a\nb", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"NUL", query("a\x00b", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"blank", query("a ", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"number not UTF-8", query("\xff", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", noAddress}}},
+		{"long", query(strings.Repeat("x", 129), ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", "has 129 bytes, at most 128 are allowed"}}},
+		{"nothing", query("False", ksher.Extra{}), []ksher.FieldError{{"merchant_order_id", `is "False", which in an answer would mean that there is none`}}},
+		{"extra name", query("A-1", ksher.Extra{Params: map[string]string{"a b": ""}}), []ksher.FieldError{{"Extra", `has "a b", which is not a parameter's name`}}},
+		{"extra timestamp", query("A-1", ksher.Extra{Params: map[string]string{"timestamp": "1"}}), []ksher.FieldError{{"timestamp", "is in Extra, but set already by the request itself"}}},
+		{"extra signature", query("A-1", ksher.Extra{Params: map[string]string{"signature": "1"}}), []ksher.FieldError{{"signature", "is in Extra, but set already by the request itself"}}},
+		{"extra amount", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: ksher.Extra{Params: map[string]string{"amount": "2"}}}), []ksher.FieldError{{"amount", "is in Extra, but set already by the request itself"}}},
+		{"extra in capitals", create(&vip.AppRequest{MerchantOrderID: "A-1", Amount: 1, Extra: ksher.Extra{Params: map[string]string{"Amount": "2"}}}), []ksher.FieldError{{"Amount", "is in Extra, but set already by the request itself"}}},
+		{"extra signature in capitals", query("A-1", ksher.Extra{Params: map[string]string{"SIGNATURE": "1"}}), []ksher.FieldError{{"SIGNATURE", "is in Extra, but set already by the request itself"}}},
+		{"extra number in capitals", query("A-1", ksher.Extra{Params: map[string]string{"Refund_Amount": "1"}}), []ksher.FieldError{{"Refund_Amount", "is in Extra, which has only texts, and is a number"}}},
+		{"day", transactions(vip.TransactionsRequest{Date: "2021-07-20", MID: "m"}), []ksher.FieldError{{"date", `is "2021-07-20", not a day such as 20260131`}}},
+		{"Thai day", transactions(vip.TransactionsRequest{Date: "25690720", MID: "m"}), []ksher.FieldError{{"date", "is 25690720, with a year of the Thai calendar: send 20260720"}}},
+		{"no such day", transactions(vip.TransactionsRequest{Date: "20210230", MID: "m"}), []ksher.FieldError{{"date", `is "20210230", not a day such as 20260131`}}},
+		{"long page", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Limit: 51}), []ksher.FieldError{{"limit", "is 51, not between 1 and 50"}}},
+		{"negative page", transactions(vip.TransactionsRequest{Date: "20210720", Limit: -1}), []ksher.FieldError{{"mid", "is required"}, {"limit", "is -1, not between 1 and 50"}}},
+		{"extra offset", transactions(vip.TransactionsRequest{Date: "20210720", MID: "m", Extra: ksher.Extra{Params: map[string]string{"offset": "1"}}}), []ksher.FieldError{{"offset", "is in Extra, but set already by the request itself"}}},
+		{"settlement", func() error { _, err := client.Settlement(t.Context(), &vip.SettlementRequest{Date: "x"}); return err }, []ksher.FieldError{
 			{"date", `is "x", not a day such as 20260131`}, {"mid", "is required"}, {"channel", `has "", which is empty or has a comma or a blank in it`},
 		}},
-		{"channels", func() error { _, err := client.Channels(t.Context(), &vip.ChannelsRequest{}); return err }, []vip.FieldError{{"mid", "is required"}}},
+		{"channels", func() error { _, err := client.Channels(t.Context(), &vip.ChannelsRequest{}); return err }, []ksher.FieldError{{"mid", "is required"}}},
 		{"extra number", func() error {
-			_, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{MerchantOrderID: "A-1", Extra: vip.Extra{Params: map[string]string{"amount": "1,50"}}})
+			_, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{MerchantOrderID: "A-1", Extra: ksher.Extra{Params: map[string]string{"amount": "1,50"}}})
 			return err
-		}, []vip.FieldError{{"amount", "is in Extra, which has only texts, and is a number"}}},
+		}, []ksher.FieldError{{"amount", "is in Extra, which has only texts, and is a number"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var invalid *vip.ValidationError
+			var invalid *ksher.ValidationError
 			require.ErrorAs(t, c.do(), &invalid)
 			require.Equal(t, c.want, invalid.Fields)
 			require.Contains(t, invalid.Error(), " was not sent: "+c.want[0].Field+" "+c.want[0].Problem)
 		})
 	}
 	_, err := client.Create(t.Context(), &vip.RedirectRequest{MerchantOrderID: "A-1", Amount: 1})
-	require.EqualError(t, err, `vip: redirect create of order "A-1" was not sent: redirect_url is required; redirect_url_fail is required. `+
+	require.EqualError(t, err, `ksher: redirect create of order "A-1" was not sent: redirect_url is required; redirect_url_fail is required. `+
 		"To send it all the same, list in Extra.Unchecked: redirect_url, redirect_url_fail")
 	// As long as is allowed, and no address is left by it.
 	long := strings.Repeat("ก", 42)
@@ -739,7 +739,7 @@ func TestUncheckedRequests(t *testing.T) {
 		sent++
 		return http.StatusForbidden, `{"detail":"no"}`, nil
 	})
-	all := vip.Extra{Unchecked: []string{"amount", "redirect_url", "redirect_url_fail", "channel", "auth_code", "miniapp_openid", "miniapp_appid",
+	all := ksher.Extra{Unchecked: []string{"amount", "redirect_url", "redirect_url_fail", "channel", "auth_code", "miniapp_openid", "miniapp_appid",
 		"refund_order_id", "refund_amount", "mid", "date", "limit", "merchant_order_id", "reference_id"}}
 	for _, do := range []func() error{
 		func() error {
@@ -771,7 +771,7 @@ func TestUncheckedRequests(t *testing.T) {
 		assert.Equal(t, before+1, sent)
 	}
 	_, err := client.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "a/b", Extra: all})
-	var invalid *vip.ValidationError
+	var invalid *ksher.ValidationError
 	require.ErrorAs(t, err, &invalid, "an address of something else")
 	_, err = client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundAmount: 1, Extra: all})
 	require.ErrorAs(t, err, &invalid, "a refund without a number can't be asked for")

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -75,9 +76,10 @@ type Error struct {
 	// charged, such as "invalid_payment_code", the only one that is documented. It is
 	// "" otherwise.
 	Reason string
-	// Fields has what the gateway found wrong with single parameters, with an
-	// [errBadRequest].
-	Fields []FieldError
+	// Fields has what the gateway found wrong with single parameters, in its words, after
+	// an HTTP 400. Of a parameter inside another a field has both names, as in
+	// "items.price".
+	Fields []ksher.FieldError
 	// HTTPStatus is the status of the answer, 0 if there was none.
 	HTTPStatus int
 	// Err is the cause, nil if the gateway refused in due form with a Code.
@@ -132,45 +134,10 @@ func (e *Error) Unwrap() []error {
 	if e.state.Unknown {
 		errs = append(errs, fault.ErrOutcomeUnknown)
 	}
-	return errs
-}
-
-// FieldError says what is wrong with one parameter.
-type FieldError struct {
-	// Field is the parameter's name on the wire, such as "merchant_order_id". Of
-	// one inside another the gateway's answer has both, as in "items.price".
-	Field string
-	// Problem is, in a [*ValidationError], a clause that follows the name, such as
-	// "is required", and in an [*Error] what the gateway said, such as "Not a valid
-	// URL.".
-	Problem string
-}
-
-// ValidationError means that a request was not sent, because the documentation
-// rules it out. Nothing has happened at the gateway.
-type ValidationError struct {
-	// Operation is what was to be tried, such as "redirect create".
-	Operation string
-	// MerchantOrderID is the number of the order, as the caller gave it.
-	MerchantOrderID string
-	// Fields has every problem found, in the order of the request's fields.
-	Fields []FieldError
-
-	// limits are the names in Fields that Extra.Unchecked would let pass.
-	limits []string
-}
-
-// Error names the operation, the order and every field, and says how to send the
-// request all the same if that can be done.
-func (e *ValidationError) Error() string {
-	var b strings.Builder
-	tried(&b, e.Operation, e.MerchantOrderID, "")
-	b.WriteString(" was not sent")
-	for i, f := range e.Fields {
-		fmt.Fprintf(&b, "%s %s %s", separator(i), f.Field, f.Problem)
+	if e.forLoop().Refused {
+		errs = append(errs, fault.ErrRefused)
 	}
-	b.WriteString(fault.Unchecked(e.limits))
-	return b.String()
+	return errs
 }
 
 func tried(b *strings.Builder, operation, orderID, refundID string) {
@@ -187,7 +154,7 @@ func separator(i int) string { return [2]string{":", ";"}[min(i, 1)] }
 
 // notSent is the error for a call that is refused as a whole.
 func notSent(operation, field, problem string) error {
-	return &ValidationError{Operation: operation, Fields: []FieldError{{field, problem}}}
+	return &ksher.ValidationError{Operation: operation, Fields: []ksher.FieldError{{Field: field, Problem: problem}}}
 }
 
 // forLoop shows an error to the loop that makes the calls.
@@ -214,7 +181,7 @@ func (e *Error) leave(params []wire.Param) {
 		if transport.Echoes(string(e.Code), p.Value) {
 			e.Code = ""
 		}
-		e.Fields = slices.DeleteFunc(e.Fields, func(f FieldError) bool { return transport.Echoes(f.Field+" "+f.Problem, p.Value) })
+		e.Fields = slices.DeleteFunc(e.Fields, func(f ksher.FieldError) bool { return transport.Echoes(f.Field+" "+f.Problem, p.Value) })
 		if e.Err != nil && transport.Echoes(e.Err.Error(), p.Value) {
 			e.Err = transport.Unquoted(p.Name, e.Err)
 		}

@@ -68,9 +68,10 @@ type ChannelsRequest struct {
 	// ask about is [CodeUnknown].
 	MID string `url:"mid"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *ChannelsRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *ChannelsRequest) numbers() (orderID, refundID string) { return "", "" }
 func (r *ChannelsRequest) check(c *checker)                    { c.required("mid", r.MID) }
 
@@ -144,9 +145,10 @@ type TransactionsRequest struct {
 	// the default.
 	Limit int `url:"-"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *TransactionsRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *TransactionsRequest) numbers() (orderID, refundID string) { return "", "" }
 
 func (r *TransactionsRequest) check(c *checker) {
@@ -241,9 +243,10 @@ type SettlementOrdersRequest struct {
 	// default.
 	Limit int `url:"-"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *SettlementOrdersRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *SettlementOrdersRequest) numbers() (orderID, refundID string) { return "", "" }
 
 func (r *SettlementOrdersRequest) check(c *checker) {
@@ -364,9 +367,10 @@ type SettlementRequest struct {
 	// Channel is the channel, such as "wechat": required.
 	Channel string `url:"channel"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *SettlementRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *SettlementRequest) numbers() (orderID, refundID string) { return "", "" }
 
 func (r *SettlementRequest) check(c *checker) {

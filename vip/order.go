@@ -83,9 +83,10 @@ type RedirectRequest struct {
 	// Lang is the page's language: "en", "th" or "cn".
 	Lang string `url:"lang,omitempty"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *RedirectRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *RedirectRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *RedirectRequest) mid() string                         { return r.MID }
 func (r *RedirectRequest) kind() Kind                          { return Redirect }
@@ -129,9 +130,10 @@ type CScanBRequest struct {
 	// Channel is whose QR code it is, such as "promptpay": required.
 	Channel string `url:"channel"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *CScanBRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *CScanBRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *CScanBRequest) mid() string                         { return r.MID }
 func (r *CScanBRequest) kind() Kind                          { return CScanB }
@@ -170,9 +172,10 @@ type BScanCRequest struct {
 	// OperatorID names the cashier.
 	OperatorID string `url:"operator_id,omitempty"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *BScanCRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *BScanCRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *BScanCRequest) mid() string                         { return r.MID }
 func (r *BScanCRequest) kind() Kind                          { return BScanC }
@@ -213,9 +216,10 @@ type MiniAppRequest struct {
 	// MiniAppAppID is the mini program's own app ID: required, but for "alipay".
 	MiniAppAppID string `url:"miniapp_appid,omitempty"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *MiniAppRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *MiniAppRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *MiniAppRequest) mid() string                         { return r.MID }
 func (r *MiniAppRequest) kind() Kind                          { return MiniApp }
@@ -259,9 +263,10 @@ type AppRequest struct {
 	// MiniAppAppID is the app's own ID at the wallet.
 	MiniAppAppID string `url:"miniapp_appid,omitempty"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *AppRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *AppRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *AppRequest) mid() string                         { return r.MID }
 func (r *AppRequest) kind() Kind                          { return App }
@@ -590,9 +595,10 @@ type QueryRequest struct {
 	// Provider is the country of the order, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *QueryRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *QueryRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *QueryRequest) mid() string                         { return r.MID }
 func (r *QueryRequest) check(c *checker)                    { c.orderID(r.MerchantOrderID) }
@@ -643,9 +649,10 @@ type RefundRequest struct {
 	// Provider is the country of the order, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *RefundRequest) extra() ksher.Extra { return r.Extra }
 func (r *RefundRequest) numbers() (orderID, refundID string) {
 	return r.MerchantOrderID, r.RefundOrderID
 }
@@ -703,9 +710,10 @@ type CancelRequest struct {
 	// Provider is the country of the order, as in a [RedirectRequest].
 	Provider string `url:"provider,omitempty"`
 
-	Extra `url:"-"`
+	ksher.Extra `url:"-"`
 }
 
+func (r *CancelRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *CancelRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *CancelRequest) mid() string                         { return r.MID }
 func (r *CancelRequest) check(c *checker)                    { c.orderID(r.MerchantOrderID) }

@@ -107,7 +107,7 @@ func TestRoundTrip(t *testing.T) {
 	require.Equal(t, "invalid_payment_code", failure.Reason)
 	_, err = client.Create(t.Context(), &vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "alipay", Provider: "atlantis"})
 	require.ErrorAs(t, err, &failure)
-	require.Equal(t, []vip.FieldError{{Field: "provider", Problem: "Must be one of: th, ph, my."}}, failure.Fields)
+	require.Equal(t, []ksher.FieldError{{Field: "provider", Problem: "Must be one of: th, ph, my."}}, failure.Fields)
 	_, err = client.Create(t.Context(), &vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "alipay", MID: "mch1"})
 	require.ErrorIs(t, err, vip.CodeUnknown)
 

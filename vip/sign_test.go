@@ -99,7 +99,7 @@ func TestRequestSignatures(t *testing.T) {
 				MerchantOrderID: "ชา 1", Amount: 9007199254740991, Note: tea + "\n",
 				RedirectURL: "https://shop.example/thanks?a=1&b=%20", RedirectURLFail: "https://shop.example/sorry",
 				Channel: []string{"wechat", "truemoney"}, ProductName: `{"a": [1, null]}`,
-				Extra: vip.Extra{Params: map[string]string{"a": "x", "a1": "y", "B": "False", "flag": "false", "empty": ""}},
+				Extra: ksher.Extra{Params: map[string]string{"a": "x", "a1": "y", "B": "False", "flag": "false", "empty": ""}},
 			})
 			return err
 		},

@@ -31,7 +31,7 @@
 //
 // # Errors
 //
-// Whatever the documentation rules out is a [*ValidationError] before anything is
+// Whatever the documentation rules out is a [*ksher.ValidationError] before anything is
 // sent. Anything else that goes wrong with a call is an [*Error]. After a request
 // that creates, refunds or cancels, look for [ksher.ErrOutcomeUnknown] first: it means
 // that the request may have been carried out.

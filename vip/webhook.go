@@ -200,6 +200,7 @@ func NewWebhookHandler(c *Client, address string, fn func(context.Context, *Orde
 		Parse: h.parse, Once: h.once,
 	}
 	if h.receiver.Broken == "" {
+		h.receiver.Begin = c.hooks.Message(c.sender.Clock, "notification")
 		h.states = receive.States[Notification, Order]{
 			Guard:   once.Guard{Log: log, Name: h.receiver.Name, NumberKey: h.receiver.NumberKey},
 			Deduper: c.deduper, Clock: c.sender.Clock, Places: once.NewPlaces(),

@@ -501,6 +501,6 @@ func TestParseNotification(t *testing.T) {
 	}
 	var nobody *vip.Client
 	_, err = nobody.ParseNotification(webhookAddress, fixed)
-	var invalid *vip.ValidationError
+	var invalid *ksher.ValidationError
 	require.ErrorAs(t, err, &invalid)
 }

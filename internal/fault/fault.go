@@ -40,6 +40,9 @@ var (
 	ErrField         error = kind{ErrBadAnswer, "a field of the data can't be read"}
 )
 
+// ErrRefused marks an error that says no in due form, for hooks. It isn't exported.
+var ErrRefused = errors.New("it was refused")
+
 // kind is an error of a kind that says which of the many ways it is.
 type kind struct {
 	of   error

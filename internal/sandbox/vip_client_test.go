@@ -145,7 +145,7 @@ func TestVIPClientRefused(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, vipStatus(err))
 	var failure *vip.Error
 	require.ErrorAs(t, err, &failure)
-	assert.ElementsMatch(t, []vip.FieldError{
+	assert.ElementsMatch(t, []ksher.FieldError{
 		{Field: "channel", Problem: "Must be one of: wechat, alipay."}, {Field: "provider", Problem: "Must be one of: th, ph, my."},
 	}, failure.Fields)
 

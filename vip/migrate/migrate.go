@@ -84,7 +84,7 @@ type move struct {
 }
 
 // newMove begins with what every vip request has.
-func newMove(operation, id, mid, provider string, extra vip.Extra) *move {
+func newMove(operation, id, mid, provider string, extra ksher.Extra) *move {
 	m := &move{operation: operation, id: id}
 	m.number("merchant_order_id", id)
 	m.lost("mid", mid)

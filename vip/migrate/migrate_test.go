@@ -134,8 +134,8 @@ func TestEveryField(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, "another code", moved.(*ksher.QuickPayRequest).AuthCode.Reveal())
 					return
-				case vip.Extra:
-					v.Set(reflect.ValueOf(vip.Extra{Params: map[string]string{"something_new": "x"}}))
+				case ksher.Extra:
+					v.Set(reflect.ValueOf(ksher.Extra{Params: map[string]string{"something_new": "x"}}))
 				default:
 					require.Fail(t, "a field of a new type")
 				}
@@ -368,7 +368,7 @@ func TestErrors(t *testing.T) {
 	}{
 		{"everything at once", func() (any, error) {
 			return migrate.Shop{}.GatewayPay(&vip.RedirectRequest{MerchantOrderID: long, MID: "mch35618", Provider: "ph",
-				Extra: vip.Extra{Params: map[string]string{"b": "", "a": "1"}}})
+				Extra: ksher.Extra{Params: map[string]string{"b": "", "a": "1"}}})
 		}, []string{"merchant_order_id", "mid", "provider", "a", "b", "fee_type", "mch_notify_url", "refer_url", "channel", "product_name"},
 			"has 33 characters, and api.ksher.net takes at most 32"},
 		{"nothing", func() (any, error) { return shop.GatewayPay(nil) }, []string{"merchant_order_id", "channel", "product_name"}, "is required"},
