@@ -300,24 +300,24 @@ func TestFieldErrors(t *testing.T) {
 		name, description string
 		want              []ksher.FieldError
 	}{
-		{"documented", `<p class='preserveHtml' class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>`, []ksher.FieldError{{"redirect_url", "Not a valid URL."}}},
-		{"entities", `<p>BadRequest {&#39;a&#39;: [&quot;It&#39;s &lt;b&gt; &amp;amp;&quot;]}</p>`, []ksher.FieldError{{"a", "It's <b> &amp;"}}},
-		{"escapes", `{'a': ['it\\'s \\\\ \\u0e0a\\x41\\n', \"x\"]}`, []ksher.FieldError{{"a", `it's \ ชA `}, {"a", "x"}}},
-		{"nested", `{'a': {0: {'b': ['x']}}, 'c': 'y', 'd': (None, 1)}`, []ksher.FieldError{{"a.0.b", "x"}, {"c", "y"}, {"d", "None"}, {"d", "1"}}},
-		{"braces in a text", `{'a': ['one of {x, y}']}`, []ksher.FieldError{{"a", "one of {x, y}"}}},
-		{"blanks", "{ 'a' : [ 'x' , ] , }", []ksher.FieldError{{"a", "x"}}},
-		{"cut", `{'a': ['x'], 'b': ['y`, []ksher.FieldError{{"a", "x"}}},
+		{"documented", `<p class='preserveHtml' class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>`, []ksher.FieldError{{Field: "redirect_url", Problem: "Not a valid URL."}}},
+		{"entities", `<p>BadRequest {&#39;a&#39;: [&quot;It&#39;s &lt;b&gt; &amp;amp;&quot;]}</p>`, []ksher.FieldError{{Field: "a", Problem: "It's <b> &amp;"}}},
+		{"escapes", `{'a': ['it\\'s \\\\ \\u0e0a\\x41\\n', \"x\"]}`, []ksher.FieldError{{Field: "a", Problem: `it's \ ชA `}, {Field: "a", Problem: "x"}}},
+		{"nested", `{'a': {0: {'b': ['x']}}, 'c': 'y', 'd': (None, 1)}`, []ksher.FieldError{{Field: "a.0.b", Problem: "x"}, {Field: "c", Problem: "y"}, {Field: "d", Problem: "None"}, {Field: "d", Problem: "1"}}},
+		{"braces in a text", `{'a': ['one of {x, y}']}`, []ksher.FieldError{{Field: "a", Problem: "one of {x, y}"}}},
+		{"blanks", "{ 'a' : [ 'x' , ] , }", []ksher.FieldError{{Field: "a", Problem: "x"}}},
+		{"cut", `{'a': ['x'], 'b': ['y`, []ksher.FieldError{{Field: "a", Problem: "x"}}},
 		{"no dict", `BadRequest`, nil},
 		{"empty", `{}`, nil},
 		{"a set", `{'a'}`, nil},
 		{"something else", `missing {name}`, nil},
 		{"too deep", nested, nil},
-		{"deep", strings.Repeat("{'a': ", 8) + "'x'", []ksher.FieldError{{"a.a.a.a.a.a.a.a", "x"}}},
+		{"deep", strings.Repeat("{'a': ", 8) + "'x'", []ksher.FieldError{{Field: "a.a.a.a.a.a.a.a", Problem: "x"}}},
 		{"deeper", strings.Repeat("{'a': ", 9) + "'x'", nil},
 		{"too late", strings.Repeat("x", 16<<10) + "{'a': ['x']}", nil},
-		{"a signature", `{'signature': ['` + strings.Repeat("AB", 32) + `']}`, []ksher.FieldError{{"signature", "[signature]"}}},
-		{"comparisons", `<p>BadRequest {'a': ['Must be < 5 and > 3'], 'b': ['<b>1<2>0</b>']}</p>`, []ksher.FieldError{{"a", "Must be < 5 and > 3"}, {"b", "1<2>0"}}},
-		{"Python 2", `BadRequest {u'a': [u'No.', u\"it's\"], u'u': (u, 1)}`, []ksher.FieldError{{"a", "No."}, {"a", "it's"}, {"u", "u"}, {"u", "1"}}},
+		{"a signature", `{'signature': ['` + strings.Repeat("AB", 32) + `']}`, []ksher.FieldError{{Field: "signature", Problem: "[signature]"}}},
+		{"comparisons", `<p>BadRequest {'a': ['Must be < 5 and > 3'], 'b': ['<b>1<2>0</b>']}</p>`, []ksher.FieldError{{Field: "a", Problem: "Must be < 5 and > 3"}, {Field: "b", Problem: "1<2>0"}}},
+		{"Python 2", `BadRequest {u'a': [u'No.', u\"it's\"], u'u': (u, 1)}`, []ksher.FieldError{{Field: "a", Problem: "No."}, {Field: "a", Problem: "it's"}, {Field: "u", Problem: "u"}, {Field: "u", Problem: "1"}}},
 		{"nothing", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -335,9 +335,9 @@ func TestFieldErrors(t *testing.T) {
 		name, body, message string
 		want                []ksher.FieldError
 	}{
-		{"HTML", "<p class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>\n", "BadRequest {'redirect_url': ['Not a valid URL.']}", []ksher.FieldError{{"redirect_url", "Not a valid URL."}}},
-		{"a page", "<!DOCTYPE html><html>\n<h1>Bad Request</h1><p>BadRequest {u&#39;a&#39;: [u&#39;No.&#39;]}</p></html>", "<!DOCTYPE html> Bad RequestBadRequest {u'a': [u'No.']}", []ksher.FieldError{{"a", "No."}}},
-		{"a dict", "{'a': ['x']}", "", []ksher.FieldError{{"a", "x"}}},
+		{"HTML", "<p class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.']}</p>\n", "BadRequest {'redirect_url': ['Not a valid URL.']}", []ksher.FieldError{{Field: "redirect_url", Problem: "Not a valid URL."}}},
+		{"a page", "<!DOCTYPE html><html>\n<h1>Bad Request</h1><p>BadRequest {u&#39;a&#39;: [u&#39;No.&#39;]}</p></html>", "<!DOCTYPE html> Bad RequestBadRequest {u'a': [u'No.']}", []ksher.FieldError{{Field: "a", Problem: "No."}}},
+		{"a dict", "{'a': ['x']}", "", []ksher.FieldError{{Field: "a", Problem: "x"}}},
 		{"words", "Bad Request", "Bad Request", nil},
 		{"cut JSON", `{"code":400,"description":"BadRequest {'a': ['x']}`, "", nil},
 		{"another JSON", `{"code":400,"name":"Bad Request"}`, "Bad Request", nil},
