@@ -25,8 +25,8 @@ const maxKeys = 100_000
 type Memory struct {
 	mu      sync.Mutex
 	running map[string]struct{}
-	done    map[string]struct{}
-	// oldest has the keys in done, in the order in which they were added.
+	done    map[string]*list.Element
+	// oldest has the keys in done, in the order in which they were last seen.
 	oldest list.List
 }
 
@@ -35,7 +35,8 @@ type doneKey struct {
 	at  time.Time
 }
 
-// Once runs fn, unless it has returned nil for this key in the last 48 hours.
+// Once runs fn, unless it has returned nil for this key and Once was called for the key
+// in the last 48 hours.
 // While another call runs one for the key, the answer is ErrInProgress. Of more
 // than 100,000 keys the oldest are forgotten.
 func (m *Memory) Once(ctx context.Context, key string, fn func(context.Context) error) (err error) {
@@ -55,14 +56,16 @@ func (m *Memory) claim(key string) (done bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forget()
-	if _, ok := m.done[key]; ok {
+	if e, ok := m.done[key]; ok {
+		e.Value = doneKey{key, time.Now()}
+		m.oldest.MoveToBack(e)
 		return true, nil
 	}
 	if _, ok := m.running[key]; ok {
 		return false, ErrInProgress
 	}
 	if m.running == nil {
-		m.running, m.done = make(map[string]struct{}), make(map[string]struct{})
+		m.running, m.done = make(map[string]struct{}), make(map[string]*list.Element)
 	}
 	m.running[key] = struct{}{}
 	return false, nil
@@ -73,8 +76,7 @@ func (m *Memory) release(key string, finished bool) {
 	defer m.mu.Unlock()
 	delete(m.running, key)
 	if finished {
-		m.done[key] = struct{}{}
-		m.oldest.PushBack(doneKey{key, time.Now()})
+		m.done[key] = m.oldest.PushBack(doneKey{key, time.Now()})
 	}
 }
 
