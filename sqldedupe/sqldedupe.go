@@ -221,7 +221,7 @@ func checkKey(key string) error {
 }
 
 // Forget deletes what was done longer ago than that, and returns how many
-// payments these were. A notification or a [ksher.Reconciler] that comes back to
+// payments these were. A notification or a pass of [ksher.Payments] that comes back to
 // one of them has it handled again, so olderThan is at least 48 hours; a month
 // costs little. Claims, and payments that were never done, stay.
 //

@@ -67,7 +67,7 @@ type Shop struct {
 	// required. It isn't taken from a provider.
 	FeeType string
 	// NotifyURL is where notifications of api.ksher.net go; see
-	// [ksher.NewWebhookHandler]. They come as POST, in place of the webhook that was
+	// [ksher.Payments.Notifications]. They come as POST, in place of the webhook that was
 	// registered with the account at vip.ksher.net and is called by GET. It is
 	// required, but for [Shop.QuickPay] and [Shop.OrderRefund], which have none. A
 	// shop that only asks takes it out of the request that it gets.
@@ -196,7 +196,7 @@ func (s Shop) NativePay(r *vip.CScanBRequest) (*ksher.NativePayRequest, error) {
 }
 
 // QuickPay turns the charge of a buyer's code into one for [ksher.Client.QuickPay] or,
-// better, [ksher.Client.TakeQuickPay]. A note and a device_id have no counterpart there.
+// better, [ksher.Payments.Charge]. A note and a device_id have no counterpart there.
 // There is no notification either.
 //
 // Source: as for [Shop.GatewayPay].
@@ -316,7 +316,7 @@ func OrderClose(kind vip.Kind, r *vip.CancelRequest) (*ksher.OrderCloseRequest, 
 
 // OrderReverse turns the cancellation of a charge at a till, [vip.BScanC], into one for
 // [ksher.Client.OrderReverse]. That does more than the vip one: a buyer who was charged
-// meanwhile gets the money back. [ksher.Client.TakeQuickPay] reverses by itself what
+// meanwhile gets the money back. [ksher.Payments.Charge] reverses by itself what
 // doesn't settle.
 func OrderReverse(kind vip.Kind, r *vip.CancelRequest) (*ksher.OrderReverseRequest, error) {
 	r = given(r)
