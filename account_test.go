@@ -14,7 +14,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 func goodMerchantInfo() *ksher.MerchantInfoRequest { return &ksher.MerchantInfoRequest{} }
@@ -277,10 +277,10 @@ func FuzzMerchantInfoLocation(f *testing.F) {
 
 // The local gateway tells what it does itself.
 func TestMerchantInfoOfTheLocalGateway(t *testing.T) {
-	gw := kshertest.New(t)
+	gw := sandbox.New(t)
 	info, err := gw.Client.MerchantInfo(t.Context(), goodMerchantInfo())
 	require.NoError(t, err)
-	assert.Equal(t, kshertest.AppID, info.MchAppID)
+	assert.Equal(t, sandbox.AppID, info.MchAppID)
 	zone, err := info.Location()
 	require.NoError(t, err)
 	_, err = gw.Client.GatewayPay(t.Context(), goodGatewayPay())

@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // compare reports what fn costs and how many times its floor that is. Both run
@@ -97,7 +97,7 @@ func signedData(tb testing.TB, answer any) (data []byte, sign string) {
 		Data json.RawMessage
 		Sign string
 	}
-	require.NoError(tb, json.Unmarshal(kshertest.SignedResponse(answer), &envelope))
+	require.NoError(tb, json.Unmarshal(sandbox.SignedResponse(answer), &envelope))
 	return envelope.Data, envelope.Sign
 }
 
@@ -134,14 +134,14 @@ func signText(tb testing.TB, data []byte) []byte {
 // merchant and the gateway's 512-bit one, against the two RSA operations in it.
 func BenchmarkQuery(b *testing.B) {
 	answer := ksher.GatewayOrderQueryResponse{Order: paidOrder()}
-	body := kshertest.SignedResponse(answer)
+	body := sandbox.SignedResponse(answer)
 	key := rsaKey(b, 1024)
 	client, err := ksher.NewClient(testAppID, key,
 		ksher.WithHTTPClient(&http.Client{Transport: memoryTransport(body)}),
-		ksher.WithVerifier(kshertest.Verifier()))
+		ksher.WithVerifier(sandbox.Verifier()))
 	require.NoError(b, err)
 	data, sign := signedData(b, answer)
-	verify := bareVerify(b, kshertest.PublicKey(ksher.SignV1), signText(b, data), sign)
+	verify := bareVerify(b, sandbox.PublicKey(ksher.SignV1), signText(b, data), sign)
 	digest := md5.Sum([]byte("text"))
 	ctx := context.Background()
 	compare(b, func() {
@@ -175,12 +175,12 @@ func BenchmarkVerify(b *testing.B) {
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			data, sign := signedData(b, bm.answer)
-			verifier := kshertest.Verifier()
+			verifier := sandbox.Verifier()
 			compare(b, func() {
 				if err := verifier.Verify(data, sign); err != nil {
 					b.Fatal(err)
 				}
-			}, bareVerify(b, kshertest.PublicKey(ksher.SignV1), signText(b, data), sign))
+			}, bareVerify(b, sandbox.PublicKey(ksher.SignV1), signText(b, data), sign))
 			b.ReportMetric(float64(len(data)), "B/data")
 		})
 	}

@@ -30,7 +30,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/once"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // senders is how many post notifications at the same time.
@@ -83,7 +83,7 @@ func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func signedOrder(mchOrderNo string, result ksher.Result) []byte {
 	o := paidOrder()
 	o.MchOrderNo, o.Result = mchOrderNo, result
-	return kshertest.SignedResponse(ksher.GatewayOrderQueryResponse{Order: o})
+	return sandbox.SignedResponse(ksher.GatewayOrderQueryResponse{Order: o})
 }
 
 // connection is one that is kept open. An http.Client would take more of the
@@ -130,7 +130,7 @@ func loadedShop(tb testing.TB, gateway *ledger, fn func(context.Context, *ksher.
 	double := httptest.NewServer(gateway)
 	tb.Cleanup(double.Close)
 	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), ksher.WithHTTPClient(gatewayTransport(tb)),
-		ksher.WithVerifier(kshertest.Verifier()), ksher.WithGatewayURL(double.URL), ksher.WithMerchantURL(double.URL))
+		ksher.WithVerifier(sandbox.Verifier()), ksher.WithGatewayURL(double.URL), ksher.WithMerchantURL(double.URL))
 	require.NoError(tb, err)
 	notifications, err := paymentsTo(tb, client, fn, opts...).Notifications(func(_ context.Context, no string) (ksher.OpenOrder, error) {
 		return ksher.OpenOrder{MchOrderNo: no, Host: ksher.HostMerchant, TotalFee: 150_50, FeeType: "THB"}, nil
@@ -155,7 +155,7 @@ func forgeries(tb testing.TB, gateway *ledger) []forgery {
 		return func(*rand.Rand, []byte) []byte { return body }
 	}
 	other := paidOrder()
-	other.AppID = kshertest.AppID
+	other.AppID = sandbox.AppID
 	data, _ := signedData(tb, ksher.GatewayOrderQueryResponse{Order: paidOrder()})
 	return []forgery{
 		{"a changed signature", http.StatusForbidden, func(random *rand.Rand, genuine []byte) []byte {
@@ -181,7 +181,7 @@ func forgeries(tb testing.TB, gateway *ledger) []forgery {
 			return garbage
 		}},
 		{"another key", http.StatusForbidden, always([]byte(signedAnswer(tb, string(data))))},
-		{"another merchant", http.StatusForbidden, always(kshertest.SignedResponse(ksher.GatewayOrderQueryResponse{Order: other}))},
+		{"another merchant", http.StatusForbidden, always(sandbox.SignedResponse(ksher.GatewayOrderQueryResponse{Order: other}))},
 		{"unknown to the gateway", http.StatusServiceUnavailable, always(signedOrder("unknown", ksher.ResultSuccess))},
 		{"closed at the gateway", http.StatusServiceUnavailable, always(signedOrder("closed", ksher.ResultSuccess))},
 	}
@@ -400,7 +400,7 @@ func BenchmarkWebhook(b *testing.B) {
 		Sign string
 	}
 	require.NoError(b, json.Unmarshal(body, &envelope))
-	verify := bareVerify(b, kshertest.PublicKey(ksher.SignV1), signText(b, envelope.Data), envelope.Sign)
+	verify := bareVerify(b, sandbox.PublicKey(ksher.SignV1), signText(b, envelope.Data), envelope.Sign)
 	key, digest, form := rsaKey(b, 1024), md5.Sum(nil), url.Values{"mch_order_no": {"A-1"}}.Encode()
 	double := httptest.NewServer(gateway)
 	b.Cleanup(double.Close)

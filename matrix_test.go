@@ -24,13 +24,13 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // trouble is a fault of the local gateway with what it leaves behind.
 type trouble struct {
 	name  string
-	fault kshertest.Fault
+	fault sandbox.Fault
 	// carriedOut says that the request was, and unknown that the caller can't
 	// know.
 	carriedOut, unknown bool
@@ -40,18 +40,18 @@ type trouble struct {
 
 func troubles() []trouble {
 	all := []trouble{
-		{"none", kshertest.Fault{}, true, false, nil},
-		{"latency", kshertest.Fault{Kind: kshertest.FaultLatency, Delay: time.Hour}, true, true, context.Canceled},
-		{"drop before", kshertest.Fault{Kind: kshertest.FaultDropBefore}, false, true, nil},
-		{"drop after", kshertest.Fault{Kind: kshertest.FaultDropAfter}, true, true, nil},
-		{"HTTP 500", kshertest.Fault{Kind: kshertest.FaultHTTP500}, false, true, nil},
-		{"HTML 502", kshertest.Fault{Kind: kshertest.FaultHTML502}, false, true, nil},
-		{"empty", kshertest.Fault{Kind: kshertest.FaultEmpty}, true, true, fault.ErrEmptyBody},
-		{"truncated", kshertest.Fault{Kind: kshertest.FaultTruncated}, true, true, fault.ErrTruncatedJSON},
-		{"endless", kshertest.Fault{Kind: kshertest.FaultEndless}, true, true, fault.ErrTooLarge},
-		{"bad signature", kshertest.Fault{Kind: kshertest.FaultBadSignature}, true, true, ksher.ErrSignature},
-		{"other key", kshertest.Fault{Kind: kshertest.FaultOtherKey}, true, true, ksher.ErrSignature},
-		{"clock skew", kshertest.Fault{Kind: kshertest.FaultClockSkew, Delay: -48 * time.Hour}, true, false, nil},
+		{"none", sandbox.Fault{}, true, false, nil},
+		{"latency", sandbox.Fault{Kind: sandbox.FaultLatency, Delay: time.Hour}, true, true, context.Canceled},
+		{"drop before", sandbox.Fault{Kind: sandbox.FaultDropBefore}, false, true, nil},
+		{"drop after", sandbox.Fault{Kind: sandbox.FaultDropAfter}, true, true, nil},
+		{"HTTP 500", sandbox.Fault{Kind: sandbox.FaultHTTP500}, false, true, nil},
+		{"HTML 502", sandbox.Fault{Kind: sandbox.FaultHTML502}, false, true, nil},
+		{"empty", sandbox.Fault{Kind: sandbox.FaultEmpty}, true, true, fault.ErrEmptyBody},
+		{"truncated", sandbox.Fault{Kind: sandbox.FaultTruncated}, true, true, fault.ErrTruncatedJSON},
+		{"endless", sandbox.Fault{Kind: sandbox.FaultEndless}, true, true, fault.ErrTooLarge},
+		{"bad signature", sandbox.Fault{Kind: sandbox.FaultBadSignature}, true, true, ksher.ErrSignature},
+		{"other key", sandbox.Fault{Kind: sandbox.FaultOtherKey}, true, true, ksher.ErrSignature},
+		{"clock skew", sandbox.Fault{Kind: sandbox.FaultClockSkew, Delay: -48 * time.Hour}, true, false, nil},
 	}
 	for _, code := range []struct {
 		code    ksher.Code
@@ -65,14 +65,14 @@ func troubles() []trouble {
 		{ksher.CodeNoAuth, false, ksher.CodeNoAuth},
 		{ksher.CodeManyOpen, false, ksher.CodeManyOpen},
 	} {
-		all = append(all, trouble{"refused " + string(code.code), kshertest.Fault{Kind: kshertest.FaultRefuse, Code: code.code}, false, code.unknown, code.query})
+		all = append(all, trouble{"refused " + string(code.code), sandbox.Fault{Kind: sandbox.FaultRefuse, Code: code.code}, false, code.unknown, code.query})
 	}
 	return all
 }
 
 // onlyV1 believes the key of one version, so that the other's is another.
 func onlyV1() ksher.Option {
-	return ksher.WithVerifier(newVerifier(kshertest.PublicKey(ksher.SignV1)))
+	return ksher.WithVerifier(newVerifier(sandbox.PublicKey(ksher.SignV1)))
 }
 
 // smallAnswers is more than the gateway ever says, and soon reached if it
@@ -82,7 +82,7 @@ const smallAnswers = 64 << 10
 // untilGone returns a context that ends once the gateway has seen all its
 // faults happen, and so has carried the request out. It is how a caller loses
 // patience at the right moment without a clock.
-func untilGone(ctx context.Context, gw *kshertest.Gateway) (context.Context, func()) {
+func untilGone(ctx context.Context, gw *sandbox.Gateway) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -103,42 +103,42 @@ type matter struct {
 	// name is the operation's, and faulty the one that the fault happens to.
 	name, faulty string
 	// prepare makes the order ready for it.
-	prepare func(*testing.T, *kshertest.Gateway)
+	prepare func(*testing.T, *sandbox.Gateway)
 	// req is the request if it can be in doubt.
 	req  ksher.Doubtful
 	call func(context.Context, *ksher.Client) error
 	// done is the gateway's own view.
-	done func(*kshertest.Gateway) bool
+	done func(*sandbox.Gateway) bool
 }
 
-func createAtGateway(t *testing.T, gw *kshertest.Gateway) {
+func createAtGateway(t *testing.T, gw *sandbox.Gateway) {
 	_, err := gw.Client.GatewayPay(t.Context(), goodGatewayPay())
 	require.NoError(t, err)
 }
 
-func createAtMerchant(t *testing.T, gw *kshertest.Gateway) {
+func createAtMerchant(t *testing.T, gw *sandbox.Gateway) {
 	_, err := gw.Client.NativePay(t.Context(), goodNativePay())
 	require.NoError(t, err)
 }
 
-func chargeAtMerchant(t *testing.T, gw *kshertest.Gateway) {
+func chargeAtMerchant(t *testing.T, gw *sandbox.Gateway) {
 	_, err := gw.Client.QuickPay(t.Context(), goodQuickPay())
 	require.NoError(t, err)
 }
 
-func payAt(create func(*testing.T, *kshertest.Gateway)) func(*testing.T, *kshertest.Gateway) {
-	return func(t *testing.T, gw *kshertest.Gateway) {
+func payAt(create func(*testing.T, *sandbox.Gateway)) func(*testing.T, *sandbox.Gateway) {
+	return func(t *testing.T, gw *sandbox.Gateway) {
 		create(t, gw)
 		require.NoError(t, gw.Pay(testOrderNo, ksher.ChannelWeChat))
 	}
 }
 
 func matters() []matter {
-	created := func(gw *kshertest.Gateway) bool { return len(gw.Orders()) == 1 }
-	closed := func(gw *kshertest.Gateway) bool { return gw.Orders()[0].State == kshertest.Cancelled }
-	refunded := func(gw *kshertest.Gateway) bool { return gw.Orders()[0].Refunded == 50_00 }
-	reversed := func(gw *kshertest.Gateway) bool { return gw.Orders()[0].State == kshertest.Refunded }
-	none := func(*testing.T, *kshertest.Gateway) {}
+	created := func(gw *sandbox.Gateway) bool { return len(gw.Orders()) == 1 }
+	closed := func(gw *sandbox.Gateway) bool { return gw.Orders()[0].State == sandbox.Cancelled }
+	refunded := func(gw *sandbox.Gateway) bool { return gw.Orders()[0].Refunded == 50_00 }
+	reversed := func(gw *sandbox.Gateway) bool { return gw.Orders()[0].State == sandbox.Refunded }
+	none := func(*testing.T, *sandbox.Gateway) {}
 	pay, native, quick, refund := goodGatewayPay(), goodNativePay(), goodQuickPay(), goodOrderRefund()
 	reversal := &ksher.OrderReverseRequest{MchOrderNo: testOrderNo}
 	cancel, closing := &ksher.CancelOrderRequest{MchOrderNo: testOrderNo}, &ksher.OrderCloseRequest{MchOrderNo: testOrderNo}
@@ -155,13 +155,13 @@ func matters() []matter {
 		all = append(all, matter{name, name, none, w.req, func(ctx context.Context, c *ksher.Client) error { _, err := w.call(ctx, c); return err }, created})
 	}
 	for _, op := range operations() {
-		prepare := map[string]func(*testing.T, *kshertest.Gateway){
+		prepare := map[string]func(*testing.T, *sandbox.Gateway){
 			"gateway_order_query": payAt(createAtGateway),
 			"order_query":         payAt(createAtMerchant),
 			"merchant_info":       none,
 			"rate_query":          none,
 			"get_settlement_info": none,
-			"refund_query": func(t *testing.T, gw *kshertest.Gateway) {
+			"refund_query": func(t *testing.T, gw *sandbox.Gateway) {
 				payAt(createAtMerchant)(t, gw)
 				_, err := gw.Client.OrderRefund(t.Context(), goodOrderRefund())
 				require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestMatrix(t *testing.T) {
 	for _, m := range matters() {
 		for _, tr := range troubles() {
 			t.Run(m.name+"/"+tr.name, func(t *testing.T) {
-				gw := kshertest.New(t)
+				gw := sandbox.New(t)
 				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
 				require.NoError(t, err)
 				m.prepare(t, gw)
@@ -189,7 +189,7 @@ func TestMatrix(t *testing.T) {
 					require.NoError(t, gw.Inject(tr.fault))
 				}
 				ctx := t.Context()
-				if tr.fault.Kind == kshertest.FaultLatency {
+				if tr.fault.Kind == sandbox.FaultLatency {
 					var end func()
 					ctx, end = untilGone(ctx, gw)
 					defer end()
@@ -207,7 +207,7 @@ func TestMatrix(t *testing.T) {
 					}
 					return
 				}
-				sent := slices.DeleteFunc(gw.Requests()[before:], func(r kshertest.Request) bool { return r.Operation != m.faulty })
+				sent := slices.DeleteFunc(gw.Requests()[before:], func(r sandbox.Request) bool { return r.Operation != m.faulty })
 				require.Len(t, sent, 1, "the request was repeated")
 				require.Equal(t, tr.carriedOut, m.done(gw), "the gateway's view")
 				// Too many attempts on a charge may be this very one.
@@ -219,7 +219,7 @@ func TestMatrix(t *testing.T) {
 				}
 				// A query on the way to knowing it may fail, too.
 				for _, op := range []string{"gateway_order_query", "order_query", "refund_query"} {
-					require.NoError(t, gw.Inject(kshertest.Fault{Operation: op, Kind: kshertest.FaultDropBefore}))
+					require.NoError(t, gw.Inject(sandbox.Fault{Operation: op, Kind: sandbox.FaultDropBefore}))
 				}
 				res, err := client.Resolve(t.Context(), m.req)
 				require.NoError(t, err)
@@ -256,11 +256,11 @@ func TestMatrixOfLastingTroubles(t *testing.T) {
 		}
 		for _, tr := range troubles() {
 			switch tr.fault.Kind {
-			case "", kshertest.FaultClockSkew, kshertest.FaultLatency:
+			case "", sandbox.FaultClockSkew, sandbox.FaultLatency:
 				continue
 			}
 			t.Run(m.name+"/"+tr.name, func(t *testing.T) {
-				gw := kshertest.New(t)
+				gw := sandbox.New(t)
 				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
 				require.NoError(t, err)
 				m.prepare(t, gw)
@@ -284,7 +284,7 @@ func TestMatrixOfLastingTroubles(t *testing.T) {
 func TestMatrixOfTheQueryBeforeARefund(t *testing.T) {
 	for _, tr := range troubles() {
 		t.Run(tr.name, func(t *testing.T) {
-			gw := kshertest.New(t)
+			gw := sandbox.New(t)
 			client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
 			require.NoError(t, err)
 			payAt(createAtGateway)(t, gw)
@@ -292,7 +292,7 @@ func TestMatrixOfTheQueryBeforeARefund(t *testing.T) {
 				require.NoError(t, gw.Inject(tr.fault))
 			}
 			ctx := t.Context()
-			if tr.fault.Kind == kshertest.FaultLatency {
+			if tr.fault.Kind == sandbox.FaultLatency {
 				var end func()
 				ctx, end = untilGone(ctx, gw)
 				defer end()
@@ -311,11 +311,11 @@ func TestMatrixOfRefund(t *testing.T) {
 	for _, host := range []ksher.Host{ksher.HostGateway, ksher.HostMerchant} {
 		for _, tr := range troubles() {
 			t.Run(string(host)+"/"+tr.name, func(t *testing.T) {
-				gw := kshertest.New(t)
+				gw := sandbox.New(t)
 				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
 				require.NoError(t, err)
-				payAt(map[ksher.Host]func(*testing.T, *kshertest.Gateway){ksher.HostGateway: createAtGateway, ksher.HostMerchant: createAtMerchant}[host])(t, gw)
-				if tr.fault.Kind == kshertest.FaultLatency {
+				payAt(map[ksher.Host]func(*testing.T, *sandbox.Gateway){ksher.HostGateway: createAtGateway, ksher.HostMerchant: createAtMerchant}[host])(t, gw)
+				if tr.fault.Kind == sandbox.FaultLatency {
 					t.Skip("the caller's patience ends, which is another test's")
 				}
 				if tr.fault.Operation = "order_refund"; tr.fault.Kind != "" {
@@ -348,7 +348,7 @@ func TestMatrixOfDoubtfulRefusals(t *testing.T) {
 		}
 		for _, code := range []ksher.Code{ksher.CodeSystemError, ksher.CodeKsherSystemError, ksher.CodeTradeStateError, ksher.CodeRefundFailed, "SOMETHING_NEW", "WITHOUT_CARRYING_OUT"} {
 			t.Run(m.name+"/"+string(code), func(t *testing.T) {
-				gw := kshertest.New(t)
+				gw := sandbox.New(t)
 				wire := &line{next: gw.HTTPClient().Transport}
 				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithHTTPClient(&http.Client{Transport: wire}))
 				require.NoError(t, err)
@@ -361,7 +361,7 @@ func TestMatrixOfDoubtfulRefusals(t *testing.T) {
 						}
 						resp.Body.Close()
 					}
-					return answerWith(kshertest.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})), nil
+					return answerWith(sandbox.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})), nil
 				})
 				require.ErrorIs(t, m.call(t.Context(), client), ksher.ErrOutcomeUnknown)
 				res, err := client.Resolve(t.Context(), m.req)
@@ -388,7 +388,7 @@ func TestMatrixOfRequestsOnTheirWay(t *testing.T) {
 			continue
 		}
 		t.Run(m.name, func(t *testing.T) {
-			gw := kshertest.New(t)
+			gw := sandbox.New(t)
 			wire := &line{next: gw.HTTPClient().Transport}
 			client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithHTTPClient(&http.Client{Transport: wire}))
 			require.NoError(t, err)
@@ -488,7 +488,7 @@ type deed struct {
 	// settled has the codes that say that it was done before.
 	settled []ksher.Code
 	// isDone is the gateway's own view.
-	isDone func(*kshertest.Order) bool
+	isDone func(*sandbox.Order) bool
 }
 
 // life is one order's, played by a merchant who keeps to the rules of this
@@ -496,7 +496,7 @@ type deed struct {
 type life struct {
 	t        *testing.T
 	rng      *rand.Rand
-	gw       *kshertest.Gateway
+	gw       *sandbox.Gateway
 	client   *ksher.Client
 	payments *ksher.Payments
 	wire     *line
@@ -538,7 +538,7 @@ func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] 
 func (l *life) chance(percent int) bool { return l.rng.IntN(100) < percent }
 
 func newLife(t *testing.T, seed uint64, notifyURL string) *life {
-	l := &life{t: t, rng: rand.New(rand.NewPCG(seed, 0)), gw: kshertest.New(t), fees: map[*deed]ksher.Amount{}}
+	l := &life{t: t, rng: rand.New(rand.NewPCG(seed, 0)), gw: sandbox.New(t), fees: map[*deed]ksher.Amount{}}
 	l.wire = &line{next: l.gw.HTTPClient().Transport}
 	var err error
 	l.client, err = l.gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1(),
@@ -560,10 +560,10 @@ func newLife(t *testing.T, seed uint64, notifyURL string) *life {
 		l.end = &deed{name: "order_close", req: closing, call: func(ctx context.Context) error { _, err := l.client.OrderClose(ctx, closing); return err }}
 	}
 	l.create.settled = []ksher.Code{ksher.CodeOrderError, ksher.CodeKsherDuplicatedOrderNo}
-	l.create.isDone = func(o *kshertest.Order) bool { return o != nil }
+	l.create.isDone = func(o *sandbox.Order) bool { return o != nil }
 	l.end.settled = []ksher.Code{ksher.CodeOrderAlreadyCancel}
 	// A cancelled order may be paid afterwards, and what has ended needn't be closed.
-	l.end.isDone = func(o *kshertest.Order) bool {
+	l.end.isDone = func(o *sandbox.Order) bool {
 		return o != nil && (o.Result == ksher.ResultClosed || o.Result == ksher.ResultPayError || events(o, "cancelled") > 0)
 	}
 	for i := range 3 {
@@ -575,7 +575,7 @@ func newLife(t *testing.T, seed uint64, notifyURL string) *life {
 func (l *life) planRefund(no string, fee ksher.Amount) {
 	d := &deed{
 		name: no, settled: []ksher.Code{ksher.CodeKsherDuplicatedRefundOrderNo, ksher.CodeKsherInvalidRefundOrderNo},
-		isDone: func(o *kshertest.Order) bool {
+		isDone: func(o *sandbox.Order) bool {
 			return o != nil && slices.ContainsFunc(o.Refunds, func(r ksher.Refund) bool { return r.MchRefundNo == no })
 		},
 	}
@@ -590,10 +590,10 @@ func (l *life) planRefund(no string, fee ksher.Amount) {
 }
 
 // view is the order as the gateway has it, nil if it hasn't.
-func (l *life) view() *kshertest.Order {
+func (l *life) view() *sandbox.Order {
 	o, err := l.gw.Order(testOrderNo)
 	if err != nil {
-		require.ErrorIs(l.t, err, kshertest.ErrNoOrder)
+		require.ErrorIs(l.t, err, sandbox.ErrNoOrder)
 		return nil
 	}
 	return &o
@@ -676,11 +676,11 @@ func (l *life) harm() {
 	op := pick(l.rng, append(slices.Clone(changing[host]), asking[host]...))
 	switch l.rng.IntN(9) {
 	case 0:
-		kind := pick(l.rng, []kshertest.FaultKind{
-			kshertest.FaultDuplicate, kshertest.FaultLate, kshertest.FaultReorder, kshertest.FaultCorrupt,
-			kshertest.FaultBadSignature, kshertest.FaultOtherKey, kshertest.FaultTruncated,
+		kind := pick(l.rng, []sandbox.FaultKind{
+			sandbox.FaultDuplicate, sandbox.FaultLate, sandbox.FaultReorder, sandbox.FaultCorrupt,
+			sandbox.FaultBadSignature, sandbox.FaultOtherKey, sandbox.FaultTruncated,
 		})
-		require.NoError(l.t, l.gw.Inject(kshertest.Fault{Operation: "notify", Kind: kind, Delay: time.Minute}))
+		require.NoError(l.t, l.gw.Inject(sandbox.Fault{Operation: "notify", Kind: kind, Delay: time.Minute}))
 	case 1:
 		l.wire.plan(pick(l.rng, changing[host]), func(send func() (*http.Response, error)) (*http.Response, error) {
 			l.onTheWay = append(l.onTheWay, send)
@@ -692,7 +692,7 @@ func (l *life) harm() {
 			if err := arrives(send); err != nil {
 				return nil, err
 			}
-			return answerWith(kshertest.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})), nil
+			return answerWith(sandbox.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})), nil
 		})
 	case 3:
 		l.wire.plan(op, func(send func() (*http.Response, error)) (*http.Response, error) {
@@ -888,9 +888,9 @@ func (l *life) live() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch o.State {
-	case kshertest.Paid, kshertest.RefundedInPart:
+	case sandbox.Paid, sandbox.RefundedInPart:
 		require.Equal(t, 1, l.handled, "how often the payment was handled")
-	case kshertest.Refunded:
+	case sandbox.Refunded:
 		// Who refunds before hearing of the payment hears of the refund.
 		require.LessOrEqual(t, l.handled, 1, "how often the payment was handled")
 		require.Equal(t, 1, count(l.ended, ksher.ResultRefund), "how often the refund was reported")
@@ -923,7 +923,7 @@ func (l *life) live() {
 }
 
 // events counts the steps in an order's history that begin like that.
-func events(o *kshertest.Order, prefix string) (n int) {
+func events(o *sandbox.Order, prefix string) (n int) {
 	for _, e := range o.History {
 		if strings.HasPrefix(e.What, prefix) {
 			n++

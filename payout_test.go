@@ -17,7 +17,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 func goodPayout() *ksher.PayoutRequest {
@@ -240,7 +240,7 @@ func TestPayoutOutcomes(t *testing.T) {
 		{"no JSON", says("<html>"), fault.ErrNotJSON, true},
 		{"nothing", says(""), fault.ErrEmptyBody, true},
 		{"not signed", says(`{"code":0,"data":{"result":"SUCCESS"}}`), fault.ErrSignatureMissing, true},
-		{"an amount in baht", says(string(kshertest.SignedResponse(map[string]string{"result": "SUCCESS", "total_fee": "100.00"}))), fault.ErrField, true},
+		{"an amount in baht", says(string(sandbox.SignedResponse(map[string]string{"result": "SUCCESS", "total_fee": "100.00"}))), fault.ErrField, true},
 		{"no without a reason", tells(ksher.ResultFail), nil, true},
 		{"no by the envelope, without a reason", says(`{"code":1}`), nil, true},
 		{"an undocumented code", denies("RECEIVER_UNKNOWN"), ksher.Code("RECEIVER_UNKNOWN"), true},
@@ -291,7 +291,7 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 		"an address":          "somchai@example.com",
 		"a name with a quote": `Ann "Noi" O'Hara`,
 	}
-	signed := func(data map[string]string) string { return string(kshertest.SignedResponse(data)) }
+	signed := func(data map[string]string) string { return string(sandbox.SignedResponse(data)) }
 	answers := map[string]func(value string) reply{
 		"err_msg": func(v string) reply {
 			return says(signed(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "no such receiver: " + v}))
@@ -438,7 +438,7 @@ func TestResolvePayout(t *testing.T) {
 		{"another number", tells(ksher.ResultSuccess, numbered("order2")), "", ksher.ErrOtherOrder, false},
 		{"another number, failed", tells(ksher.ResultPayError, numbered("order2")), "", ksher.ErrOtherOrder, false},
 		{"another merchant", tells(ksher.ResultPayError, func(o *ksher.Order) { o.AppID = "mch1" }), "", ksher.ErrOtherOrder, false},
-		{"an amount in baht", says(string(kshertest.SignedResponse(map[string]string{"result": "SUCCESS", "mch_order_no": "order1", "total_fee": "100.00", "fee_type": "THB"}))), "", fault.ErrField, false},
+		{"an amount in baht", says(string(sandbox.SignedResponse(map[string]string{"result": "SUCCESS", "mch_order_no": "order1", "total_fee": "100.00", "fee_type": "THB"}))), "", fault.ErrField, false},
 		{"the line is dead", breaks, "", errLine, false},
 		{"no JSON", says("<html>"), "", fault.ErrNotJSON, false},
 		{"not signed", says(`{"code":0,"data":{"mch_order_no":"order1","total_fee":10000,"fee_type":"THB","result":"PAYERROR"}}`), "", fault.ErrSignatureMissing, false},
@@ -553,7 +553,7 @@ func TestMatrixOfPayouts(t *testing.T) {
 			if tr.fault.Code == ksher.CodeManyOpen {
 				tr.unknown = true // Whoever else is at it may be paying this very payout.
 			}
-			gw := kshertest.New(t)
+			gw := sandbox.New(t)
 			client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
 			require.NoError(t, err)
 			before := payoutBalance(t, client)
@@ -561,7 +561,7 @@ func TestMatrixOfPayouts(t *testing.T) {
 				require.NoError(t, gw.Inject(tr.fault))
 			}
 			ctx := t.Context()
-			if tr.fault.Kind == kshertest.FaultLatency {
+			if tr.fault.Kind == sandbox.FaultLatency {
 				var end func()
 				ctx, end = untilGone(ctx, gw)
 				defer end()
@@ -572,7 +572,7 @@ func TestMatrixOfPayouts(t *testing.T) {
 			if !tr.unknown {
 				require.Equal(t, tr.carriedOut, err == nil, "%v", err)
 			}
-			sent := slices.DeleteFunc(gw.Requests(), func(r kshertest.Request) bool { return r.Operation != "payout" })
+			sent := slices.DeleteFunc(gw.Requests(), func(r sandbox.Request) bool { return r.Operation != "payout" })
 			require.Len(t, sent, 1, "the payout was repeated")
 			after := before
 			if tr.carriedOut {
@@ -580,7 +580,7 @@ func TestMatrixOfPayouts(t *testing.T) {
 			}
 			require.Equal(t, after, payoutBalance(t, client))
 
-			require.NoError(t, gw.Inject(kshertest.Fault{Operation: "order_query_payout", Kind: kshertest.FaultDropBefore}))
+			require.NoError(t, gw.Inject(sandbox.Fault{Operation: "order_query_payout", Kind: sandbox.FaultDropBefore}))
 			verdict, told, err := resolvePayout(t.Context(), client, goodPayout())
 			require.NoError(t, err)
 			require.Equal(t, tr.carriedOut, verdict == ksher.VerdictCarriedOut)
@@ -608,7 +608,7 @@ func TestMatrixOfPayoutQueries(t *testing.T) {
 		}
 		for _, tr := range troubles() {
 			t.Run(op.name+"/"+tr.name, func(t *testing.T) {
-				gw := kshertest.New(t)
+				gw := sandbox.New(t)
 				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
 				require.NoError(t, err)
 				_, err = client.Payout(t.Context(), goodPayout())
@@ -617,7 +617,7 @@ func TestMatrixOfPayoutQueries(t *testing.T) {
 					require.NoError(t, gw.Inject(tr.fault))
 				}
 				ctx := t.Context()
-				if tr.fault.Kind == kshertest.FaultLatency {
+				if tr.fault.Kind == sandbox.FaultLatency {
 					var end func()
 					ctx, end = untilGone(ctx, gw)
 					defer end()

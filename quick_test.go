@@ -17,7 +17,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 const testAuthCode = "287634438256643900"
@@ -392,7 +392,7 @@ type carried struct {
 }
 
 // corridorTo starts the carrying, outside of the bubble.
-func corridorTo(t *testing.T, gw *kshertest.Gateway) *corridor {
+func corridorTo(t *testing.T, gw *sandbox.Gateway) *corridor {
 	c := &corridor{out: make(chan *http.Request), back: make(chan carried)}
 	done := make(chan struct{})
 	go func() {

@@ -23,7 +23,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/once"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // orderList is a merchant's list of open orders, sorted by their numbers.
@@ -568,7 +568,7 @@ func TestPassRefuses(t *testing.T) {
 // shop is a merchant with a local gateway: a handler of notifications that can
 // be down, and a list of open orders.
 type shop struct {
-	gw     *kshertest.Gateway
+	gw     *sandbox.Gateway
 	client *ksher.Client
 	*ksher.Payments
 	till   *till
@@ -578,7 +578,7 @@ type shop struct {
 }
 
 func newShop(t *testing.T, opts ...ksher.PaymentsOption) *shop {
-	s := &shop{gw: kshertest.New(t), till: &till{}}
+	s := &shop{gw: sandbox.New(t), till: &till{}}
 	s.client = s.gw.Client
 	s.Payments = s.till.payments(t, s.client, nil, opts...).Payments
 	handler, err := s.Notifications(func(ctx context.Context, no string) (ksher.OpenOrder, error) { return s.orders.expected(ctx, no) })
@@ -629,7 +629,7 @@ func TestPassFindsPayments(t *testing.T) {
 			s.gw.Advance(2*time.Hour + time.Second)
 			require.NoError(t, s.gw.Pay("order1", ksher.ChannelPromptPay))
 			s.gw.Advance(30 * time.Hour)
-			require.ErrorIs(t, s.gw.Deliver(t.Context(), "order1"), kshertest.ErrNoNotification)
+			require.ErrorIs(t, s.gw.Deliver(t.Context(), "order1"), sandbox.ErrNoNotification)
 			require.Empty(t, s.till.all())
 			for range 2 {
 				require.Equal(t, ksher.PassResult{Asked: 1, Paid: 1}, s.pass(t))
@@ -682,7 +682,7 @@ func TestPassAndHandler(t *testing.T) {
 				for i := range 8 {
 					// A delivery that meets the reconciler at work has to come back.
 					if err := s.gw.Deliver(t.Context(), fmt.Sprint("order", i)); err != nil {
-						assert.ErrorIs(t, err, kshertest.ErrNotAccepted)
+						assert.ErrorIs(t, err, sandbox.ErrNotAccepted)
 					}
 				}
 			}

@@ -31,7 +31,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // The DER encodings of a DigestInfo up to the digest (RFC 8017, section 9.2,
@@ -653,7 +653,7 @@ func TestKeysAreNotInTestifysDiff(t *testing.T) {
 		return all
 	}
 	for _, bits := range []int{512, 1024, 2048} {
-		others := append(of(4096), kshertest.PrivateKey())
+		others := append(of(4096), sandbox.PrivateKey())
 		for i, value := range of(bits) {
 			var said failures
 			assert.Equal(&said, value, others[i])

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // official are the operations that Ksher's own SDKs offer.
@@ -56,7 +56,7 @@ func TestEveryMethodIsWhole(t *testing.T) {
 			}
 		}
 	}
-	gateway := kshertest.New(t)
+	gateway := sandbox.New(t)
 	calls := regexp.MustCompile(`^(\w+) calls ([a-z_]+):`)
 	var found []string
 	client := reflect.TypeFor[*ksher.Client]()

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // The ways out of Charge.
@@ -357,7 +357,7 @@ func TestChargeRefuses(t *testing.T) {
 // is asked for.
 func TestChargeAndTheMoney(t *testing.T) {
 	t.Parallel()
-	gw := kshertest.New(t)
+	gw := sandbox.New(t)
 	way := corridorTo(t, gw)
 	buyers := []struct {
 		name string
@@ -415,17 +415,17 @@ func TestChargeAndTheMoney(t *testing.T) {
 	}
 	type mishap struct {
 		name     string
-		fault    kshertest.Fault
+		fault    sandbox.Fault
 		accident string
 	}
-	mishaps := []mishap{{"hangs", kshertest.Fault{}, "hangs"}, {"held back", kshertest.Fault{}, "held back"}, {"sent twice", kshertest.Fault{}, "sent twice"}}
+	mishaps := []mishap{{"hangs", sandbox.Fault{}, "hangs"}, {"held back", sandbox.Fault{}, "held back"}, {"sent twice", sandbox.Fault{}, "sent twice"}}
 	for _, tr := range troubles() {
-		if tr.fault.Kind != kshertest.FaultLatency && tr.fault.Kind != "" {
+		if tr.fault.Kind != sandbox.FaultLatency && tr.fault.Kind != "" {
 			mishaps = append(mishaps, mishap{tr.name, tr.fault, ""})
 		}
 	}
 	for _, code := range []ksher.Code{ksher.CodeKsherInvalidOrderNo, ksher.CodeKsherDuplicatedOrderNo, ksher.CodeCancelError} {
-		mishaps = append(mishaps, mishap{"refused " + string(code), kshertest.Fault{Kind: kshertest.FaultRefuse, Code: code}, ""})
+		mishaps = append(mishaps, mishap{"refused " + string(code), sandbox.Fault{Kind: sandbox.FaultRefuse, Code: code}, ""})
 	}
 	number, ways, counts := 0, map[string]int{}, map[string]int{}
 	take := func(t *testing.T, buyer int, op string, m mishap, always bool) string {
@@ -455,7 +455,7 @@ func TestChargeAndTheMoney(t *testing.T) {
 		})
 		seen, err := gw.Order(req.MchOrderNo)
 		arrived := err == nil
-		charged := arrived && (seen.State == kshertest.Paid || seen.State == kshertest.RefundedInPart)
+		charged := arrived && (seen.State == sandbox.Paid || seen.State == sandbox.RefundedInPart)
 		switch out {
 		case paid:
 			require.True(t, charged, "it is %q", seen.State)
@@ -493,7 +493,7 @@ func TestChargeAndTheMoney(t *testing.T) {
 
 // Two tills at once, or a till that was started again, charge an order once.
 func TestChargeAgain(t *testing.T) {
-	gw := kshertest.New(t)
+	gw := sandbox.New(t)
 	no := 0
 	again := func(first, second string, between func(no string)) (string, string) {
 		no++

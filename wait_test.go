@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // inMemory is both of Ksher's hosts without a network, so that it works within
@@ -65,9 +65,9 @@ func (m *inMemory) questions(operation string) []question {
 // client asks the hosts in memory, each query once.
 func (m *inMemory) client(tb testing.TB, opts ...ksher.Option) *ksher.Client {
 	tb.Helper()
-	client, err := ksher.NewClient(kshertest.AppID, kshertest.PrivateKey(), append([]ksher.Option{
+	client, err := ksher.NewClient(sandbox.AppID, sandbox.PrivateKey(), append([]ksher.Option{
 		ksher.WithHTTPClient(&http.Client{Transport: m}),
-		ksher.WithVerifier(kshertest.Verifier()),
+		ksher.WithVerifier(sandbox.Verifier()),
 		ksher.WithRetry(1, 0),
 	}, opts...)...)
 	require.NoError(tb, err)
@@ -79,16 +79,16 @@ type reply func(*http.Request) ([]byte, error)
 
 // tells answers with an order, changed by the functions.
 func tells(result ksher.Result, change ...func(*ksher.Order)) reply {
-	o := &ksher.Order{AppID: kshertest.AppID, MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Result: result}
+	o := &ksher.Order{AppID: sandbox.AppID, MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Result: result}
 	for _, fn := range change {
 		fn(o)
 	}
-	return func(*http.Request) ([]byte, error) { return kshertest.SignedResponse(o), nil }
+	return func(*http.Request) ([]byte, error) { return sandbox.SignedResponse(o), nil }
 }
 
 // denies refuses with a code, in due form.
 func denies(code ksher.Code) reply {
-	return says(string(kshertest.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})))
+	return says(string(sandbox.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})))
 }
 
 func says(body string) reply {
@@ -220,7 +220,7 @@ func TestWait(t *testing.T) {
 			name: "garbage in between",
 			replies: []reply{
 				breaks, says(""), says("<html>"), says(`{"code":0`), says(`{"code":0,"data":{"result":"SUCCESS"}}`),
-				says(strings.Replace(string(kshertest.SignedResponse(&ksher.Order{MchOrderNo: testOrderNo, TotalFee: 100_01})), "10001", "10000", 1)),
+				says(strings.Replace(string(sandbox.SignedResponse(&ksher.Order{MchOrderNo: testOrderNo, TotalFee: 100_01})), "10001", "10000", 1)),
 				tells(ksher.ResultSuccess, numbered("order2")), tells(ksher.ResultSuccess, numbered("")), tells(ksher.ResultClosed, numbered("order2")),
 				tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }),
 				denies(ksher.CodeSystemError), denies(ksher.CodeKsherSystemError), denies(ksher.CodeKsherChannelResponseError),

@@ -14,7 +14,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 func goodJSAPIPay() *ksher.JSAPIPayRequest {
@@ -338,7 +338,7 @@ func TestWalletPayBuyerIsNotQuoted(t *testing.T) {
 		"app_pay":          walletCall((*ksher.Client).AppPay, app),
 	} {
 		for _, answer := range []reply{
-			says(string(kshertest.SignedResponse(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "no such sub_openid: " + buyer}))),
+			says(string(sandbox.SignedResponse(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "no such sub_openid: " + buyer}))),
 			says("<p>" + buyer + "</p>"),
 		} {
 			_, err := call(t.Context(), answersOf(map[string]reply{name: answer}).client(t))

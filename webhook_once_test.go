@@ -21,7 +21,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/once"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // paying is a gateway where every order is paid.
@@ -51,7 +51,7 @@ func refusals(tb testing.TB, log *logBuffer) []logLine {
 }
 
 func TestOncePerPayment(t *testing.T) {
-	gw := kshertest.New(t)
+	gw := sandbox.New(t)
 	calls := map[string]int{}
 	shop := httptest.NewServer(notificationsOf(t, gw.Client, ksher.HostGateway, func(_ context.Context, n *ksher.Order) error {
 		calls[n.MchOrderNo]++
@@ -65,7 +65,7 @@ func TestOncePerPayment(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, gw.Pay(no, ""))
 	}
-	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "notify", Kind: kshertest.FaultDuplicate, Count: 2}))
+	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultDuplicate, Count: 2}))
 	for range 5 {
 		for _, no := range []string{"A-1", "A-2"} {
 			require.NoError(t, gw.Deliver(t.Context(), no))
@@ -84,7 +84,7 @@ func TestOncePerPayment(t *testing.T) {
 
 // Ksher's repetitions go on until fn has succeeded, and fn isn't called after that.
 func TestOnceOverTheSchedule(t *testing.T) {
-	gw := kshertest.New(t)
+	gw := sandbox.New(t)
 	calls := 0
 	shop := httptest.NewServer(notificationsOf(t, gw.Client, ksher.HostGateway, func(context.Context, *ksher.Order) error {
 		if calls++; calls < 4 {
@@ -454,7 +454,7 @@ func TestExpectedComesFirst(t *testing.T) {
 
 // With the amount left to the handler, fn sees only what is right, once.
 func TestExpectedAtTheGateway(t *testing.T) {
-	gw := kshertest.New(t)
+	gw := sandbox.New(t)
 	prices := map[string]ksher.Amount{"A-1": 100_00, "A-2": 100_00}
 	var handled []string
 	notifications, err := paymentsTo(t, gw.Client, func(_ context.Context, o *ksher.Order) error {
@@ -474,7 +474,7 @@ func TestExpectedAtTheGateway(t *testing.T) {
 		require.NoError(t, gw.Pay(no, ""))
 	}
 	require.NoError(t, gw.Deliver(t.Context(), "A-1"))
-	require.ErrorIs(t, gw.Deliver(t.Context(), "A-2"), kshertest.ErrNotAccepted)
+	require.ErrorIs(t, gw.Deliver(t.Context(), "A-2"), sandbox.ErrNotAccepted)
 	assert.Equal(t, []string{"A-1"}, handled)
 	prices["A-2"] = 99_00
 	require.NoError(t, gw.Deliver(t.Context(), "A-2"))

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // The developer finds an order on the dashboard, plays the buyer by its button,
@@ -60,10 +60,10 @@ func TestDashboard(t *testing.T) {
 			assert.Len(t, order.Deliveries, 2, "the button repeats the notification")
 
 			b.open(home + "requests")
-			b.see("gateway_pay", "order_refund", "gateway_order_query", "Text to sign", "appid="+kshertest.AppID)
+			b.see("gateway_pay", "order_refund", "gateway_order_query", "Text to sign", "appid="+sandbox.AppID)
 			b.look("dashboard-requests")
 			b.open(home + "setup")
-			b.see(kshertest.AppID, s.gateway.GatewayURL(), "BEGIN")
+			b.see(sandbox.AppID, s.gateway.GatewayURL(), "BEGIN")
 			b.look("dashboard-setup")
 		})
 	}
@@ -75,7 +75,7 @@ func TestDashboardExplainsSignatures(t *testing.T) {
 	s := newShop(t)
 	b := s.visit(pc)
 	resp, err := s.gateway.HTTPClient().PostForm(s.gateway.GatewayURL()+"/gateway_order_query", map[string][]string{
-		"appid": {kshertest.AppID}, "mch_order_no": {"D2001"}, "nonce_str": {"n"}, "time_stamp": {"20260101000000"}, "sign": {"00"},
+		"appid": {sandbox.AppID}, "mch_order_no": {"D2001"}, "nonce_str": {"n"}, "time_stamp": {"20260101000000"}, "sign": {"00"},
 	})
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
@@ -95,10 +95,10 @@ func TestDashboardFaults(t *testing.T) {
 			b.open(s.gateway.URL() + "/faults")
 			b.look("dashboard-faults")
 			require.NoError(t, b.setSelect("select[name=operation]", "order_refund"))
-			require.NoError(t, b.setSelect("select[name=kind]", string(kshertest.FaultDropAfter)))
+			require.NoError(t, b.setSelect("select[name=kind]", string(sandbox.FaultDropAfter)))
 			b.fill("input[name=count]", "2")
 			b.follow("form[action='/do/inject'] button")
-			assert.Equal(t, []kshertest.Fault{{Operation: "order_refund", Kind: kshertest.FaultDropAfter, Count: 2}}, s.gateway.Faults())
+			assert.Equal(t, []sandbox.Fault{{Operation: "order_refund", Kind: sandbox.FaultDropAfter, Count: 2}}, s.gateway.Faults())
 			b.see("order_refund", "drop-after")
 			b.look("dashboard-faults-waiting")
 			b.follow("form[action='/do/clear'] button")

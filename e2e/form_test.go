@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // form serves the page of a form as a shop would, after a page of the shop's own.
@@ -92,7 +92,7 @@ func TestFormWithoutScripts(t *testing.T) {
 	assert.Empty(t, s.gateway.Orders())
 	b.follow("button")
 	b.untilAt(s.gateway.URL() + "/ua?")
-	assert.Equal(t, kshertest.Created, s.state("F1001"))
+	assert.Equal(t, sandbox.Created, s.state("F1001"))
 }
 
 // A buyer who opens the form's page again sees that it can't be paid twice.

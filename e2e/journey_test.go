@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // allChannels are those that the checkout page describes.
@@ -228,7 +228,7 @@ func TestFailedAndAbandoned(t *testing.T) {
 					require.Equal(t, j.steps[len(j.steps)-1], b.at())
 					b.follow("#" + end)
 					b.expectEnd(end, false, s.url+"/sorry?order="+no)
-					want := map[string]kshertest.State{"fail": kshertest.Failed, "abandon": kshertest.Created}
+					want := map[string]sandbox.State{"fail": sandbox.Failed, "abandon": sandbox.Created}
 					assert.Equal(t, want[end], s.state(no))
 					assert.Empty(t, s.notifications(no), "only payments are announced")
 				})
@@ -260,11 +260,11 @@ func TestPayAfterAll(t *testing.T) {
 	b.open(s.order("T3101", []ksher.Channel{ksher.ChannelCard, ksher.ChannelPromptPay}))
 	b.choose(ksher.ChannelCard)
 	b.submit(nil)
-	require.Equal(t, kshertest.InProgress, s.state("T3101"))
+	require.Equal(t, sandbox.InProgress, s.state("T3101"))
 	b.follow("#abandon")
 	b.still()
 	b.follow("#again")
-	require.Equal(t, kshertest.Created, s.state("T3101"))
+	require.Equal(t, sandbox.Created, s.state("T3101"))
 	b.choose(ksher.ChannelPromptPay)
 	b.walk("again", "qr")
 	s.expectPaid("T3101", ksher.ChannelPromptPay, 4500_00)
@@ -284,7 +284,7 @@ func TestBack(t *testing.T) {
 			b.submit(nil)
 			b.follow("#back")
 			assert.True(t, b.has("#choose"), b.text())
-			assert.Equal(t, kshertest.Created, s.state("T3201"))
+			assert.Equal(t, sandbox.Created, s.state("T3201"))
 		})
 	}
 }
@@ -320,7 +320,7 @@ func TestOTP(t *testing.T) {
 				b.submit(map[string]string{"otp": "999999"})
 			}
 			b.expectEnd("otp-wrong-thrice", false, s.url+"/sorry?order=T4002")
-			assert.Equal(t, kshertest.Failed, s.state("T4002"))
+			assert.Equal(t, sandbox.Failed, s.state("T4002"))
 		})
 	}
 }
@@ -358,7 +358,7 @@ func TestCards(t *testing.T) {
 	b.open(s.order("T5002", []ksher.Channel{ksher.ChannelCard}))
 	b.submit(map[string]string{"card_number": "4000 0000 0000 0002"})
 	b.expectEnd("declined", false, s.url+"/sorry?order=T5002")
-	assert.Equal(t, kshertest.Failed, s.state("T5002"))
+	assert.Equal(t, sandbox.Failed, s.state("T5002"))
 
 	b.open(s.order("T5003", []ksher.Channel{ksher.ChannelCard}))
 	b.submit(map[string]string{"card_number": "4000 0000 0000 0119"})
@@ -670,12 +670,12 @@ func TestDevice(t *testing.T) {
 // A page that is open when the time ends says so by itself.
 func TestExpiresWhileOpen(t *testing.T) {
 	t.Parallel()
-	s := newShop(t, kshertest.WithSpeed(30)) // A minute in two seconds.
+	s := newShop(t, sandbox.WithSpeed(30)) // A minute in two seconds.
 	b := s.visit(h5)
 	b.open(s.order("T9601", []ksher.Channel{ksher.ChannelPromptPay}, func(r *ksher.GatewayPayRequest) { r.ExpireTime = 1 }))
 	b.until("document.querySelector('#result')")
 	b.see("expired")
-	assert.Equal(t, kshertest.Expired, s.state("T9601"))
+	assert.Equal(t, sandbox.Expired, s.state("T9601"))
 }
 
 // The page says on every step that nothing is real.

@@ -17,13 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // shop is a merchant: a website with a webhook, at a gateway of its own.
 type shop struct {
 	t       *testing.T
-	gateway *kshertest.Gateway
+	gateway *sandbox.Gateway
 	url     string
 
 	mu       sync.Mutex
@@ -41,11 +41,11 @@ const landing = `<!doctype html>
 const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64" width="64" height="64"><circle cx="32" cy="32" r="32" fill="#0b6e4f"/><path d="M18 40c0-16 10-22 28-22 0 18-8 28-22 28-2 0-4-1-6-2z" fill="#fff"/></svg>`
 
 // newShop opens a shop whose gateway runs in real time.
-func newShop(t *testing.T, opts ...kshertest.Option) *shop {
+func newShop(t *testing.T, opts ...sandbox.Option) *shop {
 	t.Helper()
 	s := &shop{t: t, notified: make(map[string][]*ksher.Order), heard: make(chan struct{}, 100)}
-	quiet := kshertest.WithClientOptions(ksher.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
-	gateway, err := kshertest.Start(append([]kshertest.Option{quiet}, opts...)...)
+	quiet := sandbox.WithClientOptions(ksher.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	gateway, err := sandbox.Start(append([]sandbox.Option{quiet}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(gateway.Close)
 	s.gateway = gateway
@@ -124,7 +124,7 @@ func (s *shop) visit(l layout) *buyer {
 }
 
 // state is where an order stands.
-func (s *shop) state(no string) kshertest.State {
+func (s *shop) state(no string) sandbox.State {
 	s.t.Helper()
 	o, err := s.gateway.Order(no)
 	require.NoError(s.t, err)
@@ -135,7 +135,7 @@ func (s *shop) state(no string) kshertest.State {
 // heard of it once.
 func (s *shop) expectPaid(no string, channel ksher.Channel, sum ksher.Amount) {
 	s.t.Helper()
-	kshertest.AssertPaid(s.t, s.gateway, no, sum)
+	sandbox.AssertPaid(s.t, s.gateway, no, sum)
 	deadline := time.After(stepTimeout)
 	for len(s.notifications(no)) == 0 {
 		select {
@@ -153,7 +153,7 @@ func (s *shop) expectPaid(no string, channel ksher.Channel, sum ksher.Amount) {
 		o, err := s.gateway.Order(no)
 		return err == nil && len(o.Deliveries) > 0
 	}, stepTimeout, pollEvery)
-	kshertest.AssertNotified(s.t, s.gateway, no)
+	sandbox.AssertNotified(s.t, s.gateway, no)
 }
 
 func (s *shop) notifications(no string) []*ksher.Order {
@@ -174,11 +174,11 @@ func (s *shop) expectRefund(no string, channel ksher.Channel, sum ksher.Amount) 
 	if channel == ksher.ChannelPromptPay {
 		var refused *ksher.ValidationError
 		require.ErrorAs(s.t, err, &refused, "PromptPay has no refunds")
-		kshertest.AssertRefunded(s.t, s.gateway, no, 0)
+		sandbox.AssertRefunded(s.t, s.gateway, no, 0)
 		return
 	}
 	require.NoError(s.t, err)
 	assert.Equal(s.t, half, resp.MchRefundFee)
-	kshertest.AssertRefunded(s.t, s.gateway, no, half)
-	assert.Equal(s.t, kshertest.RefundedInPart, s.state(no))
+	sandbox.AssertRefunded(s.t, s.gateway, no, half)
+	assert.Equal(s.t, sandbox.RefundedInPart, s.state(no))
 }

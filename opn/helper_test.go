@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -84,9 +84,9 @@ func newClient(tb testing.TB, handler http.Handler, opts ...opn.Option) *opn.Cli
 }
 
 // gateway is a local gateway with a client for it.
-func gateway(tb testing.TB, opts ...opn.Option) (*kshertest.Gateway, *opn.Client) {
+func gateway(tb testing.TB, opts ...opn.Option) (*sandbox.Gateway, *opn.Client) {
 	tb.Helper()
-	gw := kshertest.New(tb)
+	gw := sandbox.New(tb)
 	client, err := gw.NewOpnClient(opts...)
 	require.NoError(tb, err)
 	return gw, client

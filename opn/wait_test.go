@@ -14,7 +14,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -238,7 +238,7 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, charge.CreatedAt.Add(9*time.Minute), charge.PaidAt.V)
 	assert.Equal(t, amount-charge.Fee-charge.FeeVAT, charge.Net)
-	assert.ErrorIs(t, gw.PayOpn(charge.ID), kshertest.ErrNotPayable)
+	assert.ErrorIs(t, gw.PayOpn(charge.ID), sandbox.ErrNotPayable)
 
 	_, err = client.CreateCharge(t.Context(), req)
 	var failed *opn.Error
@@ -262,15 +262,15 @@ func TestExpiry(t *testing.T) {
 	require.ErrorIs(t, err, opn.FailurePaymentExpired)
 	assert.True(t, known.Expired)
 	assert.Equal(t, charge.ExpiresAt, known.ExpiredAt)
-	require.ErrorIs(t, gw.PayOpn(charge.ID), kshertest.ErrNotPayable)
+	require.ErrorIs(t, gw.PayOpn(charge.ID), sandbox.ErrNotPayable)
 }
 
 // Opn carries a request out, and the answer is lost.
 func TestUnknownOutcome(t *testing.T) {
-	for _, kind := range []kshertest.FaultKind{kshertest.FaultDropAfter, kshertest.FaultEmpty, kshertest.FaultTruncated, kshertest.FaultEndless} {
+	for _, kind := range []sandbox.FaultKind{sandbox.FaultDropAfter, sandbox.FaultEmpty, sandbox.FaultTruncated, sandbox.FaultEndless} {
 		t.Run(string(kind), func(t *testing.T) {
 			gw, client := gateway(t)
-			require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charges", Kind: kind}))
+			require.NoError(t, gw.Inject(sandbox.Fault{Operation: "opn charges", Kind: kind}))
 			source, err := client.CreateSource(t.Context(), sourceRequest())
 			require.NoError(t, err)
 			req := chargeRequest()
@@ -284,10 +284,10 @@ func TestUnknownOutcome(t *testing.T) {
 			assert.Equal(t, returnURI, charges[0].ReturnURI)
 		})
 	}
-	for _, kind := range []kshertest.FaultKind{kshertest.FaultDropBefore, kshertest.FaultHTTP500, kshertest.FaultHTML502} {
+	for _, kind := range []sandbox.FaultKind{sandbox.FaultDropBefore, sandbox.FaultHTTP500, sandbox.FaultHTML502} {
 		t.Run(string(kind), func(t *testing.T) {
 			gw, client := gateway(t)
-			require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charges", Kind: kind}))
+			require.NoError(t, gw.Inject(sandbox.Fault{Operation: "opn charges", Kind: kind}))
 			_, err := client.CreateChargeWithSource(t.Context(), bothRequest())
 			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown, "a client can't know")
 			assert.Empty(t, gw.OpnCharges())
@@ -295,7 +295,7 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 	t.Run("refused", func(t *testing.T) {
 		gw, client := gateway(t)
-		require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charges", Kind: kshertest.FaultRefuse, Code: "bad_request"}))
+		require.NoError(t, gw.Inject(sandbox.Fault{Operation: "opn charges", Kind: sandbox.FaultRefuse, Code: "bad_request"}))
 		_, err := client.CreateChargeWithSource(t.Context(), bothRequest())
 		require.ErrorContains(t, err, "bad_request")
 		require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)

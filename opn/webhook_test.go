@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -37,7 +37,7 @@ func post(h http.Handler, body string) *httptest.ResponseRecorder {
 }
 
 // shop is a merchant with a handler that a gateway knows, and a charge.
-func shop(t *testing.T, fn func(context.Context, *opn.Charge) error, opts ...opn.Option) (*kshertest.Gateway, *opn.Charge, http.Handler) {
+func shop(t *testing.T, fn func(context.Context, *opn.Charge) error, opts ...opn.Option) (*sandbox.Gateway, *opn.Charge, http.Handler) {
 	t.Helper()
 	gw, client := gateway(t, opts...)
 	handler := opn.NewWebhookHandler(client, fn)
@@ -55,7 +55,7 @@ func TestWebhookOnce(t *testing.T) {
 		got = append(got, c)
 		return c.CheckPaid(amount)
 	})
-	require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), kshertest.ErrNotAccepted, "not paid yet")
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), sandbox.ErrNotAccepted, "not paid yet")
 	require.Empty(t, got)
 	require.NoError(t, gw.PayOpn(charge.ID))
 	require.Empty(t, got, "nothing happens by itself")
@@ -225,7 +225,7 @@ func TestWebhookAgainAfterAnError(t *testing.T) {
 	})
 	require.NoError(t, gw.PayOpn(charge.ID))
 	for range 2 {
-		require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), kshertest.ErrNotAccepted)
+		require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), sandbox.ErrNotAccepted)
 	}
 	for range 2 {
 		require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
@@ -348,7 +348,7 @@ func TestWebhookRefuses(t *testing.T) {
 	assert.Equal(t, http.MethodPost, rec.Header().Get("Allow"))
 	assert.Contains(t, log.String(), `reason="the charge has not ended"`)
 
-	require.NoError(t, gw.Inject(kshertest.Fault{Operation: "opn charge", Kind: kshertest.FaultHTTP500, Count: 3}))
+	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "opn charge", Kind: sandbox.FaultHTTP500, Count: 3}))
 	assert.Equal(t, http.StatusServiceUnavailable, post(handler, event(charge.ID)).Code, "an outage: come back")
 }
 

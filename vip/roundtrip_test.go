@@ -13,16 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/vip"
 )
 
 // local returns a client for a local gateway.
-func local(t testing.TB, opts ...vip.Option) (*kshertest.Gateway, *vip.Client) {
+func local(t testing.TB, opts ...vip.Option) (*sandbox.Gateway, *vip.Client) {
 	t.Helper()
-	gateway := kshertest.New(t)
+	gateway := sandbox.New(t)
 	opts = append([]vip.Option{vip.WithHTTPClient(gateway.HTTPClient()), vip.WithStrict(), vip.WithRetry(1, 0)}, opts...)
-	client, err := vip.NewClient(gateway.VIPURL(), kshertest.VIPToken, opts...)
+	client, err := vip.NewClient(gateway.VIPURL(), sandbox.VIPToken, opts...)
 	require.NoError(t, err)
 	return gateway, client
 }
@@ -122,7 +122,7 @@ func TestRoundTrip(t *testing.T) {
 // A number that was used is refused, and what became of the first order is asked for.
 func TestRoundTripUsedNumber(t *testing.T) {
 	gateway, client := local(t)
-	require.NoError(t, gateway.Inject(kshertest.Fault{Operation: "vip bscanc create", Kind: kshertest.FaultDropAfter}))
+	require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "vip bscanc create", Kind: sandbox.FaultDropAfter}))
 	for range 2 {
 		_, err := client.Create(t.Context(), newOrders()[vip.BScanC])
 		require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
@@ -142,7 +142,7 @@ func TestRoundTripReports(t *testing.T) {
 	_, err := client.Refund(t.Context(), vip.Redirect, &vip.RefundRequest{MerchantOrderID: "A-2", RefundOrderID: "R-2", RefundAmount: 40_00})
 	require.NoError(t, err)
 	day := gateway.Now().In(time.FixedZone("", 7*3600)).Format("20060102")
-	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: day, MID: kshertest.AppID, Limit: 2}))
+	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: day, MID: sandbox.AppID, Limit: 2}))
 	require.NoError(t, err)
 	require.Len(t, rows, 4)
 	var sum ksher.Amount
@@ -152,7 +152,7 @@ func TestRoundTripReports(t *testing.T) {
 	}
 	require.Equal(t, ksher.Amount(260_00), sum)
 
-	channels, err := client.Channels(t.Context(), &vip.ChannelsRequest{MID: kshertest.AppID})
+	channels, err := client.Channels(t.Context(), &vip.ChannelsRequest{MID: sandbox.AppID})
 	require.NoError(t, err)
 	require.True(t, channels.Verified)
 	require.Contains(t, channels.Channels, "truemoney")
@@ -160,7 +160,7 @@ func TestRoundTripReports(t *testing.T) {
 	require.ErrorIs(t, err, vip.CodeUnknown)
 	require.ErrorContains(t, err, "NOT allowed mid")
 
-	ask := &vip.SettlementRequest{Date: day, MID: kshertest.AppID, Channel: "truemoney"}
+	ask := &vip.SettlementRequest{Date: day, MID: sandbox.AppID, Channel: "truemoney"}
 	_, err = client.Settlement(t.Context(), ask)
 	require.ErrorIs(t, err, ksher.ErrNotFound)
 	gateway.Advance(25 * time.Hour)
@@ -178,16 +178,16 @@ func TestRoundTripReports(t *testing.T) {
 // told apart, and is never sent again.
 func TestRoundTripFaults(t *testing.T) {
 	for _, c := range []struct {
-		kind kshertest.FaultKind
+		kind sandbox.FaultKind
 		done bool
 	}{
-		{kshertest.FaultDropBefore, false}, {kshertest.FaultDropAfter, true}, {kshertest.FaultHTTP500, false}, {kshertest.FaultHTML502, false},
-		{kshertest.FaultEmpty, true}, {kshertest.FaultTruncated, true}, {kshertest.FaultEndless, true}, {kshertest.FaultBadSignature, true}, {kshertest.FaultOtherKey, true},
+		{sandbox.FaultDropBefore, false}, {sandbox.FaultDropAfter, true}, {sandbox.FaultHTTP500, false}, {sandbox.FaultHTML502, false},
+		{sandbox.FaultEmpty, true}, {sandbox.FaultTruncated, true}, {sandbox.FaultEndless, true}, {sandbox.FaultBadSignature, true}, {sandbox.FaultOtherKey, true},
 	} {
 		t.Run(string(c.kind), func(t *testing.T) {
 			gateway, client := local(t, vip.WithMaxResponseBytes(64<<10))
 			inject := func(operation string) {
-				require.NoError(t, gateway.Inject(kshertest.Fault{Operation: "vip redirect " + operation, Kind: c.kind}))
+				require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "vip redirect " + operation, Kind: c.kind}))
 			}
 			query := func() (*vip.Order, error) {
 				return client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
@@ -246,13 +246,13 @@ func TestRoundTripWebhook(t *testing.T) {
 	fails.Store(true)
 	require.Error(t, gateway.Deliver(t.Context(), "A-1"))
 	fails.Store(false)
-	require.NoError(t, gateway.Inject(kshertest.Fault{Operation: "notify", Kind: kshertest.FaultDuplicate}))
+	require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultDuplicate}))
 	require.NoError(t, gateway.Deliver(t.Context(), "A-1"))
 	require.EqualValues(t, 1, paid.Load())
 	_, err = client.Refund(t.Context(), vip.Redirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 150_50})
 	require.NoError(t, err)
-	for _, kind := range []kshertest.FaultKind{kshertest.FaultBadSignature, kshertest.FaultOtherKey, kshertest.FaultCorrupt, kshertest.FaultTruncated} {
-		require.NoError(t, gateway.Inject(kshertest.Fault{Operation: "notify", Kind: kind}))
+	for _, kind := range []sandbox.FaultKind{sandbox.FaultBadSignature, sandbox.FaultOtherKey, sandbox.FaultCorrupt, sandbox.FaultTruncated} {
+		require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "notify", Kind: kind}))
 		require.Error(t, gateway.Deliver(t.Context(), "A-1"), kind)
 		require.Zero(t, refunded.Load())
 	}

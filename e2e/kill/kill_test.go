@@ -41,7 +41,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 func TestMain(m *testing.M) {
@@ -141,7 +141,7 @@ func payments(t *testing.T) int {
 type run struct {
 	shop
 	t       *testing.T
-	gateway *kshertest.Gateway
+	gateway *sandbox.Gateway
 	front   *httptest.Server
 	log     *os.File
 	// ctx ends with what went wrong in the background.
@@ -190,7 +190,7 @@ func newRun(t *testing.T, s shop, servers int) *run {
 	}
 	t.Logf("KSHER_SEED=%d", seed)
 	r := &run{
-		shop: s, t: t, gateway: kshertest.New(t), random: rand.New(rand.NewPCG(seed, 0)), alive: make(map[string]*server),
+		shop: s, t: t, gateway: sandbox.New(t), random: rand.New(rand.NewPCG(seed, 0)), alive: make(map[string]*server),
 		begun: make(map[string]int), done: make(map[string]bool), killed: make(map[moment][]string),
 	}
 	r.plan()
@@ -404,7 +404,7 @@ func (r *run) deliver(orders []string) (left []string) {
 		workers.Go(func() {
 			for no := range queue {
 				err := r.gateway.Deliver(r.ctx, no)
-				if err != nil && !errors.Is(err, kshertest.ErrNotAccepted) {
+				if err != nil && !errors.Is(err, sandbox.ErrNotAccepted) {
 					r.fail(err)
 				}
 				mu.Lock()

@@ -26,7 +26,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/opn"
 	"github.com/ksher-go/ksher/vip"
@@ -37,7 +37,7 @@ var (
 	roots       = x509.NewCertPool()
 	// quick makes a handshake of the thousands take a fraction of the time.
 	quick   = []tls.CurveID{tls.CurveP256}
-	gateway *kshertest.Gateway
+	gateway *sandbox.Gateway
 	shop    *clients // Talks to the gateway itself.
 
 	// What there is to query.
@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 		def := transport.Shared().TLSClientConfig
 		def.RootCAs, def.CurvePreferences = roots, quick
 		var err error
-		gateway, err = kshertest.Start()
+		gateway, err = sandbox.Start()
 		must(err)
 		defer gateway.Close()
 		shop, err = newClients(gateway.URL(), nil)
@@ -96,7 +96,7 @@ func newClients(base string, rt http.RoundTripper) (c *clients, err error) {
 	c = &clients{}
 	k := []ksher.Option{
 		ksher.WithGatewayURL(base + "/api"), ksher.WithMerchantURL(base + "/KsherPay"),
-		ksher.WithVerifier(kshertest.Verifier()), ksher.WithRetry(3, 0),
+		ksher.WithVerifier(sandbox.Verifier()), ksher.WithRetry(3, 0),
 	}
 	v := []vip.Option{vip.WithRetry(3, 0)}
 	o := []opn.Option{opn.WithBaseURL(base + "/opn"), opn.WithRetry(3, 0)}
@@ -104,13 +104,13 @@ func newClients(base string, rt http.RoundTripper) (c *clients, err error) {
 		client := &http.Client{Transport: rt}
 		k, v, o = append(k, ksher.WithHTTPClient(client)), append(v, vip.WithHTTPClient(client)), append(o, opn.WithHTTPClient(client))
 	}
-	if c.ksher, err = ksher.NewClient(kshertest.AppID, kshertest.PrivateKey(), k...); err != nil {
+	if c.ksher, err = ksher.NewClient(sandbox.AppID, sandbox.PrivateKey(), k...); err != nil {
 		return nil, err
 	}
-	if c.vip, err = vip.NewClient(base, kshertest.VIPToken, v...); err != nil {
+	if c.vip, err = vip.NewClient(base, sandbox.VIPToken, v...); err != nil {
 		return nil, err
 	}
-	c.opn, err = opn.NewClient(kshertest.OpnPublicKey, kshertest.OpnSecretKey, o...)
+	c.opn, err = opn.NewClient(sandbox.OpnPublicKey, sandbox.OpnSecretKey, o...)
 	return c, err
 }
 

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ksher-go/ksher"
-	kshertest "github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/vip"
 	"github.com/ksher-go/ksher/vip/migrate"
 )
@@ -265,7 +265,7 @@ func TestGatewayTakesIt(t *testing.T) {
 		}, ksher.ChannelAlipay},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
-			gateway := kshertest.New(t)
+			gateway := sandbox.New(t)
 			client := gateway.Client
 			require.NoError(t, story.create(client))
 			if story.paid != "" {
@@ -300,13 +300,13 @@ func TestGatewayTakesIt(t *testing.T) {
 			}
 			at, err := gateway.Order("A-1")
 			require.NoError(t, err)
-			require.Equal(t, kshertest.RefundedInPart, at.State)
+			require.Equal(t, sandbox.RefundedInPart, at.State)
 		})
 		t.Run(string(kind)+" cancelled", func(t *testing.T) {
-			gateway := kshertest.New(t)
+			gateway := sandbox.New(t)
 			client := gateway.Client
 			require.NoError(t, story.create(client))
-			want := kshertest.Cancelled
+			want := sandbox.Cancelled
 			switch kind {
 			case vip.Redirect:
 				req, err := migrate.CancelOrder(kind, cancel())
@@ -318,7 +318,7 @@ func TestGatewayTakesIt(t *testing.T) {
 				require.NoError(t, err)
 				_, err = client.OrderReverse(ctx, req)
 				require.NoError(t, err)
-				want = kshertest.Refunded // It had been charged.
+				want = sandbox.Refunded // It had been charged.
 			default:
 				req, err := migrate.OrderClose(kind, cancel())
 				require.NoError(t, err)
@@ -339,7 +339,7 @@ func TestGatewayTakesIt(t *testing.T) {
 // What only the other side's own checks find is found by the local gateway's client, as
 // docs/moving-from-vip.md has it.
 func TestClientFindsTheRest(t *testing.T) {
-	gw := kshertest.New(t)
+	gw := sandbox.New(t)
 	for field, change := range map[string]func(*vip.RedirectRequest, *migrate.Shop){
 		"lang":      func(r *vip.RedirectRequest, _ *migrate.Shop) { r.Lang = "xx" },
 		"fee_type":  func(_ *vip.RedirectRequest, s *migrate.Shop) { s.FeeType = "thb" },
@@ -473,16 +473,16 @@ func TestResult(t *testing.T) {
 func TestSameLife(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		live func(*kshertest.Gateway, string) error
+		live func(*sandbox.Gateway, string) error
 		want ksher.Result
 	}{
-		{"nobody paid", func(*kshertest.Gateway, string) error { return nil }, ""},
-		{"paid", func(g *kshertest.Gateway, id string) error { return g.Pay(id, ksher.ChannelTrueMoney) }, ksher.ResultSuccess},
-		{"expired", (*kshertest.Gateway).Expire, ksher.ResultClosed},
+		{"nobody paid", func(*sandbox.Gateway, string) error { return nil }, ""},
+		{"paid", func(g *sandbox.Gateway, id string) error { return g.Pay(id, ksher.ChannelTrueMoney) }, ksher.ResultSuccess},
+		{"expired", (*sandbox.Gateway).Expire, ksher.ResultClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			gateway := kshertest.New(t)
-			old, err := vip.NewClient(gateway.VIPURL(), kshertest.VIPToken, vip.WithHTTPClient(gateway.HTTPClient()), vip.WithStrict())
+			gateway := sandbox.New(t)
+			old, err := vip.NewClient(gateway.VIPURL(), sandbox.VIPToken, vip.WithHTTPClient(gateway.HTTPClient()), vip.WithStrict())
 			require.NoError(t, err)
 
 			before := redirect()
