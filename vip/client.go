@@ -428,11 +428,12 @@ func jsonBody(params []wire.Param) string {
 func (c *Client) read(op *operation, answer transport.Answer) (*reply, *Error) {
 	if refusal := refusedBy(answer.Status); refusal != nil {
 		members, _ := wire.ParseObject(answer.Body)
-		failure := &Error{Err: refusal, Message: c.hide.Quote(answer.Body), state: call.State{Unknown: !isGateways(answer.Status, members)}}
+		inForm := isGateways(answer.Status, members)
+		failure := &Error{Err: refusal, Message: c.hide.Quote(answer.Body), state: call.State{Unknown: !inForm}, inForm: inForm}
 		switch {
 		case answer.Status == http.StatusBadRequest:
 			failure.Message, failure.Fields = description(answer.Body, members, c.hide)
-		case answer.Status == http.StatusNotFound && failure.state.Unknown:
+		case answer.Status == http.StatusNotFound && !inForm:
 			// A proxy that is misrouted for a moment says so of every order, and who
 			// believed it would make another.
 			failure.Err = fault.ErrHTTPStatus

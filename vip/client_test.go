@@ -306,6 +306,7 @@ func TestFaults(t *testing.T) {
 				require.Equal(t, f.want == ksher.ErrNotFound, errors.Is(err, ksher.ErrNotFound), "nobody else knows")
 				require.Equal(t, c.change && !f.known, errors.Is(err, ksher.ErrOutcomeUnknown), err)
 				require.Equal(t, c.change && !f.known, strings.Contains(err.Error(), "ask Client.Query"), err)
+				require.Equal(t, f.known, errors.Is(err, fault.ErrRefused), "nobody else refuses")
 				passing := strings.HasPrefix(f.name, "broken") || strings.HasPrefix(f.name, "end") || strings.HasPrefix(f.name, "50")
 				require.Equal(t, map[bool]int{true: 2, false: 1}[!c.change && passing], asked)
 				require.NotContains(t, err.Error(), token)

@@ -86,6 +86,8 @@ type Error struct {
 	Err error
 
 	state call.State
+	// inForm says that the answer is an HTTP refusal in the gateway's own form.
+	inForm bool
 }
 
 // Error says what was tried on which order, what the gateway said, and what to do
@@ -160,7 +162,7 @@ func notSent(operation, field, problem string) error {
 // forLoop shows an error to the loop that makes the calls.
 func (e *Error) forLoop() *call.Failure {
 	return &call.Failure{
-		Err: e, State: &e.state, Refused: e.Err == nil || refusedBy(e.HTTPStatus) != nil, Cause: e.Err, Code: string(e.Code), Status: e.HTTPStatus,
+		Err: e, State: &e.state, Refused: e.Err == nil || e.inForm, Cause: e.Err, Code: string(e.Code), Status: e.HTTPStatus,
 		WithCause: func(cause error) error {
 			other := *e
 			other.Err = cause

@@ -40,7 +40,7 @@ func TestHooks(t *testing.T) {
 		status  int
 		call    func(t *testing.T) error
 	}{
-		"redirect query": {`{"name":"NotFound"}`, http.StatusForbidden, func(t *testing.T) error {
+		"redirect query": {`{"name":"Forbidden","description":"not yours","code":403}`, http.StatusForbidden, func(t *testing.T) error {
 			c, err := vip.NewClient(host.URL, "token", vip.WithHook(hook), vip.WithHook(last), vip.WithRetry(2, 0))
 			require.NoError(t, err)
 			_, err = c.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
