@@ -268,7 +268,7 @@ func (c *Client) SettlementOrders(ctx context.Context, req *SettlementOrdersRequ
 }
 
 // pages goes through the pages of a report. Its end is where the gateway's total
-// says, or without one a page that isn't full.
+// says, or without one an empty page: a gateway may give less at once than the limit.
 func (c *Client) pages(ctx context.Context, name, path string, req request, limit int) iter.Seq2[*Transaction, error] {
 	if limit == 0 {
 		limit = maxPage
@@ -310,7 +310,7 @@ func (c *Client) pages(ctx context.Context, name, path string, req request, limi
 				}
 			}
 			offset += len(p.rows)
-			if total >= 0 && offset >= total || total < 0 && len(p.rows) < limit {
+			if total >= 0 && offset >= total || total < 0 && len(p.rows) == 0 {
 				return
 			}
 		}

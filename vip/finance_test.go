@@ -1,6 +1,7 @@
 package vip_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -143,7 +144,8 @@ func TestPages(t *testing.T) {
 		{"a page", 50, `,"total":50`, 0, []string{"0+50"}, nil},
 		{"a page, without a total", 50, ``, 0, []string{"0+50", "50+50"}, nil},
 		{"three pages", 120, `,"total":120`, 0, []string{"0+50", "50+50", "100+50"}, nil},
-		{"three pages, without a total", 120, ``, 0, []string{"0+50", "50+50", "100+50"}, nil},
+		{"three pages, without a total", 120, ``, 0, []string{"0+50", "50+50", "100+50", "120+50"}, nil},
+		{"one, without a total", 1, ``, 0, []string{"0+50", "1+50"}, nil},
 		{"short pages", 7, `,"total":7`, 3, []string{"0+3", "3+3", "6+3"}, nil},
 		{"fewer than announced", 60, `,"total":100`, 0, []string{"0+50", "50+50", "60+50"}, fault.ErrField},
 		{"none of those announced", 0, `,"total":1`, 0, []string{"0+50"}, fault.ErrField},
@@ -159,6 +161,17 @@ func TestPages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A gateway that gives less at once than it was asked for isn't at its end.
+func TestPagesOfTheGatewaysOwnSize(t *testing.T) {
+	client := newClient(t, func(r *http.Request) (int, string, error) {
+		page := map[string]string{"0": `[{"amount":1},{"amount":2}]`, "2": `[{"amount":3}]`}[received(t, r)["offset"]]
+		return 200, unproved(`{"error_code":"SUCCESS","data":{"data":` + cmp.Or(page, "[]") + `}}`), nil
+	})
+	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m"}))
+	require.NoError(t, err)
+	require.Len(t, rows, 3)
 }
 
 // What was announced once isn't taken back, and there is no more than that.
