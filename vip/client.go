@@ -482,6 +482,15 @@ func (r *reply) refusal() *Error {
 	return failure
 }
 
+// text is a member that is a text or a number, "" for an empty one.
+func (r *reply) text(name string) string {
+	v, ok := wire.Find(r.members, name)
+	if !ok || empty(v) {
+		return ""
+	}
+	return string(v.Text())
+}
+
 // doubtful makes an error of an answer that says neither yes nor no.
 func (r *reply) doubtful(err error) *Error {
 	failure := r.refusal()

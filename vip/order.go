@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -489,17 +490,38 @@ func (r *reply) refused(kind Kind, method string) *Error {
 	return failure
 }
 
-// sameOrder says that an answer is about something else than asked for. Besides the
-// number of the request the answer may have the other one. A sub-merchant that it
+// sameOrder says that an answer is about something else than asked for. An answer to a
+// refund may have the refund's number in place of the order's.
+func (r *reply) sameOrder(o *Order, req orderRequest) *Error {
+	id, _ := req.numbers()
+	if o.MerchantOrderID == "" {
+		return r.doubtful(fmt.Errorf("%w: merchant_order_id is missing, %q was asked for", fault.ErrOtherOrder, transport.Clip(id)))
+	}
+	return r.contradicts(req)
+}
+
+// contradicts says that what an answer names is something else than asked for. What it
 // doesn't name is none other.
-func (r *reply) sameOrder(o *Order, req orderRequest, amount ksher.Amount, other string) *Error {
-	if id, _ := req.numbers(); o.MerchantOrderID != id && o.MerchantOrderID != other {
-		return r.doubtful(fmt.Errorf("%w: merchant_order_id is %q, not %q", fault.ErrOtherOrder, transport.Clip(o.MerchantOrderID), transport.Clip(id)))
+func (r *reply) contradicts(req orderRequest) *Error {
+	id, refundID := req.numbers()
+	other := func(name, got, want string) *Error {
+		return r.doubtful(fmt.Errorf("%w: %s is %q, not %q", fault.ErrOtherOrder, name, transport.Clip(got), transport.Clip(want)))
 	}
-	if mid := req.mid(); mid != "" && o.MID != "" && o.MID != mid {
-		return r.doubtful(fmt.Errorf("%w: mid is %q, not %q", fault.ErrOtherOrder, transport.Clip(o.MID), transport.Clip(mid)))
+	if got := r.text("merchant_order_id"); got != "" && got != id && got != refundID {
+		return other("merchant_order_id", got, id)
 	}
-	if amount != 0 && o.Amount != amount {
+	if got := r.text("refund_order_id"); got != "" && refundID != "" && got != refundID {
+		return other("refund_order_id", got, refundID)
+	}
+	if got, mid := r.text("mid"), req.mid(); got != "" && mid != "" && got != mid {
+		return other("mid", got, mid)
+	}
+	return nil
+}
+
+// sameAmount says that an answer is about another amount.
+func (r *reply) sameAmount(o *Order, amount ksher.Amount) *Error {
+	if o.Amount != amount {
 		return r.doubtful(fmt.Errorf("%w: amount is %d cents, not %d", fault.ErrOtherOrder, o.Amount, amount))
 	}
 	return nil
@@ -511,7 +533,12 @@ var (
 	errEarlier   = errors.New("an earlier create under the same number may be the cause")
 	errOver      = errors.New("the status says that the order is over")
 	errSale      = errors.New("the order_type isn't Refund")
+	errRefund    = errors.New("the order_type is Refund")
+	errNotPaid   = errors.New("the status says that there was nothing to refund")
 )
+
+// typeRefund is the order_type of a refund.
+const typeRefund = "Refund"
 
 // Create creates an order, of the kind that the request is for.
 //
@@ -553,7 +580,6 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 		return nil, err
 	}
 	kind := req.kind()
-	id, _ := req.numbers()
 	return c.order(ctx, kind, "create", http.MethodPost, req, func(r *reply, o *Order) *Error {
 		switch {
 		case r.code != CodeSuccess && (r.code != CodePending || kind == BScanC):
@@ -562,8 +588,10 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 			return r.doubtful(errNotStatus)
 		case o.Status.Final() && o.Status != StatusPaid:
 			return r.doubtful(errOver)
+		case o.OrderType == typeRefund:
+			return r.doubtful(errRefund)
 		}
-		if failure := r.sameOrder(o, req, req.total(), id); failure != nil {
+		if failure := cmp.Or(r.sameOrder(o, req), r.sameAmount(o, req.total())); failure != nil {
 			return failure
 		}
 		if name := req.missing(o); name != "" {
@@ -627,7 +655,7 @@ func (c *Client) Query(ctx context.Context, kind Kind, req *QueryRequest) (*Orde
 		default:
 			return r.refusal()
 		}
-		return r.sameOrder(o, req, 0, req.MerchantOrderID)
+		return r.sameOrder(o, req)
 	})
 }
 
@@ -671,7 +699,8 @@ func (r *RefundRequest) check(c *checker) {
 
 // Refund pays an order back, or part of it, at once. The answer describes the
 // refund: OrderType is "Refund", or empty, and Amount is negative. It succeeds only
-// with [CodeRefunded] and for the amount that was asked for; anything else, but a
+// with [CodeRefunded], for the amount that was asked for, with a status that a paid order
+// may have, and if a refund_order_id in it is the one asked for; anything else, but a
 // refusal with [CodeFail] or one of the documented HTTP statuses in the gateway's own
 // form, is [ksher.ErrOutcomeUnknown].
 //
@@ -691,10 +720,12 @@ func (c *Client) Refund(ctx context.Context, kind Kind, req *RefundRequest) (*Or
 		switch {
 		case r.code != CodeRefunded:
 			return r.doubtful(errUndecided)
-		case o.OrderType != "" && o.OrderType != "Refund":
+		case o.OrderType != "" && o.OrderType != typeRefund:
 			return r.doubtful(errSale)
+		case o.Status == StatusAvailable || o.Status == StatusClosed:
+			return r.doubtful(errNotPaid)
 		}
-		return r.sameOrder(o, req, -req.RefundAmount, req.RefundOrderID)
+		return cmp.Or(r.sameOrder(o, req), r.sameAmount(o, -req.RefundAmount))
 	})
 }
 
@@ -729,12 +760,17 @@ func (r *CancelRequest) check(c *checker)                    { c.orderID(r.Merch
 // Source: DELETE /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
 // vip.ksher.net. That the parameters are in the body is taken from Ksher's
 // JavaScript client (ksher-payment 0.0.5). Which error_code the answer has is not
-// documented: any but FAIL and UNKNOWN is taken.
+// documented: any but FAIL, UNKNOWN, PENDING and REFUNDED is taken.
 func (c *Client) Cancel(ctx context.Context, kind Kind, req *CancelRequest) (*Order, error) {
 	return c.order(ctx, kind, "cancel", http.MethodDelete, req, func(r *reply, o *Order) *Error {
-		if o.Status != StatusClosed {
+		switch {
+		case r.code == CodePending || r.code == CodeRefunded:
+			return r.doubtful(errUndecided)
+		case o.Status != StatusClosed:
 			return r.doubtful(errNotStatus)
+		case o.OrderType == typeRefund:
+			return r.doubtful(errRefund)
 		}
-		return r.sameOrder(o, req, 0, req.MerchantOrderID)
+		return r.sameOrder(o, req)
 	})
 }

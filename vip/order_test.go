@@ -100,6 +100,8 @@ func TestOutcomes(t *testing.T) {
 		{"redirect create", "refunded by its status", order("Paid", "Refunded"), doubt, vip.CodeSuccess},
 		{"redirect create", "available", order("Paid", "Available"), yes, nil},
 		{"redirect create", "no status", order("Paid", "False"), yes, nil},
+		{"redirect create", "a refund", order("{", `{"order_type":"Refund",`), doubt, vip.CodeSuccess},
+		{"redirect create", "a sale", order("{", `{"order_type":"Sale",`), yes, nil},
 		{"cscanb create", "no code", order("data:image/png;base64,aGk=", ""), doubt, fault.ErrField},
 		{"miniapp create", "no package", order("https://pay.example/1", "False"), doubt, fault.ErrField},
 		{"app create", "no package", order("https://pay.example/1", "False"), doubt, fault.ErrField},
@@ -107,6 +109,7 @@ func TestOutcomes(t *testing.T) {
 		{"bscanc create", "not paid", order("Paid", "Available"), doubt, vip.CodeSuccess},
 		{"bscanc create", "pending", order("SUCCESS", "PENDING"), doubt, vip.CodePending},
 		{"bscanc create", "fail", `{"error_code":"FAIL","reserved3":"invalid_payment_code"}`, no, vip.CodeFail},
+		{"bscanc create", "a refund", order("{", `{"order_type":"Refund",`), doubt, vip.CodeSuccess},
 		{"bscanc create", "fail for no reason", `{"error_code":"FAIL","reserved3":"False"}`, doubt, vip.CodeFail},
 		{"bscanc create", "fail for another reason", `{"error_code":"FAIL","reserved3":"duplicate_order"}`, doubt, vip.CodeFail},
 		{"bscanc create", "fail and paid", order("SUCCESS", "FAIL"), doubt, vip.CodeFail},
@@ -141,6 +144,15 @@ func TestOutcomes(t *testing.T) {
 		{"miniapp refund", "no type", strings.Replace(goodRefund, `"Refund"`, `"False"`, 1), yes, nil},
 		{"miniapp refund", "a sale", strings.Replace(goodRefund, `"Refund"`, `"Sale"`, 1), doubt, vip.CodeRefunded},
 		{"miniapp refund", "other order", strings.Replace(goodRefund, "A-1", "A-2", 1), doubt, ksher.ErrOtherOrder},
+		{"miniapp refund", "no number", strings.Replace(goodRefund, "A-1", "False", 1), doubt, ksher.ErrOtherOrder},
+		{"miniapp refund", "no amount", strings.Replace(goodRefund, "-5000", `"False"`, 1), doubt, ksher.ErrOtherOrder},
+		{"miniapp refund", "this refund", strings.Replace(goodRefund, "{", `{"refund_order_id":"R-1",`, 1), yes, nil},
+		{"miniapp refund", "no named refund", strings.Replace(goodRefund, "{", `{"refund_order_id":"False",`, 1), yes, nil},
+		{"miniapp refund", "other refund", strings.Replace(goodRefund, "{", `{"refund_order_id":"R-2",`, 1), doubt, ksher.ErrOtherOrder},
+		{"miniapp refund", "in part", strings.Replace(goodRefund, `"Refunded"`, `"Paid"`, 1), yes, nil},
+		{"miniapp refund", "without a status", strings.Replace(goodRefund, `"Refunded"`, `"False"`, 1), yes, nil},
+		{"miniapp refund", "of an order that isn't paid", strings.Replace(goodRefund, `"Refunded"`, `"Available"`, 1), doubt, vip.CodeRefunded},
+		{"miniapp refund", "of a closed order", strings.Replace(goodRefund, `"Refunded"`, `"Closed"`, 1), doubt, vip.CodeRefunded},
 
 		{"app cancel", "closed", goodClosed, yes, nil},
 		{"app cancel", "not closed", strings.Replace(goodClosed, "Closed", "Available", 1), doubt, vip.CodeSuccess},
@@ -148,6 +160,12 @@ func TestOutcomes(t *testing.T) {
 		{"app cancel", "fail", `{"error_code":"FAIL"}`, no, vip.CodeFail},
 		{"app cancel", "fail of a paid order", order("SUCCESS", "FAIL"), no, vip.CodeFail},
 		{"app cancel", "other order", strings.Replace(goodClosed, "A-1", "A-2", 1), doubt, ksher.ErrOtherOrder},
+		{"app cancel", "no number", strings.Replace(goodClosed, "A-1", "False", 1), doubt, ksher.ErrOtherOrder},
+		{"app cancel", "undocumented", strings.Replace(goodClosed, "SUCCESS", "CLOSED", 1), yes, nil},
+		{"app cancel", "pending", strings.Replace(goodClosed, "SUCCESS", "PENDING", 1), doubt, vip.CodePending},
+		{"app cancel", "refunded", strings.Replace(goodClosed, "SUCCESS", "REFUNDED", 1), doubt, vip.CodeRefunded},
+		{"app cancel", "a refund", strings.Replace(goodClosed, "{", `{"order_type":"Refund",`, 1), doubt, vip.CodeSuccess},
+		{"app cancel", "unknown", `{"error_code":"UNKNOWN"}`, doubt, vip.CodeUnknown},
 	} {
 		t.Run(c.call+" "+c.name, func(t *testing.T) {
 			for _, call := range calls() {
@@ -258,6 +276,18 @@ func TestOtherSubMerchant(t *testing.T) {
 		_, err = naming(goodClosed).Cancel(t.Context(), vip.App, &vip.CancelRequest{MerchantOrderID: "A-1", MID: c.asked})
 		require.ErrorIs(t, err, c.want, c)
 	}
+}
+
+// An amount of nothing, which only Unchecked lets through, isn't any amount.
+func TestOtherAmountThanNothing(t *testing.T) {
+	client := newClient(t, func(r *http.Request) (int, string, error) {
+		return http.StatusOK, signed(t, r.URL.Path, map[string]string{http.MethodPut: goodRefund, http.MethodPost: goodOrder}[r.Method]), nil
+	})
+	_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", Extra: ksher.Extra{Unchecked: []string{"refund_amount"}}})
+	require.ErrorIs(t, err, ksher.ErrOtherOrder)
+	require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+	_, err = client.Create(t.Context(), &vip.AppRequest{MerchantOrderID: "A-1", Extra: ksher.Extra{Unchecked: []string{"amount"}}})
+	require.ErrorIs(t, err, ksher.ErrOtherOrder)
 }
 
 func TestErrorTexts(t *testing.T) {
