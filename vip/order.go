@@ -443,7 +443,7 @@ func (c *Client) order(ctx context.Context, kind Kind, verb, method string, req 
 	op := newOperation(name, method, path, nil, false, func(r *reply) *Error {
 		order = &Order{Kind: kind}
 		if (r.code == CodeFail || r.code == CodeUnknown) && !(method == http.MethodGet && r.ended(id)) {
-			return r.refused(kind, method)
+			return r.refused(kind, method, req)
 		}
 		if err := c.decode(r.members, order); err != nil {
 			return r.doubtful(err)
@@ -470,24 +470,38 @@ func (r *reply) ended(id string) bool {
 const badCode = "invalid_payment_code"
 
 // refused makes an error of an answer with FAIL or UNKNOWN.
-func (r *reply) refused(kind Kind, method string) *Error {
+func (r *reply) refused(kind Kind, method string, req orderRequest) *Error {
 	reason := ""
 	if kind == BScanC {
 		reason = strings.TrimPrefix(r.said("reserved3"), nothing)
 	}
 	failure := r.refusal()
 	failure.state.Unknown = r.code == CodeUnknown
-	status := Status(textOf(r.members, "status"))
-	switch {
-	case method != http.MethodPost && method != http.MethodGet:
-		// A refund or a cancellation that is refused may well show a paid order.
-	case status == StatusPaid || status == StatusRefunded:
+	status := Status(r.text("status"))
+	switch other := r.contradicts(req); {
+	case other != nil && method != http.MethodGet:
+		failure = other
+	case happened(method, status):
 		failure = r.doubtful(fmt.Errorf("the status is %s all the same", status))
+	case method == http.MethodPut && r.text("order_type") == typeRefund:
+		failure = r.doubtful(errRefund)
 	case method == http.MethodPost && r.code == CodeFail && reason != badCode:
 		failure = r.doubtful(errEarlier)
 	}
 	failure.Reason = reason
 	return failure
+}
+
+// happened tells whether the status contradicts a refusal: the refund, the cancellation
+// or the payment that is refused shows in it.
+func happened(method string, status Status) bool {
+	switch method {
+	case http.MethodPut: // A refund that is refused may well show a paid order.
+		return status == StatusRefunded
+	case http.MethodDelete: // So may a cancellation.
+		return status == StatusClosed
+	}
+	return status == StatusPaid || status == StatusRefunded
 }
 
 // sameOrder says that an answer is about something else than asked for. An answer to a
@@ -554,8 +568,9 @@ const typeRefund = "Refund"
 //   - With a [*MiniAppRequest] or an [*AppRequest] Reference is what the wallet
 //     needs; see [Order.WeChatPayment].
 //
-// An answer about another order, amount or mid is [ksher.ErrOtherOrder], one with a new order
-// that is refunded or closed an [ksher.ErrOutcomeUnknown]. So is a [CodeFail] of any other
+// An answer about another order, amount or mid is [ksher.ErrOtherOrder], a refusal that
+// names another order or mid as well. One with a new order that is refunded or closed is
+// an [ksher.ErrOutcomeUnknown]. So is a [CodeFail] of any other
 // reason than "invalid_payment_code": the number may have been used by an earlier
 // create, whose order may be paid.
 //
@@ -702,7 +717,9 @@ func (r *RefundRequest) check(c *checker) {
 // with [CodeRefunded], for the amount that was asked for, with a status that a paid order
 // may have, and if a refund_order_id in it is the one asked for; anything else, but a
 // refusal with [CodeFail] or one of the documented HTTP statuses in the gateway's own
-// form, is [ksher.ErrOutcomeUnknown].
+// form, is [ksher.ErrOutcomeUnknown]. So is a FAIL that names another order or refund, or
+// shows the order as refunded. A refusal is about this request alone: an earlier one of
+// the same number may have been carried out.
 //
 // After an ErrOutcomeUnknown ask [Client.Query]: with [StatusRefunded] the money is
 // on its way back, if this was the order's first refund. With [StatusPaid], or after
@@ -750,8 +767,9 @@ func (r *CancelRequest) mid() string                         { return r.MID }
 func (r *CancelRequest) check(c *checker)                    { c.orderID(r.MerchantOrderID) }
 
 // Cancel closes an order that isn't paid yet. It succeeds only if the answer says
-// that the order is closed. A buyer who has saved a QR code may be able to pay it
-// all the same, so keep watching the order.
+// that the order is closed; a [CodeFail] that says so, too, is an
+// [ksher.ErrOutcomeUnknown]. A buyer who has saved a QR code may be able to pay it all
+// the same, so keep watching the order.
 //
 // After an [ksher.ErrOutcomeUnknown] ask [Client.Query]: with [StatusClosed] it was
 // cancelled, with [StatusAvailable] it wasn't and may be again, and with

@@ -109,6 +109,10 @@ func TestOutcomes(t *testing.T) {
 		{"bscanc create", "not paid", order("Paid", "Available"), doubt, vip.CodeSuccess},
 		{"bscanc create", "pending", order("SUCCESS", "PENDING"), doubt, vip.CodePending},
 		{"bscanc create", "fail", `{"error_code":"FAIL","reserved3":"invalid_payment_code"}`, no, vip.CodeFail},
+		{"bscanc create", "fail of this order", `{"error_code":"FAIL","reserved3":"invalid_payment_code","merchant_order_id":"A-1"}`, no, vip.CodeFail},
+		{"bscanc create", "fail of no named order", `{"error_code":"FAIL","reserved3":"invalid_payment_code","merchant_order_id":"False"}`, no, vip.CodeFail},
+		{"bscanc create", "fail of another order", `{"error_code":"FAIL","reserved3":"invalid_payment_code","merchant_order_id":"A-2"}`, doubt, ksher.ErrOtherOrder},
+		{"bscanc create", "fail of an order with a number", `{"error_code":"FAIL","reserved3":"invalid_payment_code","merchant_order_id":2}`, doubt, ksher.ErrOtherOrder},
 		{"bscanc create", "a refund", order("{", `{"order_type":"Refund",`), doubt, vip.CodeSuccess},
 		{"bscanc create", "fail for no reason", `{"error_code":"FAIL","reserved3":"False"}`, doubt, vip.CodeFail},
 		{"bscanc create", "fail for another reason", `{"error_code":"FAIL","reserved3":"duplicate_order"}`, doubt, vip.CodeFail},
@@ -153,6 +157,11 @@ func TestOutcomes(t *testing.T) {
 		{"miniapp refund", "without a status", strings.Replace(goodRefund, `"Refunded"`, `"False"`, 1), yes, nil},
 		{"miniapp refund", "of an order that isn't paid", strings.Replace(goodRefund, `"Refunded"`, `"Available"`, 1), doubt, vip.CodeRefunded},
 		{"miniapp refund", "of a closed order", strings.Replace(goodRefund, `"Refunded"`, `"Closed"`, 1), doubt, vip.CodeRefunded},
+		{"miniapp refund", "fail of a refunded order", strings.Replace(order("SUCCESS", "FAIL"), "Paid", "Refunded", 1), doubt, vip.CodeFail},
+		{"miniapp refund", "fail and a refund", strings.Replace(order("SUCCESS", "FAIL"), "{", `{"order_type":"Refund",`, 1), doubt, vip.CodeFail},
+		{"miniapp refund", "fail of another order", `{"error_code":"FAIL","merchant_order_id":"A-2"}`, doubt, ksher.ErrOtherOrder},
+		{"miniapp refund", "fail of another refund", `{"error_code":"FAIL","merchant_order_id":"A-1","refund_order_id":"R-2"}`, doubt, ksher.ErrOtherOrder},
+		{"miniapp refund", "fail by its own number", `{"error_code":"FAIL","merchant_order_id":"R-1"}`, no, vip.CodeFail},
 
 		{"app cancel", "closed", goodClosed, yes, nil},
 		{"app cancel", "not closed", strings.Replace(goodClosed, "Closed", "Available", 1), doubt, vip.CodeSuccess},
@@ -165,6 +174,8 @@ func TestOutcomes(t *testing.T) {
 		{"app cancel", "pending", strings.Replace(goodClosed, "SUCCESS", "PENDING", 1), doubt, vip.CodePending},
 		{"app cancel", "refunded", strings.Replace(goodClosed, "SUCCESS", "REFUNDED", 1), doubt, vip.CodeRefunded},
 		{"app cancel", "a refund", strings.Replace(goodClosed, "{", `{"order_type":"Refund",`, 1), doubt, vip.CodeSuccess},
+		{"app cancel", "fail of a closed order", strings.Replace(goodClosed, "SUCCESS", "FAIL", 1), doubt, vip.CodeFail},
+		{"app cancel", "fail of another order", `{"error_code":"FAIL","merchant_order_id":"A-2"}`, doubt, ksher.ErrOtherOrder},
 		{"app cancel", "unknown", `{"error_code":"UNKNOWN"}`, doubt, vip.CodeUnknown},
 	} {
 		t.Run(c.call+" "+c.name, func(t *testing.T) {
