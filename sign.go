@@ -172,9 +172,8 @@ func NewVerifier(keys ...*rsa.PublicKey) (*Verifier, error) {
 // hexadecimal. The whole object is taken as signed, as in every operation but
 // merchant_info and get_settlement_info.
 //
-// The error is an [ErrSignature], [ErrSignature] or
-// [ErrSignature], all of which are [ErrSignature], or one of the
-// errors for text that isn't JSON. Booleans and nulls are accepted in the
+// The error is an [ErrSignature], whose text says whether the signature is missing,
+// malformed or another's, or an [ErrBadAnswer] for text that isn't JSON. Booleans and nulls are accepted in the
 // spelling of JSON and in Python's, because Ksher's own SDKs disagree and the
 // documentation is silent.
 //
