@@ -418,7 +418,7 @@ func resolvePayout(ctx context.Context, c *ksher.Client, req *ksher.PayoutReques
 	return res.Verdict, res.Payout, nil
 }
 
-func TestResolvePayout(t *testing.T) {
+func TestResolveOfAPayout(t *testing.T) {
 	unknownCodes := []ksher.Code{ksher.CodeOrderNotExist, ksher.CodeOrderNotExistR, ksher.CodeInvalidOrderNo, ksher.CodeKsherInvalidOrderNo}
 	type test struct {
 		name    string
