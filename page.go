@@ -20,9 +20,11 @@ func (c *Client) GatewayPage(ctx context.Context, req *GatewayPayRequest, next f
 	if next == nil {
 		return nil, &ValidationError{Operation: gatewayPay.name, Fields: []FieldError{{"next", "is nil"}}}
 	}
+	again := false // With the same number.
 	for attempt := 1; ; attempt++ {
 		page, err := c.GatewayPay(ctx, req)
-		doubt := errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrDuplicate) && attempt > 1
+		// A duplicate of what wasn't sent before is somebody else's order.
+		doubt := errors.Is(err, ErrOutcomeUnknown) || again && errors.Is(err, ErrDuplicate)
 		if !doubt || attempt == pageAttempts {
 			return page, err
 		}
@@ -31,11 +33,13 @@ func (c *Client) GatewayPage(ctx context.Context, req *GatewayPayRequest, next f
 		case failed != nil:
 			return nil, fmt.Errorf("%w; asking about it failed: %w", err, failed)
 		case found.Verdict == VerdictNotCarriedOut:
+			again = true
 			continue
 		}
 		if req, err = c.abandon(ctx, req, next); err != nil {
 			return nil, err
 		}
+		again = false
 	}
 }
 
