@@ -30,12 +30,12 @@ func accountAppID(chosen string) string {
 // ID goes with it under the name that wasn't chosen.
 func (c *checker) accountAppID(chosen string, extra Extra) {
 	if chosen != "" && chosen != appIDOfAccount && chosen != appIDOfOrders {
-		c.refuse("AppIDName", "is %q, not one of %s, %s", clipText(chosen), appIDOfAccount, appIDOfOrders)
+		c.Refuse("AppIDName", "is %q, not one of %s, %s", clipText(chosen), appIDOfAccount, appIDOfOrders)
 	}
 	for name := range extra.Params {
 		other := strings.EqualFold(name, appIDOfAccount) || strings.EqualFold(name, appIDOfOrders)
 		if other && !strings.EqualFold(name, accountAppID(chosen)) {
-			c.refuse(name, "is in Extra; set AppIDName to send the app ID under this name")
+			c.Refuse(name, "is in Extra; set AppIDName to send the app ID under this name")
 		}
 	}
 }
@@ -291,10 +291,10 @@ func (r *RateQueryRequest) numbers() (orderNo, refundNo string) { return "", "" 
 func (r *RateQueryRequest) check(c *checker) {
 	c.channel("channel", r.Channel)
 	c.feeType(r.FeeType)
-	c.required("date", r.Date)
+	c.Required("date", r.Date)
 	for _, layout := range []string{"20060102", time.DateOnly, "2006/01/02"} {
 		if problem := day.Far(layout, r.Date, c.now); problem != "" {
-			c.problem("date", "%s", problem)
+			c.Problem("date", "%s", problem)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher/internal/call"
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
@@ -78,7 +78,7 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	if c.appID == "" || strings.ContainsFunc(c.appID, unicode.IsSpace) || utf8.RuneCountInString(c.appID) > maxString || !utf8.ValidString(c.appID) {
 		return errors.New("the app ID is empty, has blanks in it, is longer than 32 characters or not UTF-8; it looks like mch12345")
 	}
-	if isNil(key) {
+	if check.IsNil(key) {
 		return errors.New("the private key is nil; ParsePrivateKey makes one from PEM")
 	}
 	signer, err := usableSigner(key)
@@ -390,7 +390,7 @@ func do[T any, P interface {
 		return nil, invalid("client", "was not made by NewClient")
 	case ctx == nil:
 		return nil, invalid("context", "is nil")
-	case isNil(req):
+	case check.IsNil(req):
 		return nil, invalid("request", "is nil")
 	}
 	var dst *T
@@ -421,9 +421,10 @@ func (c *Client) send(ctx context.Context, a *call.Attempt, op *operation, param
 // params checks a request and makes its parameters, all but the signature.
 func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	params, err := wire.StructParams(req)
-	check := &checker{now: c.sender.Clock.ClockNow(), unchecked: req.extra().Unchecked}
+	check := &checker{now: c.sender.Clock.ClockNow()}
+	check.Unchecked = req.extra().Unchecked
 	if err != nil {
-		check.refuse("request", "%v", err)
+		check.Refuse("request", "%v", err)
 	}
 	params = append(params,
 		wire.Param{Name: req.appIDName(), Value: c.appID},
@@ -433,7 +434,7 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	params = check.extra(req.extra().Params, params)
 	wire.SortParams(params)
 	check.utf8(params)
-	if len(check.problems) > 0 {
+	if len(check.Fields) > 0 {
 		orderNo, _ := req.numbers()
 		return nil, check.invalid(op.name, orderNo)
 	}
@@ -519,13 +520,4 @@ func (c *Client) post(ctx context.Context, address, form string) (answer transpo
 		header.Set(signVersionHeader, "V2")
 	}
 	return c.sender.Do(ctx, http.MethodPost, address, header, form)
-}
-
-// isNil also finds a nil pointer in an interface.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	r := reflect.ValueOf(v)
-	return r.Kind() == reflect.Pointer && r.IsNil()
 }

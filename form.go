@@ -36,7 +36,7 @@ func (r *formRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo
 func (r *formRequest) check(c *checker) {
 	(*GatewayPayRequest)(r).check(c)
 	if r.Device == "" {
-		c.refuse("device", "is required for a form; DeviceOf finds it out")
+		c.Refuse("device", "is required for a form; DeviceOf finds it out")
 	}
 }
 
@@ -76,9 +76,9 @@ func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error)
 	check := &checker{}
 	c.usable(context.Background(), check)
 	if req == nil {
-		check.refuse("request", "is nil")
+		check.Refuse("request", "is nil")
 	}
-	if len(check.problems) > 0 {
+	if len(check.Fields) > 0 {
 		return nil, check.invalid(gatewayPay.name, "")
 	}
 	params, err := c.params(gatewayPay, (*formRequest)(req))
@@ -88,12 +88,12 @@ func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error)
 	for _, p := range params {
 		switch {
 		case !survivesForm(p.Name) || !survivesForm(p.Value):
-			check.refuse(p.Name, "has a NUL or a line break other than CR LF, which a browser's form would change")
+			check.Refuse(p.Name, "has a NUL or a line break other than CR LF, which a browser's form would change")
 		case strings.EqualFold(p.Name, "_charset_"):
-			check.refuse(p.Name, "is a name that a browser's form gives a value of its own")
+			check.Refuse(p.Name, "is a name that a browser's form gives a value of its own")
 		}
 	}
-	if len(check.problems) > 0 {
+	if len(check.Fields) > 0 {
 		return nil, check.invalid(gatewayPay.name, req.MchOrderNo)
 	}
 	if params, err = c.sign(params); err != nil {

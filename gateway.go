@@ -156,7 +156,7 @@ func (r *GatewayPayRequest) numbers() (orderNo, refundNo string) { return r.MchO
 func (r *GatewayPayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
 	if len(r.ChannelList) == 0 {
-		c.problem("channel_list", "is required")
+		c.Problem("channel_list", "is required")
 	}
 	for _, channel := range r.ChannelList {
 		c.channel("channel_list", channel)
@@ -172,7 +172,7 @@ func (r *GatewayPayRequest) check(c *checker) {
 	c.lang(r.Lang)
 	c.length("member_id", r.MemberID)
 	if r.MemberID != "" && strings.Trim(r.MemberID, "0123456789") == "" {
-		c.problem("member_id", "has only digits")
+		c.Problem("member_id", "has only digits")
 	}
 	c.minutes("expire_time", r.ExpireTime)
 	c.oneOf("hide_explain", string(r.HideExplain), string(VisibilityShown), string(VisibilityHidden))
@@ -186,10 +186,10 @@ func (r *GatewayPayRequest) check(c *checker) {
 func (c *checker) offered(channels []Channel, total Amount, feeType string, device Device) {
 	cheapest := slices.MinFunc(channels, func(a, b Channel) int { return cmp.Compare(a.leastSent(), b.leastSent()) })
 	if least := cheapest.leastSent(); feeType == "THB" && total > 0 && total < least {
-		c.problem("total_fee", "is %v THB, and %s takes at least %v THB", total, cheapest, least)
+		c.Problem("total_fee", "is %v THB, and %s takes at least %v THB", total, cheapest, least)
 	}
 	if device == DevicePC && !slices.ContainsFunc(channels, func(channel Channel) bool { return !channel.facts().MobileOnly }) {
-		c.problem("device", "is PC, and each channel of channel_list works on phones only")
+		c.Problem("device", "is PC, and each channel of channel_list works on phones only")
 	}
 }
 

@@ -83,7 +83,7 @@ func (n *Notifications) parse(message receive.Message) (*announced, string, *rec
 	}
 	number := clipText(got.MchOrderNo) // Whoever has factored the V1 key chooses it.
 	check := &checker{}
-	if check.requiredNumber("mch_order_no", got.MchOrderNo); len(check.problems) > 0 {
+	if check.requiredNumber("mch_order_no", got.MchOrderNo); len(check.Fields) > 0 {
 		return nil, number, &receive.Refusal{Status: http.StatusBadRequest, Reason: "it names no order"}
 	}
 	return &announced{got: got}, number, nil

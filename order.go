@@ -73,10 +73,10 @@ func (o *Order) CheckPaid(mchOrderNo string, totalFee Amount, feeType string) er
 // usable says what keeps anything from being asked at all.
 func (c *Client) usable(ctx context.Context, check *checker) {
 	if c == nil || c.key == nil {
-		check.refuse("client", "was not made by NewClient")
+		check.Refuse("client", "was not made by NewClient")
 	}
 	if ctx == nil {
-		check.refuse("context", "is nil")
+		check.Refuse("context", "is nil")
 	}
 }
 

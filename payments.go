@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/once"
 )
 
@@ -47,7 +48,7 @@ func (o *OpenOrder) check(c *checker) {
 	c.requiredNumber("mch_order_no", o.MchOrderNo)
 	c.amount("total_fee", o.TotalFee)
 	c.feeType(o.FeeType)
-	c.required("host", string(o.Host))
+	c.Required("host", string(o.Host))
 	c.oneOf("host", string(o.Host), string(HostGateway), string(HostMerchant))
 }
 
@@ -136,7 +137,7 @@ func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...Pa
 // was last heard of, and forgets them when the program ends.
 func WithDeduper(d Deduper) PaymentsOption {
 	return func(p *Payments) error {
-		if isNil(d) {
+		if check.IsNil(d) {
 			return errors.New("WithDeduper: the deduper is nil")
 		}
 		p.engine.Deduper, p.engine.Endings = d, d
@@ -286,12 +287,12 @@ func (p *Payments) Run(ctx context.Context, open OpenOrders) error {
 func (p *Payments) usable(ctx context.Context, operation string, order OpenOrder) error {
 	check := &checker{}
 	if p == nil || p.engine == nil {
-		check.refuse("payments", "was not made by NewPayments")
+		check.Refuse("payments", "was not made by NewPayments")
 	}
 	if ctx == nil {
-		check.refuse("context", "is nil")
+		check.Refuse("context", "is nil")
 	}
-	if len(check.problems) > 0 {
+	if len(check.Fields) > 0 {
 		return check.invalid(operation, order.MchOrderNo)
 	}
 	return nil
@@ -301,7 +302,7 @@ func (p *Payments) listable(ctx context.Context, operation string, open OpenOrde
 	if err := p.usable(ctx, operation, OpenOrder{}); err != nil {
 		return err
 	}
-	if isNil(open) {
+	if check.IsNil(open) {
 		return &ValidationError{Operation: operation, Fields: []FieldError{{"open orders", "is nil"}}}
 	}
 	return nil
@@ -324,9 +325,9 @@ func (g gateway) key(host Host, mchOrderNo string) string {
 
 func (g gateway) Check(operation string, o OpenOrder) error {
 	check := &checker{}
-	if o.check(check); len(check.problems) > 0 {
+	if o.check(check); len(check.Fields) > 0 {
 		// An open order has no Extra to leave a check out.
-		return &ValidationError{Operation: operation, OrderNo: o.MchOrderNo, Fields: check.problems}
+		return &ValidationError{Operation: operation, OrderNo: o.MchOrderNo, Fields: check.Fields}
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (r *PayoutRequest) check(c *checker) {
 			return
 		}
 	}
-	c.problem("receiver_no", "is required, or the receiver's parameters in Extra")
+	c.Problem("receiver_no", "is required, or the receiver's parameters in Extra")
 }
 
 // PayoutResponse is the answer to [Client.Payout]. Of its fields only

@@ -37,7 +37,7 @@ func (r *QuickPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrd
 
 func (r *QuickPayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
-	c.required("auth_code", r.AuthCode.Reveal())
+	c.Required("auth_code", r.AuthCode.Reveal())
 }
 
 // QuickPayResponse is the answer to [Client.QuickPay]. Its fields are not

@@ -51,16 +51,16 @@ func (r *OrderRefundRequest) check(c *checker) {
 	c.amount("refund_fee", r.RefundFee)
 	c.amount("total_fee", r.TotalFee)
 	if r.RefundFee > r.TotalFee {
-		c.problem("refund_fee", "is %v, which is more than the total_fee of %v", r.RefundFee, r.TotalFee)
+		c.Problem("refund_fee", "is %v, which is more than the total_fee of %v", r.RefundFee, r.TotalFee)
 	}
 	c.feeType(r.FeeType)
 	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
 	switch {
 	// The guide says so of card, and nothing of instalments on a card.
 	case r.Channel == ChannelCard && r.KsherOrderNo == "":
-		c.problem("ksher_order_no", "is required to refund a card payment")
+		c.Problem("ksher_order_no", "is required to refund a card payment")
 	case r.Channel != "" && r.Channel.facts().Refund == RefundRuleNever:
-		c.problem("channel", "is %s, which has no refunds through the API: pay the buyer back in another way", r.Channel)
+		c.Problem("channel", "is %s, which has no refunds through the API: pay the buyer back in another way", r.Channel)
 	}
 }
 
@@ -171,7 +171,7 @@ func (r *RefundQueryRequest) check(c *checker) {
 	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
 	c.number("mch_refund_no", r.MchRefundNo)
 	if r.Channel != "" && !r.Channel.facts().RefundQuery {
-		c.problem("channel", "is %s, which has no refund query", r.Channel)
+		c.Problem("channel", "is %s, which has no refund query", r.Channel)
 	}
 	if r.TotalFee != 0 {
 		c.amount("total_fee", r.TotalFee)

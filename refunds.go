@@ -33,7 +33,7 @@ func (r *RefundRequest) numbers() (orderNo, refundNo string) { return r.MchOrder
 
 func (r *RefundRequest) sought(c *checker) {
 	c.requiredNumber("mch_order_no", r.MchOrderNo)
-	c.required("host", string(r.Host))
+	c.Required("host", string(r.Host))
 	c.oneOf("host", string(r.Host), string(HostGateway), string(HostMerchant))
 	c.ownNumber("mch_refund_no", r.MchRefundNo)
 	c.amount("refund_fee", r.RefundFee)
@@ -58,12 +58,12 @@ func (c *Client) Refund(ctx context.Context, req *RefundRequest) (*Refund, error
 	c.usable(ctx, check)
 	if req == nil {
 		req = &RefundRequest{}
-		check.refuse("request", "is nil")
+		check.Refuse("request", "is nil")
 	} else {
-		check.unchecked = req.Unchecked
+		check.Unchecked = req.Unchecked
 		req.sought(check)
 	}
-	if len(check.problems) > 0 {
+	if len(check.Fields) > 0 {
 		return nil, check.invalid(orderRefund.name, req.MchOrderNo)
 	}
 	order, err := c.query(ctx, req.MchOrderNo, req.Host)
@@ -79,7 +79,8 @@ func (c *Client) Refund(ctx context.Context, req *RefundRequest) (*Refund, error
 
 // of makes the refund of an order, or says why it can't be refunded.
 func (r *RefundRequest) of(order *Order) (*OrderRefundRequest, error) {
-	check := &checker{unchecked: r.Unchecked}
+	check := &checker{}
+	check.Unchecked = r.Unchecked
 	refund := &OrderRefundRequest{
 		MchRefundNo: r.MchRefundNo, RefundFee: r.RefundFee, TotalFee: order.TotalFee, FeeType: order.FeeType,
 		OperatorID: r.OperatorID, Attach: r.Attach, Extra: r.Extra,
@@ -101,11 +102,11 @@ func (r *RefundRequest) of(order *Order) (*OrderRefundRequest, error) {
 	case refund.MchOrderNo+refund.KsherOrderNo == "":
 		return nil, failed(errors.New("the gateway did not tell the order's number at the merchant host: refund it on the merchant platform"))
 	case r.RefundFee > order.TotalFee:
-		check.problem("refund_fee", "is %v, and only %v %s were paid", r.RefundFee, order.TotalFee, clipText(order.FeeType))
+		check.Problem("refund_fee", "is %v, and only %v %s were paid", r.RefundFee, order.TotalFee, clipText(order.FeeType))
 	case facts.Refund == RefundRuleNever:
-		check.problem("channel", "is %s, which has no refunds through the API: pay the buyer back in another way, such as a bank transfer", order.Channel)
+		check.Problem("channel", "is %s, which has no refunds through the API: pay the buyer back in another way, such as a bank transfer", order.Channel)
 	}
-	if len(check.problems) > 0 {
+	if len(check.Fields) > 0 {
 		return nil, check.invalid(orderRefund.name, r.MchOrderNo)
 	}
 	return refund, nil
@@ -204,14 +205,14 @@ func (c *Client) Refunds(ctx context.Context, req *RefundsRequest) ([]Refund, er
 	c.usable(ctx, check)
 	if req == nil {
 		req = &RefundsRequest{}
-		check.refuse("request", "is nil")
+		check.Refuse("request", "is nil")
 	} else {
 		check.requiredNumber("mch_order_no", req.MchOrderNo)
-		check.required("host", string(req.Host))
+		check.Required("host", string(req.Host))
 		check.oneOf("host", string(req.Host), string(HostGateway), string(HostMerchant))
 	}
-	if len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: refundQuery.name, OrderNo: req.MchOrderNo, Fields: check.problems}
+	if len(check.Fields) > 0 {
+		return nil, &ValidationError{Operation: refundQuery.name, OrderNo: req.MchOrderNo, Fields: check.Fields}
 	}
 	order, err := c.query(ctx, req.MchOrderNo, req.Host)
 	if err != nil {

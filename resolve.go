@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -63,17 +64,17 @@ type Doubtful interface {
 //
 // Source: not documented as a procedure.
 func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error) {
-	check := &checker{}
-	c.usable(ctx, check)
+	problems := &checker{}
+	c.usable(ctx, problems)
 	orderNo := ""
-	if isNil(req) {
-		check.refuse("request", "is nil")
+	if check.IsNil(req) {
+		problems.Refuse("request", "is nil")
 	} else {
-		req.sought(check)
+		req.sought(problems)
 		orderNo, _ = req.numbers()
 	}
-	if len(check.problems) > 0 {
-		return nil, &ValidationError{Operation: "Resolve", OrderNo: orderNo, Fields: check.problems}
+	if len(problems.Fields) > 0 {
+		return nil, &ValidationError{Operation: "Resolve", OrderNo: orderNo, Fields: problems.Fields}
 	}
 	res, err := req.resolve(ctx, c)
 	if err != nil {

@@ -36,7 +36,7 @@ func (r *GetSettlementInfoRequest) check(c *checker) {
 	c.accountAppID(r.AppIDName, r.Extra)
 	begins, ends := c.date("begin_date", r.BeginDate), c.date("end_date", r.EndDate)
 	if begins && ends && r.BeginDate > r.EndDate {
-		c.problem("end_date", "is %s, before begin_date", r.EndDate)
+		c.Problem("end_date", "is %s, before begin_date", r.EndDate)
 	}
 	if r.PayChannel != "" {
 		c.channel("pay_channel", r.PayChannel)
@@ -47,7 +47,7 @@ func (r *GetSettlementInfoRequest) check(c *checker) {
 func (c *checker) date(field, value string) bool {
 	problem := day.Problem(time.DateOnly, value, c.now)
 	if problem != "" {
-		c.problem(field, "%s", problem)
+		c.Problem(field, "%s", problem)
 	}
 	return problem == ""
 }

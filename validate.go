@@ -1,7 +1,6 @@
 package ksher
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,46 +16,23 @@ const maxString = 32
 
 // checker collects what is wrong with a request, by the names of the wire.
 type checker struct {
+	check.Problems[FieldError]
 	// now is what days are compared with.
 	now time.Time
-	// unchecked names parameters whose documented limits don't count.
-	unchecked []string
-	problems  []FieldError
-	// limits are the names in problems that may be unchecked.
-	limits []string
-}
-
-// problem is for what the documentation rules out. The caller can have it sent.
-func (c *checker) problem(field, format string, args ...any) {
-	if !slices.Contains(c.unchecked, field) {
-		c.limits = append(c.limits, field)
-		c.refuse(field, format, args...)
-	}
-}
-
-// refuse is for what can't be sent at all, or not be asked about afterwards.
-func (c *checker) refuse(field, format string, args ...any) {
-	c.problems = append(c.problems, FieldError{field, fmt.Sprintf(format, args...)})
 }
 
 // invalid makes an error of the problems.
 func (c *checker) invalid(operation, orderNo string) *ValidationError {
-	return &ValidationError{Operation: operation, OrderNo: orderNo, Fields: c.problems, Limits: c.limits}
-}
-
-func (c *checker) required(field, value string) {
-	if strings.TrimSpace(value) == "" {
-		c.problem(field, "is required")
-	}
+	return &ValidationError{Operation: operation, OrderNo: orderNo, Fields: c.Fields, Limits: c.Limits}
 }
 
 // ownNumber checks the number of an order or refund that is to be made.
 func (c *checker) ownNumber(field, value string) {
 	switch {
 	case strings.TrimSpace(value) == "":
-		c.refuse(field, "is required")
+		c.Refuse(field, "is required")
 	case check.Padded(value):
-		c.refuse(field, "has white space at an end, by which it may not be found again")
+		c.Refuse(field, "has white space at an end, by which it may not be found again")
 	}
 	c.length(field, value)
 	c.keepable(field, value)
@@ -68,14 +44,14 @@ const maxKept = 128
 // keepable refuses a number that can't be remembered.
 func (c *checker) keepable(field, value string) {
 	if n := utf8.RuneCountInString(value); n > maxKept {
-		c.refuse(field, "has %d characters, and more than %d can't be remembered", n, maxKept)
+		c.Refuse(field, "has %d characters, and more than %d can't be remembered", n, maxKept)
 	}
 }
 
 // length checks a parameter that is documented as String(32).
 func (c *checker) length(field, value string) {
 	if n := utf8.RuneCountInString(value); n > maxString {
-		c.problem(field, "has %d characters, at most %d are allowed", n, maxString)
+		c.Problem(field, "has %d characters, at most %d are allowed", n, maxString)
 	}
 }
 
@@ -83,20 +59,20 @@ func (c *checker) length(field, value string) {
 // already the length is the gateway's concern.
 func (c *checker) number(field, value string) {
 	if check.Padded(value) && strings.TrimSpace(value) != "" {
-		c.problem(field, "has white space at an end")
+		c.Problem(field, "has white space at an end")
 	}
 	c.keepable(field, value)
 }
 
 func (c *checker) requiredNumber(field, value string) {
-	c.required(field, value)
+	c.Required(field, value)
 	c.number(field, value)
 }
 
 // oneOrderNo checks the three numbers an order can be named by.
 func (c *checker) oneOrderNo(mchOrderNo, ksherOrderNo, channelOrderNo string) {
 	if strings.TrimSpace(mchOrderNo+ksherOrderNo+channelOrderNo) == "" {
-		c.problem("mch_order_no", "is required, or ksher_order_no, or channel_order_no")
+		c.Problem("mch_order_no", "is required, or ksher_order_no, or channel_order_no")
 	}
 	c.number("mch_order_no", mchOrderNo)
 	c.number("ksher_order_no", ksherOrderNo)
@@ -105,7 +81,7 @@ func (c *checker) oneOrderNo(mchOrderNo, ksherOrderNo, channelOrderNo string) {
 
 func (c *checker) amount(field string, value Amount) {
 	if value < 1 || value > maxAmount {
-		c.problem(field, "is %d cents, which is not between 1 and %d", int64(value), int64(maxAmount))
+		c.Problem(field, "is %d cents, which is not between 1 and %d", int64(value), int64(maxAmount))
 	}
 }
 
@@ -118,7 +94,7 @@ func (c *checker) newOrder(mchOrderNo string, total Amount, feeType string) {
 
 func (c *checker) feeType(value string) {
 	if len(value) != 3 || strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		c.problem("fee_type", "is %q, not an ISO 4217 code in capitals such as THB", clipText(value))
+		c.Problem("fee_type", "is %q, not an ISO 4217 code in capitals such as THB", clipText(value))
 	}
 }
 
@@ -128,31 +104,31 @@ func (c *checker) httpURL(field, value string) {
 		return
 	}
 	if !check.Web(value) {
-		c.problem(field, "is not an absolute http or https address")
+		c.Problem(field, "is not an absolute http or https address")
 	}
 }
 
 func (c *checker) requiredURL(field, value string) {
-	c.required(field, value)
+	c.Required(field, value)
 	c.httpURL(field, value)
 }
 
 // oneOf checks an enumeration that may be left out.
 func (c *checker) oneOf(field, value string, allowed ...string) {
 	if value != "" && !slices.Contains(allowed, value) {
-		c.problem(field, "is %q, not one of %s", clipText(value), strings.Join(allowed, ", "))
+		c.Problem(field, "is %q, not one of %s", clipText(value), strings.Join(allowed, ", "))
 	}
 }
 
 func (c *checker) minutes(field string, value int) {
 	if value < 0 {
-		c.problem(field, "is negative")
+		c.Problem(field, "is negative")
 	}
 }
 
 func (c *checker) channel(field string, value Channel) {
 	if value == "" || strings.ContainsAny(string(value), ", \t\r\n") {
-		c.problem(field, "has %q, which is empty or has a comma or a blank in it", clipText(string(value)))
+		c.Problem(field, "has %q, which is empty or has a comma or a blank in it", clipText(string(value)))
 	}
 }
 
@@ -163,9 +139,9 @@ func (c *checker) extra(extra map[string]string, params []wire.Param) []wire.Par
 		isName := func(p wire.Param) bool { return strings.EqualFold(p.Name, name) }
 		switch {
 		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
-			c.refuse("Extra", "has %q, which is not a parameter's name", clipText(name))
+			c.Refuse("Extra", "has %q, which is not a parameter's name", clipText(name))
 		case strings.EqualFold(name, "sign") || slices.ContainsFunc(modelled, isName):
-			c.refuse(name, "is in Extra, but set already by the request itself")
+			c.Refuse(name, "is in Extra, but set already by the request itself")
 		default:
 			params = append(params, wire.Param{Name: name, Value: value})
 		}
@@ -176,7 +152,7 @@ func (c *checker) extra(extra map[string]string, params []wire.Param) []wire.Par
 func (c *checker) utf8(params []wire.Param) {
 	for _, p := range params {
 		if !utf8.ValidString(p.Name) || !utf8.ValidString(p.Value) {
-			c.refuse(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
+			c.Refuse(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
 		}
 	}
 }

@@ -120,8 +120,8 @@ func (r *MiniProgramPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
 	c.localTotalFee(r.LocalTotalFee)
 	if r.Channel == ChannelWeChat { // By WeChat's own documentation of mini programs.
-		c.required("sub_openid", r.SubOpenID)
-		c.required("channel_sub_appid", r.ChannelSubAppID)
+		c.Required("sub_openid", r.SubOpenID)
+		c.Required("channel_sub_appid", r.ChannelSubAppID)
 	}
 }
 

@@ -48,7 +48,7 @@ func (r *CreateChargeRequest) check(c *checker) {
 	c.money(r.Amount, r.Currency)
 	c.returnURI(r.ReturnURI)
 	if !isID("src", r.Source) {
-		c.problem("source", "is not the ID of a source, which begins with src_")
+		c.Problem("source", "is not the ID of a source, which begins with src_")
 	}
 	c.extra(r.Params, "amount", "currency", "return_uri", "source")
 }
@@ -102,19 +102,19 @@ func (c *checker) returnURI(address string) {
 	u, err := url.Parse(address)
 	switch {
 	case strings.TrimSpace(address) == "":
-		c.problem(field, "is required")
+		c.Problem(field, "is required")
 	case !utf8.ValidString(address):
-		c.refuse(field, "is not UTF-8")
+		c.Refuse(field, "is not UTF-8")
 	case strings.ContainsFunc(address, notInAddress):
-		c.problem(field, "has a blank or a control character in it")
+		c.Problem(field, "has a blank or a control character in it")
 	case err != nil || u.Scheme == "":
-		c.problem(field, "is not an absolute address, such as https://… or an app's deep link")
+		c.Problem(field, "is not an absolute address, such as https://… or an app's deep link")
 	case isWeb(u) && u.Hostname() == "":
-		c.problem(field, "is an http or https address without a host")
+		c.Problem(field, "is an http or https address without a host")
 	case hostAndPort.MatchString(address):
-		c.problem(field, "begins with a host and a port: has http:// or https:// been left out?")
+		c.Problem(field, "begins with a host and a port: has http:// or https:// been left out?")
 	case !isWeb(u) && !isApp(u):
-		c.problem(field, "has a scheme that opens no page and no app")
+		c.Problem(field, "has a scheme that opens no page and no app")
 	}
 }
 
@@ -146,15 +146,15 @@ func (c *checker) extra(extra map[string]string, taken ...string) {
 		base, _, _ := strings.Cut(folded, "[")
 		switch {
 		case base == "" || strings.ContainsAny(name, "= \t\r\n"):
-			c.refuse("Extra", "has a name that is empty or has a blank or an equals sign in it")
+			c.Refuse("Extra", "has a name that is empty or has a blank or an equals sign in it")
 		case slices.Contains(taken, base):
 			// Which of two Opn would take isn't known.
-			c.refuse(base, "is in Extra, but set already by the request itself")
+			c.Refuse(base, "is in Extra, but set already by the request itself")
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
-			c.refuse("Extra", "has text that is not UTF-8")
+			c.Refuse("Extra", "has text that is not UTF-8")
 		case seen[folded]:
 			// The answer would not be believed, see readObject.
-			c.refuse("Extra", "has a name twice, if capitals are small letters")
+			c.Refuse("Extra", "has a name twice, if capitals are small letters")
 		}
 		seen[folded] = true
 	}
@@ -510,7 +510,7 @@ func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 	const name = "get charge"
 	check := c.usable(ctx)
 	if !isID("chrg", id) {
-		check.refuse("id", "is not the ID of a charge, which begins with chrg_")
+		check.Refuse("id", "is not the ID of a charge, which begins with chrg_")
 	}
 	if err := check.invalid(name); err != nil {
 		return nil, err

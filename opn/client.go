@@ -14,12 +14,12 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/call"
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
@@ -220,32 +220,15 @@ func (c *Client) live() bool { return c.keys != nil && !isTest(c.keys().secret) 
 // checker collects what is wrong with a request. No problem quotes a value, because a
 // key may have been passed by mistake.
 type checker struct {
-	// unchecked names parameters whose documented limits don't count.
-	unchecked []string
-	problems  []ksher.FieldError
-	// limits are the names in problems that may be unchecked.
-	limits []string
-}
-
-// problem is for what Opn's guide rules out. The caller can have it sent.
-func (c *checker) problem(field, format string, args ...any) {
-	if !slices.Contains(c.unchecked, field) {
-		c.limits = append(c.limits, field)
-		c.refuse(field, format, args...)
-	}
-}
-
-// refuse is for what can't be sent at all.
-func (c *checker) refuse(field, format string, args ...any) {
-	c.problems = append(c.problems, ksher.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
+	check.Problems[ksher.FieldError]
 }
 
 // invalid returns an error if there are problems.
 func (c *checker) invalid(operation string) error {
-	if len(c.problems) == 0 {
+	if len(c.Fields) == 0 {
 		return nil
 	}
-	return &ksher.ValidationError{Operation: operation, Fields: c.problems, Limits: c.limits}
+	return &ksher.ValidationError{Operation: operation, Fields: c.Fields, Limits: c.Limits}
 }
 
 // request is implemented by pointers to the request types.
@@ -260,9 +243,9 @@ type request[T any] interface {
 func valid[T any, R request[T]](ctx context.Context, c *Client, operation string, req R) error {
 	check := c.usable(ctx)
 	if req == nil {
-		check.refuse("request", "is nil")
+		check.Refuse("request", "is nil")
 	} else {
-		check.unchecked = req.extra().Unchecked
+		check.Unchecked = req.extra().Unchecked
 		req.check(check)
 	}
 	return check.invalid(operation)
@@ -272,10 +255,10 @@ func valid[T any, R request[T]](ctx context.Context, c *Client, operation string
 func (c *Client) usable(ctx context.Context) *checker {
 	check := &checker{}
 	if c == nil || c.keys == nil {
-		check.refuse("client", "was not made by NewClient")
+		check.Refuse("client", "was not made by NewClient")
 	}
 	if ctx == nil {
-		check.refuse("context", "is nil")
+		check.Refuse("context", "is nil")
 	}
 	return check
 }

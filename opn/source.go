@@ -48,16 +48,16 @@ func (r *CreateSourceRequest) check(c *checker) {
 
 func (c *checker) money(amount ksher.Amount, cur string) {
 	if amount < MinAmount || amount > MaxAmount {
-		c.problem("amount", "is %d satang, which is not between %d and %d", int64(amount), int64(MinAmount), int64(MaxAmount))
+		c.Problem("amount", "is %d satang, which is not between %d and %d", int64(amount), int64(MinAmount), int64(MaxAmount))
 	}
 	if !isBaht(cur) {
-		c.problem("currency", "is not %s, the only one there is", currency)
+		c.Problem("currency", "is not %s, the only one there is", currency)
 	}
 }
 
 func (c *checker) platform(field string, platform PlatformType) {
 	if platform != "" && platform != PlatformIOS && platform != PlatformAndroid {
-		c.problem(field, "is neither IOS nor ANDROID")
+		c.Problem(field, "is neither IOS nor ANDROID")
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,7 +208,7 @@ func WithStrict() Option {
 // and forgets them when the program ends.
 func WithDeduper(d ksher.Deduper) Option {
 	return func(c *Client) error {
-		if isNil(d) {
+		if check.IsNil(d) {
 			return errors.New("WithDeduper: the deduper is nil")
 		}
 		c.deduper = d
@@ -334,7 +333,7 @@ func (c *Client) usable(ctx context.Context, name string, req any) error {
 		return notSent(name, "client", "was not made by NewClient")
 	case ctx == nil:
 		return notSent(name, "context", "is nil")
-	case isNil(req):
+	case check.IsNil(req):
 		return notSent(name, "request", "is nil")
 	}
 	return nil
@@ -351,11 +350,12 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	}
 	params = append(params, op.params...)
 	params = append(params, wire.Param{Name: "timestamp", Value: strconv.FormatInt(c.sender.Clock.ClockNow().Unix(), 10)})
-	check := &checker{unchecked: req.extra().Unchecked}
+	check := &checker{}
+	check.Unchecked = req.extra().Unchecked
 	req.check(check)
 	params = check.extra(req.extra().Params, params)
 	check.utf8(params)
-	if invalid.Fields, invalid.Limits = check.problems, check.limits; len(invalid.Fields) > 0 {
+	if invalid.Fields, invalid.Limits = check.Fields, check.Limits; len(invalid.Fields) > 0 {
 		return nil, invalid
 	}
 	return params, nil
@@ -498,41 +498,9 @@ func (r *reply) doubtful(err error) *Error {
 	return failure
 }
 
-// isNil also finds a nil pointer in an interface.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	r := reflect.ValueOf(v)
-	return r.Kind() == reflect.Pointer && r.IsNil()
-}
-
 // checker collects what is wrong with a request, by the names of the wire.
 type checker struct {
-	// unchecked names parameters whose documented limits don't count.
-	unchecked []string
-	problems  []ksher.FieldError
-	// limits are the names in problems that may be unchecked.
-	limits []string
-}
-
-// problem is for what the documentation rules out. The caller can have it sent.
-func (c *checker) problem(field, format string, args ...any) {
-	if !slices.Contains(c.unchecked, field) {
-		c.limits = append(c.limits, field)
-		c.refuse(field, format, args...)
-	}
-}
-
-// refuse is for what can't be sent at all, or not be asked about afterwards.
-func (c *checker) refuse(field, format string, args ...any) {
-	c.problems = append(c.problems, ksher.FieldError{Field: field, Problem: fmt.Sprintf(format, args...)})
-}
-
-func (c *checker) required(field, value string) {
-	if strings.TrimSpace(value) == "" {
-		c.problem(field, "is required")
-	}
+	check.Problems[ksher.FieldError]
 }
 
 // maxOrderID is so that every number fits the key of a [Deduper].
@@ -543,17 +511,17 @@ const maxOrderID = 128
 func (c *checker) orderID(value string) {
 	const field = "merchant_order_id"
 	if strings.TrimSpace(value) == "" {
-		c.refuse(field, "is required")
+		c.Refuse(field, "is required")
 	}
 	if len(value) > maxOrderID {
-		c.refuse(field, "has %d bytes, at most %d are allowed", len(value), maxOrderID)
+		c.Refuse(field, "has %d bytes, at most %d are allowed", len(value), maxOrderID)
 	}
 	if value == nothing {
-		c.refuse(field, "is %q, which in an answer would mean that there is none", value)
+		c.Refuse(field, "is %q, which in an answer would mean that there is none", value)
 	}
 	if !utf8.ValidString(value) || strings.ContainsAny(value, `/\?#%`) || value == "." || value == ".." ||
 		strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.TrimSpace(value) != value {
-		c.refuse(field, `has a character that can't be part of an address: one of / \ ? # %%, a blank at an end, one that isn't printable, or only dots`)
+		c.Refuse(field, `has a character that can't be part of an address: one of / \ ? # %%, a blank at an end, one that isn't printable, or only dots`)
 	}
 }
 
@@ -563,20 +531,20 @@ const maxAmount = 1<<53 - 1
 
 func (c *checker) amount(field string, value ksher.Amount) {
 	if value < 1 || value > maxAmount {
-		c.problem(field, "is %d cents, which is not between 1 and %d", value, int64(maxAmount))
+		c.Problem(field, "is %d cents, which is not between 1 and %d", value, int64(maxAmount))
 	}
 }
 
 func (c *checker) requiredURL(field, value string) {
-	c.required(field, value)
+	c.Required(field, value)
 	if value != "" && !check.Web(value) {
-		c.problem(field, "is not an absolute http or https address")
+		c.Problem(field, "is not an absolute http or https address")
 	}
 }
 
 func (c *checker) channel(field, value string) {
 	if value == "" || strings.ContainsAny(value, ", \t\r\n") {
-		c.problem(field, "has %q, which is empty or has a comma or a blank in it", transport.Clip(value))
+		c.Problem(field, "has %q, which is empty or has a comma or a blank in it", transport.Clip(value))
 	}
 }
 
@@ -588,11 +556,11 @@ func (c *checker) extra(extra map[string]string, params []wire.Param) []wire.Par
 		isName := func(p wire.Param) bool { return strings.EqualFold(p.Name, name) }
 		switch {
 		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
-			c.refuse("Extra", "has %q, which is not a parameter's name", transport.Clip(name))
+			c.Refuse("Extra", "has %q, which is not a parameter's name", transport.Clip(name))
 		case strings.EqualFold(name, signatureName) || slices.ContainsFunc(modelled, isName):
-			c.refuse(name, "is in Extra, but set already by the request itself")
+			c.Refuse(name, "is in Extra, but set already by the request itself")
 		case isAmount(strings.ToLower(name)):
-			c.refuse(name, "is in Extra, which has only texts, and is a number")
+			c.Refuse(name, "is in Extra, which has only texts, and is a number")
 		default:
 			params = append(params, wire.Param{Name: name, Value: value})
 		}
@@ -603,7 +571,7 @@ func (c *checker) extra(extra map[string]string, params []wire.Param) []wire.Par
 func (c *checker) utf8(params []wire.Param) {
 	for _, p := range params {
 		if !utf8.ValidString(p.Name) || !utf8.ValidString(p.Value) {
-			c.refuse(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
+			c.Refuse(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
 		}
 	}
 }

@@ -73,7 +73,7 @@ type ChannelsRequest struct {
 
 func (r *ChannelsRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *ChannelsRequest) numbers() (orderID, refundID string) { return "", "" }
-func (r *ChannelsRequest) check(c *checker)                    { c.required("mid", r.MID) }
+func (r *ChannelsRequest) check(c *checker)                    { c.Required("mid", r.MID) }
 
 // Channels is the answer to [Client.Channels].
 type Channels struct {
@@ -153,22 +153,22 @@ func (r *TransactionsRequest) numbers() (orderID, refundID string) { return "", 
 
 func (r *TransactionsRequest) check(c *checker) {
 	c.date(r.Date)
-	c.required("mid", r.MID)
+	c.Required("mid", r.MID)
 	c.limit(r.Limit)
 }
 
 func (c *checker) date(value string) {
 	if problem := day.Problem("20060102", value, time.Now()); problem != "" {
-		c.problem("date", "%s", problem)
+		c.Problem("date", "%s", problem)
 	}
 }
 
 func (c *checker) limit(value int) {
 	switch {
 	case value < 0: // It is reckoned with.
-		c.refuse("limit", "is %d, not between 1 and %d", value, maxPage)
+		c.Refuse("limit", "is %d, not between 1 and %d", value, maxPage)
 	case value > maxPage:
-		c.problem("limit", "is %d, not between 1 and %d", value, maxPage)
+		c.Problem("limit", "is %d, not between 1 and %d", value, maxPage)
 	}
 }
 
@@ -250,7 +250,7 @@ func (r *SettlementOrdersRequest) extra() ksher.Extra                  { return 
 func (r *SettlementOrdersRequest) numbers() (orderID, refundID string) { return "", "" }
 
 func (r *SettlementOrdersRequest) check(c *checker) {
-	c.required("reference_id", r.ReferenceID)
+	c.Required("reference_id", r.ReferenceID)
 	c.limit(r.Limit)
 }
 
@@ -375,7 +375,7 @@ func (r *SettlementRequest) numbers() (orderID, refundID string) { return "", ""
 
 func (r *SettlementRequest) check(c *checker) {
 	c.date(r.Date)
-	c.required("mid", r.MID)
+	c.Required("mid", r.MID)
 	c.channel("channel", r.Channel)
 }
 

@@ -186,7 +186,7 @@ func (r *BScanCRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
 	c.amount("amount", r.Amount)
 	c.channel("channel", r.Channel)
-	c.required("auth_code", r.AuthCode.Reveal())
+	c.Required("auth_code", r.AuthCode.Reveal())
 }
 
 func (r *BScanCRequest) missing(*Order) string { return "" }
@@ -233,8 +233,8 @@ func (r *MiniAppRequest) check(c *checker) {
 		c.channel("channel", r.Channel)
 	}
 	if r.Channel != "alipay" {
-		c.required("miniapp_openid", r.MiniAppOpenID)
-		c.required("miniapp_appid", r.MiniAppAppID)
+		c.Required("miniapp_openid", r.MiniAppOpenID)
+		c.Required("miniapp_appid", r.MiniAppAppID)
 	}
 }
 
@@ -705,9 +705,9 @@ func (r *RefundRequest) check(c *checker) {
 	c.orderID(r.MerchantOrderID)
 	switch {
 	case strings.TrimSpace(r.RefundOrderID) == "":
-		c.refuse("refund_order_id", "is required")
+		c.Refuse("refund_order_id", "is required")
 	case check.Padded(r.RefundOrderID):
-		c.refuse("refund_order_id", "has white space at an end, by which it may not be found again")
+		c.Refuse("refund_order_id", "has white space at an end, by which it may not be found again")
 	}
 	c.amount("refund_amount", r.RefundAmount)
 }

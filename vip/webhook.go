@@ -95,7 +95,7 @@ func (c *Client) parseNotification(address, query string) (_ *Notification, err 
 	}
 	n := &Notification{MerchantOrderID: values.Get("instance"), Message: Message(values.Get("message"))}
 	check := &checker{}
-	if check.orderID(n.MerchantOrderID); len(check.problems) > 0 {
+	if check.orderID(n.MerchantOrderID); len(check.Fields) > 0 {
 		return nil, fmt.Errorf("%w: its instance is %q, which is not an order's number", fault.ErrEnvelope, transport.Clip(n.MerchantOrderID))
 	}
 	return n, nil
@@ -228,7 +228,7 @@ func (h *webhook) unusable() string {
 		return "the handler was made without a client"
 	case h.fn == nil:
 		return "the handler was made without a function"
-	case len(check.problems) > 0 || err != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+	case len(check.Fields) > 0 || err != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return "the address of the handler is not an absolute http or https address without a query"
 	case len(h.kinds) == 0 || slices.ContainsFunc(h.kinds, func(k Kind) bool { return !slices.Contains(kinds(), k) }):
 		return "the handler was made for a kind that there isn't, or for none"
