@@ -102,20 +102,8 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	if r.bits, err = r.verifier.verify(data, r.proof.signed, string(text(outer, "sign"))); err != nil {
 		return &Error{Err: err}
 	}
-	for _, want := range r.same {
-		value, ok := wire.Find(data, want.Name)
-		if !ok || value.Kind == wire.Null || want.Value == "" {
-			continue
-		}
-		got := string(value.Text())
-		if want.Name == "total_fee" {
-			if _, err := strconv.ParseInt(got, 10, 64); err != nil {
-				continue // It isn't an amount at all, which is told below.
-			}
-		}
-		if got != "" && got != want.Value {
-			return &Error{Err: fmt.Errorf("%w: %s is %q, not %q", ErrOtherOrder, want.Name, clipText(got), clipText(want.Value))}
-		}
+	if err := r.repeated(data); err != nil {
+		return &Error{Err: err}
 	}
 	switch result := Result(text(data, "result")); {
 	case result == ResultFail:
@@ -133,6 +121,26 @@ func (r *reading) read(body []byte, dst answer) *Error {
 	}
 	if name := r.proof.web; name != "" && !check.Web(string(text(data, name))) {
 		return &Error{Err: fmt.Errorf("%w: %s is not an absolute http or https address, so no buyer can be sent there", fault.ErrField, name)}
+	}
+	return nil
+}
+
+// repeated tells whether the data is about what was asked.
+func (r *reading) repeated(data []wire.Member) error {
+	for _, want := range r.same {
+		value, ok := wire.Find(data, want.Name)
+		if !ok || value.Kind == wire.Null || want.Value == "" {
+			continue
+		}
+		got := string(value.Text())
+		if want.Name == "total_fee" {
+			if _, err := strconv.ParseInt(got, 10, 64); err != nil {
+				continue // It isn't an amount at all, which is told below.
+			}
+		}
+		if got != "" && got != want.Value {
+			return fmt.Errorf("%w: %s is %q, not %q", ErrOtherOrder, want.Name, clipText(got), clipText(want.Value))
+		}
 	}
 	return nil
 }
