@@ -120,26 +120,15 @@ var payoutRefusals = []Code{
 	CodeKsherFeeTypeNotMatch, CodeKsherAmountIsTooSmall,
 }
 
-// Payout calls payout: it pays money out of the merchant's balance. Without an
-// error the gateway did it, or has taken it on: which of the two, and how long
-// the money is on its way, is not documented. An answer about another number,
-// amount or currency is [ErrOtherOrder], and leaves in doubt what was paid.
+// Payout calls payout: it pays money out of the merchant's balance. Without an error the
+// gateway did it or has taken it on; which of the two is not documented.
 //
-// Never send a payout again on your own account. That Ksher carries out each
-// mch_order_no only once is documented for orders and refunds, and not for
-// payouts. Whenever it isn't certain that nothing was paid, the error is an
-// [ErrOutcomeUnknown]. So is a code such as [CodeKsherDuplicatedOrderNo], which may
-// mean that this very payout was made before, and even [CodeNotEnough], because a
-// first copy of the request may have used the balance up; look at
-// [Client.GetPayoutBalance] before you pay. Then ask [Client.Resolve], and do
-// what stands there. The [Action] of a code is meant for orders and refunds: don't
-// act on it after a payout.
+// Never send a payout again: nothing documents that Ksher carries out its number only
+// once. Unless it is certain that nothing was paid, the error is an [ErrOutcomeUnknown],
+// also after [CodeKsherDuplicatedOrderNo] or [CodeNotEnough]: ask [Client.Resolve], and
+// see docs/doubt.md. After any other [*Error] or a [*ValidationError] nothing was paid.
 //
-// Any other [*Error] means that nothing was paid. A [*ValidationError] means the
-// same, as nothing was sent.
-//
-// Source: POST payout, Ksher's SDKs. It has no page in Ksher's API
-// documentation.
+// Source: POST payout, Ksher's SDKs.
 func (c *Client) Payout(ctx context.Context, req *PayoutRequest) (*PayoutResponse, error) {
 	if req != nil && req.Channel == "" {
 		with := *req
