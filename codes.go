@@ -80,7 +80,8 @@ const (
 	// numbers.
 	ActionWait Action = "wait"
 	// ActionAskBuyer means that the buyer has to do something, such as to use
-	// another card or to type the OTP again.
+	// another card or to type the OTP again. Query the order before you create another
+	// for it: it can still be paid.
 	ActionAskBuyer Action = "ask-buyer"
 	// ActionContactKsher means that only Ksher can help, because the merchant's
 	// account lacks something or is set up in another way.
@@ -456,7 +457,7 @@ var catalogue = map[Code]CodeInfo{
 		Meaning:  "the amount is not valid",
 		Reason:   "The amount is zero, or the order was created before.",
 		Solution: "Check that total_fee is a positive integer in the currency's cent. If it is, query the order under this number, because it may already exist.",
-		Action:   ActionCorrectRequest,
+		Action:   ActionQueryOrder,
 	},
 	CodeKsherAmountIsTooSmall: {
 		Meaning:  "the amount is too small",

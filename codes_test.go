@@ -51,16 +51,37 @@ func TestCatalogue(t *testing.T) {
 
 // Whoever switches on the action must not pay or refund twice because of it.
 func TestCatalogueNeverRisksMoney(t *testing.T) {
-	for code, want := range map[ksher.Code]ksher.Action{
-		ksher.CodeSystemError:               ksher.ActionQueryOrder,
-		ksher.CodeKsherChannelResponseError: ksher.ActionQueryOrder,
-		ksher.CodeOrderPaid:                 ksher.ActionQueryOrder,
-		ksher.CodeOrderAlreadyRefund:        ksher.ActionNone,
-	} {
-		info, ok := code.Info()
-		assert.True(t, ok)
-		assert.Equal(t, want, info.Action, "%v", code)
+	queryFirst := []ksher.Code{
+		ksher.CodeCancelError,
+		ksher.CodeExpireOrder,
+		ksher.CodeKsherChannelResponseError,
+		ksher.CodeKsherDuplicatedOrderNo,
+		ksher.CodeKsherDuplicatedRefundOrderNo,
+		ksher.CodeKsherInvalidRefundBalance,
+		ksher.CodeKsherInvalidRefundOrderNo,
+		ksher.CodeKsherSystemError,
+		ksher.CodeLangRepeatSubmit,
+		ksher.CodeMchOrderError,
+		ksher.CodeOrderPaid,
+		ksher.CodeOrderAlreadyCancelOperationCannotBePerformed,
+		ksher.CodeOrderAlreadyPaymentSuccess,
+		ksher.CodeOrderAlreadyPayOperationCannotBePerformed,
+		ksher.CodeOrderError,
+		ksher.CodeOutTradeNoUsed,
+		ksher.CodePriceNotExist,
+		ksher.CodeRefundFailed,
+		ksher.CodeSystemError,
 	}
+	for _, code := range ksher.Codes() {
+		info, _ := code.Info()
+		first := slices.Contains(queryFirst, code)
+		assert.Equal(t, first, info.Action == ksher.ActionQueryOrder, "%v says %q", code, info.Action)
+		if code.Is(ksher.ErrDuplicate) {
+			assert.True(t, first, "%v may be the echo of a request that was carried out", code)
+		}
+	}
+	info, _ := ksher.CodeOrderAlreadyRefund.Info()
+	assert.Equal(t, ksher.ActionNone, info.Action)
 }
 
 func TestCatalogueIsComplete(t *testing.T) {

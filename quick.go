@@ -137,8 +137,6 @@ func aboutOrder(code Code) bool {
 	case ActionQueryOrder, ActionWait, ActionNone:
 		return true
 	}
-	// The amount isn't 0, so that PRICE_NOT_EXIST has its other documented reason:
-	// the order was created before. QUERY_ORDER_ERROR means that the transaction
-	// isn't complete, which says nothing about the payment.
-	return code == CodePriceNotExist || code == CodeQueryOrderError
+	// It means that the transaction isn't complete, which says nothing about the payment.
+	return code == CodeQueryOrderError
 }
