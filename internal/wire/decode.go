@@ -23,14 +23,8 @@ const timeLayout = time.DateTime
 // are read in loc.
 //
 // It is strict about integers, which are money, and lenient about the rest,
-// because a payment isn't to be lost over the form of a remark: a text takes
-// any value as it is written, and a time that can't be read or is more than 50 years
-// from today (of the Thai calendar), or a struct for something else than an object,
-// is left zero. An integer may be a decimal
-// string, and empty or null for zero. A list has to be an array, of objects if
-// it is one of structs; an empty string or null is one without elements. A boolean
-// is true only for true, also as text and in capitals. What is tagged wire:"loose"
-// is left zero if it can't be read.
+// because a payment isn't to be lost over the form of a remark. What is tagged
+// wire:"loose" is left zero if it can't be read.
 func Decode(members []Member, dst any, loc *time.Location) error {
 	v := reflect.ValueOf(dst).Elem()
 	index := fieldsOf(v.Type())
@@ -119,6 +113,8 @@ var (
 	rawType  = reflect.TypeFor[json.RawMessage]()
 )
 
+// value takes for a text any value as it is written, and for true only true, also as a
+// text and in capitals. A struct stays zero unless it gets an object.
 func (d *decoder) value(src Value, dst reflect.Value) error {
 	var text []byte
 	if src.Kind != Null {
@@ -159,6 +155,8 @@ func decodeObject(src Value, dst reflect.Value, loc *time.Location) error {
 	return Decode(members, dst.Addr().Interface(), loc)
 }
 
+// decodeList takes an array, of objects for a list of structs. An empty string or null
+// is a list without elements.
 func decodeList(src Value, dst reflect.Value, loc *time.Location) error {
 	var elements []Value
 	if src.Kind != Null && (src.Kind != String || len(src.Text()) > 0) {
@@ -181,6 +179,8 @@ func decodeList(src Value, dst reflect.Value, loc *time.Location) error {
 	return nil
 }
 
+// parseTime returns the zero time for what can't be read, or is more than 50 years from
+// today (of the Thai calendar).
 func parseTime(text string, loc *time.Location) time.Time {
 	layout := timeLayout
 	if strings.Contains(text, "T") {
@@ -196,8 +196,8 @@ func parseTime(text string, loc *time.Location) time.Time {
 	return t.In(loc)
 }
 
-// parseInteger reads an integer. A fraction is refused even if it is empty:
-// "100.00" might be meant in whole units instead of cents.
+// parseInteger reads a decimal integer; an empty text is zero. A fraction is refused
+// even if it is empty: "100.00" might be meant in whole units instead of cents.
 func parseInteger(text string) (int64, error) {
 	if text == "" {
 		return 0, nil

@@ -252,23 +252,10 @@ func (p *parser) object(dst, inner []Member, depth int) ([]Member, []Member, err
 	}
 	first := len(p.names)
 	for range maxMembers {
-		p.space()
-		if p.pos >= len(p.data) || p.data[p.pos] != '"' {
-			return nil, nil, p.unexpected("where a member name belongs")
-		}
-		quoted, err := p.string()
+		name, err := p.name(dst != nil || !p.accepted)
 		if err != nil {
 			return nil, nil, err
 		}
-		var name []byte
-		if dst != nil || !p.accepted {
-			name = quoted.Text()
-		}
-		p.space()
-		if !p.at(':') {
-			return nil, nil, p.unexpected("where a colon belongs")
-		}
-		p.space()
 		var v Value
 		if start := p.pos; inner != nil && string(name) == "data" && start < len(p.data) && p.data[start] == '{' {
 			inner, _, err = p.object(inner, nil, depth+1)
@@ -304,6 +291,27 @@ func (p *parser) object(dst, inner []Member, depth int) ([]Member, []Member, err
 		}
 	}
 	return nil, nil, errTooMany
+}
+
+// name reads the name of a member up to its value. It is nil unless it is needed.
+func (p *parser) name(needed bool) ([]byte, error) {
+	p.space()
+	if p.pos >= len(p.data) || p.data[p.pos] != '"' {
+		return nil, p.unexpected("where a member name belongs")
+	}
+	quoted, err := p.string()
+	if err != nil {
+		return nil, err
+	}
+	p.space()
+	if !p.at(':') {
+		return nil, p.unexpected("where a colon belongs")
+	}
+	p.space()
+	if !needed {
+		return nil, nil
+	}
+	return quoted.Text(), nil
 }
 
 func (p *parser) wants(name []byte) bool {
