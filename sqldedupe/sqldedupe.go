@@ -5,7 +5,7 @@
 //
 //	deduper, err := sqldedupe.New(db, sqldedupe.PostgreSQL)
 //	// …
-//	client, err := ksher.NewClient(appID, key, ksher.WithDeduper(deduper))
+//	payments, err := ksher.NewPayments(client, paid, ksher.WithDeduper(deduper))
 //
 // It needs one table, which [Schema] defines. Create it with the tool that makes
 // your other tables, or by
@@ -19,12 +19,12 @@
 // the note that it is done are committed together, or neither is. Once never
 // writes the note into another transaction than the one that Tx began.
 //
-//	func(ctx context.Context, n *ksher.Notification) error {
+//	func paid(ctx context.Context, o *ksher.Order) error {
 //		tx, err := sqldedupe.Tx(ctx)
 //		if err != nil {
 //			return err
 //		}
-//		_, err = tx.ExecContext(ctx, "UPDATE orders SET paid = true WHERE no = $1", n.MchOrderNo)
+//		_, err = tx.ExecContext(ctx, "UPDATE orders SET paid = true WHERE no = $1", o.MchOrderNo)
 //		return err
 //	}
 //
@@ -43,6 +43,10 @@
 //	a server or a connection that died     | no     | nothing, if it died before the commit
 //	a deadlock, a raw ROLLBACK             | no     | statements after that
 //	a raw COMMIT, CREATE TABLE on MySQL    | no     | what was before it, and statements after that
+//
+// The error of a transaction that ended before the function returned may come beside
+// the function's own. A function that took so long that another call took its claim
+// over gets [ksher.ErrInProgress], and its transaction was rolled back.
 //
 // A function that doesn't call Tx takes effect at least once: if its server is
 // killed after the work and before the note, or the database can't be reached
@@ -168,24 +172,15 @@ func (d *Deduper) setUp(dialect Dialect, opts []Option) error {
 	return nil
 }
 
-// Once runs fn, unless it has returned nil for this key before, on any server:
-// then the answer is nil. While somebody else has the claim on the key, it is
-// [ksher.ErrInProgress].
+// Once runs fn, unless it has returned nil for this key before, on any server. While
+// another call has the claim on the key, it returns [ksher.ErrInProgress]. It returns
+// fn's error, after which the next call runs fn again, as after a panic. A key is 1 to
+// 300 bytes of UTF-8 without NUL, compared byte by byte.
 //
-// fn gets a context that ends after three quarters of the lease, see
-// [WithLease], and that [Tx] takes. If fn returns nil, this is noted, together
-// with the work in the transaction of Tx if there is one, even if ctx has ended
-// by then. If fn returns an error or panics, the transaction is rolled back, and
-// the next call runs fn again.
-//
-// An error other than fn's means that the note may not have been written. If it
-// says that the transaction ended before fn returned, what fn did after that
-// stays, and is done again by the next call; it may come beside fn's error. If fn
-// took so long that somebody else took its claim over, that error is
-// [ksher.ErrInProgress], and the transaction was rolled back.
-//
-// A key is text in UTF-8 of 1 to 300 bytes, without NUL. Each byte counts: case,
-// accents, blanks at the end.
+// The context of fn ends after three quarters of the lease, see [WithLease], and takes
+// [Tx]. If fn returns nil, that is noted together with the work in the transaction,
+// even if ctx has ended by then. After another error the note may be missing: call
+// again; the package's documentation says what stays.
 func (d *Deduper) Once(ctx context.Context, key string, fn func(context.Context) error) error {
 	switch {
 	case d == nil || d.db == nil:
@@ -243,19 +238,14 @@ func (d *Deduper) Forget(ctx context.Context, olderThan time.Duration) (int64, e
 	return n, nil
 }
 
-// Tx returns the transaction of the function that [Deduper.Once] runs with ctx:
-// the same for every call, begun by the first. It is committed, with the note
-// that the function is done, after the function has returned nil, and otherwise
-// rolled back. Leave both to Once. It is also rolled back when the lease ends.
+// Tx returns the transaction of the function that [Deduper.Once] runs with ctx: the
+// same for every call, begun by the first. Once commits it when the function has
+// returned nil, and otherwise rolls it back, also when the lease ends.
 //
-// Return the error of each statement that fails, and repeat none: the database
-// may have ended the transaction. Don't execute BEGIN, COMMIT or ROLLBACK, nor on
-// MySQL what commits, such as CREATE TABLE. Savepoints are fine. Use the
-// transaction only until the function returns.
-//
-// The error says that ctx isn't the context of such a function, that the function
-// has returned, or why the transaction couldn't be begun. ctx only limits the
-// wait for that.
+// Return the error of each statement that fails, and repeat none: the database may
+// have ended the transaction. Don't execute BEGIN, COMMIT or ROLLBACK, nor what
+// commits on MySQL, such as CREATE TABLE; savepoints are fine. Don't use it after the
+// function has returned. ctx only limits the wait for its beginning.
 func Tx(ctx context.Context) (*sql.Tx, error) {
 	if ctx == nil {
 		return nil, errors.New("sqldedupe: Tx: the context is nil")
