@@ -123,7 +123,7 @@ func New(client redis.UniversalClient, opts ...Option) (*Deduper, error) {
 	d := &Deduper{client: client, lease: defaultLease, prefix: defaultPrefix}
 	for _, opt := range opts {
 		if opt == nil {
-			continue
+			return nil, errors.New("redisdedupe: an option is nil")
 		}
 		if err := opt(d); err != nil {
 			return nil, fmt.Errorf("redisdedupe: %w", err)

@@ -187,7 +187,7 @@ func TestKeysAndTimes(t *testing.T) {
 		opts  []redisdedupe.Option
 		lease time.Duration
 	}{
-		{"defaults", []redisdedupe.Option{nil}, 2 * time.Minute},
+		{"defaults", nil, 2 * time.Minute},
 		{"lease", []redisdedupe.Option{redisdedupe.WithLease(10 * time.Minute)}, 10 * time.Minute},
 		{"broken seconds", []redisdedupe.Option{redisdedupe.WithLease(62500 * time.Millisecond)}, 62500 * time.Millisecond},
 	} {
@@ -743,6 +743,7 @@ func TestNew(t *testing.T) {
 	}{
 		{"no client", nil, nil, "redisdedupe: the client is nil"},
 		{"nil client", (*redis.Client)(nil), nil, "redisdedupe: the client is nil"},
+		{"nil option", c, nil, "redisdedupe: an option is nil"},
 		{"ring", ring, nil, "redisdedupe: a redis.Ring moves keys"},
 		{"no lease", c, redisdedupe.WithLease(0), "redisdedupe: WithLease: 0s is too short"},
 		{"short lease", c, redisdedupe.WithLease(time.Second - 1), "redisdedupe: WithLease: 999.999999ms is too short"},
