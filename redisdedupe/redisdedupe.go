@@ -49,7 +49,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/once"
 )
 
 const (
@@ -58,6 +57,9 @@ const (
 	// settleTimeout is for the end of a claim, which doesn't depend on the
 	// request any more.
 	settleTimeout = 10 * time.Second
+	// keep is how long a key is remembered. The notifications of a payment repeat over
+	// 29 hours.
+	keep = 48 * time.Hour
 )
 
 // What a key holds. A random token follows claimed, a command's name failed.
@@ -216,7 +218,7 @@ func (d *Deduper) claim(ctx context.Context, key, token string) (bool, error) {
 
 // complete executes what was queued, together with the note.
 func (d *Deduper) complete(ctx context.Context, key, token string, queued []redis.Cmder) error {
-	note := redis.NewStatusCmd(ctx, "set", key, done, "px", once.Keep.Milliseconds())
+	note := redis.NewStatusCmd(ctx, "set", key, done, "px", keep.Milliseconds())
 	cmds := append(queued, note)
 	err := d.settle(ctx, key, token, cmds...)
 	bad, noted := firstFailed(cmds), note.Val() == "OK"
