@@ -14,6 +14,25 @@
 // an e-mail, is done again if the server dies, or loses Redis, between the work
 // and the note. Make that work idempotent, by the order number.
 //
+// When the function has returned nil, the end of its context doesn't matter any
+// more: what was queued, and the note, get 10 seconds of their own. If the answer
+// to them is lost, [Deduper.Once] returns an error. The next call returns nil if
+// both were done, and otherwise runs the function again.
+//
+// # What can be queued
+//
+// Any command but those that end the transaction or change the connection, such as
+// SELECT: after one of these, and after Discard, Once returns an error and executes
+// nothing. Exec, Pipelined and TxPipelined return an error. What go-redis refuses by
+// itself isn't queued: its Err says so at once. Queue a script with Eval:
+// [redis.Script] can't see here that Redis doesn't know it yet.
+//
+// Redis takes nothing back: if a command fails when it is executed, such as an
+// INCRBY of a key that holds a list, the others stay. Once returns an error then,
+// now and at every later call, until somebody has put it right by hand and set the
+// key to "done", or deleted it. Only if the server dies between the two steps that
+// this takes, the key stays "done".
+//
 // # What Redis forgets
 //
 // A payment that Redis forgot is handled again when its notification repeats.
@@ -134,25 +153,16 @@ func New(client redis.UniversalClient, opts ...Option) (*Deduper, error) {
 	return d, nil
 }
 
-// Once runs fn, unless it has returned nil for this key in the last 48 hours, on
-// any server. While another call runs one for the key, the answer is
-// [ksher.ErrInProgress]. If fn returns an error, that is the answer, and the
-// next call runs fn again; so it does after a panic.
+// Once runs fn, unless it has returned nil for this key in the last 48 hours, on any
+// server. While another call runs one for the key, it returns [ksher.ErrInProgress].
+// It returns fn's error, after which the next call runs fn again, as after a panic.
 //
-// The context of fn is derived from ctx. It ends after three quarters of the
-// lease, and takes [Pipeline]. A fn that runs for longer than the lease loses
-// its claim: nothing that it has queued is executed, and if it returned nil, the
-// answer is an error that wraps [ksher.ErrInProgress].
+// The context of fn ends after three quarters of the lease, and takes [Pipeline]. A fn
+// that outlasts the lease loses its claim: nothing that it queued is executed, and
+// Once returns [ksher.ErrInProgress] if fn returned nil.
 //
-// When fn has returned nil, the end of ctx doesn't matter any more: the note
-// that the key is done, and what was queued, get 10 seconds of their own.
-//
-// Other errors mean that Redis couldn't be asked, or that the note is missing or
-// in doubt because the connection was lost. Call again: if it was done, the
-// answer is nil, otherwise fn runs again, at the latest after the lease. If a
-// queued command failed when it was executed, every call returns an error, see
-// [Pipeline]. A key that holds something that isn't this package's is an error
-// too.
+// After another error the note may be missing: call again. Only if the error says that
+// a payment is done in part, a person has to look; see the package's documentation.
 func (d *Deduper) Once(ctx context.Context, key string, fn func(context.Context) error) error {
 	if d == nil || d.client == nil {
 		return errors.New("redisdedupe: make a Deduper with New")
@@ -287,24 +297,13 @@ func (d *Deduper) settle(ctx context.Context, key, holds string, cmds ...redis.C
 }
 
 // Pipeline returns the queue that belongs to the context of the function that
-// [Deduper.Once] runs. When that function returns nil, Redis executes the
-// commands in it, in one MULTI and EXEC, with the note that the payment is done.
-// Otherwise it executes none. Their answers are there after Once.
+// [Deduper.Once] runs. When that function returns nil, Redis executes the commands in
+// it, in one MULTI and EXEC, with the note that the payment is done. Otherwise it
+// executes none. Their answers are there after Once. The package's documentation says
+// what can't be queued.
 //
-// Exec, Pipelined and TxPipelined of the queue return an error. Discard, and
-// commands that end the transaction or change the connection, such as SELECT,
-// have Once return an error and execute nothing. What go-redis refuses by itself
-// isn't queued: its Err says so at once. The queue isn't safe for concurrent use,
-// and what is queued after the function has returned is lost.
-//
-// Redis takes nothing back: if it accepts the commands, but one fails when it is
-// executed, such as an INCRBY of a key that holds a list, the others stay. Once
-// returns an error then, now and at every later call, until somebody has put it
-// right by hand and set the key to "done", or deleted it. Only if the server dies
-// between the two steps that this takes, the key stays "done". Queue a script
-// with Eval: [redis.Script] can't see here that Redis doesn't know it yet.
-//
-// The error says that the context isn't one that Once made.
+// The queue isn't safe for concurrent use, and what is queued after the function has
+// returned is lost. The error says that ctx isn't one that Once made.
 func Pipeline(ctx context.Context) (redis.Pipeliner, error) {
 	q, ok := ctx.Value(queueKey{}).(*queue)
 	if !ok {
