@@ -7,7 +7,8 @@
 //	go run ./examples/checkout
 //
 // With KSHER_APPID and KSHER_PRIVATE_KEY set it creates a real order at Ksher,
-// prints the address of its page, and stops there.
+// prints the address of its page, and stops there. The other variables are those
+// of ksher.ClientFromEnv.
 package main
 
 import (
@@ -26,17 +27,11 @@ import (
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	appID, privateKey := os.Getenv("KSHER_APPID"), os.Getenv("KSHER_PRIVATE_KEY")
-	var err error
-	switch {
-	case (appID == "") != (privateKey == ""):
-		err = errors.New("of KSHER_APPID and KSHER_PRIVATE_KEY only one is set: set both, or none")
-	case appID != "":
-		err = realOrder(ctx, appID, privateKey)
-	default:
-		err = wholeStory(ctx)
+	story := wholeStory
+	if os.Getenv("KSHER_APPID") != "" {
+		story = realOrder
 	}
-	if err != nil {
+	if err := story(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -61,12 +56,8 @@ func newOrder(shop string) *ksher.GatewayPayRequest {
 }
 
 // realOrder creates an order at Ksher and leaves paying it to a person.
-func realOrder(ctx context.Context, appID, privateKey string) error {
-	key, err := ksher.ParsePrivateKey([]byte(privateKey))
-	if err != nil {
-		return err
-	}
-	client, err := ksher.NewClient(appID, key)
+func realOrder(ctx context.Context) error {
+	client, err := ksher.ClientFromEnv()
 	if err != nil {
 		return err
 	}
@@ -87,92 +78,119 @@ func wholeStory(ctx context.Context) error {
 		return err
 	}
 	defer gateway.Close()
-	client := gateway.Client
 	fmt.Println("1. A gateway runs inside this program. No account is needed, and no money moves.")
+	s, err := open(gateway.Client)
+	if err != nil {
+		return err
+	}
+	defer s.server.Close()
+	fmt.Printf("2. The shop listens for notifications at %s.\n", s.order.MchNotifyURL)
+	if err := s.sell(ctx, gateway); err != nil {
+		return err
+	}
+	return s.refundHalf(ctx)
+}
 
-	// The shop listens for notifications, as it would on the internet.
+// shop sells one order.
+type shop struct {
+	client *ksher.Client
+	order  *ksher.GatewayPayRequest
+	paid   chan *ksher.Order
+	server *http.Server
+}
+
+// open opens a shop that listens for notifications, as it would on the internet.
+func open(client *ksher.Client) (*shop, error) {
+	s := &shop{client: client, paid: make(chan *ksher.Order, 1)}
+	payments, err := ksher.NewPayments(client, s.handOut)
+	if err != nil {
+		return nil, err
+	}
+	notifications, err := payments.Notifications(s.expected)
+	if err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	shop := "http://" + listener.Addr().String()
-	order := newOrder(shop)
-	paid := make(chan *ksher.Order, 1)
-	payments, err := ksher.NewPayments(client, func(ctx context.Context, o *ksher.Order) error {
-		// The only place that hands out the coffee. It runs once for each order
-		// that is paid in full.
-		select {
-		case paid <- o:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
-	if err != nil {
-		return err
-	}
-	notifications, err := payments.Notifications(func(_ context.Context, mchOrderNo string) (ksher.OpenOrder, error) {
-		if mchOrderNo != order.MchOrderNo { // The books of this shop.
-			return ksher.OpenOrder{}, ksher.ErrNotOurs
-		}
-		return order.OpenOrder(), nil
-	})
-	if err != nil {
-		return err
-	}
+	s.order = newOrder("http://" + listener.Addr().String())
 	mux := http.NewServeMux()
 	mux.Handle("/ksher/notify", notifications)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go server.Serve(listener)
-	defer server.Close()
-	fmt.Printf("2. The shop listens for notifications at %s.\n", order.MchNotifyURL)
+	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go s.server.Serve(listener)
+	return s, nil
+}
 
-	page, err := client.GatewayPay(ctx, order)
+// handOut is the only place that hands out the coffee. It runs once for each order
+// that is paid in full.
+func (s *shop) handOut(ctx context.Context, paid *ksher.Order) error {
+	select {
+	case s.paid <- paid:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// expected looks into the books of this shop, which have one order.
+func (s *shop) expected(_ context.Context, mchOrderNo string) (ksher.OpenOrder, error) {
+	if mchOrderNo != s.order.MchOrderNo {
+		return ksher.OpenOrder{}, ksher.ErrNotOurs
+	}
+	return s.order.OpenOrder(), nil
+}
+
+// sell creates the order, has it paid, and waits until the shop knows.
+func (s *shop) sell(ctx context.Context, gateway *kshertest.Gateway) error {
+	page, err := s.client.GatewayPay(ctx, s.order)
 	if err != nil {
 		return err
 	}
+	no := s.order.MchOrderNo
 	fmt.Printf("3. The shop created order %s over %v %s and sends the buyer to\n   %s\n",
-		order.MchOrderNo, order.TotalFee, order.FeeType, page.PayContent)
-
-	query := &ksher.GatewayOrderQueryRequest{MchOrderNo: order.MchOrderNo}
-	before, err := client.GatewayOrderQuery(ctx, query)
+		no, s.order.TotalFee, s.order.FeeType, page.PayContent)
+	before, err := s.client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: no})
 	if err != nil {
 		return err
 	}
 	fmt.Printf("4. Nobody has paid yet: the gateway answers %s.\n", before.Result)
 
-	if err := gateway.Pay(order.MchOrderNo, ksher.ChannelTrueMoney); err != nil {
+	if err := gateway.Pay(no, ksher.ChannelTrueMoney); err != nil {
 		return err
 	}
 	fmt.Println("5. The buyer pays with TrueMoney.")
-	var o *ksher.Order
 	select {
-	case o = <-paid:
+	case o := <-s.paid:
+		fmt.Printf("6. The shop got a notification, checked its signature, asked the gateway itself, and knows for certain:\n   order %s is paid, %v %s at %s.\n",
+			o.MchOrderNo, o.TotalFee, o.FeeType, o.TimeEnd.Format(time.DateTime))
+		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("no notification of order %s came: %w", order.MchOrderNo, ctx.Err())
+		return fmt.Errorf("no notification of order %s came: %w", no, ctx.Err())
 	}
-	fmt.Printf("6. The shop got a notification, checked its signature, asked the gateway itself, and knows for certain:\n   order %s is paid, %v %s at %s.\n",
-		o.MchOrderNo, o.TotalFee, o.FeeType, o.TimeEnd.Format(time.DateTime))
+}
 
-	half := order.TotalFee / 2
-	refund, err := client.Refund(ctx, &ksher.RefundRequest{
+// refundHalf gives half of the money back, and looks whether it arrived.
+func (s *shop) refundHalf(ctx context.Context) error {
+	refund, err := s.client.Refund(ctx, &ksher.RefundRequest{
 		Host:        ksher.HostGateway,
-		MchOrderNo:  order.MchOrderNo,
+		MchOrderNo:  s.order.MchOrderNo,
 		MchRefundNo: ksher.NewRefundNo(),
-		RefundFee:   half,
+		RefundFee:   s.order.TotalFee / 2,
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("7. One bag was sold out, so the shop refunds half: %v %s under number %s.\n", refund.MchRefundFee, order.FeeType, refund.MchRefundNo)
+	fmt.Printf("7. One bag was sold out, so the shop refunds half: %v %s under number %s.\n",
+		refund.MchRefundFee, s.order.FeeType, refund.MchRefundNo)
 
-	refunds, err := client.Refunds(ctx, &ksher.RefundsRequest{MchOrderNo: order.MchOrderNo, Host: ksher.HostGateway})
+	refunds, err := s.client.Refunds(ctx, &ksher.RefundsRequest{MchOrderNo: s.order.MchOrderNo, Host: ksher.HostGateway})
 	if err != nil {
 		return err
 	}
 	for _, r := range refunds {
 		if r.MchRefundNo == refund.MchRefundNo && r.RefundState == ksher.RefundStateSuccess {
-			fmt.Printf("8. The gateway confirms: %v %s went back to the buyer. That is the whole story.\n", r.MchRefundFee, order.FeeType)
+			fmt.Printf("8. The gateway confirms: %v %s went back to the buyer. That is the whole story.\n", r.MchRefundFee, s.order.FeeType)
 			return nil
 		}
 	}
