@@ -8,7 +8,8 @@
 //
 // With KSHER_APPID and KSHER_PRIVATE_KEY set, and the mini program's ID and a
 // buyer's openid as its arguments, it creates a real order of 1 THB at Ksher,
-// prints what wx.requestPayment wants, and stops there:
+// prints what wx.requestPayment wants, and stops there. The other variables are those
+// of ksher.ClientFromEnv:
 //
 //	go run ./examples/miniprogram wx2421b1c4370ec43b oUpF8uMuAJO_M2pxb1Q9zNjWeS6o
 package main
@@ -33,15 +34,12 @@ import (
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	appID, privateKey := os.Getenv("KSHER_APPID"), os.Getenv("KSHER_PRIVATE_KEY")
 	var err error
-	switch {
-	case (appID == "") != (privateKey == ""):
-		err = errors.New("of KSHER_APPID and KSHER_PRIVATE_KEY only one is set: set both, or none")
-	case appID == "" && len(os.Args) == 1:
+	switch account := os.Getenv("KSHER_APPID") != ""; {
+	case !account && len(os.Args) == 1:
 		err = wholeStory(ctx)
-	case appID != "" && len(os.Args) == 3:
-		err = realOrder(ctx, appID, privateKey, os.Args[1], os.Args[2])
+	case account && len(os.Args) == 3:
+		err = realOrder(ctx, os.Args[1], os.Args[2])
 	default:
 		err = errors.New("for a real order, set KSHER_APPID and KSHER_PRIVATE_KEY, and give the mini program's ID and a buyer's openid; otherwise give none of them")
 	}
@@ -192,12 +190,8 @@ func (s *shop) handler() (http.Handler, error) {
 }
 
 // realOrder creates an order at Ksher and leaves paying it to a person.
-func realOrder(ctx context.Context, appID, privateKey, miniProgram, openID string) error {
-	key, err := ksher.ParsePrivateKey([]byte(privateKey))
-	if err != nil {
-		return err
-	}
-	client, err := ksher.NewClient(appID, key)
+func realOrder(ctx context.Context, miniProgram, openID string) error {
+	client, err := ksher.ClientFromEnv()
 	if err != nil {
 		return err
 	}

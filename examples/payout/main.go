@@ -8,7 +8,7 @@
 //
 // With KSHER_APPID and KSHER_PRIVATE_KEY set it shows the real balance, and stops
 // there: to pay out takes the receiver's parameters, which Ksher gives with the
-// contract.
+// contract. The other variables are those of ksher.ClientFromEnv.
 package main
 
 import (
@@ -32,16 +32,8 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	appID, privateKey := os.Getenv("KSHER_APPID"), os.Getenv("KSHER_PRIVATE_KEY")
-	if (appID == "") != (privateKey == "") {
-		return errors.New("of KSHER_APPID and KSHER_PRIVATE_KEY only one is set: set both, or none")
-	}
-	if appID != "" {
-		key, err := ksher.ParsePrivateKey([]byte(privateKey))
-		if err != nil {
-			return err
-		}
-		client, err := ksher.NewClient(appID, key)
+	if os.Getenv("KSHER_APPID") != "" {
+		client, err := ksher.ClientFromEnv()
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,8 @@
 //	go run ./examples/pos
 //
 // With KSHER_APPID and KSHER_PRIVATE_KEY set, and the code from a real buyer's
-// phone as its argument, it charges that buyer 1 THB:
+// phone as its argument, it charges that buyer 1 THB. The other variables are those
+// of ksher.ClientFromEnv:
 //
 //	go run ./examples/pos 287634438256643900
 package main
@@ -42,17 +43,9 @@ func main() {
 
 // charge charges a real buyer.
 func charge(ctx context.Context, code string) error {
-	appID, privateKey := os.Getenv("KSHER_APPID"), os.Getenv("KSHER_PRIVATE_KEY")
-	if appID == "" || privateKey == "" {
-		return errors.New("to charge a real code, set KSHER_APPID and KSHER_PRIVATE_KEY; without a code this plays buyers of its own")
-	}
-	key, err := ksher.ParsePrivateKey([]byte(privateKey))
+	client, err := ksher.ClientFromEnv(ksher.WithHook(say))
 	if err != nil {
-		return err
-	}
-	client, err := ksher.NewClient(appID, key, ksher.WithHook(say))
-	if err != nil {
-		return err
+		return fmt.Errorf("to charge a real code takes an account; without a code this plays buyers of its own: %w", err)
 	}
 	return sell(ctx, client, ksher.NewOrderNo(), code)
 }

@@ -6,7 +6,8 @@
 //	go run ./examples/settlement
 //
 // With KSHER_APPID and KSHER_PRIVATE_KEY set it reports on the real account, on
-// the last seven days unless told otherwise. It only asks, and changes nothing:
+// the last seven days unless told otherwise. It only asks, and changes nothing. The
+// other variables are those of ksher.ClientFromEnv:
 //
 //	go run ./examples/settlement -from 2026-01-01 -to 2026-01-31 -csv january.csv -counted 1234.50
 package main
@@ -15,7 +16,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -56,16 +56,8 @@ func run(ctx context.Context) error {
 	if *csvFile == "-" {
 		say = os.Stderr
 	}
-	appID, privateKey := os.Getenv("KSHER_APPID"), os.Getenv("KSHER_PRIVATE_KEY")
-	if (appID == "") != (privateKey == "") {
-		return errors.New("of KSHER_APPID and KSHER_PRIVATE_KEY only one is set: set both, or none")
-	}
-	if appID != "" {
-		key, err := ksher.ParsePrivateKey([]byte(privateKey))
-		if err != nil {
-			return err
-		}
-		client, err := ksher.NewClient(appID, key)
+	if os.Getenv("KSHER_APPID") != "" {
+		client, err := ksher.ClientFromEnv()
 		if err != nil {
 			return err
 		}
