@@ -33,6 +33,9 @@ func main() {
 	}
 }
 
+// orders are the orders of the story, and how they should end.
+var orders = []order{{"A-1001", 150_50, "paid", 1}, {"A-1002", 80_00, "paid", 1}, {"A-1003", 320_00, "refunded", 1}}
+
 // story plays the gateway and the buyers around the shop in shop.go.
 func story(ctx context.Context, file string) error {
 	gateway, err := kshertest.Start()
@@ -44,9 +47,30 @@ func story(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	// The orders, and how they should end.
-	want := []order{{"A-1001", 150_50, "paid", 1}, {"A-1002", 80_00, "paid", 1}, {"A-1003", 320_00, "refunded", 1}}
-	for _, o := range want {
+	address := s.server.Addr
+	if err := errors.Join(sell(ctx, gateway, s), s.close()); err != nil {
+		return err
+	}
+
+	fmt.Println("5. The shop is down. A-1002 is paid, and A-1003 all the same. Ksher gives up notifying.")
+	if err := payInVain(ctx, gateway, "A-1002", "A-1003"); err != nil {
+		return err
+	}
+
+	fmt.Println("6. The shop is up again, and asks about its open orders:")
+	if s, err = open(ctx, file, gateway, address); err != nil {
+		return err
+	}
+	defer s.close()
+	if err := catchUp(ctx, gateway, s); err != nil {
+		return err
+	}
+	return report(ctx, s)
+}
+
+// sell creates the orders, of which one is paid and one is cancelled.
+func sell(ctx context.Context, gateway *kshertest.Gateway, s *shop) error {
+	for _, o := range orders {
 		if err := s.create(ctx, o.no, o.total); err != nil {
 			return err
 		}
@@ -60,15 +84,12 @@ func story(ctx context.Context, file string) error {
 	}
 
 	fmt.Println("4. The shop cancels A-1003. Its buyer has saved the QR code.")
-	if err := s.cancel(ctx, "A-1003"); err != nil {
-		return err
-	}
+	return s.cancel(ctx, "A-1003")
+}
 
-	fmt.Println("5. The shop is down. A-1002 is paid, and A-1003 all the same. Ksher gives up notifying.")
-	if err := s.close(); err != nil {
-		return err
-	}
-	for _, no := range []string{"A-1002", "A-1003"} {
+// payInVain has orders paid while the shop is down.
+func payInVain(ctx context.Context, gateway *kshertest.Gateway, numbers ...string) error {
+	for _, no := range numbers {
 		if err := gateway.Pay(no, ksher.ChannelTrueMoney); err != nil {
 			return err
 		}
@@ -78,12 +99,11 @@ func story(ctx context.Context, file string) error {
 			}
 		}
 	}
+	return nil
+}
 
-	fmt.Println("6. The shop is up again, and asks about its open orders:")
-	if s, err = open(ctx, file, gateway, s.server.Addr); err != nil {
-		return err
-	}
-	defer s.close()
+// catchUp has the shop ask about what it missed, and refund what is due.
+func catchUp(ctx context.Context, gateway *kshertest.Gateway, s *shop) error {
 	// A real shop has this going on all the time, with Run.
 	pass, err := s.payments.Pass(ctx, s, "")
 	if err != nil {
@@ -97,10 +117,11 @@ func story(ctx context.Context, file string) error {
 	}
 
 	fmt.Println("8. Late notifications of what was handled are accepted, and change nothing.")
-	if err := errors.Join(notify(ctx, gateway, "A-1001"), notify(ctx, gateway, "A-1002")); err != nil {
-		return err
-	}
+	return errors.Join(notify(ctx, gateway, "A-1001"), notify(ctx, gateway, "A-1002"))
+}
 
+// report shows how the orders ended.
+func report(ctx context.Context, s *shop) error {
 	list, err := s.orders(ctx, "true ORDER BY no")
 	if err != nil {
 		return err
@@ -109,8 +130,8 @@ func story(ctx context.Context, file string) error {
 	for _, o := range list {
 		fmt.Printf("   %-8s %8v  %-10s %d\n", o.no, o.total, o.state, o.applied)
 	}
-	if !slices.Equal(list, want) {
-		return fmt.Errorf("it should have ended with %v", want)
+	if !slices.Equal(list, orders) {
+		return fmt.Errorf("it should have ended with %v", orders)
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ type shop struct {
 }
 
 // open opens the database and listens for notifications. With a real account
-// the client is ksher.NewClient(appID, key).
+// the client comes from ksher.ClientFromEnv.
 func open(ctx context.Context, file string, gateway *kshertest.Gateway, address string) (*shop, error) {
 	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(file)+"?_pragma=busy_timeout(5000)&_txlock=immediate")
 	if err != nil {
