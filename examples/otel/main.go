@@ -64,7 +64,8 @@ func run(ctx context.Context, out io.Writer, opts ...ksher.Option) error {
 	if err != nil {
 		return err
 	}
-	if err := payAndRefund(ctx, out, gateway, client, tracer); err != nil {
+	s := &sale{out: out, gateway: gateway, client: client, tracer: tracer, paid: make(chan struct{}, 1)}
+	if err := s.payAndRefund(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "\nTraces:")
@@ -81,87 +82,119 @@ func traced(base http.RoundTripper, traces trace.TracerProvider) http.RoundTripp
 		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()))
 }
 
+// sale is one order, from its creation to a refund.
+type sale struct {
+	out     io.Writer
+	gateway *kshertest.Gateway
+	client  *ksher.Client
+	tracer  trace.Tracer
+	order   *ksher.GatewayPayRequest
+	paid    chan struct{}
+}
+
 // payAndRefund plays the shop and the buyer.
-func payAndRefund(ctx context.Context, out io.Writer, gateway *kshertest.Gateway, client *ksher.Client, tracer trace.Tracer) (err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func (s *sale) payAndRefund(ctx context.Context) (err error) {
+	server, err := s.listen()
 	if err != nil {
 		return err
 	}
-	shop := "http://" + listener.Addr().String()
+	// The notification's span ends after the shop has heard of the payment.
+	defer func() { err = errors.Join(err, server.Shutdown(ctx)) }()
+	if err := s.sell(ctx); err != nil {
+		return err
+	}
+	return s.refundHalf(ctx)
+}
+
+// listen waits for notifications of an order that is still to be created.
+func (s *sale) listen() (*http.Server, error) {
+	payments, err := ksher.NewPayments(s.client, func(ctx context.Context, _ *ksher.Order) error {
+		_, span := s.tracer.Start(ctx, "hand out the coffee")
+		defer span.End()
+		s.paid <- struct{}{}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	notifications, err := payments.Notifications(func(context.Context, string) (ksher.OpenOrder, error) {
+		return s.order.OpenOrder(), nil // The only order of this shop.
+	})
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	address := "http://" + listener.Addr().String()
 	orderNo := ksher.NewOrderNo()
-	order := &ksher.GatewayPayRequest{
+	s.order = &ksher.GatewayPayRequest{
 		MchOrderNo:         orderNo,
 		MchCode:            orderNo,
 		TotalFee:           150_50, // 150.50 THB
 		FeeType:            "THB",
 		ChannelList:        []ksher.Channel{ksher.ChannelTrueMoney, ksher.ChannelCard},
 		ProductName:        "Two bags of coffee",
-		ReferURL:           shop + "/cart",
-		MchRedirectURL:     shop + "/thanks",
-		MchRedirectURLFail: shop + "/sorry",
-		MchNotifyURL:       shop + "/ksher/notify",
-	}
-	paid := make(chan struct{}, 1)
-	payments, err := ksher.NewPayments(client, func(ctx context.Context, _ *ksher.Order) error {
-		_, span := tracer.Start(ctx, "hand out the coffee")
-		defer span.End()
-		paid <- struct{}{}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	notifications, err := payments.Notifications(func(context.Context, string) (ksher.OpenOrder, error) {
-		return order.OpenOrder(), nil // The only order of this shop.
-	})
-	if err != nil {
-		return err
+		ReferURL:           address + "/cart",
+		MchRedirectURL:     address + "/thanks",
+		MchRedirectURLFail: address + "/sorry",
+		MchNotifyURL:       address + "/ksher/notify",
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/ksher/notify", notifications)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(listener)
-	// The notification's span ends after the shop has heard of the payment.
-	defer func() { err = errors.Join(err, server.Shutdown(ctx)) }()
-	step := func(name string, do func(context.Context) error) error {
-		ctx, span := tracer.Start(ctx, name)
-		defer span.End()
-		return do(ctx)
-	}
+	return server, nil
+}
 
-	err = step("check out", func(ctx context.Context) error {
-		_, err := client.GatewayPay(ctx, order)
+// step does a part of the story under a span of its own.
+func (s *sale) step(ctx context.Context, name string, do func(context.Context) error) error {
+	ctx, span := s.tracer.Start(ctx, name)
+	defer span.End()
+	return do(ctx)
+}
+
+// sell creates the order, has it paid, and waits until the shop knows.
+func (s *sale) sell(ctx context.Context) error {
+	err := s.step(ctx, "check out", func(ctx context.Context) error {
+		_, err := s.client.GatewayPay(ctx, s.order)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "1. The shop created order %s over %v %s.\n", orderNo, order.TotalFee, order.FeeType)
+	orderNo := s.order.MchOrderNo
+	fmt.Fprintf(s.out, "1. The shop created order %s over %v %s.\n", orderNo, s.order.TotalFee, s.order.FeeType)
 
-	if err := gateway.Inject(kshertest.Fault{Operation: "gateway_order_query", Kind: kshertest.FaultHTTP500}); err != nil {
+	if err := s.gateway.Inject(kshertest.Fault{Operation: "gateway_order_query", Kind: kshertest.FaultHTTP500}); err != nil {
 		return err
 	}
-	if err := gateway.Pay(orderNo, ksher.ChannelTrueMoney); err != nil {
+	if err := s.gateway.Pay(orderNo, ksher.ChannelTrueMoney); err != nil {
 		return err
 	}
 	select {
-	case <-paid:
+	case <-s.paid:
 	case <-ctx.Done():
 		return fmt.Errorf("no notification of order %s came: %w", orderNo, ctx.Err())
 	}
-	fmt.Fprintln(out, "2. The buyer paid. The query that confirms the notification failed once, was repeated, and the coffee was handed out.")
+	fmt.Fprintln(s.out, "2. The buyer paid. The query that confirms the notification failed once, was repeated, and the coffee was handed out.")
+	return nil
+}
 
-	refund := &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: orderNo, MchRefundNo: ksher.NewRefundNo(), RefundFee: order.TotalFee / 2}
-	if err := gateway.Inject(kshertest.Fault{Operation: "order_refund", Kind: kshertest.FaultDropAfter}); err != nil {
+// refundHalf refunds half of the order while the connection breaks.
+func (s *sale) refundHalf(ctx context.Context) error {
+	refund := &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: s.order.MchOrderNo, MchRefundNo: ksher.NewRefundNo(), RefundFee: s.order.TotalFee / 2}
+	if err := s.gateway.Inject(kshertest.Fault{Operation: "order_refund", Kind: kshertest.FaultDropAfter}); err != nil {
 		return err
 	}
-	err = step("refund a bag", func(ctx context.Context) error {
-		_, err := client.Refund(ctx, refund)
+	err := s.step(ctx, "refund a bag", func(ctx context.Context) error {
+		_, err := s.client.Refund(ctx, refund)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "3. The shop refunds %v %s. The connection broke before the answer came, so Ksher was asked what became of it: it is done.\n", refund.RefundFee, order.FeeType)
+	fmt.Fprintf(s.out, "3. The shop refunds %v %s. The connection broke before the answer came, so Ksher was asked what became of it: it is done.\n", refund.RefundFee, s.order.FeeType)
 	return nil
 }
