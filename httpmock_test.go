@@ -3,7 +3,6 @@ package ksher_test
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"testing"
 
 	"github.com/jarcoal/httpmock"
@@ -25,30 +24,6 @@ func mockedClient(t *testing.T, opts ...ksher.Option) *ksher.Client {
 	client, err := ksher.NewClient(testAppID, rsaKey(t, 1024), append(opts, ksher.WithHTTPClient(own), trustTestKey(t))...)
 	require.NoError(t, err)
 	return client
-}
-
-func TestMockAnswers(t *testing.T) {
-	client := mockedClient(t)
-	var form url.Values
-	httpmock.RegisterResponder(http.MethodPost, ksher.DefaultGatewayURL+"/gateway_pay",
-		func(r *http.Request) (*http.Response, error) {
-			if err := r.ParseForm(); err != nil {
-				return nil, err
-			}
-			form = r.PostForm
-			return httpmock.NewStringResponse(200, signedAnswer(t, `{"pay_content":"https://gateway.ksher.com/ua?order_uuid=1"}`)), nil
-		})
-	httpmock.RegisterResponder(http.MethodPost, ksher.DefaultMerchantURL+"/order_query",
-		httpmock.NewStringResponder(200, signedAnswer(t, goodData)))
-
-	page, err := client.GatewayPay(t.Context(), goodGatewayPay())
-	require.NoError(t, err)
-	assert.Equal(t, "https://gateway.ksher.com/ua?order_uuid=1", page.PayContent)
-	assert.Equal(t, "10000", form.Get("total_fee"))
-	order, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
-	require.NoError(t, err)
-	require.NoError(t, order.CheckPaid(testOrderNo, 100_00, "THB"))
-	assert.Equal(t, 2, httpmock.GetTotalCallCount())
 }
 
 func TestMockFails(t *testing.T) {
