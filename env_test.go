@@ -3,6 +3,7 @@ package ksher_test
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
 )
 
 func TestClientFromEnv(t *testing.T) {
@@ -78,4 +80,21 @@ func TestHostsTheWrongWayRound(t *testing.T) {
 		_, err := ksher.NewClient(testAppID, rsaKey(t, 1024), opt)
 		require.ErrorContains(t, err, "the address is the")
 	}
+}
+
+// Make the client from the environment, here that of a local gateway in a container.
+func ExampleClientFromEnv() {
+	for name, value := range map[string]string{
+		"KSHER_APPID":        kshertest.AppID,
+		"KSHER_PRIVATE_KEY":  string(kshertest.PrivateKeyPEM()),
+		"KSHER_GATEWAY_URL":  "http://sandbox:8765/api",
+		"KSHER_MERCHANT_URL": "http://sandbox:8765/KsherPay",
+		"KSHER_PLAIN_HTTP":   "sandbox",
+	} {
+		os.Setenv(name, value)
+		defer os.Unsetenv(name)
+	}
+	client, err := ksher.ClientFromEnv()
+	fmt.Println(client, err)
+	// Output: ksher.Client(mch00000) <nil>
 }
