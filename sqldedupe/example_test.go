@@ -2,7 +2,6 @@ package sqldedupe_test
 
 import (
 	"context"
-	"crypto"
 	"database/sql"
 	"errors"
 	"log"
@@ -29,8 +28,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	var key crypto.Signer // from ksher.ParsePrivateKey
-	client, err := ksher.NewClient("mch12345", key)
+	client, err := ksher.ClientFromEnv()
 	if err != nil {
 		log.Fatal(err)
 	}
