@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/receive"
 )
 
@@ -92,16 +91,8 @@ func (n *Notifications) parse(message receive.Message) (*announced, string, *rec
 // lookUp finds the order in the merchant's books.
 func (n *Notifications) lookUp(ctx context.Context, m *announced) *receive.Refusal {
 	order, err := n.expected(ctx, m.got.MchOrderNo)
-	switch {
-	case errors.Is(err, ErrNotOurs):
-		return receive.NotOurs(err)
-	case err != nil:
-		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's lookup of the order failed", Err: err, Again: true}
-	case order.MchOrderNo != m.got.MchOrderNo:
-		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's lookup returned another order", Again: true}
-	}
-	if err := (gateway{n.payments.client}).Check("notification", order); err != nil {
-		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's lookup returned an order that can't be asked about", Err: err, Again: true}
+	if refusal := receive.Found(gateway{n.payments.client}, m.got.MchOrderNo, order, err); refusal != nil {
+		return refusal
 	}
 	m.order = order
 	return nil
@@ -109,7 +100,8 @@ func (n *Notifications) lookUp(ctx context.Context, m *announced) *receive.Refus
 
 // once confirms the payment and calls the merchant's function, unless that is done.
 func (n *Notifications) once(ctx context.Context, m *announced) *receive.Refusal {
-	refusal := n.announce(ctx, m.order)
+	standing, asked, err := n.payments.engine.Announce(ctx, m.order)
+	refusal := receive.Announced(standing, asked, err, ofQuery)
 	// Only an order made by gateway_pay has a pay_mch_order_no.
 	host := HostMerchant
 	if m.got.PayMchOrderNo != "" {
@@ -123,32 +115,10 @@ func (n *Notifications) once(ctx context.Context, m *announced) *receive.Refusal
 	return refusal
 }
 
-// announce confirms the payment and calls the merchant's function.
-func (n *Notifications) announce(ctx context.Context, order OpenOrder) *receive.Refusal {
-	standing, asked, err := n.payments.engine.Announce(ctx, order)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, ErrInProgress):
-		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "another delivery of it is being handled", Err: err, Again: true}
-	case errors.Is(err, once.ErrTooMany):
-		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "too many others are being confirmed", Err: err, Again: true}
-	case !asked && n.asking(err):
-		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "it could not be confirmed", Err: err, Again: true}
-	case !asked:
-		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "whether it is done could not be looked up", Err: err, Again: true}
-	case standing == once.Paid:
-		return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the merchant's function failed", Err: err, Again: true}
-	case standing != once.Other:
-		return &receive.Refusal{Status: http.StatusServiceUnavailable, Reason: "the order is not paid", Err: err, Again: standing == once.Open}
-	}
-	return &receive.Refusal{Status: http.StatusConflict, Reason: "it is not what the merchant expects", Err: err}
-}
-
-// asking tells whether it was the query that failed, and not the Deduper.
-func (n *Notifications) asking(err error) bool {
+// ofQuery tells the errors of a query.
+func ofQuery(err error) bool {
 	var failed *Error
-	return errors.As(err, &failed) || errors.Is(err, once.ErrTooSoon)
+	return errors.As(err, &failed)
 }
 
 // elsewhere asks once whether the order was paid at a host that isn't the books', too.

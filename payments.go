@@ -113,14 +113,7 @@ func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...Pa
 	if !c.ownLog {
 		log = slog.Default()
 	}
-	budget, err := NewBudget(defaultRate, defaultAtOnce)
-	if err != nil {
-		return nil, err
-	}
-	p := &Payments{client: c, engine: &once.Engine[OpenOrder, Order]{
-		Name: "ksher", Gateway: gateway{c}, Clock: c.sender.Clock, Log: log, Paid: paid,
-		Budget: budget.budget, Places: once.NewPlaces(), Deduper: &once.Memory{}, Endings: &once.Memory{},
-	}}
+	p := &Payments{client: c, engine: once.New("ksher", gateway{c}, c.sender.Clock, log, paid)}
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, errors.New("ksher: NewPayments: an option is nil")
@@ -136,13 +129,7 @@ func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...Pa
 // in the memory of this program: it keeps 100,000 payments, each for 48 hours after it
 // was last heard of, and forgets them when the program ends.
 func WithDeduper(d Deduper) PaymentsOption {
-	return func(p *Payments) error {
-		if check.IsNil(d) {
-			return errors.New("WithDeduper: the deduper is nil")
-		}
-		p.engine.Deduper, p.engine.Endings = d, d
-		return nil
-	}
+	return func(p *Payments) error { return p.engine.SetDeduper(d) }
 }
 
 // WithEnded calls a function for an order that ended without a payment, so that what was
@@ -152,13 +139,7 @@ func WithDeduper(d Deduper) PaymentsOption {
 // for each order, like that of [NewPayments], and remembers in the same [Deduper] or, by
 // default, in a memory of its own.
 func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOption {
-	return func(p *Payments) error {
-		if ended == nil {
-			return errors.New("WithEnded: the function is nil")
-		}
-		p.engine.Ended = ended
-		return nil
-	}
+	return func(p *Payments) error { return p.engine.SetEnded(ended) }
 }
 
 // WithProblem calls a function for what a person has to look at and no caller is told
@@ -166,24 +147,12 @@ func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOpt
 // paid twice, or whose function failed. The same problem of an order is reported once an
 // hour. Without this option problems go to the client's logger, or to [slog.Default].
 func WithProblem(problem func(context.Context, OpenOrder, error)) PaymentsOption {
-	return func(p *Payments) error {
-		if problem == nil {
-			return errors.New("WithProblem: the function is nil")
-		}
-		p.engine.Problem = problem
-		return nil
-	}
+	return func(p *Payments) error { return p.engine.SetProblem(problem) }
 }
 
 // Budget limits the queries that [Payments.Pass] and [Payments.Run] make. Several
-// merchants may share one.
-type Budget struct{ budget *once.Budget }
-
-// Defaults of a Budget: 1,000 open orders a minute.
-const (
-	defaultRate   = 20
-	defaultAtOnce = 4
-)
+// merchants may share one, also those of vip and opn.
+type Budget once.Budget
 
 // NewBudget returns a budget of that many queries a second, from 0.001 to 1,000, and at
 // once, from 1 to 100.
@@ -192,18 +161,12 @@ func NewBudget(perSecond float64, atOnce int) (*Budget, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ksher: NewBudget: %w", err)
 	}
-	return &Budget{b}, nil
+	return (*Budget)(b), nil
 }
 
 // WithBudget sets the budget of queries, 20 a second and 4 at once by default.
 func WithBudget(b *Budget) PaymentsOption {
-	return func(p *Payments) error {
-		if b == nil || b.budget == nil {
-			return errors.New("WithBudget: the budget is nil, or was not made by NewBudget")
-		}
-		p.engine.Budget = b.budget
-		return nil
-	}
+	return func(p *Payments) error { return p.engine.SetBudget((*once.Budget)(b)) }
 }
 
 // Check asks about an order once. It returns nil only if the order is paid and the

@@ -83,7 +83,7 @@ func TestStagesOfACharge(t *testing.T) {
 				require.NoError(t, err)
 				require.ErrorIs(t, charge.CheckPaid(amount), stage.want)
 				if charge.Status.Final() {
-					_, err = client.WaitForCharge(t.Context(), chargeID, amount)
+					_, err = waitFor(t.Context(), client, chargeID, amount)
 					require.ErrorIs(t, err, stage.want)
 				}
 			})
@@ -206,7 +206,7 @@ func TestBadValues(t *testing.T) {
 		require.Error(t, err)
 		var client *opn.Client
 		_, errGet := client.GetCharge(t.Context(), text)
-		_, errWait := client.WaitForCharge(t.Context(), text, -1)
+		_, errWait := waitFor(t.Context(), client, text, -1)
 		for _, shown := range append(texts, err.Error(), errGet.Error(), errWait.Error()) {
 			require.Less(t, len(shown), 1000)
 			require.True(t, utf8.ValidString(shown), "%q", shown)

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -21,7 +20,6 @@ import (
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -36,9 +34,10 @@ type Client struct {
 	sender  *transport.Sender
 	baseURL string
 	log     *slog.Logger
-	hooks   call.Hooks[ksher.Attempt]
-	deduper ksher.Deduper
-	calls   *call.Caller
+	// ownLog says that the caller has set log.
+	ownLog bool
+	hooks  call.Hooks[ksher.Attempt]
+	calls  *call.Caller
 }
 
 // keyPair is an account's keys, with what takes them out of texts.
@@ -92,7 +91,6 @@ func NewClient(publicKey, secretKey string, opts ...Option) (*Client, error) {
 		sender:  transport.NewSender("-opn"),
 		baseURL: DefaultBaseURL,
 		log:     slog.New(slog.DiscardHandler),
-		deduper: &once.Memory{},
 	}
 	for _, opt := range opts {
 		if opt == nil {
@@ -162,7 +160,7 @@ func WithHook(hook ksher.Hook) Option {
 }
 
 // WithTimeout limits how long a call may take as a whole, repetitions included, 30
-// seconds by default. It doesn't limit [Client.WaitForCharge].
+// seconds by default. It doesn't limit [Payments.Wait].
 func WithTimeout(d time.Duration) Option {
 	return func(c *Client) error { return c.sender.SetTimeout(d) }
 }
@@ -176,7 +174,7 @@ func WithLogger(logger *slog.Logger) Option {
 		if logger == nil {
 			return errors.New("WithLogger: the logger is nil")
 		}
-		c.log = logger
+		c.log, c.ownLog = logger, true
 		return nil
 	}
 }
@@ -191,19 +189,6 @@ func WithLogger(logger *slog.Logger) Option {
 // more. What creates something reaches Opn once, as [ksher.WithRetry] says.
 func WithRetry(attempts int, wait time.Duration) Option {
 	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
-}
-
-// WithDeduper replaces the memory of the charges that were handled. The default
-// lives in the memory of this client: it keeps the last 100,000 for 48 hours and
-// forgets them when the program ends.
-func WithDeduper(d ksher.Deduper) Option {
-	return func(c *Client) error {
-		if v := reflect.ValueOf(d); d == nil || v.Kind() == reflect.Pointer && v.IsNil() {
-			return errors.New("WithDeduper: the deduper is nil")
-		}
-		c.deduper = d
-		return nil
-	}
 }
 
 // Format keeps the keys out of logs, whatever the verb.
@@ -224,11 +209,14 @@ type checker struct {
 }
 
 // invalid returns an error if there are problems.
-func (c *checker) invalid(operation string) error {
+func (c *checker) invalid(operation string) error { return c.about(operation, "") }
+
+// about is invalid with the number of what it is about.
+func (c *checker) about(operation, no string) error {
 	if len(c.Fields) == 0 {
 		return nil
 	}
-	return &ksher.ValidationError{Operation: operation, Fields: c.Fields, Limits: c.Limits}
+	return &ksher.ValidationError{Operation: operation, OrderNo: no, Fields: c.Fields, Limits: c.Limits}
 }
 
 // request is implemented by pointers to the request types.

@@ -64,7 +64,6 @@ func TestKeys(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	var nobody *nilDeduper
 	for want, opt := range map[string]opn.Option{
 		"an option is nil":                   nil,
 		"WithHTTPClient: the client is nil":  opn.WithHTTPClient(nil),
@@ -75,8 +74,6 @@ func TestOptions(t *testing.T) {
 		"WithLogger: the logger is nil":      opn.WithLogger(nil),
 		"WithRetry: 0 attempts":              opn.WithRetry(0, 0),
 		"WithRetry: a wait of -1ns":          opn.WithRetry(1, -1),
-		"WithDeduper: the deduper is nil":    opn.WithDeduper(nil),
-		"WithDeduper: the deduper is nil ":   opn.WithDeduper(nobody), // Another nil.
 		"InsecureSkipVerify lets anybody":    opn.WithHTTPClient(insecure()),
 		"WithBaseURL: \"\" is not an addres": opn.WithBaseURL(""),
 	} {
@@ -288,8 +285,8 @@ func TestNil(t *testing.T) {
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, ksher.FieldError{Field: "client", Problem: "was not made by NewClient"}, invalid.Fields[0])
 		}
-		_, err := client.WaitForCharge(t.Context(), chargeID, amount)
-		require.ErrorContains(t, err, "client was not made by NewClient")
+		_, err := waitFor(t.Context(), client, chargeID, amount)
+		require.ErrorContains(t, err, "was not made by NewClient")
 	}
 	var ctx context.Context
 	_, err := real.CreateSource(ctx, nil)
@@ -298,8 +295,10 @@ func TestNil(t *testing.T) {
 	require.EqualError(t, err, "ksher: create charge was not sent: context is nil; request is nil")
 	_, err = real.CreateChargeWithSource(ctx, nil)
 	require.EqualError(t, err, "ksher: create charge with source was not sent: context is nil; request is nil")
-	_, err = real.WaitForCharge(ctx, "", amount)
-	require.ErrorContains(t, err, "ksher: get charge was not sent: context is nil; id is not")
+	_, err = waitFor(ctx, real, "", amount)
+	require.ErrorContains(t, err, "ksher: Wait was not sent: context is nil")
+	_, err = waitFor(t.Context(), real, "", -1)
+	require.ErrorContains(t, err, "ksher: Wait was not sent: charge ID is not the ID of a charge, which begins with chrg_; amount is -1 satang")
 }
 
 // Answers of status 200 that aren't to be believed or can't be read.
@@ -742,11 +741,11 @@ func TestKeysAreNeverShown(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			defer cancel()
-			_, err := client.WaitForCharge(ctx, chargeID, amount)
+			_, err := waitFor(ctx, client, chargeID, amount)
 			require.Error(t, err)
 			check(t, err.Error())
 			rec := httptest.NewRecorder()
-			opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error { return nil }).ServeHTTP(rec,
+			expecting(t, client, func(context.Context, *opn.Charge) error { return nil }).ServeHTTP(rec,
 				httptest.NewRequest("POST", "/", strings.NewReader(event(chargeID))))
 			check(t, rec.Body.String(), log.String())
 			assert.Contains(t, log.String(), "opn event refused")
@@ -757,7 +756,7 @@ func TestKeysAreNeverShown(t *testing.T) {
 		client := newClient(t, answering(500, ""), opn.WithLogger(log.logger()))
 		for _, body := range []string{all, fmt.Sprintf(`{%q:1,%q:2}`, all, all), event(all), fmt.Sprintf(`{"key":%q}`, all)} {
 			rec := httptest.NewRecorder()
-			opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error { return nil }).ServeHTTP(rec, httptest.NewRequest("POST", "/", strings.NewReader(body)))
+			expecting(t, client, func(context.Context, *opn.Charge) error { return nil }).ServeHTTP(rec, httptest.NewRequest("POST", "/", strings.NewReader(body)))
 			check(t, rec.Body.String())
 		}
 		check(t, log.String())
@@ -806,7 +805,7 @@ func TestAtTheSameTime(t *testing.T) {
 					return
 				}
 				assert.NoError(t, gw.PayOpn(charge.ID))
-				charge, err = client.WaitForCharge(t.Context(), charge.ID, amount)
+				charge, err = waitFor(t.Context(), client, charge.ID, amount)
 				assert.NoError(t, err)
 				assert.Equal(t, opn.StatusSuccessful, charge.Status)
 			}

@@ -93,7 +93,7 @@ func ExampleClient_CreateSource() {
 	// Output: mobile_banking_kbank app_redirect 1500.00 unknown
 }
 
-func ExampleClient_WaitForCharge() {
+func ExamplePayments_Wait() {
 	gateway, client := start()
 	defer gateway.Close()
 	ctx := context.Background()
@@ -107,11 +107,15 @@ func ExampleClient_WaitForCharge() {
 
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Minute) // Opn may not say when a charge expires.
 	defer cancel()
-	charge, err = client.WaitForCharge(ctx, charge.ID, 1500_00)
+	payments, err := opn.NewPayments(client, func(context.Context, *opn.Charge) error { return nil }) // Hands out the goods.
+	if err != nil {
+		log.Fatal(err)
+	}
+	charge, err = payments.Wait(ctx, charge.OpenOrder("345678"))
 	var code opn.FailureCode
 	switch {
 	case err == nil:
-		fmt.Println("paid: hand out the goods")
+		fmt.Println("paid")
 	case errors.As(err, &code):
 		info, _ := code.Info()
 		fmt.Println(charge.Status, code)
@@ -133,25 +137,31 @@ func ExampleClient_GetCharge() {
 	// Output: opn: get charge "chrg_test_1": Opn answered not_found ("there is no such charge") (HTTP 404)
 }
 
-func ExampleNewWebhookHandler() {
+func ExamplePayments_Notifications() {
 	gateway, client := start()
 	defer gateway.Close()
 
-	var orders sync.Map // Stands for the shop's database: what each charge has to be of.
+	var orders sync.Map // Stands for the shop's database: the order of each charge.
 	paid := make(chan struct{})
-	shop := httptest.NewServer(opn.NewWebhookHandler(client, func(_ context.Context, charge *opn.Charge) error {
-		amount, known := orders.Load(charge.ID)
-		if !known {
-			return nil // Some other charge of this account.
-		}
-		if err := charge.CheckPaid(amount.(ksher.Amount)); err != nil {
-			fmt.Println("not paid:", charge.Status)
-			return nil
-		}
+	payments, err := opn.NewPayments(client, func(_ context.Context, charge *opn.Charge) error {
 		fmt.Println("paid:", charge.Amount)
 		close(paid)
 		return nil
-	}))
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	notifications, err := payments.Notifications(func(_ context.Context, chargeID string) (opn.OpenOrder, error) {
+		order, ok := orders.Load(chargeID)
+		if !ok {
+			return opn.OpenOrder{}, ksher.ErrNotOurs // Some other charge of this account.
+		}
+		return order.(opn.OpenOrder), nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	shop := httptest.NewServer(notifications)
 	defer shop.Close()
 	gateway.SetOpnWebhook(shop.URL) // With Opn, on its dashboard.
 
@@ -161,7 +171,7 @@ func ExampleNewWebhookHandler() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	orders.Store(charge.ID, ksher.Amount(1500_00))
+	orders.Store(charge.ID, charge.OpenOrder("345678"))
 
 	// Anybody can post this. Opn is asked, and knows better.
 	forged := fmt.Sprintf(`{"key":"charge.complete","data":{"object":"charge","id":%q,"paid":true}}`, charge.ID)
@@ -176,6 +186,6 @@ func ExampleNewWebhookHandler() {
 	gateway.PayOpn(charge.ID) // Plays the buyer.
 	<-paid                    // The gateway posts the event by itself.
 	// Output:
-	// 409 Conflict
+	// 503 Service Unavailable
 	// paid: 1500.00
 }

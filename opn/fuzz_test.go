@@ -40,7 +40,7 @@ func FuzzEvent(f *testing.F) {
 			asked = r.URL.Path
 			return 200, charge, nil
 		}, opn.WithRetry(1, 0))
-		handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
+		handler := expecting(t, client, func(_ context.Context, c *opn.Charge) error {
 			called++
 			require.Equal(t, chargeID, c.ID)
 			return nil

@@ -2,6 +2,7 @@ package opn_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -155,4 +156,25 @@ func (b *logBuffer) String() string {
 
 func (b *logBuffer) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// waitFor waits for a charge over that amount.
+func waitFor(ctx context.Context, client *opn.Client, id string, amount ksher.Amount) (*opn.Charge, error) {
+	p, err := opn.NewPayments(client, func(context.Context, *opn.Charge) error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	return p.Wait(ctx, opn.OpenOrder{ChargeID: id, Amount: amount})
+}
+
+// expecting is the handler of a shop that expects every charge to be over the same amount.
+func expecting(tb testing.TB, client *opn.Client, fn func(context.Context, *opn.Charge) error, opts ...opn.PaymentsOption) *opn.Notifications {
+	tb.Helper()
+	p, err := opn.NewPayments(client, fn, opts...)
+	require.NoError(tb, err)
+	n, err := p.Notifications(func(_ context.Context, id string) (opn.OpenOrder, error) {
+		return opn.OpenOrder{ChargeID: id, Amount: amount}, nil
+	})
+	require.NoError(tb, err)
+	return n
 }

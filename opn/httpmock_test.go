@@ -39,7 +39,7 @@ func TestMockAnswers(t *testing.T) {
 	charge, err := client.CreateCharge(t.Context(), chargeRequest())
 	require.NoError(t, err)
 	assert.Equal(t, "https://pay.example/payments/pay2_test_0000000000000000004/authorize", charge.AuthorizeURI)
-	charge, err = client.WaitForCharge(t.Context(), charge.ID, amount)
+	charge, err = waitFor(t.Context(), client, charge.ID, amount)
 	require.NoError(t, err)
 	assert.True(t, charge.PaidAt.Valid)
 	assert.Equal(t, 3, httpmock.GetTotalCallCount())

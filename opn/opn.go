@@ -7,12 +7,14 @@
 //	charge, err := client.CreateChargeWithSource(ctx, &opn.CreateChargeWithSourceRequest{
 //		Amount: 1500_00, Currency: "THB", ReturnURI: "https://shop.example/orders/345678/complete",
 //	})
-//	… // keep charge.ID with the order, and send the buyer to charge.AuthorizeURI
-//	charge, err = client.WaitForCharge(ctx, charge.ID, 1500_00)
-//	// err is nil: this charge, this amount, paid
+//	order := charge.OpenOrder("345678") // keep it, and send the buyer to charge.AuthorizeURI
+//	payments, err := opn.NewPayments(client, fulfil)
+//	…
+//	charge, err = payments.Wait(ctx, order)
+//	// err is nil: this charge, this amount, paid, and fulfil has returned nil
 //
-// That the buyer comes back to return_uri proves nothing. [Client.WaitForCharge]
-// or a [NewWebhookHandler] tells how it ended.
+// That the buyer comes back to return_uri proves nothing. [Payments] tells how it ended:
+// by an event, by waiting, or by going over the open orders.
 //
 // # What can go wrong
 //

@@ -78,7 +78,7 @@ func TestFailureCodes(t *testing.T) {
 			charge, err := client.CreateChargeWithSource(t.Context(), bothRequest())
 			require.NoError(t, err)
 			require.NoError(t, gw.FailOpn(charge.ID, code))
-			charge, err = client.WaitForCharge(t.Context(), charge.ID, amount)
+			charge, err = waitFor(t.Context(), client, charge.ID, amount)
 			require.ErrorIs(t, err, ksher.ErrNotPaid)
 			require.ErrorIs(t, err, code)
 			var got opn.FailureCode
@@ -114,7 +114,7 @@ type reply struct {
 	err    error
 }
 
-func TestWaitForCharge(t *testing.T) {
+func TestWait(t *testing.T) {
 	pending, expires := reply{}, "2000-01-01T00:10:00Z" // synctest begins on that day.
 	with := func(change map[string]any) reply { return reply{change: change} }
 	lost := errors.New("connection lost")
@@ -187,7 +187,17 @@ func TestWaitForCharge(t *testing.T) {
 					defer cancel()
 				}
 				start := time.Now()
-				charge, err := client.WaitForCharge(ctx, chargeID, amount)
+				order := opn.OpenOrder{ChargeID: chargeID, Amount: amount}
+				if text, ok := tt.replies[0].change["expires_at"].(string); ok {
+					var err error
+					order.Expires, err = time.Parse(time.RFC3339, text)
+					require.NoError(t, err)
+				}
+				calls := 0
+				p, err := opn.NewPayments(client, func(context.Context, *opn.Charge) error { calls++; return nil })
+				require.NoError(t, err)
+				charge, err := p.Wait(ctx, order)
+				require.Equal(t, err == nil, calls == 1)
 				took := time.Since(start)
 				for _, want := range tt.want {
 					require.ErrorIs(t, err, want)
@@ -234,7 +244,7 @@ func TestRoundTrip(t *testing.T) {
 
 	gw.Advance(9 * time.Minute)
 	require.NoError(t, gw.PayOpn(charge.ID))
-	charge, err = client.WaitForCharge(t.Context(), charge.ID, amount)
+	charge, err = waitFor(t.Context(), client, charge.ID, amount)
 	require.NoError(t, err)
 	assert.Equal(t, charge.CreatedAt.Add(9*time.Minute), charge.PaidAt.V)
 	assert.Equal(t, amount-charge.Fee-charge.FeeVAT, charge.Net)
@@ -257,7 +267,7 @@ func TestExpiry(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, opn.StatusPending, known.Status)
 	gw.Advance(time.Second)
-	known, err = client.WaitForCharge(t.Context(), charge.ID, amount)
+	known, err = waitFor(t.Context(), client, charge.ID, amount)
 	require.ErrorIs(t, err, ksher.ErrNotPaid)
 	require.ErrorIs(t, err, opn.FailurePaymentExpired)
 	assert.True(t, known.Expired)

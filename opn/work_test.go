@@ -26,7 +26,7 @@ func BenchmarkWork(b *testing.B) {
 			client.GetCharge(b.Context(), chargeID)
 		})
 	})
-	handler := opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error { return nil })
+	handler := expecting(b, client, func(context.Context, *opn.Charge) error { return nil })
 	b.Run("event", func(b *testing.B) {
 		heavy.Compare(b, events, func(body []byte) { post(handler, string(body)) })
 	})

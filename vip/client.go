@@ -19,7 +19,6 @@ import (
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -35,15 +34,16 @@ type Client struct {
 	// host names the merchant, with the path, because a proxy may have several.
 	host string
 	// secure tells whether the base URL has https.
-	secure   bool
-	mac      macFunc
-	hide     transport.Hide
-	sender   *transport.Sender
-	log      *slog.Logger
+	secure bool
+	mac    macFunc
+	hide   transport.Hide
+	sender *transport.Sender
+	log    *slog.Logger
+	// ownLog says that the caller has set log.
+	ownLog   bool
 	location *time.Location
 	strict   bool
 	hooks    call.Hooks[ksher.Attempt]
-	deduper  ksher.Deduper
 	calls    *call.Caller
 }
 
@@ -69,7 +69,6 @@ func NewClient(baseURL, token string, opts ...Option) (*Client, error) {
 		sender:   transport.NewSender("-vip"),
 		log:      slog.New(slog.DiscardHandler),
 		location: thailand,
-		deduper:  &once.Memory{},
 	}
 	if err := c.setUp(baseURL, token, opts); err != nil {
 		return nil, fmt.Errorf("vip: NewClient: %w", err)
@@ -131,7 +130,7 @@ func WithLogger(logger *slog.Logger) Option {
 		if logger == nil {
 			return errors.New("WithLogger: the logger is nil")
 		}
-		c.log = logger
+		c.log, c.ownLog = logger, true
 		return nil
 	}
 }
@@ -199,19 +198,6 @@ func WithLocation(loc *time.Location) Option {
 func WithStrict() Option {
 	return func(c *Client) error {
 		c.strict = true
-		return nil
-	}
-}
-
-// WithDeduper replaces the memory of the notifications that were handled. The
-// default lives in the memory of this client: it keeps the last 100,000 for 48 hours
-// and forgets them when the program ends.
-func WithDeduper(d ksher.Deduper) Option {
-	return func(c *Client) error {
-		if check.IsNil(d) {
-			return errors.New("WithDeduper: the deduper is nil")
-		}
-		c.deduper = d
 		return nil
 	}
 }
@@ -501,6 +487,14 @@ func (r *reply) doubtful(err error) *Error {
 // checker collects what is wrong with a request, by the names of the wire.
 type checker struct {
 	check.Problems[ksher.FieldError]
+}
+
+// about returns an error if there are problems.
+func (c *checker) about(operation, id string) error {
+	if len(c.Fields) == 0 {
+		return nil
+	}
+	return &ksher.ValidationError{Operation: operation, OrderNo: id, Fields: c.Fields, Limits: c.Limits}
 }
 
 // maxOrderID is so that every number fits the key of a [Deduper].

@@ -26,8 +26,9 @@
 //
 // # Outcomes
 //
-// [NewWebhookHandler] is the http.Handler for Ksher's notifications. It checks the
-// signature, asks the gateway, and only then calls your function.
+// [Payments] calls one function for each payment, once, however it became known: by a
+// notification, by waiting, or by going over the open orders. It asks the gateway, and
+// compares number, amount and currency with the merchant's books, before that.
 //
 // # Errors
 //

@@ -87,7 +87,11 @@ func (w byOpn) create(ctx context.Context, o order) (id, address string, err err
 }
 
 func (w byOpn) wait(ctx context.Context, o order, id string) error {
-	_, err := w.client.WaitForCharge(ctx, id, o.total)
+	payments, err := opn.NewPayments(w.client, func(context.Context, *opn.Charge) error { return nil })
+	if err != nil {
+		return err
+	}
+	_, err = payments.Wait(ctx, opn.OpenOrder{ChargeID: id, OrderNo: o.no, Amount: o.total})
 	return err
 }
 

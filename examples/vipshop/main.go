@@ -75,13 +75,19 @@ func (c onVIP) refund(ctx context.Context, r *vip.RefundRequest) error {
 	return err
 }
 
-func (c onVIP) listen(address string, _ func(string) (ksher.Amount, bool), paid func(context.Context, string) error) (string, http.Handler, error) {
-	return http.MethodGet, vip.NewWebhookHandler(c.client, address, func(ctx context.Context, o *vip.Order) error {
-		if !o.Status.Paid() {
-			return nil // Closed or refunded: nothing to hand out.
+func (c onVIP) listen(address string, expected func(string) (ksher.Amount, bool), paid func(context.Context, string) error) (string, http.Handler, error) {
+	payments, err := vip.NewPayments(c.client, func(ctx context.Context, o *vip.Order) error { return paid(ctx, o.MerchantOrderID) })
+	if err != nil {
+		return "", nil, err
+	}
+	n, err := payments.Notifications(address, func(_ context.Context, id string) (vip.OpenOrder, error) {
+		total, ok := expected(id)
+		if !ok {
+			return vip.OpenOrder{}, ksher.ErrNotOurs
 		}
-		return paid(ctx, o.MerchantOrderID)
-	}, vip.WithKinds(vip.Redirect)), nil
+		return vip.OpenOrder{MerchantOrderID: id, Kind: vip.Redirect, Amount: total, Currency: currency}, nil
+	})
+	return http.MethodGet, n, err
 }
 
 // onAPI is api.ksher.net.

@@ -17,6 +17,9 @@ const askAgain = 500 * time.Millisecond
 // the notification, and wasn't paid.
 var ErrTooSoon = errors.New("the order was asked about a moment ago, and was not paid")
 
+// ErrEnding means that the merchant's function for orders that ended failed.
+var ErrEnding = errors.New("what has to follow from its end failed")
+
 // Announce deals with what came in from outside about an order of the books: unless the
 // payment is booked or done, it asks, and goes on only if the answer says paid. Copies
 // of what came in cost no query while one is made, for half a second after the order
@@ -48,7 +51,7 @@ func (e *Engine[O, A]) Announce(ctx context.Context, o O) (standing Standing, as
 	switch {
 	case standing == Ended:
 		if failed := e.end(ctx, o, a); failed != nil {
-			err = fmt.Errorf("%w; %w", err, failed)
+			err = fmt.Errorf("%w; %w: %w", err, ErrEnding, failed)
 		}
 	case standing == Other, standing == Paid && err != nil && ctx.Err() == nil:
 		e.report(ctx, o, err)

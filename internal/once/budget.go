@@ -35,10 +35,11 @@ func NewBudget(perSecond float64, atOnce int) (*Budget, error) {
 	case atOnce < 1 || atOnce > maxAtOnce:
 		return nil, fmt.Errorf("%d queries at once are not between 1 and %d", atOnce, maxAtOnce)
 	}
-	return &Budget{
-		every:  time.Duration(float64(time.Second) / perSecond),
-		places: make(chan struct{}, atOnce),
-	}, nil
+	return newBudget(perSecond, atOnce), nil
+}
+
+func newBudget(perSecond float64, atOnce int) *Budget {
+	return &Budget{every: time.Duration(float64(time.Second) / perSecond), places: make(chan struct{}, atOnce)}
 }
 
 // Take waits until a query may be made. Its error is the context's. give is to be

@@ -47,6 +47,8 @@ type door struct {
 	message func(no string) *http.Request
 	// confirm answers a query: the order is paid. deny says that it isn't.
 	confirm, deny roundTrip
+	// stranger is a number that the merchant's books don't have.
+	stranger string
 	// no turns a counter into an order's number.
 	no func(i int) string
 }
@@ -84,7 +86,7 @@ func ksherAnswer(result string) roundTrip {
 
 func ksherDoor() door {
 	return door{
-		name: "ksher", method: http.MethodPost, no: plainNumber,
+		name: "ksher", method: http.MethodPost, no: plainNumber, stranger: "B-1",
 		open: func(tb testing.TB, network http.RoundTripper, log *slog.Logger, fn func(context.Context) error) http.Handler {
 			client, err := ksher.NewClient(kshertest.AppID, kshertest.PrivateKey(), ksher.WithVerifier(kshertest.Verifier()),
 				ksher.WithHTTPClient(&http.Client{Transport: network}), ksher.WithLogger(log), ksher.WithRetry(1, 0))
@@ -124,12 +126,21 @@ func vipSigned(prefix string, params map[string]string) string {
 
 func vipDoor() door {
 	return door{
-		name: "vip", method: http.MethodGet, no: plainNumber,
+		name: "vip", method: http.MethodGet, no: plainNumber, stranger: "B-1",
 		open: func(tb testing.TB, network http.RoundTripper, log *slog.Logger, fn func(context.Context) error) http.Handler {
 			client, err := vip.NewClient("https://shop.vip.ksher.net", vipToken, vip.WithHTTPClient(&http.Client{Transport: network}),
 				vip.WithLogger(log), vip.WithRetry(1, 0))
 			require.NoError(tb, err)
-			return vip.NewWebhookHandler(client, vipAddress, func(ctx context.Context, _ *vip.Order) error { return fn(ctx) })
+			p, err := vip.NewPayments(client, func(ctx context.Context, _ *vip.Order) error { return fn(ctx) })
+			require.NoError(tb, err)
+			n, err := p.Notifications(vipAddress, func(_ context.Context, no string) (vip.OpenOrder, error) {
+				if !strings.HasPrefix(no, "A-") {
+					return vip.OpenOrder{}, ksher.ErrNotOurs
+				}
+				return vip.OpenOrder{MerchantOrderID: no, Kind: vip.Redirect, Amount: 100_00, Currency: "THB"}, nil
+			})
+			require.NoError(tb, err)
+			return n
 		},
 		message: func(no string) *http.Request {
 			params := map[string]string{"type": "Order", "instance": no, "code": "StatusChange", "message": "Order Paid"}
@@ -146,8 +157,8 @@ func vipDoor() door {
 func vipAnswer(status string) roundTrip {
 	return func(r *http.Request) string {
 		no := path.Base(r.URL.Path)
-		signature := vipSigned(r.URL.Path, map[string]string{"merchant_order_id": no, "amount": "10000", "status": status, "error_code": "SUCCESS"})
-		return fmt.Sprintf(`{"merchant_order_id":%q,"amount":10000,"status":%q,"error_code":"SUCCESS","signature":%q}`, no, status, signature)
+		signature := vipSigned(r.URL.Path, map[string]string{"merchant_order_id": no, "amount": "10000", "status": status, "error_code": "SUCCESS", "currency": "THB"})
+		return fmt.Sprintf(`{"merchant_order_id":%q,"amount":10000,"status":%q,"error_code":"SUCCESS","currency":"THB","signature":%q}`, no, status, signature)
 	}
 }
 
@@ -159,12 +170,21 @@ func opnDoor(tb testing.TB) door {
 	paid := strings.NewReplacer(`"status": "pending"`, `"status": "successful"`, `"paid": false`, `"paid": true`,
 		`"authorized": false`, `"authorized": true`, `"paid_at": null`, `"paid_at": "2026-11-21T10:03:00Z"`).Replace(string(text))
 	return door{
-		name: "opn", method: http.MethodPost, no: func(i int) string { return fmt.Sprintf("chrg_test_%06d", i) },
+		name: "opn", method: http.MethodPost, stranger: "chrg_test_9", no: func(i int) string { return fmt.Sprintf("chrg_test_%06d", i) },
 		open: func(tb testing.TB, network http.RoundTripper, log *slog.Logger, fn func(context.Context) error) http.Handler {
 			client, err := opn.NewClient("pkey_test_public0123456789", "skey_test_secret0123456789",
 				opn.WithHTTPClient(&http.Client{Transport: network}), opn.WithLogger(log), opn.WithRetry(1, 0))
 			require.NoError(tb, err)
-			return opn.NewWebhookHandler(client, func(ctx context.Context, _ *opn.Charge) error { return fn(ctx) })
+			p, err := opn.NewPayments(client, func(ctx context.Context, _ *opn.Charge) error { return fn(ctx) })
+			require.NoError(tb, err)
+			n, err := p.Notifications(func(_ context.Context, id string) (opn.OpenOrder, error) {
+				if !strings.HasPrefix(id, "chrg_test_0") {
+					return opn.OpenOrder{}, ksher.ErrNotOurs
+				}
+				return opn.OpenOrder{ChargeID: id, Amount: 1234_50}, nil
+			})
+			require.NoError(tb, err)
+			return n
 		},
 		message: func(no string) *http.Request {
 			return httptest.NewRequest(http.MethodPost, "/events", strings.NewReader(

@@ -3,7 +3,6 @@ package receive_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,8 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/ksher-go/ksher"
 )
 
 const (
@@ -231,28 +228,19 @@ func TestLinesAreBounded(t *testing.T) {
 	}
 }
 
-// An order that the merchant doesn't have is answered so, and isn't taken for done.
+// A number that the merchant doesn't have is answered so, and costs no query.
 func TestNotOurs(t *testing.T) {
 	for _, d := range doors(t) {
-		if d.name == "ksher" {
-			continue // There the lookup says so, before anything is asked.
-		}
 		t.Run(d.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				log, known := &logBuffer{}, false
-				h := d.server(t, log.logger(), func(context.Context) error {
-					if !known {
-						return fmt.Errorf("shop: %w", ksher.ErrNotOurs)
-					}
-					return nil
-				})
-				message := copier(t, d.message(d.no(1)))
-				require.Equal(t, http.StatusNotFound, d.send(h, message()).Code)
-				require.Contains(t, log.String(), "the merchant has no such order")
-				known = true
-				time.Sleep(time.Second)
-				require.Equal(t, http.StatusOK, d.send(h, message()).Code)
-			})
+			log, queries := &logBuffer{}, 0
+			h := d.open(t, roundTrip(func(r *http.Request) string { queries++; return d.confirm(r) }), log.logger(), succeed)
+			for range 3 {
+				require.Equal(t, http.StatusNotFound, d.send(h, d.message(d.stranger)).Code)
+			}
+			require.Contains(t, log.String(), "the merchant has no such order")
+			require.Zero(t, queries)
+			require.Equal(t, http.StatusOK, d.send(h, d.message(d.no(1))).Code)
+			require.Equal(t, 1, queries)
 		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/kshertest"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -37,10 +38,10 @@ func post(h http.Handler, body string) *httptest.ResponseRecorder {
 }
 
 // shop is a merchant with a handler that a gateway knows, and a charge.
-func shop(t *testing.T, fn func(context.Context, *opn.Charge) error, opts ...opn.Option) (*sandbox.Gateway, *opn.Charge, http.Handler) {
+func shop(t *testing.T, fn func(context.Context, *opn.Charge) error, opts ...opn.PaymentsOption) (*sandbox.Gateway, *opn.Charge, http.Handler) {
 	t.Helper()
-	gw, client := gateway(t, opts...)
-	handler := opn.NewWebhookHandler(client, fn)
+	gw, client := gateway(t)
+	handler := expecting(t, client, fn, opts...)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	require.NoError(t, gw.SetOpnWebhook(server.URL))
@@ -70,136 +71,94 @@ func TestWebhookOnce(t *testing.T) {
 	require.Len(t, got, 1)
 }
 
-func TestWebhookTellsOfFailures(t *testing.T) {
-	var got *opn.Charge
-	gw, charge, _ := shop(t, func(_ context.Context, c *opn.Charge) error {
-		got = c
+// What ended without a payment is told by the function for that, once.
+func TestEventOfAFailure(t *testing.T) {
+	var ended []opn.OpenOrder
+	fails := errors.New("the database is away")
+	gw, charge, _ := shop(t, func(context.Context, *opn.Charge) error {
+		t.Error("it is not paid")
 		return nil
-	})
+	}, opn.WithEnded(func(_ context.Context, o opn.OpenOrder, c *opn.Charge) error {
+		require.ErrorIs(t, c.CheckPaid(amount), opn.FailureInsufficientFund)
+		ended = append(ended, o)
+		return fails
+	}))
 	require.NoError(t, gw.FailOpn(charge.ID, opn.FailureInsufficientFund))
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), kshertest.ErrNotAccepted)
+	fails = nil
+	time.Sleep(600 * time.Millisecond)
 	require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
-	require.ErrorIs(t, got.CheckPaid(amount), opn.FailureInsufficientFund)
+	time.Sleep(600 * time.Millisecond)
+	require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
+	require.Len(t, ended, 2)
+	require.Equal(t, charge.ID, ended[0].ChargeID)
 }
 
-// A merchant may take other payments by the same account.
-func TestWebhookTellsOfOtherCharges(t *testing.T) {
-	client := newClient(t, answering(200, edited(t, "charge.json", map[string]any{
-		"status": "successful", "paid": true, "currency": "USD", "source": nil, "card": map[string]any{"object": "card", "brand": "Visa"},
-	})))
-	var got *opn.Charge
-	handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
-		got = c
-		return nil
-	})
-	require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
-	require.Nil(t, got.Source)
-	require.ErrorIs(t, got.CheckPaid(amount), ksher.ErrOtherOrder, "dollars")
+// An event is taken for nothing but the charge's ID, whatever it claims.
+func TestEventsClaimNothing(t *testing.T) {
+	for _, claimed := range []opn.Status{opn.StatusFailed, opn.StatusExpired, opn.StatusReversed, opn.StatusPending, "teleported", ""} {
+		t.Run(string(claimed), func(t *testing.T) {
+			queries, calls := 0, 0
+			client := newFakeClient(t, func(*http.Request) (int, string, error) {
+				queries++
+				return 200, edited(t, "charge.json", paid), nil
+			})
+			handler := expecting(t, client, func(context.Context, *opn.Charge) error { calls++; return nil })
+			for range 10 {
+				require.Equal(t, http.StatusOK, post(handler, eventOf(chargeID, claimed)).Code)
+			}
+			require.Equal(t, []int{1, 1}, []int{queries, calls})
+		})
+	}
+}
+
+// Every order of the books has its amount compared, and a booked one costs no query.
+func TestEventsAndTheBooks(t *testing.T) {
+	tests := map[string]struct {
+		order opn.OpenOrder
+		err   error
+		want  int
+	}{
+		"expected":         {opn.OpenOrder{ChargeID: chargeID, Amount: amount}, nil, 200},
+		"booked":           {opn.OpenOrder{ChargeID: chargeID, Amount: amount, Booked: true}, nil, 200},
+		"another amount":   {opn.OpenOrder{ChargeID: chargeID, Amount: amount + 1}, nil, 409},
+		"not ours":         {opn.OpenOrder{}, fmt.Errorf("shop: %w", ksher.ErrNotOurs), 404},
+		"no database":      {opn.OpenOrder{}, errors.New("away"), 500},
+		"another charge":   {opn.OpenOrder{ChargeID: "chrg_test_2", Amount: amount}, nil, 500},
+		"without a charge": {opn.OpenOrder{Amount: amount}, nil, 500},
+		"without amount":   {opn.OpenOrder{ChargeID: chargeID}, nil, 500},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			queries, calls, problems := 0, 0, 0
+			client := newFakeClient(t, func(*http.Request) (int, string, error) {
+				queries++
+				return 200, edited(t, "charge.json", paid), nil
+			})
+			p, err := opn.NewPayments(client, func(context.Context, *opn.Charge) error { calls++; return nil },
+				opn.WithProblem(func(context.Context, opn.OpenOrder, error) { problems++ }))
+			require.NoError(t, err)
+			n, err := p.Notifications(func(context.Context, string) (opn.OpenOrder, error) { return tt.order, tt.err })
+			require.NoError(t, err)
+			require.Equal(t, tt.want, post(n, event(chargeID)).Code)
+			require.Equal(t, name == "expected", calls == 1)
+			require.Equal(t, name == "expected" || name == "another amount", queries == 1)
+			require.Equal(t, name == "another amount", problems == 1)
+			again, err := n.Accept(t.Context(), []byte(event(chargeID)))
+			require.Equal(t, tt.want == 200, err == nil)
+			require.Equal(t, tt.want == 500, again)
+		})
+	}
 }
 
 // The merchant's function isn't to close an order whose charge may be paid.
 func TestWebhookDoesNotHandOnAContradiction(t *testing.T) {
 	client := newClient(t, answering(200, edited(t, "charge.json", map[string]any{"status": "failed", "paid": true, "failure_code": "payment_rejected"})))
-	handler := opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error {
+	handler := expecting(t, client, func(context.Context, *opn.Charge) error {
 		t.Error("it was believed")
 		return nil
 	})
 	require.Equal(t, http.StatusServiceUnavailable, post(handler, event(chargeID)).Code, "come again")
-}
-
-// What was handed out for a charge is to be known when the charge is taken back.
-func TestWebhookAgainWhenReversed(t *testing.T) {
-	answer := edited(t, "charge.json", paid)
-	client := newFakeClient(t, func(*http.Request) (int, string, error) { return 200, answer, nil })
-	var got []error
-	handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
-		got = append(got, c.CheckPaid(amount))
-		return nil
-	})
-	deliver := func(status opn.Status) {
-		for range 2 {
-			require.Equal(t, http.StatusOK, post(handler, eventOf(chargeID, status)).Code)
-		}
-	}
-	deliver(opn.StatusSuccessful)
-	answer = edited(t, "charge.json", map[string]any{"status": "reversed", "reversed": true, "paid": false})
-	deliver(opn.StatusReversed)
-	require.Len(t, got, 2, "once for each status")
-	require.NoError(t, got[0])
-	require.ErrorIs(t, got[1], ksher.ErrNotPaid)
-}
-
-// What an event claims decides which status is looked for first, and no more.
-func TestWebhookIsToldOfWhatIsTrue(t *testing.T) {
-	for _, claimed := range []opn.Status{opn.StatusSuccessful, opn.StatusFailed, opn.StatusExpired, opn.StatusReversed, opn.StatusPending, "teleported", ""} {
-		t.Run(string(claimed), func(t *testing.T) {
-			queries := 0
-			client := newFakeClient(t, func(*http.Request) (int, string, error) {
-				queries++
-				return 200, edited(t, "charge.json", paid), nil
-			})
-			var got []opn.Status
-			handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
-				got = append(got, c.Status)
-				return nil
-			})
-			for _, status := range []opn.Status{claimed, opn.StatusSuccessful} {
-				require.Equal(t, http.StatusOK, post(handler, eventOf(chargeID, status)).Code)
-			}
-			require.Equal(t, []opn.Status{opn.StatusSuccessful}, got)
-			if claimed == opn.StatusSuccessful {
-				require.Equal(t, 1, queries)
-			}
-			asked := queries
-			for range 10 {
-				post(handler, eventOf(chargeID, claimed))
-			}
-			require.Equal(t, asked, queries, "whatever was made up")
-		})
-	}
-}
-
-// Between a query and the claim the charge may change, and another delivery tell of it.
-func TestWebhookDoesNotHandOnAnOldAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log := &logBuffer{}
-		reversed := map[string]any{"status": "reversed", "reversed": true, "paid": false}
-		answers := []string{edited(t, "charge.json", paid), edited(t, "charge.json", reversed)}
-		queries := 0
-		client := newFakeClient(t, func(*http.Request) (int, string, error) {
-			queries++
-			return 200, answers[min(queries, 2)-1], nil
-		}, opn.WithLogger(log.logger()))
-		var got []opn.Status
-		handler := opn.NewWebhookHandler(client, func(_ context.Context, c *opn.Charge) error {
-			got = append(got, c.Status)
-			return nil
-		})
-		require.Equal(t, http.StatusServiceUnavailable, post(handler, eventOf(chargeID, opn.StatusFailed)).Code, "come again")
-		require.Empty(t, got)
-		require.Contains(t, log.String(), `reason="it has changed in the meantime"`)
-		require.Equal(t, http.StatusOK, post(handler, eventOf(chargeID, opn.StatusReversed)).Code)
-		require.Equal(t, []opn.Status{opn.StatusReversed}, got)
-		queries, answers[1] = 0, answers[0]
-		require.Equal(t, http.StatusServiceUnavailable, post(handler, eventOf(chargeID, opn.StatusFailed)).Code, "a moment ago")
-		time.Sleep(time.Second)
-		require.Equal(t, http.StatusOK, post(handler, eventOf(chargeID, opn.StatusFailed)).Code)
-		require.Equal(t, []opn.Status{opn.StatusReversed, opn.StatusSuccessful}, got, "it wasn't taken for handled")
-	})
-}
-
-func TestWebhookCanNotAskAgain(t *testing.T) {
-	queries := 0
-	client := newFakeClient(t, func(*http.Request) (int, string, error) {
-		if queries++; queries > 1 {
-			return 503, "", nil
-		}
-		return 200, edited(t, "charge.json", paid), nil
-	}, opn.WithRetry(1, 0))
-	handler := opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error {
-		t.Error("an old answer was handed on")
-		return nil
-	})
-	require.Equal(t, http.StatusServiceUnavailable, post(handler, eventOf(chargeID, opn.StatusFailed)).Code)
 }
 
 // brokenDeduper can't remember anything.
@@ -266,13 +225,15 @@ func TestWebhookConfirmsSoManyAtOnce(t *testing.T) {
 			}
 			return 404, `{"object":"error","code":"not_found"}`, nil
 		}, opn.WithLogger(log.logger()))
-		handler := opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error { return nil })
+		handler := expecting(t, client, func(context.Context, *opn.Charge) error { return nil })
 		for range 2 { // When they are done there is room for as many again.
 			queries.Store(0)
 			release = make(chan struct{})
 			var done sync.WaitGroup
 			for i := range most {
-				done.Go(func() { assert.Equal(t, http.StatusForbidden, post(handler, event(fmt.Sprint("chrg_test_", i))).Code) })
+				done.Go(func() {
+					assert.Equal(t, http.StatusServiceUnavailable, post(handler, event(fmt.Sprint("chrg_test_", i))).Code)
+				})
 			}
 			synctest.Wait()
 			assert.Equal(t, http.StatusServiceUnavailable, post(handler, event("chrg_test_more")).Code)
@@ -306,16 +267,19 @@ func TestWebhookDeduper(t *testing.T) {
 
 func TestWebhookRefuses(t *testing.T) {
 	log := &logBuffer{}
-	gw, charge, handler := shop(t, func(context.Context, *opn.Charge) error {
+	gw, client := gateway(t, opn.WithLogger(log.logger()))
+	charge, err := client.CreateChargeWithSource(t.Context(), bothRequest())
+	require.NoError(t, err)
+	handler := expecting(t, client, func(context.Context, *opn.Charge) error {
 		t.Error("it was believed")
 		return nil
-	}, opn.WithLogger(log.logger()))
+	})
 	tests := []struct {
 		name, body string
 		want       int
 	}{
-		{"a charge that is pending", event(charge.ID), http.StatusConflict},
-		{"a charge that nobody knows", event("chrg_test_9"), http.StatusForbidden},
+		{"a charge that is pending", event(charge.ID), http.StatusServiceUnavailable},
+		{"a charge that nobody knows", event("chrg_test_9"), http.StatusServiceUnavailable},
 		{"another path", event("chrg_test_1/../x"), http.StatusBadRequest},
 		{"a source", event(sourceID), http.StatusBadRequest},
 		{"empty", "", http.StatusBadRequest},
@@ -333,7 +297,7 @@ func TestWebhookRefuses(t *testing.T) {
 		{"a refund", `{"key":"charge.complete","data":{"object":"refund","id":"chrg_test_1"}}`, http.StatusBadRequest},
 		{"too large", strings.Repeat(" ", 64<<10) + event(charge.ID), http.StatusRequestEntityTooLarge},
 		{"a byte order mark alone", "\ufeff", http.StatusBadRequest},
-		{"a byte order mark", "\ufeff" + event("chrg_test_8"), http.StatusForbidden},
+		{"a byte order mark", "\ufeff" + event("chrg_test_8"), http.StatusServiceUnavailable},
 		{"a copy a moment later", event("chrg_test_8"), http.StatusServiceUnavailable},
 		// Not ours, and not to be sent again.
 		{"another key", `{"object":"event","key":"charge.create","data":{"object":"charge","id":"` + charge.ID + `"}}`, http.StatusOK},
@@ -346,24 +310,54 @@ func TestWebhookRefuses(t *testing.T) {
 	handler.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/", nil))
 	assert.Equal(t, http.StatusMethodNotAllowed, rec.Code)
 	assert.Equal(t, http.MethodPost, rec.Header().Get("Allow"))
-	assert.Contains(t, log.String(), `reason="the charge has not ended"`)
+	assert.Contains(t, log.String(), `reason="the order is not paid"`)
 
 	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "opn charge", Kind: sandbox.FaultHTTP500, Count: 3}))
 	assert.Equal(t, http.StatusServiceUnavailable, post(handler, event(charge.ID)).Code, "an outage: come back")
 }
 
 func TestWebhookBodyBreaksOff(t *testing.T) {
-	_, _, handler := shop(t, nil)
-	req := httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(`{"key":`), failing{}))
+	_, _, handler := shop(t, func(context.Context, *opn.Charge) error { return nil })
 	rec := httptest.NewRecorder()
-	handler.ServeHTTP(rec, req)
-	assert.Equal(t, http.StatusInternalServerError, rec.Code, "no function")
-	_, _, handler = shop(t, func(context.Context, *opn.Charge) error { return nil })
-	rec = httptest.NewRecorder()
 	handler.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(`{"key":`), failing{})))
 	assert.Equal(t, http.StatusBadRequest, rec.Code)
+}
+
+func TestBadPayments(t *testing.T) {
+	_, client := gateway(t)
+	fn := func(context.Context, *opn.Charge) error { return nil }
+	var nobody *oneAnswer
+	for want, opt := range map[string]opn.PaymentsOption{
+		"an option is nil": nil, "WithDeduper: the deduper is nil": opn.WithDeduper(nil), "the deduper is nil": opn.WithDeduper(nobody),
+		"WithEnded": opn.WithEnded(nil), "WithProblem": opn.WithProblem(nil), "WithBudget": opn.WithBudget(nil),
+		"not made by NewBudget": opn.WithBudget(&ksher.Budget{}),
+	} {
+		_, err := opn.NewPayments(client, fn, opt)
+		require.ErrorContains(t, err, want)
+	}
 	for _, client := range []*opn.Client{nil, {}} {
-		assert.Equal(t, http.StatusInternalServerError, post(opn.NewWebhookHandler(client, func(context.Context, *opn.Charge) error { return nil }), "").Code)
+		_, err := opn.NewPayments(client, fn)
+		require.ErrorContains(t, err, "was not made by NewClient")
+	}
+	_, err := opn.NewPayments(client, nil)
+	require.ErrorContains(t, err, "the function for what is paid is nil")
+	p, err := opn.NewPayments(client, fn)
+	require.NoError(t, err)
+	_, err = p.Notifications(nil)
+	require.ErrorContains(t, err, "the lookup of expected orders is nil")
+	for _, p := range []*opn.Payments{nil, {}} {
+		_, err = p.Check(t.Context(), opn.OpenOrder{})
+		require.ErrorContains(t, err, "was not made by NewPayments")
+		_, err = p.Pass(t.Context(), nil, "")
+		require.ErrorContains(t, err, "was not made by NewPayments")
+		_, err = p.Notifications(nil)
+		require.ErrorContains(t, err, "were not made by NewPayments")
+	}
+	require.ErrorContains(t, p.Run(t.Context(), nil), "open orders is nil")
+	for _, n := range []*opn.Notifications{nil, {}} {
+		require.Equal(t, http.StatusInternalServerError, post(n, "").Code)
+		_, err = n.Accept(t.Context(), nil)
+		require.Error(t, err)
 	}
 }
 
