@@ -440,7 +440,7 @@ func TestFailedAtOnce(t *testing.T) {
 	})))
 	charge, err := client.CreateCharge(t.Context(), chargeRequest())
 	require.NoError(t, err)
-	require.ErrorIs(t, charge.CheckPaid(amount), opn.FailureInvalidAccount)
+	require.ErrorIs(t, charge.CheckPaid(amount), opn.FailureCodeInvalidAccount)
 }
 
 // checkError looks at what every error of a call has to be.

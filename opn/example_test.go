@@ -42,7 +42,7 @@ func ExampleClient_CreateChargeWithSource() {
 	charge, err := client.CreateChargeWithSource(context.Background(), &opn.CreateChargeWithSourceRequest{
 		Amount: 1500_00, Currency: "THB", // THB 1,500.00
 		ReturnURI:    "https://shop.example/orders/345678/complete",
-		PlatformType: opn.PlatformIOS,
+		PlatformType: opn.PlatformTypeIOS,
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -85,7 +85,7 @@ func ExampleClient_CreateSource() {
 	gateway, client := start()
 	defer gateway.Close()
 
-	source, err := client.CreateSource(context.Background(), &opn.CreateSourceRequest{Amount: 1500_00, Currency: "THB", PlatformType: opn.PlatformAndroid})
+	source, err := client.CreateSource(context.Background(), &opn.CreateSourceRequest{Amount: 1500_00, Currency: "THB", PlatformType: opn.PlatformTypeAndroid})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func ExamplePayments_Wait() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	gateway.FailOpn(charge.ID, opn.FailureInsufficientFund) // Plays the buyer.
+	gateway.FailOpn(charge.ID, opn.FailureCodeInsufficientFund) // Plays the buyer.
 
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Minute) // Opn may not say when a charge expires.
 	defer cancel()

@@ -94,7 +94,7 @@ func gateway(tb testing.TB, opts ...opn.Option) (*sandbox.Gateway, *opn.Client) 
 }
 
 func sourceRequest() *opn.CreateSourceRequest {
-	return &opn.CreateSourceRequest{Amount: amount, Currency: "THB", PlatformType: opn.PlatformIOS}
+	return &opn.CreateSourceRequest{Amount: amount, Currency: "THB", PlatformType: opn.PlatformTypeIOS}
 }
 
 func chargeRequest() *opn.CreateChargeRequest {
@@ -102,7 +102,7 @@ func chargeRequest() *opn.CreateChargeRequest {
 }
 
 func bothRequest() *opn.CreateChargeWithSourceRequest {
-	return &opn.CreateChargeWithSourceRequest{Amount: amount, Currency: "THB", ReturnURI: returnURI, PlatformType: opn.PlatformAndroid}
+	return &opn.CreateChargeWithSourceRequest{Amount: amount, Currency: "THB", ReturnURI: returnURI, PlatformType: opn.PlatformTypeAndroid}
 }
 
 // calls are all that a client can do, each with a good request.

@@ -79,11 +79,11 @@ func TestEventOfAFailure(t *testing.T) {
 		t.Error("it is not paid")
 		return nil
 	}, opn.WithEnded(func(_ context.Context, o opn.OpenOrder, c *opn.Charge) error {
-		require.ErrorIs(t, c.CheckPaid(amount), opn.FailureInsufficientFund)
+		require.ErrorIs(t, c.CheckPaid(amount), opn.FailureCodeInsufficientFund)
 		ended = append(ended, o)
 		return fails
 	}))
-	require.NoError(t, gw.FailOpn(charge.ID, opn.FailureInsufficientFund))
+	require.NoError(t, gw.FailOpn(charge.ID, opn.FailureCodeInsufficientFund))
 	require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), kshertest.ErrNotAccepted)
 	fails = nil
 	time.Sleep(600 * time.Millisecond)

@@ -131,7 +131,7 @@ func TestNullIsNotZero(t *testing.T) {
 	assert.Equal(t, opn.Null[opn.FailureCode]{}, pending.FailureCode)
 	assert.Equal(t, opn.Null[time.Time]{}, pending.PaidAt)
 	assert.Equal(t, opn.Null[time.Time]{V: time.Date(2026, 11, 28, 10, 0, 6, 0, time.UTC), Valid: true}, pending.ExpiresAt)
-	assert.Equal(t, opn.Null[opn.FailureCode]{V: opn.FailurePaymentRejected, Valid: true}, failed.FailureCode)
+	assert.Equal(t, opn.Null[opn.FailureCode]{V: opn.FailureCodePaymentRejected, Valid: true}, failed.FailureCode)
 	assert.Equal(t, opn.Null[string]{Valid: true}, failed.FailureMessage, "empty isn't null")
 	assert.Equal(t, opn.Null[time.Time]{V: time.Date(2026, 11, 21, 10, 3, 0, 0, time.UTC), Valid: true}, failed.PaidAt)
 	assert.False(t, failed.ExpiresAt.Valid, "left out")

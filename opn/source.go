@@ -19,8 +19,8 @@ type PlatformType string
 
 // Kinds of phone.
 const (
-	PlatformIOS     PlatformType = "IOS"     // PlatformIOS is an iPhone or iPad.
-	PlatformAndroid PlatformType = "ANDROID" // PlatformAndroid is an Android phone.
+	PlatformTypeIOS     PlatformType = "IOS"     // PlatformTypeIOS is an iPhone or iPad.
+	PlatformTypeAndroid PlatformType = "ANDROID" // PlatformTypeAndroid is an Android phone.
 )
 
 // CreateSourceRequest asks for a source.
@@ -56,7 +56,7 @@ func (c *checker) money(amount ksher.Amount, cur string) {
 }
 
 func (c *checker) platform(field string, platform PlatformType) {
-	if platform != "" && platform != PlatformIOS && platform != PlatformAndroid {
+	if platform != "" && platform != PlatformTypeIOS && platform != PlatformTypeAndroid {
 		c.Problem(field, "is neither IOS nor ANDROID")
 	}
 }

@@ -39,7 +39,7 @@ func (s Status) Final() bool {
 // FailureCode is why a charge failed. It is an error itself, so that a program
 // can ask for it by name:
 //
-//	if errors.Is(err, opn.FailureInsufficientFund) { … }
+//	if errors.Is(err, opn.FailureCodeInsufficientFund) { … }
 //
 // A code that isn't among those below is an ordinary value, of which
 // [FailureCode.Info] knows nothing.
@@ -49,23 +49,23 @@ type FailureCode string
 
 // Codes of a failure.
 const (
-	// FailurePaymentExpired means that the time for paying ended.
-	FailurePaymentExpired FailureCode = "payment_expired"
-	// FailurePaymentRejected means that the bank refused the payment.
-	FailurePaymentRejected FailureCode = "payment_rejected"
-	// FailureFailedProcessing means that the payment could not be processed.
-	FailureFailedProcessing FailureCode = "failed_processing"
-	// FailureInvalidAccount means that the buyer has no account that can pay this
+	// FailureCodePaymentExpired means that the time for paying ended.
+	FailureCodePaymentExpired FailureCode = "payment_expired"
+	// FailureCodePaymentRejected means that the bank refused the payment.
+	FailureCodePaymentRejected FailureCode = "payment_rejected"
+	// FailureCodeFailedProcessing means that the payment could not be processed.
+	FailureCodeFailedProcessing FailureCode = "failed_processing"
+	// FailureCodeInvalidAccount means that the buyer has no account that can pay this
 	// way.
-	FailureInvalidAccount FailureCode = "invalid_account"
-	// FailureInsufficientFund means that the account hasn't enough money, or that
+	FailureCodeInvalidAccount FailureCode = "invalid_account"
+	// FailureCodeInsufficientFund means that the account hasn't enough money, or that
 	// its limit is used up.
-	FailureInsufficientFund FailureCode = "insufficient_fund"
+	FailureCodeInsufficientFund FailureCode = "insufficient_fund"
 )
 
 // FailureCodes returns the documented codes. The slice is the caller's to change.
 func FailureCodes() []FailureCode {
-	return []FailureCode{FailurePaymentExpired, FailurePaymentRejected, FailureFailedProcessing, FailureInvalidAccount, FailureInsufficientFund}
+	return []FailureCode{FailureCodePaymentExpired, FailureCodePaymentRejected, FailureCodeFailedProcessing, FailureCodeInvalidAccount, FailureCodeInsufficientFund}
 }
 
 // Action is what a shop can do about a failed charge. Opn's guide doesn't say: it
@@ -95,11 +95,11 @@ type FailureInfo struct {
 }
 
 var failures = map[FailureCode]FailureInfo{
-	FailurePaymentExpired:   {"the buyer did not pay in time", ActionNewCharge},
-	FailurePaymentRejected:  {"the bank refused the payment", ActionAskBuyer},
-	FailureFailedProcessing: {"the payment could not be processed", ActionNewCharge},
-	FailureInvalidAccount:   {"the buyer has no account that can pay this way", ActionOtherWay},
-	FailureInsufficientFund: {"the account has not enough money, or its limit is used up", ActionAskBuyer},
+	FailureCodePaymentExpired:   {"the buyer did not pay in time", ActionNewCharge},
+	FailureCodePaymentRejected:  {"the bank refused the payment", ActionAskBuyer},
+	FailureCodeFailedProcessing: {"the payment could not be processed", ActionNewCharge},
+	FailureCodeInvalidAccount:   {"the buyer has no account that can pay this way", ActionOtherWay},
+	FailureCodeInsufficientFund: {"the account has not enough money, or its limit is used up", ActionAskBuyer},
 }
 
 // Info returns what is known about the code, and false if Opn's guide doesn't

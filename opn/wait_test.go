@@ -24,7 +24,7 @@ func TestCheckPaid(t *testing.T) {
 	}
 	require.NoError(t, good().CheckPaid(amount))
 	moment := opn.Null[time.Time]{V: time.Date(2026, 11, 21, 10, 3, 0, 0, time.UTC), Valid: true}
-	rejected := opn.Null[opn.FailureCode]{V: opn.FailurePaymentRejected, Valid: true}
+	rejected := opn.Null[opn.FailureCode]{V: opn.FailureCodePaymentRejected, Valid: true}
 	tests := []struct {
 		name   string
 		change func(*opn.Charge)
@@ -42,7 +42,7 @@ func TestCheckPaid(t *testing.T) {
 		{"status reversed", func(c *opn.Charge) { c.Status, c.Paid = opn.StatusReversed, false }, ksher.ErrNotPaid},
 		{"status reversed and once paid", func(c *opn.Charge) { c.Status, c.Reversed, c.PaidAt = opn.StatusReversed, true, moment }, ksher.ErrNotPaid},
 		{"status reversed and paid", func(c *opn.Charge) { c.Status = opn.StatusReversed }, ksher.ErrNotPaid},
-		{"status failed", func(c *opn.Charge) { c.Status, c.Paid, c.FailureCode = opn.StatusFailed, false, rejected }, opn.FailurePaymentRejected},
+		{"status failed", func(c *opn.Charge) { c.Status, c.Paid, c.FailureCode = opn.StatusFailed, false, rejected }, opn.FailureCodePaymentRejected},
 		{"pending", func(c *opn.Charge) { c.Status = opn.StatusPending }, ksher.ErrNotPaid},
 		{"capitals", func(c *opn.Charge) { c.Status = "SUCCESSFUL" }, ksher.ErrNotPaid},
 		{"zero", func(c *opn.Charge) { *c = opn.Charge{Amount: amount, Currency: "THB"} }, ksher.ErrNotPaid},
@@ -60,7 +60,7 @@ func TestCheckPaid(t *testing.T) {
 			require.ErrorIs(t, err, tt.want)
 			if tt.want == fault.ErrField {
 				require.NotErrorIs(t, err, ksher.ErrNotPaid)
-				require.NotErrorIs(t, err, opn.FailurePaymentRejected, "which would have the shop offer it again")
+				require.NotErrorIs(t, err, opn.FailureCodePaymentRejected, "which would have the shop offer it again")
 			}
 		})
 	}
@@ -132,9 +132,9 @@ func TestWait(t *testing.T) {
 		{name: "paid later", replies: []reply{pending, pending, with(paid)}, status: "successful", queries: 3, from: 2 * time.Second, to: 3 * time.Second},
 		{name: "an unknown status", replies: []reply{with(map[string]any{"status": "new"}), with(paid)}, status: "successful", queries: 2, to: 2 * time.Second},
 		{name: "failed", replies: []reply{pending, with(map[string]any{"status": "failed", "failure_code": "payment_rejected"})},
-			want: []error{ksher.ErrNotPaid, opn.FailurePaymentRejected}, status: "failed", queries: 2, to: 2 * time.Second},
+			want: []error{ksher.ErrNotPaid, opn.FailureCodePaymentRejected}, status: "failed", queries: 2, to: 2 * time.Second},
 		{name: "expired", replies: []reply{with(map[string]any{"status": "expired", "failure_code": "payment_expired"})},
-			want: []error{ksher.ErrNotPaid, opn.FailurePaymentExpired}, status: "expired", queries: 1},
+			want: []error{ksher.ErrNotPaid, opn.FailureCodePaymentExpired}, status: "expired", queries: 1},
 		{name: "expired without a code", replies: []reply{with(map[string]any{"status": "expired"})}, want: []error{ksher.ErrNotPaid}, status: "expired", queries: 1},
 		{name: "reversed", replies: []reply{with(map[string]any{"status": "reversed"})}, want: []error{ksher.ErrNotPaid}, status: "reversed", queries: 1},
 		{name: "another amount", replies: []reply{with(map[string]any{"amount": 100, "source.amount": 100})}, want: []error{ksher.ErrOtherOrder}, status: "pending", queries: 1},
@@ -236,7 +236,7 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, opn.StatusPending, charge.Status)
 	assert.Equal(t, source.ID, charge.Source.ID)
 	assert.Equal(t, opn.StatusPending, charge.Source.ChargeStatus)
-	assert.Equal(t, opn.Null[opn.PlatformType]{V: opn.PlatformIOS, Valid: true}, charge.Source.PlatformType)
+	assert.Equal(t, opn.Null[opn.PlatformType]{V: opn.PlatformTypeIOS, Valid: true}, charge.Source.PlatformType)
 	assert.JSONEq(t, `"Tea"`, string(charge.Description))
 	assert.JSONEq(t, `{"order_no":"A-1001"}`, string(charge.Metadata))
 	assert.Equal(t, charge.CreatedAt.Add(10*time.Minute), charge.ExpiresAt.V)
@@ -269,7 +269,7 @@ func TestExpiry(t *testing.T) {
 	gw.Advance(time.Second)
 	known, err = waitFor(t.Context(), client, charge.ID, amount)
 	require.ErrorIs(t, err, ksher.ErrNotPaid)
-	require.ErrorIs(t, err, opn.FailurePaymentExpired)
+	require.ErrorIs(t, err, opn.FailureCodePaymentExpired)
 	assert.True(t, known.Expired)
 	assert.Equal(t, charge.ExpiresAt, known.ExpiredAt)
 	require.ErrorIs(t, gw.PayOpn(charge.ID), sandbox.ErrNotPayable)

@@ -220,6 +220,6 @@ func localWay(gateway *kshertest.Gateway, way string) (shop kplus, buyer func(id
 		if pays {
 			return gateway.PayOpn(id)
 		}
-		return gateway.FailOpn(id, opn.FailureInsufficientFund)
+		return gateway.FailOpn(id, opn.FailureCodeInsufficientFund)
 	}, nil
 }

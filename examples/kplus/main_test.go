@@ -62,7 +62,7 @@ func TestEndedAtOnce(t *testing.T) {
 	o := order{"A-1001", 150_50}
 	charge := opn.Charge{
 		Object: "charge", ID: "chrg_test_1", Amount: o.total, Currency: "THB", Status: opn.StatusFailed,
-		FailureCode:  opn.Null[opn.FailureCode]{V: opn.FailureInvalidAccount, Valid: true},
+		FailureCode:  opn.Null[opn.FailureCode]{V: opn.FailureCodeInvalidAccount, Valid: true},
 		AuthorizeURI: "https://pay.example/over",
 		Source:       &opn.Source{Object: "source", ID: "src_test_1", Amount: o.total, Currency: "THB", Type: opn.SourceType},
 	}

@@ -370,7 +370,7 @@ func (g *Gateway) newOpnSource(amount ksher.Amount, kind, platform string) (*opn
 	if kind != opn.SourceType {
 		return nil, opnBadRequest("type has to be %s here", opn.SourceType)
 	}
-	if platform != "" && platform != string(opn.PlatformIOS) && platform != string(opn.PlatformAndroid) {
+	if platform != "" && platform != string(opn.PlatformTypeIOS) && platform != string(opn.PlatformTypeAndroid) {
 		return nil, opnBadRequest("platform_type has to be IOS or ANDROID")
 	}
 	g.opn.serial++
@@ -479,7 +479,7 @@ func (c *opnCharge) view(now time.Time) opn.Charge {
 func (c *opnCharge) expire(at time.Time) {
 	c.Status, c.Source.ChargeStatus, c.Expired = opn.StatusExpired, opn.StatusExpired, true
 	c.ExpiredAt = opn.Null[time.Time]{V: opnMoment(at), Valid: true}
-	c.fail(opn.FailurePaymentExpired)
+	c.fail(opn.FailureCodePaymentExpired)
 }
 
 func (c *opnCharge) fail(code opn.FailureCode) {

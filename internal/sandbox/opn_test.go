@@ -57,7 +57,7 @@ func TestOpnTakesTheCommandsOfTheGuide(t *testing.T) {
 	require.Equal(t, 200, status, body)
 	var source opn.Source
 	require.NoError(t, json.Unmarshal([]byte(body), &source))
-	assert.Equal(t, opn.PlatformIOS, source.PlatformType.V)
+	assert.Equal(t, opn.PlatformTypeIOS, source.PlatformType.V)
 	status, body = curl("/charges", secret, charge+"source="+source.ID)
 	require.Equal(t, 200, status, body)
 	status, body = curl("/charges", secret, both)
@@ -65,7 +65,7 @@ func TestOpnTakesTheCommandsOfTheGuide(t *testing.T) {
 	for i, known := range gw.OpnCharges() {
 		assert.Equal(t, ksher.Amount(1500_00), known.Amount)
 		assert.Equal(t, "http://example.com/orders/345678/complete", known.ReturnURI)
-		assert.Equal(t, opn.PlatformIOS, known.Source.PlatformType.V)
+		assert.Equal(t, opn.PlatformTypeIOS, known.Source.PlatformType.V)
 		assert.Equal(t, i == 0, known.Source.ID == source.ID)
 	}
 	require.Len(t, gw.OpnCharges(), 2)
@@ -166,7 +166,7 @@ func TestOpnTakesJSON(t *testing.T) {
 	assert.JSONEq(t, `{"order_no":"A-1","n":"7"}`, string(gw.OpnCharges()[0].Metadata))
 	status, body = post("/charges", secret, start+`"source":{"type":"mobile_banking_kbank","platform_type":"IOS"}}`)
 	require.Equal(t, 200, status, body)
-	assert.Equal(t, opn.PlatformIOS, gw.OpnCharges()[1].Source.PlatformType.V)
+	assert.Equal(t, opn.PlatformTypeIOS, gw.OpnCharges()[1].Source.PlatformType.V)
 	for _, body := range []string{"", "[]", "{", `{"amount":[1]}`, `{"source":{"type":{}}}`, "amount=150000", "{}{}", `{"amount":1500.5}`} {
 		status, answer := post("/charges", secret, body)
 		assert.Equal(t, 400, status, body)
@@ -352,7 +352,7 @@ func TestOpnEvents(t *testing.T) {
 	require.NoError(t, gw.SetOpnWebhook(""))
 	require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), sandbox.ErrNoNotification)
 
-	require.ErrorIs(t, gw.FailOpn(paid.ID, opn.FailurePaymentRejected), sandbox.ErrNotPayable)
+	require.ErrorIs(t, gw.FailOpn(paid.ID, opn.FailureCodePaymentRejected), sandbox.ErrNotPayable)
 	require.ErrorIs(t, gw.PayOpn("x"), sandbox.ErrNoOrder)
 	require.ErrorContains(t, gw.FailOpn(failed.ID, ""), "there is no code")
 }
@@ -402,7 +402,7 @@ func TestOpnEventsOfATest(t *testing.T) {
 	_, paid := opnCharge(t, gw)
 	_, failed := opnCharge(t, gw)
 	require.NoError(t, gw.PayOpn(paid.ID))
-	require.NoError(t, gw.FailOpn(failed.ID, opn.FailurePaymentRejected))
+	require.NoError(t, gw.FailOpn(failed.ID, opn.FailureCodePaymentRejected))
 	gw.Advance(time.Hour)
 	require.Zero(t, events.Load())
 	require.NoError(t, gw.DeliverOpn(t.Context(), paid.ID))
