@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -217,5 +218,53 @@ func TestBadValues(t *testing.T) {
 		require.Error(t, new(opn.Charge).UnmarshalJSON([]byte(text)))
 		require.Error(t, new(opn.Source).UnmarshalJSON([]byte(text)))
 		require.Error(t, new(opn.Null[int]).UnmarshalJSON([]byte(text)))
+	}
+}
+
+func TestCheckPaid(t *testing.T) {
+	good := func() *opn.Charge {
+		return &opn.Charge{ID: chargeID, Amount: amount, Currency: "THB", Status: opn.StatusSuccessful, Paid: true}
+	}
+	require.NoError(t, good().CheckPaid(amount))
+	moment := opn.Null[time.Time]{V: time.Date(2026, 11, 21, 10, 3, 0, 0, time.UTC), Valid: true}
+	rejected := opn.Null[opn.FailureCode]{V: opn.FailureCodePaymentRejected, Valid: true}
+	tests := []struct {
+		name   string
+		change func(*opn.Charge)
+		want   error
+	}{
+		{"less", func(c *opn.Charge) { c.Amount-- }, ksher.ErrOtherOrder},
+		{"more", func(c *opn.Charge) { c.Amount++ }, ksher.ErrOtherOrder},
+		{"another currency", func(c *opn.Charge) { c.Currency = "USD" }, ksher.ErrOtherOrder},
+		{"no currency", func(c *opn.Charge) { c.Currency = "" }, ksher.ErrOtherOrder},
+		{"reversed", func(c *opn.Charge) { c.Reversed = true }, ksher.ErrNotPaid},
+		{"reversed and not paid", func(c *opn.Charge) { c.Paid, c.Reversed = false, true }, ksher.ErrNotPaid},
+		{"reversed and failed", func(c *opn.Charge) { c.Reversed, c.FailureCode = true, rejected }, ksher.ErrNotPaid},
+		{"voided", func(c *opn.Charge) { c.Voided = true }, ksher.ErrNotPaid},
+		{"refunded in part", func(c *opn.Charge) { c.RefundedAmount = 1 }, ksher.ErrNotPaid},
+		{"status reversed", func(c *opn.Charge) { c.Status, c.Paid = opn.StatusReversed, false }, ksher.ErrNotPaid},
+		{"status reversed and once paid", func(c *opn.Charge) { c.Status, c.Reversed, c.PaidAt = opn.StatusReversed, true, moment }, ksher.ErrNotPaid},
+		{"status reversed and paid", func(c *opn.Charge) { c.Status = opn.StatusReversed }, ksher.ErrNotPaid},
+		{"status failed", func(c *opn.Charge) { c.Status, c.Paid, c.FailureCode = opn.StatusFailed, false, rejected }, opn.FailureCodePaymentRejected},
+		{"pending", func(c *opn.Charge) { c.Status = opn.StatusPending }, ksher.ErrNotPaid},
+		{"capitals", func(c *opn.Charge) { c.Status = "SUCCESSFUL" }, ksher.ErrNotPaid},
+		{"zero", func(c *opn.Charge) { *c = opn.Charge{Amount: amount, Currency: "THB"} }, ksher.ErrNotPaid},
+		// Nobody knows whether these are paid.
+		{"successful and not paid", func(c *opn.Charge) { c.Paid = false }, fault.ErrField},
+		{"successful and expired", func(c *opn.Charge) { c.Expired = true }, fault.ErrField},
+		{"failed and paid", func(c *opn.Charge) { c.Status, c.FailureCode = opn.StatusFailed, rejected }, fault.ErrField},
+		{"expired and paid", func(c *opn.Charge) { c.Status, c.Expired = opn.StatusExpired, true }, fault.ErrField},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			charge := good()
+			tt.change(charge)
+			err := charge.CheckPaid(amount)
+			require.ErrorIs(t, err, tt.want)
+			if tt.want == fault.ErrField {
+				require.NotErrorIs(t, err, ksher.ErrNotPaid)
+				require.NotErrorIs(t, err, opn.FailureCodePaymentRejected, "which would have the shop offer it again")
+			}
+		})
 	}
 }

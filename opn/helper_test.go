@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -178,3 +181,41 @@ func expecting(tb testing.TB, client *opn.Client, fn func(context.Context, *opn.
 	require.NoError(tb, err)
 	return n
 }
+
+// checkError looks at what every error of a call has to be.
+func checkError(t *testing.T, err error, operation string) *opn.Error {
+	t.Helper()
+	var failed *opn.Error
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, operation, failed.Operation)
+	assert.Less(t, len(err.Error()), 2000)
+	assert.NotContains(t, err.Error(), "\n")
+	assert.Contains(t, err.Error(), "opn: "+operation)
+	if errors.Is(err, ksher.ErrOutcomeUnknown) {
+		assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+		assert.Contains(t, err.Error(), "hand nothing out")
+	}
+	return failed
+}
+
+// roundTrip is a transport without any network, for synctest.
+type roundTrip func(*http.Request) (int, string, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) {
+	status, body, err := f(r)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
+}
+
+func newFakeClient(t *testing.T, f roundTrip, opts ...opn.Option) *opn.Client {
+	t.Helper()
+	client, err := opn.NewClient(publicKey, secretKey, append([]opn.Option{opn.WithHTTPClient(&http.Client{Transport: f})}, opts...)...)
+	require.NoError(t, err)
+	return client
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, errors.New("the line is down") }
