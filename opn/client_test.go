@@ -68,6 +68,7 @@ func TestOptions(t *testing.T) {
 		`"[key]" is not an address`:          opn.WithBaseURL(secretKey),
 		"WithTimeout":                        opn.WithTimeout(0),
 		"WithLogger: the logger is nil":      opn.WithLogger(nil),
+		"WithHook: the hook is nil":          opn.WithHook(nil),
 		"WithRetry: 0 attempts":              opn.WithRetry(0, 0),
 		"WithRetry: a wait of -1ns":          opn.WithRetry(1, -1),
 		"InsecureSkipVerify lets anybody":    opn.WithHTTPClient(insecure()),
@@ -80,10 +81,6 @@ func TestOptions(t *testing.T) {
 		require.Nil(t, client)
 	}
 }
-
-type nilDeduper struct{}
-
-func (*nilDeduper) Once(context.Context, string, func(context.Context) error) error { return nil }
 
 func insecure() *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}

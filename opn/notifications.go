@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
+	"time"
 
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/receive"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -17,6 +20,11 @@ const (
 	maxEventBytes = 64 << 10
 	// chargeComplete is the key of the event that a charge ended.
 	chargeComplete = "charge.complete"
+
+	// An event that can't be confirmed at once waits for retryPause before each of some
+	// more attempts.
+	retryPause = 500 * time.Millisecond
+	retries    = 4
 )
 
 // Notifications deals with the events that Opn posts to the webhook endpoint of its
@@ -26,6 +34,8 @@ type Notifications struct {
 	payments *Payments
 	expected func(context.Context, string) (OpenOrder, error)
 	receiver receive.Receiver[announced]
+	// waiting has the charges of which an event waits.
+	waiting sync.Map
 }
 
 // announced is what is known of an event.
@@ -38,17 +48,11 @@ type announced struct {
 // books by its charge's ID: every order, also booked ones, and [ksher.ErrNotOurs] for any
 // other ID, such as that of a charge by card.
 //
-// Events aren't signed, and anybody can send one. So nothing is taken from an event but
-// the charge's ID: expected is asked for it, then whether the payment is done, then Opn,
-// and then the function of [NewPayments] is called. It answers 200 only if that returned
-// nil, now or earlier, or if the charge ended without a payment, see [WithEnded]. An
-// event with another key than charge.complete is answered with 200 and forgotten. A body
-// may have 64 KiB and take 10 seconds.
-//
-// Whether and how often Opn sends an event again isn't documented, nor whether it sends
-// one when a charge expires, so let [Payments.Run] find what was missed.
-//
-// Source: the section on events of Opn's guide to K PLUS.
+// Events aren't signed, so nothing is taken from one but the charge's ID: expected is
+// asked for it, then whether the payment is done, then Opn, and then the function of
+// [NewPayments] is called. It answers 200 only if that returned nil, now or earlier, or
+// if the charge ended without a payment. Whether Opn repeats an event isn't documented:
+// let [Payments.Run] find what was missed. See docs/kplus.md.
 func (p *Payments) Notifications(expected func(ctx context.Context, chargeID string) (OpenOrder, error)) (*Notifications, error) {
 	switch {
 	case p == nil || p.engine == nil:
@@ -147,9 +151,41 @@ func (n *Notifications) lookUp(ctx context.Context, m *announced) *receive.Refus
 }
 
 // once confirms what became of the charge and does what follows, unless that is done.
+//
+// Opn may not send an event again, and anybody can post one a moment before. The query
+// for that one may have been made before the buyer paid, so a genuine event that comes
+// too soon after it waits for a query of its own.
 func (n *Notifications) once(ctx context.Context, m *announced) *receive.Refusal {
-	standing, asked, err := n.payments.engine.Announce(ctx, m.order)
+	refusal := n.confirm(ctx, m.order)
+	for range retries {
+		if !tooSoon(refusal) || !n.pause(ctx, m.charge) {
+			break
+		}
+		refusal = n.confirm(ctx, m.order)
+	}
+	return refusal
+}
+
+func (n *Notifications) confirm(ctx context.Context, order OpenOrder) *receive.Refusal {
+	standing, asked, err := n.payments.engine.Announce(ctx, order)
 	return receive.Closed(standing, receive.Announced(standing, asked, err, ofQuery))
+}
+
+// tooSoon tells whether an event was refused for no other reason than that others are
+// being confirmed.
+func tooSoon(refusal *receive.Refusal) bool {
+	return refusal != nil && (errors.Is(refusal.Err, once.ErrTooSoon) || errors.Is(refusal.Err, once.ErrInProgress) ||
+		errors.Is(refusal.Err, once.ErrTooMany))
+}
+
+// pause waits a moment. It returns false if another event of the charge waits, because
+// one query after both is enough, or if the context ended.
+func (n *Notifications) pause(ctx context.Context, charge string) bool {
+	if _, other := n.waiting.LoadOrStore(charge, true); other {
+		return false
+	}
+	defer n.waiting.Delete(charge)
+	return n.payments.client.sender.Clock.ClockSleep(ctx, retryPause) == nil
 }
 
 // ofQuery tells the errors of a query.

@@ -50,13 +50,13 @@ func shop(t *testing.T, fn func(context.Context, *opn.Charge) error, opts ...opn
 	return gw, charge, handler
 }
 
-func TestWebhookOnce(t *testing.T) {
+func TestNotificationsOnce(t *testing.T) {
 	var got []*opn.Charge
 	gw, charge, handler := shop(t, func(ctx context.Context, c *opn.Charge) error {
 		got = append(got, c)
 		return c.CheckPaid(amount)
 	})
-	require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), sandbox.ErrNotAccepted, "not paid yet")
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), kshertest.ErrNotAccepted, "not paid yet")
 	require.Empty(t, got)
 	require.NoError(t, gw.PayOpn(charge.ID))
 	require.Empty(t, got, "nothing happens by itself")
@@ -86,12 +86,103 @@ func TestEventOfAFailure(t *testing.T) {
 	require.NoError(t, gw.FailOpn(charge.ID, opn.FailureCodeInsufficientFund))
 	require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), kshertest.ErrNotAccepted)
 	fails = nil
-	time.Sleep(600 * time.Millisecond)
-	require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
-	time.Sleep(600 * time.Millisecond)
-	require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
+	for range 2 {
+		gw.Advance(time.Second)
+		require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
+	}
 	require.Len(t, ended, 2)
 	require.Equal(t, charge.ID, ended[0].ChargeID)
+}
+
+// bank is Opn, where a query takes a while, and answers what was so when it came.
+type bank struct {
+	paid    atomic.Bool
+	queries atomic.Int64
+}
+
+const queryTime = 300 * time.Millisecond
+
+func (b *bank) client(t *testing.T) *opn.Client {
+	pending, done := edited(t, "charge.json", nil), edited(t, "charge.json", paid)
+	return newFakeClient(t, func(*http.Request) (int, string, error) {
+		b.queries.Add(1)
+		answer := pending
+		if b.paid.Load() {
+			answer = done
+		}
+		time.Sleep(queryTime)
+		return 200, answer, nil
+	})
+}
+
+// Opn may send an event only once, and anybody can post one a moment before.
+func TestForgedEventsKeepNoGenuineOneOut(t *testing.T) {
+	for _, after := range []time.Duration{0, queryTime / 2, queryTime, queryTime + time.Millisecond, queryTime + 499*time.Millisecond, time.Second} {
+		t.Run(after.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls, opns := 0, &bank{}
+				handler := expecting(t, opns.client(t), func(context.Context, *opn.Charge) error { calls++; return nil })
+				go post(handler, event(chargeID))
+				time.Sleep(after)
+				synctest.Wait()
+				opns.paid.Store(true)
+				require.Equal(t, http.StatusOK, post(handler, event(chargeID)).Code)
+				require.Equal(t, 1, calls)
+				require.LessOrEqual(t, opns.queries.Load(), int64(2))
+			})
+		})
+	}
+}
+
+// Among many forged events of a charge one of them brings the news, if it isn't the
+// genuine one, and they cost two queries a second.
+func TestForgedEventsOfOneCharge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opns := &bank{}
+		var heard time.Time
+		handler := expecting(t, opns.client(t), func(context.Context, *opn.Charge) error { heard = time.Now(); return nil })
+		var posted sync.WaitGroup
+		send := func() { posted.Go(func() { post(handler, event(chargeID)) }) }
+		for range 300 {
+			send()
+			time.Sleep(33 * time.Millisecond)
+		}
+		require.LessOrEqual(t, opns.queries.Load(), int64(20), "in ten seconds")
+		opns.paid.Store(true)
+		payment := time.Now()
+		send()
+		posted.Wait()
+		require.False(t, heard.IsZero())
+		require.Less(t, heard.Sub(payment), 2*time.Second)
+	})
+}
+
+// A merchant who waits as well gets one call, and the event is accepted when it is done.
+func TestTwoDoors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opns, calls := &bank{}, 0
+		opns.paid.Store(true)
+		p, err := opn.NewPayments(opns.client(t), func(context.Context, *opn.Charge) error {
+			calls++
+			time.Sleep(time.Second)
+			return nil
+		})
+		require.NoError(t, err)
+		order := opn.OpenOrder{ChargeID: chargeID, Amount: amount}
+		n, err := p.Notifications(func(context.Context, string) (opn.OpenOrder, error) { return order, nil })
+		require.NoError(t, err)
+		var doors sync.WaitGroup
+		for range 3 {
+			doors.Go(func() {
+				charge, err := p.Wait(t.Context(), order)
+				assert.NoError(t, err)
+				assert.Equal(t, opn.StatusSuccessful, charge.Status)
+			})
+		}
+		doors.Go(func() { assert.Equal(t, http.StatusOK, post(n, event(chargeID)).Code) })
+		doors.Wait()
+		require.Equal(t, 1, calls)
+	})
 }
 
 // An event is taken for nothing but the charge's ID, whatever it claims.
@@ -130,29 +221,31 @@ func TestEventsAndTheBooks(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			queries, calls, problems := 0, 0, 0
-			client := newFakeClient(t, func(*http.Request) (int, string, error) {
-				queries++
-				return 200, edited(t, "charge.json", paid), nil
+			synctest.Test(t, func(t *testing.T) {
+				queries, calls, problems := 0, 0, 0
+				client := newFakeClient(t, func(*http.Request) (int, string, error) {
+					queries++
+					return 200, edited(t, "charge.json", paid), nil
+				})
+				p, err := opn.NewPayments(client, func(context.Context, *opn.Charge) error { calls++; return nil },
+					opn.WithProblem(func(context.Context, opn.OpenOrder, error) { problems++ }))
+				require.NoError(t, err)
+				n, err := p.Notifications(func(context.Context, string) (opn.OpenOrder, error) { return tt.order, tt.err })
+				require.NoError(t, err)
+				require.Equal(t, tt.want, post(n, event(chargeID)).Code)
+				require.Equal(t, name == "expected", calls == 1)
+				require.Equal(t, name == "expected" || name == "another amount", queries == 1)
+				again, err := n.Accept(t.Context(), []byte(event(chargeID)))
+				require.Equal(t, tt.want == 200, err == nil)
+				require.Equal(t, tt.want == 500, again)
+				require.Equal(t, name == "another amount", problems == 1, "the same one is reported once")
 			})
-			p, err := opn.NewPayments(client, func(context.Context, *opn.Charge) error { calls++; return nil },
-				opn.WithProblem(func(context.Context, opn.OpenOrder, error) { problems++ }))
-			require.NoError(t, err)
-			n, err := p.Notifications(func(context.Context, string) (opn.OpenOrder, error) { return tt.order, tt.err })
-			require.NoError(t, err)
-			require.Equal(t, tt.want, post(n, event(chargeID)).Code)
-			require.Equal(t, name == "expected", calls == 1)
-			require.Equal(t, name == "expected" || name == "another amount", queries == 1)
-			require.Equal(t, name == "another amount", problems == 1)
-			again, err := n.Accept(t.Context(), []byte(event(chargeID)))
-			require.Equal(t, tt.want == 200, err == nil)
-			require.Equal(t, tt.want == 500, again)
 		})
 	}
 }
 
 // The merchant's function isn't to close an order whose charge may be paid.
-func TestWebhookDoesNotHandOnAContradiction(t *testing.T) {
+func TestNotificationsAndAContradiction(t *testing.T) {
 	client := newClient(t, answering(200, edited(t, "charge.json", map[string]any{"status": "failed", "paid": true, "failure_code": "payment_rejected"})))
 	handler := expecting(t, client, func(context.Context, *opn.Charge) error {
 		t.Error("it was believed")
@@ -168,13 +261,13 @@ func (brokenDeduper) Once(ctx context.Context, _ string, fn func(context.Context
 	return errors.Join(fn(ctx), errors.New("the database is away"))
 }
 
-func TestWebhookDeduperFails(t *testing.T) {
+func TestNotificationsDeduperFails(t *testing.T) {
 	gw, charge, handler := shop(t, func(context.Context, *opn.Charge) error { return nil }, opn.WithDeduper(brokenDeduper{}))
 	require.NoError(t, gw.PayOpn(charge.ID))
 	require.Equal(t, http.StatusInternalServerError, post(handler, event(charge.ID)).Code)
 }
 
-func TestWebhookAgainAfterAnError(t *testing.T) {
+func TestNotificationsAgainAfterAnError(t *testing.T) {
 	calls := 0
 	gw, charge, _ := shop(t, func(context.Context, *opn.Charge) error {
 		if calls++; calls < 3 {
@@ -184,7 +277,7 @@ func TestWebhookAgainAfterAnError(t *testing.T) {
 	})
 	require.NoError(t, gw.PayOpn(charge.ID))
 	for range 2 {
-		require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), sandbox.ErrNotAccepted)
+		require.ErrorIs(t, gw.DeliverOpn(t.Context(), charge.ID), kshertest.ErrNotAccepted)
 	}
 	for range 2 {
 		require.NoError(t, gw.DeliverOpn(t.Context(), charge.ID))
@@ -192,7 +285,7 @@ func TestWebhookAgainAfterAnError(t *testing.T) {
 	assert.Equal(t, 3, calls)
 }
 
-func TestWebhookAtTheSameTime(t *testing.T) {
+func TestNotificationsAtTheSameTime(t *testing.T) {
 	var calls atomic.Int64
 	entered, release := make(chan struct{}), make(chan struct{})
 	gw, charge, handler := shop(t, func(context.Context, *opn.Charge) error {
@@ -213,7 +306,7 @@ func TestWebhookAtTheSameTime(t *testing.T) {
 }
 
 // Forged events cost a query each, with the secret key.
-func TestWebhookConfirmsSoManyAtOnce(t *testing.T) {
+func TestNotificationsConfirmsSoManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 100
 		log := &logBuffer{}
@@ -257,7 +350,7 @@ func (d *oneAnswer) Once(ctx context.Context, key string, fn func(context.Contex
 	return nil
 }
 
-func TestWebhookDeduper(t *testing.T) {
+func TestNotificationsDeduper(t *testing.T) {
 	deduper := &oneAnswer{}
 	gw, charge, handler := shop(t, func(context.Context, *opn.Charge) error { return errors.New("no") }, opn.WithDeduper(deduper))
 	require.NoError(t, gw.PayOpn(charge.ID))
@@ -265,7 +358,7 @@ func TestWebhookDeduper(t *testing.T) {
 	assert.Equal(t, []string{"opn successful " + charge.ID}, deduper.keys)
 }
 
-func TestWebhookRefuses(t *testing.T) {
+func TestNotificationsRefuses(t *testing.T) {
 	log := &logBuffer{}
 	gw, client := gateway(t, opn.WithLogger(log.logger()))
 	charge, err := client.CreateChargeWithSource(t.Context(), bothRequest())
@@ -316,7 +409,7 @@ func TestWebhookRefuses(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, post(handler, event(charge.ID)).Code, "an outage: come back")
 }
 
-func TestWebhookBodyBreaksOff(t *testing.T) {
+func TestNotificationsBodyBreaksOff(t *testing.T) {
 	_, _, handler := shop(t, func(context.Context, *opn.Charge) error { return nil })
 	rec := httptest.NewRecorder()
 	handler.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/", io.MultiReader(strings.NewReader(`{"key":`), failing{})))
