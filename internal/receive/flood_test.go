@@ -36,13 +36,20 @@ type flood struct {
 	deny     bool
 
 	ticks   int
-	arrived chan chan struct{}
+	blocked chan blocked
 	pending []*delivery
 	queries int
 	served  int
 }
 
-// delivery is a message whose answer waits for a query.
+// blocked is a delivery that waits for so many ticks.
+type blocked struct {
+	query   bool
+	ticks   int
+	release chan struct{}
+}
+
+// delivery is a message that isn't answered yet.
 type delivery struct {
 	genuine bool
 	status  chan int
@@ -54,12 +61,19 @@ func (f *flood) ClockNow() time.Time {
 	return time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC).Add(time.Duration(f.ticks) * time.Second / perSecond)
 }
 
-func (f *flood) ClockSleep(context.Context, time.Duration) error { return nil }
+func (f *flood) ClockSleep(_ context.Context, d time.Duration) error {
+	f.block(false, int(d*perSecond/time.Second))
+	return nil
+}
+
+func (f *flood) block(query bool, ticks int) {
+	release := make(chan struct{})
+	f.blocked <- blocked{query, ticks, release}
+	<-release
+}
 
 func (f *flood) RoundTrip(r *http.Request) (*http.Response, error) {
-	release := make(chan struct{})
-	f.arrived <- release
-	<-release
+	f.block(true, queryTicks)
 	answer := f.door.confirm
 	if f.deny {
 		var body []byte
@@ -74,16 +88,18 @@ func (f *flood) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer.RoundTrip(r)
 }
 
-// wait lets a delivery go on until it is answered or waits for a query.
+// wait lets a delivery go on until it is answered or waits for something.
 func (f *flood) wait(d *delivery) {
 	select {
 	case status := <-d.status:
 		if d.genuine && status == http.StatusOK {
 			f.served++
 		}
-	case d.release = <-f.arrived:
-		f.queries++
-		d.due = f.ticks + queryTicks
+	case b := <-f.blocked:
+		if b.query {
+			f.queries++
+		}
+		d.release, d.due = b.release, f.ticks+b.ticks
 		f.pending = append(f.pending, d)
 	}
 }
@@ -101,9 +117,13 @@ func (f *flood) deliver(genuine bool, r *http.Request) {
 // tick is the time between two copies.
 func (f *flood) tick() {
 	f.ticks++
-	for len(f.pending) > 0 && f.pending[0].due <= f.ticks {
-		d := f.pending[0]
-		f.pending = f.pending[1:]
+	before := f.pending
+	f.pending = nil
+	for _, d := range before {
+		if d.due > f.ticks {
+			f.pending = append(f.pending, d)
+			continue
+		}
 		close(d.release)
 		f.wait(d)
 	}
@@ -113,7 +133,7 @@ func (f *flood) tick() {
 // when they came first, in percent, and the queries a second that the copies cost.
 func (f *flood) run(tb testing.TB, seconds int) (share, queries float64) {
 	tb.Helper()
-	f.arrived = make(chan chan struct{})
+	f.blocked = make(chan blocked)
 	f.handler = f.door.open(tb, f, slog.New(slog.DiscardHandler), succeed)
 	f.captured = f.door.no(0)
 	// It was captured when it came, and that it is done.
