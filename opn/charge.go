@@ -500,8 +500,8 @@ func (c *Client) leadsToPaying(address string) bool {
 // GetCharge calls GET /charges/{id} with the secret key: it asks where a charge stands,
 // as often as [WithRetry] says. Compare the answer with [Charge.CheckPaid].
 //
-// A charge that Opn doesn't know is an [*Error] with a Code, an answer about another one
-// is [ksher.ErrOtherOrder]. One that contradicts itself is [ksher.ErrBadAnswer]: successful, not taken
+// A charge that Opn doesn't know is [ksher.ErrNotFound], an answer about another one
+// [ksher.ErrOtherOrder]. One that contradicts itself is [ksher.ErrBadAnswer]: successful, not taken
 // back, and yet not paid or expired; failed or expired, and yet paid. Hand nothing out
 // for it, create no other charge, and ask again.
 //

@@ -2,6 +2,7 @@ package opn
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/ksher-go/ksher/internal/call"
@@ -66,7 +67,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause, and [ksher.ErrOutcomeUnknown] where it applies.
+// Unwrap gives the cause, and [ksher.ErrOutcomeUnknown] and [ksher.ErrNotFound] where
+// they apply: Opn knows no such charge or source.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	if e.Err != nil {
@@ -77,6 +79,9 @@ func (e *Error) Unwrap() []error {
 	}
 	if e.Err == nil {
 		errs = append(errs, fault.ErrRefused)
+	}
+	if e.Err == nil && e.HTTPStatus == http.StatusNotFound {
+		errs = append(errs, fault.ErrNotFound)
 	}
 	return errs
 }

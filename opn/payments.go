@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"reflect"
 	"time"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/once"
 )
@@ -190,11 +189,10 @@ func (p *Payments) listable(ctx context.Context, operation string, open OpenOrde
 	if err := p.usable(ctx, operation, ""); err != nil {
 		return err
 	}
-	check := &checker{}
-	if v := reflect.ValueOf(open); open == nil || v.Kind() == reflect.Pointer && v.IsNil() {
-		check.Refuse("open orders", "is nil")
+	if check.IsNil(open) {
+		return &ksher.ValidationError{Operation: operation, Fields: []ksher.FieldError{{Field: "open orders", Problem: "is nil"}}}
 	}
-	return check.about(operation, "")
+	return nil
 }
 
 // gateway is how the engine asks Opn.
@@ -239,10 +237,7 @@ func (g gateway) Stands(o OpenOrder, c *Charge) (once.Standing, error) {
 	return once.Open, err
 }
 
-func (g gateway) Unknown(err error) bool {
-	var failed *Error
-	return errors.As(err, &failed) && failed.Err == nil && failed.HTTPStatus == http.StatusNotFound
-}
+func (g gateway) Unknown(err error) bool { return errors.Is(err, fault.ErrNotFound) }
 
 func (g gateway) Transient(err error) bool {
 	var failed *Error
