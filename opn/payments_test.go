@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -170,4 +171,130 @@ func TestBadPayments(t *testing.T) {
 		_, err = n.Accept(t.Context(), nil)
 		require.Error(t, err)
 	}
+}
+
+// books are a shop's open orders, sorted by the charges' IDs.
+type books []opn.OpenOrder
+
+func (b books) OpenOrders(_ context.Context, after string, limit int) ([]opn.OpenOrder, error) {
+	i := 0
+	for i < len(b) && b[i].ChargeID <= after {
+		i++
+	}
+	return b[i:min(i+limit, len(b))], nil
+}
+
+// sell makes charges, each for an order of the books.
+func sell(t *testing.T, client *opn.Client, n int) books {
+	t.Helper()
+	list := make(books, n)
+	for i := range list {
+		charge, err := client.CreateChargeWithSource(t.Context(), bothRequest())
+		require.NoError(t, err)
+		list[i] = charge.OpenOrder(fmt.Sprintf("A-%d", i))
+		require.Equal(t, opn.OpenOrder{ChargeID: charge.ID, OrderNo: fmt.Sprintf("A-%d", i), Amount: amount,
+			Created: charge.CreatedAt, Expires: charge.ExpiresAt.V}, list[i])
+	}
+	return list
+}
+
+// A pass finds what no event reported, tells each once, and goes on after what went wrong.
+func TestPass(t *testing.T) {
+	gw, client := gateway(t)
+	list := sell(t, client, 6)
+	gw.Advance(time.Minute)
+	require.NoError(t, gw.PayOpn(list[0].ChargeID))
+	require.NoError(t, gw.FailOpn(list[1].ChargeID, opn.FailureCodePaymentRejected))
+	require.NoError(t, gw.PayOpn(list[2].ChargeID))
+	list[2].Amount++ // Opn has it over less.
+	require.NoError(t, gw.PayOpn(list[3].ChargeID))
+	list[4].Booked = true
+	old := gw.Now().Add(-time.Hour)
+	list = append(list, opn.OpenOrder{ChargeID: "chrg_test_gone", Amount: amount, Expires: old}, opn.OpenOrder{ChargeID: "src_1", Amount: amount})
+
+	var told []string
+	tell := func(what, id string) { told = append(told, what+" "+id) }
+	budget, err := ksher.NewBudget(1000, 1)
+	require.NoError(t, err)
+	p, err := opn.NewPayments(client, func(_ context.Context, c *opn.Charge) error {
+		if tell("paid", c.ID); c.ID == list[3].ChargeID {
+			panic("out of luck")
+		}
+		return nil
+	}, opn.WithEnded(func(_ context.Context, o opn.OpenOrder, c *opn.Charge) error {
+		tell("ended", o.ChargeID)
+		require.Equal(t, o.ChargeID == "chrg_test_gone", c == nil)
+		return nil
+	}), opn.WithProblem(func(_ context.Context, o opn.OpenOrder, err error) {
+		tell("problem", o.ChargeID)
+		require.ErrorContains(t, err, o.ChargeID)
+	}), opn.WithBudget(budget))
+	require.NoError(t, err)
+	sum, err := p.Pass(t.Context(), list, "")
+	require.NoError(t, err)
+	require.Equal(t, ksher.PassResult{Asked: 8, Paid: 2, Ended: 2, Open: 1, Failed: 3}, sum)
+	want := []string{"paid " + list[0].ChargeID, "ended " + list[1].ChargeID, "problem " + list[2].ChargeID,
+		"paid " + list[3].ChargeID, "problem " + list[3].ChargeID, "ended chrg_test_gone", "problem src_1"}
+	require.Equal(t, want, told)
+
+	// What is told is told once, and what failed is tried again.
+	told = nil
+	sum, err = p.Pass(t.Context(), list, list[0].ChargeID)
+	require.NoError(t, err)
+	require.Equal(t, ksher.PassResult{Asked: 7, Paid: 1, Ended: 2, Open: 1, Failed: 3}, sum)
+	require.Equal(t, []string{"paid " + list[3].ChargeID}, told)
+}
+
+// A charge whose event was lost is found by the next pass.
+func TestRun(t *testing.T) {
+	gw, client := gateway(t)
+	list := sell(t, client, 1)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	began := gw.Now()
+	p, err := opn.NewPayments(client, func(_ context.Context, c *opn.Charge) error {
+		cancel(errors.New("paid " + c.ID))
+		return nil
+	})
+	require.NoError(t, err)
+	passes := 0
+	err = p.Run(ctx, listFunc(func(ctx context.Context, after string, limit int) ([]opn.OpenOrder, error) {
+		if passes++; passes == 3 {
+			require.NoError(t, gw.PayOpn(list[0].ChargeID))
+		}
+		return list.OpenOrders(ctx, after, limit)
+	}))
+	require.ErrorIs(t, err, context.Canceled)
+	require.EqualError(t, context.Cause(ctx), "paid "+list[0].ChargeID)
+	require.GreaterOrEqual(t, gw.Now().Sub(began), time.Minute)
+}
+
+type listFunc func(ctx context.Context, after string, limit int) ([]opn.OpenOrder, error)
+
+func (f listFunc) OpenOrders(ctx context.Context, after string, limit int) ([]opn.OpenOrder, error) {
+	return f(ctx, after, limit)
+}
+
+func TestCheck(t *testing.T) {
+	gw, client := gateway(t)
+	order := sell(t, client, 1)[0]
+	away := errors.New("the database is away")
+	p, err := opn.NewPayments(client, func(context.Context, *opn.Charge) error { return away })
+	require.NoError(t, err)
+	charge, err := p.Check(t.Context(), order)
+	require.ErrorIs(t, err, ksher.ErrNotPaid)
+	require.False(t, charge.Status.Final())
+	require.NoError(t, gw.PayOpn(order.ChargeID))
+	charge, err = p.Check(t.Context(), order)
+	require.ErrorIs(t, err, away)
+	require.Equal(t, opn.StatusSuccessful, charge.Status)
+	away = nil
+	_, err = p.Check(t.Context(), order)
+	require.NoError(t, err)
+	order.Amount++
+	charge, err = p.Check(t.Context(), order)
+	require.ErrorIs(t, err, ksher.ErrOtherOrder)
+	require.NotNil(t, charge)
+	_, err = p.Check(t.Context(), opn.OpenOrder{ChargeID: "chrg_test_gone", Amount: amount})
+	require.ErrorIs(t, err, ksher.ErrNotFound)
 }
