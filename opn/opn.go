@@ -14,7 +14,16 @@
 //	// err is nil: this charge, this amount, paid, and fulfil has returned nil
 //
 // That the buyer comes back to return_uri proves nothing. [Payments] tells how it ended:
-// by an event, by waiting, or by going over the open orders.
+// by an event, by waiting, or by going over the open orders. It is as [ksher.Payments]
+// but for what Opn doesn't have:
+//
+//   - Events aren't signed, so there is no receiver for a queue that checks them, and
+//     nothing in them to show before Opn has confirmed it.
+//   - Opn may not repeat an event: let [Payments.Run] find what was missed.
+//   - Opn knows a charge by its own ID only. One whose answer was lost is in nobody's
+//     books, and its event is refused; see docs/kplus.md. Two charges for one order of
+//     the shop are two payments.
+//   - There is no till and no second host.
 //
 // # What can go wrong
 //

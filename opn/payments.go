@@ -74,8 +74,9 @@ type PaymentsOption func(*Payments) error
 
 // NewPayments returns payments that call paid for each charge that is paid. It runs again
 // for the same charge only if it returned an error or panicked, or if the program ended
-// before the [ksher.Deduper] had noted that it was done. A charge that is reversed after
-// that isn't told.
+// before the [ksher.Deduper] had noted that it was done. The charge says nothing of the
+// shop's own number: look the order up by the charge's ID. That a charge is reversed
+// later is told to the function of [WithEnded] only, and only while somebody asks.
 //
 // The error says which argument or option is wrong.
 func NewPayments(c *Client, paid func(context.Context, *Charge) error, opts ...PaymentsOption) (*Payments, error) {
@@ -107,10 +108,11 @@ func WithDeduper(d ksher.Deduper) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetDeduper(d) }
 }
 
-// WithEnded calls a function for an order that ended without a payment, so that what was
-// reserved can be released: its charge failed, expired, or was paid and taken back. The
-// *Charge is nil if Opn doesn't know it and its time is over. It runs once for each
-// order, like that of [NewPayments].
+// WithEnded calls a function for an order whose charge ended without a payment, so that
+// what was reserved can be released: it failed, expired, or was paid and taken back. The
+// *Charge is nil if Opn doesn't know it and its time is over. Another charge may have
+// paid for the same order of the shop. The function runs once for each charge, and
+// remembers like that of [ksher.WithEnded].
 func WithEnded(ended func(context.Context, OpenOrder, *Charge) error) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetEnded(ended) }
 }
