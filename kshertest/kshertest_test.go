@@ -62,7 +62,7 @@ func TestClientOfEachGeneration(t *testing.T) {
 	_, err := gw.VIP.Create(t.Context(), &vip.CScanBRequest{MerchantOrderID: "V-1", Amount: 100_00, Channel: "promptpay"})
 	require.NoError(t, err)
 	require.NoError(t, gw.Pay("V-1", ""))
-	paid, err := gw.VIP.Query(t.Context(), vip.CScanB, &vip.QueryRequest{MerchantOrderID: "V-1"})
+	paid, err := gw.VIP.Query(t.Context(), vip.KindCScanB, &vip.QueryRequest{MerchantOrderID: "V-1"})
 	require.NoError(t, err)
 	assert.True(t, paid.Status == "Paid")
 

@@ -34,10 +34,10 @@ func TestEveryOperationInParallel(t *testing.T) {
 func callVIP(t *testing.T, gw *Gateway) {
 	_, err := gw.VIP.Create(t.Context(), &vip.CScanBRequest{MerchantOrderID: "V-1", Amount: 1_00, Channel: "truemoney"})
 	assert.NoError(t, err)
-	_, err = gw.VIP.Query(t.Context(), vip.CScanB, &vip.QueryRequest{MerchantOrderID: "V-1"})
+	_, err = gw.VIP.Query(t.Context(), vip.KindCScanB, &vip.QueryRequest{MerchantOrderID: "V-1"})
 	assert.NoError(t, err)
 	assert.NoError(t, gw.Pay("V-1", ""))
-	_, err = gw.VIP.Refund(t.Context(), vip.CScanB, &vip.RefundRequest{MerchantOrderID: "V-1", RefundOrderID: "R-1", RefundAmount: 1_00})
+	_, err = gw.VIP.Refund(t.Context(), vip.KindCScanB, &vip.RefundRequest{MerchantOrderID: "V-1", RefundOrderID: "R-1", RefundAmount: 1_00})
 	assert.NoError(t, err)
 }
 

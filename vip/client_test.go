@@ -134,17 +134,17 @@ func TestRequests(t *testing.T) {
 			MerchantOrderID: "A-1", Amount: 150_50, Note: "n", MID: "mch35618", Provider: "th", Extra: extra, Channel: "alipay", MiniAppOpenID: "b", MiniAppAppID: "wx",
 		})},
 		{"query", http.MethodGet, "/api/v1/app/orders/A-1", named, func(c *vip.Client) error {
-			_, err := c.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1", MID: "mch35618", Provider: "th", Extra: extra})
+			_, err := c.Query(t.Context(), vip.KindApp, &vip.QueryRequest{MerchantOrderID: "A-1", MID: "mch35618", Provider: "th", Extra: extra})
 			return err
 		}},
 		{"refund", http.MethodPut, "/api/v1/miniapp/orders/A-1", refund, func(c *vip.Client) error {
-			_, err := c.Refund(t.Context(), vip.MiniApp, &vip.RefundRequest{
+			_, err := c.Refund(t.Context(), vip.KindMiniApp, &vip.RefundRequest{
 				MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 50_00, MID: "mch35618", Provider: "th", Extra: extra,
 			})
 			return err
 		}},
 		{"cancel", http.MethodDelete, "/api/v1/bscanc/orders/A-1", named, func(c *vip.Client) error {
-			_, err := c.Cancel(t.Context(), vip.BScanC, &vip.CancelRequest{MerchantOrderID: "A-1", MID: "mch35618", Provider: "th", Extra: extra})
+			_, err := c.Cancel(t.Context(), vip.KindBScanC, &vip.CancelRequest{MerchantOrderID: "A-1", MID: "mch35618", Provider: "th", Extra: extra})
 			return err
 		}},
 		{"channels", http.MethodGet, "/api/v1/finance/settlements/channels", map[string]string{"mid": "m", "own": "x"}, func(c *vip.Client) error {
@@ -192,8 +192,8 @@ func TestBodyKinds(t *testing.T) {
 		bodies = append(bodies, string(body))
 		return http.StatusNotFound, "", err
 	})
-	client.Create(t.Context(), newOrders()[vip.CScanB])
-	client.Refund(t.Context(), vip.CScanB, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "1", RefundAmount: 50_00})
+	client.Create(t.Context(), newOrders()[vip.KindCScanB])
+	client.Refund(t.Context(), vip.KindCScanB, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "1", RefundAmount: 50_00})
 	require.Regexp(t, `^\{"amount":15050,"channel":"promptpay","merchant_order_id":"A-1","signature":"[0-9A-F]{64}","timestamp":"\d+"\}$`, bodies[0])
 	require.Regexp(t, `^\{"refund_amount":5000,"refund_order_id":"1","signature":"[0-9A-F]{64}","timestamp":"\d+"\}$`, bodies[1])
 }
@@ -227,7 +227,7 @@ func TestBasePath(t *testing.T) {
 		return http.StatusOK, signed(t, redirectPath+"/A-1", goodOrder), nil
 	})}))
 	require.NoError(t, err)
-	_, err = client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	_, err = client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	require.NoError(t, err)
 }
 
@@ -349,18 +349,18 @@ func TestConnections(t *testing.T) {
 	transport := &http.Transport{}
 	client, err := vip.NewClient(server.URL, token, vip.WithHTTPClient(&http.Client{Transport: transport}), vip.WithRetry(1, 0))
 	require.NoError(t, err)
-	_, err = client.Create(t.Context(), newOrders()[vip.CScanB])
+	_, err = client.Create(t.Context(), newOrders()[vip.KindCScanB])
 	require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	_, err = client.Refund(t.Context(), vip.CScanB, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 1})
+	_, err = client.Refund(t.Context(), vip.KindCScanB, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 1})
 	require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	require.ErrorIs(t, err, fault.ErrRedirect)
 	transport.CloseIdleConnections()
 	server.Close()
-	_, err = client.Create(t.Context(), newOrders()[vip.CScanB])
+	_, err = client.Create(t.Context(), newOrders()[vip.KindCScanB])
 	require.ErrorContains(t, err, "nothing was sent")
 	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
-	_, err = client.Query(t.Context(), vip.CScanB, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	_, err = client.Query(t.Context(), vip.KindCScanB, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	require.ErrorContains(t, err, "nothing was sent")
 	require.NotRegexp(t, "signature=[0-9A-F]", err.Error())
 }
@@ -372,7 +372,7 @@ func TestContext(t *testing.T) {
 	}, vip.WithRetry(3, 0))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := client.Create(ctx, newOrders()[vip.CScanB])
+	_, err := client.Create(ctx, newOrders()[vip.KindCScanB])
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	_, err = collect(client.Transactions(ctx, &vip.TransactionsRequest{Date: "20210720", MID: "m"}))
@@ -387,7 +387,7 @@ func TestTimeout(t *testing.T) {
 			return 0, "", r.Context().Err()
 		}, vip.WithTimeout(5*time.Second))
 		start := time.Now()
-		_, err := client.Create(t.Context(), newOrders()[vip.CScanB])
+		_, err := client.Create(t.Context(), newOrders()[vip.KindCScanB])
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		require.Equal(t, 5*time.Second, time.Since(start))
@@ -397,7 +397,7 @@ func TestTimeout(t *testing.T) {
 			asked++
 			return http.StatusBadGateway, "", nil
 		}, vip.WithTimeout(time.Millisecond), vip.WithRetry(10, 10*time.Second))
-		_, err = client.Query(t.Context(), vip.CScanB, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		_, err = client.Query(t.Context(), vip.KindCScanB, &vip.QueryRequest{MerchantOrderID: "A-1"})
 		require.ErrorIs(t, err, fault.ErrHTTPStatus)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "it was not repeated")
@@ -419,13 +419,13 @@ func TestRetry(t *testing.T) {
 			}
 			return http.StatusOK, signed(t, redirectPath+"/A-1", goodOrder), nil
 		}, vip.WithRetry(3, time.Second))
-		_, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		_, err := client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 		require.NoError(t, err)
 		require.Len(t, signatures, 3)
 		require.NotEqual(t, signatures[0], signatures[1])
 
 		client = newClient(t, func(*http.Request) (int, string, error) { return http.StatusServiceUnavailable, "", nil }, vip.WithRetry(3, 0))
-		_, err = client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		_, err = client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 		require.ErrorContains(t, err, "(the last of 3 attempts)")
 	})
 }
@@ -512,7 +512,7 @@ func TestQuotedSecrets(t *testing.T) {
 		}
 	}
 	// A number of an order may have as many digits as half a signature.
-	_, err := answering(t, 502, "no order "+strings.Repeat("ab", 16)).Create(t.Context(), newOrders()[vip.CScanB])
+	_, err := answering(t, 502, "no order "+strings.Repeat("ab", 16)).Create(t.Context(), newOrders()[vip.KindCScanB])
 	require.ErrorContains(t, err, strings.Repeat("ab", 16))
 	_, err = answering(t, 502, "").ParseNotification(webhookAddress, token+"&"+token)
 	require.Error(t, err)
@@ -529,7 +529,7 @@ func TestLog(t *testing.T) {
 	}})))
 	line := func(c *vip.Client) string {
 		log.Reset()
-		c.Create(t.Context(), newOrders()[vip.CScanB])
+		c.Create(t.Context(), newOrders()[vip.KindCScanB])
 		return log.String()
 	}
 	const path = "/api/v1/cscanb/orders"
@@ -538,7 +538,7 @@ func TestLog(t *testing.T) {
 	require.Equal(t, "level=ERROR msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=unknown code=FAIL http_status=200 cause=\"an earlier create under the same number may be the cause\"\n",
 		line(answering(t, 200, signed(t, path, `{"error_code":"FAIL"}`), logger)))
 	log.Reset()
-	answering(t, 200, signed(t, path+"/A-1", `{"error_code":"FAIL"}`), logger).Cancel(t.Context(), vip.CScanB, &vip.CancelRequest{MerchantOrderID: "A-1"})
+	answering(t, 200, signed(t, path+"/A-1", `{"error_code":"FAIL"}`), logger).Cancel(t.Context(), vip.KindCScanB, &vip.CancelRequest{MerchantOrderID: "A-1"})
 	require.Equal(t, "level=WARN msg=\"ksher vip call\" operation=\"cscanb cancel\" order_id=A-1 attempt=1 outcome=refused code=FAIL http_status=200 cause=<nil>\n", log.String())
 	require.Equal(t, "level=WARN msg=\"ksher vip call\" operation=\"cscanb create\" order_id=A-1 attempt=1 outcome=refused code=\"\" http_status=403 cause=\"the account may not do this\"\n",
 		line(answering(t, 403, refusal(403), logger)))
@@ -557,7 +557,7 @@ func TestConcurrency(t *testing.T) {
 	for i := range 20 {
 		wg.Go(func() {
 			id := fmt.Sprintf("B-%d", i)
-			order, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: id})
+			order, err := client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: id})
 			assert.NoError(t, err)
 			assert.NoError(t, order.CheckPaid(id, 150_50, "THB"))
 		})
@@ -572,7 +572,7 @@ func TestHTTPMock(t *testing.T) {
 	mock.RegisterResponder(http.MethodGet, host+redirectPath+"/A-1", httpmock.NewStringResponder(200, signed(t, redirectPath+"/A-1", goodOrder)))
 	client, err := vip.NewClient(host, token, vip.WithHTTPClient(&http.Client{Transport: mock}))
 	require.NoError(t, err)
-	order, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	order, err := client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	require.NoError(t, err)
 	require.NoError(t, order.CheckPaid("A-1", 150_50, "THB"))
 }
@@ -589,17 +589,17 @@ func TestBadCalls(t *testing.T) {
 		do   func() error
 		want string
 	}{
-		{"no client", func() error { _, err := nobody.Create(t.Context(), newOrders()[vip.CScanB]); return err }, "client was not made by NewClient"},
+		{"no client", func() error { _, err := nobody.Create(t.Context(), newOrders()[vip.KindCScanB]); return err }, "client was not made by NewClient"},
 		{"zero client", func() error {
-			_, err := new(vip.Client).Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1"})
+			_, err := new(vip.Client).Query(t.Context(), vip.KindApp, &vip.QueryRequest{MerchantOrderID: "A-1"})
 			return err
 		}, "ksher: app query was not sent: client was not made by NewClient"},
-		{"no context", func() error { _, err := client.Create(nothing, newOrders()[vip.CScanB]); return err }, "context is nil"},
+		{"no context", func() error { _, err := client.Create(nothing, newOrders()[vip.KindCScanB]); return err }, "context is nil"},
 		{"no order", func() error { _, err := client.Create(t.Context(), nil); return err }, "ksher: create was not sent: request is nil"},
 		{"nil order", func() error { _, err := client.Create(t.Context(), (*vip.RedirectRequest)(nil)); return err }, "request is nil"},
-		{"nil query", func() error { _, err := client.Query(t.Context(), vip.App, nil); return err }, "ksher: app query was not sent: request is nil"},
-		{"nil refund", func() error { _, err := client.Refund(t.Context(), vip.App, nil); return err }, "ksher: app refund was not sent: request is nil"},
-		{"nil cancellation", func() error { _, err := client.Cancel(t.Context(), vip.App, nil); return err }, "ksher: app cancel was not sent: request is nil"},
+		{"nil query", func() error { _, err := client.Query(t.Context(), vip.KindApp, nil); return err }, "ksher: app query was not sent: request is nil"},
+		{"nil refund", func() error { _, err := client.Refund(t.Context(), vip.KindApp, nil); return err }, "ksher: app refund was not sent: request is nil"},
+		{"nil cancellation", func() error { _, err := client.Cancel(t.Context(), vip.KindApp, nil); return err }, "ksher: app cancel was not sent: request is nil"},
 		{"no kind", func() error {
 			_, err := client.Query(t.Context(), "", &vip.QueryRequest{MerchantOrderID: "A-1"})
 			return err
@@ -636,7 +636,7 @@ func TestBadRequests(t *testing.T) {
 	}
 	query := func(id string, extra ksher.Extra) func() error {
 		return func() error {
-			_, err := client.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: id, Extra: extra})
+			_, err := client.Query(t.Context(), vip.KindApp, &vip.QueryRequest{MerchantOrderID: id, Extra: extra})
 			return err
 		}
 	}
@@ -670,12 +670,12 @@ func TestBadRequests(t *testing.T) {
 		}},
 		{"not UTF-8", create(&vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "x", Note: "\xff"}), []ksher.FieldError{{Field: "note", Problem: "is not UTF-8"}}},
 		{"no refund", func() error {
-			_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1"})
+			_, err := client.Refund(t.Context(), vip.KindApp, &vip.RefundRequest{MerchantOrderID: "A-1"})
 			return err
 		}, []ksher.FieldError{
 			{Field: "refund_order_id", Problem: "is required"}, {Field: "refund_amount", Problem: "is 0 cents, which is not between 1 and 9007199254740991"},
 		}},
-		{"cancel", func() error { _, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{}); return err }, []ksher.FieldError{{Field: "merchant_order_id", Problem: "is required"}}},
+		{"cancel", func() error { _, err := client.Cancel(t.Context(), vip.KindApp, &vip.CancelRequest{}); return err }, []ksher.FieldError{{Field: "merchant_order_id", Problem: "is required"}}},
 		{"slash", query("a/b", ksher.Extra{}), []ksher.FieldError{{Field: "merchant_order_id", Problem: noAddress}}},
 		{"backslash", query(`a\b`, ksher.Extra{}), []ksher.FieldError{{Field: "merchant_order_id", Problem: noAddress}}},
 		{"question mark", query("a?b", ksher.Extra{}), []ksher.FieldError{{Field: "merchant_order_id", Problem: noAddress}}},
@@ -707,7 +707,7 @@ func TestBadRequests(t *testing.T) {
 		}},
 		{"channels", func() error { _, err := client.Channels(t.Context(), &vip.ChannelsRequest{}); return err }, []ksher.FieldError{{Field: "mid", Problem: "is required"}}},
 		{"extra number", func() error {
-			_, err := client.Cancel(t.Context(), vip.App, &vip.CancelRequest{MerchantOrderID: "A-1", Extra: ksher.Extra{Params: map[string]string{"amount": "1,50"}}})
+			_, err := client.Cancel(t.Context(), vip.KindApp, &vip.CancelRequest{MerchantOrderID: "A-1", Extra: ksher.Extra{Params: map[string]string{"amount": "1,50"}}})
 			return err
 		}, []ksher.FieldError{{Field: "amount", Problem: "is in Extra, which has only texts, and is a number"}}},
 	} {
@@ -729,7 +729,7 @@ func TestBadRequests(t *testing.T) {
 		assert.Equal(t, redirectPath+"/"+url.PathEscape(long), r.URL.EscapedPath())
 		return http.StatusNotFound, "", nil
 	})
-	_, err = client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: long})
+	_, err = client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: long})
 	require.ErrorIs(t, err, fault.ErrHTTPStatus)
 	require.True(t, sent)
 }
@@ -756,7 +756,7 @@ func TestUncheckedRequests(t *testing.T) {
 			return err
 		},
 		func() error {
-			_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", Extra: all})
+			_, err := client.Refund(t.Context(), vip.KindApp, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", Extra: all})
 			return err
 		},
 		func() error {
@@ -771,10 +771,10 @@ func TestUncheckedRequests(t *testing.T) {
 		require.ErrorAs(t, do(), &refused)
 		assert.Equal(t, before+1, sent)
 	}
-	_, err := client.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "a/b", Extra: all})
+	_, err := client.Query(t.Context(), vip.KindApp, &vip.QueryRequest{MerchantOrderID: "a/b", Extra: all})
 	var invalid *ksher.ValidationError
 	require.ErrorAs(t, err, &invalid, "an address of something else")
-	_, err = client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundAmount: 1, Extra: all})
+	_, err = client.Refund(t.Context(), vip.KindApp, &vip.RefundRequest{MerchantOrderID: "A-1", RefundAmount: 1, Extra: all})
 	require.ErrorAs(t, err, &invalid, "a refund without a number can't be asked for")
 }
 
@@ -815,7 +815,7 @@ func TestNoSecretIsReachedByUnwrapping(t *testing.T) {
 			_, created := client.Create(t.Context(), &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "alipay", AuthCode: ksher.NewSecret(code + "\n")})
 			require.Error(t, created)
 			require.NotContains(t, log.String(), code[:8])
-			_, queried := client.Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+			_, queried := client.Query(t.Context(), vip.KindBScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
 			require.Error(t, queried)
 			for _, text := range texts(created) {
 				require.NotContains(t, text, code[:8])

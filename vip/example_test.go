@@ -111,7 +111,7 @@ func ExampleClient_Query() {
 	defer gateway.Close()
 	paid(gateway, client, "A-1003")
 
-	order, err := client.Query(context.Background(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1003"})
+	order, err := client.Query(context.Background(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1003"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func ExampleClient_Refund() {
 	defer gateway.Close()
 	paid(gateway, client, "A-1004")
 
-	refund, err := client.Refund(context.Background(), vip.Redirect, &vip.RefundRequest{
+	refund, err := client.Refund(context.Background(), vip.KindRedirect, &vip.RefundRequest{
 		MerchantOrderID: "A-1004",
 		RefundOrderID:   "R-1004",
 		RefundAmount:    50_00, // 50.00 THB
@@ -145,7 +145,7 @@ func ExampleClient_Cancel() {
 		log.Fatal(err)
 	}
 
-	order, err := client.Cancel(context.Background(), vip.Redirect, &vip.CancelRequest{MerchantOrderID: "A-1005"})
+	order, err := client.Cancel(context.Background(), vip.KindRedirect, &vip.CancelRequest{MerchantOrderID: "A-1005"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func ExampleNewWebhookHandler() {
 		}
 		fmt.Println("hand out the goods of", order.MerchantOrderID)
 		return nil
-	}, vip.WithKinds(vip.Redirect)))
+	}, vip.WithKinds(vip.KindRedirect)))
 
 	if err := gateway.SetVIPWebhook(address); err != nil {
 		log.Fatal(err)

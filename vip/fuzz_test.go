@@ -101,12 +101,12 @@ func FuzzAnswer(f *testing.F) {
 				require.ErrorIs(t, err, map[bool]error{true: fault.ErrRedirect, false: fault.ErrHTTPStatus}[status < 400])
 			}
 		}
-		order, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		order, err := client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 		if believed(redirectPath+"/A-1", err); err == nil {
 			require.Equal(t, "A-1", order.MerchantOrderID)
 			require.NotEmpty(t, order.Status)
 		}
-		_, err = client.Refund(t.Context(), vip.Redirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 50_00})
+		_, err = client.Refund(t.Context(), vip.KindRedirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 50_00})
 		believed(redirectPath+"/A-1", err)
 		ours := json.Valid([]byte(body)) && (status == 400 || status == 401 || status == 403 || status == 404)
 		if err != nil && !errors.Is(err, vip.CodeFail) && !ours {

@@ -144,11 +144,11 @@ const goodClosed = `{"merchant_order_id":"A-1","amount":15050,"status":"Closed",
 
 func newOrders() map[vip.Kind]vip.CreateRequest {
 	return map[vip.Kind]vip.CreateRequest{
-		vip.Redirect: &vip.RedirectRequest{MerchantOrderID: "A-1", Amount: 150_50, RedirectURL: "https://shop.example/thanks", RedirectURLFail: "https://shop.example/sorry"},
-		vip.CScanB:   &vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 150_50, Channel: "promptpay"},
-		vip.BScanC:   &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 150_50, Channel: "alipay", AuthCode: ksher.NewSecret("287634438256643900")},
-		vip.MiniApp:  &vip.MiniAppRequest{MerchantOrderID: "A-1", Amount: 150_50, MiniAppOpenID: "buyer", MiniAppAppID: "wx1"},
-		vip.App:      &vip.AppRequest{MerchantOrderID: "A-1", Amount: 150_50},
+		vip.KindRedirect: &vip.RedirectRequest{MerchantOrderID: "A-1", Amount: 150_50, RedirectURL: "https://shop.example/thanks", RedirectURLFail: "https://shop.example/sorry"},
+		vip.KindCScanB:   &vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 150_50, Channel: "promptpay"},
+		vip.KindBScanC:   &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 150_50, Channel: "alipay", AuthCode: ksher.NewSecret("287634438256643900")},
+		vip.KindMiniApp:  &vip.MiniAppRequest{MerchantOrderID: "A-1", Amount: 150_50, MiniAppOpenID: "buyer", MiniAppAppID: "wx1"},
+		vip.KindApp:      &vip.AppRequest{MerchantOrderID: "A-1", Amount: 150_50},
 	}
 }
 

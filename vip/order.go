@@ -90,7 +90,7 @@ type RedirectRequest struct {
 func (r *RedirectRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *RedirectRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *RedirectRequest) mid() string                         { return r.MID }
-func (r *RedirectRequest) kind() Kind                          { return Redirect }
+func (r *RedirectRequest) kind() Kind                          { return KindRedirect }
 func (r *RedirectRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *RedirectRequest) check(c *checker) {
@@ -137,7 +137,7 @@ type CScanBRequest struct {
 func (r *CScanBRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *CScanBRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *CScanBRequest) mid() string                         { return r.MID }
-func (r *CScanBRequest) kind() Kind                          { return CScanB }
+func (r *CScanBRequest) kind() Kind                          { return KindCScanB }
 func (r *CScanBRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *CScanBRequest) check(c *checker) {
@@ -179,7 +179,7 @@ type BScanCRequest struct {
 func (r *BScanCRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *BScanCRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *BScanCRequest) mid() string                         { return r.MID }
-func (r *BScanCRequest) kind() Kind                          { return BScanC }
+func (r *BScanCRequest) kind() Kind                          { return KindBScanC }
 func (r *BScanCRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *BScanCRequest) check(c *checker) {
@@ -223,7 +223,7 @@ type MiniAppRequest struct {
 func (r *MiniAppRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *MiniAppRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *MiniAppRequest) mid() string                         { return r.MID }
-func (r *MiniAppRequest) kind() Kind                          { return MiniApp }
+func (r *MiniAppRequest) kind() Kind                          { return KindMiniApp }
 func (r *MiniAppRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *MiniAppRequest) check(c *checker) {
@@ -270,7 +270,7 @@ type AppRequest struct {
 func (r *AppRequest) extra() ksher.Extra                  { return r.Extra }
 func (r *AppRequest) numbers() (orderID, refundID string) { return r.MerchantOrderID, "" }
 func (r *AppRequest) mid() string                         { return r.MID }
-func (r *AppRequest) kind() Kind                          { return App }
+func (r *AppRequest) kind() Kind                          { return KindApp }
 func (r *AppRequest) total() ksher.Amount                 { return r.Amount }
 
 func (r *AppRequest) check(c *checker) {
@@ -472,7 +472,7 @@ const badCode = "invalid_payment_code"
 // refused makes an error of an answer with FAIL or UNKNOWN.
 func (r *reply) refused(kind Kind, method string, req orderRequest) *Error {
 	reason := ""
-	if kind == BScanC {
+	if kind == KindBScanC {
 		reason = strings.TrimPrefix(r.said("reserved3"), nothing)
 	}
 	failure := r.refusal()
@@ -597,9 +597,9 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 	kind := req.kind()
 	return c.order(ctx, kind, "create", http.MethodPost, req, func(r *reply, o *Order) *Error {
 		switch {
-		case r.code != CodeSuccess && (r.code != CodePending || kind == BScanC):
+		case r.code != CodeSuccess && (r.code != CodePending || kind == KindBScanC):
 			return r.doubtful(errUndecided)
-		case kind == BScanC && o.Status != StatusPaid:
+		case kind == KindBScanC && o.Status != StatusPaid:
 			return r.doubtful(errNotStatus)
 		case o.Status.Final() && o.Status != StatusPaid:
 			return r.doubtful(errOver)
@@ -612,7 +612,7 @@ func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) 
 		if name := req.missing(o); name != "" {
 			return r.doubtful(fmt.Errorf("%w: %s is missing", fault.ErrField, name))
 		}
-		if kind == Redirect && !c.isPage(o.Reference) {
+		if kind == KindRedirect && !c.isPage(o.Reference) {
 			return r.doubtful(fmt.Errorf("%w: reference is not an absolute https address", fault.ErrField))
 		}
 		return nil
@@ -730,8 +730,8 @@ func (r *RefundRequest) check(c *checker) {
 //
 // Source: PUT /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
 // vip.ksher.net. Its list of calls has the refund of a mini program's order at the
-// address for [Redirect], and the text beside it and Ksher's JavaScript client
-// (ksher-payment 0.0.5) have it at that for [MiniApp], where it goes.
+// address for [KindRedirect], and the text beside it and Ksher's JavaScript client
+// (ksher-payment 0.0.5) have it at that for [KindMiniApp], where it goes.
 func (c *Client) Refund(ctx context.Context, kind Kind, req *RefundRequest) (*Order, error) {
 	return c.order(ctx, kind, "refund", http.MethodPut, req, func(r *reply, o *Order) *Error {
 		switch {

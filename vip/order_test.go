@@ -21,14 +21,14 @@ const wholeOrder = `{"id":4711,"merchant_order_id":"A-1","gateway_order_id":"g",
 
 func TestOrder(t *testing.T) {
 	whole := &vip.Order{
-		Kind: vip.Redirect, ID: "4711", MerchantOrderID: "A-1", GatewayOrderID: "g", Acquirer: "a", AcquirerOrderID: "ao", Channel: "wechat", ChannelOrderID: "co",
+		Kind: vip.KindRedirect, ID: "4711", MerchantOrderID: "A-1", GatewayOrderID: "g", Acquirer: "a", AcquirerOrderID: "ao", Channel: "wechat", ChannelOrderID: "co",
 		Status: vip.StatusPaid, ErrorCode: vip.CodeSuccess, ErrorMessage: "ok", Amount: 150_50, Currency: "THB", OrderType: "Sale",
 		OrderDate: time.Date(2021, 7, 20, 11, 12, 34, 361921000, time.FixedZone("UTC+7", 7*3600)),
 		Reference: "r", Note: "n", APIName: "redirect", MID: "mch35618", Timestamp: "1626754354", Reserved1: "1", Reserved2: "2", Reserved3: "3", Reserved4: "4",
 		Cleared: true, ForceClear: true, Locked: true, LogEntryURL: "https://x.example/1",
 	}
 	query := func(t *testing.T, body string, opts ...vip.Option) (*vip.Order, error) {
-		return answering(t, http.StatusOK, signed(t, redirectPath+"/A-1", body), opts...).Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		return answering(t, http.StatusOK, signed(t, redirectPath+"/A-1", body), opts...).Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	}
 	got, err := query(t, wholeOrder)
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func TestOrder(t *testing.T) {
 		}
 		got, err = query(t, body+"}")
 		require.NoError(t, err)
-		require.Equal(t, &vip.Order{Kind: vip.Redirect, MerchantOrderID: "A-1", Status: vip.StatusAvailable, ErrorCode: vip.CodePending}, got)
+		require.Equal(t, &vip.Order{Kind: vip.KindRedirect, MerchantOrderID: "A-1", Status: vip.StatusAvailable, ErrorCode: vip.CodePending}, got)
 	}
 	// "True" is how Python writes the other.
 	got, err = query(t, strings.Replace(goodOrder, `"cleared":false`, `"cleared":"True"`, 1))
@@ -220,13 +220,13 @@ func TestReference(t *testing.T) {
 				return http.StatusOK, signed(t, redirectPath, strings.Replace(goodOrder, "https://pay.example/1", reference, 1)), nil
 			})}))
 			require.NoError(t, err)
-			_, err = client.Create(t.Context(), newOrders()[vip.Redirect])
+			_, err = client.Create(t.Context(), newOrders()[vip.KindRedirect])
 			require.ErrorIs(t, err, want, reference)
 			require.Equal(t, want != nil, errors.Is(err, ksher.ErrOutcomeUnknown))
 		}
 	}
 	// What a wallet takes isn't an address.
-	_, err := answering(t, http.StatusOK, signed(t, "/api/v1/app/orders", strings.Replace(goodOrder, "https://pay.example/1", "prepay_id=1", 1))).Create(t.Context(), newOrders()[vip.App])
+	_, err := answering(t, http.StatusOK, signed(t, "/api/v1/app/orders", strings.Replace(goodOrder, "https://pay.example/1", "prepay_id=1", 1))).Create(t.Context(), newOrders()[vip.KindApp])
 	require.NoError(t, err)
 }
 
@@ -234,19 +234,19 @@ func TestReference(t *testing.T) {
 func TestQueryOfAFailedCharge(t *testing.T) {
 	const path = "/api/v1/bscanc/orders/A-1"
 	failed := strings.NewReplacer("SUCCESS", "FAIL", "Paid", "Closed", "{", `{"reserved3":"invalid_payment_code",`).Replace(goodOrder)
-	got, err := answering(t, http.StatusOK, signed(t, path, failed)).Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	got, err := answering(t, http.StatusOK, signed(t, path, failed)).Query(t.Context(), vip.KindBScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	require.NoError(t, err)
 	require.Equal(t, vip.StatusClosed, got.Status)
 	require.Equal(t, vip.CodeFail, got.ErrorCode)
 	require.Equal(t, "invalid_payment_code", got.Reserved3)
 	require.ErrorIs(t, got.CheckPaid("A-1", 150_50, "THB"), ksher.ErrNotPaid)
 	for _, status := range []string{"Paid", "Refunded"} {
-		_, err = answering(t, http.StatusOK, signed(t, path, strings.Replace(failed, "Closed", status, 1))).Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		_, err = answering(t, http.StatusOK, signed(t, path, strings.Replace(failed, "Closed", status, 1))).Query(t.Context(), vip.KindBScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
 		require.ErrorContains(t, err, "the status is "+status+" all the same")
 	}
 	// Without the order or a status it is the query that was refused.
 	for _, c := range [][2]string{{"Closed", "False"}, {"Closed", ""}, {"A-1", "False"}, {"A-1", "A-2"}} {
-		_, err = answering(t, http.StatusOK, signed(t, path, strings.Replace(failed, c[0], c[1], 1))).Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		_, err = answering(t, http.StatusOK, signed(t, path, strings.Replace(failed, c[0], c[1], 1))).Query(t.Context(), vip.KindBScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
 		require.EqualError(t, err, `vip: bscanc query of order "A-1": the gateway answered FAIL because of "invalid_payment_code"`)
 	}
 }
@@ -280,11 +280,11 @@ func TestOtherSubMerchant(t *testing.T) {
 			_, err := naming(goodOrder).Create(t.Context(), req)
 			require.ErrorIs(t, err, c.want, c)
 		}
-		_, err := naming(goodOrder).Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1", MID: c.asked})
+		_, err := naming(goodOrder).Query(t.Context(), vip.KindApp, &vip.QueryRequest{MerchantOrderID: "A-1", MID: c.asked})
 		require.ErrorIs(t, err, c.want, c)
-		_, err = naming(goodRefund).Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 50_00, MID: c.asked})
+		_, err = naming(goodRefund).Refund(t.Context(), vip.KindApp, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 50_00, MID: c.asked})
 		require.ErrorIs(t, err, c.want, c)
-		_, err = naming(goodClosed).Cancel(t.Context(), vip.App, &vip.CancelRequest{MerchantOrderID: "A-1", MID: c.asked})
+		_, err = naming(goodClosed).Cancel(t.Context(), vip.KindApp, &vip.CancelRequest{MerchantOrderID: "A-1", MID: c.asked})
 		require.ErrorIs(t, err, c.want, c)
 	}
 }
@@ -294,7 +294,7 @@ func TestOtherAmountThanNothing(t *testing.T) {
 	client := newClient(t, func(r *http.Request) (int, string, error) {
 		return http.StatusOK, signed(t, r.URL.Path, map[string]string{http.MethodPut: goodRefund, http.MethodPost: goodOrder}[r.Method]), nil
 	})
-	_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", Extra: ksher.Extra{Unchecked: []string{"refund_amount"}}})
+	_, err := client.Refund(t.Context(), vip.KindApp, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", Extra: ksher.Extra{Unchecked: []string{"refund_amount"}}})
 	require.ErrorIs(t, err, ksher.ErrOtherOrder)
 	require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	_, err = client.Create(t.Context(), &vip.AppRequest{MerchantOrderID: "A-1", Extra: ksher.Extra{Unchecked: []string{"amount"}}})
@@ -323,11 +323,11 @@ func TestErrorTexts(t *testing.T) {
 		{400, `{"code":400,"name":"Bad Request","description":"<p class='preserveHtml' class='preserveHtml'>BadRequest {'redirect_url': ['Not a valid URL.'], 'amount': ['Too small.', 'Odd.']}</p>"}`,
 			`vip: bscanc create of order "A-1": the gateway refused the form of a parameter: redirect_url "Not a valid URL."; amount "Too small."; amount "Odd." (HTTP 400)`},
 	} {
-		_, err := answering(t, c.status, c.body).Create(t.Context(), newOrders()[vip.BScanC])
+		_, err := answering(t, c.status, c.body).Create(t.Context(), newOrders()[vip.KindBScanC])
 		require.EqualError(t, err, c.want)
 	}
 	client := answering(t, 403, refusal(403))
-	_, err := client.Refund(t.Context(), vip.App, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R\n1", RefundAmount: 1})
+	_, err := client.Refund(t.Context(), vip.KindApp, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R\n1", RefundAmount: 1})
 	require.EqualError(t, err, `vip: app refund of order "A-1", refund "R 1": the account may not do this (HTTP 403)`)
 	var failure *vip.Error
 	require.ErrorAs(t, err, &failure)
@@ -363,7 +363,7 @@ func TestFieldErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := answering(t, 400, `{"code":400,"name":"Bad Request","description":"`+strings.ReplaceAll(c.description, "\n", `\n`)+`"}`).
-				Create(t.Context(), newOrders()[vip.Redirect])
+				Create(t.Context(), newOrders()[vip.KindRedirect])
 			var failure *vip.Error
 			require.ErrorAs(t, err, &failure)
 			require.Equal(t, c.want, failure.Fields)
@@ -384,7 +384,7 @@ func TestFieldErrors(t *testing.T) {
 		{"another JSON", `{"code":400,"name":"Bad Request"}`, "Bad Request", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := answering(t, 400, c.body).Create(t.Context(), newOrders()[vip.Redirect])
+			_, err := answering(t, 400, c.body).Create(t.Context(), newOrders()[vip.KindRedirect])
 			var failure *vip.Error
 			require.ErrorAs(t, err, &failure)
 			require.Equal(t, c.want, failure.Fields)
@@ -392,7 +392,7 @@ func TestFieldErrors(t *testing.T) {
 		})
 	}
 	many := "{" + strings.Repeat("'a': ['x'], ", 2000) + "}"
-	_, err := answering(t, 400, `{"description":"`+many+`"}`).Create(t.Context(), newOrders()[vip.Redirect])
+	_, err := answering(t, 400, `{"description":"`+many+`"}`).Create(t.Context(), newOrders()[vip.KindRedirect])
 	var failure *vip.Error
 	require.ErrorAs(t, err, &failure)
 	require.Len(t, failure.Fields, 50)

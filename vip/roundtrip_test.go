@@ -42,13 +42,13 @@ func TestRoundTrip(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, kind, created.Kind)
 			switch kind {
-			case vip.Redirect:
+			case vip.KindRedirect:
 				require.Regexp(t, "^http://", created.Reference)
-			case vip.CScanB:
+			case vip.KindCScanB:
 				_, mediaType, err := created.Image()
 				require.NoError(t, err)
 				require.Equal(t, "image/png", mediaType)
-			case vip.MiniApp:
+			case vip.KindMiniApp:
 				require.Equal(t, "ชา ☕ \"&=\\", created.Note)
 				payment, err := created.WeChatPayment()
 				require.NoError(t, err)
@@ -59,10 +59,10 @@ func TestRoundTrip(t *testing.T) {
 				require.NoError(t, err)
 				return o
 			}
-			if kind != vip.BScanC {
+			if kind != vip.KindBScanC {
 				require.Equal(t, vip.StatusAvailable, query().Status)
 				require.ErrorIs(t, query().CheckPaid("A-1", 150_50, "THB"), ksher.ErrNotPaid)
-				require.NoError(t, gateway.Pay("A-1", map[vip.Kind]ksher.Channel{vip.Redirect: ksher.ChannelTrueMoney}[kind]))
+				require.NoError(t, gateway.Pay("A-1", map[vip.Kind]ksher.Channel{vip.KindRedirect: ksher.ChannelTrueMoney}[kind]))
 			}
 			require.NoError(t, query().CheckPaid("A-1", 150_50, "THB"))
 			require.WithinDuration(t, gateway.Now(), query().OrderDate, 2*time.Second)
@@ -71,7 +71,7 @@ func TestRoundTrip(t *testing.T) {
 			require.ErrorIs(t, err, vip.CodeFail)
 			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 
-			if kind == vip.CScanB {
+			if kind == vip.KindCScanB {
 				return // PromptPay has no refunds.
 			}
 			refund, err := client.Refund(t.Context(), kind, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 150_50})
@@ -99,7 +99,7 @@ func TestRoundTrip(t *testing.T) {
 		})
 	}
 	_, client := local(t)
-	_, err := client.Query(t.Context(), vip.App, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	_, err := client.Query(t.Context(), vip.KindApp, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	require.ErrorIs(t, err, ksher.ErrNotFound)
 	_, err = client.Create(t.Context(), &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1, Channel: "alipay", AuthCode: ksher.NewSecret("287634438256643902")})
 	var failure *vip.Error
@@ -114,7 +114,7 @@ func TestRoundTrip(t *testing.T) {
 	gateway, _ := local(t)
 	stranger, err := vip.NewClient(gateway.VIPURL(), "another-token", vip.WithHTTPClient(gateway.HTTPClient()))
 	require.NoError(t, err)
-	_, err = stranger.Create(t.Context(), newOrders()[vip.CScanB])
+	_, err = stranger.Create(t.Context(), newOrders()[vip.KindCScanB])
 	require.ErrorIs(t, err, vip.ErrUnauthorized)
 	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 }
@@ -124,10 +124,10 @@ func TestRoundTripUsedNumber(t *testing.T) {
 	gateway, client := local(t)
 	require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "vip bscanc create", Kind: sandbox.FaultDropAfter}))
 	for range 2 {
-		_, err := client.Create(t.Context(), newOrders()[vip.BScanC])
+		_, err := client.Create(t.Context(), newOrders()[vip.KindBScanC])
 		require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	}
-	order, err := client.Query(t.Context(), vip.BScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	order, err := client.Query(t.Context(), vip.KindBScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
 	require.NoError(t, err)
 	require.NoError(t, order.CheckPaid("A-1", 150_50, "THB"))
 }
@@ -139,7 +139,7 @@ func TestRoundTripReports(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, gateway.Pay(id, ksher.ChannelTrueMoney))
 	}
-	_, err := client.Refund(t.Context(), vip.Redirect, &vip.RefundRequest{MerchantOrderID: "A-2", RefundOrderID: "R-2", RefundAmount: 40_00})
+	_, err := client.Refund(t.Context(), vip.KindRedirect, &vip.RefundRequest{MerchantOrderID: "A-2", RefundOrderID: "R-2", RefundAmount: 40_00})
 	require.NoError(t, err)
 	day := gateway.Now().In(time.FixedZone("", 7*3600)).Format("20060102")
 	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: day, MID: sandbox.AppID, Limit: 2}))
@@ -190,16 +190,16 @@ func TestRoundTripFaults(t *testing.T) {
 				require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "vip redirect " + operation, Kind: c.kind}))
 			}
 			query := func() (*vip.Order, error) {
-				return client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+				return client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 			}
 			inject("create")
-			_, err := client.Create(t.Context(), newOrders()[vip.Redirect])
+			_, err := client.Create(t.Context(), newOrders()[vip.KindRedirect])
 			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			if _, err = query(); c.done {
 				require.NoError(t, err)
 			} else {
 				require.ErrorIs(t, err, ksher.ErrNotFound)
-				_, err = client.Create(t.Context(), newOrders()[vip.Redirect])
+				_, err = client.Create(t.Context(), newOrders()[vip.KindRedirect])
 				require.NoError(t, err)
 			}
 			if !strings.HasPrefix(string(c.kind), "drop-") { // After which net/http itself repeats a GET.
@@ -211,7 +211,7 @@ func TestRoundTripFaults(t *testing.T) {
 
 			require.NoError(t, gateway.Pay("A-1", ksher.ChannelTrueMoney))
 			inject("refund")
-			_, err = client.Refund(t.Context(), vip.Redirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 150_50})
+			_, err = client.Refund(t.Context(), vip.KindRedirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 150_50})
 			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			order, err := query()
 			require.NoError(t, err)
@@ -240,7 +240,7 @@ func TestRoundTripWebhook(t *testing.T) {
 		return nil
 	}))
 	require.NoError(t, gateway.SetVIPWebhook(server.URL+"/hook"))
-	_, err := client.Create(t.Context(), newOrders()[vip.Redirect])
+	_, err := client.Create(t.Context(), newOrders()[vip.KindRedirect])
 	require.NoError(t, err)
 	require.NoError(t, gateway.Pay("A-1", ksher.ChannelTrueMoney))
 	fails.Store(true)
@@ -249,7 +249,7 @@ func TestRoundTripWebhook(t *testing.T) {
 	require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultDuplicate}))
 	require.NoError(t, gateway.Deliver(t.Context(), "A-1"))
 	require.EqualValues(t, 1, paid.Load())
-	_, err = client.Refund(t.Context(), vip.Redirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 150_50})
+	_, err = client.Refund(t.Context(), vip.KindRedirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 150_50})
 	require.NoError(t, err)
 	for _, kind := range []sandbox.FaultKind{sandbox.FaultBadSignature, sandbox.FaultOtherKey, sandbox.FaultCorrupt, sandbox.FaultTruncated} {
 		require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "notify", Kind: kind}))

@@ -91,7 +91,7 @@ func TestRequestSignatures(t *testing.T) {
 	_, all := vectors(t)
 	for name, do := range map[string]func(context.Context, *vip.Client) error{
 		"plain request": func(ctx context.Context, c *vip.Client) error {
-			_, err := c.Create(ctx, newOrders()[vip.Redirect])
+			_, err := c.Create(ctx, newOrders()[vip.KindRedirect])
 			return err
 		},
 		"awkward request": func(ctx context.Context, c *vip.Client) error {
@@ -104,11 +104,11 @@ func TestRequestSignatures(t *testing.T) {
 			return err
 		},
 		"awkward path": func(ctx context.Context, c *vip.Client) error {
-			_, err := c.Query(ctx, vip.CScanB, &vip.QueryRequest{MerchantOrderID: "ชา 1+&=", MID: "mch35618"})
+			_, err := c.Query(ctx, vip.KindCScanB, &vip.QueryRequest{MerchantOrderID: "ชา 1+&=", MID: "mch35618"})
 			return err
 		},
 		"refund": func(ctx context.Context, c *vip.Client) error {
-			_, err := c.Refund(ctx, vip.MiniApp, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 50_00})
+			_, err := c.Refund(ctx, vip.KindMiniApp, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 50_00})
 			return err
 		},
 	} {
@@ -137,7 +137,7 @@ func TestPathIsEscaped(t *testing.T) {
 		address, _, _ = strings.Cut(r.URL.String(), "?")
 		return http.StatusNotFound, "", nil
 	})
-	_, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "ชา 1+&=;"})
+	_, err := client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "ชา 1+&=;"})
 	require.ErrorIs(t, err, fault.ErrHTTPStatus)
 	require.Equal(t, host+redirectPath+"/"+url.PathEscape("ชา 1+&=;"), address)
 }
@@ -166,7 +166,7 @@ func TestAnswerSignatures(t *testing.T) {
 		} {
 			t.Run(name+" "+c.name, func(t *testing.T) {
 				client := answering(t, http.StatusOK, withSignature(v.Members, c.signature))
-				order, err := client.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+				order, err := client.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 				if c.want != nil {
 					require.ErrorIs(t, err, c.want)
 					require.ErrorIs(t, err, ksher.ErrSignature)
@@ -208,7 +208,7 @@ func TestAnswerIsCovered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			changed := strings.Replace(good, change[0], change[1], 1)
 			require.NotEqual(t, good, changed)
-			_, err := answering(t, http.StatusOK, changed).Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+			_, err := answering(t, http.StatusOK, changed).Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 			require.Error(t, err)
 		})
 	}
@@ -222,7 +222,7 @@ func TestAnswerIsCovered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			changed := strings.Replace(good, change[0], change[1], 1)
 			require.NotEqual(t, good, changed)
-			order, err := answering(t, http.StatusOK, changed).Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+			order, err := answering(t, http.StatusOK, changed).Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 			require.NoError(t, err)
 			require.NoError(t, order.CheckPaid("A-1", 150_50, "THB"))
 		})
@@ -238,7 +238,7 @@ func TestObjectInOrder(t *testing.T) {
 		flat["reference"] = spelling
 		flat["cleared"] = map[bool]string{true: "False", false: "false"}[want == nil]
 		body := withSignature(object, sign(signText(redirectPath+"/A-1", flat)))
-		_, err := answering(t, http.StatusOK, body).Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+		_, err := answering(t, http.StatusOK, body).Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 		require.ErrorIs(t, err, want, spelling)
 	}
 }

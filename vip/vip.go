@@ -14,7 +14,7 @@
 //	})
 //	…
 //	// Send the buyer to order.Reference, and learn how it ended:
-//	order, err = client.Query(ctx, vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1001"})
+//	order, err = client.Query(ctx, vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1001"})
 //	…
 //	err = order.CheckPaid("A-1001", 150_50, "THB")
 //
@@ -53,20 +53,20 @@ type Kind string
 
 // Kinds of order.
 const (
-	// Redirect is a checkout page, made with a [RedirectRequest].
-	Redirect Kind = "redirect"
-	// CScanB is a QR code that the buyer scans, made with a [CScanBRequest].
-	CScanB Kind = "cscanb"
-	// BScanC is a code that the buyer shows, charged with a [BScanCRequest].
-	BScanC Kind = "bscanc"
-	// MiniApp is a payment in a WeChat or Alipay mini program, made with a
+	// KindRedirect is a checkout page, made with a [RedirectRequest].
+	KindRedirect Kind = "redirect"
+	// KindCScanB is a QR code that the buyer scans, made with a [CScanBRequest].
+	KindCScanB Kind = "cscanb"
+	// KindBScanC is a code that the buyer shows, charged with a [BScanCRequest].
+	KindBScanC Kind = "bscanc"
+	// KindMiniApp is a payment in a WeChat or Alipay mini program, made with a
 	// [MiniAppRequest].
-	MiniApp Kind = "miniapp"
-	// App is a payment in an app on a phone, made with an [AppRequest].
-	App Kind = "app"
+	KindMiniApp Kind = "miniapp"
+	// KindApp is a payment in an app on a phone, made with an [AppRequest].
+	KindApp Kind = "app"
 )
 
-func kinds() []Kind { return []Kind{Redirect, CScanB, BScanC, MiniApp, App} }
+func kinds() []Kind { return []Kind{KindRedirect, KindCScanB, KindBScanC, KindMiniApp, KindApp} }
 
 // Status is where an order stands.
 //

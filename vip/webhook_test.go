@@ -166,15 +166,15 @@ func TestWebhookKinds(t *testing.T) {
 		want   int
 		asked  []vip.Kind
 	}{
-		{"unknown to both", map[vip.Kind]string{vip.Redirect: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.CScanB, vip.App}},
-		{"where the gateway doesn't answer nothing is known about other kinds either", map[vip.Kind]string{vip.CScanB: "", vip.App: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.CScanB}},
-		{"a refusal is how another kind may be answered", map[vip.Kind]string{vip.CScanB: `{"error_code":"FAIL"}`, vip.App: paid}, http.StatusOK, []vip.Kind{vip.CScanB, vip.App}},
-		{"so is 403, where the account doesn't have that kind", map[vip.Kind]string{vip.CScanB: "forbidden", vip.App: paid}, http.StatusOK, []vip.Kind{vip.CScanB, vip.App}},
-		{"but not another refusal", map[vip.Kind]string{vip.CScanB: `{"error_code":"BUSY"}`, vip.App: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.CScanB}},
-		{"nor an answer that contradicts itself", map[vip.Kind]string{vip.CScanB: strings.Replace(paid, "SUCCESS", "FAIL", 1), vip.App: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.CScanB}},
+		{"unknown to both", map[vip.Kind]string{vip.KindRedirect: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.KindCScanB, vip.KindApp}},
+		{"where the gateway doesn't answer nothing is known about other kinds either", map[vip.Kind]string{vip.KindCScanB: "", vip.KindApp: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.KindCScanB}},
+		{"a refusal is how another kind may be answered", map[vip.Kind]string{vip.KindCScanB: `{"error_code":"FAIL"}`, vip.KindApp: paid}, http.StatusOK, []vip.Kind{vip.KindCScanB, vip.KindApp}},
+		{"so is 403, where the account doesn't have that kind", map[vip.Kind]string{vip.KindCScanB: "forbidden", vip.KindApp: paid}, http.StatusOK, []vip.Kind{vip.KindCScanB, vip.KindApp}},
+		{"but not another refusal", map[vip.Kind]string{vip.KindCScanB: `{"error_code":"BUSY"}`, vip.KindApp: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.KindCScanB}},
+		{"nor an answer that contradicts itself", map[vip.Kind]string{vip.KindCScanB: strings.Replace(paid, "SUCCESS", "FAIL", 1), vip.KindApp: paid}, http.StatusServiceUnavailable, []vip.Kind{vip.KindCScanB}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newShop(t, nil, vip.WithKinds(vip.CScanB, vip.App), nil)
+			s := newShop(t, nil, vip.WithKinds(vip.KindCScanB, vip.KindApp), nil)
 			address := func(kind vip.Kind) string { return "/api/v1/" + string(kind) + "/orders/A-1" }
 			for kind, answer := range c.orders {
 				s.orders[address(kind)] = answer
@@ -387,7 +387,7 @@ func TestWebhookUnusable(t *testing.T) {
 		"empty query":  vip.NewWebhookHandler(client, webhookAddress+"?", fn),
 		"fragment":     vip.NewWebhookHandler(client, webhookAddress+"#a", fn),
 		"no kinds":     vip.NewWebhookHandler(client, webhookAddress, fn, vip.WithKinds()),
-		"unknown kind": vip.NewWebhookHandler(client, webhookAddress, fn, vip.WithKinds(vip.App, "x")),
+		"unknown kind": vip.NewWebhookHandler(client, webhookAddress, fn, vip.WithKinds(vip.KindApp, "x")),
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, address+notification("A-1", "Order Paid"), nil))

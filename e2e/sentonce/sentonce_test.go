@@ -153,7 +153,7 @@ var operations = []operation{
 	{"vip refund", true, func(t *testing.T) (call, warm func(context.Context, *clients) error) {
 		no := vipOrder()
 		return func(ctx context.Context, c *clients) error {
-			_, err := c.vip.Refund(ctx, vip.Redirect, &vip.RefundRequest{MerchantOrderID: no, RefundOrderID: no + "R", RefundAmount: 100})
+			_, err := c.vip.Refund(ctx, vip.KindRedirect, &vip.RefundRequest{MerchantOrderID: no, RefundOrderID: no + "R", RefundAmount: 100})
 			return err
 		}, queryVIP(paidVIP)
 	}},
@@ -204,7 +204,7 @@ func vipOrder() string {
 
 func queryVIP(no string) func(context.Context, *clients) error {
 	return func(ctx context.Context, c *clients) error {
-		_, err := c.vip.Query(ctx, vip.Redirect, &vip.QueryRequest{MerchantOrderID: no})
+		_, err := c.vip.Query(ctx, vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: no})
 		return err
 	}
 }

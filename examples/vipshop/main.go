@@ -58,7 +58,7 @@ func (c onVIP) create(ctx context.Context, r *vip.RedirectRequest) (string, erro
 }
 
 func (c onVIP) status(ctx context.Context, r *vip.RedirectRequest) (ksher.Result, error) {
-	order, err := c.client.Query(ctx, vip.Redirect, &vip.QueryRequest{MerchantOrderID: r.MerchantOrderID})
+	order, err := c.client.Query(ctx, vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: r.MerchantOrderID})
 	if err != nil {
 		return "", err
 	}
@@ -71,7 +71,7 @@ func (c onVIP) status(ctx context.Context, r *vip.RedirectRequest) (ksher.Result
 }
 
 func (c onVIP) refund(ctx context.Context, r *vip.RefundRequest) error {
-	_, err := c.client.Refund(ctx, vip.Redirect, r)
+	_, err := c.client.Refund(ctx, vip.KindRedirect, r)
 	return err
 }
 
@@ -85,7 +85,7 @@ func (c onVIP) listen(address string, expected func(string) (ksher.Amount, bool)
 		if !ok {
 			return vip.OpenOrder{}, ksher.ErrNotOurs
 		}
-		return vip.OpenOrder{MerchantOrderID: id, Kind: vip.Redirect, Amount: total, Currency: currency}, nil
+		return vip.OpenOrder{MerchantOrderID: id, Kind: vip.KindRedirect, Amount: total, Currency: currency}, nil
 	})
 	return http.MethodGet, n, err
 }
@@ -122,7 +122,7 @@ func (c onAPI) status(ctx context.Context, r *vip.RedirectRequest) (ksher.Result
 }
 
 func (c onAPI) refund(ctx context.Context, r *vip.RefundRequest) error {
-	refund, err := migrate.Refund(vip.Redirect, r)
+	refund, err := migrate.Refund(vip.KindRedirect, r)
 	if err != nil {
 		return err
 	}

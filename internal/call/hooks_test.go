@@ -43,7 +43,7 @@ func TestHooks(t *testing.T) {
 		"redirect query": {`{"name":"Forbidden","description":"not yours","code":403}`, http.StatusForbidden, func(t *testing.T) error {
 			c, err := vip.NewClient(host.URL, "token", vip.WithHook(hook), vip.WithHook(last), vip.WithRetry(2, 0))
 			require.NoError(t, err)
-			_, err = c.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+			_, err = c.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 			return err
 		}},
 		"get charge": {`{"object":"error","code":"not_found","message":"charge was not found"}`, http.StatusNotFound, func(t *testing.T) error {

@@ -137,7 +137,7 @@ func vipDoor() door {
 				if !strings.HasPrefix(no, "A-") {
 					return vip.OpenOrder{}, ksher.ErrNotOurs
 				}
-				return vip.OpenOrder{MerchantOrderID: no, Kind: vip.Redirect, Amount: 100_00, Currency: "THB"}, nil
+				return vip.OpenOrder{MerchantOrderID: no, Kind: vip.KindRedirect, Amount: 100_00, Currency: "THB"}, nil
 			})
 			require.NoError(tb, err)
 			return n

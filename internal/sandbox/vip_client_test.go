@@ -25,11 +25,11 @@ func vipClient(t *testing.T, gw *sandbox.Gateway, token string) *vip.Client {
 }
 
 var vipRequests = map[vip.Kind]vip.CreateRequest{
-	vip.Redirect: &vip.RedirectRequest{MerchantOrderID: "ชา 1", Amount: 150_50, RedirectURL: "https://shop.example/ok?a=1&b=2", RedirectURLFail: "https://shop.example/no"},
-	vip.CScanB:   &vip.CScanBRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "wechat", Note: "it's \"tea\"\n"},
-	vip.BScanC:   &vip.BScanCRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "alipay", AuthCode: ksher.NewSecret("280000000000000000")},
-	vip.MiniApp:  &vip.MiniAppRequest{MerchantOrderID: "ชา 1", Amount: 150_50, MiniAppOpenID: "o", MiniAppAppID: "wx"},
-	vip.App:      &vip.AppRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "alipay"},
+	vip.KindRedirect: &vip.RedirectRequest{MerchantOrderID: "ชา 1", Amount: 150_50, RedirectURL: "https://shop.example/ok?a=1&b=2", RedirectURLFail: "https://shop.example/no"},
+	vip.KindCScanB:   &vip.CScanBRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "wechat", Note: "it's \"tea\"\n"},
+	vip.KindBScanC:   &vip.BScanCRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "alipay", AuthCode: ksher.NewSecret("280000000000000000")},
+	vip.KindMiniApp:  &vip.MiniAppRequest{MerchantOrderID: "ชา 1", Amount: 150_50, MiniAppOpenID: "o", MiniAppAppID: "wx"},
+	vip.KindApp:      &vip.AppRequest{MerchantOrderID: "ชา 1", Amount: 150_50, Channel: "alipay"},
 }
 
 // The client of this project and the gateway, which share no code, understand each
@@ -54,19 +54,19 @@ func TestVIPClient(t *testing.T) {
 			order, err := client.Create(ctx, create)
 			require.NoError(t, err)
 			switch kind {
-			case vip.CScanB:
+			case vip.KindCScanB:
 				_, media, err := order.Image()
 				assert.NoError(t, err)
 				assert.Equal(t, "image/png", media)
-			case vip.MiniApp:
+			case vip.KindMiniApp:
 				_, err := order.WeChatPayment()
 				assert.NoError(t, err)
 			}
-			if kind != vip.BScanC {
+			if kind != vip.KindBScanC {
 				order, err = client.Query(ctx, kind, &vip.QueryRequest{MerchantOrderID: "ชา 1"})
 				require.NoError(t, err)
 				assert.Equal(t, vip.StatusAvailable, order.Status)
-				require.NoError(t, gw.Pay("ชา 1", map[vip.Kind]ksher.Channel{vip.Redirect: ksher.ChannelTrueMoney}[kind]))
+				require.NoError(t, gw.Pay("ชา 1", map[vip.Kind]ksher.Channel{vip.KindRedirect: ksher.ChannelTrueMoney}[kind]))
 			}
 			order, err = client.Query(ctx, kind, &vip.QueryRequest{MerchantOrderID: "ชา 1", MID: sandbox.AppID})
 			require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestVIPClientRefused(t *testing.T) {
 	ctx, gw := t.Context(), sandbox.New(t)
 	client := vipClient(t, gw, sandbox.VIPToken)
 	query := func(c *vip.Client) error {
-		_, err := c.Query(ctx, vip.Redirect, &vip.QueryRequest{MerchantOrderID: "none"})
+		_, err := c.Query(ctx, vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "none"})
 		return err
 	}
 	assert.ErrorIs(t, query(client), ksher.ErrNotFound)
@@ -134,11 +134,11 @@ func TestVIPClientRefused(t *testing.T) {
 	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "vip redirect query", Kind: sandbox.FaultRefuse, Code: "403"}))
 	assert.Equal(t, http.StatusForbidden, vipStatus(query(client)))
 	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "vip redirect query", Kind: sandbox.FaultOtherKey}))
-	_, err := client.Create(ctx, vipRequests[vip.Redirect])
+	_, err := client.Create(ctx, vipRequests[vip.KindRedirect])
 	require.NoError(t, err)
-	_, err = client.Query(ctx, vip.Redirect, &vip.QueryRequest{MerchantOrderID: "ชา 1"})
+	_, err = client.Query(ctx, vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "ชา 1"})
 	assert.ErrorIs(t, err, fault.ErrSignatureMismatch)
-	_, err = client.Create(ctx, vipRequests[vip.Redirect])
+	_, err = client.Create(ctx, vipRequests[vip.KindRedirect])
 	assert.ErrorIs(t, err, vip.CodeFail)
 
 	_, err = client.Create(ctx, &vip.AppRequest{MerchantOrderID: "A", Amount: 1, Channel: "card", Provider: "de"})
@@ -175,7 +175,7 @@ func TestVIPClientHearsOfAnEnd(t *testing.T) {
 		_, err := client.Create(t.Context(), &vip.CScanBRequest{MerchantOrderID: no, Amount: 1_00, Channel: "wechat"})
 		require.NoError(t, err)
 	}
-	order, err := client.Cancel(t.Context(), vip.CScanB, &vip.CancelRequest{MerchantOrderID: "closed"})
+	order, err := client.Cancel(t.Context(), vip.KindCScanB, &vip.CancelRequest{MerchantOrderID: "closed"})
 	require.NoError(t, err)
 	assert.Equal(t, vip.StatusClosed, order.Status)
 	gw.Advance(3 * time.Hour)

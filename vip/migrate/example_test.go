@@ -66,14 +66,14 @@ func ExampleShop_QuickPay() {
 // A refund has to say what the order cost.
 func ExampleShop_OrderRefund() {
 	shop := migrate.Shop{FeeType: "THB"}
-	refund, err := shop.OrderRefund(vip.CScanB, &vip.RefundRequest{
+	refund, err := shop.OrderRefund(vip.KindCScanB, &vip.RefundRequest{
 		MerchantOrderID: "A-1003",
 		RefundOrderID:   "A-1003-R1",
 		RefundAmount:    50_00, // 50.00 THB
 	}, 150_50)
 	fmt.Println(refund.RefundFee, "of", refund.TotalFee, refund.FeeType, err)
 
-	_, err = shop.OrderRefund(vip.Redirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1"}, 150_50)
+	_, err = shop.OrderRefund(vip.KindRedirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1"}, 150_50)
 	fmt.Println(err)
 	// Output:
 	// 50.00 of 150.50 THB <nil>

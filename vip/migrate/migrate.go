@@ -250,43 +250,43 @@ func (s Shop) AppPay(r *vip.AppRequest) (*ksher.AppPayRequest, error) {
 }
 
 // GatewayOrderQuery turns the query of a checkout page's order into one for
-// [ksher.Client.GatewayOrderQuery]. The kind has to be [vip.Redirect].
+// [ksher.Client.GatewayOrderQuery]. The kind has to be [vip.KindRedirect].
 func GatewayOrderQuery(kind vip.Kind, r *vip.QueryRequest) (*ksher.GatewayOrderQueryRequest, error) {
 	r = given(r)
 	m := newMove("gateway_order_query", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
-	m.of(kind, "OrderQuery", vip.Redirect)
+	m.of(kind, "OrderQuery", vip.KindRedirect)
 	return done(m, &ksher.GatewayOrderQueryRequest{MchOrderNo: r.MerchantOrderID})
 }
 
-// OrderQuery turns the query of an order of any kind but [vip.Redirect] into one for
+// OrderQuery turns the query of an order of any kind but [vip.KindRedirect] into one for
 // [ksher.Client.OrderQuery].
 func OrderQuery(kind vip.Kind, r *vip.QueryRequest) (*ksher.OrderQueryRequest, error) {
 	r = given(r)
 	m := newMove("order_query", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
-	m.of(kind, "GatewayOrderQuery", vip.CScanB, vip.BScanC, vip.MiniApp, vip.App)
+	m.of(kind, "GatewayOrderQuery", vip.KindCScanB, vip.KindBScanC, vip.KindMiniApp, vip.KindApp)
 	return done(m, &ksher.OrderQueryRequest{MchOrderNo: r.MerchantOrderID})
 }
 
 // Refund turns the refund of a checkout page's order into one for
 // [ksher.Client.Refund], which finds out the order's number at the host that refunds,
-// and what it cost. The kind has to be [vip.Redirect].
+// and what it cost. The kind has to be [vip.KindRedirect].
 func Refund(kind vip.Kind, r *vip.RefundRequest) (*ksher.RefundRequest, error) {
 	r = given(r)
 	m := newMove("order_refund", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
-	m.of(kind, "Shop.OrderRefund", vip.Redirect)
+	m.of(kind, "Shop.OrderRefund", vip.KindRedirect)
 	m.number("refund_order_id", r.RefundOrderID)
 	return done(m, &ksher.RefundRequest{
 		MchOrderNo: r.MerchantOrderID, Host: ksher.HostGateway, MchRefundNo: r.RefundOrderID, RefundFee: r.RefundAmount,
 	})
 }
 
-// OrderRefund turns the refund of an order of any kind but [vip.Redirect] into one for
+// OrderRefund turns the refund of an order of any kind but [vip.KindRedirect] into one for
 // [ksher.Client.OrderRefund]. total is what the order cost, which vip.ksher.net doesn't
 // want to be told: take it from your own record of the order.
 func (s Shop) OrderRefund(kind vip.Kind, r *vip.RefundRequest, total ksher.Amount) (*ksher.OrderRefundRequest, error) {
 	r = given(r)
 	m := newMove("order_refund", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
-	m.of(kind, "Refund", vip.CScanB, vip.BScanC, vip.MiniApp, vip.App)
+	m.of(kind, "Refund", vip.KindCScanB, vip.KindBScanC, vip.KindMiniApp, vip.KindApp)
 	m.required("fee_type", s.FeeType)
 	m.number("refund_order_id", r.RefundOrderID)
 	return done(m, &ksher.OrderRefundRequest{
@@ -296,32 +296,32 @@ func (s Shop) OrderRefund(kind vip.Kind, r *vip.RefundRequest, total ksher.Amoun
 }
 
 // CancelOrder turns the cancellation of a checkout page's order into one for
-// [ksher.Client.CancelOrder]. The kind has to be [vip.Redirect].
+// [ksher.Client.CancelOrder]. The kind has to be [vip.KindRedirect].
 func CancelOrder(kind vip.Kind, r *vip.CancelRequest) (*ksher.CancelOrderRequest, error) {
 	r = given(r)
 	m := newMove("cancel_order", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
-	m.of(kind, "OrderClose and OrderReverse", vip.Redirect)
+	m.of(kind, "OrderClose and OrderReverse", vip.KindRedirect)
 	return done(m, &ksher.CancelOrderRequest{MchOrderNo: r.MerchantOrderID})
 }
 
 // OrderClose turns the cancellation of an order that waits for its buyer into one for
-// [ksher.Client.OrderClose]. It is for [vip.CScanB], [vip.MiniApp] and [vip.App].
+// [ksher.Client.OrderClose]. It is for [vip.KindCScanB], [vip.KindMiniApp] and [vip.KindApp].
 // api.ksher.net documents closing for a few channels only; see there.
 func OrderClose(kind vip.Kind, r *vip.CancelRequest) (*ksher.OrderCloseRequest, error) {
 	r = given(r)
 	m := newMove("order_close", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
-	m.of(kind, "CancelOrder and OrderReverse", vip.CScanB, vip.MiniApp, vip.App)
+	m.of(kind, "CancelOrder and OrderReverse", vip.KindCScanB, vip.KindMiniApp, vip.KindApp)
 	return done(m, &ksher.OrderCloseRequest{MchOrderNo: r.MerchantOrderID})
 }
 
-// OrderReverse turns the cancellation of a charge at a till, [vip.BScanC], into one for
+// OrderReverse turns the cancellation of a charge at a till, [vip.KindBScanC], into one for
 // [ksher.Client.OrderReverse]. That does more than the vip one: a buyer who was charged
 // meanwhile gets the money back. [ksher.Payments.Charge] reverses by itself what
 // doesn't settle.
 func OrderReverse(kind vip.Kind, r *vip.CancelRequest) (*ksher.OrderReverseRequest, error) {
 	r = given(r)
 	m := newMove("order_reverse", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
-	m.of(kind, "CancelOrder and OrderClose", vip.BScanC)
+	m.of(kind, "CancelOrder and OrderClose", vip.KindBScanC)
 	return done(m, &ksher.OrderReverseRequest{MchOrderNo: r.MerchantOrderID})
 }
 

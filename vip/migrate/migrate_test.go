@@ -82,15 +82,15 @@ func functions() []function {
 		fn("QuickPay", bscanc, shop.QuickPay),
 		fn("MiniProgramPay", miniApp, shop.MiniProgramPay),
 		fn("AppPay", app, shop.AppPay),
-		fn("GatewayOrderQuery", query, ofKind(vip.Redirect, migrate.GatewayOrderQuery)),
-		fn("OrderQuery", query, ofKind(vip.CScanB, migrate.OrderQuery)),
-		fn("Refund", refund, ofKind(vip.Redirect, migrate.Refund)),
+		fn("GatewayOrderQuery", query, ofKind(vip.KindRedirect, migrate.GatewayOrderQuery)),
+		fn("OrderQuery", query, ofKind(vip.KindCScanB, migrate.OrderQuery)),
+		fn("Refund", refund, ofKind(vip.KindRedirect, migrate.Refund)),
 		fn("OrderRefund", refund, func(r *vip.RefundRequest) (*ksher.OrderRefundRequest, error) {
-			return shop.OrderRefund(vip.MiniApp, r, 150_50)
+			return shop.OrderRefund(vip.KindMiniApp, r, 150_50)
 		}),
-		fn("CancelOrder", cancel, ofKind(vip.Redirect, migrate.CancelOrder)),
-		fn("OrderClose", cancel, ofKind(vip.App, migrate.OrderClose)),
-		fn("OrderReverse", cancel, ofKind(vip.BScanC, migrate.OrderReverse)),
+		fn("CancelOrder", cancel, ofKind(vip.KindRedirect, migrate.CancelOrder)),
+		fn("OrderClose", cancel, ofKind(vip.KindApp, migrate.OrderClose)),
+		fn("OrderReverse", cancel, ofKind(vip.KindBScanC, migrate.OrderReverse)),
 	}
 }
 
@@ -210,10 +210,10 @@ func TestFullRequests(t *testing.T) {
 			ReferURL: "https://shop.example/cart", NotifyURL: "https://shop.example/ksher", Attach: "table 5"}, got)
 	})
 	t.Run("refund", func(t *testing.T) {
-		whole, err := migrate.Refund(vip.Redirect, refund())
+		whole, err := migrate.Refund(vip.KindRedirect, refund())
 		require.NoError(t, err)
 		require.Equal(t, &ksher.RefundRequest{MchOrderNo: "A-1", Host: ksher.HostGateway, MchRefundNo: "R-1", RefundFee: 50_00}, whole)
-		other, err := shop.OrderRefund(vip.CScanB, refund(), 150_50)
+		other, err := shop.OrderRefund(vip.KindCScanB, refund(), 150_50)
 		require.NoError(t, err)
 		require.Equal(t, &ksher.OrderRefundRequest{MchOrderNo: "A-1", MchRefundNo: "R-1", RefundFee: 50_00, TotalFee: 150_50, FeeType: "THB"}, other)
 	})
@@ -226,14 +226,14 @@ func TestGatewayTakesIt(t *testing.T) {
 		create func(*ksher.Client) error
 		paid   ksher.Channel
 	}{
-		vip.Redirect: {func(c *ksher.Client) error {
+		vip.KindRedirect: {func(c *ksher.Client) error {
 			req, err := shop.GatewayPay(redirect())
 			if err == nil {
 				_, err = c.GatewayPay(ctx, req)
 			}
 			return err
 		}, ksher.ChannelTrueMoney},
-		vip.CScanB: {func(c *ksher.Client) error {
+		vip.KindCScanB: {func(c *ksher.Client) error {
 			r := cscanb()
 			r.Channel = "truemoney" // PromptPay has no refunds.
 			req, err := shop.NativePay(r)
@@ -242,21 +242,21 @@ func TestGatewayTakesIt(t *testing.T) {
 			}
 			return err
 		}, ksher.ChannelTrueMoney},
-		vip.BScanC: {func(c *ksher.Client) error {
+		vip.KindBScanC: {func(c *ksher.Client) error {
 			req, err := shop.QuickPay(bscanc())
 			if err == nil {
 				_, err = c.QuickPay(ctx, req)
 			}
 			return err
 		}, ""},
-		vip.MiniApp: {func(c *ksher.Client) error {
+		vip.KindMiniApp: {func(c *ksher.Client) error {
 			req, err := shop.MiniProgramPay(miniApp())
 			if err == nil {
 				_, err = c.MiniProgramPay(ctx, req)
 			}
 			return err
 		}, ksher.ChannelWeChat},
-		vip.App: {func(c *ksher.Client) error {
+		vip.KindApp: {func(c *ksher.Client) error {
 			req, err := shop.AppPay(app())
 			if err == nil {
 				_, err = c.AppPay(ctx, req)
@@ -272,7 +272,7 @@ func TestGatewayTakesIt(t *testing.T) {
 				require.NoError(t, gateway.Pay("A-1", story.paid))
 			}
 			var order ksher.Order
-			if kind == vip.Redirect {
+			if kind == vip.KindRedirect {
 				req, err := migrate.GatewayOrderQuery(kind, query())
 				require.NoError(t, err)
 				answer, err := client.GatewayOrderQuery(ctx, req)
@@ -287,7 +287,7 @@ func TestGatewayTakesIt(t *testing.T) {
 			}
 			require.NoError(t, order.CheckPaid("A-1", 150_50, "THB"))
 
-			if kind == vip.Redirect {
+			if kind == vip.KindRedirect {
 				req, err := migrate.Refund(kind, refund())
 				require.NoError(t, err)
 				_, err = client.Refund(ctx, req)
@@ -308,12 +308,12 @@ func TestGatewayTakesIt(t *testing.T) {
 			require.NoError(t, story.create(client))
 			want := sandbox.Cancelled
 			switch kind {
-			case vip.Redirect:
+			case vip.KindRedirect:
 				req, err := migrate.CancelOrder(kind, cancel())
 				require.NoError(t, err)
 				_, err = client.CancelOrder(ctx, req)
 				require.NoError(t, err)
-			case vip.BScanC:
+			case vip.KindBScanC:
 				req, err := migrate.OrderReverse(kind, cancel())
 				require.NoError(t, err)
 				_, err = client.OrderReverse(ctx, req)
@@ -322,7 +322,7 @@ func TestGatewayTakesIt(t *testing.T) {
 			default:
 				req, err := migrate.OrderClose(kind, cancel())
 				require.NoError(t, err)
-				if _, err = client.OrderClose(ctx, req); kind == vip.CScanB {
+				if _, err = client.OrderClose(ctx, req); kind == vip.KindCScanB {
 					// Not for TrueMoney: the gateway decides.
 					require.Error(t, err)
 					return
@@ -376,9 +376,9 @@ func TestErrors(t *testing.T) {
 		{"nothing charged", func() (any, error) { return shop.QuickPay(nil) }, []string{"merchant_order_id"}, "is required"},
 		{"no mini program", func() (any, error) { return shop.MiniProgramPay(nil) }, []string{"merchant_order_id", "channel"}, "is required"},
 		{"no app", func() (any, error) { return shop.AppPay(nil) }, []string{"merchant_order_id", "channel"}, "is required"},
-		{"nothing to ask", func() (any, error) { return migrate.OrderQuery(vip.App, nil) }, []string{"merchant_order_id"}, "is required"},
-		{"nothing to cancel", func() (any, error) { return migrate.CancelOrder(vip.Redirect, nil) }, []string{"merchant_order_id"}, "is required"},
-		{"no refund", func() (any, error) { return migrate.Refund(vip.Redirect, nil) }, []string{"merchant_order_id", "refund_order_id"}, "is required"},
+		{"nothing to ask", func() (any, error) { return migrate.OrderQuery(vip.KindApp, nil) }, []string{"merchant_order_id"}, "is required"},
+		{"nothing to cancel", func() (any, error) { return migrate.CancelOrder(vip.KindRedirect, nil) }, []string{"merchant_order_id"}, "is required"},
+		{"no refund", func() (any, error) { return migrate.Refund(vip.KindRedirect, nil) }, []string{"merchant_order_id", "refund_order_id"}, "is required"},
 		{"till", func() (any, error) {
 			r := bscanc()
 			r.Note, r.DeviceID, r.Provider = "table 5", "till 2", "my"
@@ -392,20 +392,20 @@ func TestErrors(t *testing.T) {
 			r.Channel = "wechat"
 			return migrate.Shop{}.AppPay(r)
 		}, []string{"fee_type", "notify_url"}, ""},
-		{"empty shop, refund", func() (any, error) { return migrate.Shop{}.OrderRefund(vip.App, refund(), 150_50) }, []string{"fee_type"}, ""},
+		{"empty shop, refund", func() (any, error) { return migrate.Shop{}.OrderRefund(vip.KindApp, refund(), 150_50) }, []string{"fee_type"}, ""},
 		{"long refund number", func() (any, error) {
 			r := refund()
 			r.RefundOrderID = thai + "x"
-			return migrate.Refund(vip.Redirect, r)
+			return migrate.Refund(vip.KindRedirect, r)
 		}, []string{"refund_order_id"}, "has 33 characters"},
-		{"page asked for as a code", func() (any, error) { return migrate.OrderQuery(vip.Redirect, query()) }, []string{"kind"},
+		{"page asked for as a code", func() (any, error) { return migrate.OrderQuery(vip.KindRedirect, query()) }, []string{"kind"},
 			`is "redirect", and order_query is for [cscanb bscanc miniapp app]: see GatewayOrderQuery`},
-		{"code asked for as a page", func() (any, error) { return migrate.GatewayOrderQuery(vip.CScanB, query()) }, []string{"kind"}, "see OrderQuery"},
-		{"page refunded as a code", func() (any, error) { return shop.OrderRefund(vip.Redirect, refund(), 150_50) }, []string{"kind"}, "see Refund"},
-		{"code refunded as a page", func() (any, error) { return migrate.Refund(vip.BScanC, refund()) }, []string{"kind"}, "see Shop.OrderRefund"},
-		{"till closed", func() (any, error) { return migrate.OrderClose(vip.BScanC, cancel()) }, []string{"kind"}, "OrderReverse"},
-		{"code cancelled as a page", func() (any, error) { return migrate.CancelOrder(vip.CScanB, cancel()) }, []string{"kind"}, "OrderClose"},
-		{"page reversed", func() (any, error) { return migrate.OrderReverse(vip.Redirect, cancel()) }, []string{"kind"}, "CancelOrder"},
+		{"code asked for as a page", func() (any, error) { return migrate.GatewayOrderQuery(vip.KindCScanB, query()) }, []string{"kind"}, "see OrderQuery"},
+		{"page refunded as a code", func() (any, error) { return shop.OrderRefund(vip.KindRedirect, refund(), 150_50) }, []string{"kind"}, "see Refund"},
+		{"code refunded as a page", func() (any, error) { return migrate.Refund(vip.KindBScanC, refund()) }, []string{"kind"}, "see Shop.OrderRefund"},
+		{"till closed", func() (any, error) { return migrate.OrderClose(vip.KindBScanC, cancel()) }, []string{"kind"}, "OrderReverse"},
+		{"code cancelled as a page", func() (any, error) { return migrate.CancelOrder(vip.KindCScanB, cancel()) }, []string{"kind"}, "OrderClose"},
+		{"page reversed", func() (any, error) { return migrate.OrderReverse(vip.KindRedirect, cancel()) }, []string{"kind"}, "CancelOrder"},
 		{"unknown kind", func() (any, error) { return migrate.OrderQuery("event", query()) }, []string{"kind"}, `is "event"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -490,7 +490,7 @@ func TestSameLife(t *testing.T) {
 			_, err = old.Create(t.Context(), before)
 			require.NoError(t, err)
 			require.NoError(t, c.live(gateway, "OLD"))
-			told, err := old.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "OLD"})
+			told, err := old.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "OLD"})
 			require.NoError(t, err)
 			was, err := migrate.Result(told)
 			require.NoError(t, err)
@@ -511,7 +511,7 @@ func TestSameLife(t *testing.T) {
 			}
 
 			// Neither side knows the other's order.
-			_, err = old.Query(t.Context(), vip.Redirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+			_, err = old.Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
 			require.ErrorIs(t, err, ksher.ErrNotFound)
 			_, err = gateway.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "OLD"})
 			require.True(t, errors.Is(err, ksher.CodeOrderNotExist), "%v", err)
