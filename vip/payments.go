@@ -285,7 +285,13 @@ func (g gateway) Stands(o OpenOrder, a *Order) (once.Standing, error) {
 	return once.Open, err
 }
 
-func (g gateway) Unknown(err error) bool { return unknownOrder(err) }
+// Unknown tells whether the gateway has no such order. It isn't documented how it says
+// so.
+func (g gateway) Unknown(err error) bool {
+	var failure *Error
+	return errors.Is(err, fault.ErrNotFound) ||
+		errors.As(err, &failure) && failure.Err == nil && (failure.Code == CodeFail || failure.Code == CodeUnknown)
+}
 
 func (g gateway) Transient(err error) bool {
 	var failed *Error
