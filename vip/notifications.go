@@ -9,7 +9,6 @@ import (
 	"net/url"
 
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/receive"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
@@ -202,37 +201,18 @@ func (n *Notifications) lookUp(ctx context.Context, m *announced) *receive.Refus
 		return refusal
 	}
 	m.order = order
+	m.order.said = m.got.Message
 	return nil
 }
 
 // once confirms what became of the order and does what follows, unless that is done.
 func (n *Notifications) once(ctx context.Context, m *announced) *receive.Refusal {
 	standing, asked, err := n.payments.engine.Announce(ctx, m.order)
-	refusal := receive.Announced(standing, asked, err, ofQuery)
-	if m.got.Message == MessagePaid && refusal != nil && standing == once.Ended {
-		// The answer may be late. If it was paid and refunded, nothing is lost by
-		// another try.
-		refusal.Again = true
-		return refusal
-	}
-	return receive.Closed(standing, refusal)
+	return receive.Closed(standing, receive.Announced(standing, asked, err, ofQuery))
 }
 
 // ofQuery tells the errors of a query.
 func ofQuery(err error) bool {
 	var failed *Error
 	return errors.As(err, &failed)
-}
-
-// unknownOrder tells whether a query was refused, as one about an order of another
-// kind would be. It isn't documented how.
-func unknownOrder(err error) bool {
-	var failure *Error
-	if !errors.As(err, &failure) {
-		return false
-	}
-	if failure.Err == nil {
-		return failure.Code == CodeFail || failure.Code == CodeUnknown
-	}
-	return failure.HTTPStatus == http.StatusNotFound || failure.HTTPStatus == http.StatusForbidden
 }

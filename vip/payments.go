@@ -45,6 +45,9 @@ type OpenOrder struct {
 	// Booked says that its payment is in the books already, so that nothing has to be
 	// done for it again.
 	Booked bool
+
+	// said is what a notification says of it, "" where none does.
+	said Message
 }
 
 // OpenOrder returns the order that the request makes, for the merchant's books. currency
@@ -270,6 +273,7 @@ func (g gateway) Ask(ctx context.Context, o OpenOrder) (*Order, error) {
 
 func (g gateway) Stands(o OpenOrder, a *Order) (once.Standing, error) {
 	err := a.CheckPaid(o.MerchantOrderID, o.Amount, o.Currency)
+	saidPaid := o.said == MessagePaid || o.said == MessageRefunded
 	switch {
 	case err == nil:
 		return once.Paid, nil
@@ -277,6 +281,9 @@ func (g gateway) Stands(o OpenOrder, a *Order) (once.Standing, error) {
 		return once.Other, err
 	case a.Status.Paid(): // It contradicts itself: nobody knows.
 		return once.Open, err
+	case saidPaid && a.Status == StatusClosed: // One of the two is late.
+		return once.Open, fmt.Errorf("vip: order %q: %w: the notification says %q, and the gateway that it is %q",
+			transport.Clip(o.MerchantOrderID), fault.ErrNotPaid, o.said, a.Status)
 	}
 	err = fmt.Errorf("vip: order %q: %w: its status is %q", transport.Clip(o.MerchantOrderID), fault.ErrNotPaid, transport.Clip(string(a.Status)))
 	if a.Status.Final() {
