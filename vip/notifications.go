@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/receive"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
@@ -104,6 +105,8 @@ type Notifications struct {
 	address  string
 	expected func(context.Context, string) (OpenOrder, error)
 	receiver receive.Receiver[announced]
+	// ended has what was said of orders that ended: a copy of that costs no query.
+	ended once.Recent
 }
 
 // announced is what is known of a notification.
@@ -207,8 +210,17 @@ func (n *Notifications) lookUp(ctx context.Context, m *announced) *receive.Refus
 
 // once confirms what became of the order and does what follows, unless that is done.
 func (n *Notifications) once(ctx context.Context, m *announced) *receive.Refusal {
+	about, now := gateway{n.payments.client}.About(m.order), n.payments.client.sender.Clock.ClockNow()
+	news := string(m.got.Message) + " " + about.Expected
+	if n.ended.Lately(about.Key, news, now, once.Keep) {
+		return nil
+	}
 	standing, asked, err := n.payments.engine.Announce(ctx, m.order)
-	return receive.Closed(standing, receive.Announced(standing, asked, err, ofQuery))
+	refusal := receive.Closed(standing, receive.Announced(standing, asked, err, ofQuery))
+	if standing == once.Ended && refusal == nil {
+		n.ended.Again(about.Key, news, now, 0)
+	}
+	return refusal
 }
 
 // ofQuery tells the errors of a query.
