@@ -90,13 +90,14 @@ type OpenOrders interface {
 
 // Payments hears of every payment of a merchant and calls one function for it, once,
 // however it became known: by a notification ([Payments.Notifications]), by waiting
-// ([Payments.Wait]) or by going over the open orders ([Payments.Run]). It is as
-// [ksher.Payments], but for a till: there is no reversal in this protocol that takes a
-// charge back for certain, so there is no Charge. Create a [BScanCRequest], and
-// [Payments.Wait] if that leaves it in doubt.
+// ([Payments.Wait]) or by going over the open orders ([Payments.Run]). Nothing is done
+// for an order before the gateway's answer to a query has said that it is paid, under the
+// number, over the amount and in the currency of the merchant's books.
 //
-// Nothing is done for an order before the gateway's answer to a query has said that it is
-// paid, under the number, over the amount and in the currency of the merchant's books.
+// It is as [ksher.Payments] but for what this protocol doesn't have. No reversal takes a
+// charge back for certain, so there is no Charge: create a [BScanCRequest], and
+// [Payments.Wait] if that leaves it in doubt. A notification has no amount, so there is
+// nothing in it to show before it is confirmed.
 type Payments struct {
 	client *Client
 	engine *once.Engine[OpenOrder, Order]
