@@ -54,8 +54,7 @@ func TestNewClient(t *testing.T) {
 		{host, token, []vip.Option{vip.WithMaxResponseBytes(0)}, "WithMaxResponseBytes: 0 is not positive"},
 		{host, token, []vip.Option{vip.WithRetry(0, 0)}, "WithRetry: 0 attempts"},
 		{host, token, []vip.Option{vip.WithLocation(nil)}, "WithLocation: the location is nil"},
-		{host, token, []vip.Option{vip.WithDeduper(nil)}, "WithDeduper: the deduper is nil"},
-		{host, token, []vip.Option{vip.WithDeduper((*deduper)(nil))}, "WithDeduper: the deduper is nil"},
+		{host, token, []vip.Option{vip.WithHook(nil)}, "WithHook: the hook is nil"},
 	} {
 		client, err := vip.NewClient(c.baseURL, c.token, c.opts...)
 		if c.want == "" {

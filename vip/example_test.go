@@ -252,26 +252,33 @@ func ExampleClient_Channels() {
 }
 
 // Let Ksher's notifications hand out the goods.
-func ExampleNewWebhookHandler() {
+func ExamplePayments_Notifications() {
 	gateway, client := startGateway()
 	defer gateway.Close()
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
-	// In production: the address that Ksher was given, to the letter.
-	address := server.URL + "/ksher"
-	mux.Handle("/ksher", vip.NewWebhookHandler(client, address, func(ctx context.Context, order *vip.Order) error {
-		if !order.Status.Paid() {
-			return nil
-		}
-		// In production: what your database says of order.MerchantOrderID.
-		if err := order.CheckPaid("A-1012", 150_50, "THB"); err != nil {
-			return err
-		}
+	payments, err := vip.NewPayments(client, func(ctx context.Context, order *vip.Order) error {
 		fmt.Println("hand out the goods of", order.MerchantOrderID)
 		return nil
-	}, vip.WithKinds(vip.KindRedirect)))
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// In production: the address that Ksher was given, to the letter, and a look into
+	// your database.
+	address := server.URL + "/ksher"
+	notifications, err := payments.Notifications(address, func(ctx context.Context, id string) (vip.OpenOrder, error) {
+		if id != "A-1012" {
+			return vip.OpenOrder{}, ksher.ErrNotOurs
+		}
+		return vip.OpenOrder{MerchantOrderID: id, Kind: vip.KindRedirect, Amount: 150_50, Currency: "THB"}, nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux.Handle("/ksher", notifications)
 
 	if err := gateway.SetVIPWebhook(address); err != nil {
 		log.Fatal(err)
@@ -279,6 +286,35 @@ func ExampleNewWebhookHandler() {
 	paid(gateway, client, "A-1012")
 	gateway.Deliver(context.Background(), "A-1012")
 	// Output: hand out the goods of A-1012
+}
+
+// Wait at a till until a charge that was left in doubt is known. There is no reversal.
+func ExamplePayments_Wait() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	payments, err := vip.NewPayments(client, func(ctx context.Context, order *vip.Order) error {
+		fmt.Println("hand out the goods of", order.MerchantOrderID)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	charge := &vip.BScanCRequest{
+		MerchantOrderID: "A-1014",
+		Amount:          150_50, // 150.50 THB
+		Channel:         "alipay",
+		AuthCode:        ksher.NewSecret("287634438256643900"),
+	}
+	_, err = client.Create(context.Background(), charge)
+	if err != nil && !errors.Is(err, ksher.ErrOutcomeUnknown) {
+		log.Fatal(err)
+	}
+	order, err := payments.Wait(context.Background(), charge.OpenOrder("THB"))
+	fmt.Println(order.Status, err)
+	// Output:
+	// hand out the goods of A-1014
+	// Paid <nil>
 }
 
 // Read a notification where there is no http.Handler, and query the order before

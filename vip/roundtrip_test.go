@@ -221,41 +221,46 @@ func TestRoundTripFaults(t *testing.T) {
 }
 
 // The local gateway notifies the handler, which tells the shop once.
-func TestRoundTripWebhook(t *testing.T) {
+func TestRoundTripNotifications(t *testing.T) {
 	gateway, client := local(t)
-	var paid, refunded atomic.Int32
+	var paid, ended atomic.Int32
 	var fails atomic.Bool
-	mux := http.NewServeMux()
-	server := httptest.NewServer(mux)
-	defer server.Close()
-	mux.Handle("/hook", vip.NewWebhookHandler(client, server.URL+"/hook", func(_ context.Context, o *vip.Order) error {
+	payments, err := vip.NewPayments(client, func(_ context.Context, o *vip.Order) error {
 		if fails.Load() {
 			return errors.New("not now")
 		}
-		if o.Status.Paid() {
-			paid.Add(1)
-			return o.CheckPaid("A-1", 150_50, "THB")
-		}
-		refunded.Add(1)
+		paid.Add(1)
+		return o.CheckPaid("A-1", 150_50, "THB")
+	}, vip.WithEnded(func(context.Context, vip.OpenOrder, *vip.Order) error {
+		ended.Add(1)
 		return nil
 	}))
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	req := newOrders()[vip.KindRedirect].(*vip.RedirectRequest)
+	n, err := payments.Notifications(server.URL+"/hook", func(context.Context, string) (vip.OpenOrder, error) { return req.OpenOrder("THB"), nil })
+	require.NoError(t, err)
+	mux.Handle("/hook", n)
 	require.NoError(t, gateway.SetVIPWebhook(server.URL+"/hook"))
-	_, err := client.Create(t.Context(), newOrders()[vip.KindRedirect])
+	_, err = client.Create(t.Context(), req)
 	require.NoError(t, err)
 	require.NoError(t, gateway.Pay("A-1", ksher.ChannelTrueMoney))
 	fails.Store(true)
 	require.Error(t, gateway.Deliver(t.Context(), "A-1"))
 	fails.Store(false)
+	for _, kind := range []sandbox.FaultKind{sandbox.FaultBadSignature, sandbox.FaultOtherKey, sandbox.FaultCorrupt, sandbox.FaultTruncated} {
+		require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "notify", Kind: kind}))
+		require.Error(t, gateway.Deliver(t.Context(), "A-1"), kind)
+		require.Zero(t, paid.Load())
+	}
 	require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultDuplicate}))
 	require.NoError(t, gateway.Deliver(t.Context(), "A-1"))
 	require.EqualValues(t, 1, paid.Load())
 	_, err = client.Refund(t.Context(), vip.KindRedirect, &vip.RefundRequest{MerchantOrderID: "A-1", RefundOrderID: "R-1", RefundAmount: 150_50})
 	require.NoError(t, err)
-	for _, kind := range []sandbox.FaultKind{sandbox.FaultBadSignature, sandbox.FaultOtherKey, sandbox.FaultCorrupt, sandbox.FaultTruncated} {
-		require.NoError(t, gateway.Inject(sandbox.Fault{Operation: "notify", Kind: kind}))
-		require.Error(t, gateway.Deliver(t.Context(), "A-1"), kind)
-		require.Zero(t, refunded.Load())
-	}
 	require.NoError(t, gateway.Deliver(t.Context(), "A-1"))
-	require.EqualValues(t, 1, refunded.Load())
+	require.EqualValues(t, 1, paid.Load())
+	require.Zero(t, ended.Load(), "it ended with a payment")
 }
