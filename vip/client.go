@@ -107,16 +107,16 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 	return nil
 }
 
-// WithHTTPClient sends requests through that client's Transport, each within its
-// Timeout if it has one: a proxy, a transport that measures, or a mock, which has to
-// be in place before [NewClient]. Its Jar and CheckRedirect don't count, because
-// cookies are never kept and redirects never followed. The default keeps up to 32
-// idle connections to a host open, shared by all clients of the program.
+// WithHTTPClient sends requests through that client's Transport, each within its Timeout
+// if it has one: a proxy, a transport that measures, or a mock, which has to be in place
+// before [NewClient]. Its Jar and CheckRedirect don't count: cookies are never kept and
+// redirects never followed. The default keeps up to 32 idle connections to a host open,
+// shared by all clients of the program.
 //
-// It is an error if the client's [http.Transport] allows TLS below 1.2 or doesn't
-// check certificates; inside another transport this isn't seen. A transport that sends
-// a request again over another [http.Transport] connection is stopped. Don't use one
-// that sends copies at the same time, or repeats without net/http.
+// It is an error if the client's [http.Transport] allows TLS below 1.2 or doesn't check
+// certificates; inside another transport this isn't seen. A transport that sends a request
+// again over another [http.Transport] connection is stopped. Don't use one that sends
+// copies at the same time, or repeats without net/http.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *Client) error { return c.sender.SetHTTPClient(client) }
 }
@@ -161,17 +161,15 @@ func WithMaxResponseBytes(n int64) Option {
 	return func(c *Client) error { return c.sender.SetMaxResponseBytes(n) }
 }
 
-// WithRetry sets how queries are repeated: how often at most they are sent, the
-// first time included, from 1 for no repetition to 10, and how long the first pause
-// may be. The default is 3 times and 500 ms. The longest pause doubles each time, up
-// to 10 seconds, and each pause is a random part of it. A wait of 0 leaves the pauses
-// out, as tests want it.
+// WithRetry sets how queries are repeated: how often at most they are sent, the first time
+// included, from 1 for no repetition to 10, and how long the first pause may be; 3 times
+// and 500 ms by default. The longest pause doubles each time, up to 10 seconds, and each
+// pause is a random part of it. A wait of 0 leaves the pauses out, as tests want it.
 //
-// Only [Client.Query] and the reports are repeated, and only if the connection broke
-// or the HTTP status is 500 or more. All is done within the call's context and
-// [WithTimeout]. In an outage a client repeats at most 10 queries at once and one a
-// second after that. What creates, refunds or cancels reaches Ksher once, as
-// [ksher.WithRetry] says.
+// Only [Client.Query] and the reports are repeated, within the call's context and
+// [WithTimeout], and only if the connection broke or the HTTP status is 500 or more. In an
+// outage a client repeats at most 10 queries at once and one a second after that. What
+// changes something reaches Ksher once, as [ksher.WithRetry] says.
 func WithRetry(attempts int, wait time.Duration) Option {
 	return func(c *Client) error { return c.sender.Retry.Set(attempts, wait) }
 }

@@ -56,8 +56,8 @@ func isGateways(status int, members []wire.Member) bool {
 }
 
 // Error is what every call returns when it was tried and didn't succeed. Use
-// [errors.As] to get at it, and [errors.Is] with a [Code], an Err… variable of this
-// package, or a cause such as [context.DeadlineExceeded].
+// [errors.As] to get at it, and [errors.Is] with a [Code], a sentinel error of package
+// ksher, or a cause such as [context.DeadlineExceeded].
 //
 // It never has the token in it, nor what may be a signature or most of one: of what the
 // gateway said, runs of more than 32 hexadecimal digits are left out.

@@ -205,27 +205,16 @@ type Transaction struct {
 	Verified bool `json:"-"`
 }
 
-// Transactions goes through the transactions of a day, asking for a page whenever it
-// needs one:
+// Transactions goes through the transactions of a day, asking for a page whenever it needs
+// one; after an error there is nothing more. A report that may lack some isn't taken for
+// whole: it is [ksher.ErrBadAnswer] if more or fewer come than the gateway has announced,
+// or one that is the same to the letter as one of a page before. At most a million are
+// read. Read a day when it is over: new transactions may shift the pages.
 //
-//	for transaction, err := range client.Transactions(ctx, req) {
-//		if err != nil {
-//			return err
-//		}
-//		…
-//	}
+// It changes nothing and may be repeated at will; each page is repeated as [WithRetry]
+// says.
 //
-// After an error there is nothing more. If fewer or more transactions come than the
-// gateway has announced, or one that is the same to the letter as one of a page before,
-// that is an error, too, an [ksher.ErrBadAnswer]: a report that may lack some isn't taken for whole.
-// Transactions that are made while it is read may shift the pages, so read a day when it
-// is over. At most a million are read.
-//
-// It changes nothing and may be repeated at will; each page is repeated as
-// [WithRetry] says.
-//
-// Source: GET /api/v1/finance/settlements/order/{date}, Ksher's documentation of
-// vip.ksher.net.
+// Source: GET /api/v1/finance/settlements/order/{date}.
 func (c *Client) Transactions(ctx context.Context, req *TransactionsRequest) iter.Seq2[*Transaction, error] {
 	if req == nil {
 		req = &TransactionsRequest{} // Which is refused as well.

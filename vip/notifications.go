@@ -42,21 +42,16 @@ type Notification struct {
 	Message Message
 }
 
-// ParseNotification reads a notification from the query of its address, the part
-// after the question mark and at most 8 KiB, and checks its signature. address is
-// the whole address of the webhook as it was given to Ksher, because the signature
-// covers it. Most programs use [Payments.Notifications] instead, which also confirms the
-// notification.
+// ParseNotification reads a notification from the query of its address, the part after the
+// question mark and at most 8 KiB, and checks its signature. address is the whole address
+// of the webhook as it was given to Ksher: the signature covers it.
 //
-// A signature alone proves little: a genuine notification can be repeated by anybody
-// who saw it, and the text that is signed leaves open where one value ends and the
-// next name begins.
+// A signature alone proves little: anybody who saw a notification can repeat it, and the
+// text that is signed leaves open where one value ends and the next name begins. Use
+// [Payments.Notifications], or query the order.
 //
-// The error is an [*Error] with one of those of this package for signatures, or with
-// [ksher.ErrBadAnswer] for what isn't a change of an order's status, such as a query in which
-// a parameter comes twice.
-//
-// Source: Ksher's documentation of vip.ksher.net.
+// The error is an [*Error] with [ksher.ErrSignature], or with [ksher.ErrBadAnswer] for what
+// isn't a change of an order's status, such as a query with a parameter twice.
 func (c *Client) ParseNotification(address, query string) (*Notification, error) {
 	if c == nil || c.mac == nil {
 		return nil, notSent("notification", "client", "was not made by NewClient")
@@ -115,20 +110,16 @@ type announced struct {
 	order OpenOrder
 }
 
-// Notifications returns the handler of notifications. address is the whole address of the
-// webhook as it was given to Ksher, with https:// and the path, because the signature
-// covers it to the letter. expected finds an order in the merchant's books by its number:
-// every order, also booked ones, and [ksher.ErrNotOurs] for any other number. A
-// notification doesn't say of which sub-merchant it is: give each one an address of its
-// own if the numbers of their orders may be the same.
+// Notifications returns the handler of notifications. address is that of the webhook as it
+// was given to Ksher, to the letter: the signature covers it. expected finds an order in
+// the merchant's books by its number: every order, also booked ones, and [ksher.ErrNotOurs]
+// for any other number. Nothing says whose order it is: give each sub-merchant an address
+// of its own if the numbers of their orders may be the same.
 //
-// For each notification it checks size, form and signature, then asks expected, then
-// whether the payment is done, then Ksher, and then calls the function of [NewPayments].
-// It answers 200 only if that returned nil, now or earlier, or if the order ended without
-// a payment, see [WithEnded]. Otherwise Ksher repeats the notification 6 times, every 5
-// seconds, and nothing comes after that: let [Payments.Run] find what was missed.
-//
-// Source: Ksher's documentation of vip.ksher.net.
+// It asks expected, then Ksher, and answers 200 only if the function of [NewPayments]
+// returned nil, now or earlier, or the order ended without a payment, see [WithEnded].
+// Otherwise Ksher comes again 6 times, every 5 seconds, and never after that: let
+// [Payments.Run] find what was missed. See docs/vip.md.
 func (p *Payments) Notifications(address string, expected func(ctx context.Context, merchantOrderID string) (OpenOrder, error)) (*Notifications, error) {
 	check := &checker{}
 	check.requiredURL("address", address)

@@ -554,42 +554,16 @@ var (
 // typeRefund is the order_type of a refund.
 const typeRefund = "Refund"
 
-// Create creates an order, of the kind that the request is for.
+// Create creates an order. After a [*CScanBRequest] [Order.Image] is the QR code, after any
+// other but a [*BScanCRequest] Reference is the page or what the wallet needs. That one
+// charges the buyer and succeeds only if the order is paid: [CodeFail] with the Reason
+// "invalid_payment_code" means that the code can't be charged.
 //
-//   - With a [*RedirectRequest] Reference is the address of the checkout page, to
-//     send the buyer to: an absolute one with https, or with http if the client's
-//     base URL has that.
-//   - With a [*CScanBRequest] [Order.Image] is the QR code.
-//   - With a [*BScanCRequest] the buyer is charged: the call succeeds only if the
-//     order is paid. If the code can't be charged, the error is [CodeFail] with the
-//     Reason "invalid_payment_code", and while it isn't decided, because the buyer
-//     has to type a PIN for example, it is [CodePending] and [ksher.ErrOutcomeUnknown]:
-//     query until the status is final, or cancel.
-//   - With a [*MiniAppRequest] or an [*AppRequest] Reference is what the wallet
-//     needs; see [Order.WeChatPayment].
+// A [CodePending] of it, any other [CodeFail], and [ksher.ErrOtherOrder] are in doubt, an
+// [ksher.ErrOutcomeUnknown]: the order may be there, and paid. Ask [Client.Query], and take
+// no new number before it is known. See docs/vip.md.
 //
-// An answer about another order, amount or mid is [ksher.ErrOtherOrder], a refusal that
-// names another order or mid as well. One with a new order that is refunded or closed is
-// an [ksher.ErrOutcomeUnknown]. So is a [CodeFail] of any other
-// reason than "invalid_payment_code": the number may have been used by an earlier
-// create, whose order may be paid.
-//
-// After an [ksher.ErrOutcomeUnknown] ask [Client.Query]. If its error is [ksher.ErrNotFound],
-// or [CodeFail] or [CodeUnknown], the gateway had no such order when it was asked,
-// and the very same request may be sent again: a merchant_order_id is unique, so nobody
-// is charged twice. The first request may still arrive, though, and whatever refusal the
-// second one meets is about the second one alone, be it HTTP 400 or a buyer's code that
-// was used up. So ask Query again, and take a new number only if the order is closed, or
-// is still unknown when no earlier request can be on its way any more. If the order is
-// there, its page or code is lost with the answer: cancel it, keep watching it, and only
-// then create one under a new number.
-//
-// Source: POST /api/v1/{kind}/orders, Ksher's documentation of vip.ksher.net.
-// Ksher's JavaScript client (ksher-payment 0.0.5) has a slash at the end of the
-// address, which the documentation hasn't. Which error_code an order that waits for
-// the buyer comes with is not documented: SUCCESS and PENDING are taken. What a number
-// that was used before is answered with isn't documented either, nor any reason of a
-// FAIL but that one.
+// Source: POST /api/v1/{kind}/orders.
 func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) {
 	if err := c.usable(ctx, "create", req); err != nil {
 		return nil, err
@@ -646,21 +620,15 @@ func (r *QueryRequest) numbers() (orderID, refundID string) { return r.MerchantO
 func (r *QueryRequest) mid() string                         { return r.MID }
 func (r *QueryRequest) check(c *checker)                    { c.orderID(r.MerchantOrderID) }
 
-// Query asks where an order stands. Compare the answer with [Order.CheckPaid].
+// Query asks where an order stands. Compare the answer with [Order.CheckPaid]. It changes
+// nothing and may be repeated at will.
 //
-// It changes nothing and may be repeated at will. An order that the gateway doesn't
-// know is an [*Error]: whether it is [ksher.ErrNotFound] or a [Code] is not documented. A plain
-// [ksher.ErrBadAnswer] isn't the gateway's word on it. An answer about another order or mid
-// is [ksher.ErrOtherOrder], one without a status [ksher.ErrBadAnswer].
+// An order that the gateway doesn't know is [ksher.ErrNotFound], [CodeFail] or
+// [CodeUnknown]; a plain [ksher.ErrBadAnswer] isn't the gateway's word on it. An answer
+// about another order or mid is [ksher.ErrOtherOrder]. With [CodeFail] an order comes only
+// if the answer names it, and a status in which nobody has paid.
 //
-// With [CodeFail] an order comes only if the answer names it, and a status in which nobody
-// has paid: a charge that failed, for example, or an order that was closed. FAIL together
-// with [StatusPaid] or [StatusRefunded] contradicts itself and is an error.
-//
-// Source: GET /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
-// vip.ksher.net. That order_id is the merchant's number is taken from Ksher's
-// JavaScript client (ksher-payment 0.0.5). Which error_code an order comes with is
-// not documented: with a status any but UNKNOWN is taken, and FAIL as above.
+// Source: GET /api/v1/{kind}/orders/{order_id}; see docs/vip.md.
 func (c *Client) Query(ctx context.Context, kind Kind, req *QueryRequest) (*Order, error) {
 	return c.order(ctx, kind, "query", http.MethodGet, req, func(r *reply, o *Order) *Error {
 		switch {
@@ -712,26 +680,16 @@ func (r *RefundRequest) check(c *checker) {
 	c.amount("refund_amount", r.RefundAmount)
 }
 
-// Refund pays an order back, or part of it, at once. The answer describes the
-// refund: OrderType is "Refund", or empty, and Amount is negative. It succeeds only
-// with [CodeRefunded], for the amount that was asked for, with a status that a paid order
-// may have, and if a refund_order_id in it is the one asked for; anything else, but a
-// refusal with [CodeFail] or one of the documented HTTP statuses in the gateway's own
-// form, is [ksher.ErrOutcomeUnknown]. So is a FAIL that names another order or refund, or
-// shows the order as refunded. A refusal is about this request alone: an earlier one of
-// the same number may have been carried out.
+// Refund pays an order back, or part of it, at once. The answer describes the refund, with
+// a negative Amount. It succeeds only with [CodeRefunded], for the amount and the number
+// that were asked for. A refusal is about this request alone: an earlier one of the same
+// number may have been carried out.
 //
-// After an ErrOutcomeUnknown ask [Client.Query]: with [StatusRefunded] the money is
-// on its way back, if this was the order's first refund. With [StatusPaid], or after
-// an earlier refund in part, it isn't known, because it isn't documented what a refund
-// in part shows as: look into [Client.Transactions] or the merchant platform. It isn't
-// documented either whether a refund_order_id is carried out only once, so don't send
-// the request again before you know.
+// After an [ksher.ErrOutcomeUnknown] don't send it again before you know: ask [Client.Query],
+// where [StatusRefunded] means that the order's first refund was carried out, or look into
+// [Client.Transactions]. See docs/vip.md.
 //
-// Source: PUT /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
-// vip.ksher.net. Its list of calls has the refund of a mini program's order at the
-// address for [KindRedirect], and the text beside it and Ksher's JavaScript client
-// (ksher-payment 0.0.5) have it at that for [KindMiniApp], where it goes.
+// Source: PUT /api/v1/{kind}/orders/{order_id}.
 func (c *Client) Refund(ctx context.Context, kind Kind, req *RefundRequest) (*Order, error) {
 	return c.order(ctx, kind, "refund", http.MethodPut, req, func(r *reply, o *Order) *Error {
 		switch {
@@ -766,19 +724,15 @@ func (r *CancelRequest) numbers() (orderID, refundID string) { return r.Merchant
 func (r *CancelRequest) mid() string                         { return r.MID }
 func (r *CancelRequest) check(c *checker)                    { c.orderID(r.MerchantOrderID) }
 
-// Cancel closes an order that isn't paid yet. It succeeds only if the answer says
-// that the order is closed; a [CodeFail] that says so, too, is an
-// [ksher.ErrOutcomeUnknown]. A buyer who has saved a QR code may be able to pay it all
-// the same, so keep watching the order.
+// Cancel closes an order that isn't paid yet. It succeeds only if the answer says that the
+// order is closed. A buyer who has saved a QR code may be able to pay it all the same, so
+// keep watching the order.
 //
 // After an [ksher.ErrOutcomeUnknown] ask [Client.Query]: with [StatusClosed] it was
-// cancelled, with [StatusAvailable] it wasn't and may be again, and with
-// [StatusPaid] it was too late.
+// cancelled, with [StatusAvailable] it wasn't and may be again, and with [StatusPaid] it
+// was too late.
 //
-// Source: DELETE /api/v1/{kind}/orders/{order_id}, Ksher's documentation of
-// vip.ksher.net. That the parameters are in the body is taken from Ksher's
-// JavaScript client (ksher-payment 0.0.5). Which error_code the answer has is not
-// documented: any but FAIL, UNKNOWN, PENDING and REFUNDED is taken.
+// Source: DELETE /api/v1/{kind}/orders/{order_id}; see docs/vip.md.
 func (c *Client) Cancel(ctx context.Context, kind Kind, req *CancelRequest) (*Order, error) {
 	return c.order(ctx, kind, "cancel", http.MethodDelete, req, func(r *reply, o *Order) *Error {
 		switch {

@@ -13,10 +13,10 @@
 //		RedirectURLFail: "https://shop.example/sorry",
 //	})
 //	…
-//	// Send the buyer to order.Reference, and learn how it ended:
-//	order, err = client.Query(ctx, vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1001"})
-//	…
-//	err = order.CheckPaid("A-1001", 150_50, "THB")
+//	// Send the buyer to order.Reference, and hear of the payment:
+//	payments, err := vip.NewPayments(client, func(ctx context.Context, o *vip.Order) error {
+//		return db.MarkPaid(ctx, o.MerchantOrderID) // your own
+//	})
 //
 // There are five kinds of order, and a request type for each: [RedirectRequest] for
 // a checkout page, [CScanBRequest] for a QR code that the buyer scans,
@@ -28,7 +28,8 @@
 //
 // [Payments] calls one function for each payment, once, however it became known: by a
 // notification, by waiting, or by going over the open orders. It asks the gateway, and
-// compares number, amount and currency with the merchant's books, before that.
+// compares number, amount and currency with the merchant's books, before that. What it
+// can't do here, and what to do in doubt, is in docs/vip.md.
 //
 // # Errors
 //

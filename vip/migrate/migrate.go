@@ -326,23 +326,15 @@ func OrderReverse(kind vip.Kind, r *vip.CancelRequest) (*ksher.OrderReverseReque
 }
 
 // Result says what the answer to [vip.Client.Query] is called at api.ksher.net, for
-// programs that keep one kind of status for both:
+// programs that keep one kind of status for both; docs/moving-from-vip.md has the table.
 //
-//	status     error_code            result
-//	Available  SUCCESS               NOTPAY
-//	Available  PENDING               PENDING
-//	Paid       SUCCESS               SUCCESS
-//	Refunded   SUCCESS or REFUNDED   REFUND
-//	Closed     SUCCESS               CLOSED
+// Anything that isn't in it is an [*Error] and an empty result, neither paid nor final: an
+// order with FAIL, for example, which says how a request went and not where the order
+// stands, or the answer to a refund. Compare number, amount and currency with
+// [vip.Order.CheckPaid] before handing anything out: this function doesn't.
 //
-// Anything else is an [*Error] and an empty result, which is neither paid nor final:
-// an order with FAIL, for example, because that says how a request went and not where
-// the order stands, or with any code or status that isn't in the table. So is the
-// answer to a refund, which isn't about the order. Compare number, amount and currency
-// with [vip.Order.CheckPaid] before handing anything out: this function doesn't.
-//
-// Source: the meanings of both sides' documentation. Which error_code an order that
-// was asked for comes with isn't documented.
+// Source: the meanings of both sides' documentation. Which error_code an order that was
+// asked for comes with isn't documented.
 func Result(o *vip.Order) (ksher.Result, error) {
 	o = given(o)
 	if o.OrderType != "" && o.OrderType != "Sale" {
