@@ -114,7 +114,7 @@ func (c onAPI) status(ctx context.Context, r *vip.RedirectRequest) (ksher.Result
 		return "", err
 	}
 	if order.Result.Paid() {
-		if err := order.CheckPaid(r.MerchantOrderID, ksher.Amount(r.Amount), currency); err != nil {
+		if err := order.CheckPaid(r.MerchantOrderID, r.Amount, currency); err != nil {
 			return "", err
 		}
 	}
@@ -212,7 +212,7 @@ func realOrders(ctx context.Context, generations []string) error {
 			return err
 		}
 		fmt.Printf("Order %s over %v %s was created at Ksher, by %s. Its checkout page, where real money is paid:\n%s\n",
-			order.MerchantOrderID, ksher.Amount(order.Amount), currency, generation, page)
+			order.MerchantOrderID, order.Amount, currency, generation, page)
 	}
 	return nil
 }
@@ -255,35 +255,14 @@ func wholeStory(ctx context.Context, generations []string) error {
 	client := gateway.VIP // In production one of vip.NewClient.
 	tills := map[string]cashier{"vip": onVIP{client}, "api": onAPI{gateway.Client, terms(shop)}}
 
-	// Both generations tell the shop at one address, also when new orders go to one
-	// of them only: orders of the other may still be open.
 	paid := make(chan string, 1)
 	orders := make(map[string]*vip.RedirectRequest) // By generation.
-	expected := func(id string) (ksher.Amount, bool) {
-		for _, o := range orders {
-			if o.MerchantOrderID == id {
-				return ksher.Amount(o.Amount), true
-			}
-		}
-		return 0, false
-	}
 	for _, generation := range generations {
 		orders[generation] = newOrder(shop)
 	}
-	mux := http.NewServeMux()
-	for _, till := range tills {
-		method, handler, err := till.listen(shop+"/ksher", expected, func(ctx context.Context, id string) error {
-			select {
-			case paid <- id:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-		if err != nil {
-			return err
-		}
-		mux.Handle(method+" /ksher", handler)
+	mux, err := webhook(shop, tills, orders, paid)
+	if err != nil {
+		return err
 	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(listener)
@@ -304,9 +283,38 @@ func wholeStory(ctx context.Context, generations []string) error {
 	return nil
 }
 
+// webhook is where both generations tell the shop, at one address, also when new orders go
+// to one of them only: orders of the other may still be open.
+func webhook(shop string, tills map[string]cashier, orders map[string]*vip.RedirectRequest, paid chan<- string) (http.Handler, error) {
+	expected := func(id string) (ksher.Amount, bool) {
+		for _, o := range orders {
+			if o.MerchantOrderID == id {
+				return o.Amount, true
+			}
+		}
+		return 0, false
+	}
+	mux := http.NewServeMux()
+	for _, till := range tills {
+		method, handler, err := till.listen(shop+"/ksher", expected, func(ctx context.Context, id string) error {
+			select {
+			case paid <- id:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(method+" /ksher", handler)
+	}
+	return mux, nil
+}
+
 // sell is the shop's own code. It doesn't know which generation it is on.
 func sell(ctx context.Context, buyer *kshertest.Gateway, till cashier, order *vip.RedirectRequest, paid <-chan string) error {
-	id, total := order.MerchantOrderID, ksher.Amount(order.Amount)
+	id, total := order.MerchantOrderID, order.Amount
 	page, err := till.create(ctx, order)
 	if err != nil {
 		return err
