@@ -89,15 +89,21 @@ func newShop(t testing.TB, opts ...vip.PaymentsOption) *shop {
 			if o == nil {
 				o = &vip.Order{MerchantOrderID: open.MerchantOrderID}
 			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.ended = append(s.ended, say(o))
 			return s.fails
 		}),
 		vip.WithProblem(func(_ context.Context, o vip.OpenOrder, err error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.problems = append(s.problems, o.MerchantOrderID+": "+err.Error())
 		}),
 	}, opts...)
 	var err error
 	s.payments, err = vip.NewPayments(client, func(_ context.Context, o *vip.Order) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.paid = append(s.paid, say(o))
 		return s.fails
 	}, opts...)
