@@ -23,11 +23,6 @@ func goodRateQuery() *ksher.RateQueryRequest {
 	return &ksher.RateQueryRequest{Channel: ksher.ChannelWeChat, FeeType: "THB", Date: "20261120"}
 }
 
-func init() {
-	tested("merchant_info", ksher.DefaultMerchantURL, kind{noOrder: true, appID: "mch_appid"}, goodMerchantInfo, (*ksher.Client).MerchantInfo)
-	tested("rate_query", ksher.DefaultMerchantURL, kind{noOrder: true}, goodRateQuery, (*ksher.Client).RateQuery)
-}
-
 const merchantData = `{"account_type":"Trial","agency_info":{"agency_name":"Far & Near","mobile":"021"},"allow_partial_refund":"Y",
 	"allow_remote_pay":"N","bank_info":{"account_id":"1-2-3","account_name":"Tea House","bank_name":"Bank of Tea","swift_code":"TEATTHB1"},
 	"bd_info":{"bd_name":"Malee","mobile":"022"},"business_address_code":"83000","business_mode":"offline","city_name_cn":"普吉",

@@ -92,10 +92,47 @@ func (op operation) orderNo() string {
 	return testOrderNo
 }
 
-var operationTable []operation
-
-// operations has every operation of the library. The test of each adds it.
-func operations() []operation { return slices.Clone(operationTable) }
+// operations has every operation of the library. TestEveryMethodIsWhole fails
+// if one is missing.
+func operations() []operation {
+	const gateway, merchant = ksher.DefaultGatewayURL, ksher.DefaultMerchantURL
+	creates := kind{changes: true, hasTotalFee: true}
+	return []operation{
+		tested("gateway_pay", gateway, kind{changes: true}, goodGatewayPay, (*ksher.Client).GatewayPay),
+		tested("gateway_order_query", gateway, kind{hasTotalFee: true}, func() *ksher.GatewayOrderQueryRequest {
+			return &ksher.GatewayOrderQueryRequest{MchOrderNo: testOrderNo}
+		}, (*ksher.Client).GatewayOrderQuery),
+		tested("cancel_order", gateway, kind{changes: true}, func() *ksher.CancelOrderRequest {
+			return &ksher.CancelOrderRequest{MchOrderNo: testOrderNo}
+		}, (*ksher.Client).CancelOrder),
+		tested("native_pay", merchant, creates, goodNativePay, (*ksher.Client).NativePay),
+		tested("order_query", merchant, kind{hasTotalFee: true}, func() *ksher.OrderQueryRequest {
+			return &ksher.OrderQueryRequest{MchOrderNo: testOrderNo}
+		}, (*ksher.Client).OrderQuery),
+		tested("order_close", merchant, kind{changes: true}, func() *ksher.OrderCloseRequest {
+			return &ksher.OrderCloseRequest{MchOrderNo: testOrderNo}
+		}, (*ksher.Client).OrderClose),
+		tested("order_refund", merchant, creates, goodOrderRefund, (*ksher.Client).OrderRefund),
+		tested("refund_query", merchant, kind{hasTotalFee: true}, func() *ksher.RefundQueryRequest {
+			return &ksher.RefundQueryRequest{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo}
+		}, (*ksher.Client).RefundQuery),
+		tested("quick_pay", merchant, creates, goodQuickPay, (*ksher.Client).QuickPay),
+		tested("order_reverse", merchant, kind{changes: true}, func() *ksher.OrderReverseRequest {
+			return &ksher.OrderReverseRequest{MchOrderNo: testOrderNo}
+		}, (*ksher.Client).OrderReverse),
+		tested("jsapi_pay", merchant, creates, goodJSAPIPay, (*ksher.Client).JSAPIPay),
+		tested("mini_program_pay", merchant, creates, goodMiniProgramPay, (*ksher.Client).MiniProgramPay),
+		tested("app_pay", merchant, creates, goodAppPay, (*ksher.Client).AppPay),
+		tested("wap_pay", merchant, creates, goodWapPay, (*ksher.Client).WapPay),
+		tested("web_pay", merchant, creates, goodWebPay, (*ksher.Client).WebPay),
+		tested("payout", merchant, creates, goodPayout, (*ksher.Client).Payout),
+		tested("order_query_payout", merchant, kind{hasTotalFee: true}, payoutQuery, (*ksher.Client).OrderQueryPayout),
+		tested("get_payout_balance", merchant, kind{noOrder: true}, balanceQuery, (*ksher.Client).GetPayoutBalance),
+		tested("merchant_info", merchant, kind{noOrder: true, appID: "mch_appid"}, goodMerchantInfo, (*ksher.Client).MerchantInfo),
+		tested("rate_query", merchant, kind{noOrder: true}, goodRateQuery, (*ksher.Client).RateQuery),
+		tested("get_settlement_info", merchant, kind{noOrder: true, appID: "mch_appid"}, goodSettlementInfo, (*ksher.Client).GetSettlementInfo),
+	}
+}
 
 // kind tells one operation from another in the tests of all of them.
 type kind struct {
@@ -109,10 +146,10 @@ type kind struct {
 	appID string
 }
 
-// tested adds an operation to those that every general test tries, with a maker
-// of a good request to which goodData is a good answer.
-func tested[Req, Resp any](name, url string, k kind, good func() *Req, method func(*ksher.Client, context.Context, *Req) (*Resp, error)) {
-	operationTable = append(operationTable, operation{
+// tested makes an operation for operations, with a maker of a good request to
+// which goodData is a good answer.
+func tested[Req, Resp any](name, url string, k kind, good func() *Req, method func(*ksher.Client, context.Context, *Req) (*Resp, error)) operation {
+	return operation{
 		name, url, k,
 		func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
 			req := good()
@@ -129,28 +166,7 @@ func tested[Req, Resp any](name, url string, k kind, good func() *Req, method fu
 			return resp, err
 		},
 		func(ctx context.Context, c *ksher.Client) error { _, err := method(c, ctx, nil); return err },
-	})
-}
-
-func init() {
-	tested("gateway_pay", ksher.DefaultGatewayURL, kind{changes: true}, goodGatewayPay, (*ksher.Client).GatewayPay)
-	tested("gateway_order_query", ksher.DefaultGatewayURL, kind{hasTotalFee: true}, func() *ksher.GatewayOrderQueryRequest {
-		return &ksher.GatewayOrderQueryRequest{MchOrderNo: testOrderNo}
-	}, (*ksher.Client).GatewayOrderQuery)
-	tested("cancel_order", ksher.DefaultGatewayURL, kind{changes: true}, func() *ksher.CancelOrderRequest {
-		return &ksher.CancelOrderRequest{MchOrderNo: testOrderNo}
-	}, (*ksher.Client).CancelOrder)
-	tested("native_pay", ksher.DefaultMerchantURL, kind{changes: true, hasTotalFee: true}, goodNativePay, (*ksher.Client).NativePay)
-	tested("order_query", ksher.DefaultMerchantURL, kind{hasTotalFee: true}, func() *ksher.OrderQueryRequest {
-		return &ksher.OrderQueryRequest{MchOrderNo: testOrderNo}
-	}, (*ksher.Client).OrderQuery)
-	tested("order_close", ksher.DefaultMerchantURL, kind{changes: true}, func() *ksher.OrderCloseRequest {
-		return &ksher.OrderCloseRequest{MchOrderNo: testOrderNo}
-	}, (*ksher.Client).OrderClose)
-	tested("order_refund", ksher.DefaultMerchantURL, kind{changes: true, hasTotalFee: true}, goodOrderRefund, (*ksher.Client).OrderRefund)
-	tested("refund_query", ksher.DefaultMerchantURL, kind{hasTotalFee: true}, func() *ksher.RefundQueryRequest {
-		return &ksher.RefundQueryRequest{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo}
-	}, (*ksher.Client).RefundQuery)
+	}
 }
 
 // recorder is a handler that notes every request and its parameters before it

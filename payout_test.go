@@ -32,12 +32,6 @@ func balanceQuery() *ksher.GetPayoutBalanceRequest {
 	return &ksher.GetPayoutBalanceRequest{FeeType: "THB"}
 }
 
-func init() {
-	tested("payout", ksher.DefaultMerchantURL, kind{changes: true, hasTotalFee: true}, goodPayout, (*ksher.Client).Payout)
-	tested("order_query_payout", ksher.DefaultMerchantURL, kind{hasTotalFee: true}, payoutQuery, (*ksher.Client).OrderQueryPayout)
-	tested("get_payout_balance", ksher.DefaultMerchantURL, kind{noOrder: true}, balanceQuery, (*ksher.Client).GetPayoutBalance)
-}
-
 func TestPayout(t *testing.T) {
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":900,"channel_order_no":"4200","receiver_name":"SOMCHAI J",
 		"mdr":1.25,"trade_type":"PAYOUT","total_fee":"10000","fee_type":"THB","result":"SUCCESS","nonce_str":"n1"}`

@@ -26,13 +26,6 @@ func goodQuickPay() *ksher.QuickPayRequest {
 	return &ksher.QuickPayRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", AuthCode: ksher.NewSecret(testAuthCode)}
 }
 
-func init() {
-	tested("quick_pay", ksher.DefaultMerchantURL, kind{changes: true, hasTotalFee: true}, goodQuickPay, (*ksher.Client).QuickPay)
-	tested("order_reverse", ksher.DefaultMerchantURL, kind{changes: true}, func() *ksher.OrderReverseRequest {
-		return &ksher.OrderReverseRequest{MchOrderNo: testOrderNo}
-	}, (*ksher.Client).OrderReverse)
-}
-
 func TestQuickPay(t *testing.T) {
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"4200","channel":"alipay",
 		"fee_type":"THB","total_fee":"10000","cash_fee":2234,"cash_fee_type":"CNY","rate":"0.223410","result":"SUCCESS",

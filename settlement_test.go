@@ -23,10 +23,6 @@ func goodSettlementInfo() *ksher.GetSettlementInfoRequest {
 	return &ksher.GetSettlementInfoRequest{BeginDate: "2026-11-20", EndDate: "2026-11-20"}
 }
 
-func init() {
-	tested("get_settlement_info", ksher.DefaultMerchantURL, kind{noOrder: true, appID: "mch_appid"}, goodSettlementInfo, (*ksher.Client).GetSettlementInfo)
-}
-
 func mustURL(tb testing.TB, address string) *url.URL {
 	tb.Helper()
 	u, err := url.Parse(address)

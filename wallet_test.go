@@ -41,15 +41,6 @@ func goodWapPay() *ksher.WapPayRequest {
 
 func goodWebPay() *ksher.WebPayRequest { return (*ksher.WebPayRequest)(goodWapPay()) }
 
-func init() {
-	creates := kind{changes: true, hasTotalFee: true}
-	tested("jsapi_pay", ksher.DefaultMerchantURL, creates, goodJSAPIPay, (*ksher.Client).JSAPIPay)
-	tested("mini_program_pay", ksher.DefaultMerchantURL, creates, goodMiniProgramPay, (*ksher.Client).MiniProgramPay)
-	tested("app_pay", ksher.DefaultMerchantURL, creates, goodAppPay, (*ksher.Client).AppPay)
-	tested("wap_pay", ksher.DefaultMerchantURL, creates, goodWapPay, (*ksher.Client).WapPay)
-	tested("web_pay", ksher.DefaultMerchantURL, creates, goodWebPay, (*ksher.Client).WebPay)
-}
-
 // walletCalls has the operations that make an order for a wallet, with their
 // good requests.
 var walletCalls = map[string]struct {
