@@ -15,13 +15,8 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
-
-func goodMerchantInfo() *ksher.MerchantInfoRequest { return &ksher.MerchantInfoRequest{} }
-
-func goodRateQuery() *ksher.RateQueryRequest {
-	return &ksher.RateQueryRequest{Channel: ksher.ChannelWeChat, FeeType: "THB", Date: "20261120"}
-}
 
 const merchantData = `{"account_type":"Trial","agency_info":{"agency_name":"Far & Near","mobile":"021"},"allow_partial_refund":"Y",
 	"allow_remote_pay":"N","bank_info":{"account_id":"1-2-3","account_name":"Tea House","bank_name":"Bank of Tea","swift_code":"TEATTHB1"},
@@ -38,11 +33,11 @@ const merchantData = `{"account_type":"Trial","agency_info":{"agency_name":"Far 
 
 func merchantAnswer() *ksher.MerchantInfoResponse {
 	return &ksher.MerchantInfoResponse{
-		Answer: wantAnswer(merchantData),
+		Answer: testkit.WantAnswer(merchantData),
 		Mobile: "0123", MchID: "12345", AccountType: "Trial", BusinessMode: "offline", NonceStr: "n1",
 		MchAppID: "mch12345", MasterMchID: "7", IsMasterMch: "Y", MerchantType: "Person",
 		MchName: ksher.MchName{MerchantName: "Tea House", MchBriefName: "Tea"}, Contact: "Somsri",
-		LogoURL: "https://tea.example/logo.png", RegistTime: time.Date(2025, 12, 31, 23, 59, 58, 0, bangkok),
+		LogoURL: "https://tea.example/logo.png", RegistTime: time.Date(2025, 12, 31, 23, 59, 58, 0, testkit.Bangkok),
 		BusinessAddressCode: "83000", CityNameTH: "ภูเก็ต", CityNameEN: "Phuket", CityNameCN: "普吉",
 		CountryInfo: ksher.CountryInfo{CountryName: "Siam", PhoneCode: "+0"}, TimeZone: "+07:00",
 		MchSupportChannel: []ksher.SupportChannel{
@@ -55,7 +50,7 @@ func merchantAnswer() *ksher.MerchantInfoResponse {
 		BankInfo:     ksher.BankInfo{AccountID: "1-2-3", AccountName: "Tea House", BankName: "Bank of Tea", SwiftCode: "TEATTHB1"},
 		AgencyInfo:   ksher.AgencyInfo{AgencyName: "Far & Near", Mobile: "021"},
 		BDInfo:       ksher.BDInfo{BDName: "Malee", Mobile: "022"},
-		OperatorList: []ksher.Operator{{OperatorID: "8", Operator: "Lek", MchID: "12345", RuleID: "2", State: "1", AddTime: time.Date(2026, 1, 2, 3, 4, 5, 0, bangkok)}},
+		OperatorList: []ksher.Operator{{OperatorID: "8", Operator: "Lek", MchID: "12345", RuleID: "2", State: "1", AddTime: time.Date(2026, 1, 2, 3, 4, 5, 0, testkit.Bangkok)}},
 		ExtraInfo:    json.RawMessage(`{"a":[1]}`),
 	}
 }
@@ -68,20 +63,20 @@ func TestMerchantInfo(t *testing.T) {
 		// appID is where the app ID goes.
 		appID string
 	}{
-		{"minimal", goodMerchantInfo(), map[string]string{}, "mch_appid"},
+		{"minimal", testkit.GoodMerchantInfo(), map[string]string{}, "mch_appid"},
 		{"the documented name", &ksher.MerchantInfoRequest{AppIDName: "mch_appid"}, map[string]string{}, "mch_appid"},
 		{"the SDKs' name", &ksher.MerchantInfoRequest{AppIDName: "appid"}, map[string]string{}, "appid"},
 		{"full", &ksher.MerchantInfoRequest{Extra: ksher.Extra{Params: map[string]string{"new": "1"}}}, map[string]string{"new": "1"}, "mch_appid"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, merchantData)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, merchantData)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.MerchantInfo(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/merchant_info", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
-			assert.Equal(t, testAppID, rec.only(t).PostForm.Get(tt.appID))
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/merchant_info", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
+			assert.Equal(t, testkit.AppID, rec.Only(t).PostForm.Get(tt.appID))
 			assert.Equal(t, merchantAnswer(), resp)
 		})
 	}
@@ -89,43 +84,43 @@ func TestMerchantInfo(t *testing.T) {
 
 func TestRateQuery(t *testing.T) {
 	const data = `{"appid":"mch12345","channel":"wechat","fee_type":"THB","date":20261120,"rate":"0.2071","nonce_str":"n1"}`
-	full := goodRateQuery()
+	full := testkit.GoodRateQuery()
 	full.Extra = ksher.Extra{Params: map[string]string{"new": "1"}}
 	for name, tt := range map[string]struct {
 		req  *ksher.RateQueryRequest
 		want map[string]string
 	}{
-		"minimal": {goodRateQuery(), map[string]string{"channel": "wechat", "fee_type": "THB", "date": "20261120"}},
+		"minimal": {testkit.GoodRateQuery(), map[string]string{"channel": "wechat", "fee_type": "THB", "date": "20261120"}},
 		"full":    {full, map[string]string{"channel": "wechat", "fee_type": "THB", "date": "20261120", "new": "1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, data)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.RateQuery(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/rate_query", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/rate_query", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.RateQueryResponse{
-				Answer: wantAnswer(data), AppID: "mch12345", Channel: ksher.ChannelWeChat, FeeType: "THB",
+				Answer: testkit.WantAnswer(data), AppID: "mch12345", Channel: ksher.ChannelWeChat, FeeType: "THB",
 				Date: "20261120", Rate: "0.2071", NonceStr: "n1",
 			}, resp)
 		})
 	}
 
 	another := strings.Replace(data, "wechat", "alipay", 1)
-	_, err := newClient(t, answering(200, signedAnswer(t, another))).RateQuery(t.Context(), goodRateQuery())
+	_, err := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, another))).RateQuery(t.Context(), testkit.GoodRateQuery())
 	require.ErrorIs(t, err, ksher.ErrOtherOrder)
 
 	// What it answers isn't documented, so that any signed data will do.
 	const other = `{"appid":"mch12345","exchange":{"CNY":0.2071}}`
-	resp, err := newClient(t, answering(200, signedAnswer(t, other))).RateQuery(t.Context(), goodRateQuery())
+	resp, err := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, other))).RateQuery(t.Context(), testkit.GoodRateQuery())
 	require.NoError(t, err)
 	assert.Empty(t, resp.Rate)
 	assert.Equal(t, other, string(resp.Data))
 }
 
 func TestAccountQueriesAreChecked(t *testing.T) {
-	checkRequest(t, "merchant_info", goodMerchantInfo, func(ctx context.Context, c *ksher.Client, r *ksher.MerchantInfoRequest) error {
+	checkRequest(t, "merchant_info", testkit.GoodMerchantInfo, func(ctx context.Context, c *ksher.Client, r *ksher.MerchantInfoRequest) error {
 		_, err := c.MerchantInfo(ctx, r)
 		return err
 	}, []change[ksher.MerchantInfoRequest]{
@@ -145,13 +140,13 @@ func TestAccountQueriesAreChecked(t *testing.T) {
 			r.AppIDName, r.Extra = "appid", ksher.Extra{Params: map[string]string{"mch_appid": "mch1"}}
 		}, []string{"mch_appid"}},
 	})
-	checkRequest(t, "rate_query", goodRateQuery, func(ctx context.Context, c *ksher.Client, r *ksher.RateQueryRequest) error {
+	checkRequest(t, "rate_query", testkit.GoodRateQuery, func(ctx context.Context, c *ksher.Client, r *ksher.RateQueryRequest) error {
 		_, err := c.RateQuery(ctx, r)
 		return err
 	}, []change[ksher.RateQueryRequest]{
 		{"good", func(*ksher.RateQueryRequest) {}, nil},
 		{"a date of another form", func(r *ksher.RateQueryRequest) { r.Date = "2026-11-20" }, nil},
-		{"a date of 32 characters", func(r *ksher.RateQueryRequest) { r.Date = thai32 }, nil},
+		{"a date of 32 characters", func(r *ksher.RateQueryRequest) { r.Date = testkit.Thai32 }, nil},
 		{"a Thai day", func(r *ksher.RateQueryRequest) { r.Date = "25691101" }, []string{"date"}},
 		{"a Thai day with hyphens", func(r *ksher.RateQueryRequest) { r.Date = "2568-11-01" }, []string{"date"}},
 		{"a Thai day with slashes", func(r *ksher.RateQueryRequest) { r.Date = "2568/11/01" }, []string{"date"}},
@@ -160,7 +155,7 @@ func TestAccountQueriesAreChecked(t *testing.T) {
 		{"two channels", func(r *ksher.RateQueryRequest) { r.Channel = "wechat,alipay" }, []string{"channel"}},
 		{"a currency in small letters", func(r *ksher.RateQueryRequest) { r.FeeType = "thb" }, []string{"fee_type"}},
 		{"a blank date", func(r *ksher.RateQueryRequest) { r.Date = " \t" }, []string{"date"}},
-		{"a long date", func(r *ksher.RateQueryRequest) { r.Date = thai33 }, nil},
+		{"a long date", func(r *ksher.RateQueryRequest) { r.Date = testkit.Thai33 }, nil},
 		{"a date that isn't UTF-8", func(r *ksher.RateQueryRequest) { r.Date = "\xff" }, []string{"date"}},
 	})
 }
@@ -168,22 +163,22 @@ func TestAccountQueriesAreChecked(t *testing.T) {
 // answerTo is the answer to an operation around that data, signed as its part.
 func answerTo(t *testing.T, operation, data string) http.Handler {
 	t.Helper()
-	require.NotNil(t, parts[operation])
-	return answering(200, signedAnswer(t, data))
+	require.NotNil(t, testkit.Parts[operation])
+	return testkit.Answering(200, testkit.SignedAnswer(t, data))
 }
 
 // The part that is signed has to be as it was signed. The rest is told by TLS
 // alone.
 func TestMerchantInfoIsSignedInPart(t *testing.T) {
-	body := signedFor(&http.Request{URL: mustURL(t, "/merchant_info")}, signedAnswer(t, merchantData))
+	body := testkit.SignedFor(&http.Request{URL: mustURL(t, "/merchant_info")}, testkit.SignedAnswer(t, merchantData))
 	ask := func(t *testing.T, body string) (*ksher.MerchantInfoResponse, error) {
 		// Not answering, which would sign it anew.
-		client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) }))
-		return client.MerchantInfo(t.Context(), goodMerchantInfo())
+		client := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(body)) }))
+		return client.MerchantInfo(t.Context(), testkit.GoodMerchantInfo())
 	}
 	_, err := ask(t, body)
 	require.NoError(t, err)
-	_, err = ask(t, signedAnswer(t, merchantData))
+	_, err = ask(t, testkit.SignedAnswer(t, merchantData))
 	require.ErrorIs(t, err, fault.ErrSignatureMismatch, "a signature of everything isn't one of the part")
 	for _, signed := range []string{`"mobile":"0123"`, `"mch_appid":"mch12345","mch_id":"12345"`, `"Trial"`, `"offline"`, `"n1"`} {
 		require.Contains(t, body, signed)
@@ -197,13 +192,13 @@ func TestMerchantInfoIsSignedInPart(t *testing.T) {
 
 	for _, appID := range []string{"mch_appid", "appid"} {
 		for _, name := range []string{"mch_appid", "appid"} {
-			client := newClient(t, answerTo(t, "merchant_info", `{"mch_id":"12345","`+name+`":"mch99999"}`))
+			client := testkit.NewClient(t, answerTo(t, "merchant_info", `{"mch_id":"12345","`+name+`":"mch99999"}`))
 			_, err := client.MerchantInfo(t.Context(), &ksher.MerchantInfoRequest{AppIDName: appID})
 			require.ErrorIs(t, err, ksher.ErrOtherOrder, "%s is %s's", name, appID)
 			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		}
 	}
-	_, err = newClient(t, answerTo(t, "merchant_info", `{"nonce_str":"n1","mch_appid":"mch12345"}`)).MerchantInfo(t.Context(), goodMerchantInfo())
+	_, err = testkit.NewClient(t, answerTo(t, "merchant_info", `{"nonce_str":"n1","mch_appid":"mch12345"}`)).MerchantInfo(t.Context(), testkit.GoodMerchantInfo())
 	require.ErrorIs(t, err, fault.ErrField)
 	require.ErrorContains(t, err, "mch_id is missing")
 }
@@ -217,7 +212,7 @@ func TestMerchantInfoOfOtherForms(t *testing.T) {
 				"country_support_channel", "rigist_time", "wht", "time_zone", "contact", "logo_url"} {
 				data += `,"` + member + `":` + value
 			}
-			resp, err := newClient(t, answerTo(t, "merchant_info", data+`}`)).MerchantInfo(t.Context(), goodMerchantInfo())
+			resp, err := testkit.NewClient(t, answerTo(t, "merchant_info", data+`}`)).MerchantInfo(t.Context(), testkit.GoodMerchantInfo())
 			require.NoError(t, err)
 			assert.Equal(t, "12345", resp.MchID)
 			assert.Zero(t, resp.BankInfo)
@@ -240,7 +235,7 @@ func TestMerchantInfoLocation(t *testing.T) {
 		_, offset := at.Zone()
 		assert.Equal(t, want, offset, text)
 		assert.Equal(t, "UTC"+text, zone.String())
-		_, err = ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithLocation(zone))
+		_, err = ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 1024), ksher.WithLocation(zone))
 		require.NoError(t, err)
 	}
 	for _, text := range []string{
@@ -273,17 +268,17 @@ func FuzzMerchantInfoLocation(f *testing.F) {
 // The local gateway tells what it does itself.
 func TestMerchantInfoOfTheLocalGateway(t *testing.T) {
 	gw := sandbox.New(t)
-	info, err := gw.Client.MerchantInfo(t.Context(), goodMerchantInfo())
+	info, err := gw.Client.MerchantInfo(t.Context(), testkit.GoodMerchantInfo())
 	require.NoError(t, err)
 	assert.Equal(t, sandbox.AppID, info.MchAppID)
 	zone, err := info.Location()
 	require.NoError(t, err)
-	_, err = gw.Client.GatewayPay(t.Context(), goodGatewayPay())
+	_, err = gw.Client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
 	require.NoError(t, err)
-	require.NoError(t, gw.Pay(testOrderNo, ksher.ChannelWeChat))
+	require.NoError(t, gw.Pay(testkit.OrderNo, ksher.ChannelWeChat))
 	client, err := gw.NewClient(ksher.WithLocation(zone))
 	require.NoError(t, err)
-	order, err := client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: testOrderNo})
+	order, err := client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: testkit.OrderNo})
 	require.NoError(t, err)
 	assert.True(t, gw.Now().Equal(order.TimeEnd))
 }

@@ -24,53 +24,27 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-)
-
-// named is every error a caller can ask for by name, so that a test can say
-// which of them are meant and that no other is.
-var named = []error{
-	ksher.ErrSignature, fault.ErrSignatureMissing, fault.ErrSignatureMalformed, fault.ErrSignatureMismatch,
-	fault.ErrHTTPStatus, fault.ErrRedirect, fault.ErrEmptyBody, fault.ErrTooLarge, fault.ErrNotJSON,
-	fault.ErrTruncatedJSON, fault.ErrEnvelope, fault.ErrNoData, fault.ErrField, ksher.ErrOtherOrder, ksher.ErrNotPaid,
-	context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNREFUSED,
-}
-
-func namesOf(err error) []error {
-	var found []error
-	for _, name := range named {
-		if errors.Is(err, name) {
-			found = append(found, name)
-		}
-	}
-	return found
-}
-
-func errs(e ...error) []error { return e }
-
-var (
-	missing   = errs(ksher.ErrSignature, fault.ErrSignatureMissing)
-	malformed = errs(ksher.ErrSignature, fault.ErrSignatureMalformed)
-	mismatch  = errs(ksher.ErrSignature, fault.ErrSignatureMismatch)
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // checkFailure asserts what is to be true of any call that was tried and
 // didn't succeed.
-func checkFailure(t *testing.T, op operation, err error, status int, unknown bool, want []error) {
+func checkFailure(t *testing.T, op testkit.Operation, err error, status int, unknown bool, want []error) {
 	t.Helper()
 	var failed *ksher.Error
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, want, namesOf(err), "%v", err)
-	assert.Equal(t, op.name, failed.Operation)
-	assert.Equal(t, op.orderNo(), failed.OrderNo)
+	assert.Equal(t, want, testkit.NamesOf(err), "%v", err)
+	assert.Equal(t, op.Name, failed.Operation)
+	assert.Equal(t, op.OrderNo(), failed.OrderNo)
 	assert.Equal(t, status, failed.HTTPStatus)
-	assert.Equal(t, unknown && op.changes, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+	assert.Equal(t, unknown && op.Changes, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
 	text := err.Error()
 	about := ` of order "order1"(, refund "refund1")?: `
-	if op.noOrder {
+	if op.NoOrder {
 		about = ": "
 	}
-	assert.Regexp(t, "^ksher: "+op.name+about, text)
-	assert.Equal(t, unknown && op.changes, strings.HasSuffix(text, "ask Client.Resolve before anything else"), text)
+	assert.Regexp(t, "^ksher: "+op.Name+about, text)
+	assert.Equal(t, unknown && op.Changes, strings.HasSuffix(text, "ask Client.Resolve before anything else"), text)
 	assert.Less(t, len(text), 1200, "the text is for people")
 	assert.NotContains(t, text, "\n")
 	if status > 299 {
@@ -82,19 +56,15 @@ func checkFailure(t *testing.T, op operation, err error, status int, unknown boo
 // unless they are the same.
 func withData(tb testing.TB, data string) string {
 	tb.Helper()
-	return fmt.Sprintf(`{"code":0,"msg":"ok","data":%s,"sign":%q}`, data, peerSign(tb, rsaKey(tb, 1024), goodData))
-}
-
-func withSign(data, sign string) string {
-	return fmt.Sprintf(`{"code":0,"msg":"ok","data":%s,"sign":%s}`, data, sign)
+	return fmt.Sprintf(`{"code":0,"msg":"ok","data":%s,"sign":%q}`, data, testkit.PeerSign(tb, testkit.RSAKey(tb, 1024), testkit.GoodData))
 }
 
 func TestBadAnswers(t *testing.T) {
 	t.Parallel()
-	good := signedAnswer(t, goodData)
-	sign := peerSign(t, rsaKey(t, 1024), goodData)
+	good := testkit.SignedAnswer(t, testkit.GoodData)
+	sign := testkit.PeerSign(t, testkit.RSAKey(t, 1024), testkit.GoodData)
 	html := "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
-	otherNo := strings.Replace(goodData, testOrderNo, "order2", 1)
+	otherNo := strings.Replace(testkit.GoodData, testkit.OrderNo, "order2", 1)
 	type only int
 	const (
 		anyOperation only = iota
@@ -110,128 +80,116 @@ func TestBadAnswers(t *testing.T) {
 		want   []error
 		only   only
 	}{
-		{"500 with text", 500, "internal error", errs(fault.ErrHTTPStatus), anyOperation},
-		{"502 with HTML", 502, html, errs(fault.ErrHTTPStatus), anyOperation},
-		{"503 with nothing", 503, "", errs(fault.ErrHTTPStatus), anyOperation},
-		{"500 around a good answer", 500, good, errs(fault.ErrHTTPStatus), anyOperation},
-		{"404", 404, "404 page not found\n", errs(fault.ErrHTTPStatus), anyOperation},
-		{"401 with JSON of another kind", 401, `{"error":"unauthorized"}`, errs(fault.ErrHTTPStatus), anyOperation},
-		{"300", 300, "", errs(fault.ErrRedirect), anyOperation},
-		{"302 without a location", 302, html, errs(fault.ErrRedirect), anyOperation},
-		{"304", 304, "", errs(fault.ErrRedirect), anyOperation},
+		{"500 with text", 500, "internal error", testkit.Errs(fault.ErrHTTPStatus), anyOperation},
+		{"502 with HTML", 502, html, testkit.Errs(fault.ErrHTTPStatus), anyOperation},
+		{"503 with nothing", 503, "", testkit.Errs(fault.ErrHTTPStatus), anyOperation},
+		{"500 around a good answer", 500, good, testkit.Errs(fault.ErrHTTPStatus), anyOperation},
+		{"404", 404, "404 page not found\n", testkit.Errs(fault.ErrHTTPStatus), anyOperation},
+		{"401 with JSON of another kind", 401, `{"error":"unauthorized"}`, testkit.Errs(fault.ErrHTTPStatus), anyOperation},
+		{"300", 300, "", testkit.Errs(fault.ErrRedirect), anyOperation},
+		{"302 without a location", 302, html, testkit.Errs(fault.ErrRedirect), anyOperation},
+		{"304", 304, "", testkit.Errs(fault.ErrRedirect), anyOperation},
 
-		{"HTML", 200, html, errs(fault.ErrNotJSON), anyOperation},
-		{"an array", 200, "[" + good + "]", errs(fault.ErrNotJSON), anyOperation},
-		{"a string", 200, `"SUCCESS"`, errs(fault.ErrNotJSON), anyOperation},
-		{"XML", 200, "<xml><code>0</code></xml>", errs(fault.ErrNotJSON), anyOperation},
-		{"more after the end", 200, good + "{}", errs(fault.ErrNotJSON), anyOperation},
-		{"three byte order marks", 200, "\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf" + good, errs(fault.ErrNotJSON), anyOperation},
-		{"not UTF-8", 200, strings.Replace(good, `"ok"`, "\"\xff\"", 1), errs(fault.ErrNotJSON), anyOperation},
-		{"single quotes", 200, strings.ReplaceAll(good, `"`, "'"), errs(fault.ErrNotJSON), anyOperation},
-		{"code twice", 200, strings.Replace(good, `{"code":0`, `{"code":0,"code":1`, 1), errs(fault.ErrNotJSON), anyOperation},
-		{"data twice", 200, strings.Replace(good, `,"sign"`, `,"data":{},"sign"`, 1), errs(fault.ErrNotJSON), anyOperation},
-		{"data twice, in capitals", 200, strings.Replace(good, `,"sign"`, `,"DATA":{},"sign"`, 1), errs(fault.ErrNotJSON), anyOperation},
-		{"result twice", 200, withSign(`{"result":"SUCCESS","result":"FAIL"}`, `"`+sign+`"`), errs(fault.ErrNotJSON), anyOperation},
-		{"nested too deep", 200, strings.Repeat(`{"data":`, 1000), errs(fault.ErrNotJSON), anyOperation},
-		{"empty", 200, "", errs(fault.ErrEmptyBody), anyOperation},
-		{"blank", 200, strings.Repeat(" \r\n", 100), errs(fault.ErrEmptyBody), anyOperation},
-		{"201 and empty", 201, "", errs(fault.ErrEmptyBody), anyOperation},
-		{"204", 204, "", errs(fault.ErrEmptyBody), anyOperation},
-		{"cut after the first byte", 200, good[:1], errs(fault.ErrTruncatedJSON), anyOperation},
-		{"cut in data", 200, good[:len(good)/2], errs(fault.ErrTruncatedJSON), anyOperation},
-		{"cut before the last byte", 200, good[:len(good)-1], errs(fault.ErrTruncatedJSON), anyOperation},
+		{"HTML", 200, html, testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"an array", 200, "[" + good + "]", testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"a string", 200, `"SUCCESS"`, testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"XML", 200, "<xml><code>0</code></xml>", testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"more after the end", 200, good + "{}", testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"three byte order marks", 200, "\xef\xbb\xbf\xef\xbb\xbf\xef\xbb\xbf" + good, testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"not UTF-8", 200, strings.Replace(good, `"ok"`, "\"\xff\"", 1), testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"single quotes", 200, strings.ReplaceAll(good, `"`, "'"), testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"code twice", 200, strings.Replace(good, `{"code":0`, `{"code":0,"code":1`, 1), testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"data twice", 200, strings.Replace(good, `,"sign"`, `,"data":{},"sign"`, 1), testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"data twice, in capitals", 200, strings.Replace(good, `,"sign"`, `,"DATA":{},"sign"`, 1), testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"result twice", 200, testkit.WithSign(`{"result":"SUCCESS","result":"FAIL"}`, `"`+sign+`"`), testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"nested too deep", 200, strings.Repeat(`{"data":`, 1000), testkit.Errs(fault.ErrNotJSON), anyOperation},
+		{"empty", 200, "", testkit.Errs(fault.ErrEmptyBody), anyOperation},
+		{"blank", 200, strings.Repeat(" \r\n", 100), testkit.Errs(fault.ErrEmptyBody), anyOperation},
+		{"201 and empty", 201, "", testkit.Errs(fault.ErrEmptyBody), anyOperation},
+		{"204", 204, "", testkit.Errs(fault.ErrEmptyBody), anyOperation},
+		{"cut after the first byte", 200, good[:1], testkit.Errs(fault.ErrTruncatedJSON), anyOperation},
+		{"cut in data", 200, good[:len(good)/2], testkit.Errs(fault.ErrTruncatedJSON), anyOperation},
+		{"cut before the last byte", 200, good[:len(good)-1], testkit.Errs(fault.ErrTruncatedJSON), anyOperation},
 
-		{"code as a string", 200, strings.Replace(good, `"code":0`, `"code":"0"`, 1), errs(fault.ErrEnvelope), anyOperation},
-		{"code missing", 200, strings.Replace(good, `"code":0,`, ``, 1), errs(fault.ErrEnvelope), anyOperation},
-		{"code in capitals", 200, strings.Replace(good, `"code":0`, `"CODE":0`, 1), errs(fault.ErrEnvelope), anyOperation},
-		{"code as a float", 200, strings.Replace(good, `"code":0`, `"code":0.0`, 1), errs(fault.ErrEnvelope), anyOperation},
-		{"code with an exponent", 200, strings.Replace(good, `"code":0`, `"code":0e0`, 1), errs(fault.ErrEnvelope), anyOperation},
-		{"code out of range", 200, strings.Replace(good, `"code":0`, `"code":`+strings.Repeat("9", 30), 1), errs(fault.ErrEnvelope), anyOperation},
-		{"code null", 200, strings.Replace(good, `"code":0`, `"code":null`, 1), errs(fault.ErrEnvelope), anyOperation},
-		{"code false", 200, strings.Replace(good, `"code":0`, `"code":false`, 1), errs(fault.ErrEnvelope), anyOperation},
-		{"an empty object", 200, `{}`, errs(fault.ErrEnvelope), anyOperation},
-		{"data null", 200, withData(t, "null"), errs(fault.ErrNoData), anyOperation},
-		{"data missing", 200, `{"code":0,"msg":"ok","sign":"` + sign + `"}`, errs(fault.ErrNoData), anyOperation},
-		{"nothing but a code", 200, `{"code":0}`, errs(fault.ErrNoData), anyOperation},
-		{"data an array", 200, withData(t, "["+goodData+"]"), errs(fault.ErrEnvelope), anyOperation},
-		{"data a string", 200, withData(t, `"SUCCESS"`), errs(fault.ErrEnvelope), anyOperation},
-		{"data a number", 200, withData(t, "0"), errs(fault.ErrEnvelope), anyOperation},
+		{"code as a string", 200, strings.Replace(good, `"code":0`, `"code":"0"`, 1), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"code missing", 200, strings.Replace(good, `"code":0,`, ``, 1), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"code in capitals", 200, strings.Replace(good, `"code":0`, `"CODE":0`, 1), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"code as a float", 200, strings.Replace(good, `"code":0`, `"code":0.0`, 1), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"code with an exponent", 200, strings.Replace(good, `"code":0`, `"code":0e0`, 1), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"code out of range", 200, strings.Replace(good, `"code":0`, `"code":`+strings.Repeat("9", 30), 1), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"code null", 200, strings.Replace(good, `"code":0`, `"code":null`, 1), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"code false", 200, strings.Replace(good, `"code":0`, `"code":false`, 1), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"an empty object", 200, `{}`, testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"data null", 200, withData(t, "null"), testkit.Errs(fault.ErrNoData), anyOperation},
+		{"data missing", 200, `{"code":0,"msg":"ok","sign":"` + sign + `"}`, testkit.Errs(fault.ErrNoData), anyOperation},
+		{"nothing but a code", 200, `{"code":0}`, testkit.Errs(fault.ErrNoData), anyOperation},
+		{"data an array", 200, withData(t, "["+testkit.GoodData+"]"), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"data a string", 200, withData(t, `"SUCCESS"`), testkit.Errs(fault.ErrEnvelope), anyOperation},
+		{"data a number", 200, withData(t, "0"), testkit.Errs(fault.ErrEnvelope), anyOperation},
 
-		{"signature missing", 200, `{"code":0,"data":` + goodData + `}`, missing, anyOperation},
-		{"signature empty", 200, withSign(goodData, `""`), missing, anyOperation},
-		{"signature null", 200, withSign(goodData, `null`), missing, anyOperation},
-		{"signature an array", 200, withSign(goodData, `["`+sign+`"]`), missing, anyOperation},
-		{"signature in data instead", 200, `{"code":0,"data":` + strings.Replace(goodData, "{", `{"sign":"`+sign+`",`, 1) + `}`, missing, anyOperation},
-		{"signature short", 200, withSign(goodData, `"`+sign[:len(sign)-2]+`"`), malformed, anyOperation},
-		{"signature of half a byte less", 200, withSign(goodData, `"`+sign[1:]+`"`), malformed, anyOperation},
-		{"signature long", 200, withSign(goodData, `"`+sign+`00"`), malformed, anyOperation},
-		{"signature enormous", 200, withSign(goodData, `"`+strings.Repeat(sign, 1000)+`"`), malformed, anyOperation},
-		{"signature not hex", 200, withSign(goodData, `"`+strings.Repeat("zz", len(sign)/2)+`"`), malformed, anyOperation},
-		{"signature with a blank", 200, withSign(goodData, `" `+sign[1:]+`"`), malformed, anyOperation},
-		{"signature of other data", 200, withData(t, strings.Replace(goodData, "10000", "10001", 1)), mismatch, anyOperation},
-		{"signature of less data", 200, withData(t, strings.Replace(goodData, "{", `{"attach":"",`, 1)), mismatch, anyOperation},
-		{"signature all zero", 200, withSign(goodData, `"`+strings.Repeat("0", len(sign))+`"`), mismatch, anyOperation},
-		{"signature by another key", 200, withSign(goodData, `"`+peerSign(t, rsaKey(t, 2048), goodData)+`"`), malformed, anyOperation},
+		{"signature missing", 200, `{"code":0,"data":` + testkit.GoodData + `}`, testkit.Missing, anyOperation},
+		{"signature empty", 200, testkit.WithSign(testkit.GoodData, `""`), testkit.Missing, anyOperation},
+		{"signature null", 200, testkit.WithSign(testkit.GoodData, `null`), testkit.Missing, anyOperation},
+		{"signature an array", 200, testkit.WithSign(testkit.GoodData, `["`+sign+`"]`), testkit.Missing, anyOperation},
+		{"signature in data instead", 200, `{"code":0,"data":` + strings.Replace(testkit.GoodData, "{", `{"sign":"`+sign+`",`, 1) + `}`, testkit.Missing, anyOperation},
+		{"signature short", 200, testkit.WithSign(testkit.GoodData, `"`+sign[:len(sign)-2]+`"`), testkit.Malformed, anyOperation},
+		{"signature of half a byte less", 200, testkit.WithSign(testkit.GoodData, `"`+sign[1:]+`"`), testkit.Malformed, anyOperation},
+		{"signature long", 200, testkit.WithSign(testkit.GoodData, `"`+sign+`00"`), testkit.Malformed, anyOperation},
+		{"signature enormous", 200, testkit.WithSign(testkit.GoodData, `"`+strings.Repeat(sign, 1000)+`"`), testkit.Malformed, anyOperation},
+		{"signature not hex", 200, testkit.WithSign(testkit.GoodData, `"`+strings.Repeat("zz", len(sign)/2)+`"`), testkit.Malformed, anyOperation},
+		{"signature with a blank", 200, testkit.WithSign(testkit.GoodData, `" `+sign[1:]+`"`), testkit.Malformed, anyOperation},
+		{"signature of other data", 200, withData(t, strings.Replace(testkit.GoodData, "10000", "10001", 1)), testkit.Mismatch, anyOperation},
+		{"signature of less data", 200, withData(t, strings.Replace(testkit.GoodData, "{", `{"attach":"",`, 1)), testkit.Mismatch, anyOperation},
+		{"signature all zero", 200, testkit.WithSign(testkit.GoodData, `"`+strings.Repeat("0", len(sign))+`"`), testkit.Mismatch, anyOperation},
+		{"signature by another key", 200, testkit.WithSign(testkit.GoodData, `"`+testkit.PeerSign(t, testkit.RSAKey(t, 2048), testkit.GoodData)+`"`), testkit.Malformed, anyOperation},
 
-		{"another merchant", 200, signedAnswer(t, strings.Replace(goodData, testAppID, "mch99999", 1)), errs(ksher.ErrOtherOrder), anyOperation},
-		{"another order", 200, signedAnswer(t, otherNo), errs(ksher.ErrOtherOrder), queries},
-		{"another order as a number", 200, signedAnswer(t, strings.Replace(goodData, `"order1"`, `4711`, 1)), errs(ksher.ErrOtherOrder), queries},
-		{"an order in a list", 200, signedAnswer(t, strings.Replace(goodData, `"order1"`, `["order1"]`, 1)), errs(ksher.ErrOtherOrder), queries},
-		{"another order that failed", 200, signedAnswer(t, strings.Replace(otherNo, "SUCCESS", "FAIL", 1)), errs(ksher.ErrOtherOrder), queries},
-		{"done for another order", 200, signedAnswer(t, otherNo), errs(ksher.ErrOtherOrder), ownNumber},
-		{"done over another amount", 200, signedAnswer(t, strings.Replace(goodData, "10000", "9999", 1)), errs(ksher.ErrOtherOrder), ownTerms},
-		{"done in another currency", 200, signedAnswer(t, strings.Replace(goodData, "THB", "JPY", 1)), errs(ksher.ErrOtherOrder), ownTerms},
-		{"an amount in words", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"a lot"`, 1)), errs(fault.ErrField), withTotalFee},
-		{"an amount with a fraction", 200, signedAnswer(t, strings.Replace(goodData, "10000", `100.50`, 1)), errs(fault.ErrField), withTotalFee},
-		{"an amount with an exponent", 200, signedAnswer(t, strings.Replace(goodData, "10000", `"1e4"`, 1)), errs(fault.ErrField), withTotalFee},
-		{"an amount out of range", 200, signedAnswer(t, strings.Replace(goodData, "10000", `9223372036854775808`, 1)), errs(fault.ErrField), withTotalFee},
-		{"an amount that is an object", 200, signedAnswer(t, strings.Replace(goodData, "10000", `{"cents":1}`, 1)), errs(fault.ErrField), withTotalFee},
+		{"another merchant", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, testkit.AppID, "mch99999", 1)), testkit.Errs(ksher.ErrOtherOrder), anyOperation},
+		{"another order", 200, testkit.SignedAnswer(t, otherNo), testkit.Errs(ksher.ErrOtherOrder), queries},
+		{"another order as a number", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, `"order1"`, `4711`, 1)), testkit.Errs(ksher.ErrOtherOrder), queries},
+		{"an order in a list", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, `"order1"`, `["order1"]`, 1)), testkit.Errs(ksher.ErrOtherOrder), queries},
+		{"another order that failed", 200, testkit.SignedAnswer(t, strings.Replace(otherNo, "SUCCESS", "FAIL", 1)), testkit.Errs(ksher.ErrOtherOrder), queries},
+		{"done for another order", 200, testkit.SignedAnswer(t, otherNo), testkit.Errs(ksher.ErrOtherOrder), ownNumber},
+		{"done over another amount", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, "10000", "9999", 1)), testkit.Errs(ksher.ErrOtherOrder), ownTerms},
+		{"done in another currency", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, "THB", "JPY", 1)), testkit.Errs(ksher.ErrOtherOrder), ownTerms},
+		{"an amount in words", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, "10000", `"a lot"`, 1)), testkit.Errs(fault.ErrField), withTotalFee},
+		{"an amount with a fraction", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, "10000", `100.50`, 1)), testkit.Errs(fault.ErrField), withTotalFee},
+		{"an amount with an exponent", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, "10000", `"1e4"`, 1)), testkit.Errs(fault.ErrField), withTotalFee},
+		{"an amount out of range", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, "10000", `9223372036854775808`, 1)), testkit.Errs(fault.ErrField), withTotalFee},
+		{"an amount that is an object", 200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, "10000", `{"cents":1}`, 1)), testkit.Errs(fault.ErrField), withTotalFee},
 	}
 	terms := []string{"native_pay", "quick_pay", "payout", "jsapi_pay", "wap_pay", "web_pay"}
 	numbers := append([]string{"order_close", "order_reverse", "mini_program_pay", "app_pay"}, terms...)
 	for _, tt := range tests {
-		for _, op := range operations() {
-			if tt.only == withTotalFee && !op.hasTotalFee || tt.only == queries && (op.changes || op.noOrder) ||
-				tt.only == ownNumber && !slices.Contains(numbers, op.name) || tt.only == ownTerms && !slices.Contains(terms, op.name) {
+		for _, op := range testkit.Operations() {
+			if tt.only == withTotalFee && !op.HasTotalFee || tt.only == queries && (op.Changes || op.NoOrder) ||
+				tt.only == ownNumber && !slices.Contains(numbers, op.Name) || tt.only == ownTerms && !slices.Contains(terms, op.Name) {
 				continue
 			}
-			t.Run(tt.name+" "+op.name, func(t *testing.T) {
-				rec := recording(answering(tt.status, tt.body))
-				resp, err := op.call(t.Context(), newClient(t, rec), ksher.Extra{})
+			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
+				rec := testkit.Recording(testkit.Answering(tt.status, tt.body))
+				resp, err := op.Call(t.Context(), testkit.NewClient(t, rec), ksher.Extra{})
 				assert.Nil(t, resp)
 				checkFailure(t, op, err, tt.status, true, tt.want)
-				assertNoSignature(t, err.Error(), rec.only(t).PostForm.Get("sign"))
-				assertNoSignature(t, err.Error(), sign)
+				testkit.AssertNoSignature(t, err.Error(), rec.Only(t).PostForm.Get("sign"))
+				testkit.AssertNoSignature(t, err.Error(), sign)
 			})
-		}
-	}
-}
-
-// assertNoSignature also finds a good part of one: cut off is not kept secret.
-func assertNoSignature(tb testing.TB, text, sign string) {
-	tb.Helper()
-	const part = 64
-	for i := 0; i+part <= len(sign); i++ {
-		if strings.Contains(text, sign[i:i+part]) {
-			tb.Errorf("part of a signature is in %q", text)
-			return
 		}
 	}
 }
 
 // A good key signs what a bad one signed: the key decides.
 func TestAnswerByAnotherKey(t *testing.T) {
-	answer := signedAnswer(t, goodData)
-	for _, op := range operations() {
-		t.Run(op.name, func(t *testing.T) {
-			_, err := op.call(t.Context(), newClient(t, answering(200, answer)), ksher.Extra{})
+	answer := testkit.SignedAnswer(t, testkit.GoodData)
+	for _, op := range testkit.Operations() {
+		t.Run(op.Name, func(t *testing.T) {
+			_, err := op.Call(t.Context(), testkit.NewClient(t, testkit.Answering(200, answer)), ksher.Extra{})
 			require.NoError(t, err)
 			// Of the same length, so that only the arithmetic can tell.
-			other := rsaKey(t, 1024).PublicKey
+			other := testkit.RSAKey(t, 1024).PublicKey
 			other.E = 3
-			client := newClient(t, answering(200, answer), ksher.WithVerifier(newVerifier(&other)))
-			_, err = op.call(t.Context(), client, ksher.Extra{})
-			checkFailure(t, op, err, 200, true, mismatch)
+			client := testkit.NewClient(t, testkit.Answering(200, answer), ksher.WithVerifier(testkit.NewVerifier(&other)))
+			_, err = op.Call(t.Context(), client, ksher.Extra{})
+			checkFailure(t, op, err, 200, true, testkit.Mismatch)
 		})
 	}
 }
@@ -261,46 +219,36 @@ func TestEchoedSignature(t *testing.T) {
 		"code":            func(sign string) (int, string) { return 200, `{"code":"` + sign + `"}` },
 	}
 	for name, answer := range answers {
-		for _, op := range operations() {
-			t.Run(name+" "+op.name, func(t *testing.T) {
-				var logged logBuffer
-				rec := recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, op := range testkit.Operations() {
+			t.Run(name+" "+op.Name, func(t *testing.T) {
+				var logged testkit.LogBuffer
+				rec := testkit.Recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					status, body := answer(r.PostForm.Get("sign"))
-					answering(status, body).ServeHTTP(w, r)
+					testkit.Answering(status, body).ServeHTTP(w, r)
 				}))
-				client := newClient(t, rec, ksher.WithLogger(logged.logger(0)))
-				_, err := op.call(t.Context(), client, ksher.Extra{})
+				client := testkit.NewClient(t, rec, ksher.WithLogger(logged.Logger(0)))
+				_, err := op.Call(t.Context(), client, ksher.Extra{})
 				require.Error(t, err)
-				sign := rec.only(t).PostForm.Get("sign")
-				assertNoSignature(t, strings.ToLower(err.Error()), sign)
-				assertNoSignature(t, strings.ToLower(fmt.Sprintf("%+v", err)), sign)
-				assertNoSignature(t, strings.ToLower(logged.text()), sign)
+				sign := rec.Only(t).PostForm.Get("sign")
+				testkit.AssertNoSignature(t, strings.ToLower(err.Error()), sign)
+				testkit.AssertNoSignature(t, strings.ToLower(fmt.Sprintf("%+v", err)), sign)
+				testkit.AssertNoSignature(t, strings.ToLower(logged.Text()), sign)
 			})
 		}
 	}
 	t.Run("a broken header", func(t *testing.T) {
 		for _, header := range []string{"HTTP/1.1 200 OK\r\n%s\r\n\r\n", "%s\r\n\r\n", "HTTP/1.1 302 Found\r\nLocation: http://x/%%zz%s\r\n\r\n"} {
-			var logged logBuffer
-			rec := recording(nil)
-			rec.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				cut(w, fmt.Sprintf(header, r.PostForm.Get("sign")))
+			var logged testkit.LogBuffer
+			rec := testkit.Recording(nil)
+			rec.Next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				testkit.Cut(w, fmt.Sprintf(header, r.PostForm.Get("sign")))
 			})
-			_, err := newClient(t, rec, ksher.WithLogger(logged.logger(0))).GatewayPay(t.Context(), goodGatewayPay())
+			_, err := testkit.NewClient(t, rec, ksher.WithLogger(logged.Logger(0))).GatewayPay(t.Context(), testkit.GoodGatewayPay())
 			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
-			assertNoSignature(t, err.Error(), rec.only(t).PostForm.Get("sign"))
-			assertNoSignature(t, logged.text(), rec.only(t).PostForm.Get("sign"))
+			testkit.AssertNoSignature(t, err.Error(), rec.Only(t).PostForm.Get("sign"))
+			testkit.AssertNoSignature(t, logged.Text(), rec.Only(t).PostForm.Get("sign"))
 		}
 	})
-}
-
-// cut sends these bytes as the whole of the answer and cuts the connection.
-func cut(w http.ResponseWriter, bytes string) {
-	conn, _, err := w.(http.Hijacker).Hijack()
-	if err != nil {
-		panic(err)
-	}
-	io.WriteString(conn, bytes)
-	conn.Close()
 }
 
 func TestBrokenConnections(t *testing.T) {
@@ -310,22 +258,22 @@ func TestBrokenConnections(t *testing.T) {
 		status int
 		want   []error
 	}{
-		{"before any answer", "", 0, errs(io.EOF)},
-		{"in the header", "HTTP/1.1 200 OK\r\nContent-Type: app", 0, errs(io.ErrUnexpectedEOF)},
-		{"in a body of a known length", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"code\":0", 200, errs(io.ErrUnexpectedEOF)},
-		{"in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{\"code\":0", 200, errs(io.ErrUnexpectedEOF)},
-		{"between chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"code\":0\r\n", 200, errs(io.ErrUnexpectedEOF)},
-		{"in a body of unknown length", "HTTP/1.1 200 OK\r\n\r\n{\"code\":0", 200, errs(fault.ErrTruncatedJSON)},
-		{"in the body of an error", "HTTP/1.1 500 Oh\r\nContent-Length: 1000\r\n\r\n<html>", 500, errs(io.ErrUnexpectedEOF)},
+		{"before any answer", "", 0, testkit.Errs(io.EOF)},
+		{"in the header", "HTTP/1.1 200 OK\r\nContent-Type: app", 0, testkit.Errs(io.ErrUnexpectedEOF)},
+		{"in a body of a known length", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"code\":0", 200, testkit.Errs(io.ErrUnexpectedEOF)},
+		{"in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{\"code\":0", 200, testkit.Errs(io.ErrUnexpectedEOF)},
+		{"between chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"code\":0\r\n", 200, testkit.Errs(io.ErrUnexpectedEOF)},
+		{"in a body of unknown length", "HTTP/1.1 200 OK\r\n\r\n{\"code\":0", 200, testkit.Errs(fault.ErrTruncatedJSON)},
+		{"in the body of an error", "HTTP/1.1 500 Oh\r\nContent-Length: 1000\r\n\r\n<html>", 500, testkit.Errs(io.ErrUnexpectedEOF)},
 		{"after something else than HTTP", "SSH-2.0-OpenSSH_9.9\r\n\r\n", 0, nil},
 	}
 	for _, tt := range tests {
-		for _, op := range operations() {
-			t.Run(tt.name+" "+op.name, func(t *testing.T) {
-				rec := recording(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { cut(w, tt.bytes) }))
-				_, err := op.call(t.Context(), newClient(t, rec), ksher.Extra{})
+		for _, op := range testkit.Operations() {
+			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
+				rec := testkit.Recording(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { testkit.Cut(w, tt.bytes) }))
+				_, err := op.Call(t.Context(), testkit.NewClient(t, rec), ksher.Extra{})
 				checkFailure(t, op, err, tt.status, true, tt.want)
-				rec.only(t)
+				rec.Only(t)
 			})
 		}
 	}
@@ -335,31 +283,31 @@ func TestBrokenConnections(t *testing.T) {
 // breaks. A payment must not be one of them.
 func TestNoRepetitionOnAReusedConnection(t *testing.T) {
 	clients := map[string]func(testing.TB, http.Handler, ...ksher.Option) *ksher.Client{
-		"HTTP/1.1":          newClient,
-		"HTTP/1.1, default": defaultTransportClient,
+		"HTTP/1.1":          testkit.NewClient,
+		"HTTP/1.1, default": testkit.DefaultTransportClient,
 		"HTTP/2":            http2Client,
 	}
 	for name, client := range clients {
-		for _, op := range operations() {
-			t.Run(name+" "+op.name, func(t *testing.T) {
-				rec := recording(nil)
-				rec.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if rec.count() > 1 {
+		for _, op := range testkit.Operations() {
+			t.Run(name+" "+op.Name, func(t *testing.T) {
+				rec := testkit.Recording(nil)
+				rec.Next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if rec.Count() > 1 {
 						panic(http.ErrAbortHandler)
 					}
-					answering(200, signedAnswer(t, goodData)).ServeHTTP(w, r)
+					testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)).ServeHTTP(w, r)
 				})
 				repeating := ksher.WithRetry(1, 0)
-				if op.changes {
+				if op.Changes {
 					repeating = ksher.WithRetry(10, 0) // Which isn't for these.
 				}
 				c := client(t, rec, repeating)
-				_, err := op.call(t.Context(), c, ksher.Extra{})
+				_, err := op.Call(t.Context(), c, ksher.Extra{})
 				require.NoError(t, err)
-				_, err = op.call(t.Context(), c, ksher.Extra{})
+				_, err = op.Call(t.Context(), c, ksher.Extra{})
 				require.Error(t, err)
-				assert.Equal(t, op.changes, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
-				assert.Equal(t, 2, rec.count(), "requests received")
+				assert.Equal(t, op.Changes, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+				assert.Equal(t, 2, rec.Count(), "requests received")
 			})
 		}
 	}
@@ -424,22 +372,22 @@ func TestEnormousBodies(t *testing.T) {
 		},
 	}
 	for name, handler := range tests {
-		for _, op := range operations() {
-			if op.name != "order_refund" && op.name != "order_query" {
+		for _, op := range testkit.Operations() {
+			if op.Name != "order_refund" && op.Name != "order_query" {
 				continue // They are read like these two, and it takes a while.
 			}
-			t.Run(name+" "+op.name, func(t *testing.T) {
-				rec := recording(handler)
-				client := newClient(t, rec)
+			t.Run(name+" "+op.Name, func(t *testing.T) {
+				rec := testkit.Recording(handler)
+				client := testkit.NewClient(t, rec)
 				var err error
-				memory := allocated(func() { _, err = op.call(t.Context(), client, ksher.Extra{}) })
+				memory := allocated(func() { _, err = op.Call(t.Context(), client, ksher.Extra{}) })
 				status := http.StatusOK
 				if name == "an error page" {
 					status = http.StatusBadGateway
 				}
-				checkFailure(t, op, err, status, true, errs(fault.ErrTooLarge))
+				checkFailure(t, op, err, status, true, testkit.Errs(fault.ErrTooLarge))
 				assert.Less(t, memory, fewBytes, "bytes allocated")
-				rec.only(t)
+				rec.Only(t)
 			})
 		}
 	}
@@ -447,27 +395,27 @@ func TestEnormousBodies(t *testing.T) {
 
 // A size that was only announced must not be allocated.
 func TestAnnouncedSizeIsNotTrusted(t *testing.T) {
-	client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	client := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body) // What is left unread would reset the connection.
-		cut(w, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n{", int64(1)<<40))
+		testkit.Cut(w, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n{", int64(1)<<40))
 	}), ksher.WithMaxResponseBytes(1<<50))
 	var err error
-	memory := allocated(func() { _, err = client.GatewayPay(t.Context(), goodGatewayPay()) })
+	memory := allocated(func() { _, err = client.GatewayPay(t.Context(), testkit.GoodGatewayPay()) })
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.Less(t, memory, fewBytes, "bytes allocated")
 }
 
 func TestEnormousHeaders(t *testing.T) {
-	for _, op := range operations() {
-		t.Run(op.name, func(t *testing.T) {
-			rec := recording(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	for _, op := range testkit.Operations() {
+		t.Run(op.Name, func(t *testing.T) {
+			rec := testkit.Recording(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("X-Padding", strings.Repeat("a", 1<<20))
-				io.WriteString(w, signedAnswer(t, goodData))
+				io.WriteString(w, testkit.SignedAnswer(t, testkit.GoodData))
 			}))
-			_, err := op.call(t.Context(), defaultTransportClient(t, rec), ksher.Extra{})
+			_, err := op.Call(t.Context(), testkit.DefaultTransportClient(t, rec), ksher.Extra{})
 			checkFailure(t, op, err, 0, true, nil)
 			assert.ErrorContains(t, err, "headers exceeded")
-			rec.only(t)
+			rec.Only(t)
 		})
 	}
 }
@@ -518,35 +466,35 @@ func TestContextEnds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
-			for _, op := range operations() {
-				t.Run(fmt.Sprintf("%s %v %s", tt.name, cause, op.name), func(t *testing.T) {
+			for _, op := range testkit.Operations() {
+				t.Run(fmt.Sprintf("%s %v %s", tt.name, cause, op.Name), func(t *testing.T) {
 					ctx, end := newAtWill(t.Context(), cause)
-					rec := recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tt.handler(w, r, end) }))
-					_, err := op.call(ctx, newClient(t, rec), ksher.Extra{})
+					rec := testkit.Recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tt.handler(w, r, end) }))
+					_, err := op.Call(ctx, testkit.NewClient(t, rec), ksher.Extra{})
 					status := 0
 					var failed *ksher.Error
 					if tt.inBody && errors.As(err, &failed) {
 						status = failed.HTTPStatus
 					}
-					checkFailure(t, op, err, status, true, errs(cause))
-					rec.only(t)
+					checkFailure(t, op, err, status, true, testkit.Errs(cause))
+					rec.Only(t)
 				})
 			}
 		}
 	}
 
 	for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
-		for _, op := range operations() {
-			t.Run(fmt.Sprintf("before the call %v %s", cause, op.name), func(t *testing.T) {
+		for _, op := range testkit.Operations() {
+			t.Run(fmt.Sprintf("before the call %v %s", cause, op.Name), func(t *testing.T) {
 				ctx, end := newAtWill(t.Context(), cause)
 				end()
-				rec := recording(answering(200, signedAnswer(t, goodData)))
-				_, err := op.call(ctx, newClient(t, rec), ksher.Extra{})
-				checkFailure(t, op, err, 0, false, errs(cause))
+				rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
+				_, err := op.Call(ctx, testkit.NewClient(t, rec), ksher.Extra{})
+				checkFailure(t, op, err, 0, false, testkit.Errs(cause))
 				assert.ErrorContains(t, err, "nothing was sent")
-				assert.Zero(t, rec.count())
+				assert.Zero(t, rec.Count())
 			})
-			t.Run(fmt.Sprintf("while connecting %v %s", cause, op.name), func(t *testing.T) {
+			t.Run(fmt.Sprintf("while connecting %v %s", cause, op.Name), func(t *testing.T) {
 				ctx, end := newAtWill(t.Context(), cause)
 				released := make(chan struct{})
 				transport := &http.Transport{DialContext: func(dialCtx context.Context, _, _ string) (net.Conn, error) {
@@ -558,8 +506,8 @@ func TestContextEnds(t *testing.T) {
 					return nil, errors.New("gave up connecting")
 				}}
 				t.Cleanup(func() { close(released) })
-				_, err := op.call(ctx, overTransport(t, transport), ksher.Extra{})
-				checkFailure(t, op, err, 0, false, errs(cause))
+				_, err := op.Call(ctx, testkit.OverTransport(t, transport), ksher.Extra{})
+				checkFailure(t, op, err, 0, false, testkit.Errs(cause))
 				assert.ErrorContains(t, err, "nothing was sent")
 			})
 		}
@@ -568,9 +516,9 @@ func TestContextEnds(t *testing.T) {
 
 // The limit is the client's own: nobody has to bring a context that ends.
 func TestTimeout(t *testing.T) {
-	rec := recording(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	client := newClient(t, rec, ksher.WithTimeout(20*time.Millisecond))
-	_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+	rec := testkit.Recording(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	client := testkit.NewClient(t, rec, ksher.WithTimeout(20*time.Millisecond))
+	_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testkit.OrderNo})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 
@@ -579,35 +527,22 @@ func TestTimeout(t *testing.T) {
 	t.Cleanup(server.Close)
 	own := server.Client()
 	own.Timeout = 20 * time.Millisecond
-	client, err = ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithHTTPClient(own), ksher.WithMerchantURL(server.URL), ksher.WithRetry(1, 0))
+	client, err = ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 1024), ksher.WithHTTPClient(own), ksher.WithMerchantURL(server.URL), ksher.WithRetry(1, 0))
 	require.NoError(t, err)
-	_, err = client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+	_, err = client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testkit.OrderNo})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
-
-// overTransport is a client with the default addresses.
-func overTransport(tb testing.TB, transport http.RoundTripper, opts ...ksher.Option) *ksher.Client {
-	tb.Helper()
-	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024),
-		append([]ksher.Option{ksher.WithHTTPClient(&http.Client{Transport: transport}), trustTestKey(tb), ksher.WithRetry(1, 0)}, opts...)...)
-	require.NoError(tb, err)
-	return client
-}
-
-type roundTripFunc func(*http.Request) (*http.Response, error)
-
-func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // Before a connection there is nothing that could have been carried out.
 func TestNoConnection(t *testing.T) {
 	const closed = "http://127.0.0.1:1" // A port of one's own may be another's once it is closed.
-	untrusted := httptest.NewUnstartedServer(answering(200, signedAnswer(t, goodData)))
+	untrusted := httptest.NewUnstartedServer(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
 	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
 	untrusted.StartTLS()
 	t.Cleanup(untrusted.Close)
-	plain := httptest.NewServer(answering(200, signedAnswer(t, goodData)))
+	plain := httptest.NewServer(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
 	t.Cleanup(plain.Close)
-	oldTLS := httptest.NewUnstartedServer(answering(200, signedAnswer(t, goodData)))
+	oldTLS := httptest.NewUnstartedServer(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
 	oldTLS.Config.ErrorLog = log.New(io.Discard, "", 0)
 	oldTLS.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	oldTLS.StartTLS()
@@ -615,7 +550,7 @@ func TestNoConnection(t *testing.T) {
 
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	failing := func(err error) http.RoundTripper {
-		return roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, err })
+		return testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, err })
 	}
 	tests := []struct {
 		name      string
@@ -624,28 +559,28 @@ func TestNoConnection(t *testing.T) {
 		want      []error
 		unknown   bool
 	}{
-		{"connection refused", closed, &http.Transport{}, errs(syscall.ECONNREFUSED), false},
+		{"connection refused", closed, &http.Transport{}, testkit.Errs(syscall.ECONNREFUSED), false},
 		{"certificate of nobody", untrusted.URL, &http.Transport{}, nil, false},
 		{"no TLS", "https" + strings.TrimPrefix(plain.URL, "http"), &http.Transport{}, nil, false},
 		{"TLS 1.1", oldTLS.URL, &http.Transport{TLSClientConfig: oldTLS.Client().Transport.(*http.Transport).TLSClientConfig}, nil, false},
 		{"a proxy that is down", "https://gateway.example", &http.Transport{
 			Proxy: func(r *http.Request) (*url.URL, error) { return r.URL.Parse(closed) },
-		}, errs(syscall.ECONNREFUSED), false},
-		{"a transport of unknown making that could not dial", "https://gateway.example", failing(fmt.Errorf("wrapped: %w", refused)), errs(syscall.ECONNREFUSED), false},
+		}, testkit.Errs(syscall.ECONNREFUSED), false},
+		{"a transport of unknown making that could not dial", "https://gateway.example", failing(fmt.Errorf("wrapped: %w", refused)), testkit.Errs(syscall.ECONNREFUSED), false},
 		{"a transport of unknown making that failed", "https://gateway.example", failing(errors.New("out of luck")), nil, true},
 		{"a transport of unknown making that lost the connection", "https://gateway.example",
-			failing(&net.OpError{Op: "read", Net: "tcp", Err: io.ErrUnexpectedEOF}), errs(io.ErrUnexpectedEOF), true},
+			failing(&net.OpError{Op: "read", Net: "tcp", Err: io.ErrUnexpectedEOF}), testkit.Errs(io.ErrUnexpectedEOF), true},
 	}
 	for _, tt := range tests {
-		for _, op := range operations() {
-			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+		for _, op := range testkit.Operations() {
+			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
 				sent := 0
-				counted := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+				counted := testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 					sent++
 					return tt.transport.RoundTrip(r)
 				})
-				client := overTransport(t, counted, ksher.WithGatewayURL(tt.address), ksher.WithMerchantURL(tt.address))
-				_, err := op.call(t.Context(), client, ksher.Extra{})
+				client := testkit.OverTransport(t, counted, ksher.WithGatewayURL(tt.address), ksher.WithMerchantURL(tt.address))
+				_, err := op.Call(t.Context(), client, ksher.Extra{})
 				checkFailure(t, op, err, 0, tt.unknown, tt.want)
 				if tt.unknown {
 					assert.ErrorContains(t, err, "no answer came")
@@ -658,8 +593,8 @@ func TestNoConnection(t *testing.T) {
 	}
 
 	t.Run("what the cause was is still there", func(t *testing.T) {
-		client := overTransport(t, &http.Transport{}, ksher.WithGatewayURL(untrusted.URL))
-		_, err := client.GatewayPay(t.Context(), goodGatewayPay())
+		client := testkit.OverTransport(t, &http.Transport{}, ksher.WithGatewayURL(untrusted.URL))
+		_, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
 		var certificate *tls.CertificateVerificationError
 		require.ErrorAs(t, err, &certificate)
 	})
@@ -669,7 +604,7 @@ func TestNoConnection(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	failed := func(members string) string {
-		return signedAnswer(t, `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL"`+members+`}`)
+		return testkit.SignedAnswer(t, `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL"`+members+`}`)
 	}
 	tests := []struct {
 		name    string
@@ -716,18 +651,18 @@ func TestRefusals(t *testing.T) {
 		{"SYSTEMERROR with HTTP 400", 400, `{"code":1,"msg":"SYSTEMERROR"}`, ksher.CodeSystemError, "", true},
 	}
 	for _, tt := range tests {
-		for _, op := range operations() {
-			t.Run(tt.name+" "+op.name, func(t *testing.T) {
-				rec := recording(answering(tt.status, tt.body))
-				resp, err := op.call(t.Context(), newClient(t, rec), ksher.Extra{})
+		for _, op := range testkit.Operations() {
+			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
+				rec := testkit.Recording(testkit.Answering(tt.status, tt.body))
+				resp, err := op.Call(t.Context(), testkit.NewClient(t, rec), ksher.Extra{})
 				assert.Nil(t, resp)
 				// In the gateway's own form a refusal is one with HTTP 4xx as well.
 				var want []error
 				if tt.status >= 500 || tt.status != 200 && tt.code == "" {
-					want = errs(fault.ErrHTTPStatus)
+					want = testkit.Errs(fault.ErrHTTPStatus)
 				}
 				checkFailure(t, op, err, tt.status, tt.unknown, want)
-				rec.only(t)
+				rec.Only(t)
 				var refused *ksher.Error
 				require.ErrorAs(t, err, &refused)
 				assert.Equal(t, tt.code, refused.Code)
@@ -736,7 +671,7 @@ func TestRefusals(t *testing.T) {
 					assert.Contains(t, err.Error(), string(tt.code))
 				}
 				switch {
-				case op.name == "order_query_payout":
+				case op.Name == "order_query_payout":
 					assert.Empty(t, refused.Message, "it may name the receiver")
 				case tt.message != "ok" && tt.message != "code 1":
 					assert.Equal(t, tt.message, refused.Message)
@@ -747,8 +682,8 @@ func TestRefusals(t *testing.T) {
 					forDoubt := slices.Contains([]ksher.Code{
 						"SYSTEMERROR", "KSHER_SYSTEMERROR", "KSHER_CHANNEL_RESPONSE_ERROR", "TRADE_STATE_ERROR", "REFUND_FAILED"}, tt.code)
 					want := forDoubt || !errors.Is(err, ksher.ErrOutcomeUnknown)
-					if op.name == "payout" || op.name == "order_query_payout" {
-						want = want && slices.Contains(payoutRefusals, tt.code)
+					if op.Name == "payout" || op.Name == "order_query_payout" {
+						want = want && slices.Contains(testkit.PayoutRefusals, tt.code)
 					}
 					assert.Equal(t, want, strings.Contains(err.Error(), "What to do: "+strings.TrimSuffix(info.Solution, ".")))
 				}
@@ -760,10 +695,10 @@ func TestRefusals(t *testing.T) {
 // An unsigned or badly signed answer that claims to be a refusal with code 0
 // isn't one: somebody may want a refund to look refused.
 func TestRefusalHasToBeSigned(t *testing.T) {
-	body := strings.Replace(signedAnswer(t, `{"result":"FAIL","err_code":"NOTENOUGH"}`), "NOTENOUGH", "NOAUTH", 1)
-	for _, op := range operations() {
-		_, err := op.call(t.Context(), newClient(t, answering(200, body)), ksher.Extra{})
-		checkFailure(t, op, err, 200, true, mismatch)
+	body := strings.Replace(testkit.SignedAnswer(t, `{"result":"FAIL","err_code":"NOTENOUGH"}`), "NOTENOUGH", "NOAUTH", 1)
+	for _, op := range testkit.Operations() {
+		_, err := op.Call(t.Context(), testkit.NewClient(t, testkit.Answering(200, body)), ksher.Extra{})
+		checkFailure(t, op, err, 200, true, testkit.Mismatch)
 		require.NotErrorIs(t, err, ksher.CodeNoAuth)
 	}
 }
@@ -786,15 +721,15 @@ func TestTextFromOutside(t *testing.T) {
 		{"an escape that isn't one", 200, "{\"code\":0,\"msg\":\"\\\nlevel=ERROR\"}"},
 		{"a page with control characters", 500, "first\nlevel=ERROR\x00\x1b[31mred\u202eback"},
 		{"a page that is not UTF-8", 500, strings.Repeat("\xff\xfe", 500)},
-		{"a long amount", 200, signedAnswer(t, `{"total_fee":"`+strings.Repeat("x", 5000)+`"}`)},
-		{"a long order number", 200, signedAnswer(t, `{"mch_order_no":"`+long+`"}`)},
+		{"a long amount", 200, testkit.SignedAnswer(t, `{"total_fee":"`+strings.Repeat("x", 5000)+`"}`)},
+		{"a long order number", 200, testkit.SignedAnswer(t, `{"mch_order_no":"`+long+`"}`)},
 		{"a long member name twice", 200, `{"` + long + `":1,"` + long + `":2}`},
 		{"a long code of the wrong kind", 200, `{"code":1.` + strings.Repeat("0", 5000) + `}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			client := newClient(t, answering(tt.status, tt.body))
-			_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+			client := testkit.NewClient(t, testkit.Answering(tt.status, tt.body))
+			_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testkit.OrderNo})
 			var failed *ksher.Error
 			require.ErrorAs(t, err, &failed)
 			for what, text := range map[string]string{"error": err.Error(), "message": failed.Message, "code": string(failed.Code)} {
@@ -812,8 +747,8 @@ func TestTextFromOutside(t *testing.T) {
 
 // A signed answer without what it is for is no success.
 func TestAnswerWithoutItsPoint(t *testing.T) {
-	client := newClient(t, answering(200, signedAnswer(t, `{"result":"SUCCESS"}`)))
-	_, err := client.GatewayPay(t.Context(), order("A-1"))
+	client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"result":"SUCCESS"}`)))
+	_, err := client.GatewayPay(t.Context(), testkit.GatewayPayOf("A-1"))
 	assert.ErrorIs(t, err, fault.ErrField)
 	assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	assert.ErrorContains(t, err, "pay_content")
@@ -826,9 +761,9 @@ func TestAnswerWithoutItsPoint(t *testing.T) {
 
 // Merchants log errors, and an answer may name the buyer.
 func TestErrorsDoNotQuoteAnswers(t *testing.T) {
-	whole := signedAnswer(t, `{"openid":"buyer-17","result":"SUCCESS"}`)
+	whole := testkit.SignedAnswer(t, `{"openid":"buyer-17","result":"SUCCESS"}`)
 	for _, body := range []string{whole[:len(whole)-5], " " + whole + "}"} {
-		client := newClient(t, answering(200, body))
+		client := testkit.NewClient(t, testkit.Answering(200, body))
 		_, err := client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-1"})
 		require.Error(t, err)
 		assert.NotContains(t, err.Error(), "buyer-17")

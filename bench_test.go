@@ -21,6 +21,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // compare reports what fn costs and how many times its floor that is. Both run
@@ -103,7 +104,7 @@ func signedData(tb testing.TB, answer any) (data []byte, sign string) {
 
 func paidOrder() ksher.Order {
 	return ksher.Order{
-		AppID: testAppID, MchOrderNo: "2026112110000001", PayMchOrderNo: "2611211000000001",
+		AppID: testkit.AppID, MchOrderNo: "2026112110000001", PayMchOrderNo: "2611211000000001",
 		KsherOrderNo: "90020261121100000000001", ChannelOrderNo: "4200000607202611216237838347168",
 		Channel: ksher.ChannelWeChat, FeeType: "THB", TotalFee: 15050, CashFee: 3362, CashFeeType: "CNY",
 		Rate: "0.223410", Result: ksher.ResultSuccess, TimeEnd: time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC),
@@ -135,8 +136,8 @@ func signText(tb testing.TB, data []byte) []byte {
 func BenchmarkQuery(b *testing.B) {
 	answer := ksher.GatewayOrderQueryResponse{Order: paidOrder()}
 	body := sandbox.SignedResponse(answer)
-	key := rsaKey(b, 1024)
-	client, err := ksher.NewClient(testAppID, key,
+	key := testkit.RSAKey(b, 1024)
+	client, err := ksher.NewClient(testkit.AppID, key,
 		ksher.WithHTTPClient(&http.Client{Transport: memoryTransport(body)}),
 		ksher.WithVerifier(sandbox.Verifier()))
 	require.NoError(b, err)
@@ -162,7 +163,7 @@ func BenchmarkVerify(b *testing.B) {
 	order := paidOrder()
 	order.Attach = strings.Repeat("x", 200)
 	image := ksher.NativePayResponse{
-		AppID: testAppID, MchOrderNo: "2026112110000001", TradeType: "NATIVE", FeeType: "THB", TotalFee: 100,
+		AppID: testkit.AppID, MchOrderNo: "2026112110000001", TradeType: "NATIVE", FeeType: "THB", TotalFee: 100,
 		ImgDat: "data:image/png;base64," + strings.Repeat("iVBORw0K", 1200), CodeURL: strings.Repeat("0", 116),
 		NonceStr: strings.Repeat("0f", 16),
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func TestCatalogue(t *testing.T) {
@@ -217,7 +218,7 @@ func TestErrorOutcomeUnknown(t *testing.T) {
 		ksher.CodeKsherInvalidRefundFee: false,
 	} {
 		t.Run(string(code), func(t *testing.T) {
-			client := newClient(t, answering(http.StatusOK, signedAnswer(t, fmt.Sprintf(`{"result":"FAIL","err_code":%q,"err_msg":"sorry"}`, string(code)))))
+			client := testkit.NewClient(t, testkit.Answering(http.StatusOK, testkit.SignedAnswer(t, fmt.Sprintf(`{"result":"FAIL","err_code":%q,"err_msg":"sorry"}`, string(code)))))
 			_, err := client.OrderRefund(t.Context(), refund)
 			assert.ErrorIs(t, err, code)
 			assert.Equal(t, unknown, errors.Is(err, ksher.ErrOutcomeUnknown))

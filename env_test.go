@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -23,9 +24,9 @@ func TestClientFromEnv(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		return path
 	}
-	private := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(rsaKey(t, 1024))}))
-	public := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&rsaKey(t, 1024).PublicKey)}))
-	good := map[string]string{"KSHER_APPID": testAppID, "KSHER_PRIVATE_KEY": private, "KSHER_PUBLIC_KEY_FILE": file("public.pem", public)}
+	private := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testkit.RSAKey(t, 1024))}))
+	public := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&testkit.RSAKey(t, 1024).PublicKey)}))
+	good := map[string]string{"KSHER_APPID": testkit.AppID, "KSHER_PRIVATE_KEY": private, "KSHER_PUBLIC_KEY_FILE": file("public.pem", public)}
 	names := []string{"KSHER_APPID", "KSHER_PRIVATE_KEY", "KSHER_PRIVATE_KEY_FILE", "KSHER_GATEWAY_URL", "KSHER_MERCHANT_URL",
 		"KSHER_SIGN_VERSION", "KSHER_PUBLIC_KEY_FILE", "KSHER_PLAIN_HTTP"}
 	for _, tt := range []struct {
@@ -57,7 +58,7 @@ func TestClientFromEnv(t *testing.T) {
 				}
 				t.Setenv(name, value)
 			}
-			answers := ksher.WithHTTPClient(&http.Client{Transport: handlerTransport{answering(200, signedAnswer(t, goodData))}})
+			answers := ksher.WithHTTPClient(&http.Client{Transport: testkit.HandlerTransport{Handler: testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData))}})
 			client, err := ksher.ClientFromEnv(answers)
 			if tt.want != "" {
 				require.ErrorContains(t, err, tt.want)
@@ -66,7 +67,7 @@ func TestClientFromEnv(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			_, err = client.GatewayPay(t.Context(), goodGatewayPay())
+			_, err = client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
 			require.NoError(t, err)
 		})
 	}
@@ -77,7 +78,7 @@ func TestHostsTheWrongWayRound(t *testing.T) {
 		ksher.WithGatewayURL(ksher.DefaultMerchantURL), ksher.WithGatewayURL("http://127.0.0.1:8080/KsherPay/"), ksher.WithGatewayURL("https://api.mch.ksher.net/x"),
 		ksher.WithMerchantURL(ksher.DefaultGatewayURL), ksher.WithMerchantURL(ksher.ChinaGatewayURL), ksher.WithMerchantURL("http://127.0.0.1:8080/api"),
 	} {
-		_, err := ksher.NewClient(testAppID, rsaKey(t, 1024), opt)
+		_, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 1024), opt)
 		require.ErrorContains(t, err, "the address is the")
 	}
 }

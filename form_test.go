@@ -21,10 +21,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func goodForm() *ksher.GatewayPayRequest {
-	req := goodGatewayPay()
+	req := testkit.GoodGatewayPay()
 	req.Device = ksher.DevicePC
 	return req
 }
@@ -50,18 +51,18 @@ func TestGatewayPayFormSignsWhatTheCallSends(t *testing.T) {
 	full.ChannelInstalTimesList = ksher.InstalTimes{ksher.ChannelKTCInstal: {3, 4}}
 	full.Extra = ksher.Extra{Params: map[string]string{"brand_new": "", "submit": "1"}}
 	for _, req := range []*ksher.GatewayPayRequest{goodForm(), full} {
-		rec := recording(answering(200, signedAnswer(t, goodData)))
-		client := newClient(t, rec)
+		rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
+		client := testkit.NewClient(t, rec)
 		_, err := client.GatewayPay(t.Context(), req)
 		require.NoError(t, err)
-		sent := rec.only(t).PostForm
+		sent := rec.Only(t).PostForm
 
 		form, err := client.GatewayPayForm(req)
 		require.NoError(t, err)
 		got := posted(form)
-		requireSigned(t, got, &rsaKey(t, 1024).PublicKey)
+		testkit.RequireSigned(t, got, &testkit.RSAKey(t, 1024).PublicKey)
 		assert.NotEqual(t, sent["nonce_str"], got["nonce_str"])
-		at, err := time.ParseInLocation("20060102150405", got.Get("time_stamp"), bangkok)
+		at, err := time.ParseInLocation("20060102150405", got.Get("time_stamp"), testkit.Bangkok)
 		require.NoError(t, err)
 		assert.WithinRange(t, at, time.Now().Add(-time.Minute), time.Now())
 		for _, own := range []string{"nonce_str", "time_stamp", "sign"} {
@@ -70,7 +71,7 @@ func TestGatewayPayFormSignsWhatTheCallSends(t *testing.T) {
 			got.Del(own)
 		}
 		assert.Equal(t, sent, got)
-		rec.only(t) // Making the form sent nothing.
+		rec.Only(t) // Making the form sent nothing.
 	}
 }
 
@@ -88,7 +89,7 @@ func TestGatewayPayFormAction(t *testing.T) {
 		{"https://pay.example/ksher/api", ksher.DevicePC, "https://pay.example/ksher/pc"},
 		{"https://api.example", ksher.DevicePC, "https://api.example/pc"},
 	} {
-		client := offlineClient(t, testAppID, nobody(t), ksher.WithGatewayURL(tt.gateway))
+		client := testkit.OfflineClient(t, testkit.AppID, nobody(t), ksher.WithGatewayURL(tt.gateway))
 		req := goodForm()
 		req.Device = tt.device
 		form, err := client.GatewayPayForm(req)
@@ -111,7 +112,7 @@ func TestGatewayPayFormRefuses(t *testing.T) {
 		want []ksher.FieldError
 	}{
 		"nil":       {nil, []ksher.FieldError{{Field: "request", Problem: "is nil"}}},
-		"no device": {goodGatewayPay(), []ksher.FieldError{{Field: "device", Problem: "is required for a form; DeviceOf finds it out"}}},
+		"no device": {testkit.GoodGatewayPay(), []ksher.FieldError{{Field: "device", Problem: "is required for a form; DeviceOf finds it out"}}},
 		"other device": {change(func(r *ksher.GatewayPayRequest) { r.Device = "../ua" }),
 			[]ksher.FieldError{{Field: "device", Problem: `is "../ua", not one of PC, H5`}}},
 		"what the call refuses": {change(func(r *ksher.GatewayPayRequest) { r.ReferURL, r.Device = "", "" }), []ksher.FieldError{
@@ -128,14 +129,14 @@ func TestGatewayPayFormRefuses(t *testing.T) {
 		"two values": {change(func(r *ksher.GatewayPayRequest) { r.ProductName, r.Attach = "\n", "\n" }), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			form, err := offlineClient(t, testAppID, nobody(t)).GatewayPayForm(tt.req)
+			form, err := testkit.OfflineClient(t, testkit.AppID, nobody(t)).GatewayPayForm(tt.req)
 			assert.Nil(t, form)
 			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, "gateway_pay", invalid.Operation)
 			assert.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			if tt.req != nil {
-				assert.Equal(t, testOrderNo, invalid.OrderNo)
+				assert.Equal(t, testkit.OrderNo, invalid.OrderNo)
 			}
 			if tt.want != nil {
 				assert.Equal(t, tt.want, invalid.Fields)
@@ -152,7 +153,7 @@ func TestGatewayPayFormRefuses(t *testing.T) {
 	}
 
 	broken := errors.New("the HSM is away")
-	client, err := ksher.NewClient(testAppID, &hsm{key: rsaKey(t, 1024), err: broken})
+	client, err := ksher.NewClient(testkit.AppID, &testkit.HSM{Key: testkit.RSAKey(t, 1024), Err: broken})
 	require.NoError(t, err)
 	form, err := client.GatewayPayForm(goodForm())
 	assert.Nil(t, form)
@@ -188,7 +189,7 @@ func parsePage(tb testing.TB, form *ksher.GatewayPayForm) (action string, values
 }
 
 func TestGatewayPayFormPageEscapes(t *testing.T) {
-	client := offlineClient(t, testAppID, nobody(t))
+	client := testkit.OfflineClient(t, testkit.AppID, nobody(t))
 	for _, text := range []string{
 		`"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`, "</form></body></html>", "<!--", "]]>", "&quot;&#34;&amp;",
 		"a+b c%20d", "ก ข ☕ \u2028\u00a0", "line\r\nline", `{{.}} {{template "x"}}`, "javascript:alert(1)", "`${x}`", "\\\"", " \t ", "\u202e", "\x01\x7f",
@@ -204,7 +205,7 @@ func TestGatewayPayFormPageEscapes(t *testing.T) {
 		require.NoError(t, err, "%.50q", text)
 		_, values := parsePage(t, form)
 		require.Equal(t, posted(form), values, "%.50q", text)
-		requireSigned(t, values, &rsaKey(t, 1024).PublicKey)
+		testkit.RequireSigned(t, values, &testkit.RSAKey(t, 1024).PublicKey)
 	}
 }
 
@@ -215,7 +216,7 @@ func TestGatewayPayFormServeHTTP(t *testing.T) {
 	} {
 		req := goodForm()
 		req.Lang = lang
-		form, err := offlineClient(t, testAppID, nobody(t)).GatewayPayForm(req)
+		form, err := testkit.OfflineClient(t, testkit.AppID, nobody(t)).GatewayPayForm(req)
 		require.NoError(t, err)
 		w := httptest.NewRecorder()
 		w.Header().Set("Content-Security-Policy", "form-action 'self'") // The site's own.
@@ -236,7 +237,7 @@ func TestGatewayPayFormServeHTTP(t *testing.T) {
 
 // Many buyers may be served at once, and one form more than once.
 func TestGatewayPayFormConcurrently(t *testing.T) {
-	client := offlineClient(t, testAppID, nobody(t))
+	client := testkit.OfflineClient(t, testkit.AppID, nobody(t))
 	shared, err := client.GatewayPayForm(goodForm())
 	require.NoError(t, err)
 	want, nonces := posted(shared), sync.Map{}
@@ -274,14 +275,14 @@ func TestGatewayPayFormThatIsNone(t *testing.T) {
 		assert.Equal(t, http.StatusInternalServerError, w.Code)
 		assert.NotPanics(t, func() { fmt.Fprintf(io.Discard, "%v %+v", form, form) })
 	}
-	form, err := offlineClient(t, testAppID, nobody(t)).GatewayPayForm(goodForm())
+	form, err := testkit.OfflineClient(t, testkit.AppID, nobody(t)).GatewayPayForm(goodForm())
 	require.NoError(t, err)
 	gone := errors.New("the buyer is gone")
 	assert.ErrorIs(t, form.WriteHTML(brokenWriter{gone}), gone)
 }
 
 func TestGatewayPayFormKeepsItsSignature(t *testing.T) {
-	form, err := offlineClient(t, testAppID, nobody(t)).GatewayPayForm(goodForm())
+	form, err := testkit.OfflineClient(t, testkit.AppID, nobody(t)).GatewayPayForm(goodForm())
 	require.NoError(t, err)
 	sign := form.Fields["sign"]
 	var log bytes.Buffer

@@ -28,6 +28,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // bodyErrors are what ParseNotification may find wrong with a body that isn't a
@@ -81,12 +82,12 @@ func FuzzParseNotification(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	for _, v := range readVectors(f, "testdata/published-v1.json") {
+	for _, v := range testkit.ReadVectors(f, "testdata/published-v1.json") {
 		f.Add([]byte(v.Data))
 		f.Add(fmt.Appendf(nil, `{"code":0,"data":%s,"sign":%q}`, v.Data, v.Sign))
 	}
-	key := rsaKey(f, 512)
-	verifier := newVerifier(&key.PublicKey, ksher.GatewayPublicKey(ksher.SignV1))
+	key := testkit.RSAKey(f, 512)
+	verifier := testkit.NewVerifier(&key.PublicKey, ksher.GatewayPublicKey(ksher.SignV1))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if n, err := ksher.ParseNotification(body, verifier); err != nil {
 			checkNotificationError(t, n, err)
@@ -98,7 +99,7 @@ func FuzzParseNotification(f *testing.F) {
 		if !ok {
 			return
 		}
-		sign := textSign(key, text)
+		sign := testkit.TextSign(key, text)
 		n, err := ksher.ParseNotification(fmt.Appendf(nil, `{"code":0,"data":%s,"sign":%q}`, body, sign), verifier)
 		if err != nil {
 			checkNotificationError(t, n, err)
@@ -109,7 +110,7 @@ func FuzzParseNotification(f *testing.F) {
 		require.Equal(t, strings.TrimSpace(string(body)), string(n.Data))
 		checkTexts(t, n)
 		// The same signature, for anything that says something else, is none.
-		if _, err := ksher.ParseNotification(fmt.Appendf(nil, `{"code":0,"data":%s,"sign":%q}`, body, textSign(key, text+"x=")), verifier); err == nil {
+		if _, err := ksher.ParseNotification(fmt.Appendf(nil, `{"code":0,"data":%s,"sign":%q}`, body, testkit.TextSign(key, text+"x=")), verifier); err == nil {
 			t.Error("accepted with the signature of another text")
 		}
 	})
@@ -236,7 +237,7 @@ func checkSigned(t *testing.T, key *rsa.PrivateKey, verifier *ksher.Verifier, da
 	if !ok {
 		return false, false
 	}
-	body := fmt.Sprintf(`{"code":0,"msg":"ok","sign":%q,"data":%s}`, textSign(key, text), data)
+	body := fmt.Sprintf(`{"code":0,"msg":"ok","sign":%q,"data":%s}`, testkit.TextSign(key, text), data)
 	n, err := ksher.ParseNotification([]byte(body), verifier)
 	if err != nil {
 		checkNotificationError(t, n, err)
@@ -276,7 +277,7 @@ func checkSigned(t *testing.T, key *rsa.PrivateKey, verifier *ksher.Verifier, da
 // was signed.
 func FuzzSignedIsDecoded(f *testing.F) {
 	for _, seed := range []string{
-		`{}`, `{"result":"SUCCESS"}`, notifiedNative,
+		`{}`, `{"result":"SUCCESS"}`, testkit.NotifiedNative,
 		`{"\u0072esult":"\u0053UCCESS","attach":"\ud83c\udf75\u0e01 ก \u2028\/\"\\","total_fee":"100"}`,
 		`{"total_fee":-0,"cash_fee":1e400,"rate":-1.50E-07}`, `{"total_fee":"+007","cash_fee":"7_000"}`,
 		`{"attach":{"b":[1.0,{"d":null,"c":"<&>"}],"a":true},"openid":[]}`, `{"attach":"{\"a\":1}","openid":"[1, 2]"}`,
@@ -288,8 +289,8 @@ func FuzzSignedIsDecoded(f *testing.F) {
 		f.Add([]byte(seed), []byte{0, 90, 1, 5})
 		f.Add([]byte(seed), []byte{1, 30, 2, ' ', 1, 10, 3, 0})
 	}
-	key := rsaKey(f, 512)
-	verifier := newVerifier(&key.PublicKey)
+	key := testkit.RSAKey(f, 512)
+	verifier := testkit.NewVerifier(&key.PublicKey)
 	f.Fuzz(func(t *testing.T, data, edits []byte) { checkSigned(t, key, verifier, data, edits) })
 }
 
@@ -368,8 +369,8 @@ func TestSignedIsDecoded(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	key := rsaKey(t, 512)
-	verifier := newVerifier(&key.PublicKey)
+	key := testkit.RSAKey(t, 512)
+	verifier := testkit.NewVerifier(&key.PublicKey)
 	read, readEdited := 0, 0
 	for i := range uint64(3000) {
 		r := rand.New(rand.NewPCG(seed, i))
@@ -414,8 +415,8 @@ func FuzzParsePrivateKey(f *testing.F) {
 		sig, err := key.Sign(nil, digest[:], crypto.MD5)
 		require.NoError(t, err)
 		public := key.Public().(*rsa.PublicKey)
-		require.NoError(t, newVerifier(public).Verify([]byte(`{"a":1}`), hex.EncodeToString(sig)))
-		_, err = ksher.NewClient(testAppID, key)
+		require.NoError(t, testkit.NewVerifier(public).Verify([]byte(`{"a":1}`), hex.EncodeToString(sig)))
+		_, err = ksher.NewClient(testkit.AppID, key)
 		require.NoError(t, err)
 	})
 }
@@ -432,7 +433,7 @@ func FuzzParsePublicKey(f *testing.F) {
 		require.GreaterOrEqual(t, key.N.BitLen(), 360)
 		require.LessOrEqual(t, key.N.BitLen(), 8192)
 		// A signature that isn't one is refused, and not for the key.
-		err = newVerifier(key).Verify([]byte(`{"a":1}`), strings.Repeat("00", key.Size()))
+		err = testkit.NewVerifier(key).Verify([]byte(`{"a":1}`), strings.Repeat("00", key.Size()))
 		require.ErrorIs(t, err, fault.ErrSignatureMismatch)
 	})
 }

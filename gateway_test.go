@@ -1,7 +1,6 @@
 package ksher_test
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -9,19 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
-
-// bangkok is the zone that times are read in by default.
-var bangkok = time.FixedZone("UTC+7", 7*3600)
-
-// wantAnswer is the answer that signedAnswer writes, with that data in it.
-func wantAnswer(data string) ksher.Answer {
-	return ksher.Answer{Data: json.RawMessage(data), Envelope: ksher.Envelope{
-		Msg:       "ok",
-		Version:   "3.0.0",
-		TimeStamp: time.Date(2026, 11, 21, 9, 0, 0, 0, bangkok),
-	}}
-}
 
 func TestGatewayPay(t *testing.T) {
 	minimal := map[string]string{
@@ -70,7 +58,7 @@ func TestGatewayPay(t *testing.T) {
 		req  *ksher.GatewayPayRequest
 		want map[string]string
 	}{
-		{"minimal", goodGatewayPay(), minimal},
+		{"minimal", testkit.GoodGatewayPay(), minimal},
 		{"full", full, map[string]string{
 			"mch_order_no":                           "2026-11-21/1",
 			"mch_code":                               "CODE-1",
@@ -105,24 +93,24 @@ func TestGatewayPay(t *testing.T) {
 	const data = `{"pay_content":"https://gateway.ksher.com/ua?order_uuid=f624&lang=en"}`
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, data)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.GatewayPay(t.Context(), tt.req)
 			require.NoError(t, err)
-			r := rec.only(t)
+			r := rec.Only(t)
 			assert.Equal(t, "https://gateway.ksher.com/api/gateway_pay", r.URL.String())
-			requireParameters(t, r, tt.want)
+			testkit.RequireParameters(t, r, tt.want)
 			assert.Equal(t, &ksher.GatewayPayResponse{
-				Answer:     wantAnswer(data),
+				Answer:     testkit.WantAnswer(data),
 				PayContent: "https://gateway.ksher.com/ua?order_uuid=f624&lang=en",
 			}, resp)
 		})
 	}
 
 	t.Run("a genuine answer", func(t *testing.T) {
-		genuine := genuineAnswer(t, "gateway_pay")
-		client := offlineClient(t, "mch35005", answering(200, genuine.body))
-		resp, err := client.GatewayPay(t.Context(), goodGatewayPay())
+		genuine := testkit.GenuineAnswer(t, "gateway_pay")
+		client := testkit.OfflineClient(t, "mch35005", testkit.Answering(200, genuine.Body))
+		resp, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
 		require.NoError(t, err)
 		assert.Contains(t, resp.PayContent, "https://gateway.ksher.com/ua?order_uuid=")
 	})
@@ -144,7 +132,7 @@ func TestGatewayOrderQuery(t *testing.T) {
 		CashFeeType:    "CNY",
 		Rate:           "0.223410",
 		Result:         ksher.ResultSuccess,
-		TimeEnd:        time.Date(2026, 11, 21, 9, 30, 0, 0, bangkok),
+		TimeEnd:        time.Date(2026, 11, 21, 9, 30, 0, 0, testkit.Bangkok),
 		OpenID:         "buyer-4711",
 		Attach:         "table 7",
 		NonceStr:       "n1",
@@ -180,20 +168,20 @@ func TestGatewayOrderQuery(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, tt.data)))
-			client := offlineClient(t, testAppID, rec, append(tt.opts, trustTestKey(t))...)
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, tt.data)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, append(tt.opts, testkit.TrustTestKey(t))...)
 			resp, err := client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "order1"})
 			require.NoError(t, err)
-			assert.Equal(t, "https://gateway.ksher.com/api/gateway_order_query", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), map[string]string{"mch_order_no": "order1"})
+			assert.Equal(t, "https://gateway.ksher.com/api/gateway_order_query", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), map[string]string{"mch_order_no": "order1"})
 			assert.Equal(t, tt.want, resp.Order)
 			assert.Equal(t, tt.data, string(resp.Data))
 		})
 	}
 
 	t.Run("a genuine answer", func(t *testing.T) {
-		genuine := genuineAnswer(t, "gateway_order_query_unpaid_empty_fields")
-		client := offlineClient(t, genuine.appID, answering(200, genuine.body))
+		genuine := testkit.GenuineAnswer(t, "gateway_order_query_unpaid_empty_fields")
+		client := testkit.OfflineClient(t, genuine.AppID, testkit.Answering(200, genuine.Body))
 		resp, err := client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "2023-02-22-17-11-00"})
 		require.NoError(t, err)
 		assert.Equal(t, ksher.ResultNotSure, resp.Result)
@@ -216,14 +204,14 @@ func TestCancelOrder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, data)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.CancelOrder(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://gateway.ksher.com/api/cancel_order", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://gateway.ksher.com/api/cancel_order", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.CancelOrderResponse{
-				Answer: wantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", NonceStr: "n1",
+				Answer: testkit.WantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", NonceStr: "n1",
 			}, resp)
 		})
 	}
@@ -234,16 +222,16 @@ func TestCancelOrder(t *testing.T) {
 func TestParametersArriveAsGiven(t *testing.T) {
 	for _, text := range []string{"a+b", "a b", "a&b=c", "100%", "%41", "ก ข", "☕", "a\tb\r\nc", "\u00a0", "'\"<>", "=", "sign=x"} {
 		t.Run(text, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, goodData)))
-			req := goodGatewayPay()
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
+			req := testkit.GoodGatewayPay()
 			req.Attach = text
 			req.Extra = ksher.Extra{Params: map[string]string{"new": text}}
-			_, err := newClient(t, rec).GatewayPay(t.Context(), req)
+			_, err := testkit.NewClient(t, rec).GatewayPay(t.Context(), req)
 			require.NoError(t, err)
-			form := rec.only(t).PostForm
+			form := rec.Only(t).PostForm
 			assert.Equal(t, text, form.Get("attach"))
 			assert.Equal(t, text, form.Get("new"))
-			requireSigned(t, form, &rsaKey(t, 1024).PublicKey)
+			testkit.RequireSigned(t, form, &testkit.RSAKey(t, 1024).PublicKey)
 		})
 	}
 }
@@ -251,8 +239,8 @@ func TestParametersArriveAsGiven(t *testing.T) {
 // A buyer's browser is sent where the answer says.
 func TestGatewayPayLeadsToAPage(t *testing.T) {
 	for _, address := range []string{"javascript:alert(1)", "data:text/html,x", "//shop.example", "/pay", "weixin://pay", "https://"} {
-		client := newClient(t, answering(200, signedAnswer(t, `{"pay_content":"`+address+`"}`)))
-		answer, err := client.GatewayPay(t.Context(), goodGatewayPay())
+		client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"pay_content":"`+address+`"}`)))
+		answer, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
 		require.ErrorIs(t, err, ksher.ErrBadAnswer, address)
 		require.ErrorIs(t, err, ksher.ErrOutcomeUnknown, "the order is made")
 		require.Nil(t, answer)

@@ -27,6 +27,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // pipes is a network in memory, whose deadlines go by the clock of a synctest
@@ -46,7 +47,8 @@ func (p *pipes) Accept() (net.Conn, error) {
 	}
 }
 
-func (p *pipes) Close() error   { p.close(); return nil }
+func (p *pipes) Close() error { p.close(); return nil }
+
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
@@ -111,7 +113,7 @@ const webhookReadTime = 10 * time.Second
 // A sender that stops in the middle holds a connection for 10 seconds and no
 // longer: not while the body is read, nor while the server looks for its end.
 func TestSlowBody(t *testing.T) {
-	good := notified(t, testOrderNo)
+	good := testkit.Notified(t, testkit.OrderNo)
 	fn := func(context.Context, *ksher.Order) error { return errors.New("fn was called") }
 	tests := []struct {
 		name   string
@@ -128,9 +130,9 @@ func TestSlowBody(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				log := &logBuffer{}
-				client := offlineClient(t, testAppID, recording(paying(t)), trustTestKey(t), ksher.WithLogger(log.logger(slog.LevelDebug)))
-				handler := notificationsOf(t, client, ksher.HostMerchant, fn)
+				log := &testkit.LogBuffer{}
+				client := testkit.OfflineClient(t, testkit.AppID, testkit.Recording(paying(t)), testkit.TrustTestKey(t), ksher.WithLogger(log.Logger(slog.LevelDebug)))
+				handler := testkit.NotificationsOf(t, client, ksher.HostMerchant, fn)
 				network, end := serveOnPipes(handler)
 				defer end()
 				conn := network.sender(t)
@@ -172,9 +174,9 @@ func TestBodyInTime(t *testing.T) {
 
 func testBodyInTime(t *testing.T, behind func(http.Handler) http.Handler) {
 	synctest.Test(t, func(t *testing.T) {
-		client := offlineClient(t, testAppID, recording(paying(t)), trustTestKey(t))
+		client := testkit.OfflineClient(t, testkit.AppID, testkit.Recording(paying(t)), testkit.TrustTestKey(t))
 		var gone error
-		network, end := serveOnPipes(behind(notificationsOf(t, client, ksher.HostMerchant, func(ctx context.Context, _ *ksher.Order) error {
+		network, end := serveOnPipes(behind(testkit.NotificationsOf(t, client, ksher.HostMerchant, func(ctx context.Context, _ *ksher.Order) error {
 			select {
 			case <-time.After(time.Minute):
 			case <-ctx.Done():
@@ -186,7 +188,7 @@ func testBodyInTime(t *testing.T, behind func(http.Handler) http.Handler) {
 		conn := network.sender(t)
 		defer conn.Close()
 		for i := range 3 {
-			good := notified(t, fmt.Sprintf("order%d", i))
+			good := testkit.Notified(t, fmt.Sprintf("order%d", i))
 			conn.send(t, head("POST", len(good)))
 			for part := range 9 {
 				conn.send(t, good[len(good)*part/9:len(good)*(part+1)/9])
@@ -194,11 +196,11 @@ func testBodyInTime(t *testing.T, behind func(http.Handler) http.Handler) {
 			}
 			status, body := conn.answer(t)
 			assert.Equal(t, 200, status)
-			assert.Equal(t, accepted, body)
+			assert.Equal(t, testkit.Accepted, body)
 			time.Sleep(time.Minute)
 		}
 		// fn is still told that the sender has gone.
-		good := notified(t, "order4")
+		good := testkit.Notified(t, "order4")
 		conn.send(t, head("POST", len(good))+good)
 		synctest.Wait()
 		require.NoError(t, gone)
@@ -212,7 +214,7 @@ func testBodyInTime(t *testing.T, behind func(http.Handler) http.Handler) {
 // all are gone after a while.
 func TestGarbageFromThousands(t *testing.T) {
 	const senders = 2000
-	good := notified(t, testOrderNo)
+	good := testkit.Notified(t, testkit.OrderNo)
 	garbage := []string{
 		head("POST", 64<<10) + "{",
 		head("POST", 64<<10) + strings.Repeat("[", 32<<10),
@@ -225,10 +227,10 @@ func TestGarbageFromThousands(t *testing.T) {
 		"",
 	}
 	synctest.Test(t, func(t *testing.T) {
-		log := &logBuffer{}
-		client := offlineClient(t, testAppID, recording(paying(t)), trustTestKey(t), ksher.WithLogger(log.logger(slog.LevelDebug)))
+		log := &testkit.LogBuffer{}
+		client := testkit.OfflineClient(t, testkit.AppID, testkit.Recording(paying(t)), testkit.TrustTestKey(t), ksher.WithLogger(log.Logger(slog.LevelDebug)))
 		calls := 0
-		network, end := serveOnPipes(notificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error { calls++; return nil }))
+		network, end := serveOnPipes(testkit.NotificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error { calls++; return nil }))
 		defer end()
 		var group sync.WaitGroup
 		ended := 0
@@ -263,7 +265,7 @@ func TestGarbageFromThousands(t *testing.T) {
 		conn.send(t, head("POST", len(good))+good)
 		status, body := conn.answer(t)
 		assert.Equal(t, 200, status)
-		assert.Equal(t, accepted, body)
+		assert.Equal(t, testkit.Accepted, body)
 		assert.Zero(t, time.Since(start))
 		conn.Close()
 
@@ -282,8 +284,8 @@ func TestGarbageFromThousands(t *testing.T) {
 
 // A gateway that sends byte after byte is left after the time of the call.
 func TestSlowAnswer(t *testing.T) {
-	for _, op := range operations() {
-		t.Run(op.name, func(t *testing.T) {
+	for _, op := range testkit.Operations() {
+		t.Run(op.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				network, end := serveOnPipes(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					io.WriteString(w, `{"code":0,"msg":"`)
@@ -302,13 +304,13 @@ func TestSlowAnswer(t *testing.T) {
 					{30*time.Second + time.Millisecond, time.Hour, 30*time.Second + time.Millisecond},
 					{time.Hour, 5*time.Second + time.Millisecond, 5*time.Second + time.Millisecond},
 				} {
-					client := overTransport(t, transport, ksher.WithGatewayURL("http://127.0.0.1"), ksher.WithMerchantURL("http://127.0.0.1"), ksher.WithTimeout(tt.timeout))
+					client := testkit.OverTransport(t, transport, ksher.WithGatewayURL("http://127.0.0.1"), ksher.WithMerchantURL("http://127.0.0.1"), ksher.WithTimeout(tt.timeout))
 					ctx, cancel := context.WithTimeout(t.Context(), tt.own)
 					start := time.Now()
-					_, err := op.call(ctx, client, ksher.Extra{})
+					_, err := op.Call(ctx, client, ksher.Extra{})
 					cancel()
 					assert.Equal(t, tt.want, time.Since(start))
-					checkFailure(t, op, err, http.StatusOK, true, errs(context.DeadlineExceeded))
+					checkFailure(t, op, err, http.StatusOK, true, testkit.Errs(context.DeadlineExceeded))
 				}
 			})
 		})
@@ -328,24 +330,24 @@ func TestGzipBomb(t *testing.T) {
 
 	t.Run("from the gateway", func(t *testing.T) {
 		asked := ""
-		client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		client := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			asked = r.Header.Get("Accept-Encoding")
 			w.Header().Set("Content-Encoding", "gzip")
 			w.Write(bomb)
 		}))
 		var err error
-		memory := allocated(func() { _, err = client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo}) })
+		memory := allocated(func() { _, err = client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testkit.OrderNo}) })
 		require.ErrorIs(t, err, fault.ErrTooLarge)
 		assert.Contains(t, asked, "gzip", "or else it proves nothing")
 		assert.Less(t, memory, fewBytes)
 	})
 	t.Run("as a notification", func(t *testing.T) {
-		m := newMerchant(t, byOperation{}, nil)
+		m := testkit.NewMerchant(t, testkit.ByOperation{}, nil)
 		for _, body := range [][]byte{bomb, member.Bytes()} {
 			r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
 			r.Header.Set("Content-Encoding", "gzip")
 			w := httptest.NewRecorder()
-			memory := allocated(func() { m.handler.ServeHTTP(w, r) })
+			memory := allocated(func() { m.Handler.ServeHTTP(w, r) })
 			assert.GreaterOrEqual(t, w.Code, 400)
 			assert.Less(t, memory, uint64(megabyte), "nothing is unpacked")
 		}
@@ -354,8 +356,8 @@ func TestGzipBomb(t *testing.T) {
 
 // Whatever comes beside the body is nobody's business.
 func TestHeadersOfANotification(t *testing.T) {
-	m := newMerchant(t, paying(t), nil)
-	r := httptest.NewRequest(http.MethodPost, "/?result=FAIL&mch_order_no=order2", strings.NewReader(notified(t, testOrderNo)))
+	m := testkit.NewMerchant(t, paying(t), nil)
+	r := httptest.NewRequest(http.MethodPost, "/?result=FAIL&mch_order_no=order2", strings.NewReader(testkit.Notified(t, testkit.OrderNo)))
 	for i := range 10_000 {
 		r.Header.Set(fmt.Sprintf("X-Padding-%d", i), strings.Repeat("\xff", 1000))
 	}
@@ -364,12 +366,12 @@ func TestHeadersOfANotification(t *testing.T) {
 	r.Header.Set("Ksher-Sign-Version", "V2")
 	r.RemoteAddr, r.Host, r.ContentLength = "", "\r\n", -1
 	w := httptest.NewRecorder()
-	memory := allocated(func() { m.handler.ServeHTTP(w, r) })
-	assert.Equal(t, accepted, w.Body.String())
+	memory := allocated(func() { m.Handler.ServeHTTP(w, r) })
+	assert.Equal(t, testkit.Accepted, w.Body.String())
 	assert.Less(t, memory, uint64(10<<20))
-	assert.NotContains(t, m.log.text(), "Padding")
-	n := <-m.got
-	assert.Equal(t, testOrderNo, n.MchOrderNo)
+	assert.NotContains(t, m.Log.Text(), "Padding")
+	n := <-m.Got
+	assert.Equal(t, testkit.OrderNo, n.MchOrderNo)
 	assert.Equal(t, ksher.ResultSuccess, n.Result)
 }
 
@@ -387,7 +389,7 @@ func TestHostileData(t *testing.T) {
 		"RESULT=SUCCESS" + text("NOTPAY", "100"), "RESULT=NOTPAY" + text("SUCCESS", "100"),
 	}
 	amount := func(total string) string { return `{` + rest + `"result":"SUCCESS","total_fee":` + total + `}` }
-	notJSON, field := errs(fault.ErrNotJSON), errs(fault.ErrField)
+	notJSON, field := testkit.Errs(fault.ErrNotJSON), testkit.Errs(fault.ErrField)
 	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	refuse := []struct {
 		name string
@@ -455,7 +457,7 @@ func TestHostileData(t *testing.T) {
 		{"a comma at the end", amount("100,"), []string{text("SUCCESS", "100")}, notJSON},
 		{"two numbers", amount("100 100"), []string{text("SUCCESS", "100")}, notJSON},
 	}
-	key := rsaKey(t, 1024)
+	key := testkit.RSAKey(t, 1024)
 	for _, tt := range refuse {
 		t.Run(tt.name, func(t *testing.T) {
 			signed := tt.signed
@@ -467,18 +469,18 @@ func TestHostileData(t *testing.T) {
 			}
 			believed := 0
 			for _, s := range signed {
-				body := withSign(tt.data, `"`+signStrong(t, key, s)+`"`)
-				_, err := newClient(t, answering(200, body)).OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+				body := testkit.WithSign(tt.data, `"`+signStrong(t, key, s)+`"`)
+				_, err := testkit.NewClient(t, testkit.Answering(200, body)).OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testkit.OrderNo})
 				checkHostile(t, err, tt.want, &believed)
 				assert.Less(t, len(err.Error()), 1200)
-				_, err = ksher.ParseNotification([]byte(body), newVerifier(&key.PublicKey))
+				_, err = ksher.ParseNotification([]byte(body), testkit.NewVerifier(&key.PublicKey))
 				if len(body) <= 64<<10 {
 					checkHostile(t, err, tt.want, &believed)
 				}
-				m := newMerchant(t, paying(t), nil)
-				assert.NotEqual(t, http.StatusOK, post(m.handler, body).Code)
-				assert.Zero(t, m.calls.Load(), "fn was called")
-				assert.Zero(t, m.gateway.count())
+				m := testkit.NewMerchant(t, paying(t), nil)
+				assert.NotEqual(t, http.StatusOK, testkit.Post(m.Handler, body).Code)
+				assert.Zero(t, m.Calls.Load(), "fn was called")
+				assert.Zero(t, m.Gateway.Count())
 			}
 			assert.NotZero(t, believed, "a text that was signed gets as far as it can")
 		})
@@ -506,26 +508,26 @@ func TestHostileData(t *testing.T) {
 	for _, tt := range accept {
 		t.Run("accepts "+tt.name, func(t *testing.T) {
 			want := tt.want
-			want.AppID, want.MchOrderNo, want.FeeType, want.TotalFee, want.Result = testAppID, testOrderNo, "THB", 100, ksher.ResultSuccess
+			want.AppID, want.MchOrderNo, want.FeeType, want.TotalFee, want.Result = testkit.AppID, testkit.OrderNo, "THB", 100, ksher.ResultSuccess
 			independent, ok := independentText([]byte(tt.data))
 			require.True(t, ok)
-			body := withSign(tt.data, `"`+signStrong(t, key, independent)+`"`)
-			answer, err := newClient(t, answering(200, body)).OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+			body := testkit.WithSign(tt.data, `"`+signStrong(t, key, independent)+`"`)
+			answer, err := testkit.NewClient(t, testkit.Answering(200, body)).OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: testkit.OrderNo})
 			require.NoError(t, err)
 			assert.Equal(t, want, answer.Order)
-			n, err := ksher.ParseNotification([]byte(body), newVerifier(&key.PublicKey))
+			n, err := ksher.ParseNotification([]byte(body), testkit.NewVerifier(&key.PublicKey))
 			require.NoError(t, err)
 			assert.Equal(t, want, n.Unconfirmed)
 			var got *ksher.Order
-			p := paymentsTo(t, newClient(t, byOperation{"order_query": answering(200, body)}), func(_ context.Context, o *ksher.Order) error {
+			p := testkit.PaymentsTo(t, testkit.NewClient(t, testkit.ByOperation{"order_query": testkit.Answering(200, body)}), func(_ context.Context, o *ksher.Order) error {
 				got = o
 				return nil
 			})
 			open := openOrder(ksher.HostMerchant)
 			open.TotalFee = 100
-			handler, err := p.Notifications(orderList{open}.expected)
+			handler, err := p.Notifications(testkit.OrderList{open}.Expected)
 			require.NoError(t, err)
-			assert.Equal(t, accepted, post(handler, body).Body.String())
+			assert.Equal(t, testkit.Accepted, testkit.Post(handler, body).Body.String())
 			assert.Equal(t, &want, got)
 		})
 	}
@@ -540,7 +542,7 @@ func checkHostile(t *testing.T, err error, want []error, believed *int) {
 	if errors.Is(err, fault.ErrSignatureMismatch) && want[0] != fault.ErrNotJSON {
 		return
 	}
-	assert.Equal(t, want, namesOf(err), "%v", err)
+	assert.Equal(t, want, testkit.NamesOf(err), "%v", err)
 	*believed++
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // mockedClient is how a merchant's test replaces the gateway: the mock goes
@@ -21,7 +22,7 @@ func mockedClient(t *testing.T, opts ...ksher.Option) *ksher.Client {
 	own := &http.Client{}
 	httpmock.ActivateNonDefault(own)
 	t.Cleanup(httpmock.DeactivateAndReset)
-	client, err := ksher.NewClient(testAppID, rsaKey(t, 1024), append(opts, ksher.WithHTTPClient(own), trustTestKey(t))...)
+	client, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 1024), append(opts, ksher.WithHTTPClient(own), testkit.TrustTestKey(t))...)
 	require.NoError(t, err)
 	return client
 }
@@ -39,13 +40,13 @@ func TestMockFails(t *testing.T) {
 		{"a refusal", httpmock.NewStringResponder(200, `{"code":1,"msg":"PARAM_ERROR"}`), ksher.CodeParamError, false},
 	}
 	for _, tt := range tests {
-		for _, op := range operations() {
-			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+		for _, op := range testkit.Operations() {
+			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
 				client := mockedClient(t, ksher.WithRetry(1, 0))
-				httpmock.RegisterResponder(http.MethodPost, op.url+"/"+op.name, tt.responder)
-				_, err := op.call(t.Context(), client, ksher.Extra{})
+				httpmock.RegisterResponder(http.MethodPost, op.URL+"/"+op.Name, tt.responder)
+				_, err := op.Call(t.Context(), client, ksher.Extra{})
 				require.ErrorIs(t, err, tt.want)
-				assert.Equal(t, tt.unknown && op.changes, errors.Is(err, ksher.ErrOutcomeUnknown))
+				assert.Equal(t, tt.unknown && op.Changes, errors.Is(err, ksher.ErrOutcomeUnknown))
 				assert.Equal(t, 1, httpmock.GetTotalCallCount(), "calls")
 			})
 		}

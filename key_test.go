@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // keyForms are ways in which PEM arrives. Which of them openssl takes, it is asked.
@@ -75,9 +76,9 @@ func TestKeyForms(t *testing.T) {
 		t.Run(form.name, func(t *testing.T) {
 			for _, bits := range []int{512, 1024, 2048} {
 				read := func(kind string) []byte {
-					return []byte(form.form(readFile(t, fmt.Sprintf("keys/rsa%d.%s.pem", bits, kind))))
+					return []byte(form.form(testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.%s.pem", bits, kind))))
 				}
-				want := rsaKey(t, bits).PublicKey
+				want := testkit.RSAKey(t, bits).PublicKey
 				for _, kind := range []string{"pkcs1", "pkcs8"} {
 					key, err := ksher.ParsePrivateKey(read(kind))
 					require.NoError(t, err, "%d bits, %s", bits, kind)
@@ -110,11 +111,11 @@ func TestKeysThatOpenSSLTakes(t *testing.T) {
 		return true
 	}
 	for _, form := range keyForms {
-		if text := form.form(readFile(t, "keys/rsa1024.pkcs8.pem")); takes(text, "pkey") {
+		if text := form.form(testkit.ReadFile(t, "keys/rsa1024.pkcs8.pem")); takes(text, "pkey") {
 			_, err := ksher.ParsePrivateKey([]byte(text))
 			assert.NoError(t, err, form.name)
 		}
-		if text := form.form(readFile(t, "keys/rsa1024.pkix.pem")); takes(text, "pkey", "-pubin") {
+		if text := form.form(testkit.ReadFile(t, "keys/rsa1024.pkix.pem")); takes(text, "pkey", "-pubin") {
 			_, err := ksher.ParsePublicKey([]byte(text))
 			assert.NoError(t, err, form.name)
 		}
@@ -140,7 +141,7 @@ func opensslFiles(t *testing.T) (dir string, read func(name string) []byte) {
 		}
 	}
 	dir = t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "key"), []byte(readFile(t, "keys/rsa1024.pkcs1.pem")), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "key"), []byte(testkit.ReadFile(t, "keys/rsa1024.pkcs1.pem")), 0o600))
 	shell(t, dir, `exec 2>/dev/null; set -e
 		openssl req -new -x509 -key key -subj /CN=ksher -days 30 -out cert
 		openssl pkcs12 -export -inkey key -in cert -passout pass:test -out p12
@@ -182,12 +183,12 @@ func TestKeysMadeByOpenSSL(t *testing.T) {
 		require.NoError(t, err, name)
 		sig, err := key.Sign(nil, digest[:], crypto.MD5)
 		require.NoError(t, err)
-		checkTextSign(t, key.Public().(*rsa.PublicKey), "a=1", hex.EncodeToString(sig))
+		testkit.CheckTextSign(t, key.Public().(*rsa.PublicKey), "a=1", hex.EncodeToString(sig))
 	}
 	for _, name := range []string{"pub", "certtext"} {
 		key, err := ksher.ParsePublicKey(read(name))
 		require.NoError(t, err, name)
-		assert.True(t, rsaKey(t, 1024).PublicKey.Equal(key))
+		assert.True(t, testkit.RSAKey(t, 1024).PublicKey.Equal(key))
 	}
 }
 
@@ -358,9 +359,9 @@ func assertNoInternals(t *testing.T, err error) {
 
 func TestWrongKeys(t *testing.T) {
 	tooShort, tooShortPublic := shortKeys(t)
-	rsaText := readFile(t, "keys/rsa1024.pkcs1.pem")
-	pkcs8 := readFile(t, "keys/rsa1024.pkcs8.pem")
-	public := readFile(t, "keys/rsa1024.pkix.pem")
+	rsaText := testkit.ReadFile(t, "keys/rsa1024.pkcs1.pem")
+	pkcs8 := testkit.ReadFile(t, "keys/rsa1024.pkcs8.pem")
+	public := testkit.ReadFile(t, "keys/rsa1024.pkix.pem")
 	block, _ := pem.Decode([]byte(rsaText))
 	publicBlock, _ := pem.Decode([]byte(public))
 	lines := strings.SplitAfter(rsaText, "\n")
@@ -393,13 +394,13 @@ func TestWrongKeys(t *testing.T) {
 		{"a changed prime", private, pemOf("RSA PRIVATE KEY", swapped), "its numbers contradict one another"},
 		{"certificate", private, pemOf("CERTIFICATE", block.Bytes), "it is a certificate, which has no private key"},
 		{"public key", private, public, "it is a public key, which can't sign"},
-		{"PKCS #1 public key", private, readFile(t, "keys/rsa1024.pkcs1pub.pem"), "it is a public key, which can't sign"},
+		{"PKCS #1 public key", private, testkit.ReadFile(t, "keys/rsa1024.pkcs1pub.pem"), "it is a public key, which can't sign"},
 		{"public key said to be private", private, pemOf("PRIVATE KEY", publicBlock.Bytes), "it is a public key, which can't sign"},
-		{"EC key", private, readFile(t, "keys/ec.sec1.pem"), "it is an EC key: Ksher takes RSA keys only"},
-		{"EC key in PKCS #8", private, readFile(t, "keys/ec.pkcs8.pem"), "it is an EC key: Ksher takes RSA keys only"},
-		{"encrypted", private, readFile(t, "keys/encrypted.pkcs1.pem"), "it is encrypted; decrypt it first"},
-		{"encrypted PKCS #8", private, readFile(t, "keys/encrypted.pkcs8.pem"), "it is encrypted; decrypt it first"},
-		{"encrypted with line ends written out", private, strings.ReplaceAll(readFile(t, "keys/encrypted.pkcs1.pem"), "\n", `\n`), "it is encrypted; decrypt it first"},
+		{"EC key", private, testkit.ReadFile(t, "keys/ec.sec1.pem"), "it is an EC key: Ksher takes RSA keys only"},
+		{"EC key in PKCS #8", private, testkit.ReadFile(t, "keys/ec.pkcs8.pem"), "it is an EC key: Ksher takes RSA keys only"},
+		{"encrypted", private, testkit.ReadFile(t, "keys/encrypted.pkcs1.pem"), "it is encrypted; decrypt it first"},
+		{"encrypted PKCS #8", private, testkit.ReadFile(t, "keys/encrypted.pkcs8.pem"), "it is encrypted; decrypt it first"},
+		{"encrypted with line ends written out", private, strings.ReplaceAll(testkit.ReadFile(t, "keys/encrypted.pkcs1.pem"), "\n", `\n`), "it is encrypted; decrypt it first"},
 		{"256 bits", private, tooShort, "256 bits is too short"},
 
 		{"nothing", publicKey, "", "public key: it is empty"},
@@ -407,21 +408,21 @@ func TestWrongKeys(t *testing.T) {
 		{"garbage", publicKey, "not a key", "not PEM"},
 		{"private key", publicKey, rsaText, "it is a private key, which is nobody else's"},
 		{"PKCS #8 private key", publicKey, pkcs8, "it is a private key, which is nobody else's"},
-		{"encrypted private key", publicKey, readFile(t, "keys/encrypted.pkcs8.pem"), "encrypted"},
+		{"encrypted private key", publicKey, testkit.ReadFile(t, "keys/encrypted.pkcs8.pem"), "encrypted"},
 		{"private key said to be public", publicKey, pemOf("PUBLIC KEY", block.Bytes), "it is a private key, which is nobody else's"},
-		{"EC key", publicKey, readFile(t, "keys/ec.pkix.pem"), "it is an EC key: Ksher takes RSA keys only"},
+		{"EC key", publicKey, testkit.ReadFile(t, "keys/ec.pkix.pem"), "it is an EC key: Ksher takes RSA keys only"},
 		{"certificate", publicKey, pemOf("CERTIFICATE", publicBlock.Bytes), "it is a certificate, not a key"},
 		{"a block in the other's lines", private, strings.Replace(rsaText, "END RSA", "END", 1), "belong to different keys"},
 		{"a character that isn't base64", private, strings.Replace(rsaText, "MII", "M*I", 1), "isn't base64"},
-		{"several", private, rsaText + readFile(t, "keys/rsa512.pkcs8.pem"), "there are 2 in it"},
-		{"several", publicKey, public + readFile(t, "keys/rsa512.pkcs1pub.pem"), "there are 2 in it"},
+		{"several", private, rsaText + testkit.ReadFile(t, "keys/rsa512.pkcs8.pem"), "there are 2 in it"},
+		{"several", publicKey, public + testkit.ReadFile(t, "keys/rsa512.pkcs1pub.pem"), "there are 2 in it"},
 		{"a negative modulus", publicKey, pemOf("PUBLIC KEY", pkcs1Numbers(t, big.NewInt(-5), 3)), "its modulus or exponent"},
-		{"exponent of 33 bits", publicKey, pemOf("PUBLIC KEY", pkcs1Numbers(t, rsaKey(t, 1024).N, 1<<32+1)), "its modulus or exponent"},
+		{"exponent of 33 bits", publicKey, pemOf("PUBLIC KEY", pkcs1Numbers(t, testkit.RSAKey(t, 1024).N, 1<<32+1)), "its modulus or exponent"},
 		{"a byte order mark alone", private, "\ufeff", "it is empty"},
 		{"cut short", publicKey, pemOf("PUBLIC KEY", publicBlock.Bytes[:len(publicBlock.Bytes)-9]), "it is cut short"},
 		{"other bytes", publicKey, pemOf("PUBLIC KEY", []byte("this is no key at all")), "what it encodes is no public key"},
 		{"256 bits", publicKey, tooShortPublic, "256 bits is too short"},
-		{"exponent 1", publicKey, pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: rsaKey(t, 1024).N, E: 1})), "exponent"},
+		{"exponent 1", publicKey, pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: testkit.RSAKey(t, 1024).N, E: 1})), "exponent"},
 		{"even modulus", publicKey, pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1500), E: 3})), "modulus"},
 		{"9001 bits", publicKey, pemOf("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 9000), E: 3})), "9001 bits is longer than 8192"},
 	} {

@@ -31,6 +31,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // senders is how many post notifications at the same time.
@@ -129,10 +130,10 @@ func loadedShop(tb testing.TB, gateway *ledger, fn func(context.Context, *ksher.
 	tb.Helper()
 	double := httptest.NewServer(gateway)
 	tb.Cleanup(double.Close)
-	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), ksher.WithHTTPClient(gatewayTransport(tb)),
+	client, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(tb, 1024), ksher.WithHTTPClient(gatewayTransport(tb)),
 		ksher.WithVerifier(sandbox.Verifier()), ksher.WithGatewayURL(double.URL), ksher.WithMerchantURL(double.URL))
 	require.NoError(tb, err)
-	notifications, err := paymentsTo(tb, client, fn, opts...).Notifications(func(_ context.Context, no string) (ksher.OpenOrder, error) {
+	notifications, err := testkit.PaymentsTo(tb, client, fn, opts...).Notifications(func(_ context.Context, no string) (ksher.OpenOrder, error) {
 		return ksher.OpenOrder{MchOrderNo: no, Host: ksher.HostMerchant, TotalFee: 150_50, FeeType: "THB"}, nil
 	})
 	require.NoError(tb, err)
@@ -180,7 +181,7 @@ func forgeries(tb testing.TB, gateway *ledger) []forgery {
 			}
 			return garbage
 		}},
-		{"another key", http.StatusForbidden, always([]byte(signedAnswer(tb, string(data))))},
+		{"another key", http.StatusForbidden, always([]byte(testkit.SignedAnswer(tb, string(data))))},
 		{"another merchant", http.StatusForbidden, always(sandbox.SignedResponse(ksher.GatewayOrderQueryResponse{Order: other}))},
 		{"unknown to the gateway", http.StatusServiceUnavailable, always(signedOrder("unknown", ksher.ResultSuccess))},
 		{"closed at the gateway", http.StatusServiceUnavailable, always(signedOrder("closed", ksher.ResultSuccess))},
@@ -224,7 +225,7 @@ func (s sample) String() string {
 func full(tb testing.TB) *once.Memory {
 	memory := &once.Memory{}
 	for i := range 200_000 {
-		key := fmt.Sprintf("%s %s B-%07d", testAppID, ksher.ResultSuccess, i)
+		key := fmt.Sprintf("%s %s B-%07d", testkit.AppID, ksher.ResultSuccess, i)
 		require.NoError(tb, memory.Once(tb.Context(), key, func(context.Context) error { return nil }))
 	}
 	return memory
@@ -401,7 +402,7 @@ func BenchmarkWebhook(b *testing.B) {
 	}
 	require.NoError(b, json.Unmarshal(body, &envelope))
 	verify := bareVerify(b, sandbox.PublicKey(ksher.SignV1), signText(b, envelope.Data), envelope.Sign)
-	key, digest, form := rsaKey(b, 1024), md5.Sum(nil), url.Values{"mch_order_no": {"A-1"}}.Encode()
+	key, digest, form := testkit.RSAKey(b, 1024), md5.Sum(nil), url.Values{"mch_order_no": {"A-1"}}.Encode()
 	double := httptest.NewServer(gateway)
 	b.Cleanup(double.Close)
 	client := gatewayTransport(b)
@@ -422,7 +423,7 @@ func BenchmarkWebhook(b *testing.B) {
 		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 			b.Error(err)
 		}
-		io.WriteString(w, accepted)
+		io.WriteString(w, testkit.Accepted)
 	}))
 	b.Cleanup(bare.Close)
 

@@ -25,6 +25,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // trouble is a fault of the local gateway with what it leaves behind.
@@ -72,7 +73,7 @@ func troubles() []trouble {
 
 // onlyV1 believes the key of one version, so that the other's is another.
 func onlyV1() ksher.Option {
-	return ksher.WithVerifier(newVerifier(sandbox.PublicKey(ksher.SignV1)))
+	return ksher.WithVerifier(testkit.NewVerifier(sandbox.PublicKey(ksher.SignV1)))
 }
 
 // smallAnswers is more than the gateway ever says, and soon reached if it
@@ -111,26 +112,9 @@ type matter struct {
 	done func(*sandbox.Gateway) bool
 }
 
-func createAtGateway(t *testing.T, gw *sandbox.Gateway) {
-	_, err := gw.Client.GatewayPay(t.Context(), goodGatewayPay())
-	require.NoError(t, err)
-}
-
-func createAtMerchant(t *testing.T, gw *sandbox.Gateway) {
-	_, err := gw.Client.NativePay(t.Context(), goodNativePay())
-	require.NoError(t, err)
-}
-
 func chargeAtMerchant(t *testing.T, gw *sandbox.Gateway) {
-	_, err := gw.Client.QuickPay(t.Context(), goodQuickPay())
+	_, err := gw.Client.QuickPay(t.Context(), testkit.GoodQuickPay())
 	require.NoError(t, err)
-}
-
-func payAt(create func(*testing.T, *sandbox.Gateway)) func(*testing.T, *sandbox.Gateway) {
-	return func(t *testing.T, gw *sandbox.Gateway) {
-		create(t, gw)
-		require.NoError(t, gw.Pay(testOrderNo, ksher.ChannelWeChat))
-	}
 }
 
 func matters() []matter {
@@ -139,36 +123,36 @@ func matters() []matter {
 	refunded := func(gw *sandbox.Gateway) bool { return gw.Orders()[0].Refunded == 50_00 }
 	reversed := func(gw *sandbox.Gateway) bool { return gw.Orders()[0].State == sandbox.Refunded }
 	none := func(*testing.T, *sandbox.Gateway) {}
-	pay, native, quick, refund := goodGatewayPay(), goodNativePay(), goodQuickPay(), goodOrderRefund()
-	reversal := &ksher.OrderReverseRequest{MchOrderNo: testOrderNo}
-	cancel, closing := &ksher.CancelOrderRequest{MchOrderNo: testOrderNo}, &ksher.OrderCloseRequest{MchOrderNo: testOrderNo}
+	pay, native, quick, refund := testkit.GoodGatewayPay(), testkit.GoodNativePay(), testkit.GoodQuickPay(), testkit.GoodOrderRefund()
+	reversal := &ksher.OrderReverseRequest{MchOrderNo: testkit.OrderNo}
+	cancel, closing := &ksher.CancelOrderRequest{MchOrderNo: testkit.OrderNo}, &ksher.OrderCloseRequest{MchOrderNo: testkit.OrderNo}
 	all := []matter{
 		{"gateway_pay", "gateway_pay", none, pay, func(ctx context.Context, c *ksher.Client) error { _, err := c.GatewayPay(ctx, pay); return err }, created},
 		{"native_pay", "native_pay", none, native, func(ctx context.Context, c *ksher.Client) error { _, err := c.NativePay(ctx, native); return err }, created},
 		{"quick_pay", "quick_pay", none, quick, func(ctx context.Context, c *ksher.Client) error { _, err := c.QuickPay(ctx, quick); return err }, created},
 		{"order_reverse", "order_reverse", chargeAtMerchant, reversal, func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderReverse(ctx, reversal); return err }, reversed},
-		{"cancel_order", "cancel_order", createAtGateway, cancel, func(ctx context.Context, c *ksher.Client) error { _, err := c.CancelOrder(ctx, cancel); return err }, closed},
-		{"order_close", "order_close", createAtMerchant, closing, func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderClose(ctx, closing); return err }, closed},
-		{"order_refund", "order_refund", payAt(createAtMerchant), refund, func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderRefund(ctx, refund); return err }, refunded},
+		{"cancel_order", "cancel_order", testkit.CreateAtGateway, cancel, func(ctx context.Context, c *ksher.Client) error { _, err := c.CancelOrder(ctx, cancel); return err }, closed},
+		{"order_close", "order_close", testkit.CreateAtMerchant, closing, func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderClose(ctx, closing); return err }, closed},
+		{"order_refund", "order_refund", testkit.PayAt(testkit.CreateAtMerchant), refund, func(ctx context.Context, c *ksher.Client) error { _, err := c.OrderRefund(ctx, refund); return err }, refunded},
 	}
-	for name, w := range walletCalls {
-		all = append(all, matter{name, name, none, w.req, func(ctx context.Context, c *ksher.Client) error { _, err := w.call(ctx, c); return err }, created})
+	for name, w := range testkit.WalletCalls {
+		all = append(all, matter{name, name, none, w.Req, func(ctx context.Context, c *ksher.Client) error { _, err := w.Call(ctx, c); return err }, created})
 	}
-	for _, op := range operations() {
+	for _, op := range testkit.Operations() {
 		prepare := map[string]func(*testing.T, *sandbox.Gateway){
-			"gateway_order_query": payAt(createAtGateway),
-			"order_query":         payAt(createAtMerchant),
+			"gateway_order_query": testkit.PayAt(testkit.CreateAtGateway),
+			"order_query":         testkit.PayAt(testkit.CreateAtMerchant),
 			"merchant_info":       none,
 			"rate_query":          none,
 			"get_settlement_info": none,
 			"refund_query": func(t *testing.T, gw *sandbox.Gateway) {
-				payAt(createAtMerchant)(t, gw)
-				_, err := gw.Client.OrderRefund(t.Context(), goodOrderRefund())
+				testkit.PayAt(testkit.CreateAtMerchant)(t, gw)
+				_, err := gw.Client.OrderRefund(t.Context(), testkit.GoodOrderRefund())
 				require.NoError(t, err)
 			},
-		}[op.name]
+		}[op.Name]
 		if prepare != nil {
-			all = append(all, matter{op.name, op.name, prepare, nil, func(ctx context.Context, c *ksher.Client) error { _, err := op.call(ctx, c, ksher.Extra{}); return err }, nil})
+			all = append(all, matter{op.Name, op.Name, prepare, nil, func(ctx context.Context, c *ksher.Client) error { _, err := op.Call(ctx, c, ksher.Extra{}); return err }, nil})
 		}
 	}
 	return all
@@ -287,7 +271,7 @@ func TestMatrixOfTheQueryBeforeARefund(t *testing.T) {
 			gw := sandbox.New(t)
 			client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
 			require.NoError(t, err)
-			payAt(createAtGateway)(t, gw)
+			testkit.PayAt(testkit.CreateAtGateway)(t, gw)
 			if tr.fault.Operation = "gateway_order_query"; tr.fault.Kind != "" {
 				require.NoError(t, gw.Inject(tr.fault))
 			}
@@ -297,7 +281,7 @@ func TestMatrixOfTheQueryBeforeARefund(t *testing.T) {
 				ctx, end = untilGone(ctx, gw)
 				defer end()
 			}
-			_, err = client.Refund(ctx, &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, RefundFee: 50_00})
+			_, err = client.Refund(ctx, &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: testkit.OrderNo, MchRefundNo: testkit.RefundNo, RefundFee: 50_00})
 			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			require.Equal(t, tr.query == nil, err == nil, "%v", err)
 			require.Equal(t, tr.query == nil, gw.Orders()[0].Refunded == 50_00)
@@ -314,14 +298,14 @@ func TestMatrixOfRefund(t *testing.T) {
 				gw := sandbox.New(t)
 				client, err := gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1())
 				require.NoError(t, err)
-				payAt(map[ksher.Host]func(*testing.T, *sandbox.Gateway){ksher.HostGateway: createAtGateway, ksher.HostMerchant: createAtMerchant}[host])(t, gw)
+				testkit.PayAt(map[ksher.Host]func(*testing.T, *sandbox.Gateway){ksher.HostGateway: testkit.CreateAtGateway, ksher.HostMerchant: testkit.CreateAtMerchant}[host])(t, gw)
 				if tr.fault.Kind == sandbox.FaultLatency {
 					t.Skip("the caller's patience ends, which is another test's")
 				}
 				if tr.fault.Operation = "order_refund"; tr.fault.Kind != "" {
 					require.NoError(t, gw.Inject(tr.fault))
 				}
-				req := &ksher.RefundRequest{Host: host, MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, RefundFee: 50_00}
+				req := &ksher.RefundRequest{Host: host, MchOrderNo: testkit.OrderNo, MchRefundNo: testkit.RefundNo, RefundFee: 50_00}
 				refund, err := client.Refund(t.Context(), req)
 				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 				require.Equal(t, gw.Orders()[0].Refunded == 50_00, err == nil, "%v", err)
@@ -332,7 +316,7 @@ func TestMatrixOfRefund(t *testing.T) {
 				// After a restart, or by mistake, the same again.
 				refund, err = client.Refund(t.Context(), req)
 				require.NoError(t, err)
-				require.Equal(t, testRefundNo, refund.MchRefundNo)
+				require.Equal(t, testkit.RefundNo, refund.MchRefundNo)
 				require.Equal(t, ksher.Amount(50_00), gw.Orders()[0].Refunded)
 			})
 		}
@@ -396,7 +380,7 @@ func TestMatrixOfRequestsOnTheirWay(t *testing.T) {
 			var arrive func() (*http.Response, error)
 			wire.plan(m.faulty, func(send func() (*http.Response, error)) (*http.Response, error) {
 				arrive = send
-				return nil, errLine
+				return nil, testkit.ErrLine
 			})
 			require.ErrorIs(t, m.call(t.Context(), client), ksher.ErrOutcomeUnknown)
 			res, err := client.Resolve(t.Context(), m.req)
@@ -544,17 +528,17 @@ func newLife(t *testing.T, seed uint64, notifyURL string) *life {
 	l.client, err = l.gw.NewClient(ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1(),
 		ksher.WithHTTPClient(&http.Client{Transport: l.wire}))
 	require.NoError(t, err)
-	l.payments = paymentsTo(t, l.client, l.paid, ksher.WithEnded(l.endedOtherwise), budget(t, 1000, 1))
-	l.order = ksher.OpenOrder{MchOrderNo: testOrderNo, Host: pick(l.rng, []ksher.Host{ksher.HostGateway, ksher.HostMerchant}), TotalFee: 100_00, FeeType: "THB"}
+	l.payments = testkit.PaymentsTo(t, l.client, l.paid, ksher.WithEnded(l.endedOtherwise), budget(t, 1000, 1))
+	l.order = ksher.OpenOrder{MchOrderNo: testkit.OrderNo, Host: pick(l.rng, []ksher.Host{ksher.HostGateway, ksher.HostMerchant}), TotalFee: 100_00, FeeType: "THB"}
 	if l.order.Host == ksher.HostGateway {
 		l.channels = []ksher.Channel{pick(l.rng, []ksher.Channel{"truemoney", "card", "wechat", "alipay", "promptpay", "linepay"}), "truemoney"}
-		pay, cancel := goodGatewayPay(), &ksher.CancelOrderRequest{MchOrderNo: testOrderNo}
+		pay, cancel := testkit.GoodGatewayPay(), &ksher.CancelOrderRequest{MchOrderNo: testkit.OrderNo}
 		pay.ChannelList, pay.MchNotifyURL = l.channels, notifyURL
 		l.create = &deed{name: "gateway_pay", req: pay, call: func(ctx context.Context) error { _, err := l.client.GatewayPay(ctx, pay); return err }}
 		l.end = &deed{name: "cancel_order", req: cancel, call: func(ctx context.Context) error { _, err := l.client.CancelOrder(ctx, cancel); return err }}
 	} else {
 		l.channels = []ksher.Channel{pick(l.rng, []ksher.Channel{"truemoney", "wechat", "alipay", "promptpay", "airpay", "scb_qrcard"})}
-		pay, closing := goodNativePay(), &ksher.OrderCloseRequest{MchOrderNo: testOrderNo}
+		pay, closing := testkit.GoodNativePay(), &ksher.OrderCloseRequest{MchOrderNo: testkit.OrderNo}
 		pay.Channel, pay.NotifyURL = l.channels[0], notifyURL
 		l.create = &deed{name: "native_pay", req: pay, call: func(ctx context.Context) error { _, err := l.client.NativePay(ctx, pay); return err }}
 		l.end = &deed{name: "order_close", req: closing, call: func(ctx context.Context) error { _, err := l.client.OrderClose(ctx, closing); return err }}
@@ -580,10 +564,10 @@ func (l *life) planRefund(no string, fee ksher.Amount) {
 		},
 	}
 	if l.order.Host == ksher.HostGateway {
-		req := &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: testOrderNo, MchRefundNo: no, RefundFee: fee}
+		req := &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: testkit.OrderNo, MchRefundNo: no, RefundFee: fee}
 		d.req, d.call = req, func(ctx context.Context) error { _, err := l.client.Refund(ctx, req); return err }
 	} else {
-		req := &ksher.OrderRefundRequest{MchOrderNo: testOrderNo, MchRefundNo: no, RefundFee: fee, TotalFee: l.order.TotalFee, FeeType: "THB"}
+		req := &ksher.OrderRefundRequest{MchOrderNo: testkit.OrderNo, MchRefundNo: no, RefundFee: fee, TotalFee: l.order.TotalFee, FeeType: "THB"}
 		d.req, d.call = req, func(ctx context.Context) error { _, err := l.client.OrderRefund(ctx, req); return err }
 	}
 	l.refunds, l.fees[d] = append(l.refunds, d), fee
@@ -591,7 +575,7 @@ func (l *life) planRefund(no string, fee ksher.Amount) {
 
 // view is the order as the gateway has it, nil if it hasn't.
 func (l *life) view() *sandbox.Order {
-	o, err := l.gw.Order(testOrderNo)
+	o, err := l.gw.Order(testkit.OrderNo)
 	if err != nil {
 		require.ErrorIs(l.t, err, sandbox.ErrNoOrder)
 		return nil
@@ -684,7 +668,7 @@ func (l *life) harm() {
 	case 1:
 		l.wire.plan(pick(l.rng, changing[host]), func(send func() (*http.Response, error)) (*http.Response, error) {
 			l.onTheWay = append(l.onTheWay, send)
-			return nil, errLine
+			return nil, testkit.ErrLine
 		})
 	case 2:
 		code := pick(l.rng, []ksher.Code{ksher.CodeSystemError, ksher.CodeKsherSystemError, ksher.CodeTradeStateError, "SOMETHING_NEW"})
@@ -740,7 +724,7 @@ func (l *life) paid(_ context.Context, n *ksher.Order) error {
 		return errors.New("the database is away")
 	}
 	l.handled++
-	l.wrong = append(l.wrong, n.CheckPaid(testOrderNo, 100_00, "THB"))
+	l.wrong = append(l.wrong, n.CheckPaid(testkit.OrderNo, 100_00, "THB"))
 	return nil
 }
 
@@ -752,20 +736,20 @@ func (l *life) endedOtherwise(_ context.Context, _ ksher.OpenOrder, o *ksher.Ord
 }
 
 func (l *life) reconcile() (ksher.PassResult, error) {
-	return l.payments.Pass(l.t.Context(), orderList{l.order}, "")
+	return l.payments.Pass(l.t.Context(), testkit.OrderList{l.order}, "")
 }
 
 func (l *life) query() {
 	var order ksher.Order
 	err := l.calls(func(ctx context.Context) error {
 		if l.order.Host == ksher.HostGateway {
-			answer, err := l.client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: testOrderNo})
+			answer, err := l.client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: testkit.OrderNo})
 			if err == nil {
 				order = answer.Order
 			}
 			return err
 		}
-		answer, err := l.client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+		answer, err := l.client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: testkit.OrderNo})
 		if err == nil {
 			order = answer.Order
 		}
@@ -777,7 +761,7 @@ func (l *life) query() {
 	}
 	o := l.view()
 	require.Equal(l.t, o.Result, order.Result)
-	if order.CheckPaid(testOrderNo, 100_00, "THB") == nil {
+	if order.CheckPaid(testkit.OrderNo, 100_00, "THB") == nil {
 		l.knowsPaid = true
 	}
 }
@@ -789,12 +773,12 @@ func (l *life) step() {
 		l.harm()
 	case n < 45: // The buyer.
 		buyer := pick(l.rng, []func(){
-			func() { l.gw.Begin(testOrderNo, pick(l.rng, l.channels)) },
-			func() { l.gw.GiveUp(testOrderNo) },
-			func() { l.gw.Fail(testOrderNo) },
-			func() { l.gw.Pay(testOrderNo, "") },
-			func() { l.gw.Pay(testOrderNo, l.channels[0]) },
-			func() { l.gw.Pay(testOrderNo, pick(l.rng, l.channels)) },
+			func() { l.gw.Begin(testkit.OrderNo, pick(l.rng, l.channels)) },
+			func() { l.gw.GiveUp(testkit.OrderNo) },
+			func() { l.gw.Fail(testkit.OrderNo) },
+			func() { l.gw.Pay(testkit.OrderNo, "") },
+			func() { l.gw.Pay(testkit.OrderNo, l.channels[0]) },
+			func() { l.gw.Pay(testkit.OrderNo, pick(l.rng, l.channels)) },
 		})
 		buyer()
 	case n < 55:
@@ -811,14 +795,14 @@ func (l *life) step() {
 		}
 	case n < 88:
 		for range 1 + l.rng.IntN(2) {
-			l.gw.Deliver(l.t.Context(), testOrderNo)
+			l.gw.Deliver(l.t.Context(), testkit.OrderNo)
 		}
 	case n < 92:
 		l.gw.Advance(time.Duration(l.rng.IntN(4*60)) * time.Minute)
 	case n < 95:
 		l.reconcile()
 	case n < 96:
-		l.gw.Settle(testOrderNo)
+		l.gw.Settle(testkit.OrderNo)
 	default:
 		l.arrive()
 	}
@@ -852,8 +836,8 @@ func (l *life) live() {
 		for range l.rng.IntN(3) {
 			l.harm()
 		}
-		if l.chance(60) && l.gw.Pay(testOrderNo, pick(l.rng, l.channels)) == nil && l.chance(70) {
-			l.gw.Deliver(t.Context(), testOrderNo)
+		if l.chance(60) && l.gw.Pay(testkit.OrderNo, pick(l.rng, l.channels)) == nil && l.chance(70) {
+			l.gw.Deliver(t.Context(), testkit.OrderNo)
 		}
 		for range 3 + l.rng.IntN(9) {
 			l.step()
@@ -882,7 +866,7 @@ func (l *life) live() {
 		sum, err := l.reconcile()
 		require.NoError(t, err)
 		require.Zero(t, sum.Failed)
-		l.gw.Deliver(t.Context(), testOrderNo)
+		l.gw.Deliver(t.Context(), testkit.OrderNo)
 	}
 	o := l.view()
 	l.mu.Lock()
@@ -973,7 +957,7 @@ func TestLives(t *testing.T) {
 						}
 					}()
 					l := newLife(t, seed+i, server.URL)
-					notifications, err := l.payments.Notifications(orderList{l.order}.expected)
+					notifications, err := l.payments.Notifications(testkit.OrderList{l.order}.Expected)
 					require.NoError(t, err)
 					h := http.Handler(notifications)
 					handler.Store(&h)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func TestNativePay(t *testing.T) {
@@ -40,7 +41,7 @@ func TestNativePay(t *testing.T) {
 		req  *ksher.NativePayRequest
 		want map[string]string
 	}{
-		{"minimal", goodNativePay(), map[string]string{
+		{"minimal", testkit.GoodNativePay(), map[string]string{
 			"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "channel": "wechat",
 		}},
 		{"full", full, map[string]string{
@@ -62,14 +63,14 @@ func TestNativePay(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, data)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.NativePay(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/native_pay", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/native_pay", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.NativePayResponse{
-				Answer:       wantAnswer(data),
+				Answer:       testkit.WantAnswer(data),
 				AppID:        "mch12345",
 				MchOrderNo:   "order1",
 				KsherOrderNo: "900",
@@ -89,16 +90,16 @@ func TestNativePay(t *testing.T) {
 	}
 
 	t.Run("a genuine answer", func(t *testing.T) {
-		genuine := genuineAnswer(t, "native_pay_promptpay_with_image")
-		client := offlineClient(t, genuine.appID, answering(200, genuine.body))
-		_, err := client.NativePay(t.Context(), goodNativePay())
+		genuine := testkit.GenuineAnswer(t, "native_pay_promptpay_with_image")
+		client := testkit.OfflineClient(t, genuine.AppID, testkit.Answering(200, genuine.Body))
+		_, err := client.NativePay(t.Context(), testkit.GoodNativePay())
 		require.ErrorIs(t, err, ksher.ErrOtherOrder)
 		var data struct {
 			MchOrderNo string       `json:"mch_order_no"`
 			TotalFee   ksher.Amount `json:"total_fee"`
 		}
-		require.NoError(t, json.Unmarshal([]byte(genuine.data), &data))
-		req := goodNativePay()
+		require.NoError(t, json.Unmarshal([]byte(genuine.Data), &data))
+		req := testkit.GoodNativePay()
 		req.MchOrderNo, req.TotalFee = data.MchOrderNo, data.TotalFee
 		resp, err := client.NativePay(t.Context(), req)
 		require.NoError(t, err)
@@ -130,9 +131,9 @@ func TestImage(t *testing.T) {
 
 func TestOrderQuery(t *testing.T) {
 	t.Run("the published answer", func(t *testing.T) {
-		example := publishedExample(t, "order_query")
+		example := testkit.PublishedExample(t, "order_query")
 		want := ksher.OrderQueryResponse{
-			Answer: ksher.Answer{Data: []byte(example.data)},
+			Answer: ksher.Answer{Data: []byte(example.Data)},
 			Order: ksher.Order{
 				AppID:          "mch32148",
 				MchOrderNo:     "1592911660",
@@ -158,10 +159,10 @@ func TestOrderQuery(t *testing.T) {
 			zone *time.Location
 			opts []ksher.Option
 		}{
-			{bangkok, nil},
+			{testkit.Bangkok, nil},
 			{tokyo, []ksher.Option{ksher.WithLocation(tokyo)}},
 		} {
-			client := offlineClient(t, example.appID, answering(200, example.body), tt.opts...)
+			client := testkit.OfflineClient(t, example.AppID, testkit.Answering(200, example.Body), tt.opts...)
 			resp, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: "1592911660"})
 			require.NoError(t, err)
 			want.TimeEnd = time.Date(2020, 6, 23, 18, 28, 31, 0, tt.zone)
@@ -170,10 +171,10 @@ func TestOrderQuery(t *testing.T) {
 		}
 
 		// Somebody else's genuine answer is worth nothing.
-		client := offlineClient(t, testAppID, answering(200, example.body))
+		client := testkit.OfflineClient(t, testkit.AppID, testkit.Answering(200, example.Body))
 		_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: "1592911660"})
 		require.ErrorIs(t, err, ksher.ErrOtherOrder)
-		client = offlineClient(t, example.appID, answering(200, strings.Replace(example.body, `"total_fee": 1`, `"total_fee": 2`, 1)))
+		client = testkit.OfflineClient(t, example.AppID, testkit.Answering(200, strings.Replace(example.Body, `"total_fee": 1`, `"total_fee": 2`, 1)))
 		_, err = client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: "1592911660"})
 		require.ErrorIs(t, err, fault.ErrSignatureMismatch)
 	})
@@ -196,14 +197,14 @@ func TestOrderQuery(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, loose)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, loose)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.OrderQuery(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_query", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_query", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.OrderQueryResponse{
-				Answer:         wantAnswer(loose),
+				Answer:         testkit.WantAnswer(loose),
 				Order:          ksher.Order{MchOrderNo: "order1", TotalFee: 100_00, CashFee: 7, Result: ksher.ResultSuccess},
 				Operation:      "ORDER-QUERY",
 				OperatorID:     "25382",
@@ -216,7 +217,7 @@ func TestOrderQuery(t *testing.T) {
 }
 
 func TestOrderClose(t *testing.T) {
-	example := publishedExample(t, "order_close")
+	example := testkit.PublishedExample(t, "order_close")
 	tests := []struct {
 		name string
 		req  *ksher.OrderCloseRequest
@@ -235,14 +236,14 @@ func TestOrderClose(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, example.body))
-			client := offlineClient(t, example.appID, rec)
+			rec := testkit.Recording(testkit.Answering(200, example.Body))
+			client := testkit.OfflineClient(t, example.AppID, rec)
 			resp, err := client.OrderClose(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_close", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_close", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.OrderCloseResponse{
-				Answer: ksher.Answer{Data: []byte(example.data)}, AppID: "mch36591", MchOrderNo: "test3",
+				Answer: ksher.Answer{Data: []byte(example.Data)}, AppID: "mch36591", MchOrderNo: "test3",
 				NonceStr: "7a57e84495bfe7abff4ff23591516511",
 			}, resp)
 		})

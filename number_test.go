@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 var numberMakers = map[string]struct {
@@ -88,17 +89,17 @@ func TestNumbersAreInUTC(t *testing.T) {
 
 // What the package makes, it takes.
 func TestNumbersAreValid(t *testing.T) {
-	rec := recording(answering(200, signedAnswer(t, `{"pay_content":"https://gateway.ksher.com/ua?order_uuid=1"}`)))
-	req := goodGatewayPay()
+	rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, `{"pay_content":"https://gateway.ksher.com/ua?order_uuid=1"}`)))
+	req := testkit.GoodGatewayPay()
 	req.MchOrderNo = ksher.NewOrderNo()
-	_, err := newClient(t, rec).GatewayPay(t.Context(), req)
+	_, err := testkit.NewClient(t, rec).GatewayPay(t.Context(), req)
 	require.NoError(t, err)
-	require.Equal(t, req.MchOrderNo, rec.only(t).PostForm.Get("mch_order_no"))
+	require.Equal(t, req.MchOrderNo, rec.Only(t).PostForm.Get("mch_order_no"))
 
-	refund := goodOrderRefund()
+	refund := testkit.GoodOrderRefund()
 	refund.MchRefundNo = ksher.NewRefundNo()
-	rec = recording(answering(200, signedAnswer(t, `{"result":"SUCCESS","refund_fee":5000,"mch_refund_no":"`+refund.MchRefundNo+`"}`)))
-	_, err = newClient(t, rec).OrderRefund(t.Context(), refund)
+	rec = testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, `{"result":"SUCCESS","refund_fee":5000,"mch_refund_no":"`+refund.MchRefundNo+`"}`)))
+	_, err = testkit.NewClient(t, rec).OrderRefund(t.Context(), refund)
 	require.NoError(t, err)
-	require.Equal(t, refund.MchRefundNo, rec.only(t).PostForm.Get("mch_refund_no"))
+	require.Equal(t, refund.MchRefundNo, rec.Only(t).PostForm.Get("mch_refund_no"))
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // seen is an Attempt in a form that can be compared.
@@ -36,23 +37,6 @@ func seenOf(a ksher.Attempt) seen {
 	return seen{a.Operation, a.OrderNo, a.RefundNo, a.Number, a.Duration, a.Err, a.Outcome()}
 }
 
-// observer is a hook that notes what it is told.
-type observer struct {
-	mu          sync.Mutex
-	begun, done []ksher.Attempt
-}
-
-func (o *observer) hook(ctx context.Context, a ksher.Attempt) (context.Context, func(ksher.Attempt)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.begun = append(o.begun, a)
-	return ctx, func(a ksher.Attempt) {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.done = append(o.done, a)
-	}
-}
-
 func TestHook(t *testing.T) {
 	const took = 1234 * time.Millisecond
 	tests := []struct {
@@ -61,59 +45,59 @@ func TestHook(t *testing.T) {
 		// want is for an operation that changes something, wantQuery for a query.
 		want, wantQuery ksher.Outcome
 	}{
-		{"success", answer(200, signedAnswer(t, goodData)), ksher.OutcomeOK, ksher.OutcomeOK},
+		{"success", answer(200, testkit.SignedAnswer(t, testkit.GoodData)), ksher.OutcomeOK, ksher.OutcomeOK},
 		{"refusal", answer(200, refusal("PARAM_ERROR")), ksher.OutcomeRefused, ksher.OutcomeRefused},
 		{"refusal in doubt", answer(200, refusal("SYSTEMERROR")), ksher.OutcomeUnknown, ksher.OutcomeRefused},
 		{"outage", answer(502, ""), ksher.OutcomeUnknown, ksher.OutcomeFailed},
-		{"not believed", answer(200, `{"code":0,"data":`+goodData+`}`), ksher.OutcomeUnknown, ksher.OutcomeFailed},
+		{"not believed", answer(200, `{"code":0,"data":`+testkit.GoodData+`}`), ksher.OutcomeUnknown, ksher.OutcomeFailed},
 		{"no answer", fails(io.EOF), ksher.OutcomeUnknown, ksher.OutcomeFailed},
 	}
 	for _, tt := range tests {
-		for _, op := range operations() {
-			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+		for _, op := range testkit.Operations() {
+			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					var o observer
-					var log logBuffer
+					var o testkit.Observer
+					var log testkit.LogBuffer
 					transport := scripted(func(r *http.Request) (*http.Response, error) {
-						assert.Len(t, o.begun, 1, "begun before the request")
-						assert.Empty(t, o.done, "and not ended yet")
+						assert.Len(t, o.Begun, 1, "begun before the request")
+						assert.Empty(t, o.Done, "and not ended yet")
 						time.Sleep(took)
 						return tt.step(r)
 					})
-					client := repeatingClient(t, transport, ksher.WithRetry(1, 0), ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelInfo)))
-					_, err := op.call(t.Context(), client, ksher.Extra{})
+					client := repeatingClient(t, transport, ksher.WithRetry(1, 0), ksher.WithHook(o.Hook), ksher.WithLogger(log.Logger(slog.LevelInfo)))
+					_, err := op.Call(t.Context(), client, ksher.Extra{})
 
-					want := seen{operation: op.name, orderNo: op.orderNo(), number: 1, outcome: ksher.OutcomeOK}
-					if strings.Contains(op.name, "refund") {
-						want.refundNo = testRefundNo
+					want := seen{operation: op.Name, orderNo: op.OrderNo(), number: 1, outcome: ksher.OutcomeOK}
+					if strings.Contains(op.Name, "refund") {
+						want.refundNo = testkit.RefundNo
 					}
-					require.Len(t, o.begun, 1)
-					assert.Equal(t, want, seenOf(o.begun[0]))
+					require.Len(t, o.Begun, 1)
+					assert.Equal(t, want, seenOf(o.Begun[0]))
 					want.duration, want.err, want.outcome = took, err, tt.want
-					if !op.changes {
+					if !op.Changes {
 						want.outcome = tt.wantQuery
 					}
-					require.Len(t, o.done, 1)
-					assert.Equal(t, want, seenOf(o.done[0]))
+					require.Len(t, o.Done, 1)
+					assert.Equal(t, want, seenOf(o.Done[0]))
 
-					require.Len(t, log.lines(t), 1)
-					assert.Equal(t, string(want.outcome), log.lines(t)[0].Outcome)
-					assert.Equal(t, int64(took), *log.lines(t)[0].Duration)
+					require.Len(t, log.Lines(t), 1)
+					assert.Equal(t, string(want.outcome), log.Lines(t)[0].Outcome)
+					assert.Equal(t, int64(took), *log.Lines(t)[0].Duration)
 				})
 			})
 		}
 	}
 
 	t.Run("a request that doesn't get as far", func(t *testing.T) {
-		var o observer
+		var o testkit.Observer
 		transport := scripted(answer(500, ""))
 		locked := errors.New("the device is locked")
-		client := repeatingClientOf(t, &hsm{rsaKey(t, 1024), locked}, transport, ksher.WithHook(o.hook))
-		_, err := client.GatewayPay(t.Context(), goodGatewayPay())
+		client := repeatingClientOf(t, &testkit.HSM{Key: testkit.RSAKey(t, 1024), Err: locked}, transport, ksher.WithHook(o.Hook))
+		_, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
 		require.ErrorIs(t, err, locked)
-		require.Len(t, o.done, 1)
-		assert.Equal(t, ksher.OutcomeFailed, o.done[0].Outcome())
-		assert.Equal(t, err, o.done[0].Err)
+		require.Len(t, o.Done, 1)
+		assert.Equal(t, ksher.OutcomeFailed, o.Done[0].Outcome())
+		assert.Equal(t, err, o.Done[0].Err)
 	})
 }
 
@@ -138,37 +122,37 @@ func TestHookSeesEachAttempt(t *testing.T) {
 			return then(r)
 		}
 	}
-	for _, op := range operations() {
-		if op.changes {
+	for _, op := range testkit.Operations() {
+		if op.Changes {
 			continue
 		}
-		t.Run(op.name, func(t *testing.T) {
+		t.Run(op.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var o observer
-				var log logBuffer
+				var o testkit.Observer
+				var log testkit.LogBuffer
 				transport := scripted(
 					after(1*time.Second, answer(503, "")),
 					after(2*time.Second, fails(io.EOF)),
 					after(3*time.Second, answer(200, refusal("SYSTEMERROR"))),
-					after(4*time.Second, answer(200, signedAnswer(t, goodData))))
+					after(4*time.Second, answer(200, testkit.SignedAnswer(t, testkit.GoodData))))
 				client := repeatingClient(t, transport, ksher.WithRetry(10, 5*time.Second), ksher.WithTimeout(time.Hour),
-					ksher.WithHook(o.hook), ksher.WithLogger(log.logger(slog.LevelInfo)))
-				_, err := op.call(t.Context(), client, ksher.Extra{})
+					ksher.WithHook(o.Hook), ksher.WithLogger(log.Logger(slog.LevelInfo)))
+				_, err := op.Call(t.Context(), client, ksher.Extra{})
 				require.NoError(t, err)
 
-				lines := log.lines(t)
-				require.Len(t, o.begun, 4)
-				require.Len(t, o.done, 4)
+				lines := log.Lines(t)
+				require.Len(t, o.Begun, 4)
+				require.Len(t, o.Done, 4)
 				require.Len(t, lines, 4)
 				causes := []error{fault.ErrHTTPStatus, io.EOF, ksher.CodeSystemError, nil}
 				outcomes := []ksher.Outcome{ksher.OutcomeFailed, ksher.OutcomeFailed, ksher.OutcomeRefused, ksher.OutcomeOK}
 				levels := []string{"WARN", "WARN", "WARN", "INFO"}
 				for i := range 4 {
-					begun, done := seenOf(o.begun[i]), seenOf(o.done[i])
+					begun, done := seenOf(o.Begun[i]), seenOf(o.Done[i])
 					assert.Equal(t, i+1, begun.number)
 					assert.NoError(t, begun.err)
 					assert.Zero(t, begun.duration)
-					assert.Equal(t, op.name, begun.operation)
+					assert.Equal(t, op.Name, begun.operation)
 
 					require.ErrorIs(t, done.err, causes[i])
 					for _, other := range causes[:3] {
@@ -213,7 +197,7 @@ func TestContextOfHooks(t *testing.T) {
 			return next(r)
 		}
 	}
-	transport := scripted(reply(answer(500, "")), reply(answer(200, signedAnswer(t, goodData))))
+	transport := scripted(reply(answer(500, "")), reply(answer(200, testkit.SignedAnswer(t, testkit.GoodData))))
 	logger := slog.New(contextHandler{slog.DiscardHandler, func(ctx context.Context) { note(ctx, "log") }})
 	client := repeatingClient(t, transport, ksher.WithRetry(2, 0), hook("outer"), hook("inner"), ksher.WithLogger(logger))
 	require.NoError(t, queryOrder(context.WithValue(t.Context(), contextKey("caller"), "x"), client))
@@ -254,7 +238,7 @@ func TestHookRunsOnTheCallersGoroutine(t *testing.T) {
 		return ctx, func(ksher.Attempt) { panic("end") }
 	}
 	for want, hook := range map[string]ksher.Hook{"begin": bad, "end": worse} {
-		client := repeatingClient(t, scripted(answer(200, signedAnswer(t, goodData))), ksher.WithHook(hook))
+		client := repeatingClient(t, scripted(answer(200, testkit.SignedAnswer(t, testkit.GoodData))), ksher.WithHook(hook))
 		assert.PanicsWithValue(t, want, func() { _ = queryOrder(t.Context(), client) })
 	}
 }
@@ -262,17 +246,17 @@ func TestHookRunsOnTheCallersGoroutine(t *testing.T) {
 // A hook that is careless mustn't cost a payment.
 func TestHookWithoutContextOrEnd(t *testing.T) {
 	bare := func(context.Context, ksher.Attempt) (context.Context, func(ksher.Attempt)) { return nil, nil }
-	for _, op := range operations() {
-		var o observer
+	for _, op := range testkit.Operations() {
+		var o testkit.Observer
 		transport := scripted(func(r *http.Request) (*http.Response, error) {
 			assert.Equal(t, "x", r.Context().Value(contextKey("caller")))
-			return answer(200, signedAnswer(t, goodData))(r)
+			return answer(200, testkit.SignedAnswer(t, testkit.GoodData))(r)
 		})
-		client := repeatingClient(t, transport, ksher.WithHook(bare), ksher.WithHook(o.hook), ksher.WithHook(bare))
-		_, err := op.call(context.WithValue(t.Context(), contextKey("caller"), "x"), client, ksher.Extra{})
+		client := repeatingClient(t, transport, ksher.WithHook(bare), ksher.WithHook(o.Hook), ksher.WithHook(bare))
+		_, err := op.Call(context.WithValue(t.Context(), contextKey("caller"), "x"), client, ksher.Extra{})
 		require.NoError(t, err)
-		assert.Len(t, o.begun, 1)
-		assert.Len(t, o.done, 1)
+		assert.Len(t, o.Begun, 1)
+		assert.Len(t, o.Done, 1)
 	}
 }
 
@@ -283,9 +267,9 @@ func TestHookEndsTheContext(t *testing.T) {
 		cancel()
 		return ctx, nil
 	}
-	for _, op := range operations() {
-		transport := scripted(answer(200, signedAnswer(t, goodData)))
-		_, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithHook(ended)), ksher.Extra{})
+	for _, op := range testkit.Operations() {
+		transport := scripted(answer(200, testkit.SignedAnswer(t, testkit.GoodData)))
+		_, err := op.Call(t.Context(), repeatingClient(t, transport, ksher.WithHook(ended)), ksher.Extra{})
 		require.ErrorIs(t, err, context.Canceled)
 		require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 		assert.Zero(t, transport.count())
@@ -293,47 +277,49 @@ func TestHookEndsTheContext(t *testing.T) {
 }
 
 func TestHookIsNotToldOfInvalidRequests(t *testing.T) {
-	var o observer
-	client := repeatingClient(t, scripted(answer(500, "")), ksher.WithHook(o.hook))
+	var o testkit.Observer
+	client := repeatingClient(t, scripted(answer(500, "")), ksher.WithHook(o.Hook))
 	var noContext context.Context
-	for _, op := range operations() {
+	for _, op := range testkit.Operations() {
 		var invalid *ksher.ValidationError
-		_, err := op.call(t.Context(), client, ksher.Extra{Params: map[string]string{"sign": "x"}})
+		_, err := op.Call(t.Context(), client, ksher.Extra{Params: map[string]string{"sign": "x"}})
 		require.ErrorAs(t, err, &invalid)
-		_, err = op.call(noContext, client, ksher.Extra{})
+		_, err = op.Call(noContext, client, ksher.Extra{})
 		require.ErrorAs(t, err, &invalid)
-		require.ErrorAs(t, op.callNil(t.Context(), client), &invalid)
+		require.ErrorAs(t, op.CallNil(t.Context(), client), &invalid)
 	}
-	assert.Empty(t, o.begun)
-	assert.Empty(t, o.done)
+	assert.Empty(t, o.Begun)
+	assert.Empty(t, o.Done)
 }
 
 func TestAttemptHasNoSecret(t *testing.T) {
-	key := rsaKey(t, 1024)
+	key := testkit.RSAKey(t, 1024)
 	answers := map[string]func(sign string) step{
-		"success":        func(string) step { return answer(200, signedAnswer(t, goodData)) },
-		"page":           func(sign string) step { return answer(500, "<p>"+sign) },
-		"refusal":        func(sign string) step { return answer(200, `{"code":1,"msg":"PARAM_ERROR","message":"`+sign+`"}`) },
-		"broken":         func(sign string) step { return fails(errors.New("malformed HTTP response " + sign)) },
-		"broken body":    func(sign string) step { return answer(200, `{"sign":"`+sign) },
-		"signed wrongly": func(string) step { return answer(200, strings.Replace(signedAnswer(t, goodData), "10000", "10001", 1)) },
+		"success":     func(string) step { return answer(200, testkit.SignedAnswer(t, testkit.GoodData)) },
+		"page":        func(sign string) step { return answer(500, "<p>"+sign) },
+		"refusal":     func(sign string) step { return answer(200, `{"code":1,"msg":"PARAM_ERROR","message":"`+sign+`"}`) },
+		"broken":      func(sign string) step { return fails(errors.New("malformed HTTP response " + sign)) },
+		"broken body": func(sign string) step { return answer(200, `{"sign":"`+sign) },
+		"signed wrongly": func(string) step {
+			return answer(200, strings.Replace(testkit.SignedAnswer(t, testkit.GoodData), "10000", "10001", 1))
+		},
 	}
 	for name, answer := range answers {
-		for _, op := range operations() {
-			t.Run(name+" "+op.name, func(t *testing.T) {
-				var o observer
+		for _, op := range testkit.Operations() {
+			t.Run(name+" "+op.Name, func(t *testing.T) {
+				var o testkit.Observer
 				transport := scripted(func(r *http.Request) (*http.Response, error) { return answer(r.PostForm.Get("sign"))(r) })
-				client := repeatingClientOf(t, key, transport, ksher.WithRetry(2, 0), ksher.WithHook(o.hook))
-				_, err := op.call(t.Context(), client, ksher.Extra{})
+				client := repeatingClientOf(t, key, transport, ksher.WithRetry(2, 0), ksher.WithHook(o.Hook))
+				_, err := op.Call(t.Context(), client, ksher.Extra{})
 				assert.Equal(t, name != "success", err != nil)
-				require.Len(t, o.done, transport.count())
-				for _, a := range append(o.begun, o.done...) {
+				require.Len(t, o.Done, transport.count())
+				for _, a := range append(o.Begun, o.Done...) {
 					for _, text := range []string{fmt.Sprintf("%+v", a), fmt.Sprintf("%v", a), fmt.Sprintf("%+v", &a)} {
-						assert.Contains(t, text, op.name)
+						assert.Contains(t, text, op.Name)
 						for _, r := range transport.forms {
-							assertNoSignature(t, text, r.PostForm.Get("sign"))
+							testkit.AssertNoSignature(t, text, r.PostForm.Get("sign"))
 						}
-						assertNoSignature(t, text, peerSign(t, key, goodData))
+						testkit.AssertNoSignature(t, text, testkit.PeerSign(t, key, testkit.GoodData))
 						for _, secret := range secretsOf(key) {
 							assert.NotContains(t, text, secret)
 						}
@@ -345,11 +331,11 @@ func TestAttemptHasNoSecret(t *testing.T) {
 }
 
 func TestHookOfCallsAtTheSameTime(t *testing.T) {
-	var o observer
-	rec := recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answering(200, signedAnswer(t, strings.Replace(goodData, testOrderNo, r.PostForm.Get("mch_order_no"), 1))).ServeHTTP(w, r)
+	var o testkit.Observer
+	rec := testkit.Recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		testkit.Answering(200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, testkit.OrderNo, r.PostForm.Get("mch_order_no"), 1))).ServeHTTP(w, r)
 	}))
-	client := newClient(t, rec, ksher.WithHook(o.hook))
+	client := testkit.NewClient(t, rec, ksher.WithHook(o.Hook))
 	const calls = 50
 	var group sync.WaitGroup
 	for i := range calls {
@@ -360,9 +346,9 @@ func TestHookOfCallsAtTheSameTime(t *testing.T) {
 	}
 	group.Wait()
 	begun, done := map[string]bool{}, map[string]bool{}
-	for i := range o.begun {
-		begun[o.begun[i].OrderNo], done[o.done[i].OrderNo] = true, true
-		assert.Equal(t, 1, o.done[i].Number)
+	for i := range o.Begun {
+		begun[o.Begun[i].OrderNo], done[o.Done[i].OrderNo] = true, true
+		assert.Equal(t, 1, o.Done[i].Number)
 	}
 	assert.Len(t, begun, calls)
 	assert.Equal(t, begun, done)
@@ -370,16 +356,16 @@ func TestHookOfCallsAtTheSameTime(t *testing.T) {
 
 func TestKeyHealth(t *testing.T) {
 	parsed := func(bits int) crypto.Signer {
-		key, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs8.pem", bits))))
+		key, err := ksher.ParsePrivateKey([]byte(testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.pkcs8.pem", bits))))
 		require.NoError(t, err)
 		return key
 	}
 	public := func(bits ...int) ksher.Option {
 		var keys []*rsa.PublicKey
 		for _, n := range bits {
-			keys = append(keys, &rsaKey(t, n).PublicKey)
+			keys = append(keys, &testkit.RSAKey(t, n).PublicKey)
 		}
-		return ksher.WithVerifier(newVerifier(keys...))
+		return ksher.WithVerifier(testkit.NewVerifier(keys...))
 	}
 	v2 := ksher.WithSignVersion(ksher.SignV2)
 	tests := []struct {
@@ -392,24 +378,24 @@ func TestKeyHealth(t *testing.T) {
 		{"as an account begins", parsed(512), nil, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV1, GatewayBits: []int{512}}, true},
 		{"V1", parsed(2048), nil, ksher.KeyHealth{MerchantBits: 2048, SignVersion: ksher.SignV1, GatewayBits: []int{512}}, true},
 		{"V2 and 512 bits", parsed(512), []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, true},
-		{"V2 and 512 bits of crypto/rsa", rsaKey(t, 512), []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, true},
+		{"V2 and 512 bits of crypto/rsa", testkit.RSAKey(t, 512), []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, true},
 		{"V2 and 1024 bits", parsed(1024), []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, false},
 		{"V2 and 2048 bits", parsed(2048), []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 2048, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, false},
-		{"V2 and a weak device", &hsm{key: rsaKey(t, 512)}, []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, true},
-		{"V2 and a device", &hsm{key: rsaKey(t, 4096)}, []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 4096, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, false},
+		{"V2 and a weak device", &testkit.HSM{Key: testkit.RSAKey(t, 512)}, []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 512, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, true},
+		{"V2 and a device", &testkit.HSM{Key: testkit.RSAKey(t, 4096)}, []ksher.Option{v2}, ksher.KeyHealth{MerchantBits: 4096, SignVersion: ksher.SignV2, GatewayBits: []int{2048}}, false},
 		{"own keys, all long", parsed(1024), []ksher.Option{public(4096, 1024)}, ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV1, GatewayBits: []int{4096, 1024}}, false},
 		{"own keys, one short", parsed(1024), []ksher.Option{public(4096, 512, 1024)}, ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV1, GatewayBits: []int{4096, 512, 1024}}, true},
-		{"both of Ksher's", parsed(1024), []ksher.Option{v2, ksher.WithVerifier(newVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2)))},
+		{"both of Ksher's", parsed(1024), []ksher.Option{v2, ksher.WithVerifier(testkit.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2)))},
 			ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV2, GatewayBits: []int{512, 2048}}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var log logBuffer
+			var log testkit.LogBuffer
 			transport := scripted(answer(500, ""))
-			client, err := ksher.NewClient(testAppID, tt.key, append(tt.opts,
-				ksher.WithHTTPClient(&http.Client{Transport: transport}), ksher.WithRetry(1, 0), ksher.WithLogger(log.logger(slog.LevelDebug)))...)
+			client, err := ksher.NewClient(testkit.AppID, tt.key, append(tt.opts,
+				ksher.WithHTTPClient(&http.Client{Transport: transport}), ksher.WithRetry(1, 0), ksher.WithLogger(log.Logger(slog.LevelDebug)))...)
 			require.NoError(t, err)
-			warning := log.text()
+			warning := log.Text()
 			assert.Equal(t, tt.want, client.KeyHealth())
 			assert.Equal(t, tt.weak, client.KeyHealth().Weak())
 			// What it returns is the caller's.
@@ -417,7 +403,7 @@ func TestKeyHealth(t *testing.T) {
 			assert.Equal(t, tt.want, client.KeyHealth())
 
 			require.Error(t, queryOrder(t.Context(), client))
-			lines := log.lines(t)
+			lines := log.Lines(t)
 			if !tt.weak {
 				assert.Empty(t, warning)
 				require.Len(t, lines, 1)
@@ -430,12 +416,12 @@ func TestKeyHealth(t *testing.T) {
 			assert.Equal(t, "ksher call", lines[1].Msg)
 			assert.JSONEq(t, fmt.Sprintf(`{"appid":"mch12345","merchant_bits":%d,"sign_version":%d,"gateway_bits":%s}`,
 				tt.want.MerchantBits, tt.want.SignVersion, strings.ReplaceAll(fmt.Sprint(tt.want.GatewayBits), " ", ",")), attrsOf(t, warning))
-			own, isDevice := tt.key.(*hsm)
+			own, isDevice := tt.key.(*testkit.HSM)
 			if !isDevice {
-				own = &hsm{key: rsaKey(t, tt.want.MerchantBits)}
+				own = &testkit.HSM{Key: testkit.RSAKey(t, tt.want.MerchantBits)}
 			}
-			moduli := []*rsa.PublicKey{&own.key.PublicKey, ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2)}
-			for _, secret := range secretsOf(own.key) {
+			moduli := []*rsa.PublicKey{&own.Key.PublicKey, ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2)}
+			for _, secret := range secretsOf(own.Key) {
 				assert.NotContains(t, warning, secret)
 			}
 			for _, public := range moduli {
@@ -485,8 +471,8 @@ func TestKeyHealthWithoutKeys(t *testing.T) {
 	assert.Equal(t, ksher.KeyHealth{}, (*ksher.Client)(nil).KeyHealth())
 	assert.True(t, ksher.KeyHealth{}.Weak())
 
-	var log logBuffer
-	_, err := ksher.NewClient(testAppID, rsaKey(t, 512), ksher.WithLogger(log.logger(slog.LevelDebug)), ksher.WithTimeout(0))
+	var log testkit.LogBuffer
+	_, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 512), ksher.WithLogger(log.Logger(slog.LevelDebug)), ksher.WithTimeout(0))
 	require.Error(t, err)
-	assert.Empty(t, log.text())
+	assert.Empty(t, log.Text())
 }

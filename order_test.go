@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func TestCheckPaidOfNoOrder(t *testing.T) {
@@ -52,7 +53,7 @@ func TestCheckPaid(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			assert.Equal(t, errs(tt.want), namesOf(err))
+			assert.Equal(t, testkit.Errs(tt.want), testkit.NamesOf(err))
 			assert.Contains(t, err.Error(), "order1")
 		})
 	}

@@ -18,47 +18,42 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
-
-const testAuthCode = "287634438256643900"
-
-func goodQuickPay() *ksher.QuickPayRequest {
-	return &ksher.QuickPayRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", AuthCode: ksher.NewSecret(testAuthCode)}
-}
 
 func TestQuickPay(t *testing.T) {
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"4200","channel":"alipay",
 		"fee_type":"THB","total_fee":"10000","cash_fee":2234,"cash_fee_type":"CNY","rate":"0.223410","result":"SUCCESS",
 		"time_end":"2026-11-21 09:00:00","openid":"buyer-4711","operation":"QUICK-PAY","operator_id":25382,"device_id":7,"nonce_str":"n1"}`
-	full := goodQuickPay()
+	full := testkit.GoodQuickPay()
 	full.Channel, full.OperatorID, full.Extra = ksher.ChannelAlipay, "somchai", ksher.Extra{Params: map[string]string{"new": "1"}}
 	tests := []struct {
 		name string
 		req  *ksher.QuickPayRequest
 		want map[string]string
 	}{
-		{"minimal", goodQuickPay(), map[string]string{
-			"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "auth_code": testAuthCode,
+		{"minimal", testkit.GoodQuickPay(), map[string]string{
+			"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "auth_code": testkit.AuthCode,
 		}},
 		{"full", full, map[string]string{
-			"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "auth_code": testAuthCode,
+			"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "auth_code": testkit.AuthCode,
 			"channel": "alipay", "operator_id": "somchai", "new": "1",
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, data)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.QuickPay(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/quick_pay", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/quick_pay", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.QuickPayResponse{
-				Answer: wantAnswer(data),
+				Answer: testkit.WantAnswer(data),
 				Order: ksher.Order{
 					AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200", Channel: ksher.ChannelAlipay,
 					FeeType: "THB", TotalFee: 100_00, CashFee: 2234, CashFeeType: "CNY", Rate: "0.223410", Result: ksher.ResultSuccess,
-					TimeEnd: time.Date(2026, 11, 21, 9, 0, 0, 0, bangkok), OpenID: "buyer-4711", NonceStr: "n1",
+					TimeEnd: time.Date(2026, 11, 21, 9, 0, 0, 0, testkit.Bangkok), OpenID: "buyer-4711", NonceStr: "n1",
 				},
 				Operation: "QUICK-PAY", OperatorID: "25382", DeviceID: "7",
 			}, resp)
@@ -87,14 +82,14 @@ func TestOrderReverse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, data)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.OrderReverse(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_reverse", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_reverse", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.OrderReverseResponse{
-				Answer: wantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", NonceStr: "n1",
+				Answer: testkit.WantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", NonceStr: "n1",
 			}, resp)
 		})
 	}
@@ -104,36 +99,36 @@ func TestQuickPayRefusesBadRequests(t *testing.T) {
 	changes := []change[ksher.QuickPayRequest]{
 		{"good", func(*ksher.QuickPayRequest) {}, nil},
 		{"a code in letters", func(r *ksher.QuickPayRequest) { r.AuthCode = ksher.NewSecret("abc-1") }, nil},
-		{"a number of 32 characters", func(r *ksher.QuickPayRequest) { r.MchOrderNo = thai32 }, nil},
+		{"a number of 32 characters", func(r *ksher.QuickPayRequest) { r.MchOrderNo = testkit.Thai32 }, nil},
 		{"the largest amount", func(r *ksher.QuickPayRequest) { r.TotalFee = maxAmount }, nil},
 		{"nothing", func(r *ksher.QuickPayRequest) { *r = ksher.QuickPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "auth_code"}},
 		{"no number", func(r *ksher.QuickPayRequest) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
-		{"a long number", func(r *ksher.QuickPayRequest) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"a long number", func(r *ksher.QuickPayRequest) { r.MchOrderNo = testkit.Thai33 }, []string{"mch_order_no"}},
 		{"a number that isn't UTF-8", func(r *ksher.QuickPayRequest) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
 		{"no code", func(r *ksher.QuickPayRequest) { r.AuthCode = ksher.NewSecret("") }, []string{"auth_code"}},
 		{"a blank code", func(r *ksher.QuickPayRequest) { r.AuthCode = ksher.NewSecret("\r\n") }, []string{"auth_code"}},
-		{"a code that isn't UTF-8", func(r *ksher.QuickPayRequest) { r.AuthCode = ksher.NewSecret(testAuthCode + "\xff") }, []string{"auth_code"}},
+		{"a code that isn't UTF-8", func(r *ksher.QuickPayRequest) { r.AuthCode = ksher.NewSecret(testkit.AuthCode + "\xff") }, []string{"auth_code"}},
 		{"no currency", func(r *ksher.QuickPayRequest) { r.FeeType = "" }, []string{"fee_type"}},
 		{"a currency in small letters", func(r *ksher.QuickPayRequest) { r.FeeType = "thb" }, []string{"fee_type"}},
 		{"the code as an extra", func(r *ksher.QuickPayRequest) {
-			r.Extra = ksher.Extra{Params: map[string]string{"auth_code": testAuthCode}}
+			r.Extra = ksher.Extra{Params: map[string]string{"auth_code": testkit.AuthCode}}
 		}, []string{"auth_code"}},
 	}
 	for name, amount := range badAmounts {
 		changes = append(changes, change[ksher.QuickPayRequest]{name, func(r *ksher.QuickPayRequest) { r.TotalFee = amount }, []string{"total_fee"}})
 	}
-	checkRequest(t, "quick_pay", goodQuickPay, func(ctx context.Context, c *ksher.Client, r *ksher.QuickPayRequest) error {
+	checkRequest(t, "quick_pay", testkit.GoodQuickPay, func(ctx context.Context, c *ksher.Client, r *ksher.QuickPayRequest) error {
 		_, err := c.QuickPay(ctx, r)
 		if err != nil {
-			require.NotContains(t, fmt.Sprintf("%+v", err), testAuthCode[:8])
-			order, taken := paymentsOf(t, c).Charge(ctx, r)
+			require.NotContains(t, fmt.Sprintf("%+v", err), testkit.AuthCode[:8])
+			order, taken := testkit.PaymentsOf(t, c).Charge(ctx, r)
 			require.Equal(t, err, taken, "Charge refuses the same")
 			require.Nil(t, order)
 		}
 		return err
 	}, changes)
 
-	reversing := func() *ksher.OrderReverseRequest { return &ksher.OrderReverseRequest{MchOrderNo: testOrderNo} }
+	reversing := func() *ksher.OrderReverseRequest { return &ksher.OrderReverseRequest{MchOrderNo: testkit.OrderNo} }
 	checkRequest(t, "order_reverse", reversing, func(ctx context.Context, c *ksher.Client, r *ksher.OrderReverseRequest) error {
 		_, err := c.OrderReverse(ctx, r)
 		return err
@@ -141,7 +136,7 @@ func TestQuickPayRefusesBadRequests(t *testing.T) {
 		{"good", func(*ksher.OrderReverseRequest) {}, nil},
 		{"by Ksher's number", func(r *ksher.OrderReverseRequest) { r.MchOrderNo, r.KsherOrderNo = "", "900" }, nil},
 		{"no number", func(r *ksher.OrderReverseRequest) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
-		{"a long number", func(r *ksher.OrderReverseRequest) { r.MchOrderNo = thai33 }, nil},
+		{"a long number", func(r *ksher.OrderReverseRequest) { r.MchOrderNo = testkit.Thai33 }, nil},
 		{"a channel that isn't UTF-8", func(r *ksher.OrderReverseRequest) { r.Channel = "\xff" }, []string{"channel"}},
 	})
 }
@@ -150,40 +145,40 @@ func TestQuickPayRefusesBadRequests(t *testing.T) {
 // reversal in doubt.
 func TestQuickPayOutcomes(t *testing.T) {
 	calls := map[string]func(*ksher.Client) error{
-		"quick_pay": func(c *ksher.Client) error { _, err := c.QuickPay(t.Context(), goodQuickPay()); return err },
+		"quick_pay": func(c *ksher.Client) error { _, err := c.QuickPay(t.Context(), testkit.GoodQuickPay()); return err },
 		"order_reverse": func(c *ksher.Client) error {
-			_, err := c.OrderReverse(t.Context(), &ksher.OrderReverseRequest{MchOrderNo: testOrderNo})
+			_, err := c.OrderReverse(t.Context(), &ksher.OrderReverseRequest{MchOrderNo: testkit.OrderNo})
 			return err
 		},
 	}
 	type test struct {
 		only    string // The operation, "" for both.
 		name    string
-		reply   reply
+		reply   testkit.Reply
 		want    error
 		unknown bool
 	}
 	tests := []test{
-		{"", "done", tells(ksher.ResultSuccess), nil, false},
-		{"", "not sure", tells(ksher.ResultNotSure), nil, true},
-		{"", "the buyer is paying", tells(ksher.ResultUserPaying), nil, true},
-		{"", "pending", tells(ksher.ResultPending), nil, true},
-		{"", "failed, in a query's words", tells(ksher.ResultPayError), nil, true},
-		{"", "something new", tells("SOMETHING_NEW"), nil, true},
-		{"", "no result", tells(""), fault.ErrField, true},
-		{"", "the line breaks", breaks, errLine, true},
-		{"", "no JSON", says("<html>"), fault.ErrNotJSON, true},
-		{"", "not signed", says(`{"code":0,"data":{"result":"SUCCESS"}}`), fault.ErrSignatureMissing, true},
-		{"", "another merchant", tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }), ksher.ErrOtherOrder, true},
-		{"", "no without a reason", tells(ksher.ResultFail), nil, true},
-		{"", "a timeout behind the gateway", denies(ksher.CodeSystemError), ksher.CodeSystemError, true},
-		{"", "an undocumented code", denies("AUTH_CODE_INVALID"), ksher.Code("AUTH_CODE_INVALID"), true},
-		{"", "an undocumented code of the envelope", says(`{"code":1,"msg":"AUTH_CODE_INVALID"}`), ksher.Code("AUTH_CODE_INVALID"), true},
+		{"", "done", testkit.Tells(ksher.ResultSuccess), nil, false},
+		{"", "not sure", testkit.Tells(ksher.ResultNotSure), nil, true},
+		{"", "the buyer is paying", testkit.Tells(ksher.ResultUserPaying), nil, true},
+		{"", "pending", testkit.Tells(ksher.ResultPending), nil, true},
+		{"", "failed, in a query's words", testkit.Tells(ksher.ResultPayError), nil, true},
+		{"", "something new", testkit.Tells("SOMETHING_NEW"), nil, true},
+		{"", "no result", testkit.Tells(""), fault.ErrField, true},
+		{"", "the line breaks", testkit.Breaks, testkit.ErrLine, true},
+		{"", "no JSON", testkit.Says("<html>"), fault.ErrNotJSON, true},
+		{"", "not signed", testkit.Says(`{"code":0,"data":{"result":"SUCCESS"}}`), fault.ErrSignatureMissing, true},
+		{"", "another merchant", testkit.Tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }), ksher.ErrOtherOrder, true},
+		{"", "no without a reason", testkit.Tells(ksher.ResultFail), nil, true},
+		{"", "a timeout behind the gateway", testkit.Denies(ksher.CodeSystemError), ksher.CodeSystemError, true},
+		{"", "an undocumented code", testkit.Denies("AUTH_CODE_INVALID"), ksher.Code("AUTH_CODE_INVALID"), true},
+		{"", "an undocumented code of the envelope", testkit.Says(`{"code":1,"msg":"AUTH_CODE_INVALID"}`), ksher.Code("AUTH_CODE_INVALID"), true},
 	}
 	for _, code := range []ksher.Code{
 		ksher.CodeOrderPaymentError, ksher.CodeKsherInvalidParam, ksher.CodeNoAuth, ksher.CodeKsherExceedAmountLimit, ksher.CodeKsherInvalidOrderNo,
 	} {
-		tests = append(tests, test{"", string(code), denies(code), code, false})
+		tests = append(tests, test{"", string(code), testkit.Denies(code), code, false})
 	}
 	// What these say of an order may be what this very charge has done to it. A
 	// reversal finds the order as it is.
@@ -191,7 +186,7 @@ func TestQuickPayOutcomes(t *testing.T) {
 		ksher.CodeKsherDuplicatedOrderNo, ksher.CodeOrderPaid, ksher.CodeOrderAlreadyPaymentSuccess, ksher.CodePriceNotExist,
 		ksher.CodeQueryOrderError, ksher.CodeCancelError, ksher.CodeManyOpen,
 	} {
-		tests = append(tests, test{"quick_pay", string(code), denies(code), code, true}, test{"order_reverse", string(code), denies(code), code, false})
+		tests = append(tests, test{"quick_pay", string(code), testkit.Denies(code), code, true}, test{"order_reverse", string(code), testkit.Denies(code), code, false})
 	}
 	for name, call := range calls {
 		for _, tt := range tests {
@@ -199,48 +194,48 @@ func TestQuickPayOutcomes(t *testing.T) {
 				continue
 			}
 			t.Run(name+"/"+tt.name, func(t *testing.T) {
-				hosts := answersOf(map[string]reply{name: tt.reply})
-				err := call(hosts.client(t, ksher.WithRetry(3, 0)))
+				hosts := testkit.AnswersOf(map[string]testkit.Reply{name: tt.reply})
+				err := call(hosts.Client(t, ksher.WithRetry(3, 0)))
 				require.Equal(t, tt.unknown, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
 				require.Equal(t, tt.unknown || tt.want != nil, err != nil, "%v", err)
 				if tt.want != nil {
 					require.ErrorIs(t, err, tt.want)
 				}
-				require.Len(t, hosts.questions(""), 1, "it is never repeated")
+				require.Len(t, hosts.Questions(""), 1, "it is never repeated")
 			})
 		}
 	}
 }
 
 func TestResolveQuickPay(t *testing.T) {
-	reversing := &ksher.OrderReverseRequest{MchOrderNo: testOrderNo}
+	reversing := &ksher.OrderReverseRequest{MchOrderNo: testkit.OrderNo}
 	const charge, reversal = "quick_pay", "order_reverse"
-	requests := map[string]ksher.Doubtful{charge: goodQuickPay(), reversal: reversing}
+	requests := map[string]ksher.Doubtful{charge: testkit.GoodQuickPay(), reversal: reversing}
 	tests := []struct {
 		name    string
 		request string
-		reply   reply
+		reply   testkit.Reply
 		verdict ksher.Verdict
 		want    error
 	}{
-		{"paid", charge, tells(ksher.ResultSuccess), ksher.VerdictCarriedOut, nil},
-		{"closed", charge, tells(ksher.ResultClosed), ksher.VerdictNotCarriedOut, nil},
-		{"failed", charge, tells(ksher.ResultPayError), ksher.VerdictNotCarriedOut, nil},
-		{"refunded", charge, tells(ksher.ResultRefund), ksher.VerdictNotCarriedOut, nil},
-		{"not paid yet", charge, tells(ksher.ResultNotPay), ksher.VerdictStillUnknown, nil},
-		{"the buyer is paying", charge, tells(ksher.ResultUserPaying, over(0), inCurrency("")), ksher.VerdictStillUnknown, nil},
-		{"not sure", charge, tells(ksher.ResultNotSure), ksher.VerdictStillUnknown, nil},
-		{"something new", charge, tells("SOMETHING_NEW"), ksher.VerdictStillUnknown, nil},
-		{"unknown", charge, denies(ksher.CodeKsherInvalidOrderNo), ksher.VerdictNotCarriedOut, nil},
-		{"paid over another amount", charge, tells(ksher.ResultSuccess, over(99_99)), "", ksher.ErrOtherOrder},
-		{"closed over another amount", charge, tells(ksher.ResultClosed, over(99_99)), "", ksher.ErrOtherOrder},
+		{"paid", charge, testkit.Tells(ksher.ResultSuccess), ksher.VerdictCarriedOut, nil},
+		{"closed", charge, testkit.Tells(ksher.ResultClosed), ksher.VerdictNotCarriedOut, nil},
+		{"failed", charge, testkit.Tells(ksher.ResultPayError), ksher.VerdictNotCarriedOut, nil},
+		{"refunded", charge, testkit.Tells(ksher.ResultRefund), ksher.VerdictNotCarriedOut, nil},
+		{"not paid yet", charge, testkit.Tells(ksher.ResultNotPay), ksher.VerdictStillUnknown, nil},
+		{"the buyer is paying", charge, testkit.Tells(ksher.ResultUserPaying, testkit.WithTotal(0), testkit.WithCurrency("")), ksher.VerdictStillUnknown, nil},
+		{"not sure", charge, testkit.Tells(ksher.ResultNotSure), ksher.VerdictStillUnknown, nil},
+		{"something new", charge, testkit.Tells("SOMETHING_NEW"), ksher.VerdictStillUnknown, nil},
+		{"unknown", charge, testkit.Denies(ksher.CodeKsherInvalidOrderNo), ksher.VerdictNotCarriedOut, nil},
+		{"paid over another amount", charge, testkit.Tells(ksher.ResultSuccess, testkit.WithTotal(99_99)), "", ksher.ErrOtherOrder},
+		{"closed over another amount", charge, testkit.Tells(ksher.ResultClosed, testkit.WithTotal(99_99)), "", ksher.ErrOtherOrder},
 
-		{"closed", reversal, tells(ksher.ResultClosed), ksher.VerdictCarriedOut, nil},
-		{"refunded", reversal, tells(ksher.ResultRefund), ksher.VerdictCarriedOut, nil},
-		{"paid", reversal, tells(ksher.ResultSuccess), ksher.VerdictNotCarriedOut, nil},
-		{"the buyer is paying", reversal, tells(ksher.ResultUserPaying), ksher.VerdictNotCarriedOut, nil},
-		{"not sure", reversal, tells(ksher.ResultNotSure), ksher.VerdictStillUnknown, nil},
-		{"unknown", reversal, denies(ksher.CodeKsherInvalidOrderNo), "", ksher.CodeKsherInvalidOrderNo},
+		{"closed", reversal, testkit.Tells(ksher.ResultClosed), ksher.VerdictCarriedOut, nil},
+		{"refunded", reversal, testkit.Tells(ksher.ResultRefund), ksher.VerdictCarriedOut, nil},
+		{"paid", reversal, testkit.Tells(ksher.ResultSuccess), ksher.VerdictNotCarriedOut, nil},
+		{"the buyer is paying", reversal, testkit.Tells(ksher.ResultUserPaying), ksher.VerdictNotCarriedOut, nil},
+		{"not sure", reversal, testkit.Tells(ksher.ResultNotSure), ksher.VerdictStillUnknown, nil},
+		{"unknown", reversal, testkit.Denies(ksher.CodeKsherInvalidOrderNo), "", ksher.CodeKsherInvalidOrderNo},
 	}
 	for request := range requests {
 		for _, result := range []ksher.Result{ksher.ResultSuccess, ksher.ResultClosed, ksher.ResultRefund} {
@@ -248,27 +243,27 @@ func TestResolveQuickPay(t *testing.T) {
 				tests = append(tests, struct {
 					name    string
 					request string
-					reply   reply
+					reply   testkit.Reply
 					verdict ksher.Verdict
 					want    error
-				}{fmt.Sprintf("another order, %q, is %s", no, result), request, tells(result, numbered(no)), "", ksher.ErrOtherOrder})
+				}{fmt.Sprintf("another order, %q, is %s", no, result), request, testkit.Tells(result, testkit.WithNumber(no)), "", ksher.ErrOtherOrder})
 			}
 		}
-		for name, trouble := range map[string]reply{"the line breaks": breaks, "no JSON": says("<html>"), "refused": denies(ksher.CodeNoAuth)} {
+		for name, trouble := range map[string]testkit.Reply{"the line breaks": testkit.Breaks, "no JSON": testkit.Says("<html>"), "refused": testkit.Denies(ksher.CodeNoAuth)} {
 			tests = append(tests, struct {
 				name    string
 				request string
-				reply   reply
+				reply   testkit.Reply
 				verdict ksher.Verdict
 				want    error
-			}{name, request, trouble, "", map[string]error{"the line breaks": errLine, "no JSON": fault.ErrNotJSON, "refused": ksher.CodeNoAuth}[name]})
+			}{name, request, trouble, "", map[string]error{"the line breaks": testkit.ErrLine, "no JSON": fault.ErrNotJSON, "refused": ksher.CodeNoAuth}[name]})
 		}
 	}
 	for _, tt := range tests {
 		t.Run(tt.request+"/"+tt.name, func(t *testing.T) {
-			hosts := answersOf(map[string]reply{"order_query": tt.reply})
-			res, err := hosts.client(t).Resolve(t.Context(), requests[tt.request])
-			require.Len(t, hosts.questions(""), 1)
+			hosts := testkit.AnswersOf(map[string]testkit.Reply{"order_query": tt.reply})
+			res, err := hosts.Client(t).Resolve(t.Context(), requests[tt.request])
+			require.Len(t, hosts.Questions(""), 1)
 			if tt.want != nil {
 				require.ErrorIs(t, err, tt.want)
 				require.Nil(t, res)
@@ -279,16 +274,16 @@ func TestResolveQuickPay(t *testing.T) {
 		})
 	}
 	for _, req := range []ksher.Doubtful{(*ksher.QuickPayRequest)(nil), (*ksher.OrderReverseRequest)(nil), &ksher.QuickPayRequest{}, &ksher.OrderReverseRequest{}} {
-		_, err := answersOf(nil).client(t).Resolve(t.Context(), req)
+		_, err := testkit.AnswersOf(nil).Client(t).Resolve(t.Context(), req)
 		var invalid *ksher.ValidationError
 		require.ErrorAs(t, err, &invalid)
 	}
 	byKsherNo := &ksher.OrderReverseRequest{KsherOrderNo: "900"}
-	hosts := answersOf(map[string]reply{"order_query": tells(ksher.ResultClosed)})
-	res, err := hosts.client(t).Resolve(t.Context(), byKsherNo)
+	hosts := testkit.AnswersOf(map[string]testkit.Reply{"order_query": testkit.Tells(ksher.ResultClosed)})
+	res, err := hosts.Client(t).Resolve(t.Context(), byKsherNo)
 	require.NoError(t, err)
 	require.Equal(t, ksher.VerdictCarriedOut, res.Verdict)
-	require.Equal(t, "900", hosts.questions("")[0].form.Get("ksher_order_no"))
+	require.Equal(t, "900", hosts.Questions("")[0].Form.Get("ksher_order_no"))
 }
 
 // A gateway or a proxy may echo what it was sent. The code is as good as money for
@@ -315,7 +310,7 @@ func TestAuthCodeIsNotTold(t *testing.T) {
 		"a broken address": "cut HTTP/1.1 302 Found\r\nLocation: http://x/%%zz%s\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			var logged logBuffer
+			var logged testkit.LogBuffer
 			var told []error
 			server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				code := r.PostFormValue("auth_code")
@@ -325,29 +320,29 @@ func TestAuthCodeIsNotTold(t *testing.T) {
 				}
 				switch how {
 				case "cut":
-					cut(w, text)
+					testkit.Cut(w, text)
 				case "signed":
-					answering(200, signedAnswer(t, `{"result":"`+code+`"}`)).ServeHTTP(w, r)
+					testkit.Answering(200, testkit.SignedAnswer(t, `{"result":"`+code+`"}`)).ServeHTTP(w, r)
 				case "500":
-					answering(500, text).ServeHTTP(w, r)
+					testkit.Answering(500, text).ServeHTTP(w, r)
 				case "400":
-					answering(400, text).ServeHTTP(w, r)
+					testkit.Answering(400, text).ServeHTTP(w, r)
 				default:
-					answering(200, text).ServeHTTP(w, r)
+					testkit.Answering(200, text).ServeHTTP(w, r)
 				}
 			})
-			client := newClient(t, server, ksher.WithLogger(logged.logger(0)), ksher.WithHook(func(ctx context.Context, _ ksher.Attempt) (context.Context, func(ksher.Attempt)) {
+			client := testkit.NewClient(t, server, ksher.WithLogger(logged.Logger(0)), ksher.WithHook(func(ctx context.Context, _ ksher.Attempt) (context.Context, func(ksher.Attempt)) {
 				return ctx, func(a ksher.Attempt) { told = append(told, a.Err) }
 			}))
-			_, err := client.QuickPay(t.Context(), goodQuickPay())
+			_, err := client.QuickPay(t.Context(), testkit.GoodQuickPay())
 			require.Error(t, err)
 			require.Len(t, told, 1)
-			texts := []string{logged.text(), fmt.Sprintf("%v %+v %q %s", err, err, err, err), fmt.Sprintf("%v %+v", told[0], told[0])}
+			texts := []string{logged.Text(), fmt.Sprintf("%v %+v %q %s", err, err, err, err), fmt.Sprintf("%v %+v", told[0], told[0])}
 			var failed *ksher.Error
 			require.ErrorAs(t, err, &failed)
 			texts = append(texts, failed.Message, string(failed.Code))
 			for _, text := range texts {
-				require.NotContains(t, text, testAuthCode[:8])
+				require.NotContains(t, text, testkit.AuthCode[:8])
 			}
 			if name == "err_msg" {
 				require.ErrorIs(t, err, ksher.CodeOrderPaymentError)
@@ -429,7 +424,7 @@ func (c *corridor) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.happened = c.happened || strikes
 	if strikes && c.accident == "held back" {
 		c.late = append(c.late, out)
-		return nil, errLine
+		return nil, testkit.ErrLine
 	}
 	got := c.carry(out)
 	switch {

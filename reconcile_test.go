@@ -24,18 +24,8 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
-
-// orderList is a merchant's list of open orders, sorted by their numbers.
-type orderList []ksher.OpenOrder
-
-func (l orderList) OpenOrders(_ context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
-	i, found := slices.BinarySearchFunc(l, after, func(o ksher.OpenOrder, no string) int { return strings.Compare(o.MchOrderNo, no) })
-	if found {
-		i++
-	}
-	return l[i:min(i+limit, len(l))], nil
-}
 
 type listFunc func(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error)
 
@@ -44,19 +34,12 @@ func (f listFunc) OpenOrders(ctx context.Context, after string, limit int) ([]ks
 }
 
 // openOrders are n open orders of the gateway host.
-func openOrders(n int) orderList {
-	list := make(orderList, n)
+func openOrders(n int) testkit.OrderList {
+	list := make(testkit.OrderList, n)
 	for i := range list {
 		list[i] = ksher.OpenOrder{MchOrderNo: fmt.Sprintf("order%04d", i), Host: ksher.HostGateway, TotalFee: 100_00, FeeType: "THB"}
 	}
 	return list
-}
-
-// telling is a gateway host that says the same about every order.
-func telling(result ksher.Result, change ...func(*ksher.Order)) *inMemory {
-	return &inMemory{answer: func(r *http.Request, _ string, form url.Values) ([]byte, error) {
-		return tells(result, append(change, numbered(form.Get("mch_order_no")))...)(r)
-	}}
 }
 
 // till counts what a reconciler reports.
@@ -104,7 +87,7 @@ func (p passing) pass(ctx context.Context) (ksher.PassResult, error) {
 func (m *till) payments(tb testing.TB, client *ksher.Client, orders ksher.OpenOrders, opts ...ksher.PaymentsOption) passing {
 	tb.Helper()
 	opts = append([]ksher.PaymentsOption{ksher.WithEnded(m.ended), budget(tb, 1000, 1)}, opts...)
-	return passing{paymentsTo(tb, client, m.paid, opts...), orders}
+	return passing{testkit.PaymentsTo(tb, client, m.paid, opts...), orders}
 }
 
 func budget(tb testing.TB, perSecond float64, atOnce int) ksher.PaymentsOption {
@@ -125,18 +108,18 @@ func TestPassPages(t *testing.T) {
 	for _, n := range []int{0, 1, 99, 100, 101, 200, 250} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				hosts, list := telling(ksher.ResultNotSure), openOrders(n)
+				hosts, list := testkit.Telling(ksher.ResultNotSure), openOrders(n)
 				var after []string
 				counted := listFunc(func(ctx context.Context, no string, limit int) ([]ksher.OpenOrder, error) {
 					require.Equal(t, 100, limit)
 					after = append(after, no)
 					return list.OpenOrders(ctx, no, limit)
 				})
-				sum := pass(t, (&till{}).payments(t, hosts.client(t), counted))
+				sum := pass(t, (&till{}).payments(t, hosts.Client(t), counted))
 				require.Equal(t, ksher.PassResult{Asked: n, Open: n}, sum)
 				var asked []string
-				for _, q := range hosts.questions("") {
-					asked = append(asked, q.form.Get("mch_order_no"))
+				for _, q := range hosts.Questions("") {
+					asked = append(asked, q.Form.Get("mch_order_no"))
 				}
 				require.Len(t, asked, n)
 				for i, o := range list {
@@ -192,7 +175,7 @@ func TestPassOfAListThatNeverEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				_, err := (&till{}).payments(t, telling(ksher.ResultNotSure).client(t), tt.list).pass(ctx)
+				_, err := (&till{}).payments(t, testkit.Telling(ksher.ResultNotSure).Client(t), tt.list).pass(ctx)
 				require.ErrorContains(t, err, "never end")
 			})
 		})
@@ -216,17 +199,17 @@ func TestPassRate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.rate, tt.slow), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				hosts := telling(ksher.ResultNotSure)
-				told := hosts.answer
-				hosts.answer = func(r *http.Request, op string, form url.Values) ([]byte, error) {
+				hosts := testkit.Telling(ksher.ResultNotSure)
+				told := hosts.Answer
+				hosts.Answer = func(r *http.Request, op string, form url.Values) ([]byte, error) {
 					time.Sleep(tt.slow)
 					return told(r, op, form)
 				}
-				r := (&till{}).payments(t, hosts.client(t), openOrders(120), budget(t, tt.rate, 1))
+				r := (&till{}).payments(t, hosts.Client(t), openOrders(120), budget(t, tt.rate, 1))
 				start := time.Now()
 				pass(t, r)
-				asked := hosts.questions("")
-				require.Equal(t, start, asked[0].at, "the first order waited")
+				asked := hosts.Questions("")
+				require.Equal(t, start, asked[0].At, "the first order waited")
 				for _, pause := range pauses(asked) {
 					require.Equal(t, tt.interval, pause)
 				}
@@ -238,17 +221,17 @@ func TestPassRate(t *testing.T) {
 // Answers that take longer than the interval aren't made up for by a burst.
 func TestPassDoesNotCatchUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hosts := telling(ksher.ResultNotSure)
-		told := hosts.answer
-		hosts.answer = func(r *http.Request, op string, form url.Values) ([]byte, error) {
-			if len(hosts.questions("")) == 1 {
+		hosts := testkit.Telling(ksher.ResultNotSure)
+		told := hosts.Answer
+		hosts.Answer = func(r *http.Request, op string, form url.Values) ([]byte, error) {
+			if len(hosts.Questions("")) == 1 {
 				time.Sleep(20 * time.Second)
 			}
 			return told(r, op, form)
 		}
-		r := (&till{}).payments(t, hosts.client(t), openOrders(20), budget(t, 1, 1))
+		r := (&till{}).payments(t, hosts.Client(t), openOrders(20), budget(t, 1, 1))
 		pass(t, r)
-		all := pauses(hosts.questions(""))
+		all := pauses(hosts.Questions(""))
 		for _, pause := range all[2:] {
 			require.Equal(t, time.Second, pause)
 		}
@@ -257,10 +240,10 @@ func TestPassDoesNotCatchUp(t *testing.T) {
 
 func TestPassReports(t *testing.T) {
 	past, future := -time.Hour, time.Hour
-	unknown := denies(ksher.CodeOrderNotExist)
+	unknown := testkit.Denies(ksher.CodeOrderNotExist)
 	tests := []struct {
 		name    string
-		reply   reply
+		reply   testkit.Reply
 		expires time.Duration
 		host    ksher.Host
 		calls   []string
@@ -268,35 +251,35 @@ func TestPassReports(t *testing.T) {
 		// logged is part of the log, and problem of what a person is told.
 		logged, problem string
 	}{
-		{name: "paid", reply: tells(ksher.ResultSuccess), calls: []string{"paid order1"}, sum: ksher.PassResult{Paid: 1}},
-		{name: "paid, and expired", reply: tells(ksher.ResultSuccess), expires: past, calls: []string{"paid order1"}, sum: ksher.PassResult{Paid: 1}},
-		{name: "closed", reply: tells(ksher.ResultClosed), calls: []string{"ended closed order1"}, sum: ksher.PassResult{Ended: 1}},
-		{name: "failed", reply: tells(ksher.ResultPayError), calls: []string{"ended payerror order1"}, sum: ksher.PassResult{Ended: 1}},
-		{name: "refunded", reply: tells(ksher.ResultRefund), calls: []string{"ended refund order1"}, sum: ksher.PassResult{Ended: 1}},
-		{name: "not paid", reply: tells(ksher.ResultNotPay), sum: ksher.PassResult{Open: 1}},
-		{name: "not paid, and expired", reply: tells(ksher.ResultNotPay), expires: past, sum: ksher.PassResult{Open: 1}},
-		{name: "not sure", reply: tells(ksher.ResultNotSure), sum: ksher.PassResult{Open: 1}},
-		{name: "something new", reply: tells("SOMETHING_NEW"), sum: ksher.PassResult{Open: 1}},
-		{name: "no result", reply: tells(""), expires: past, sum: ksher.PassResult{Open: 1}},
+		{name: "paid", reply: testkit.Tells(ksher.ResultSuccess), calls: []string{"paid order1"}, sum: ksher.PassResult{Paid: 1}},
+		{name: "paid, and expired", reply: testkit.Tells(ksher.ResultSuccess), expires: past, calls: []string{"paid order1"}, sum: ksher.PassResult{Paid: 1}},
+		{name: "closed", reply: testkit.Tells(ksher.ResultClosed), calls: []string{"ended closed order1"}, sum: ksher.PassResult{Ended: 1}},
+		{name: "failed", reply: testkit.Tells(ksher.ResultPayError), calls: []string{"ended payerror order1"}, sum: ksher.PassResult{Ended: 1}},
+		{name: "refunded", reply: testkit.Tells(ksher.ResultRefund), calls: []string{"ended refund order1"}, sum: ksher.PassResult{Ended: 1}},
+		{name: "not paid", reply: testkit.Tells(ksher.ResultNotPay), sum: ksher.PassResult{Open: 1}},
+		{name: "not paid, and expired", reply: testkit.Tells(ksher.ResultNotPay), expires: past, sum: ksher.PassResult{Open: 1}},
+		{name: "not sure", reply: testkit.Tells(ksher.ResultNotSure), sum: ksher.PassResult{Open: 1}},
+		{name: "something new", reply: testkit.Tells("SOMETHING_NEW"), sum: ksher.PassResult{Open: 1}},
+		{name: "no result", reply: testkit.Tells(""), expires: past, sum: ksher.PassResult{Open: 1}},
 
 		{name: "unknown", reply: unknown, sum: ksher.PassResult{Failed: 1}, problem: "ORDER_NOT_EXIST"},
 		{name: "unknown before its time is over", reply: unknown, expires: future, sum: ksher.PassResult{Failed: 1}, problem: "ORDER_NOT_EXIST"},
 		{name: "unknown after its time is over", reply: unknown, expires: past, calls: []string{"unknown order1"}, sum: ksher.PassResult{Ended: 1}},
 
-		{name: "another amount", reply: tells(ksher.ResultSuccess, over(100_01)), sum: ksher.PassResult{Failed: 1}, problem: "100.01"},
-		{name: "another currency", reply: tells(ksher.ResultSuccess, inCurrency("JPY")), sum: ksher.PassResult{Failed: 1}, problem: "JPY"},
-		{name: "another order", reply: tells(ksher.ResultSuccess, numbered("order2")), sum: ksher.PassResult{Failed: 1}, problem: "order2"},
-		{name: "an answer about no order", reply: tells(ksher.ResultClosed, numbered("")), expires: past, sum: ksher.PassResult{Failed: 1}, problem: "the answer tells of order"},
-		{name: "a dead line", reply: breaks, expires: past, sum: ksher.PassResult{Failed: 1}, logged: "the line is dead"},
-		{name: "garbage", reply: says("<html>"), expires: past, sum: ksher.PassResult{Failed: 1}, logged: "JSON"},
-		{name: "out of order", reply: denies(ksher.CodeSystemError), expires: past, sum: ksher.PassResult{Failed: 1}, logged: "SYSTEMERROR"},
-		{name: "refused", reply: denies(ksher.CodeNoAuth), expires: past, sum: ksher.PassResult{Failed: 1}, problem: string(ksher.CodeNoAuth)},
+		{name: "another amount", reply: testkit.Tells(ksher.ResultSuccess, testkit.WithTotal(100_01)), sum: ksher.PassResult{Failed: 1}, problem: "100.01"},
+		{name: "another currency", reply: testkit.Tells(ksher.ResultSuccess, testkit.WithCurrency("JPY")), sum: ksher.PassResult{Failed: 1}, problem: "JPY"},
+		{name: "another order", reply: testkit.Tells(ksher.ResultSuccess, testkit.WithNumber("order2")), sum: ksher.PassResult{Failed: 1}, problem: "order2"},
+		{name: "an answer about no order", reply: testkit.Tells(ksher.ResultClosed, testkit.WithNumber("")), expires: past, sum: ksher.PassResult{Failed: 1}, problem: "the answer tells of order"},
+		{name: "a dead line", reply: testkit.Breaks, expires: past, sum: ksher.PassResult{Failed: 1}, logged: "the line is dead"},
+		{name: "garbage", reply: testkit.Says("<html>"), expires: past, sum: ksher.PassResult{Failed: 1}, logged: "JSON"},
+		{name: "out of order", reply: testkit.Denies(ksher.CodeSystemError), expires: past, sum: ksher.PassResult{Failed: 1}, logged: "SYSTEMERROR"},
+		{name: "refused", reply: testkit.Denies(ksher.CodeNoAuth), expires: past, sum: ksher.PassResult{Failed: 1}, problem: string(ksher.CodeNoAuth)},
 		{name: "no such host", reply: unknown, expires: past, host: "native", sum: ksher.PassResult{Failed: 1}, problem: "native"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m, log := &till{}, &logBuffer{}
-			hosts := answersOf(map[string]reply{"gateway_order_query": tt.reply, "order_query": unknown})
+			m, log := &till{}, &testkit.LogBuffer{}
+			hosts := testkit.AnswersOf(map[string]testkit.Reply{"gateway_order_query": tt.reply, "order_query": unknown})
 			order := openOrder(ksher.HostGateway)
 			if tt.host != "" {
 				order.Host = tt.host
@@ -304,35 +287,35 @@ func TestPassReports(t *testing.T) {
 			if tt.expires != 0 {
 				order.Expires = time.Now().Add(tt.expires)
 			}
-			r := m.payments(t, hosts.client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), orderList{order})
+			r := m.payments(t, hosts.Client(t, ksher.WithLogger(log.Logger(slog.LevelDebug))), testkit.OrderList{order})
 			tt.sum.Asked = 1
 			for range 3 {
 				require.Equal(t, tt.sum, pass(t, r))
 			}
 			require.Equal(t, tt.calls, m.all())
-			require.Contains(t, log.text(), tt.logged)
-			told := strings.Count(log.text(), `"msg":"ksher payment needs a person","order_no":"order1"`)
+			require.Contains(t, log.Text(), tt.logged)
+			told := strings.Count(log.Text(), `"msg":"ksher payment needs a person","order_no":"order1"`)
 			if tt.problem == "" {
 				require.Zero(t, told)
 			} else {
 				require.Equal(t, 1, told, "once, however many passes find it")
-				require.Contains(t, log.text(), tt.problem)
+				require.Contains(t, log.Text(), tt.problem)
 			}
 
 			// Without WithEnded the numbers are the same.
-			require.Equal(t, tt.sum, pass(t, passing{paymentsOf(t, hosts.client(t)), orderList{order}}))
+			require.Equal(t, tt.sum, pass(t, passing{testkit.PaymentsOf(t, hosts.Client(t)), testkit.OrderList{order}}))
 		})
 	}
 }
 
 // What the merchant's function gets is the gateway's answer.
 func TestPassPasses(t *testing.T) {
-	hosts := telling(ksher.ResultSuccess, func(o *ksher.Order) { o.Attach = "table 4" })
-	client := hosts.client(t)
+	hosts := testkit.Telling(ksher.ResultSuccess, func(o *ksher.Order) { o.Attach = "table 4" })
+	client := hosts.Client(t)
 	type key string
 	ctx := context.WithValue(t.Context(), key("who"), "cron")
 	ran := 0
-	p := paymentsTo(t, client, func(ctx context.Context, o *ksher.Order) error {
+	p := testkit.PaymentsTo(t, client, func(ctx context.Context, o *ksher.Order) error {
 		ran++
 		require.Equal(t, "cron", ctx.Value(key("who")))
 		require.Equal(t, "table 4", o.Attach)
@@ -352,12 +335,12 @@ func TestPassTriesAgain(t *testing.T) {
 		{ksher.ResultSuccess, "paid order0000", ksher.PassResult{Asked: 1, Paid: 1}},
 		{ksher.ResultClosed, "ended closed order0000", ksher.PassResult{Asked: 1, Ended: 1}},
 	} {
-		m, log := &till{err: map[string]error{tt.report: errors.New("the database is away")}}, &logBuffer{}
-		r := m.payments(t, telling(tt.result).client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), openOrders(1))
+		m, log := &till{err: map[string]error{tt.report: errors.New("the database is away")}}, &testkit.LogBuffer{}
+		r := m.payments(t, testkit.Telling(tt.result).Client(t, ksher.WithLogger(log.Logger(slog.LevelDebug))), openOrders(1))
 		failed := ksher.PassResult{Asked: 1, Failed: 1}
 		require.Equal(t, failed, pass(t, r))
 		require.Equal(t, failed, pass(t, r))
-		require.Contains(t, log.text(), "the database is away")
+		require.Contains(t, log.Text(), "the database is away")
 		m.err = nil
 		require.Equal(t, tt.done, pass(t, r))
 		require.Equal(t, tt.done, pass(t, r))
@@ -369,19 +352,19 @@ func TestPassTriesAgain(t *testing.T) {
 func TestPassCounts(t *testing.T) {
 	list := openOrders(6)
 	list[5].Expires = time.Now().Add(-time.Minute)
-	replies := map[string]reply{
-		"order0000": tells(ksher.ResultSuccess, numbered("order0000")),
-		"order0001": breaks,
-		"order0002": tells(ksher.ResultClosed, numbered("order0002")),
-		"order0003": tells(ksher.ResultNotSure, numbered("order0003")),
-		"order0004": tells(ksher.ResultSuccess, numbered("order0004")),
-		"order0005": denies(ksher.CodeOrderNotExist),
+	replies := map[string]testkit.Reply{
+		"order0000": testkit.Tells(ksher.ResultSuccess, testkit.WithNumber("order0000")),
+		"order0001": testkit.Breaks,
+		"order0002": testkit.Tells(ksher.ResultClosed, testkit.WithNumber("order0002")),
+		"order0003": testkit.Tells(ksher.ResultNotSure, testkit.WithNumber("order0003")),
+		"order0004": testkit.Tells(ksher.ResultSuccess, testkit.WithNumber("order0004")),
+		"order0005": testkit.Denies(ksher.CodeOrderNotExist),
 	}
-	hosts := &inMemory{answer: func(r *http.Request, _ string, form url.Values) ([]byte, error) {
+	hosts := &testkit.InMemory{Answer: func(r *http.Request, _ string, form url.Values) ([]byte, error) {
 		return replies[form.Get("mch_order_no")](r)
 	}}
 	m := &till{err: map[string]error{"paid order0004": errors.New("no stock")}}
-	sum := pass(t, m.payments(t, hosts.client(t), list))
+	sum := pass(t, m.payments(t, hosts.Client(t), list))
 	require.Equal(t, ksher.PassResult{Asked: 6, Paid: 1, Ended: 2, Open: 1, Failed: 2}, sum)
 	require.Equal(t, []string{"paid order0000", "ended closed order0002", "paid order0004", "unknown order0005"}, m.all())
 }
@@ -391,7 +374,7 @@ func TestPassList(t *testing.T) {
 	for _, failing := range []int{1, 2} {
 		synctest.Test(t, func(t *testing.T) {
 			calls := 0
-			r := (&till{}).payments(t, telling(ksher.ResultNotSure).client(t), listFunc(func(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
+			r := (&till{}).payments(t, testkit.Telling(ksher.ResultNotSure).Client(t), listFunc(func(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
 				if calls++; calls == failing {
 					return nil, away
 				}
@@ -421,9 +404,9 @@ func TestPassContext(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				hosts := telling(ksher.ResultNotSure)
-				told := hosts.answer
-				hosts.answer = func(r *http.Request, op string, form url.Values) ([]byte, error) {
+				hosts := testkit.Telling(ksher.ResultNotSure)
+				told := hosts.Answer
+				hosts.Answer = func(r *http.Request, op string, form url.Values) ([]byte, error) {
 					select {
 					case <-time.After(tt.slow):
 					case <-r.Context().Done():
@@ -431,7 +414,7 @@ func TestPassContext(t *testing.T) {
 					}
 					return told(r, op, form)
 				}
-				r := (&till{}).payments(t, hosts.client(t), openOrders(10), budget(t, 2, 1))
+				r := (&till{}).payments(t, hosts.Client(t), openOrders(10), budget(t, 2, 1))
 				ctx, cancel := context.WithTimeout(t.Context(), tt.ends)
 				defer cancel()
 				sum, err := r.pass(ctx)
@@ -449,7 +432,7 @@ func TestPassContext(t *testing.T) {
 func TestPassRun(t *testing.T) {
 	{
 		synctest.Test(t, func(t *testing.T) {
-			log, away := &logBuffer{}, errors.New("the database is away")
+			log, away := &testkit.LogBuffer{}, errors.New("the database is away")
 			var at []time.Time
 			list := listFunc(func(ctx context.Context, after string, limit int) ([]ksher.OpenOrder, error) {
 				if after != "" {
@@ -460,8 +443,8 @@ func TestPassRun(t *testing.T) {
 				}
 				return openOrders(3), nil
 			})
-			hosts, m := telling(ksher.ResultSuccess), &till{}
-			r := m.payments(t, hosts.client(t, ksher.WithLogger(log.logger(slog.LevelDebug))), list, budget(t, 1, 1))
+			hosts, m := testkit.Telling(ksher.ResultSuccess), &till{}
+			r := m.payments(t, hosts.Client(t, ksher.WithLogger(log.Logger(slog.LevelDebug))), list, budget(t, 1, 1))
 			const want = time.Minute
 			ctx, cancel := context.WithTimeout(t.Context(), 10*want)
 			defer cancel()
@@ -479,16 +462,16 @@ func TestPassRun(t *testing.T) {
 				require.Equal(t, pause, at[i+1].Sub(at[i]))
 			}
 			require.Equal(t, []string{"paid order0000", "paid order0001", "paid order0002"}, m.all())
-			require.Contains(t, log.text(), `"level":"ERROR","msg":"ksher reconciliation"`)
-			require.Contains(t, log.text(), "the database is away")
-			require.Contains(t, log.text(), `"asked":3,"paid":3,"ended":0,"open":0,"failed":0`)
+			require.Contains(t, log.Text(), `"level":"ERROR","msg":"ksher reconciliation"`)
+			require.Contains(t, log.Text(), "the database is away")
+			require.Contains(t, log.Text(), `"asked":3,"paid":3,"ended":0,"open":0,"failed":0`)
 		})
 	}
 }
 
 func TestPassRunEndsInAPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := (&till{}).payments(t, telling(ksher.ResultNotSure).client(t), openOrders(100), budget(t, 1, 1))
+		r := (&till{}).payments(t, testkit.Telling(ksher.ResultNotSure).Client(t), openOrders(100), budget(t, 1, 1))
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(10*time.Second, cancel)
 		start := time.Now()
@@ -498,7 +481,7 @@ func TestPassRunEndsInAPass(t *testing.T) {
 }
 
 func TestNewPaymentsRefuses(t *testing.T) {
-	client := telling(ksher.ResultSuccess).client(t)
+	client := testkit.Telling(ksher.ResultSuccess).Client(t)
 	paid := func(context.Context, *ksher.Order) error { return nil }
 	for name, tt := range map[string]struct {
 		client *ksher.Client
@@ -541,8 +524,8 @@ func TestNewBudgetRefuses(t *testing.T) {
 }
 
 func TestPassRefuses(t *testing.T) {
-	hosts := telling(ksher.ResultSuccess)
-	p := paymentsOf(t, hosts.client(t))
+	hosts := testkit.Telling(ksher.ResultSuccess)
+	p := testkit.PaymentsOf(t, hosts.Client(t))
 	for name, tt := range map[string]struct {
 		payments *ksher.Payments
 		ctx      context.Context
@@ -552,7 +535,7 @@ func TestPassRefuses(t *testing.T) {
 		"payments of its own making": {&ksher.Payments{}, t.Context(), openOrders(1)},
 		"no context":                 {p, nil, openOrders(1)},
 		"no list":                    {p, t.Context(), nil},
-		"a nil list":                 {p, t.Context(), (*orderList)(nil)},
+		"a nil list":                 {p, t.Context(), (*testkit.OrderList)(nil)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sum, err := tt.payments.Pass(tt.ctx, tt.orders, "order0000")
@@ -562,7 +545,7 @@ func TestPassRefuses(t *testing.T) {
 			require.ErrorAs(t, tt.payments.Run(tt.ctx, tt.orders), &invalid)
 		})
 	}
-	require.Empty(t, hosts.questions(""))
+	require.Empty(t, hosts.Questions(""))
 }
 
 // shop is a merchant with a local gateway: a handler of notifications that can
@@ -574,14 +557,14 @@ type shop struct {
 	till   *till
 	url    string
 	down   atomic.Bool
-	orders orderList
+	orders testkit.OrderList
 }
 
 func newShop(t *testing.T, opts ...ksher.PaymentsOption) *shop {
 	s := &shop{gw: sandbox.New(t), till: &till{}}
 	s.client = s.gw.Client
 	s.Payments = s.till.payments(t, s.client, nil, opts...).Payments
-	handler, err := s.Notifications(func(ctx context.Context, no string) (ksher.OpenOrder, error) { return s.orders.expected(ctx, no) })
+	handler, err := s.Notifications(func(ctx context.Context, no string) (ksher.OpenOrder, error) { return s.orders.Expected(ctx, no) })
 	require.NoError(t, err)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
@@ -600,12 +583,12 @@ func (s *shop) create(t *testing.T, no string, host ksher.Host) {
 	var open ksher.OpenOrder
 	var err error
 	if host == ksher.HostMerchant {
-		req := goodNativePay()
+		req := testkit.GoodNativePay()
 		req.MchOrderNo, req.NotifyURL, req.Channel = no, s.url, ksher.ChannelPromptPay
 		open = req.OpenOrder()
 		_, err = s.client.NativePay(t.Context(), req)
 	} else {
-		req := goodGatewayPay()
+		req := testkit.GoodGatewayPay()
 		req.MchOrderNo, req.MchNotifyURL = no, s.url
 		open = req.OpenOrder()
 		_, err = s.client.GatewayPay(t.Context(), req)
@@ -713,8 +696,8 @@ func TestPassAndHandler(t *testing.T) {
 // Two passes, as on two servers that share a Deduper.
 func TestTwoPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hosts := telling(ksher.ResultSuccess)
-		one := hosts.client(t)
+		hosts := testkit.Telling(ksher.ResultSuccess)
+		one := hosts.Client(t)
 		m, list := &till{}, openOrders(50)
 		keys := &once.Memory{}
 		slow := func(ctx context.Context, o *ksher.Order) error {
@@ -726,7 +709,7 @@ func TestTwoPasses(t *testing.T) {
 		for i := range sums {
 			running.Go(func() {
 				var err error
-				sums[i], err = paymentsTo(t, one, slow, ksher.WithDeduper(keys), budget(t, 1000, 1)).Pass(t.Context(), list, "")
+				sums[i], err = testkit.PaymentsTo(t, one, slow, ksher.WithDeduper(keys), budget(t, 1000, 1)).Pass(t.Context(), list, "")
 				assert.NoError(t, err)
 			})
 		}
@@ -748,9 +731,9 @@ func TestTwoPasses(t *testing.T) {
 // Two payments share what WithDeduper gives them.
 func TestPassesShareADeduper(t *testing.T) {
 	keys := &keyed{done: map[string]bool{}}
-	m, hosts := &till{}, telling(ksher.ResultSuccess)
+	m, hosts := &till{}, testkit.Telling(ksher.ResultSuccess)
 	for range 2 {
-		p := m.payments(t, hosts.client(t), openOrders(3), ksher.WithDeduper(keys))
+		p := m.payments(t, hosts.Client(t), openOrders(3), ksher.WithDeduper(keys))
 		require.Equal(t, ksher.PassResult{Asked: 3, Paid: 3}, pass(t, p))
 	}
 	require.Equal(t, []string{"paid order0000", "paid order0001", "paid order0002"}, m.all())

@@ -15,10 +15,11 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func TestOrderRefund(t *testing.T) {
-	example := publishedExample(t, "order_refund")
+	example := testkit.PublishedExample(t, "order_refund")
 	full := &ksher.OrderRefundRequest{
 		MchRefundNo:    "refund_2103301701291052",
 		RefundFee:      100,
@@ -34,7 +35,7 @@ func TestOrderRefund(t *testing.T) {
 		Extra:          ksher.Extra{Params: map[string]string{"new": "1"}},
 	}
 	byNumber := func(change func(*ksher.OrderRefundRequest)) *ksher.OrderRefundRequest {
-		req := goodOrderRefund()
+		req := testkit.GoodOrderRefund()
 		req.MchOrderNo, req.MchRefundNo, req.RefundFee = "", "refund_2103301701291052", 100
 		change(req)
 		return req
@@ -61,14 +62,14 @@ func TestOrderRefund(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, example.body))
-			client := offlineClient(t, example.appID, rec)
+			rec := testkit.Recording(testkit.Answering(200, example.Body))
+			client := testkit.OfflineClient(t, example.AppID, rec)
 			resp, err := client.OrderRefund(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_refund", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_refund", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.OrderRefundResponse{
-				Answer:          ksher.Answer{Data: []byte(example.data)},
+				Answer:          ksher.Answer{Data: []byte(example.Data)},
 				AppID:           "mch35005",
 				MchOrderNo:      "2103301701291052",
 				KsherOrderNo:    "90020210330180132318847",
@@ -81,7 +82,7 @@ func TestOrderRefund(t *testing.T) {
 				TotalFee:        100,
 				RefundFee:       100,
 				CashRefundFee:   100,
-				RefundTime:      time.Date(2021, 3, 30, 17, 4, 1, 0, bangkok),
+				RefundTime:      time.Date(2021, 3, 30, 17, 4, 1, 0, testkit.Bangkok),
 
 				NonceStr: "9c75d11e7572f887dbbfe374f205d5eb",
 			}, resp)
@@ -91,11 +92,11 @@ func TestOrderRefund(t *testing.T) {
 	t.Run("an answer in other forms", func(t *testing.T) {
 		const loose = `{"mch_refund_no":"refund1","refund_fee":"5000","total_fee":"10000","cash_refund_fee":"0.07","refund_time":"","operator_id":7,
 			"attach":"broken cup","device_id":"kiosk-1","nonce_str":null,"result":"SUCCESS"}`
-		client := newClient(t, answering(200, signedAnswer(t, loose)))
-		resp, err := client.OrderRefund(t.Context(), goodOrderRefund())
+		client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, loose)))
+		resp, err := client.OrderRefund(t.Context(), testkit.GoodOrderRefund())
 		require.NoError(t, err)
 		assert.Equal(t, &ksher.OrderRefundResponse{
-			Answer: wantAnswer(loose), MchRefundNo: "refund1", TotalFee: 100_00, RefundFee: 50_00, OperatorID: "7", DeviceID: "kiosk-1", Attach: "broken cup",
+			Answer: testkit.WantAnswer(loose), MchRefundNo: "refund1", TotalFee: 100_00, RefundFee: 50_00, OperatorID: "7", DeviceID: "kiosk-1", Attach: "broken cup",
 		}, resp)
 	})
 }
@@ -114,7 +115,7 @@ func TestOrderRefundIsNotDone(t *testing.T) {
 		{"another amount in text", `{"refund_fee":"50.00","result":"SUCCESS"}`, ksher.ErrOtherOrder},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			resp, err := newClient(t, answering(200, signedAnswer(t, tt.data))).OrderRefund(t.Context(), goodOrderRefund())
+			resp, err := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, tt.data))).OrderRefund(t.Context(), testkit.GoodOrderRefund())
 			assert.Nil(t, resp)
 			require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			if tt.want != nil {
@@ -122,7 +123,7 @@ func TestOrderRefundIsNotDone(t *testing.T) {
 			}
 		})
 	}
-	client := newClient(t, answering(200, signedAnswer(t, `{"result":"NOTSURE"}`)))
+	client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"result":"NOTSURE"}`)))
 	_, err := client.CancelOrder(t.Context(), &ksher.CancelOrderRequest{MchOrderNo: "order1"})
 	assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
 	_, err = client.OrderClose(t.Context(), &ksher.OrderCloseRequest{MchOrderNo: "order1"})
@@ -167,14 +168,14 @@ func TestRefundQuery(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, data)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.RefundQuery(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/refund_query", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/refund_query", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.RefundQueryResponse{
-				Answer:         wantAnswer(data),
+				Answer:         testkit.WantAnswer(data),
 				AppID:          "mch12345",
 				MchOrderNo:     "order1",
 				KsherOrderNo:   "900",
@@ -188,12 +189,12 @@ func TestRefundQuery(t *testing.T) {
 				RefundOrders: []ksher.Refund{
 					{
 						MchRefundNo: "refund1", KsherRefundNo: "901", ChannelRefundNo: "43", MchRefundFee: 50_00,
-						RefundState: ksher.RefundStateSuccess, RefundTime: time.Date(2026, 11, 21, 10, 0, 0, 0, bangkok),
+						RefundState: ksher.RefundStateSuccess, RefundTime: time.Date(2026, 11, 21, 10, 0, 0, 0, testkit.Bangkok),
 					},
 					{MchRefundNo: "refund2", MchRefundFee: 1, RefundState: "NEW_STATE"},
 				},
 
-				TimeEnd:  time.Date(2026, 11, 21, 9, 30, 0, 0, bangkok),
+				TimeEnd:  time.Date(2026, 11, 21, 9, 30, 0, 0, testkit.Bangkok),
 				NonceStr: "n1",
 			}, resp)
 		})
@@ -214,7 +215,7 @@ func TestRefundQuery(t *testing.T) {
 	}
 	for _, tt := range lists {
 		t.Run("a list that is "+tt.name, func(t *testing.T) {
-			client := newClient(t, answering(200, signedAnswer(t, `{"result":"SUCCESS","refund_orders":`+tt.list+`}`)))
+			client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"result":"SUCCESS","refund_orders":`+tt.list+`}`)))
 			resp, err := client.RefundQuery(t.Context(), &ksher.RefundQueryRequest{MchOrderNo: "order1", MchRefundNo: "refund1"})
 			if tt.want != nil {
 				require.ErrorIs(t, err, tt.want)
@@ -226,8 +227,8 @@ func TestRefundQuery(t *testing.T) {
 	}
 
 	t.Run("a genuine answer", func(t *testing.T) {
-		genuine := genuineAnswer(t, "refund_query_nested")
-		client := offlineClient(t, genuine.appID, answering(200, genuine.body))
+		genuine := testkit.GenuineAnswer(t, "refund_query_nested")
+		client := testkit.OfflineClient(t, genuine.AppID, testkit.Answering(200, genuine.Body))
 		resp, err := client.RefundQuery(t.Context(), &ksher.RefundQueryRequest{MchOrderNo: "2023042111163700", MchRefundNo: "refund1"})
 		require.NoError(t, err)
 		assert.Equal(t, 2, resp.RefundCount)
@@ -241,21 +242,9 @@ func TestRefundQuery(t *testing.T) {
 	})
 }
 
-// byOperation answers each operation by its own handler.
-type byOperation map[string]http.Handler
-
-func (b byOperation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	handler, ok := b[path.Base(r.URL.Path)]
-	if !ok {
-		http.Error(w, "no such operation in this test", http.StatusNotImplemented)
-		return
-	}
-	handler.ServeHTTP(w, r)
-}
-
-func namesSent(rec *recorder) []string {
+func namesSent(rec *testkit.Recorder) []string {
 	names := []string{}
-	for _, r := range rec.all() {
+	for _, r := range rec.All() {
 		names = append(names, path.Base(r.URL.Path))
 	}
 	return names
@@ -318,11 +307,11 @@ func TestRefund(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(byOperation{
-				"gateway_order_query": answering(200, signedAnswer(t, gatewayOrder(tt.order))),
-				"order_refund":        repeating(t, map[string]any{"result": "SUCCESS", "total_fee": 10000}),
+			rec := testkit.Recording(testkit.ByOperation{
+				"gateway_order_query": testkit.Answering(200, testkit.SignedAnswer(t, gatewayOrder(tt.order))),
+				"order_refund":        testkit.Repeating(t, map[string]any{"result": "SUCCESS", "total_fee": 10000}),
 			})
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			req := good()
 			if tt.change != nil {
 				tt.change(req)
@@ -331,8 +320,8 @@ func TestRefund(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, req.MchRefundNo, resp.MchRefundNo)
 			require.Equal(t, []string{"gateway_order_query", "order_refund"}, namesSent(rec))
-			requireParameters(t, rec.all()[0], map[string]string{"mch_order_no": "order1"})
-			requireParameters(t, rec.all()[1], tt.want)
+			testkit.RequireParameters(t, rec.All()[0], map[string]string{"mch_order_no": "order1"})
+			testkit.RequireParameters(t, rec.All()[1], tt.want)
 		})
 	}
 
@@ -353,8 +342,8 @@ func TestRefund(t *testing.T) {
 	}
 	for _, tt := range refusals {
 		t.Run("refuses "+tt.name, func(t *testing.T) {
-			rec := recording(byOperation{"gateway_order_query": answering(200, signedAnswer(t, gatewayOrder(tt.order)))})
-			resp, err := offlineClient(t, testAppID, rec, trustTestKey(t)).Refund(t.Context(), good())
+			rec := testkit.Recording(testkit.ByOperation{"gateway_order_query": testkit.Answering(200, testkit.SignedAnswer(t, gatewayOrder(tt.order)))})
+			resp, err := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t)).Refund(t.Context(), good())
 			assert.Nil(t, resp)
 			var failed *ksher.Error
 			require.ErrorAs(t, err, &failed)
@@ -372,7 +361,7 @@ func TestRefund(t *testing.T) {
 		})
 	}
 
-	paid := answering(200, signedAnswer(t, gatewayOrder(numbers+`,"channel":"wechat","result":"SUCCESS"`)))
+	paid := testkit.Answering(200, testkit.SignedAnswer(t, gatewayOrder(numbers+`,"channel":"wechat","result":"SUCCESS"`)))
 	for _, tt := range []struct {
 		name   string
 		change func(*ksher.RefundRequest)
@@ -385,14 +374,14 @@ func TestRefund(t *testing.T) {
 		}, "total_fee", "Extra"},
 	} {
 		t.Run("refuses "+tt.name, func(t *testing.T) {
-			rec := recording(byOperation{"gateway_order_query": paid})
+			rec := testkit.Recording(testkit.ByOperation{"gateway_order_query": paid})
 			req := good()
 			tt.change(req)
-			_, err := offlineClient(t, testAppID, rec, trustTestKey(t)).Refund(t.Context(), req)
+			_, err := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t)).Refund(t.Context(), req)
 			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
 			assert.Equal(t, "order1", invalid.OrderNo, "the number that the merchant knows")
-			assert.Equal(t, []string{tt.field}, fieldsOf(err))
+			assert.Equal(t, []string{tt.field}, testkit.FieldsOf(err))
 			assert.ErrorContains(t, err, tt.says)
 			assert.Equal(t, []string{"gateway_order_query"}, namesSent(rec))
 		})
@@ -412,14 +401,14 @@ func TestRefund(t *testing.T) {
 	}
 	for _, tt := range invalid {
 		t.Run("asks nothing with "+tt.name, func(t *testing.T) {
-			rec := recording(byOperation{})
+			rec := testkit.Recording(testkit.ByOperation{})
 			req := good()
 			tt.change(req)
-			_, err := offlineClient(t, testAppID, rec, trustTestKey(t)).Refund(t.Context(), req)
+			_, err := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t)).Refund(t.Context(), req)
 			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
-			assert.Equal(t, tt.want, fieldsOf(invalid))
-			assert.Zero(t, rec.count())
+			assert.Equal(t, tt.want, testkit.FieldsOf(invalid))
+			assert.Zero(t, rec.Count())
 		})
 	}
 }
@@ -435,31 +424,31 @@ func TestRefundFails(t *testing.T) {
 		want      error
 		unknown   bool
 	}{
-		{"the order isn't known", answering(200, `{"code":1,"msg":"ORDER_NOT_EXIST"}`), nil,
+		{"the order isn't known", testkit.Answering(200, `{"code":1,"msg":"ORDER_NOT_EXIST"}`), nil,
 			"gateway_order_query", ksher.CodeOrderNotExist, false},
-		{"the query is not answered", answering(502, ""), nil, "gateway_order_query", fault.ErrHTTPStatus, false},
-		{"the query is answered for another order", answering(200, signedAnswer(t, strings.Replace(paid, "order1", "order2", 1))), nil,
+		{"the query is not answered", testkit.Answering(502, ""), nil, "gateway_order_query", fault.ErrHTTPStatus, false},
+		{"the query is answered for another order", testkit.Answering(200, testkit.SignedAnswer(t, strings.Replace(paid, "order1", "order2", 1))), nil,
 			"gateway_order_query", ksher.ErrOtherOrder, false},
-		{"the query is answered without a signature", answering(200, `{"code":0,"data":`+paid+`}`), nil,
+		{"the query is answered without a signature", testkit.Answering(200, `{"code":0,"data":`+paid+`}`), nil,
 			"gateway_order_query", fault.ErrSignatureMissing, false},
-		{"the refund is refused", answering(200, signedAnswer(t, paid)), answering(200, `{"code":1,"msg":"KSHER_REFUND_EXPIRE"}`),
+		{"the refund is refused", testkit.Answering(200, testkit.SignedAnswer(t, paid)), testkit.Answering(200, `{"code":1,"msg":"KSHER_REFUND_EXPIRE"}`),
 			"order_refund", ksher.CodeKsherRefundExpire, false},
-		{"the refund is not answered", answering(200, signedAnswer(t, paid)), answering(502, ""),
+		{"the refund is not answered", testkit.Answering(200, testkit.SignedAnswer(t, paid)), testkit.Answering(502, ""),
 			"order_refund", fault.ErrHTTPStatus, true},
-		{"the refund is in doubt", answering(200, signedAnswer(t, paid)), answering(200, `{"code":1,"msg":"SYSTEMERROR"}`),
+		{"the refund is in doubt", testkit.Answering(200, testkit.SignedAnswer(t, paid)), testkit.Answering(200, `{"code":1,"msg":"SYSTEMERROR"}`),
 			"order_refund", ksher.CodeSystemError, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			operations := byOperation{"gateway_order_query": tt.query}
+			operations := testkit.ByOperation{"gateway_order_query": tt.query}
 			sent := []string{"gateway_order_query"}
 			if tt.refund != nil {
 				operations["order_refund"] = tt.refund
 				sent = append(sent, "order_refund")
 			}
-			operations["order_query"] = unknownOrder("KSHER_INVALID_ORDER_NO")
-			rec := recording(operations)
-			resp, err := offlineClient(t, testAppID, rec, trustTestKey(t), ksher.WithRetry(1, 0)).Refund(t.Context(), req)
+			operations["order_query"] = testkit.UnknownOrder("KSHER_INVALID_ORDER_NO")
+			rec := testkit.Recording(operations)
+			resp, err := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t), ksher.WithRetry(1, 0)).Refund(t.Context(), req)
 			assert.Nil(t, resp)
 			require.ErrorIs(t, err, tt.want)
 			var failed *ksher.Error

@@ -15,21 +15,12 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
-// answersOf is both hosts, each operation of which gives its reply.
-func answersOf(replies map[string]reply) *inMemory {
-	return &inMemory{answer: func(r *http.Request, op string, _ url.Values) ([]byte, error) {
-		if fn := replies[op]; fn != nil {
-			return fn(r)
-		}
-		return []byte(`{"code":1,"msg":"not expected in this test"}`), nil
-	}}
-}
-
 // lists answers a refund_query with refunds of the order.
-func lists(refunds ...ksher.Refund) reply {
+func lists(refunds ...ksher.Refund) testkit.Reply {
 	return func(*http.Request) ([]byte, error) {
 		list := []map[string]any{}
 		for _, r := range refunds {
@@ -54,21 +45,24 @@ func refundOf(no string, fee ksher.Amount, state ksher.RefundState) ksher.Refund
 	return ksher.Refund{MchRefundNo: no, MchRefundFee: fee, RefundState: state}
 }
 
-func cancelling() ksher.Doubtful   { return &ksher.CancelOrderRequest{MchOrderNo: testOrderNo} }
-func closingOrder() ksher.Doubtful { return &ksher.OrderCloseRequest{MchOrderNo: testOrderNo} }
-func refunding() ksher.Doubtful    { return goodOrderRefund() }
+func cancelling() ksher.Doubtful { return &ksher.CancelOrderRequest{MchOrderNo: testkit.OrderNo} }
+
+func closingOrder() ksher.Doubtful { return &ksher.OrderCloseRequest{MchOrderNo: testkit.OrderNo} }
+
+func refunding() ksher.Doubtful { return testkit.GoodOrderRefund() }
+
 func gatewayRefunding() ksher.Doubtful {
-	return &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: testOrderNo, MchRefundNo: testRefundNo, RefundFee: 50_00}
+	return &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: testkit.OrderNo, MchRefundNo: testkit.RefundNo, RefundFee: 50_00}
 }
 
 // errAny stands for an error whose kind is no matter.
 var errAny = errors.New("any")
 
 func TestResolve(t *testing.T) {
-	done := refundOf(testRefundNo, 50_00, ksher.RefundStateSuccess)
-	paid := tells(ksher.ResultSuccess, payableBy(ksher.ChannelTrueMoney), asKsherNo("90020261121"), asMerchantHostNo("pay1"))
+	done := refundOf(testkit.RefundNo, 50_00, ksher.RefundStateSuccess)
+	paid := testkit.Tells(ksher.ResultSuccess, testkit.WithChannel(ksher.ChannelTrueMoney), testkit.WithKsherNo("90020261121"), testkit.WithMerchantHostNo("pay1"))
 	// paidNative is without pay_mch_order_no, as the merchant host has it.
-	paidNative := tells(ksher.ResultSuccess, payableBy(ksher.ChannelWeChat), asKsherNo("90020261121"))
+	paidNative := testkit.Tells(ksher.ResultSuccess, testkit.WithChannel(ksher.ChannelWeChat), testkit.WithKsherNo("90020261121"))
 	// kinds has the requests that can be in doubt, with the query that tells of
 	// their order.
 	created := []struct {
@@ -76,8 +70,8 @@ func TestResolve(t *testing.T) {
 		req   ksher.Doubtful
 		query string
 	}{
-		{"gateway_pay", goodGatewayPay(), "gateway_order_query"},
-		{"native_pay", goodNativePay(), "order_query"},
+		{"gateway_pay", testkit.GoodGatewayPay(), "gateway_order_query"},
+		{"native_pay", testkit.GoodNativePay(), "order_query"},
 	}
 	ended := []struct {
 		name  string
@@ -91,7 +85,7 @@ func TestResolve(t *testing.T) {
 		name  string
 		req   ksher.Doubtful
 		query string
-		paid  reply
+		paid  testkit.Reply
 	}{
 		{"order_refund", refunding(), "order_query", paidNative},
 		{"Refund", gatewayRefunding(), "gateway_order_query", paid},
@@ -100,7 +94,7 @@ func TestResolve(t *testing.T) {
 	type test struct {
 		name    string
 		req     ksher.Doubtful
-		replies map[string]reply
+		replies map[string]testkit.Reply
 		// verdict is what is found out, or want the error instead.
 		verdict ksher.Verdict
 		want    error
@@ -112,61 +106,61 @@ func TestResolve(t *testing.T) {
 		asked []string
 	}
 	var tests []test
-	add := func(name string, req ksher.Doubtful, replies map[string]reply, verdict ksher.Verdict, want error, result ksher.Result, refund *ksher.Refund, asked ...string) {
+	add := func(name string, req ksher.Doubtful, replies map[string]testkit.Reply, verdict ksher.Verdict, want error, result ksher.Result, refund *ksher.Refund, asked ...string) {
 		tests = append(tests, test{name, req, replies, verdict, want, result, refund, asked})
 	}
 	// troubles are what a query can end in that teaches nothing.
 	troubles := []struct {
 		name  string
-		reply reply
+		reply testkit.Reply
 		want  error
 	}{
-		{"the line is dead", breaks, errLine},
-		{"no JSON", says("<html>"), fault.ErrNotJSON},
-		{"nothing", says(""), fault.ErrEmptyBody},
-		{"not signed", says(`{"code":0,"data":{"appid":"mch00000","mch_order_no":"order1","result":"CLOSED"}}`), fault.ErrSignatureMissing},
-		{"badly signed", says(`{"code":0,"data":{"appid":"mch00000","mch_order_no":"order1","result":"CLOSED"},"sign":"` + strings.Repeat("0", 128) + `"}`), fault.ErrSignatureMismatch},
-		{"refused", denies(ksher.CodeNoAuth), ksher.CodeNoAuth},
-		{"out of order", denies(ksher.CodeSystemError), ksher.CodeSystemError},
-		{"an undocumented code", denies("TEAPOT"), ksher.Code("TEAPOT")},
-		{"refused by the envelope", says(`{"code":1,"msg":"SYSTEMERROR"}`), ksher.CodeSystemError},
+		{"the line is dead", testkit.Breaks, testkit.ErrLine},
+		{"no JSON", testkit.Says("<html>"), fault.ErrNotJSON},
+		{"nothing", testkit.Says(""), fault.ErrEmptyBody},
+		{"not signed", testkit.Says(`{"code":0,"data":{"appid":"mch00000","mch_order_no":"order1","result":"CLOSED"}}`), fault.ErrSignatureMissing},
+		{"badly signed", testkit.Says(`{"code":0,"data":{"appid":"mch00000","mch_order_no":"order1","result":"CLOSED"},"sign":"` + strings.Repeat("0", 128) + `"}`), fault.ErrSignatureMismatch},
+		{"refused", testkit.Denies(ksher.CodeNoAuth), ksher.CodeNoAuth},
+		{"out of order", testkit.Denies(ksher.CodeSystemError), ksher.CodeSystemError},
+		{"an undocumented code", testkit.Denies("TEAPOT"), ksher.Code("TEAPOT")},
+		{"refused by the envelope", testkit.Says(`{"code":1,"msg":"SYSTEMERROR"}`), ksher.CodeSystemError},
 	}
 	unknownCodes := []ksher.Code{ksher.CodeOrderNotExist, ksher.CodeOrderNotExistR, ksher.CodeInvalidOrderNo, ksher.CodeKsherInvalidOrderNo}
 
 	for _, k := range created {
 		for _, result := range []ksher.Result{"NOTPAY", "NOTSURE", "USERPAYING", "SUCCESS", "CLOSED", "PAYERROR", "REFUND", "SOMETHING_NEW"} {
-			add(k.name+" found "+string(result), k.req, map[string]reply{k.query: tells(result)}, ksher.VerdictCarriedOut, nil, result, nil, k.query)
+			add(k.name+" found "+string(result), k.req, map[string]testkit.Reply{k.query: testkit.Tells(result)}, ksher.VerdictCarriedOut, nil, result, nil, k.query)
 		}
-		add(k.name+" found without an amount", k.req, map[string]reply{k.query: tells(ksher.ResultNotSure, over(0), inCurrency(""))}, ksher.VerdictCarriedOut, nil, "NOTSURE", nil, k.query)
-		add(k.name+" over another amount", k.req, map[string]reply{k.query: tells(ksher.ResultNotPay, over(99_99))}, "", ksher.ErrOtherOrder, "", nil, k.query)
-		add(k.name+" in another currency", k.req, map[string]reply{k.query: tells(ksher.ResultNotPay, inCurrency("JPY"))}, "", ksher.ErrOtherOrder, "", nil, k.query)
+		add(k.name+" found without an amount", k.req, map[string]testkit.Reply{k.query: testkit.Tells(ksher.ResultNotSure, testkit.WithTotal(0), testkit.WithCurrency(""))}, ksher.VerdictCarriedOut, nil, "NOTSURE", nil, k.query)
+		add(k.name+" over another amount", k.req, map[string]testkit.Reply{k.query: testkit.Tells(ksher.ResultNotPay, testkit.WithTotal(99_99))}, "", ksher.ErrOtherOrder, "", nil, k.query)
+		add(k.name+" in another currency", k.req, map[string]testkit.Reply{k.query: testkit.Tells(ksher.ResultNotPay, testkit.WithCurrency("JPY"))}, "", ksher.ErrOtherOrder, "", nil, k.query)
 		for _, code := range unknownCodes {
-			add(k.name+" "+string(code), k.req, map[string]reply{k.query: denies(code)}, ksher.VerdictNotCarriedOut, nil, "", nil, k.query)
+			add(k.name+" "+string(code), k.req, map[string]testkit.Reply{k.query: testkit.Denies(code)}, ksher.VerdictNotCarriedOut, nil, "", nil, k.query)
 		}
-		add(k.name+" unknown by the envelope", k.req, map[string]reply{k.query: says(`{"code":1,"msg":"ORDER_NOT_EXIST"}`)}, ksher.VerdictNotCarriedOut, nil, "", nil, k.query)
+		add(k.name+" unknown by the envelope", k.req, map[string]testkit.Reply{k.query: testkit.Says(`{"code":1,"msg":"ORDER_NOT_EXIST"}`)}, ksher.VerdictNotCarriedOut, nil, "", nil, k.query)
 	}
 	for _, k := range ended {
-		add(k.name+" done", k.req, map[string]reply{k.query: tells(ksher.ResultClosed)}, ksher.VerdictCarriedOut, nil, "CLOSED", nil, k.query)
+		add(k.name+" done", k.req, map[string]testkit.Reply{k.query: testkit.Tells(ksher.ResultClosed)}, ksher.VerdictCarriedOut, nil, "CLOSED", nil, k.query)
 		for _, result := range []ksher.Result{"NOTPAY", "USERPAYING", "SUCCESS", "REFUND", "PAYERROR"} {
-			add(k.name+" but "+string(result), k.req, map[string]reply{k.query: tells(result)}, ksher.VerdictNotCarriedOut, nil, result, nil, k.query)
+			add(k.name+" but "+string(result), k.req, map[string]testkit.Reply{k.query: testkit.Tells(result)}, ksher.VerdictNotCarriedOut, nil, result, nil, k.query)
 		}
 		for _, result := range []ksher.Result{"NOTSURE", "PENDING", "SOMETHING_NEW", ""} {
-			add(k.name+" but "+string(result), k.req, map[string]reply{k.query: tells(result)}, ksher.VerdictStillUnknown, nil, result, nil, k.query)
+			add(k.name+" but "+string(result), k.req, map[string]testkit.Reply{k.query: testkit.Tells(result)}, ksher.VerdictStillUnknown, nil, result, nil, k.query)
 		}
 		for _, code := range unknownCodes {
-			add(k.name+" "+string(code), k.req, map[string]reply{k.query: denies(code)}, "", code, "", nil, k.query)
+			add(k.name+" "+string(code), k.req, map[string]testkit.Reply{k.query: testkit.Denies(code)}, "", code, "", nil, k.query)
 		}
 	}
 	for _, k := range refunds {
 		// The merchant host knows a gateway order by another number.
-		atMerchant := tells(ksher.ResultSuccess, numbered("pay1"), asKsherNo("90020261121"))
-		both := func(order, refund reply) map[string]reply {
+		atMerchant := testkit.Tells(ksher.ResultSuccess, testkit.WithNumber("pay1"), testkit.WithKsherNo("90020261121"))
+		both := func(order, refund testkit.Reply) map[string]testkit.Reply {
 			if k.query == "order_query" {
-				return map[string]reply{"order_query": order, "refund_query": refund}
+				return map[string]testkit.Reply{"order_query": order, "refund_query": refund}
 			}
-			return map[string]reply{k.query: order, "order_query": atMerchant, "refund_query": refund}
+			return map[string]testkit.Reply{k.query: order, "order_query": atMerchant, "refund_query": refund}
 		}
-		add := func(name string, req ksher.Doubtful, replies map[string]reply, verdict ksher.Verdict, want error, result ksher.Result, refund *ksher.Refund, asked ...string) {
+		add := func(name string, req ksher.Doubtful, replies map[string]testkit.Reply, verdict ksher.Verdict, want error, result ksher.Result, refund *ksher.Refund, asked ...string) {
 			if len(asked) == 2 && k.query != "order_query" {
 				asked = []string{asked[0], "order_query", asked[1]}
 			}
@@ -181,18 +175,18 @@ func TestResolve(t *testing.T) {
 			"with a list that is null":          `{"result":"SUCCESS","refund_count":"0","refund_orders":null}`,
 			"with a list that is an empty text": `{"result":"SUCCESS","refund_count":"0","refund_orders":""}`,
 		} {
-			signed := says(string(kshertest.SignedResponse(json.RawMessage(data))))
+			signed := testkit.Says(string(kshertest.SignedResponse(json.RawMessage(data))))
 			add(k.name+" "+name, k.req, both(k.paid, signed), ksher.VerdictStillUnknown, nil, "SUCCESS", nil, k.query, "refund_query")
 		}
 		for _, data := range []string{`{"result":"NOTSURE","refund_count":"0","refund_orders":[]}`, `{"result":"PENDING","refund_count":"0","refund_orders":[]}`, `{"refund_count":"0","refund_orders":[]}`} {
-			signed := says(string(kshertest.SignedResponse(json.RawMessage(data))))
+			signed := testkit.Says(string(kshertest.SignedResponse(json.RawMessage(data))))
 			add(k.name+" answered "+data, k.req, both(k.paid, signed), "", errAny, "", nil, k.query, "refund_query")
 		}
-		empty := refundOf(testRefundNo, 0, ksher.RefundStateSuccess)
+		empty := refundOf(testkit.RefundNo, 0, ksher.RefundStateSuccess)
 		add(k.name+" listed without an amount", k.req, both(k.paid, lists(empty)), ksher.VerdictStillUnknown, nil, "SUCCESS", &empty, k.query, "refund_query")
 		if k.query != "order_query" {
 			unknownThere := both(k.paid, lists())
-			unknownThere["order_query"] = denies(ksher.CodeKsherInvalidOrderNo)
+			unknownThere["order_query"] = testkit.Denies(ksher.CodeKsherInvalidOrderNo)
 			tests = append(tests, test{k.name + " of an order that the merchant host doesn't know", k.req, unknownThere, ksher.VerdictStillUnknown, nil, "SUCCESS", nil, []string{k.query, "order_query"}})
 		}
 		add(k.name+" done", k.req, both(k.paid, lists(done)), ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
@@ -201,24 +195,24 @@ func TestResolve(t *testing.T) {
 		add(k.name+" missing from the list", k.req, both(k.paid, lists(refundOf("refund2", 50_00, ksher.RefundStateSuccess))), ksher.VerdictNotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
 		add(k.name+" missing from an empty list", k.req, both(k.paid, lists()), ksher.VerdictNotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
 		for _, state := range []ksher.RefundState{"REFUNDING", "REFUNDFAIL", "refundsuccess", ""} {
-			listed := refundOf(testRefundNo, 50_00, state)
+			listed := refundOf(testkit.RefundNo, 50_00, state)
 			add(k.name+" listed as "+string(state), k.req, both(k.paid, lists(listed)), ksher.VerdictStillUnknown, nil, "SUCCESS", &listed, k.query, "refund_query")
 		}
-		add(k.name+" of another amount", k.req, both(k.paid, lists(refundOf(testRefundNo, 49_99, ksher.RefundStateSuccess))), "", ksher.ErrOtherOrder, "", nil, k.query, "refund_query")
+		add(k.name+" of another amount", k.req, both(k.paid, lists(refundOf(testkit.RefundNo, 49_99, ksher.RefundStateSuccess))), "", ksher.ErrOtherOrder, "", nil, k.query, "refund_query")
 		for _, result := range []ksher.Result{"NOTPAY", "USERPAYING", "CLOSED", "PAYERROR"} {
-			add(k.name+" of an order that is "+string(result), k.req, both(tells(result), breaks), ksher.VerdictNotCarriedOut, nil, result, nil, k.query)
+			add(k.name+" of an order that is "+string(result), k.req, both(testkit.Tells(result), testkit.Breaks), ksher.VerdictNotCarriedOut, nil, result, nil, k.query)
 		}
 		for _, result := range []ksher.Result{"NOTSURE", "PENDING", "REFUNDING", ""} {
-			add(k.name+" of an order that is "+string(result), k.req, both(tells(result), breaks), ksher.VerdictStillUnknown, nil, result, nil, k.query)
+			add(k.name+" of an order that is "+string(result), k.req, both(testkit.Tells(result), testkit.Breaks), ksher.VerdictStillUnknown, nil, result, nil, k.query)
 		}
 		for _, channel := range []ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelAlipay, ksher.ChannelAlipayPlus} {
-			add(k.name+" by "+string(channel), k.req, both(tells(ksher.ResultSuccess, payableBy(channel)), breaks), ksher.VerdictStillUnknown, nil, "SUCCESS", nil, k.query)
-			add(k.name+" of everything by "+string(channel), k.req, both(tells(ksher.ResultRefund, payableBy(channel)), breaks), ksher.VerdictStillUnknown, nil, "REFUND", nil, k.query)
+			add(k.name+" by "+string(channel), k.req, both(testkit.Tells(ksher.ResultSuccess, testkit.WithChannel(channel)), testkit.Breaks), ksher.VerdictStillUnknown, nil, "SUCCESS", nil, k.query)
+			add(k.name+" of everything by "+string(channel), k.req, both(testkit.Tells(ksher.ResultRefund, testkit.WithChannel(channel)), testkit.Breaks), ksher.VerdictStillUnknown, nil, "REFUND", nil, k.query)
 		}
-		add(k.name+" by an unknown channel", k.req, both(tells(ksher.ResultSuccess, payableBy("newpay"), asKsherNo("90020261121")), lists(done)), ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
+		add(k.name+" by an unknown channel", k.req, both(testkit.Tells(ksher.ResultSuccess, testkit.WithChannel("newpay"), testkit.WithKsherNo("90020261121")), lists(done)), ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
 		for _, code := range unknownCodes {
-			add(k.name+" of an order that is unknown: "+string(code), k.req, both(denies(code), lists(done)), "", code, "", nil, k.query)
-			add(k.name+" that is unknown: "+string(code), k.req, both(k.paid, denies(code)), ksher.VerdictStillUnknown, nil, "SUCCESS", nil, k.query, "refund_query")
+			add(k.name+" of an order that is unknown: "+string(code), k.req, both(testkit.Denies(code), lists(done)), "", code, "", nil, k.query)
+			add(k.name+" that is unknown: "+string(code), k.req, both(k.paid, testkit.Denies(code)), ksher.VerdictStillUnknown, nil, "SUCCESS", nil, k.query, "refund_query")
 		}
 		for _, trouble := range troubles {
 			add(k.name+", refund query: "+trouble.name, k.req, both(k.paid, trouble.reply), "", trouble.want, "", nil, k.query, "refund_query")
@@ -226,31 +220,31 @@ func TestResolve(t *testing.T) {
 	}
 	for _, trouble := range troubles {
 		for _, k := range created {
-			add(k.name+": "+trouble.name, k.req, map[string]reply{k.query: trouble.reply}, "", trouble.want, "", nil, k.query)
+			add(k.name+": "+trouble.name, k.req, map[string]testkit.Reply{k.query: trouble.reply}, "", trouble.want, "", nil, k.query)
 		}
 		for _, k := range ended {
-			add(k.name+": "+trouble.name, k.req, map[string]reply{k.query: trouble.reply}, "", trouble.want, "", nil, k.query)
+			add(k.name+": "+trouble.name, k.req, map[string]testkit.Reply{k.query: trouble.reply}, "", trouble.want, "", nil, k.query)
 		}
 		for _, k := range refunds {
-			add(k.name+": "+trouble.name, k.req, map[string]reply{k.query: trouble.reply}, "", trouble.want, "", nil, k.query)
+			add(k.name+": "+trouble.name, k.req, map[string]testkit.Reply{k.query: trouble.reply}, "", trouble.want, "", nil, k.query)
 		}
 	}
-	for _, other := range []reply{tells(ksher.ResultClosed, numbered("order2")), tells(ksher.ResultSuccess, numbered("order2"))} {
+	for _, other := range []testkit.Reply{testkit.Tells(ksher.ResultClosed, testkit.WithNumber("order2")), testkit.Tells(ksher.ResultSuccess, testkit.WithNumber("order2"))} {
 		for _, k := range append(created, ended...) {
-			add(k.name+" answered about another order", k.req, map[string]reply{k.query: other}, "", ksher.ErrOtherOrder, "", nil, k.query)
+			add(k.name+" answered about another order", k.req, map[string]testkit.Reply{k.query: other}, "", ksher.ErrOtherOrder, "", nil, k.query)
 		}
 		for _, k := range refunds {
-			add(k.name+" answered about another order", k.req, map[string]reply{k.query: other}, "", ksher.ErrOtherOrder, "", nil, k.query)
+			add(k.name+" answered about another order", k.req, map[string]testkit.Reply{k.query: other}, "", ksher.ErrOtherOrder, "", nil, k.query)
 		}
 	}
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			hosts := answersOf(tt.replies)
-			res, err := hosts.client(t).Resolve(t.Context(), tt.req)
+			hosts := testkit.AnswersOf(tt.replies)
+			res, err := hosts.Client(t).Resolve(t.Context(), tt.req)
 			var asked []string
-			for _, q := range hosts.questions("") {
-				asked = append(asked, q.operation)
+			for _, q := range hosts.Questions("") {
+				asked = append(asked, q.Operation)
 			}
 			require.Equal(t, tt.asked, asked)
 			if tt.want != nil {
@@ -269,7 +263,7 @@ func TestResolve(t *testing.T) {
 				require.Nil(t, res.Order)
 			} else {
 				require.Equal(t, tt.result, res.Order.Result)
-				require.Equal(t, testOrderNo, res.Order.MchOrderNo)
+				require.Equal(t, testkit.OrderNo, res.Order.MchOrderNo)
 			}
 			require.Equal(t, tt.refund, res.Refund)
 		})
@@ -278,49 +272,49 @@ func TestResolve(t *testing.T) {
 
 // An answer that leaves the order's number out isn't about any order.
 func TestResolveByAnAnswerAboutNothing(t *testing.T) {
-	nothing := tells(ksher.ResultClosed, numbered(""))
-	for _, req := range []ksher.Doubtful{goodGatewayPay(), goodNativePay(), cancelling(), closingOrder(), refunding(), gatewayRefunding()} {
-		hosts := answersOf(map[string]reply{"gateway_order_query": nothing, "order_query": nothing})
-		_, err := hosts.client(t).Resolve(t.Context(), req)
+	nothing := testkit.Tells(ksher.ResultClosed, testkit.WithNumber(""))
+	for _, req := range []ksher.Doubtful{testkit.GoodGatewayPay(), testkit.GoodNativePay(), cancelling(), closingOrder(), refunding(), gatewayRefunding()} {
+		hosts := testkit.AnswersOf(map[string]testkit.Reply{"gateway_order_query": nothing, "order_query": nothing})
+		_, err := hosts.Client(t).Resolve(t.Context(), req)
 		require.ErrorIs(t, err, ksher.ErrOtherOrder, "%T", req)
 	}
 }
 
 // Which numbers the queries name the order and the refund by.
 func TestResolveAsksBy(t *testing.T) {
-	listed := lists(refundOf(testRefundNo, 50_00, ksher.RefundStateSuccess))
-	byKsherNo := goodOrderRefund()
+	listed := lists(refundOf(testkit.RefundNo, 50_00, ksher.RefundStateSuccess))
+	byKsherNo := testkit.GoodOrderRefund()
 	byKsherNo.MchOrderNo, byKsherNo.KsherOrderNo = "", "900"
-	byChannelNo := goodOrderRefund()
+	byChannelNo := testkit.GoodOrderRefund()
 	byChannelNo.MchOrderNo, byChannelNo.ChannelOrderNo = "", "4200"
 	tests := []struct {
 		name          string
 		req           ksher.Doubtful
-		order         reply
+		order         testkit.Reply
 		query, refund map[string]string
 	}{
 		{
-			"a gateway order by card", gatewayRefunding(), tells("SUCCESS", payableBy(ksher.ChannelCard), asKsherNo("900"), asMerchantHostNo("pay1")),
+			"a gateway order by card", gatewayRefunding(), testkit.Tells("SUCCESS", testkit.WithChannel(ksher.ChannelCard), testkit.WithKsherNo("900"), testkit.WithMerchantHostNo("pay1")),
 			map[string]string{"mch_order_no": "order1"}, map[string]string{"ksher_order_no": "900", "mch_refund_no": "refund1"},
 		},
 		{
-			"a gateway order", gatewayRefunding(), tells("SUCCESS", payableBy(ksher.ChannelTrueMoney), asKsherNo("900"), asMerchantHostNo("pay1")),
+			"a gateway order", gatewayRefunding(), testkit.Tells("SUCCESS", testkit.WithChannel(ksher.ChannelTrueMoney), testkit.WithKsherNo("900"), testkit.WithMerchantHostNo("pay1")),
 			map[string]string{"mch_order_no": "order1"}, map[string]string{"ksher_order_no": "900", "mch_refund_no": "refund1"},
 		},
 		{
-			"a gateway order without ksher_order_no", gatewayRefunding(), tells("SUCCESS", payableBy(ksher.ChannelTrueMoney), asMerchantHostNo("pay1")),
+			"a gateway order without ksher_order_no", gatewayRefunding(), testkit.Tells("SUCCESS", testkit.WithChannel(ksher.ChannelTrueMoney), testkit.WithMerchantHostNo("pay1")),
 			map[string]string{"mch_order_no": "order1"}, map[string]string{"mch_order_no": "pay1", "mch_refund_no": "refund1"},
 		},
 		{
-			"a merchant-host order", refunding(), tells("SUCCESS", payableBy(ksher.ChannelWeChat), asKsherNo("900")),
+			"a merchant-host order", refunding(), testkit.Tells("SUCCESS", testkit.WithChannel(ksher.ChannelWeChat), testkit.WithKsherNo("900")),
 			map[string]string{"mch_order_no": "order1"}, map[string]string{"mch_order_no": "order1", "mch_refund_no": "refund1"},
 		},
 		{
-			"a merchant-host order by Ksher's number", byKsherNo, tells("SUCCESS", payableBy(ksher.ChannelCard), asKsherNo("900")),
+			"a merchant-host order by Ksher's number", byKsherNo, testkit.Tells("SUCCESS", testkit.WithChannel(ksher.ChannelCard), testkit.WithKsherNo("900")),
 			map[string]string{"ksher_order_no": "900"}, map[string]string{"ksher_order_no": "900", "mch_refund_no": "refund1"},
 		},
 		{
-			"a merchant-host order by the channel's number", byChannelNo, tells("SUCCESS", func(o *ksher.Order) { o.ChannelOrderNo = "4200" }),
+			"a merchant-host order by the channel's number", byChannelNo, testkit.Tells("SUCCESS", func(o *ksher.Order) { o.ChannelOrderNo = "4200" }),
 			map[string]string{"channel_order_no": "4200"}, map[string]string{"channel_order_no": "4200", "mch_refund_no": "refund1"},
 		},
 	}
@@ -328,21 +322,21 @@ func TestResolveAsksBy(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			atMerchant := tt.order
 			if _, gateway := tt.req.(*ksher.RefundRequest); gateway {
-				atMerchant = tells("SUCCESS", numbered("pay1"), asKsherNo("900"))
+				atMerchant = testkit.Tells("SUCCESS", testkit.WithNumber("pay1"), testkit.WithKsherNo("900"))
 			}
-			hosts := answersOf(map[string]reply{"gateway_order_query": tt.order, "order_query": atMerchant, "refund_query": listed})
-			res, err := hosts.client(t).Resolve(t.Context(), tt.req)
+			hosts := testkit.AnswersOf(map[string]testkit.Reply{"gateway_order_query": tt.order, "order_query": atMerchant, "refund_query": listed})
+			res, err := hosts.Client(t).Resolve(t.Context(), tt.req)
 			require.NoError(t, err)
 			require.Equal(t, ksher.VerdictCarriedOut, res.Verdict)
-			asked := slices.Concat(hosts.questions("")[:1], hosts.questions("refund_query"))
+			asked := slices.Concat(hosts.Questions("")[:1], hosts.Questions("refund_query"))
 			require.Len(t, asked, 2)
 			for i, want := range []map[string]string{tt.query, tt.refund} {
 				got := map[string]string{}
-				for name := range asked[i].form {
+				for name := range asked[i].Form {
 					switch name {
 					case "appid", "nonce_str", "time_stamp", "sign":
 					default:
-						got[name] = asked[i].form.Get(name)
+						got[name] = asked[i].Form.Get(name)
 					}
 				}
 				require.Equal(t, want, got)
@@ -354,28 +348,28 @@ func TestResolveAsksBy(t *testing.T) {
 // A gateway order that names neither of its numbers at the merchant host can't
 // be asked about there.
 func TestResolveRefundOfAnOrderWithoutNumbers(t *testing.T) {
-	hosts := answersOf(map[string]reply{"gateway_order_query": tells("SUCCESS", payableBy(ksher.ChannelCard))})
-	res, err := hosts.client(t).Resolve(t.Context(), gatewayRefunding())
+	hosts := testkit.AnswersOf(map[string]testkit.Reply{"gateway_order_query": testkit.Tells("SUCCESS", testkit.WithChannel(ksher.ChannelCard))})
+	res, err := hosts.Client(t).Resolve(t.Context(), gatewayRefunding())
 	require.NoError(t, err)
 	require.Equal(t, ksher.VerdictStillUnknown, res.Verdict)
-	require.Len(t, hosts.questions(""), 1)
+	require.Len(t, hosts.Questions(""), 1)
 }
 
 func TestResolveOfContextThatEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	hosts := answersOf(nil)
-	for _, req := range []ksher.Doubtful{goodGatewayPay(), goodNativePay(), cancelling(), closingOrder(), refunding(), gatewayRefunding()} {
-		res, err := hosts.client(t).Resolve(ctx, req)
+	hosts := testkit.AnswersOf(nil)
+	for _, req := range []ksher.Doubtful{testkit.GoodGatewayPay(), testkit.GoodNativePay(), cancelling(), closingOrder(), refunding(), gatewayRefunding()} {
+		res, err := hosts.Client(t).Resolve(ctx, req)
 		require.ErrorIs(t, err, context.Canceled)
 		require.Nil(t, res)
 	}
-	require.Empty(t, hosts.questions(""))
+	require.Empty(t, hosts.Questions(""))
 }
 
 func TestResolveRefuses(t *testing.T) {
-	hosts := answersOf(nil)
-	client := hosts.client(t)
+	hosts := testkit.AnswersOf(nil)
+	client := hosts.Client(t)
 	tests := []struct {
 		name   string
 		client *ksher.Client
@@ -409,7 +403,7 @@ func TestResolveRefuses(t *testing.T) {
 			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
 			require.Equal(t, tt.field, invalid.Fields[0].Field)
-			require.Empty(t, hosts.questions(""))
+			require.Empty(t, hosts.Questions(""))
 		})
 	}
 }
@@ -417,15 +411,15 @@ func TestResolveRefuses(t *testing.T) {
 // The queries are repeated as WithRetry says.
 func TestResolveRepeatsQueries(t *testing.T) {
 	failures := 2
-	hosts := &inMemory{}
-	hosts.answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
-		if len(hosts.questions(op)) <= failures {
-			return breaks(r)
+	hosts := &testkit.InMemory{}
+	hosts.Answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
+		if len(hosts.Questions(op)) <= failures {
+			return testkit.Breaks(r)
 		}
-		return tells(ksher.ResultClosed)(r)
+		return testkit.Tells(ksher.ResultClosed)(r)
 	}
-	res, err := hosts.client(t, ksher.WithRetry(3, 0)).Resolve(t.Context(), cancelling())
+	res, err := hosts.Client(t, ksher.WithRetry(3, 0)).Resolve(t.Context(), cancelling())
 	require.NoError(t, err)
 	require.Equal(t, ksher.VerdictCarriedOut, res.Verdict)
-	require.Len(t, hosts.questions("gateway_order_query"), 3)
+	require.Len(t, hosts.Questions("gateway_order_query"), 3)
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // step answers one request.
@@ -30,7 +31,7 @@ type step func(*http.Request) (*http.Response, error)
 
 func answer(status int, body string) step {
 	return func(r *http.Request) (*http.Response, error) {
-		return answerOf(status, strings.NewReader(signedFor(r, body)))(r)
+		return answerOf(status, strings.NewReader(testkit.SignedFor(r, body)))(r)
 	}
 }
 
@@ -89,13 +90,13 @@ func (s *script) pauses() []time.Duration {
 // option says otherwise.
 func repeatingClient(tb testing.TB, transport http.RoundTripper, opts ...ksher.Option) *ksher.Client {
 	tb.Helper()
-	return repeatingClientOf(tb, rsaKey(tb, 1024), transport, opts...)
+	return repeatingClientOf(tb, testkit.RSAKey(tb, 1024), transport, opts...)
 }
 
 func repeatingClientOf(tb testing.TB, key crypto.Signer, transport http.RoundTripper, opts ...ksher.Option) *ksher.Client {
 	tb.Helper()
-	client, err := ksher.NewClient(testAppID, key,
-		append([]ksher.Option{ksher.WithHTTPClient(&http.Client{Transport: transport}), trustTestKey(tb)}, opts...)...)
+	client, err := ksher.NewClient(testkit.AppID, key,
+		append([]ksher.Option{ksher.WithHTTPClient(&http.Client{Transport: transport}), testkit.TrustTestKey(tb)}, opts...)...)
 	require.NoError(tb, err)
 	return client
 }
@@ -108,7 +109,7 @@ func (hasty) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 }
 
 func queryOrder(ctx context.Context, c *ksher.Client) error {
-	_, err := c.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: testOrderNo})
+	_, err := c.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: testkit.OrderNo})
 	return err
 }
 
@@ -116,9 +117,9 @@ func refusal(code string) string { return fmt.Sprintf(`{"code":1,"msg":%q}`, cod
 
 func TestWhatIsRepeated(t *testing.T) {
 	t.Parallel()
-	good := signedAnswer(t, goodData)
+	good := testkit.SignedAnswer(t, testkit.GoodData)
 	refused := func(code string) string {
-		return signedAnswer(t, `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL","err_code":"`+code+`"}`)
+		return testkit.SignedAnswer(t, `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL","err_code":"`+code+`"}`)
 	}
 	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	tests := []struct {
@@ -178,23 +179,23 @@ func TestWhatIsRepeated(t *testing.T) {
 		{"JSON cut short", func() step { return answer(200, good[:len(good)-1]) }, false},
 		{"another envelope", func() step { return answer(200, `{"ok":true}`) }, false},
 		{"no data", func() step { return answer(200, `{"code":0}`) }, false},
-		{"no signature", func() step { return answer(200, `{"code":0,"data":`+goodData+`}`) }, false},
-		{"a signature of half a length", func() step { return answer(200, withSign(goodData, `"00"`)) }, false},
+		{"no signature", func() step { return answer(200, `{"code":0,"data":`+testkit.GoodData+`}`) }, false},
+		{"a signature of half a length", func() step { return answer(200, testkit.WithSign(testkit.GoodData, `"00"`)) }, false},
 		{"a signature of other data", func() step { return answer(200, strings.Replace(good, "10000", "10001", 1)) }, false},
 		{"another merchant", func() step {
-			return answer(200, signedAnswer(t, strings.Replace(goodData, testAppID, "mch99999", 1)))
+			return answer(200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, testkit.AppID, "mch99999", 1)))
 		}, false},
 		{"too large a body", func() step { return answerOf(200, endless('a')) }, false},
 	}
 	for _, tt := range tests {
-		for _, op := range operations() {
-			t.Run(tt.name+" "+op.name, func(t *testing.T) {
+		for _, op := range testkit.Operations() {
+			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
 				transport := scripted(tt.step(), tt.step(), tt.step())
 				client := repeatingClient(t, transport, ksher.WithRetry(3, 0), ksher.WithMaxResponseBytes(10_000))
-				_, err := op.call(t.Context(), client, ksher.Extra{})
+				_, err := op.Call(t.Context(), client, ksher.Extra{})
 				require.Error(t, err)
 				want := 1
-				if tt.repeated && !op.changes {
+				if tt.repeated && !op.Changes {
 					want = 3
 				}
 				assert.Equal(t, want, transport.count(), "%v", err)
@@ -211,15 +212,15 @@ func TestCodesThatAreRepeated(t *testing.T) {
 		if passing {
 			repeated++
 		}
-		for _, op := range operations() {
+		for _, op := range testkit.Operations() {
 			transport := scripted(answer(200, refusal(string(code))))
-			_, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithRetry(2, 0)), ksher.Extra{})
+			_, err := op.Call(t.Context(), repeatingClient(t, transport, ksher.WithRetry(2, 0)), ksher.Extra{})
 			require.ErrorIs(t, err, code)
 			want := 1
-			if passing && !op.changes {
+			if passing && !op.Changes {
 				want = 2
 			}
-			assert.Equal(t, want, transport.count(), "%s of %s", op.name, code)
+			assert.Equal(t, want, transport.count(), "%s of %s", op.Name, code)
 		}
 	}
 	assert.Positive(t, repeated, "or this proves nothing")
@@ -230,14 +231,14 @@ func TestCodesThatAreRepeated(t *testing.T) {
 func TestWhatIsNotSentIsNotRepeated(t *testing.T) {
 	transport := scripted(answer(500, ""))
 	client := repeatingClient(t, transport, ksher.WithRetry(10, 0))
-	for _, op := range operations() {
+	for _, op := range testkit.Operations() {
 		var invalid *ksher.ValidationError
-		_, err := op.call(t.Context(), client, ksher.Extra{Params: map[string]string{"sign": "x"}})
+		_, err := op.Call(t.Context(), client, ksher.Extra{Params: map[string]string{"sign": "x"}})
 		require.ErrorAs(t, err, &invalid)
-		require.ErrorAs(t, op.callNil(t.Context(), client), &invalid)
+		require.ErrorAs(t, op.CallNil(t.Context(), client), &invalid)
 	}
 	signed := 0
-	failing := repeatingClientOf(t, counting{rsaKey(t, 1024), &signed}, transport, ksher.WithRetry(10, 0))
+	failing := repeatingClientOf(t, counting{testkit.RSAKey(t, 1024), &signed}, transport, ksher.WithRetry(10, 0))
 	require.ErrorContains(t, queryOrder(t.Context(), failing), "did not sign")
 	assert.Equal(t, 1, signed)
 	assert.Zero(t, transport.count())
@@ -256,7 +257,7 @@ func (c counting) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 
 // The same over real connections, with what net/http makes of them.
 func TestBrokenConnectionsAreRepeated(t *testing.T) {
-	good := signedAnswer(t, goodData)
+	good := testkit.SignedAnswer(t, testkit.GoodData)
 	whole := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(good), good)
 	tests := []struct {
 		name  string
@@ -270,28 +271,28 @@ func TestBrokenConnectionsAreRepeated(t *testing.T) {
 		{"after the answer", whole, 2},
 	}
 	for _, tt := range tests {
-		for _, op := range operations() {
-			t.Run(tt.name+" "+op.name, func(t *testing.T) {
-				rec := recording(nil)
-				rec.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if rec.count() == 2 {
-						cut(w, strings.Replace(tt.bytes, good, signedFor(r, good), 1))
+		for _, op := range testkit.Operations() {
+			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
+				rec := testkit.Recording(nil)
+				rec.Next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if rec.Count() == 2 {
+						testkit.Cut(w, strings.Replace(tt.bytes, good, testkit.SignedFor(r, good), 1))
 						return
 					}
-					answering(200, good).ServeHTTP(w, r)
+					testkit.Answering(200, good).ServeHTTP(w, r)
 				})
-				client := newClient(t, rec, ksher.WithRetry(5, 0))
-				_, err := op.call(t.Context(), client, ksher.Extra{})
+				client := testkit.NewClient(t, rec, ksher.WithRetry(5, 0))
+				_, err := op.Call(t.Context(), client, ksher.Extra{})
 				require.NoError(t, err)
 				// This one goes over the connection of the first.
-				_, err = op.call(t.Context(), client, ksher.Extra{})
-				if tt.want == 3 && op.changes {
+				_, err = op.Call(t.Context(), client, ksher.Extra{})
+				if tt.want == 3 && op.Changes {
 					require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
-					assert.Equal(t, 2, rec.count())
+					assert.Equal(t, 2, rec.Count())
 					return
 				}
 				require.NoError(t, err)
-				assert.Equal(t, tt.want, rec.count())
+				assert.Equal(t, tt.want, rec.Count())
 			})
 		}
 	}
@@ -299,7 +300,7 @@ func TestBrokenConnectionsAreRepeated(t *testing.T) {
 	const closed = "http://127.0.0.1:1" // A port of one's own may be another's once it is closed.
 	t.Run("no connection", func(t *testing.T) {
 		tried := 0
-		transport := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		transport := testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 			tried++
 			return (&http.Transport{}).RoundTrip(r)
 		})
@@ -311,22 +312,22 @@ func TestBrokenConnectionsAreRepeated(t *testing.T) {
 
 // A nonce that comes twice is a reason to refuse, and an old time may be one.
 func TestRepetitionsAreSignedAnew(t *testing.T) {
-	for _, op := range operations() {
-		if op.changes {
+	for _, op := range testkit.Operations() {
+		if op.Changes {
 			continue
 		}
-		t.Run(op.name, func(t *testing.T) {
+		t.Run(op.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				transport := scripted(answer(500, ""))
 				client := repeatingClient(t, transport, ksher.WithRetry(8, 5*time.Second), ksher.WithTimeout(time.Hour))
-				_, err := op.call(t.Context(), client, ksher.Extra{Params: map[string]string{"more": "x"}})
+				_, err := op.Call(t.Context(), client, ksher.Extra{Params: map[string]string{"more": "x"}})
 				require.Error(t, err)
 				require.Len(t, transport.forms, 8)
 				nonces, stamps := map[string]bool{}, map[string]bool{}
 				for i, r := range transport.forms {
-					assert.Equal(t, op.url+"/"+op.name, r.URL.String())
+					assert.Equal(t, op.URL+"/"+op.Name, r.URL.String())
 					form := r.PostForm
-					requireSigned(t, form, &rsaKey(t, 1024).PublicKey)
+					testkit.RequireSigned(t, form, &testkit.RSAKey(t, 1024).PublicKey)
 					require.Regexp(t, "^[0-9a-zA-Z]{32}$", form.Get("nonce_str"))
 					nonces[form.Get("nonce_str")] = true
 					stamps[form.Get("time_stamp")] = true
@@ -349,8 +350,8 @@ func TestNothingIsLeftOfAFailedAttempt(t *testing.T) {
 	const fresh = `{"mch_order_no":"order1","mch_refund_no":"refund1","result":"SUCCESS","balance":7000,"mch_id":"12345",
 		"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[]}`
 	staleAnswer := fmt.Sprintf(`{"code":0,"msg":"stale","message":"stale","status_code":"stale","status_msg":"stale","version":"stale","lang":"stale","time_stamp":"2020-01-01T00:00:00+07:00","data":%s,"sign":%q}`,
-		stale, peerSign(t, rsaKey(t, 1024), stale))
-	freshAnswer := fmt.Sprintf(`{"code":0,"data":%s,"sign":%q}`, fresh, peerSign(t, rsaKey(t, 1024), fresh))
+		stale, testkit.PeerSign(t, testkit.RSAKey(t, 1024), stale))
+	freshAnswer := fmt.Sprintf(`{"code":0,"data":%s,"sign":%q}`, fresh, testkit.PeerSign(t, testkit.RSAKey(t, 1024), fresh))
 	tests := map[string]step{
 		"500 around a whole answer": answer(500, staleAnswer),
 		"500 with an envelope":      answer(500, strings.Replace(staleAnswer, `"code":0`, `"code":1`, 1)),
@@ -358,15 +359,15 @@ func TestNothingIsLeftOfAFailedAttempt(t *testing.T) {
 			Replace(staleAnswer)),
 	}
 	for name, failed := range tests {
-		for _, op := range operations() {
-			if op.changes {
+		for _, op := range testkit.Operations() {
+			if op.Changes {
 				continue
 			}
-			t.Run(name+" "+op.name, func(t *testing.T) {
-				want, err := op.call(t.Context(), repeatingClient(t, scripted(answer(200, freshAnswer))), ksher.Extra{})
+			t.Run(name+" "+op.Name, func(t *testing.T) {
+				want, err := op.Call(t.Context(), repeatingClient(t, scripted(answer(200, freshAnswer))), ksher.Extra{})
 				require.NoError(t, err)
 				transport := scripted(failed, fails(io.EOF), answer(200, freshAnswer))
-				got, err := op.call(t.Context(), repeatingClient(t, transport, ksher.WithRetry(3, 0)), ksher.Extra{})
+				got, err := op.Call(t.Context(), repeatingClient(t, transport, ksher.WithRetry(3, 0)), ksher.Extra{})
 				require.NoError(t, err)
 				assert.Equal(t, 3, transport.count())
 				assert.Equal(t, want, got)
@@ -415,7 +416,7 @@ func TestNumberOfAttempts(t *testing.T) {
 		assert.Equal(t, 3, transport.count())
 	})
 	t.Run("success ends it", func(t *testing.T) {
-		transport := scripted(answer(500, ""), answer(200, refusal("SYSTEMERROR")), answer(200, signedAnswer(t, goodData)), answer(500, ""))
+		transport := scripted(answer(500, ""), answer(200, refusal("SYSTEMERROR")), answer(200, testkit.SignedAnswer(t, testkit.GoodData)), answer(500, ""))
 		require.NoError(t, queryOrder(t.Context(), repeatingClient(t, transport, ksher.WithRetry(10, 0))))
 		assert.Equal(t, 3, transport.count())
 	})
@@ -423,7 +424,7 @@ func TestNumberOfAttempts(t *testing.T) {
 
 func TestPauses(t *testing.T) {
 	const runs = 100
-	key := hasty{rsaKey(t, 1024)}
+	key := hasty{testkit.RSAKey(t, 1024)}
 	for _, wait := range []time.Duration{time.Millisecond, 500 * time.Millisecond, 3 * time.Second, 10 * time.Second} {
 		t.Run(wait.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -507,11 +508,11 @@ func TestEndInAPause(t *testing.T) {
 	}
 	for _, end := range ends {
 		for _, failure := range failures {
-			for _, op := range operations() {
-				if op.changes {
+			for _, op := range testkit.Operations() {
+				if op.Changes {
 					continue
 				}
-				t.Run(end.name+" "+failure.name+" "+op.name, func(t *testing.T) {
+				t.Run(end.name+" "+failure.name+" "+op.Name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						transport := scripted(failure.step)
 						var seen []error
@@ -522,7 +523,7 @@ func TestEndInAPause(t *testing.T) {
 						ctx, release := end.ctx(t.Context())
 						defer release()
 						start := time.Now()
-						resp, err := op.call(ctx, client, ksher.Extra{})
+						resp, err := op.Call(ctx, client, ksher.Extra{})
 						assert.Equal(t, time.Nanosecond, time.Since(start))
 						assert.Equal(t, 1, transport.count())
 
@@ -532,8 +533,8 @@ func TestEndInAPause(t *testing.T) {
 						require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 						var failed *ksher.Error
 						require.ErrorAs(t, err, &failed)
-						assert.Equal(t, op.name, failed.Operation)
-						assert.Equal(t, op.orderNo(), failed.OrderNo)
+						assert.Equal(t, op.Name, failed.Operation)
+						assert.Equal(t, op.OrderNo(), failed.OrderNo)
 						assert.Equal(t, failure.status, failed.HTTPStatus)
 						assert.ErrorContains(t, err, end.want.Error())
 						assert.ErrorContains(t, err, failure.want.Error())
@@ -596,7 +597,7 @@ func TestLimitOfTheHTTPClientIsForOneAttempt(t *testing.T) {
 		stalling := func(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, ContentLength: -1, Body: stalled{r.Context()}}, nil
 		}
-		transport := scripted(silent, stalling, answer(200, signedAnswer(t, goodData)))
+		transport := scripted(silent, stalling, answer(200, testkit.SignedAnswer(t, testkit.GoodData)))
 		own := &http.Client{Transport: transport, Timeout: 5 * time.Second}
 		client := repeatingClient(t, nil, ksher.WithHTTPClient(own), ksher.WithRetry(3, 0))
 		start := time.Now()
@@ -634,8 +635,8 @@ func atOnce(t *testing.T, client *ksher.Client, n int) (failed int) {
 
 // In an outage a shop must not send its gateway three times the load.
 func TestBudgetOfRepetitions(t *testing.T) {
-	key := hasty{rsaKey(t, 1024)}
-	good := signedAnswer(t, goodData)
+	key := hasty{testkit.RSAKey(t, 1024)}
+	good := testkit.SignedAnswer(t, testkit.GoodData)
 	outage := func() *script { return scripted(answer(503, "")) }
 	for _, wait := range []time.Duration{0, 500 * time.Millisecond} {
 		t.Run(fmt.Sprintf("a thousand at once, pauses up to %v", wait), func(t *testing.T) {
@@ -693,12 +694,12 @@ func TestBudgetOfRepetitions(t *testing.T) {
 				transport := outage()
 				client := repeatingClientOf(t, key, transport, ksher.WithRetry(10, 0))
 				for range 10 {
-					for _, op := range operations() {
-						_, err := op.call(t.Context(), client, ksher.Extra{})
+					for _, op := range testkit.Operations() {
+						_, err := op.Call(t.Context(), client, ksher.Extra{})
 						require.Error(t, err)
 					}
 				}
-				assert.Equal(t, 10*len(operations())+10, transport.count())
+				assert.Equal(t, 10*len(testkit.Operations())+10, transport.count())
 			}
 		})
 	})
@@ -758,7 +759,7 @@ func TestRepetitionsAtTheSameTime(t *testing.T) {
 	numbers := make([]string, 40)
 	for i := range numbers {
 		numbers[i] = fmt.Sprintf("order%d", 100+i)
-		answers[numbers[i]] = signedAnswer(t, strings.Replace(goodData, testOrderNo, numbers[i], 1))
+		answers[numbers[i]] = testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, testkit.OrderNo, numbers[i], 1))
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -769,7 +770,7 @@ func TestRepetitionsAtTheSameTime(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			if tried[no]++; tried[no] == 1 {
-				return answer(500, signedAnswer(t, goodData))(r)
+				return answer(500, testkit.SignedAnswer(t, testkit.GoodData))(r)
 			}
 			return answer(200, answers[no])(r)
 		})

@@ -16,12 +16,9 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/kshertest"
 )
-
-func goodSettlementInfo() *ksher.GetSettlementInfoRequest {
-	return &ksher.GetSettlementInfoRequest{BeginDate: "2026-11-20", EndDate: "2026-11-20"}
-}
 
 func mustURL(tb testing.TB, address string) *url.URL {
 	tb.Helper()
@@ -58,15 +55,15 @@ func TestGetSettlementInfo(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(answerTo(t, "get_settlement_info", data))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(answerTo(t, "get_settlement_info", data))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := client.GetSettlementInfo(t.Context(), tt.req)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/get_settlement_info", rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
-			assert.Equal(t, testAppID, rec.only(t).PostForm.Get(tt.appID))
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/get_settlement_info", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
+			assert.Equal(t, testkit.AppID, rec.Only(t).PostForm.Get(tt.appID))
 			assert.Equal(t, &ksher.GetSettlementInfoResponse{
-				Answer: wantAnswer(data), BeginDate: "2026-11-01", EndDate: "2026-11-20", NonceStr: "n1",
+				Answer: testkit.WantAnswer(data), BeginDate: "2026-11-01", EndDate: "2026-11-20", NonceStr: "n1",
 				SettlementData: []ksher.SettlementRow{
 					{
 						BeginDate: "2026-11-18", EndDate: "2026-11-19", SettlementDate: "2026-11-20", TransferDate: "2026-11-21",
@@ -106,7 +103,7 @@ func TestGetSettlementInfoIsChecked(t *testing.T) {
 			change[req]{"from " + date[:min(len(date), 12)], func(r *req) { r.BeginDate = date }, []string{"begin_date"}},
 			change[req]{"until " + date[:min(len(date), 12)], func(r *req) { r.EndDate = date }, []string{"end_date"}})
 	}
-	checkRequest(t, "get_settlement_info", goodSettlementInfo, func(ctx context.Context, c *ksher.Client, r *req) error {
+	checkRequest(t, "get_settlement_info", testkit.GoodSettlementInfo, func(ctx context.Context, c *ksher.Client, r *req) error {
 		_, err := c.GetSettlementInfo(ctx, r)
 		return err
 	}, changes)
@@ -145,9 +142,9 @@ func TestGetSettlementInfoIsTheAnswerToTheQuestion(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, name := range []string{"", "mch_appid", "appid"} {
-				req := goodSettlementInfo()
+				req := testkit.GoodSettlementInfo()
 				req.AppIDName = name
-				resp, err := newClient(t, answerTo(t, "get_settlement_info", tt.data)).GetSettlementInfo(t.Context(), req)
+				resp, err := testkit.NewClient(t, answerTo(t, "get_settlement_info", tt.data)).GetSettlementInfo(t.Context(), req)
 				if tt.want == nil {
 					require.NoError(t, err)
 					continue
@@ -170,13 +167,13 @@ func TestSignedInPartByTheTestPackage(t *testing.T) {
 	merchant.MchSupportChannel[1].SingleOrderLimit = 7
 	merchant.Answer = ksher.Answer{}
 	ask := func(t *testing.T, data any, call func(*ksher.Client) error) error {
-		client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(kshertest.SignedResponse(data)) }),
+		client := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(kshertest.SignedResponse(data)) }),
 			ksher.WithVerifier(kshertest.Verifier()))
 		return call(client)
 	}
 	for name, data := range map[string]any{"value": *settled, "pointer": settled} {
 		require.NoError(t, ask(t, data, func(c *ksher.Client) error {
-			got, err := c.GetSettlementInfo(t.Context(), goodSettlementInfo())
+			got, err := c.GetSettlementInfo(t.Context(), testkit.GoodSettlementInfo())
 			if err == nil {
 				got.Answer = ksher.Answer{}
 				require.Equal(t, settled, got)
@@ -186,7 +183,7 @@ func TestSignedInPartByTheTestPackage(t *testing.T) {
 	}
 	for name, data := range map[string]any{"value": *merchant, "pointer": merchant} {
 		require.NoError(t, ask(t, data, func(c *ksher.Client) error {
-			got, err := c.MerchantInfo(t.Context(), goodMerchantInfo())
+			got, err := c.MerchantInfo(t.Context(), testkit.GoodMerchantInfo())
 			if err == nil {
 				got.Answer = ksher.Answer{}
 				require.Equal(t, merchant, got)
@@ -201,7 +198,7 @@ func TestSignedInPartByTheTestPackage(t *testing.T) {
 func TestGenuineAccountAnswers(t *testing.T) {
 	genuine := map[string]func(c *ksher.Client, data map[string]any) (any, error){
 		"merchant_info_partial": func(c *ksher.Client, _ map[string]any) (any, error) {
-			resp, err := c.MerchantInfo(t.Context(), goodMerchantInfo())
+			resp, err := c.MerchantInfo(t.Context(), testkit.GoodMerchantInfo())
 			if err != nil {
 				return nil, err
 			}
@@ -217,7 +214,7 @@ func TestGenuineAccountAnswers(t *testing.T) {
 		},
 	}
 	done := 0
-	for _, v := range readVectors(t, "../shared/vectors/responses-v1.json") {
+	for _, v := range testkit.ReadVectors(t, "../shared/vectors/responses-v1.json") {
 		call := genuine[v.Name]
 		if call == nil {
 			continue
@@ -228,12 +225,12 @@ func TestGenuineAccountAnswers(t *testing.T) {
 			decoder.UseNumber()
 			var data map[string]any
 			require.NoError(t, decoder.Decode(&data))
-			appID := testAppID
+			appID := testkit.AppID
 			if own, ok := data["mch_appid"].(string); ok {
 				appID = own
 			}
 			body := fmt.Sprintf(`{"code":0,"data":%s,"sign":%q}`, v.Data, v.Sign)
-			resp, err := call(offlineClient(t, appID, answering(200, body)), data)
+			resp, err := call(testkit.OfflineClient(t, appID, testkit.Answering(200, body)), data)
 			require.NoError(t, err)
 			// The names and not the values are in the messages.
 			requireSame(t, v.Name, data, reflect.ValueOf(resp))

@@ -32,72 +32,18 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
-
-// The DER encodings of a DigestInfo up to the digest (RFC 8017, section 9.2,
-// note 1).
-const (
-	md5Info    = "\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"
-	sha1Info   = "\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"
-	sha256Info = "\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
-)
-
-// pkcs1 makes the encoding of PKCS #1 v1.5 around a DigestInfo, for a key of
-// that many bytes.
-func pkcs1(size int, info string) []byte {
-	return []byte("\x00\x01" + strings.Repeat("\xff", size-3-len(info)) + "\x00" + info)
-}
-
-func md5InfoOf(text string) string {
-	digest := md5.Sum([]byte(text))
-	return md5Info + string(digest[:])
-}
-
-// exponentiate is RSA without any padding or check.
-func exponentiate(key *rsa.PrivateKey, message []byte) []byte {
-	m := new(big.Int).SetBytes(message)
-	return m.Exp(m, key.D, key.N).FillBytes(make([]byte, key.Size()))
-}
-
-// textSign signs a text with plain arithmetic, which takes keys of any length.
-func textSign(key *rsa.PrivateKey, text string) string {
-	return hex.EncodeToString(exponentiate(key, pkcs1(key.Size(), md5InfoOf(text))))
-}
-
-// checkTextSign checks a signature without the package under test. crypto/rsa
-// does it for the lengths it takes.
-func checkTextSign(tb testing.TB, key *rsa.PublicKey, text, sign string) {
-	tb.Helper()
-	sig, err := hex.DecodeString(sign)
-	require.NoError(tb, err)
-	if key.N.BitLen() >= 1024 {
-		digest := md5.Sum([]byte(text))
-		require.NoError(tb, rsa.VerifyPKCS1v15(key, crypto.MD5, digest[:], sig))
-		return
-	}
-	require.Len(tb, sig, key.Size())
-	got := new(big.Int).SetBytes(sig)
-	require.Negative(tb, got.Cmp(key.N))
-	got.Exp(got, big.NewInt(int64(key.E)), key.N)
-	require.Equal(tb, pkcs1(key.Size(), md5InfoOf(text)), got.FillBytes(make([]byte, key.Size())))
-}
-
-func readFile(tb testing.TB, name string) string {
-	tb.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	require.NoError(tb, err)
-	return string(text)
-}
 
 var keySizes = []int{512, 1024, 2048, 4096}
 
 func TestSignaturesEqualOpenSSLs(t *testing.T) {
-	text := readFile(t, "openssl/text.txt")
+	text := testkit.ReadFile(t, "openssl/text.txt")
 	digest := md5.Sum([]byte(text))
 	for _, bits := range keySizes {
-		want := strings.TrimSpace(readFile(t, fmt.Sprintf("openssl/rsa%d.sign", bits)))
-		pkcs1Text := readFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))
-		pkcs8Text := readFile(t, fmt.Sprintf("keys/rsa%d.pkcs8.pem", bits))
+		want := strings.TrimSpace(testkit.ReadFile(t, fmt.Sprintf("openssl/rsa%d.sign", bits)))
+		pkcs1Text := testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))
+		pkcs8Text := testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.pkcs8.pem", bits))
 		for _, form := range []struct{ name, text string }{
 			{"PKCS #1", pkcs1Text},
 			{"PKCS #8", pkcs8Text},
@@ -130,7 +76,7 @@ func TestOpenSSLVerifies(t *testing.T) {
 		t.Skipf("openssl is not installed: %v", err)
 	}
 	const text = "testdata/openssl/text.txt"
-	digest := md5.Sum([]byte(readFile(t, "openssl/text.txt")))
+	digest := md5.Sum([]byte(testkit.ReadFile(t, "openssl/text.txt")))
 	verify := func(t *testing.T, bits int, sig []byte) string {
 		file := filepath.Join(t.TempDir(), "sig")
 		require.NoError(t, os.WriteFile(file, sig, 0o600))
@@ -140,7 +86,7 @@ func TestOpenSSLVerifies(t *testing.T) {
 	}
 	for _, bits := range keySizes {
 		t.Run(fmt.Sprint(bits), func(t *testing.T) {
-			key, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs8.pem", bits))))
+			key, err := ksher.ParsePrivateKey([]byte(testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.pkcs8.pem", bits))))
 			require.NoError(t, err)
 			sig, err := key.Sign(rand.Reader, digest[:], crypto.MD5)
 			require.NoError(t, err)
@@ -161,14 +107,14 @@ func TestRequestSignature(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				assert.NoError(t, r.ParseForm())
 				form = r.PostForm
-				fmt.Fprint(w, signedAnswer(t, answer))
+				fmt.Fprint(w, testkit.SignedAnswer(t, answer))
 			}))
 			defer server.Close()
-			key, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
+			key, err := ksher.ParsePrivateKey([]byte(testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
 			require.NoError(t, err)
-			client, err := ksher.NewClient(testAppID, key,
+			client, err := ksher.NewClient(testkit.AppID, key,
 				ksher.WithGatewayURL(server.URL),
-				ksher.WithVerifier(newVerifier(&rsaKey(t, 1024).PublicKey)))
+				ksher.WithVerifier(testkit.NewVerifier(&testkit.RSAKey(t, 1024).PublicKey)))
 			require.NoError(t, err)
 			_, err = client.GatewayPay(t.Context(), &ksher.GatewayPayRequest{
 				MchOrderNo: "2026-0001", MchCode: "2026-0001", TotalFee: 15050, FeeType: "THB",
@@ -196,14 +142,14 @@ func TestRequestSignature(t *testing.T) {
 			slices.Sort(pairs)
 			text := strings.Join(pairs, "")
 			for _, pair := range []string{
-				"appid=" + testAppID, "channel_list=promptpay,card", "total_fee=15050", "product_name=ชาไทย 测试 🍵",
+				"appid=" + testkit.AppID, "channel_list=promptpay,card", "total_fee=15050", "product_name=ชาไทย 测试 🍵",
 				"empty=", "thai=ขอบคุณ", "odd=a=b&c=d+e%41;f", `attach=+&=% "<>\` + "\r\n\t",
 			} {
 				assert.Contains(t, pairs, pair)
 			}
 			sign := form.Get("sign")
 			assert.Equal(t, strings.ToLower(sign), sign)
-			checkTextSign(t, &rsaKey(t, bits).PublicKey, text, sign)
+			testkit.CheckTextSign(t, &testkit.RSAKey(t, bits).PublicKey, text, sign)
 		})
 	}
 }
@@ -217,8 +163,8 @@ const (
 // A verifier that takes an encoding apart, instead of comparing the whole of
 // it, has been forged more than once.
 func TestMalformedEncodings(t *testing.T) {
-	info := md5InfoOf(smallText)
-	digest := info[len(md5Info):]
+	info := testkit.MD5InfoOf(smallText)
+	digest := info[len(testkit.MD5Info):]
 	sum1, sum256 := sha1.Sum([]byte(smallText)), sha256.Sum256([]byte(smallText))
 	both := digest + string(sum1[:])
 	with := func(em []byte, at int, b byte) []byte {
@@ -226,9 +172,9 @@ func TestMalformedEncodings(t *testing.T) {
 		return em
 	}
 	for _, bits := range []int{512, 1024} {
-		key := rsaKey(t, bits)
+		key := testkit.RSAKey(t, bits)
 		size := key.Size()
-		good := func() []byte { return pkcs1(size, info) }
+		good := func() []byte { return testkit.PKCS1(size, info) }
 		separator := size - len(info) - 1
 		// moved has the digest moved to the front and something behind it.
 		moved := func(padding int, info, behind string) []byte {
@@ -256,51 +202,51 @@ func TestMalformedEncodings(t *testing.T) {
 			{"no separator", with(good(), separator, 0xff)},
 			{"separator is 1", with(good(), separator, 1)},
 			{"two separators", with(good(), separator-1, 0)},
-			{"digest alone", pkcs1(size, digest)},
-			{"digest in an octet string alone", pkcs1(size, "\x04\x10"+digest)},
-			{"MD5 and SHA-1, as in old TLS", pkcs1(size, both)},
-			{"SHA-1", pkcs1(size, sha1Info+string(sum1[:]))},
-			{"SHA-256 cut to fit", pkcs1(size, sha256Info[:len(sha256Info)-1]+"\x10"+string(sum256[:16]))},
-			{"MD5 digest said to be SHA-1", pkcs1(size, "\x30\x1d\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x10"+digest)},
-			{"MD4", pkcs1(size, strings.Replace(info, "\x0d\x02\x05", "\x0d\x02\x04", 1))},
-			{"without the NULL parameter", pkcs1(size, "\x30\x1e\x30\x0a\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x04\x10"+digest)},
-			{"NULL with two bytes in it", pkcs1(size, "\x30\x22\x30\x0e\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x02\xaa\xaa\x04\x10"+digest)},
-			{"empty octet string for NULL", pkcs1(size, strings.Replace(info, "\x05\x05\x00", "\x05\x04\x00", 1))},
-			{"long form of a length", pkcs1(size, "\x30\x81\x20"+info[2:])},
-			{"wrong outer length", pkcs1(size, "\x30\x21"+info[2:])},
-			{"wrong digest length", pkcs1(size, md5Info[:len(md5Info)-1]+"\x0f"+digest)},
-			{"digest of one more byte", pkcs1(size, "\x30\x21"+md5Info[2:len(md5Info)-1]+"\x11"+digest+"\x00")},
-			{"digest of another text", pkcs1(size, md5InfoOf("a=1b=3"))},
+			{"digest alone", testkit.PKCS1(size, digest)},
+			{"digest in an octet string alone", testkit.PKCS1(size, "\x04\x10"+digest)},
+			{"MD5 and SHA-1, as in old TLS", testkit.PKCS1(size, both)},
+			{"SHA-1", testkit.PKCS1(size, testkit.Sha1Info+string(sum1[:]))},
+			{"SHA-256 cut to fit", testkit.PKCS1(size, testkit.Sha256Info[:len(testkit.Sha256Info)-1]+"\x10"+string(sum256[:16]))},
+			{"MD5 digest said to be SHA-1", testkit.PKCS1(size, "\x30\x1d\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x10"+digest)},
+			{"MD4", testkit.PKCS1(size, strings.Replace(info, "\x0d\x02\x05", "\x0d\x02\x04", 1))},
+			{"without the NULL parameter", testkit.PKCS1(size, "\x30\x1e\x30\x0a\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x04\x10"+digest)},
+			{"NULL with two bytes in it", testkit.PKCS1(size, "\x30\x22\x30\x0e\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x02\xaa\xaa\x04\x10"+digest)},
+			{"empty octet string for NULL", testkit.PKCS1(size, strings.Replace(info, "\x05\x05\x00", "\x05\x04\x00", 1))},
+			{"long form of a length", testkit.PKCS1(size, "\x30\x81\x20"+info[2:])},
+			{"wrong outer length", testkit.PKCS1(size, "\x30\x21"+info[2:])},
+			{"wrong digest length", testkit.PKCS1(size, testkit.MD5Info[:len(testkit.MD5Info)-1]+"\x0f"+digest)},
+			{"digest of one more byte", testkit.PKCS1(size, "\x30\x21"+testkit.MD5Info[2:len(testkit.MD5Info)-1]+"\x11"+digest+"\x00")},
+			{"digest of another text", testkit.PKCS1(size, testkit.MD5InfoOf("a=1b=3"))},
 			{"digest with the last bit changed", with(good(), size-1, good()[size-1]^1)},
 		} {
 			t.Run(fmt.Sprintf("%d bits, %s", bits, c.name), func(t *testing.T) {
 				require.Len(t, c.em, size)
-				sign := hex.EncodeToString(exponentiate(key, c.em))
-				err := newVerifier(&key.PublicKey).Verify([]byte(smallData), sign)
+				sign := hex.EncodeToString(testkit.Exponentiate(key, c.em))
+				err := testkit.NewVerifier(&key.PublicKey).Verify([]byte(smallData), sign)
 				assert.ErrorIs(t, err, fault.ErrSignatureMismatch)
 				assert.ErrorIs(t, err, ksher.ErrSignature)
 			})
 		}
 		t.Run(fmt.Sprintf("%d bits, as it should be", bits), func(t *testing.T) {
-			sign := hex.EncodeToString(exponentiate(key, good()))
-			assert.NoError(t, newVerifier(&key.PublicKey).Verify([]byte(smallData), sign))
+			sign := hex.EncodeToString(testkit.Exponentiate(key, good()))
+			assert.NoError(t, testkit.NewVerifier(&key.PublicKey).Verify([]byte(smallData), sign))
 		})
 	}
 
 	// This one only fits into the longer key.
-	key := rsaKey(t, 1024)
-	sign := hex.EncodeToString(exponentiate(key, pkcs1(key.Size(), sha256Info+string(sum256[:]))))
-	assert.ErrorIs(t, newVerifier(&key.PublicKey).Verify([]byte(smallData), sign), fault.ErrSignatureMismatch)
+	key := testkit.RSAKey(t, 1024)
+	sign := hex.EncodeToString(testkit.Exponentiate(key, testkit.PKCS1(key.Size(), testkit.Sha256Info+string(sum256[:]))))
+	assert.ErrorIs(t, testkit.NewVerifier(&key.PublicKey).Verify([]byte(smallData), sign), fault.ErrSignatureMismatch)
 }
 
 // findSignature returns data of which the signature by the key is as wanted.
 func findSignature(tb testing.TB, key *rsa.PrivateKey, wanted func(sig []byte) bool) (data string, sig []byte) {
 	tb.Helper()
 	for i := range 100_000 {
-		sig := exponentiate(key, pkcs1(key.Size(), md5InfoOf(fmt.Sprintf("n=%d", i))))
+		sig := testkit.Exponentiate(key, testkit.PKCS1(key.Size(), testkit.MD5InfoOf(fmt.Sprintf("n=%d", i))))
 		if wanted(sig) {
 			data := fmt.Sprintf(`{"n":%d}`, i)
-			require.NoError(tb, newVerifier(&key.PublicKey).Verify([]byte(data), hex.EncodeToString(sig)))
+			require.NoError(tb, testkit.NewVerifier(&key.PublicKey).Verify([]byte(data), hex.EncodeToString(sig)))
 			return data, sig
 		}
 	}
@@ -310,9 +256,9 @@ func findSignature(tb testing.TB, key *rsa.PrivateKey, wanted func(sig []byte) b
 
 func TestSignatureAsANumber(t *testing.T) {
 	for _, bits := range []int{512, 1024} {
-		key := rsaKey(t, bits)
+		key := testkit.RSAKey(t, bits)
 		n, size := key.N, key.Size()
-		verifier := newVerifier(&key.PublicKey)
+		verifier := testkit.NewVerifier(&key.PublicKey)
 
 		zeroData, zeroSig := findSignature(t, key, func(sig []byte) bool { return sig[0] == 0 })
 		room := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), uint(bits)), n)
@@ -337,7 +283,7 @@ func TestSignatureAsANumber(t *testing.T) {
 			{"0", lowData, make([]byte, size), fault.ErrSignatureMismatch},
 			{"1", lowData, fill(big.NewInt(1)), fault.ErrSignatureMismatch},
 			{"the largest", lowData, slices.Repeat([]byte{0xff}, size), fault.ErrSignatureMismatch},
-			{"the digest unsigned", lowData, pkcs1(size, md5InfoOf(strings.Trim(strings.ReplaceAll(lowData, `"n":`, "n="), "{}"))), fault.ErrSignatureMismatch},
+			{"the digest unsigned", lowData, testkit.PKCS1(size, testkit.MD5InfoOf(strings.Trim(strings.ReplaceAll(lowData, `"n":`, "n="), "{}"))), fault.ErrSignatureMismatch},
 		} {
 			t.Run(fmt.Sprintf("%d bits, %s", bits, c.name), func(t *testing.T) {
 				err := verifier.Verify([]byte(c.data), hex.EncodeToString(c.sig))
@@ -349,7 +295,7 @@ func TestSignatureAsANumber(t *testing.T) {
 }
 
 func TestUnusableVerifiers(t *testing.T) {
-	short, long := &rsaKey(t, 512).PublicKey, &rsaKey(t, 1024).PublicKey
+	short, long := &testkit.RSAKey(t, 512).PublicKey, &testkit.RSAKey(t, 1024).PublicKey
 	even := func(n *big.Int) *big.Int { return new(big.Int).Sub(n, big.NewInt(1)) }
 	huge := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 9000), big.NewInt(1))
 	for _, c := range []struct {
@@ -390,17 +336,17 @@ func TestUnusableVerifiers(t *testing.T) {
 
 func TestNilVerifier(t *testing.T) {
 	var verifier *ksher.Verifier
-	assert.ErrorIs(t, verifier.Verify([]byte(smallData), textSign(rsaKey(t, 1024), smallText)), ksher.ErrSignature)
-	assert.ErrorIs(t, (&ksher.Verifier{}).Verify([]byte(smallData), textSign(rsaKey(t, 1024), smallText)), ksher.ErrSignature)
-	_, err := ksher.ParseNotification([]byte(signedAnswer(t, smallData)), nil)
+	assert.ErrorIs(t, verifier.Verify([]byte(smallData), testkit.TextSign(testkit.RSAKey(t, 1024), smallText)), ksher.ErrSignature)
+	assert.ErrorIs(t, (&ksher.Verifier{}).Verify([]byte(smallData), testkit.TextSign(testkit.RSAKey(t, 1024), smallText)), ksher.ErrSignature)
+	_, err := ksher.ParseNotification([]byte(testkit.SignedAnswer(t, smallData)), nil)
 	assert.ErrorIs(t, err, ksher.ErrSignature)
-	_, err = ksher.NewClient(testAppID, rsaKey(t, 1024), ksher.WithVerifier(nil))
+	_, err = ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 1024), ksher.WithVerifier(nil))
 	assert.ErrorContains(t, err, "WithVerifier: the verifier is nil")
 }
 
 func TestFormOfSignature(t *testing.T) {
 	for _, bits := range keySizes {
-		sign := textSign(rsaKey(t, bits), smallText)
+		sign := testkit.TextSign(testkit.RSAKey(t, bits), smallText)
 		for _, c := range []struct {
 			name, sign string
 			want       error
@@ -422,11 +368,11 @@ func TestFormOfSignature(t *testing.T) {
 			{"line end behind", sign + "\n", fault.ErrSignatureMalformed},
 			{"blank inside", sign[:10] + " " + sign[11:], fault.ErrSignatureMalformed},
 			{"wide digit", "０" + sign[3:], fault.ErrSignatureMalformed},
-			{"another key's", textSign(rsaKey(t, map[int]int{512: 1024, 1024: 512, 2048: 512, 4096: 512}[bits]), smallText), fault.ErrSignatureMalformed},
-			{"of another text", textSign(rsaKey(t, bits), smallText+"c="), fault.ErrSignatureMismatch},
+			{"another key's", testkit.TextSign(testkit.RSAKey(t, map[int]int{512: 1024, 1024: 512, 2048: 512, 4096: 512}[bits]), smallText), fault.ErrSignatureMalformed},
+			{"of another text", testkit.TextSign(testkit.RSAKey(t, bits), smallText+"c="), fault.ErrSignatureMismatch},
 		} {
 			t.Run(fmt.Sprintf("%d bits, %s", bits, c.name), func(t *testing.T) {
-				err := newVerifier(&rsaKey(t, bits).PublicKey).Verify([]byte(smallData), c.sign)
+				err := testkit.NewVerifier(&testkit.RSAKey(t, bits).PublicKey).Verify([]byte(smallData), c.sign)
 				if c.want == nil {
 					assert.NoError(t, err)
 					return
@@ -447,29 +393,29 @@ func TestFormOfSignature(t *testing.T) {
 }
 
 func TestVerifierWithSeveralKeys(t *testing.T) {
-	verifier := newVerifier(&rsaKey(t, 512).PublicKey, &rsaKey(t, 1024).PublicKey, &rsaKey(t, 2048).PublicKey, ksher.GatewayPublicKey(ksher.SignV1))
+	verifier := testkit.NewVerifier(&testkit.RSAKey(t, 512).PublicKey, &testkit.RSAKey(t, 1024).PublicKey, &testkit.RSAKey(t, 2048).PublicKey, ksher.GatewayPublicKey(ksher.SignV1))
 	for _, bits := range []int{512, 1024, 2048} {
-		sign := textSign(rsaKey(t, bits), smallText)
+		sign := testkit.TextSign(testkit.RSAKey(t, bits), smallText)
 		assert.NoError(t, verifier.Verify([]byte(smallData), sign))
 		assert.ErrorIs(t, verifier.Verify([]byte(`{"a":"1","b":"3"}`), sign), fault.ErrSignatureMismatch)
 	}
-	assert.ErrorIs(t, verifier.Verify([]byte(smallData), textSign(rsaKey(t, 4096), smallText)), fault.ErrSignatureMalformed)
-	for _, v := range readVectors(t, "testdata/published-v1.json") {
+	assert.ErrorIs(t, verifier.Verify([]byte(smallData), testkit.TextSign(testkit.RSAKey(t, 4096), smallText)), fault.ErrSignatureMalformed)
+	for _, v := range testkit.ReadVectors(t, "testdata/published-v1.json") {
 		assert.NoError(t, verifier.Verify(v.Data, v.Sign))
 	}
 	// Another key of the same length doesn't hide the one that fits.
 	for _, keys := range [][]*rsa.PublicKey{
-		{&rsaKey(t, 512).PublicKey, ksher.GatewayPublicKey(ksher.SignV1)},
-		{ksher.GatewayPublicKey(ksher.SignV1), &rsaKey(t, 512).PublicKey},
+		{&testkit.RSAKey(t, 512).PublicKey, ksher.GatewayPublicKey(ksher.SignV1)},
+		{ksher.GatewayPublicKey(ksher.SignV1), &testkit.RSAKey(t, 512).PublicKey},
 	} {
-		assert.NoError(t, newVerifier(keys...).Verify([]byte(smallData), textSign(rsaKey(t, 512), smallText)))
+		assert.NoError(t, testkit.NewVerifier(keys...).Verify([]byte(smallData), testkit.TextSign(testkit.RSAKey(t, 512), smallText)))
 	}
-	assert.ErrorIs(t, newVerifier(ksher.GatewayPublicKey(ksher.SignV1)).Verify([]byte(smallData), textSign(rsaKey(t, 512), smallText)), fault.ErrSignatureMismatch)
+	assert.ErrorIs(t, testkit.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1)).Verify([]byte(smallData), testkit.TextSign(testkit.RSAKey(t, 512), smallText)), fault.ErrSignatureMismatch)
 }
 
 func TestSignedTextOfData(t *testing.T) {
-	key := rsaKey(t, 512)
-	verifier := newVerifier(&key.PublicKey)
+	key := testkit.RSAKey(t, 512)
+	verifier := testkit.NewVerifier(&key.PublicKey)
 	for _, c := range []struct {
 		name, data, text string
 		want             error
@@ -518,7 +464,7 @@ func TestSignedTextOfData(t *testing.T) {
 		{"empty", ``, "", fault.ErrTruncatedJSON},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			err := verifier.Verify([]byte(c.data), textSign(key, c.text))
+			err := verifier.Verify([]byte(c.data), testkit.TextSign(key, c.text))
 			if c.want == nil {
 				assert.NoError(t, err)
 				return
@@ -541,15 +487,15 @@ func TestNewClientKeys(t *testing.T) {
 		{"nil pointer", nilKey, "the private key is nil"},
 		{"EC", elliptical, "RSA keys only"},
 		{"zero value", &rsa.PrivateKey{}, "can't be used"},
-		{"no private exponent", &rsa.PrivateKey{PublicKey: rsaKey(t, 512).PublicKey}, "private exponent"},
-		{"private exponent 0", &rsa.PrivateKey{PublicKey: rsaKey(t, 512).PublicKey, D: new(big.Int)}, "private exponent"},
-		{"private exponent too large", &rsa.PrivateKey{PublicKey: rsaKey(t, 512).PublicKey, D: rsaKey(t, 512).N}, "private exponent"},
-		{"short and good", rsaKey(t, 512), ""},
-		{"long and good", rsaKey(t, 4096), ""},
-		{"behind an interface", struct{ crypto.Signer }{rsaKey(t, 1024)}, ""},
+		{"no private exponent", &rsa.PrivateKey{PublicKey: testkit.RSAKey(t, 512).PublicKey}, "private exponent"},
+		{"private exponent 0", &rsa.PrivateKey{PublicKey: testkit.RSAKey(t, 512).PublicKey, D: new(big.Int)}, "private exponent"},
+		{"private exponent too large", &rsa.PrivateKey{PublicKey: testkit.RSAKey(t, 512).PublicKey, D: testkit.RSAKey(t, 512).N}, "private exponent"},
+		{"short and good", testkit.RSAKey(t, 512), ""},
+		{"long and good", testkit.RSAKey(t, 4096), ""},
+		{"behind an interface", struct{ crypto.Signer }{testkit.RSAKey(t, 1024)}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			client, err := ksher.NewClient(testAppID, c.key)
+			client, err := ksher.NewClient(testkit.AppID, c.key)
 			if c.says == "" {
 				assert.NoError(t, err)
 				assert.NotNil(t, client)
@@ -596,9 +542,9 @@ func secretsOf(key *rsa.PrivateKey) []string {
 
 func TestKeysAreNotPrinted(t *testing.T) {
 	for _, bits := range []int{512, 1024} {
-		key, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
+		key, err := ksher.ParsePrivateKey([]byte(testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
 		require.NoError(t, err)
-		client, err := ksher.NewClient(testAppID, key)
+		client, err := ksher.NewClient(testkit.AppID, key)
 		require.NoError(t, err)
 		type shop struct {
 			Client  *ksher.Client
@@ -617,17 +563,17 @@ func TestKeysAreNotPrinted(t *testing.T) {
 		for name, value := range values {
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
 				printed := fmt.Sprintf(verb, value)
-				for _, secret := range secretsOf(rsaKey(t, bits)) {
+				for _, secret := range secretsOf(testkit.RSAKey(t, bits)) {
 					assert.NotContains(t, printed, secret, "%s of %s", verb, name)
 				}
 			}
 		}
-		assert.Equal(t, "ksher.Client("+testAppID+")", fmt.Sprintf("%+v", client))
-		assert.Equal(t, "ksher.Client("+testAppID+")", fmt.Sprintf("%#v", *client))
+		assert.Equal(t, "ksher.Client("+testkit.AppID+")", fmt.Sprintf("%+v", client))
+		assert.Equal(t, "ksher.Client("+testkit.AppID+")", fmt.Sprintf("%#v", *client))
 		// A search that finds nothing anywhere would prove nothing.
 		for _, verb := range []string{"%v", "%x", "%d"} {
-			printed := fmt.Sprintf(verb, rsaKey(t, bits))
-			assert.True(t, slices.ContainsFunc(secretsOf(rsaKey(t, bits)), func(s string) bool { return strings.Contains(printed, s) }))
+			printed := fmt.Sprintf(verb, testkit.RSAKey(t, bits))
+			assert.True(t, slices.ContainsFunc(secretsOf(testkit.RSAKey(t, bits)), func(s string) bool { return strings.Contains(printed, s) }))
 		}
 	}
 }
@@ -642,9 +588,9 @@ func (f *failures) Errorf(format string, args ...any) { f.text += fmt.Sprintf(fo
 func TestKeysAreNotInTestifysDiff(t *testing.T) {
 	// of lists what holds the key of that length.
 	of := func(bits int) []any {
-		signer, err := ksher.ParsePrivateKey([]byte(readFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
+		signer, err := ksher.ParsePrivateKey([]byte(testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
 		require.NoError(t, err)
-		client, err := ksher.NewClient(testAppID, signer)
+		client, err := ksher.NewClient(testkit.AppID, signer)
 		require.NoError(t, err)
 		all := []any{client, *client, struct{ c *ksher.Client }{client}, []ksher.Client{*client}, map[string]*ksher.Client{"": client}}
 		if bits < 1024 { // A longer one is crypto/rsa's type, which prints itself.
@@ -658,14 +604,14 @@ func TestKeysAreNotInTestifysDiff(t *testing.T) {
 			var said failures
 			assert.Equal(&said, value, others[i])
 			require.Contains(t, said.text, "Not equal")
-			for _, secret := range secretsOf(rsaKey(t, bits)) {
+			for _, secret := range secretsOf(testkit.RSAKey(t, bits)) {
 				assert.NotContains(t, said.text, secret, "%d bits, %T", bits, value)
 			}
 		}
 		// A search that finds nothing anywhere would prove nothing.
 		var said failures
-		assert.Equal(&said, rsaKey(t, bits), rsaKey(t, 4096))
-		assert.True(t, slices.ContainsFunc(secretsOf(rsaKey(t, bits)), func(s string) bool { return strings.Contains(said.text, s) }))
+		assert.Equal(&said, testkit.RSAKey(t, bits), testkit.RSAKey(t, 4096))
+		assert.True(t, slices.ContainsFunc(secretsOf(testkit.RSAKey(t, bits)), func(s string) bool { return strings.Contains(said.text, s) }))
 	}
 }
 
@@ -686,13 +632,13 @@ func TestFIPSOnlyMode(t *testing.T) {
 	require.Panics(t, func() { md5.Sum(nil) })
 
 	for _, bits := range []int{512, 2048} {
-		client, err := ksher.NewClient(testAppID, rsaKey(t, bits))
+		client, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(t, bits))
 		assert.ErrorContains(t, err, "fips140=only")
 		assert.Nil(t, client)
 	}
 	for _, version := range []ksher.SignVersion{ksher.SignV1, ksher.SignV2} {
-		verifier := newVerifier(ksher.GatewayPublicKey(version))
-		v := readVectors(t, "testdata/published-v1.json")[0]
+		verifier := testkit.NewVerifier(ksher.GatewayPublicKey(version))
+		v := testkit.ReadVectors(t, "testdata/published-v1.json")[0]
 		err := verifier.Verify(v.Data, v.Sign)
 		assert.ErrorIs(t, err, ksher.ErrSignature)
 		assert.ErrorContains(t, err, "fips140=only")
@@ -721,7 +667,7 @@ func TestSignerThatFails(t *testing.T) {
 		t.Error("something was sent without a signature")
 	}))
 	defer server.Close()
-	client, err := ksher.NewClient(testAppID, failingSigner{rsaKey(t, 1024), cause}, ksher.WithMerchantURL(server.URL))
+	client, err := ksher.NewClient(testkit.AppID, failingSigner{testkit.RSAKey(t, 1024), cause}, ksher.WithMerchantURL(server.URL))
 	require.NoError(t, err)
 	_, err = client.OrderClose(t.Context(), &ksher.OrderCloseRequest{MchOrderNo: "1"})
 	assert.ErrorIs(t, err, cause)

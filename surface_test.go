@@ -19,6 +19,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // official are the operations that Ksher's own SDKs offer.
@@ -85,10 +86,10 @@ func TestEveryMethodIsWhole(t *testing.T) {
 			found = append(found, name)
 			assert.Equal(t, strings.ReplaceAll(name, "_", ""), strings.ToLower(method.Name))
 			assert.Contains(t, m.Doc, "\nSource: POST "+name+",")
-			at := slices.IndexFunc(operations(), func(op operation) bool { return op.name == name })
+			at := slices.IndexFunc(testkit.Operations(), func(op testkit.Operation) bool { return op.Name == name })
 			require.GreaterOrEqual(t, at, 0, "in the tests of all operations")
 			base := gateway.MerchantURL()
-			if operations()[at].url == ksher.DefaultGatewayURL {
+			if testkit.Operations()[at].URL == ksher.DefaultGatewayURL {
 				base = gateway.GatewayURL()
 			}
 			resp, err := gateway.HTTPClient().Post(base+"/"+name, "application/x-www-form-urlencoded", nil)

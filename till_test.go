@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // The ways out of Charge.
@@ -35,7 +35,7 @@ func wayOut(t *testing.T, order *ksher.Order, err error) string {
 		require.NoError(t, order.CheckPaid(order.MchOrderNo, 100_00, "THB"))
 		return paid
 	}
-	require.NotContains(t, fmt.Sprintf("%v %+v %q", err, err, err), testAuthCode[:8])
+	require.NotContains(t, fmt.Sprintf("%v %+v %q", err, err, err), testkit.AuthCode[:8])
 	var failed *ksher.Error
 	var invalid *ksher.ValidationError
 	unknown := errors.Is(err, ksher.ErrOutcomeUnknown)
@@ -58,17 +58,17 @@ func wayOut(t *testing.T, order *ksher.Order, err error) string {
 // turns is a gateway whose operations give their replies one after the other, and
 // the last one again and again. order_query has others after the reversal.
 type turns struct {
-	charge, queries, reversal, after []reply
+	charge, queries, reversal, after []testkit.Reply
 }
 
-func (s turns) hosts() *inMemory {
-	m := &inMemory{}
-	m.answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
-		before := len(m.questions(op))
-		replies := map[string][]reply{"quick_pay": s.charge, "order_query": s.queries, "order_reverse": s.reversal}[op]
-		if op == "order_query" && len(m.questions("order_reverse")) > 0 {
-			reversed := m.questions("order_reverse")[0].at
-			for before = 0; before < len(m.questions(op)) && !m.questions(op)[len(m.questions(op))-1-before].at.Before(reversed); {
+func (s turns) hosts() *testkit.InMemory {
+	m := &testkit.InMemory{}
+	m.Answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
+		before := len(m.Questions(op))
+		replies := map[string][]testkit.Reply{"quick_pay": s.charge, "order_query": s.queries, "order_reverse": s.reversal}[op]
+		if op == "order_query" && len(m.Questions("order_reverse")) > 0 {
+			reversed := m.Questions("order_reverse")[0].At
+			for before = 0; before < len(m.Questions(op)) && !m.Questions(op)[len(m.Questions(op))-1-before].At.Before(reversed); {
 				before++
 			}
 			replies = s.after
@@ -81,23 +81,19 @@ func (s turns) hosts() *inMemory {
 	return m
 }
 
-func notConnected(*http.Request) ([]byte, error) {
-	return nil, &net.OpError{Op: "dial", Err: errLine}
-}
-
 func TestCharge(t *testing.T) {
 	t.Parallel()
 	var (
-		success, typing  = tells(ksher.ResultSuccess), tells(ksher.ResultUserPaying)
-		notSure, closed  = tells(ksher.ResultNotSure), tells(ksher.ResultClosed)
-		refunded, failed = tells(ksher.ResultRefund), tells(ksher.ResultPayError)
-		otherAmount      = tells(ksher.ResultSuccess, over(99_99))
-		bare             = tells(ksher.ResultSuccess, over(0), inCurrency(""), numbered(""))
-		unknown          = denies(ksher.CodeKsherInvalidOrderNo)
-		isPaid           = denies(ksher.CodeOrderAlreadyPayOperationCannotBePerformed)
+		success, typing  = testkit.Tells(ksher.ResultSuccess), testkit.Tells(ksher.ResultUserPaying)
+		notSure, closed  = testkit.Tells(ksher.ResultNotSure), testkit.Tells(ksher.ResultClosed)
+		refunded, failed = testkit.Tells(ksher.ResultRefund), testkit.Tells(ksher.ResultPayError)
+		otherAmount      = testkit.Tells(ksher.ResultSuccess, testkit.WithTotal(99_99))
+		bare             = testkit.Tells(ksher.ResultSuccess, testkit.WithTotal(0), testkit.WithCurrency(""), testkit.WithNumber(""))
+		unknown          = testkit.Denies(ksher.CodeKsherInvalidOrderNo)
+		isPaid           = testkit.Denies(ksher.CodeOrderAlreadyPayOperationCannotBePerformed)
 	)
 	const minute, over90 = time.Minute, 90 * time.Second
-	r := func(replies ...reply) []reply { return replies }
+	r := func(replies ...testkit.Reply) []testkit.Reply { return replies }
 	tests := []struct {
 		name string
 		till turns
@@ -113,14 +109,14 @@ func TestCharge(t *testing.T) {
 	}{
 		{name: "paid at once", till: turns{charge: r(success)}, want: paid, result: "SUCCESS"},
 		{name: "paid at once, by an answer without numbers", till: turns{r(bare), r(success), nil, nil}, want: paid, result: "SUCCESS"},
-		{name: "paid at once, by an answer about another order", till: turns{r(tells(ksher.ResultSuccess, numbered("order2"))), r(unknown, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
+		{name: "paid at once, by an answer about another order", till: turns{r(testkit.Tells(ksher.ResultSuccess, testkit.WithNumber("order2"))), r(unknown, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
 		{name: "paid at once, another amount", till: turns{r(otherAmount), r(otherAmount), nil, nil}, want: needsPerson, also: ksher.ErrOtherOrder, result: "SUCCESS"},
 		{name: "paid at once, and nobody knows it", till: turns{r(bare), r(unknown), r(unknown), r(unknown)}, want: needsPerson, also: ksher.CodeKsherInvalidOrderNo, reversed: true, after: over90},
 
 		{name: "paid after the PIN", till: turns{r(notSure), r(typing, typing, typing, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
-		{name: "paid, and the answer got lost", till: turns{r(breaks), r(success), nil, nil}, want: paid, result: "SUCCESS"},
-		{name: "paid, and the charge was on its way", till: turns{r(breaks), r(unknown, unknown, typing, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
-		{name: "paid among garbage", till: turns{r(says("<html>")), r(breaks, says(""), denies(ksher.CodeSystemError), tells(ksher.ResultClosed, numbered("order2")), typing, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
+		{name: "paid, and the answer got lost", till: turns{r(testkit.Breaks), r(success), nil, nil}, want: paid, result: "SUCCESS"},
+		{name: "paid, and the charge was on its way", till: turns{r(testkit.Breaks), r(unknown, unknown, typing, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
+		{name: "paid among garbage", till: turns{r(testkit.Says("<html>")), r(testkit.Breaks, testkit.Says(""), testkit.Denies(ksher.CodeSystemError), testkit.Tells(ksher.ResultClosed, testkit.WithNumber("order2")), typing, success), nil, nil}, want: paid, result: "SUCCESS", after: -1},
 		{name: "the PIN was wrong", till: turns{r(notSure), r(typing, failed), nil, nil}, want: notPaid, result: "PAYERROR", after: -1},
 		{name: "closed by somebody else", till: turns{r(notSure), r(typing, closed), nil, nil}, want: notPaid, result: "CLOSED", after: -1},
 		{name: "refunded by somebody else", till: turns{r(notSure), r(refunded), nil, nil}, want: notPaid, result: "REFUND"},
@@ -132,30 +128,30 @@ func TestCharge(t *testing.T) {
 		{name: "reversed without an effect", till: turns{r(notSure), r(typing), r(success), r(typing)}, want: needsPerson, result: "USERPAYING", reversed: true, after: over90},
 		{name: "reversed, and paid for good", till: turns{r(notSure), r(typing), r(success), r(success)}, want: needsPerson, result: "SUCCESS", reversed: true, after: over90},
 		{name: "reversed, and unknown afterwards", till: turns{r(notSure), r(typing), r(success), r(unknown)}, want: needsPerson, also: ksher.CodeKsherInvalidOrderNo, result: "USERPAYING", reversed: true, after: over90},
-		{name: "reversed, and then the line is dead", till: turns{r(notSure), r(typing), r(success), r(breaks)}, want: needsPerson, also: errLine, result: "USERPAYING", reversed: true, after: over90},
+		{name: "reversed, and then the line is dead", till: turns{r(notSure), r(typing), r(success), r(testkit.Breaks)}, want: needsPerson, also: testkit.ErrLine, result: "USERPAYING", reversed: true, after: over90},
 		{name: "reversed, and then another amount is paid", till: turns{r(notSure), r(typing), r(success), r(otherAmount)}, want: needsPerson, also: ksher.ErrOtherOrder, result: "SUCCESS", reversed: true, after: minute},
-		{name: "reversed while queries were refused", till: turns{r(notSure), r(denies(ksher.CodeNoAuth)), r(success), r(closed)}, want: notPaid, result: "CLOSED", reversed: true, after: -1},
+		{name: "reversed while queries were refused", till: turns{r(notSure), r(testkit.Denies(ksher.CodeNoAuth)), r(success), r(closed)}, want: notPaid, result: "CLOSED", reversed: true, after: -1},
 
 		{name: "paid before the reversal", till: turns{r(notSure), r(typing), r(isPaid), r(success)}, want: paid, result: "SUCCESS", reversed: true, after: minute},
-		{name: "paid, and the reversal wasn't sent", till: turns{r(notSure), r(typing), r(notConnected), r(success)}, want: paid, result: "SUCCESS", reversed: true, after: minute},
-		{name: "reversed twice by the network, which takes long to show", till: turns{r(notSure), r(typing), r(denies(ksher.CodeOrderAlreadyRefund)), r(success)}, want: needsPerson, also: ksher.CodeOrderAlreadyRefund, result: "SUCCESS", reversed: true, after: over90},
-		{name: "reversed twice by the network", till: turns{r(notSure), r(typing), r(denies(ksher.CodeOrderAlreadyRefund)), r(success, refunded)}, want: notPaid, result: "REFUND", reversed: true, after: -1},
-		{name: "the reversal is refused", till: turns{r(notSure), r(typing), r(denies(ksher.CodeNoAuth)), r(typing)}, want: needsPerson, also: ksher.CodeNoAuth, result: "USERPAYING", reversed: true, after: over90},
-		{name: "the reversal is refused, and it fails", till: turns{r(notSure), r(typing), r(denies(ksher.CodeNoAuth)), r(typing, failed)}, want: notPaid, result: "PAYERROR", reversed: true, after: -1},
-		{name: "the reversal's answer gets lost", till: turns{r(notSure), r(typing), r(breaks), r(typing, closed)}, want: notPaid, result: "CLOSED", reversed: true, after: -1},
-		{name: "the reversal is on its way", till: turns{r(notSure), r(typing), r(breaks), r(success, refunded)}, want: notPaid, result: "REFUND", reversed: true, after: -1},
-		{name: "the reversal is on its way for long", till: turns{r(notSure), r(typing), r(breaks), r(success)}, want: needsPerson, also: errLine, result: "SUCCESS", reversed: true, after: over90},
-		{name: "the reversal times out behind the gateway", till: turns{r(notSure), r(typing), r(denies(ksher.CodeSystemError)), r(success)}, want: needsPerson, also: ksher.CodeSystemError, result: "SUCCESS", reversed: true, after: over90},
-		{name: "the reversal's answer is new", till: turns{r(notSure), r(typing), r(tells("SOMETHING_NEW")), r(success)}, want: needsPerson, result: "SUCCESS", reversed: true, after: over90},
-		{name: "nothing but a dead line", till: turns{r(breaks), r(breaks), r(breaks), r(breaks)}, want: needsPerson, also: errLine, reversed: true, after: over90},
+		{name: "paid, and the reversal wasn't sent", till: turns{r(notSure), r(typing), r(testkit.NotConnected), r(success)}, want: paid, result: "SUCCESS", reversed: true, after: minute},
+		{name: "reversed twice by the network, which takes long to show", till: turns{r(notSure), r(typing), r(testkit.Denies(ksher.CodeOrderAlreadyRefund)), r(success)}, want: needsPerson, also: ksher.CodeOrderAlreadyRefund, result: "SUCCESS", reversed: true, after: over90},
+		{name: "reversed twice by the network", till: turns{r(notSure), r(typing), r(testkit.Denies(ksher.CodeOrderAlreadyRefund)), r(success, refunded)}, want: notPaid, result: "REFUND", reversed: true, after: -1},
+		{name: "the reversal is refused", till: turns{r(notSure), r(typing), r(testkit.Denies(ksher.CodeNoAuth)), r(typing)}, want: needsPerson, also: ksher.CodeNoAuth, result: "USERPAYING", reversed: true, after: over90},
+		{name: "the reversal is refused, and it fails", till: turns{r(notSure), r(typing), r(testkit.Denies(ksher.CodeNoAuth)), r(typing, failed)}, want: notPaid, result: "PAYERROR", reversed: true, after: -1},
+		{name: "the reversal's answer gets lost", till: turns{r(notSure), r(typing), r(testkit.Breaks), r(typing, closed)}, want: notPaid, result: "CLOSED", reversed: true, after: -1},
+		{name: "the reversal is on its way", till: turns{r(notSure), r(typing), r(testkit.Breaks), r(success, refunded)}, want: notPaid, result: "REFUND", reversed: true, after: -1},
+		{name: "the reversal is on its way for long", till: turns{r(notSure), r(typing), r(testkit.Breaks), r(success)}, want: needsPerson, also: testkit.ErrLine, result: "SUCCESS", reversed: true, after: over90},
+		{name: "the reversal times out behind the gateway", till: turns{r(notSure), r(typing), r(testkit.Denies(ksher.CodeSystemError)), r(success)}, want: needsPerson, also: ksher.CodeSystemError, result: "SUCCESS", reversed: true, after: over90},
+		{name: "the reversal's answer is new", till: turns{r(notSure), r(typing), r(testkit.Tells("SOMETHING_NEW")), r(success)}, want: needsPerson, result: "SUCCESS", reversed: true, after: over90},
+		{name: "nothing but a dead line", till: turns{r(testkit.Breaks), r(testkit.Breaks), r(testkit.Breaks), r(testkit.Breaks)}, want: needsPerson, also: testkit.ErrLine, reversed: true, after: over90},
 
-		{name: "the charge never arrived", till: turns{r(breaks), r(unknown), r(unknown), r(unknown)}, want: needsPerson, also: ksher.CodeKsherInvalidOrderNo, reversed: true, after: over90},
-		{name: "the charge never arrived, and the reversal got lost", till: turns{r(breaks), r(unknown), r(breaks), r(unknown)}, want: needsPerson, also: errLine, reversed: true, after: over90},
-		{name: "the charge never arrived, and was reversed", till: turns{r(breaks), r(unknown), r(success), r(unknown)}, want: needsPerson, reversed: true, after: over90},
-		{name: "the charge arrived, and is unknown later", till: turns{r(breaks), r(typing, unknown), r(unknown), r(unknown)}, want: needsPerson, result: "USERPAYING", reversed: true, after: over90},
-		{name: "queries fail, and the reversal knows no such order", till: turns{r(breaks), r(breaks), r(unknown), r(unknown)}, want: needsPerson, reversed: true, after: over90},
+		{name: "the charge never arrived", till: turns{r(testkit.Breaks), r(unknown), r(unknown), r(unknown)}, want: needsPerson, also: ksher.CodeKsherInvalidOrderNo, reversed: true, after: over90},
+		{name: "the charge never arrived, and the reversal got lost", till: turns{r(testkit.Breaks), r(unknown), r(testkit.Breaks), r(unknown)}, want: needsPerson, also: testkit.ErrLine, reversed: true, after: over90},
+		{name: "the charge never arrived, and was reversed", till: turns{r(testkit.Breaks), r(unknown), r(success), r(unknown)}, want: needsPerson, reversed: true, after: over90},
+		{name: "the charge arrived, and is unknown later", till: turns{r(testkit.Breaks), r(typing, unknown), r(unknown), r(unknown)}, want: needsPerson, result: "USERPAYING", reversed: true, after: over90},
+		{name: "queries fail, and the reversal knows no such order", till: turns{r(testkit.Breaks), r(testkit.Breaks), r(unknown), r(unknown)}, want: needsPerson, reversed: true, after: over90},
 
-		{name: "not sent", till: turns{charge: r(notConnected)}, want: refused, also: errLine},
+		{name: "not sent", till: turns{charge: r(testkit.NotConnected)}, want: refused, also: testkit.ErrLine},
 	}
 	type test = struct {
 		name     string
@@ -172,7 +168,7 @@ func TestCharge(t *testing.T) {
 			"ORDERPAID", "ORDER_ALREADY_PAYMENT_SUCCESS", "ORDER_ALREADY_PAY_OPERATION_CANNOT_BE_PERFORMED", "CANCEL_ERROR",
 			"KSHER_REFUND_EXPIRE", "NOAUTH",
 		}, code)
-		reversing := test{name: "paid, and the reversal is refused by " + string(code), till: turns{r(notSure), r(typing), r(denies(code)), r(success)}, want: needsPerson, also: code, result: "SUCCESS", reversed: true, after: over90}
+		reversing := test{name: "paid, and the reversal is refused by " + string(code), till: turns{r(notSure), r(typing), r(testkit.Denies(code)), r(success)}, want: needsPerson, also: code, result: "SUCCESS", reversed: true, after: over90}
 		if stays {
 			reversing.want, reversing.also, reversing.after = paid, nil, minute
 		}
@@ -183,11 +179,11 @@ func TestCharge(t *testing.T) {
 		case code == ksher.CodeSystemError, code == ksher.CodeKsherSystemError, code == ksher.CodeKsherChannelResponseError,
 			code == ksher.CodeRefundFailed, code == ksher.CodePriceNotExist, code == ksher.CodeQueryOrderError:
 		case info.Action == ksher.ActionCorrectRequest, info.Action == ksher.ActionContactKsher, info.Action == ksher.ActionAskBuyer, info.Action == ksher.ActionByHand:
-			tests = append(tests, test{name: "refused by " + string(code), till: turns{charge: r(denies(code))}, want: refused, also: code})
+			tests = append(tests, test{name: "refused by " + string(code), till: turns{charge: r(testkit.Denies(code))}, want: refused, also: code})
 			continue
 		}
 		// Such a code says that there is an order of that number, or may be.
-		no := denies(code)
+		no := testkit.Denies(code)
 		tests = append(tests,
 			test{name: "paid, and then refused by " + string(code), till: turns{r(no), r(success), nil, nil}, want: paid, result: "SUCCESS"},
 			test{name: "paid over another amount, and then refused by " + string(code), till: turns{r(no), r(otherAmount), nil, nil}, want: needsPerson, also: ksher.ErrOtherOrder, result: "SUCCESS"},
@@ -199,13 +195,13 @@ func TestCharge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				hosts, start := tt.till.hosts(), time.Now()
-				order, err := paymentsOf(t, hosts.client(t)).Charge(t.Context(), goodQuickPay())
+				order, err := testkit.PaymentsOf(t, hosts.Client(t)).Charge(t.Context(), testkit.GoodQuickPay())
 				require.Equal(t, tt.want, wayOut(t, order, err), "%v", err)
 				if tt.also != nil {
 					require.ErrorIs(t, err, tt.also)
 				}
 				if err != nil {
-					require.ErrorContains(t, err, testOrderNo)
+					require.ErrorContains(t, err, testkit.OrderNo)
 				}
 				if tt.result == "" {
 					require.Nil(t, order)
@@ -216,12 +212,12 @@ func TestCharge(t *testing.T) {
 				if tt.after >= 0 {
 					require.Equal(t, tt.after, time.Since(start))
 				}
-				require.Len(t, hosts.questions("quick_pay"), 1, "the charge was repeated")
+				require.Len(t, hosts.Questions("quick_pay"), 1, "the charge was repeated")
 				reversals := 0
 				if tt.reversed {
 					reversals = 1
 				}
-				require.Len(t, hosts.questions("order_reverse"), reversals)
+				require.Len(t, hosts.Questions("order_reverse"), reversals)
 			})
 		})
 	}
@@ -240,36 +236,36 @@ func TestChargeSchedule(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				notSure, typing := tells(ksher.ResultNotSure), tells(ksher.ResultUserPaying)
-				hosts := turns{[]reply{notSure}, []reply{typing}, []reply{breaks}, []reply{typing}}.hosts()
-				req, start := goodQuickPay(), time.Now()
+				notSure, typing := testkit.Tells(ksher.ResultNotSure), testkit.Tells(ksher.ResultUserPaying)
+				hosts := turns{[]testkit.Reply{notSure}, []testkit.Reply{typing}, []testkit.Reply{testkit.Breaks}, []testkit.Reply{typing}}.hosts()
+				req, start := testkit.GoodQuickPay(), time.Now()
 				req.Channel, req.OperatorID, req.Extra = ksher.ChannelAlipay, "somchai", ksher.Extra{Params: map[string]string{"new": "1"}}
-				_, err := paymentsOf(t, hosts.client(t)).Charge(t.Context(), req, tt.opts...)
+				_, err := testkit.PaymentsOf(t, hosts.Client(t)).Charge(t.Context(), req, tt.opts...)
 				require.ErrorIs(t, err, ksher.ErrNeedsPerson)
 
-				reversal := hosts.questions("order_reverse")[0]
-				require.Equal(t, time.Minute, reversal.at.Sub(start))
-				require.Equal(t, []string{testOrderNo, "alipay", "somchai"}, []string{reversal.form.Get("mch_order_no"), reversal.form.Get("channel"), reversal.form.Get("operator_id")})
-				for _, begin := range []time.Time{start, reversal.at} {
-					last, n, skip := begin, 0, begin.Equal(reversal.at)
-					for _, q := range hosts.questions("order_query") {
-						require.False(t, q.form.Has("auth_code"))
-						if q.at.Before(begin) || begin.Equal(start) && q.at.After(reversal.at) {
+				reversal := hosts.Questions("order_reverse")[0]
+				require.Equal(t, time.Minute, reversal.At.Sub(start))
+				require.Equal(t, []string{testkit.OrderNo, "alipay", "somchai"}, []string{reversal.Form.Get("mch_order_no"), reversal.Form.Get("channel"), reversal.Form.Get("operator_id")})
+				for _, begin := range []time.Time{start, reversal.At} {
+					last, n, skip := begin, 0, begin.Equal(reversal.At)
+					for _, q := range hosts.Questions("order_query") {
+						require.False(t, q.Form.Has("auth_code"))
+						if q.At.Before(begin) || begin.Equal(start) && q.At.After(reversal.At) {
 							continue
 						}
 						if skip { // The last one before the reversal.
 							skip = false
 							continue
 						}
-						pause, want := q.at.Sub(last), time.Duration(0)
+						pause, want := q.At.Sub(last), time.Duration(0)
 						if n > 0 {
 							want = tt.want[min(n, len(tt.want))-1]
 						}
-						if last := begin.Add(map[bool]time.Duration{true: time.Minute, false: 30 * time.Second}[begin.Equal(start)]); q.at.Equal(last) {
+						if last := begin.Add(map[bool]time.Duration{true: time.Minute, false: 30 * time.Second}[begin.Equal(start)]); q.At.Equal(last) {
 							break // The last query comes when the time is over.
 						}
 						require.InDelta(t, want, pause, float64(want)/5+float64(time.Millisecond), "pause %d", n)
-						last, n = q.at, n+1
+						last, n = q.At, n+1
 					}
 					require.Greater(t, n, 3)
 				}
@@ -280,9 +276,9 @@ func TestChargeSchedule(t *testing.T) {
 
 // A charge is reversed also if the cashier's context ends first.
 func TestChargeOfContextThatEnds(t *testing.T) {
-	r := func(replies ...reply) []reply { return replies }
-	typing, notSure, success := tells(ksher.ResultUserPaying), tells(ksher.ResultNotSure), tells(ksher.ResultSuccess)
-	closed := tells(ksher.ResultClosed)
+	r := func(replies ...testkit.Reply) []testkit.Reply { return replies }
+	typing, notSure, success := testkit.Tells(ksher.ResultUserPaying), testkit.Tells(ksher.ResultNotSure), testkit.Tells(ksher.ResultSuccess)
+	closed := testkit.Tells(ksher.ResultClosed)
 	for _, tt := range []struct {
 		name  string
 		ends  time.Duration
@@ -296,9 +292,9 @@ func TestChargeOfContextThatEnds(t *testing.T) {
 		{"in the first query", time.Second, turns{r(notSure), r(hangs), r(success), r(closed)}, notPaid, true, 0},
 		{"in a query", 10 * time.Second, turns{r(notSure), r(typing, hangs), r(success), r(closed)}, notPaid, true, 0},
 		{"between queries", 500 * time.Millisecond, turns{r(notSure), r(typing), r(success), r(closed)}, notPaid, true, 0},
-		{"between queries, and it was paid", 500 * time.Millisecond, turns{r(notSure), r(typing), r(denies(ksher.CodeOrderPaid)), r(success)}, paid, true, 0},
+		{"between queries, and it was paid", 500 * time.Millisecond, turns{r(notSure), r(typing), r(testkit.Denies(ksher.CodeOrderPaid)), r(success)}, paid, true, 0},
 		{"and the reversal hangs", 500 * time.Millisecond, turns{r(notSure), r(typing), r(hangs), r(closed)}, notPaid, true, 30 * time.Second},
-		{"and nobody answers", time.Second, turns{r(hangs), nil, r(hangs), r(breaks)}, needsPerson, false, time.Minute},
+		{"and nobody answers", time.Second, turns{r(hangs), nil, r(hangs), r(testkit.Breaks)}, needsPerson, false, time.Minute},
 		{"and it stays unclear", time.Second, turns{r(notSure), r(typing), r(success), r(typing)}, needsPerson, true, 30 * time.Second},
 		{"and it seems paid", time.Second, turns{r(notSure), r(typing), r(success), r(success)}, needsPerson, true, 30 * time.Second},
 	} {
@@ -307,26 +303,26 @@ func TestChargeOfContextThatEnds(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), tt.ends)
 				defer cancel()
 				start, hosts := time.Now(), tt.till.hosts()
-				order, err := paymentsOf(t, hosts.client(t)).Charge(ctx, goodQuickPay())
+				order, err := testkit.PaymentsOf(t, hosts.Client(t)).Charge(ctx, testkit.GoodQuickPay())
 				require.Equal(t, tt.want, wayOut(t, order, err), "%v", err)
 				require.Equal(t, tt.known, order != nil)
 				require.Equal(t, tt.ends+tt.after, time.Since(start))
-				require.Len(t, hosts.questions("order_reverse"), 1)
+				require.Len(t, hosts.Questions("order_reverse"), 1)
 			})
 		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	hosts := turns{charge: []reply{tells(ksher.ResultSuccess)}}.hosts()
-	order, err := paymentsOf(t, hosts.client(t)).Charge(ctx, goodQuickPay())
+	hosts := turns{charge: []testkit.Reply{testkit.Tells(ksher.ResultSuccess)}}.hosts()
+	order, err := testkit.PaymentsOf(t, hosts.Client(t)).Charge(ctx, testkit.GoodQuickPay())
 	require.Equal(t, refused, wayOut(t, order, err))
 	require.ErrorIs(t, err, context.Canceled)
-	require.Empty(t, hosts.questions(""))
+	require.Empty(t, hosts.Questions(""))
 }
 
 func TestChargeRefuses(t *testing.T) {
 	hosts := turns{}.hosts()
-	client := paymentsOf(t, hosts.client(t))
+	client := testkit.PaymentsOf(t, hosts.Client(t))
 	for _, tt := range []struct {
 		name   string
 		client *ksher.Payments
@@ -335,12 +331,12 @@ func TestChargeRefuses(t *testing.T) {
 		opts   []ksher.WaitOption
 		want   string
 	}{
-		{"no payments", nil, t.Context(), goodQuickPay(), nil, "payments was not made by NewPayments"},
-		{"payments of its own making", &ksher.Payments{}, t.Context(), goodQuickPay(), nil, "payments was not made by NewPayments"},
-		{"no context", client, nil, goodQuickPay(), nil, "context is nil"},
+		{"no payments", nil, t.Context(), testkit.GoodQuickPay(), nil, "payments was not made by NewPayments"},
+		{"payments of its own making", &ksher.Payments{}, t.Context(), testkit.GoodQuickPay(), nil, "payments was not made by NewPayments"},
+		{"no context", client, nil, testkit.GoodQuickPay(), nil, "context is nil"},
 		{"no request", client, t.Context(), nil, nil, "request is nil"},
-		{"a nil option", client, t.Context(), goodQuickPay(), []ksher.WaitOption{nil}, "an option is nil"},
-		{"a bad option", client, t.Context(), goodQuickPay(), []ksher.WaitOption{ksher.WithPolling(0, 0)}, "WithPolling"},
+		{"a nil option", client, t.Context(), testkit.GoodQuickPay(), []ksher.WaitOption{nil}, "an option is nil"},
+		{"a bad option", client, t.Context(), testkit.GoodQuickPay(), []ksher.WaitOption{ksher.WithPolling(0, 0)}, "WithPolling"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			order, err := tt.client.Charge(tt.ctx, tt.req, tt.opts...)
@@ -349,7 +345,7 @@ func TestChargeRefuses(t *testing.T) {
 			require.Nil(t, order)
 		})
 	}
-	require.Empty(t, hosts.questions(""), "nothing is sent")
+	require.Empty(t, hosts.Questions(""), "nothing is sent")
 }
 
 // Whatever goes wrong on the way, and whatever the buyer does: who is told paid
@@ -430,8 +426,8 @@ func TestChargeAndTheMoney(t *testing.T) {
 	number, ways, counts := 0, map[string]int{}, map[string]int{}
 	take := func(t *testing.T, buyer int, op string, m mishap, always bool) string {
 		number++
-		req, b := goodQuickPay(), buyers[buyer]
-		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", number), ksher.NewSecret(testAuthCode[:16]+b.ends)
+		req, b := testkit.GoodQuickPay(), buyers[buyer]
+		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", number), ksher.NewSecret(testkit.AuthCode[:16]+b.ends)
 		clear(counts)
 		way.accident, way.operation, way.always, way.happened, way.late = m.accident, op, always, false, nil
 		way.before = func(op string) {
@@ -450,7 +446,7 @@ func TestChargeAndTheMoney(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client, err := gw.NewClient(ksher.WithRetry(1, 0), ksher.WithMaxResponseBytes(smallAnswers), onlyV1(), ksher.WithHTTPClient(&http.Client{Transport: way}))
 			require.NoError(t, err)
-			order, err := paymentsOf(t, client).Charge(t.Context(), req, ksher.WithPolling(10*time.Second, 10*time.Second))
+			order, err := testkit.PaymentsOf(t, client).Charge(t.Context(), req, ksher.WithPolling(10*time.Second, 10*time.Second))
 			out = wayOut(t, order, err)
 		})
 		seen, err := gw.Order(req.MchOrderNo)
@@ -497,15 +493,15 @@ func TestChargeAgain(t *testing.T) {
 	no := 0
 	again := func(first, second string, between func(no string)) (string, string) {
 		no++
-		req := goodQuickPay()
-		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", no), ksher.NewSecret(testAuthCode[:16]+first)
+		req := testkit.GoodQuickPay()
+		req.MchOrderNo, req.AuthCode = fmt.Sprint("order", no), ksher.NewSecret(testkit.AuthCode[:16]+first)
 		_, err := gw.Client.QuickPay(t.Context(), req)
 		require.Equal(t, first == "01", errors.Is(err, ksher.ErrOutcomeUnknown))
 		if between != nil {
 			between(req.MchOrderNo)
 		}
-		req.AuthCode = ksher.NewSecret(testAuthCode[:16] + second)
-		order, err := paymentsOf(t, gw.Client).Charge(t.Context(), req)
+		req.AuthCode = ksher.NewSecret(testkit.AuthCode[:16] + second)
+		order, err := testkit.PaymentsOf(t, gw.Client).Charge(t.Context(), req)
 		seen, gone := gw.Order(req.MchOrderNo)
 		require.NoError(t, gone)
 		require.LessOrEqual(t, events(&seen, "paid by "), 1)

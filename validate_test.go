@@ -1,13 +1,9 @@
 package ksher_test
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"maps"
 	"math"
-	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,33 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
-
-func fieldsOf(err error) []string {
-	var invalid *ksher.ValidationError
-	if !errors.As(err, &invalid) {
-		return nil
-	}
-	fields := []string{}
-	for _, f := range invalid.Fields {
-		fields = append(fields, f.Field)
-	}
-	return fields
-}
-
-// repeating answers with that data, and with the terms of the request.
-func repeating(tb testing.TB, data map[string]any) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		data := maps.Clone(data)
-		// What a request leaves out, an answer has all the same.
-		for name, value := range map[string]string{"mch_order_no": "order1", "total_fee": "100", "fee_type": "THB", "mch_refund_no": "refund1", "refund_fee": "100"} {
-			data[name] = cmp.Or(r.PostForm.Get(name), value)
-		}
-		text, err := json.Marshal(data)
-		assert.NoError(tb, err)
-		answering(200, signedAnswer(tb, string(text))).ServeHTTP(w, r)
-	})
-}
 
 // change is a change of a good request and the fields that it makes bad.
 type change[R any] struct {
@@ -57,22 +28,22 @@ func checkRequest[R any](t *testing.T, operation string, good func() *R, call fu
 	t.Helper()
 	for _, tt := range changes {
 		t.Run(tt.name, func(t *testing.T) {
-			rec := recording(repeating(t, map[string]any{
+			rec := testkit.Recording(testkit.Repeating(t, map[string]any{
 				"result": "SUCCESS", "pay_content": "https://pay.example", "code_url": "weixin://pay", "mch_id": "12345",
 				"begin_date": "2026-11-20", "end_date": "2026-11-20", "settlement_data": []any{},
 			}))
-			client := newClient(t, rec)
+			client := testkit.NewClient(t, rec)
 			req := good()
 			tt.apply(req)
 			err := call(t.Context(), client, req)
 			if len(tt.want) == 0 {
 				require.NoError(t, err)
-				rec.only(t)
+				rec.Only(t)
 				return
 			}
 			var invalid *ksher.ValidationError
 			require.ErrorAs(t, err, &invalid)
-			assert.Equal(t, tt.want, fieldsOf(err), "%v", err)
+			assert.Equal(t, tt.want, testkit.FieldsOf(err), "%v", err)
 			assert.Equal(t, operation, invalid.Operation)
 			assert.True(t, strings.HasPrefix(err.Error(), "ksher: "+operation), err.Error())
 			assert.Contains(t, err.Error(), "was not sent")
@@ -83,7 +54,7 @@ func checkRequest[R any](t *testing.T, operation string, good func() *R, call fu
 			require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
 			var tried *ksher.Error
 			assert.False(t, errors.As(err, &tried), "nothing was tried")
-			assert.Zero(t, rec.count(), "requests sent")
+			assert.Zero(t, rec.Count(), "requests sent")
 
 			_, list, limited := strings.Cut(err.Error(), ". To send it all the same, list in Extra.Unchecked: ")
 			if !limited {
@@ -92,21 +63,16 @@ func checkRequest[R any](t *testing.T, operation string, good func() *R, call fu
 			unchecked := strings.Split(list, ", ")
 			reflect.ValueOf(req).Elem().FieldByName("Unchecked").Set(reflect.ValueOf(unchecked))
 			err = call(t.Context(), client, req)
-			left := fieldsOf(err)
+			left := testkit.FieldsOf(err)
 			assert.Less(t, len(left), len(tt.want))
 			assert.Subset(t, tt.want, left)
-			assert.Equal(t, len(left) == 0, rec.count() == 1, "it is sent")
+			assert.Equal(t, len(left) == 0, rec.Count() == 1, "it is sent")
 			if len(left) > 0 {
 				assert.NotContains(t, err.Error(), "Unchecked")
 			}
 		})
 	}
 }
-
-var (
-	thai32 = strings.Repeat("ก", 32)
-	thai33 = strings.Repeat("ก", 33)
-)
 
 const maxAmount ksher.Amount = 1<<53 - 1
 
@@ -134,7 +100,7 @@ func TestGatewayPayIsChecked(t *testing.T) {
 		}},
 		{"everything wrong", func(r *req) {
 			*r = req{
-				MchOrderNo: thai33, MchCode: " ", TotalFee: -1, FeeType: "baht", ChannelList: []ksher.Channel{"a,b"},
+				MchOrderNo: testkit.Thai33, MchCode: " ", TotalFee: -1, FeeType: "baht", ChannelList: []ksher.Channel{"a,b"},
 				ProductName: "\t", ReferURL: "x", MchRedirectURL: "x", MchRedirectURLFail: "x", MchNotifyURL: "x",
 				Device: "TV", Lang: "de", MemberID: strings.Repeat("1", 33), ExpireTime: -1, HideExplain: "yes", HideExpTime: "2",
 				InstalFeePayerMerchantChannelList: []ksher.Channel{""},
@@ -153,8 +119,8 @@ func TestGatewayPayIsChecked(t *testing.T) {
 		{"mch_order_no with a blank inside", func(r *req) { r.MchOrderNo = "A 1" }, nil},
 		{"PromptPay of 1 satang", func(r *req) { r.ChannelList, r.TotalFee = []ksher.Channel{"promptpay"}, 1 }, nil},
 		{"instalments of 1,000 THB", func(r *req) { r.ChannelList, r.TotalFee = []ksher.Channel{"ktc_instal"}, 1000_00 }, nil},
-		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai32 }, nil},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai33 }, []string{"mch_order_no"}},
 		{"mch_order_no of 32 bytes", func(r *req) { r.MchOrderNo = strings.Repeat("1", 32) }, nil},
 		{"mch_order_no of 33 bytes", func(r *req) { r.MchOrderNo = strings.Repeat("1", 33) }, []string{"mch_order_no"}},
 		{"mch_order_no not UTF-8", func(r *req) { r.MchOrderNo = "a\xff" }, []string{"mch_order_no"}},
@@ -194,8 +160,8 @@ func TestGatewayPayIsChecked(t *testing.T) {
 
 		{"member_id", func(r *req) { r.MemberID = "m1" }, nil},
 		{"member_id of digits", func(r *req) { r.MemberID = "4711" }, []string{"member_id"}},
-		{"member_id of 32 Thai letters", func(r *req) { r.MemberID = thai32 }, nil},
-		{"member_id of 33 Thai letters", func(r *req) { r.MemberID = thai33 }, []string{"member_id"}},
+		{"member_id of 32 Thai letters", func(r *req) { r.MemberID = testkit.Thai32 }, nil},
+		{"member_id of 33 Thai letters", func(r *req) { r.MemberID = testkit.Thai33 }, []string{"member_id"}},
 		{"member_id of 33 digits", func(r *req) { r.MemberID = strings.Repeat("1", 33) }, []string{"member_id", "member_id"}},
 
 		{"instalments with a bad channel", func(r *req) { r.InstalFeePayerMerchantChannelList = []ksher.Channel{"a b"} },
@@ -240,7 +206,7 @@ func TestGatewayPayIsChecked(t *testing.T) {
 			change[req]{string(channel) + " below its minimum, and that of the others", func(r *req) { below(r); r.ChannelList = append(r.ChannelList, "kplus") }, []string{"total_fee"}},
 			change[req]{string(channel) + " below its minimum, in yen", func(r *req) { below(r); r.FeeType = "JPY" }, nil})
 	}
-	checkRequest(t, "gateway_pay", goodGatewayPay, func(ctx context.Context, c *ksher.Client, r *req) error {
+	checkRequest(t, "gateway_pay", testkit.GoodGatewayPay, func(ctx context.Context, c *ksher.Client, r *req) error {
 		_, err := c.GatewayPay(ctx, r)
 		return err
 	}, changes)
@@ -253,15 +219,15 @@ func TestNativePayIsChecked(t *testing.T) {
 		{"nothing set", func(r *req) { *r = req{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
 		{"everything wrong", func(r *req) {
 			*r = req{
-				MchOrderNo: thai33, TotalFee: -1, FeeType: "baht", Channel: "a,b", NotifyURL: "x", RedirectURL: "x",
+				MchOrderNo: testkit.Thai33, TotalFee: -1, FeeType: "baht", Channel: "a,b", NotifyURL: "x", RedirectURL: "x",
 				ImgType: "gif", ExpireTime: -1, TMNExpireTime: -1,
 			}
 		}, []string{
 			"mch_order_no", "total_fee", "fee_type", "channel", "notify_url", "redirect_url", "img_type", "expire_time", "tmn_expire_time",
 		}},
 		{"mch_order_no blank", func(r *req) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
-		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai32 }, nil},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai33 }, []string{"mch_order_no"}},
 		{"product not UTF-8", func(r *req) { r.Product = "\xff" }, []string{"product"}},
 		{"total_fee of 2^53-1", func(r *req) { r.TotalFee = maxAmount }, nil},
 		{"total_fee of 1 THB", func(r *req) { r.TotalFee = 1_00 }, nil},
@@ -295,7 +261,7 @@ func TestNativePayIsChecked(t *testing.T) {
 			change[req]{"notify_url " + address, func(r *req) { r.NotifyURL = address }, []string{"notify_url"}},
 			change[req]{"redirect_url " + address, func(r *req) { r.RedirectURL = address }, []string{"redirect_url"}})
 	}
-	checkRequest(t, "native_pay", goodNativePay, func(ctx context.Context, c *ksher.Client, r *req) error {
+	checkRequest(t, "native_pay", testkit.GoodNativePay, func(ctx context.Context, c *ksher.Client, r *req) error {
 		_, err := c.NativePay(ctx, r)
 		return err
 	}, changes)
@@ -307,16 +273,16 @@ func TestOrderRefundIsChecked(t *testing.T) {
 		{"good", func(*req) {}, nil},
 		{"nothing set", func(r *req) { *r = req{} }, []string{"mch_refund_no", "refund_fee", "total_fee", "fee_type", "mch_order_no"}},
 		{"everything wrong", func(r *req) {
-			*r = req{MchRefundNo: thai33, RefundFee: 0, TotalFee: -1, FeeType: "baht", MchOrderNo: thai33, Channel: "card"}
+			*r = req{MchRefundNo: testkit.Thai33, RefundFee: 0, TotalFee: -1, FeeType: "baht", MchOrderNo: testkit.Thai33, Channel: "card"}
 		}, []string{"mch_refund_no", "refund_fee", "total_fee", "refund_fee", "fee_type", "ksher_order_no"}},
 		{"no order number", func(r *req) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
-		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
+		{"mch_order_no of 32 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai32 }, nil},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai33 }, nil},
 		{"mch_refund_no with a blank", func(r *req) { r.MchRefundNo = "R1 " }, []string{"mch_refund_no"}},
 		{"ksher_order_no with a blank", func(r *req) { r.KsherOrderNo = " 900" }, []string{"ksher_order_no"}},
 		{"mch_refund_no blank", func(r *req) { r.MchRefundNo = " " }, []string{"mch_refund_no"}},
-		{"mch_refund_no of 32 Thai letters", func(r *req) { r.MchRefundNo = thai32 }, nil},
-		{"mch_refund_no of 33 Thai letters", func(r *req) { r.MchRefundNo = thai33 }, []string{"mch_refund_no"}},
+		{"mch_refund_no of 32 Thai letters", func(r *req) { r.MchRefundNo = testkit.Thai32 }, nil},
+		{"mch_refund_no of 33 Thai letters", func(r *req) { r.MchRefundNo = testkit.Thai33 }, []string{"mch_refund_no"}},
 		{"ksher_order_no not UTF-8", func(r *req) { r.KsherOrderNo = "\xff" }, []string{"ksher_order_no"}},
 		{"all of it", func(r *req) { r.RefundFee = r.TotalFee }, nil},
 		{"one satang too much", func(r *req) { r.RefundFee = r.TotalFee + 1 }, []string{"refund_fee"}},
@@ -342,7 +308,7 @@ func TestOrderRefundIsChecked(t *testing.T) {
 	for _, feeType := range badFeeTypes {
 		changes = append(changes, change[req]{"fee_type " + feeType, func(r *req) { r.FeeType = feeType }, []string{"fee_type"}})
 	}
-	checkRequest(t, "order_refund", goodOrderRefund, func(ctx context.Context, c *ksher.Client, r *req) error {
+	checkRequest(t, "order_refund", testkit.GoodOrderRefund, func(ctx context.Context, c *ksher.Client, r *req) error {
 		_, err := c.OrderRefund(ctx, r)
 		return err
 	}, changes)
@@ -350,21 +316,21 @@ func TestOrderRefundIsChecked(t *testing.T) {
 
 func TestRefundQueryIsChecked(t *testing.T) {
 	type req = ksher.RefundQueryRequest
-	good := func() *req { return &req{MchOrderNo: testOrderNo, MchRefundNo: testRefundNo} }
+	good := func() *req { return &req{MchOrderNo: testkit.OrderNo, MchRefundNo: testkit.RefundNo} }
 	changes := []change[req]{
 		{"good", func(*req) {}, nil},
 		{"nothing set", func(r *req) { *r = req{} }, []string{"mch_order_no"}},
 		{"everything wrong", func(r *req) {
-			*r = req{MchOrderNo: thai33, MchRefundNo: thai33, Channel: "alipay", TotalFee: -1, RefundFee: -1, FeeType: "baht"}
+			*r = req{MchOrderNo: testkit.Thai33, MchRefundNo: testkit.Thai33, Channel: "alipay", TotalFee: -1, RefundFee: -1, FeeType: "baht"}
 		}, []string{"channel", "total_fee", "refund_fee", "fee_type"}},
 		{"no order number", func(r *req) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
 		{"no refund number", func(r *req) { r.MchRefundNo = "" }, nil},
 		{"blank numbers", func(r *req) { r.MchOrderNo, r.MchRefundNo = " ", "\t" }, []string{"mch_order_no"}},
 		{"padded numbers", func(r *req) { r.MchOrderNo, r.MchRefundNo = "A1 ", "\tR1" }, []string{"mch_order_no", "mch_refund_no"}},
 		{"the channel's numbers", func(r *req) { *r = req{ChannelOrderNo: "42", ChannelRefundNo: "43"} }, nil},
-		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
-		{"mch_refund_no of 33 Thai letters", func(r *req) { r.MchRefundNo = thai33 }, nil},
-		{"numbers of 32 Thai letters", func(r *req) { r.MchOrderNo, r.MchRefundNo = thai32, thai32 }, nil},
+		{"mch_order_no of 33 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai33 }, nil},
+		{"mch_refund_no of 33 Thai letters", func(r *req) { r.MchRefundNo = testkit.Thai33 }, nil},
+		{"numbers of 32 Thai letters", func(r *req) { r.MchOrderNo, r.MchRefundNo = testkit.Thai32, testkit.Thai32 }, nil},
 		{"promptpay", func(r *req) { r.Channel = ksher.ChannelPromptPay }, []string{"channel"}},
 		{"alipay", func(r *req) { r.Channel = ksher.ChannelAlipay }, []string{"channel"}},
 		{"wechat", func(r *req) { r.Channel = ksher.ChannelWeChat }, nil},
@@ -384,7 +350,7 @@ func TestRefundQueryIsChecked(t *testing.T) {
 func TestNumbersOfOrdersAreChecked(t *testing.T) {
 	t.Run("gateway_order_query", func(t *testing.T) {
 		type req = ksher.GatewayOrderQueryRequest
-		checkRequest(t, "gateway_order_query", func() *req { return &req{MchOrderNo: testOrderNo} },
+		checkRequest(t, "gateway_order_query", func() *req { return &req{MchOrderNo: testkit.OrderNo} },
 			func(ctx context.Context, c *ksher.Client, r *req) error {
 				_, err := c.GatewayOrderQuery(ctx, r)
 				return err
@@ -393,25 +359,25 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 				{"good", func(*req) {}, nil},
 				{"missing", func(r *req) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
 				{"blank", func(r *req) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
-				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
+				{"32 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai32 }, nil},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai33 }, nil},
 				{"not UTF-8", func(r *req) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
 			})
 	})
 	t.Run("cancel_order", func(t *testing.T) {
 		type req = ksher.CancelOrderRequest
-		checkRequest(t, "cancel_order", func() *req { return &req{MchOrderNo: testOrderNo} },
+		checkRequest(t, "cancel_order", func() *req { return &req{MchOrderNo: testkit.OrderNo} },
 			func(ctx context.Context, c *ksher.Client, r *req) error { _, err := c.CancelOrder(ctx, r); return err },
 			[]change[req]{
 				{"good", func(r *req) { r.Lang = ksher.LangEnglish }, nil},
 				{"missing", func(r *req) { *r = req{Lang: "de"} }, []string{"mch_order_no", "lang"}},
-				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
+				{"32 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai32 }, nil},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai33 }, nil},
 			})
 	})
 	t.Run("order_query", func(t *testing.T) {
 		type req = ksher.OrderQueryRequest
-		checkRequest(t, "order_query", func() *req { return &req{MchOrderNo: testOrderNo} },
+		checkRequest(t, "order_query", func() *req { return &req{MchOrderNo: testkit.OrderNo} },
 			func(ctx context.Context, c *ksher.Client, r *req) error { _, err := c.OrderQuery(ctx, r); return err },
 			[]change[req]{
 				{"good", func(*req) {}, nil},
@@ -419,13 +385,13 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 				{"blank", func(r *req) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
 				{"Ksher's", func(r *req) { *r = req{KsherOrderNo: "900"} }, nil},
 				{"the channel's", func(r *req) { *r = req{ChannelOrderNo: "42"} }, nil},
-				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
+				{"32 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai32 }, nil},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai33 }, nil},
 			})
 	})
 	t.Run("order_close", func(t *testing.T) {
 		type req = ksher.OrderCloseRequest
-		checkRequest(t, "order_close", func() *req { return &req{MchOrderNo: testOrderNo} },
+		checkRequest(t, "order_close", func() *req { return &req{MchOrderNo: testkit.OrderNo} },
 			func(ctx context.Context, c *ksher.Client, r *req) error { _, err := c.OrderClose(ctx, r); return err },
 			[]change[req]{
 				{"good", func(*req) {}, nil},
@@ -433,8 +399,8 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 				{"blank", func(r *req) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
 				{"Ksher's", func(r *req) { *r = req{KsherOrderNo: "900"} }, nil},
 				{"the channel's", func(r *req) { *r = req{ChannelOrderNo: "42"} }, nil},
-				{"32 Thai letters", func(r *req) { r.MchOrderNo = thai32 }, nil},
-				{"33 Thai letters", func(r *req) { r.MchOrderNo = thai33 }, nil},
+				{"32 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai32 }, nil},
+				{"33 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai33 }, nil},
 			})
 	})
 }
@@ -442,15 +408,15 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 // A request with several mistakes is corrected in one go, and the text stays
 // fit for a log.
 func TestTextOfWrongRequests(t *testing.T) {
-	client := newClient(t, answering(500, ""))
-	req := goodGatewayPay()
+	client := testkit.NewClient(t, testkit.Answering(500, ""))
+	req := testkit.GoodGatewayPay()
 	req.MchOrderNo = strings.Repeat("x\n", 50) + "x"
 	req.FeeType = strings.Repeat("y\n", 500)
 	req.ChannelList = []ksher.Channel{ksher.Channel(strings.Repeat("z\n", 500))}
 	req.Device = ksher.Device(strings.Repeat("d\n", 500))
 	req.Extra = ksher.Extra{Params: map[string]string{strings.Repeat("e\n", 500): ""}}
 	_, err := client.GatewayPay(t.Context(), req)
-	assert.Equal(t, []string{"mch_order_no", "fee_type", "channel_list", "device", "Extra"}, fieldsOf(err))
+	assert.Equal(t, []string{"mch_order_no", "fee_type", "channel_list", "device", "Extra"}, testkit.FieldsOf(err))
 	assert.Less(t, len(err.Error()), 3000)
 	assert.NotContains(t, err.Error(), "\n")
 	var invalid *ksher.ValidationError

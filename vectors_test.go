@@ -3,7 +3,6 @@ package ksher_test
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"slices"
 	"testing"
 
@@ -12,37 +11,18 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
-
-type vector struct {
-	Name         string          `json:"name"`
-	Data         json.RawMessage `json:"data"`
-	Sign         string          `json:"sign"`
-	SignedFields []string        `json:"signed_fields"`
-}
 
 var vectorFiles = []string{"testdata/published-v1.json", "../shared/vectors/responses-v1.json"}
 
-func readVectors(tb testing.TB, file string) []vector {
-	tb.Helper()
-	text, err := os.ReadFile(file)
-	if os.IsNotExist(err) {
-		tb.Skipf("%s is not here; its genuine answers are kept outside the project", file)
-	}
-	require.NoError(tb, err)
-	var all struct{ Vectors []vector }
-	require.NoError(tb, json.Unmarshal(text, &all))
-	require.NotEmpty(tb, all.Vectors)
-	return all.Vectors
-}
-
 // eachVector runs a test for each genuine answer that is signed as a whole;
 // TestPartlySignedAnswers has the others.
-func eachVector(t *testing.T, test func(t *testing.T, v vector)) {
+func eachVector(t *testing.T, test func(t *testing.T, v testkit.Vector)) {
 	t.Helper()
 	for _, file := range vectorFiles {
 		t.Run(file, func(t *testing.T) {
-			for _, v := range readVectors(t, file) {
+			for _, v := range testkit.ReadVectors(t, file) {
 				if v.SignedFields == nil {
 					t.Run(v.Name, func(t *testing.T) { test(t, v) })
 				}
@@ -52,7 +32,7 @@ func eachVector(t *testing.T, test func(t *testing.T, v vector)) {
 }
 
 func verifierV1() *ksher.Verifier {
-	return newVerifier(ksher.GatewayPublicKey(ksher.SignV1))
+	return testkit.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1))
 }
 
 func compact(tb testing.TB, data []byte) []byte {
@@ -63,16 +43,16 @@ func compact(tb testing.TB, data []byte) []byte {
 }
 
 func TestGenuineAnswers(t *testing.T) {
-	eachVector(t, func(t *testing.T, v vector) {
+	eachVector(t, func(t *testing.T, v testkit.Vector) {
 		assert.NoError(t, verifierV1().Verify(v.Data, v.Sign))
-		assert.ErrorIs(t, newVerifier(ksher.GatewayPublicKey(ksher.SignV2)).Verify(v.Data, v.Sign), fault.ErrSignatureMalformed)
+		assert.ErrorIs(t, testkit.NewVerifier(ksher.GatewayPublicKey(ksher.SignV2)).Verify(v.Data, v.Sign), fault.ErrSignatureMalformed)
 	})
 }
 
 // A signature of a part must not pass for one of the whole.
 func TestPartIsNotTheWhole(t *testing.T) {
 	parts := 0
-	for _, v := range readVectors(t, "../shared/vectors/responses-v1.json") {
+	for _, v := range testkit.ReadVectors(t, "../shared/vectors/responses-v1.json") {
 		if v.SignedFields != nil {
 			parts++
 			assert.ErrorIs(t, verifierV1().Verify(v.Data, v.Sign), fault.ErrSignatureMismatch, v.Name)
@@ -82,7 +62,7 @@ func TestPartIsNotTheWhole(t *testing.T) {
 }
 
 func TestGenuineAnswersWrittenAnotherWay(t *testing.T) {
-	eachVector(t, func(t *testing.T, v vector) {
+	eachVector(t, func(t *testing.T, v testkit.Vector) {
 		verifier := verifierV1()
 		reversed := reverseMembers(t, v.Data)
 		assert.NoError(t, verifier.Verify(compact(t, v.Data), v.Sign), "compact")
@@ -153,7 +133,7 @@ func escapeAll(data []byte) []byte {
 // space outside of strings and these answers have no escapes, which are the two
 // things that may be written differently without saying anything different.
 func TestChangedAnswers(t *testing.T) {
-	eachVector(t, func(t *testing.T, v vector) {
+	eachVector(t, func(t *testing.T, v testkit.Vector) {
 		verifier := verifierV1()
 		data := compact(t, v.Data)
 		require.NotContains(t, string(data), `\`)
@@ -181,7 +161,7 @@ func TestChangedAnswers(t *testing.T) {
 }
 
 func TestChangedSignatures(t *testing.T) {
-	eachVector(t, func(t *testing.T, v vector) {
+	eachVector(t, func(t *testing.T, v testkit.Vector) {
 		verifier := verifierV1()
 		data, sign := compact(t, v.Data), []byte(v.Sign)
 		for i, right := range v.Sign {

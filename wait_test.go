@@ -1,14 +1,9 @@
 package ksher_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
-	"path"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,101 +15,13 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
-
-// inMemory is both of Ksher's hosts without a network, so that it works within
-// testing/synctest. It notes what it was asked, and when.
-type inMemory struct {
-	answer func(r *http.Request, operation string, form url.Values) ([]byte, error)
-
-	mu    sync.Mutex
-	asked []question
-}
-
-type question struct {
-	operation string
-	form      url.Values
-	at        time.Time
-}
-
-func (m *inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := r.ParseForm(); err != nil {
-		return nil, err
-	}
-	r.Body.Close()
-	op := path.Base(r.URL.Path)
-	m.mu.Lock()
-	m.asked = append(m.asked, question{op, r.PostForm, time.Now()})
-	m.mu.Unlock()
-	body, err := m.answer(r, op, r.PostForm)
-	if err != nil {
-		return nil, err
-	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(body)),
-		Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
-}
-
-// questions is what was asked by that operation, by any if it is "".
-func (m *inMemory) questions(operation string) []question {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := slices.Clone(m.asked)
-	return slices.DeleteFunc(all, func(q question) bool { return operation != "" && q.operation != operation })
-}
-
-// client asks the hosts in memory, each query once.
-func (m *inMemory) client(tb testing.TB, opts ...ksher.Option) *ksher.Client {
-	tb.Helper()
-	client, err := ksher.NewClient(sandbox.AppID, sandbox.PrivateKey(), append([]ksher.Option{
-		ksher.WithHTTPClient(&http.Client{Transport: m}),
-		ksher.WithVerifier(sandbox.Verifier()),
-		ksher.WithRetry(1, 0),
-	}, opts...)...)
-	require.NoError(tb, err)
-	return client
-}
-
-// reply is an answer of a host, or the way in which it gives none.
-type reply func(*http.Request) ([]byte, error)
-
-// tells answers with an order, changed by the functions.
-func tells(result ksher.Result, change ...func(*ksher.Order)) reply {
-	o := &ksher.Order{AppID: sandbox.AppID, MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Result: result}
-	for _, fn := range change {
-		fn(o)
-	}
-	return func(*http.Request) ([]byte, error) { return sandbox.SignedResponse(o), nil }
-}
-
-// denies refuses with a code, in due form.
-func denies(code ksher.Code) reply {
-	return says(string(sandbox.SignedResponse(map[string]string{"result": "FAIL", "err_code": string(code)})))
-}
-
-func says(body string) reply {
-	return func(*http.Request) ([]byte, error) { return []byte(body), nil }
-}
-
-var errLine = errors.New("the line is dead")
-
-func breaks(*http.Request) ([]byte, error) { return nil, errLine }
 
 // hangs until the request's context ends.
 func hangs(r *http.Request) ([]byte, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
-}
-
-// These change the order of tells.
-func numbered(no string) func(*ksher.Order)      { return func(o *ksher.Order) { o.MchOrderNo = no } }
-func over(total ksher.Amount) func(*ksher.Order) { return func(o *ksher.Order) { o.TotalFee = total } }
-func inCurrency(feeType string) func(*ksher.Order) {
-	return func(o *ksher.Order) { o.FeeType = feeType }
-}
-func payableBy(ch ksher.Channel) func(*ksher.Order) { return func(o *ksher.Order) { o.Channel = ch } }
-func asKsherNo(no string) func(*ksher.Order)        { return func(o *ksher.Order) { o.KsherOrderNo = no } }
-func asMerchantHostNo(no string) func(*ksher.Order) {
-	return func(o *ksher.Order) { o.PayMchOrderNo = no }
 }
 
 // place is where an order was made, and what the merchant knows of that.
@@ -131,29 +38,29 @@ var places = []place{
 
 // having is both hosts, of which the place's gives the replies one after the
 // other, and the last one again and again. The other host doesn't know the order.
-func (p place) having(replies ...reply) *inMemory {
-	m := &inMemory{}
-	m.answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
+func (p place) having(replies ...testkit.Reply) *testkit.InMemory {
+	m := &testkit.InMemory{}
+	m.Answer = func(r *http.Request, op string, _ url.Values) ([]byte, error) {
 		switch {
 		case op == p.operation:
-			return replies[min(len(m.questions(op)), len(replies))-1](r)
+			return replies[min(len(m.Questions(op)), len(replies))-1](r)
 		case op == "gateway_order_query":
-			return denies(ksher.CodeOrderNotExist)(r)
+			return testkit.Denies(ksher.CodeOrderNotExist)(r)
 		}
-		return denies(ksher.CodeKsherInvalidOrderNo)(r)
+		return testkit.Denies(ksher.CodeKsherInvalidOrderNo)(r)
 	}
 	return m
 }
 
 func openOrder(host ksher.Host) ksher.OpenOrder {
-	return ksher.OpenOrder{MchOrderNo: testOrderNo, Host: host, TotalFee: 100_00, FeeType: "THB"}
+	return ksher.OpenOrder{MchOrderNo: testkit.OrderNo, Host: host, TotalFee: 100_00, FeeType: "THB"}
 }
 
 func TestWait(t *testing.T) {
-	notPaid, paid := tells(ksher.ResultNotPay), tells(ksher.ResultSuccess)
+	notPaid, paid := testkit.Tells(ksher.ResultNotPay), testkit.Tells(ksher.ResultSuccess)
 	tests := []struct {
 		name    string
-		replies []reply
+		replies []testkit.Reply
 		// expires is when the order does, and ends when the context does, both
 		// from the beginning and 0 for never.
 		expires, ends time.Duration
@@ -167,79 +74,79 @@ func TestWait(t *testing.T) {
 		// after is when it returned, -1 for no matter.
 		after time.Duration
 	}{
-		{name: "paid already", replies: []reply{paid}, result: "SUCCESS", queries: 1},
+		{name: "paid already", replies: []testkit.Reply{paid}, result: "SUCCESS", queries: 1},
 		{
 			name: "paid after everything that isn't an end",
-			replies: []reply{
-				notPaid, tells(ksher.ResultNotSure), tells(ksher.ResultUserPaying), tells(ksher.ResultPending),
-				tells("SOMETHING_NEW"), tells(""), paid,
+			replies: []testkit.Reply{
+				notPaid, testkit.Tells(ksher.ResultNotSure), testkit.Tells(ksher.ResultUserPaying), testkit.Tells(ksher.ResultPending),
+				testkit.Tells("SOMETHING_NEW"), testkit.Tells(""), paid,
 			},
 			result: "SUCCESS", queries: 7, after: -1,
 		},
-		{name: "closed", replies: []reply{notPaid, tells(ksher.ResultClosed)}, want: []error{ksher.ErrNotPaid}, result: "CLOSED", queries: 2, after: -1},
-		{name: "failed", replies: []reply{notPaid, tells(ksher.ResultPayError)}, want: []error{ksher.ErrNotPaid}, result: "PAYERROR", queries: 2, after: -1},
-		{name: "refunded", replies: []reply{notPaid, tells(ksher.ResultRefund)}, want: []error{ksher.ErrNotPaid}, result: "REFUND", queries: 2, after: -1},
+		{name: "closed", replies: []testkit.Reply{notPaid, testkit.Tells(ksher.ResultClosed)}, want: []error{ksher.ErrNotPaid}, result: "CLOSED", queries: 2, after: -1},
+		{name: "failed", replies: []testkit.Reply{notPaid, testkit.Tells(ksher.ResultPayError)}, want: []error{ksher.ErrNotPaid}, result: "PAYERROR", queries: 2, after: -1},
+		{name: "refunded", replies: []testkit.Reply{notPaid, testkit.Tells(ksher.ResultRefund)}, want: []error{ksher.ErrNotPaid}, result: "REFUND", queries: 2, after: -1},
 
-		{name: "expired", replies: []reply{notPaid}, expires: 90 * time.Second, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", after: 90 * time.Second},
-		{name: "expired before", replies: []reply{notPaid}, expires: -time.Hour, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", queries: 1},
-		{name: "expired at this moment", replies: []reply{notPaid}, expires: time.Nanosecond, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", queries: 2, after: time.Nanosecond},
-		{name: "expired before, and paid", replies: []reply{paid}, expires: -time.Hour, result: "SUCCESS", queries: 1},
-		{name: "paid at the last moment", replies: []reply{notPaid, paid}, expires: 500 * time.Millisecond, result: "SUCCESS", queries: 2, after: 500 * time.Millisecond},
+		{name: "expired", replies: []testkit.Reply{notPaid}, expires: 90 * time.Second, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", after: 90 * time.Second},
+		{name: "expired before", replies: []testkit.Reply{notPaid}, expires: -time.Hour, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", queries: 1},
+		{name: "expired at this moment", replies: []testkit.Reply{notPaid}, expires: time.Nanosecond, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", queries: 2, after: time.Nanosecond},
+		{name: "expired before, and paid", replies: []testkit.Reply{paid}, expires: -time.Hour, result: "SUCCESS", queries: 1},
+		{name: "paid at the last moment", replies: []testkit.Reply{notPaid, paid}, expires: 500 * time.Millisecond, result: "SUCCESS", queries: 2, after: 500 * time.Millisecond},
 		{
-			name: "expired while the gateway can't tell", replies: []reply{notPaid, breaks, says("<html>"), denies(ksher.CodeSystemError), notPaid},
+			name: "expired while the gateway can't tell", replies: []testkit.Reply{notPaid, testkit.Breaks, testkit.Says("<html>"), testkit.Denies(ksher.CodeSystemError), notPaid},
 			expires: 500 * time.Millisecond, want: []error{ksher.ErrOrderExpired}, result: "NOTPAY", queries: 5, after: -1,
 		},
 		{
-			name: "paid while the gateway couldn't tell", replies: []reply{notPaid, breaks, breaks, paid},
+			name: "paid while the gateway couldn't tell", replies: []testkit.Reply{notPaid, testkit.Breaks, testkit.Breaks, paid},
 			expires: 500 * time.Millisecond, result: "SUCCESS", queries: 4, after: -1,
 		},
 		{
-			name: "expired, and the gateway never tells", replies: []reply{breaks}, expires: time.Second, ends: time.Minute,
+			name: "expired, and the gateway never tells", replies: []testkit.Reply{testkit.Breaks}, expires: time.Second, ends: time.Minute,
 			want: []error{context.DeadlineExceeded}, not: []error{ksher.ErrOrderExpired}, after: time.Minute,
 		},
 
-		{name: "the context ends in a pause", replies: []reply{notPaid}, ends: time.Minute, want: []error{context.DeadlineExceeded}, not: []error{ksher.ErrNotPaid, ksher.ErrOrderExpired}, result: "NOTPAY", after: time.Minute},
-		{name: "the context ends in a query", replies: []reply{notPaid, hangs}, ends: 10 * time.Second, want: []error{context.DeadlineExceeded}, result: "NOTPAY", queries: 2, after: 10 * time.Second},
-		{name: "the context ends in the first query", replies: []reply{hangs}, ends: 10 * time.Second, want: []error{context.DeadlineExceeded}, queries: 1, after: 10 * time.Second},
-		{name: "queries take too long, until one doesn't", replies: []reply{hangs, hangs, paid}, result: "SUCCESS", queries: 3, after: -1},
+		{name: "the context ends in a pause", replies: []testkit.Reply{notPaid}, ends: time.Minute, want: []error{context.DeadlineExceeded}, not: []error{ksher.ErrNotPaid, ksher.ErrOrderExpired}, result: "NOTPAY", after: time.Minute},
+		{name: "the context ends in a query", replies: []testkit.Reply{notPaid, hangs}, ends: 10 * time.Second, want: []error{context.DeadlineExceeded}, result: "NOTPAY", queries: 2, after: 10 * time.Second},
+		{name: "the context ends in the first query", replies: []testkit.Reply{hangs}, ends: 10 * time.Second, want: []error{context.DeadlineExceeded}, queries: 1, after: 10 * time.Second},
+		{name: "queries take too long, until one doesn't", replies: []testkit.Reply{hangs, hangs, paid}, result: "SUCCESS", queries: 3, after: -1},
 
 		{
-			name: "unknown", replies: []reply{denies(ksher.CodeOrderNotExist)},
+			name: "unknown", replies: []testkit.Reply{testkit.Denies(ksher.CodeOrderNotExist)},
 			want: []error{ksher.CodeOrderNotExist}, not: []error{ksher.ErrNotPaid, ksher.ErrOutcomeUnknown}, queries: 1,
 		},
-		{name: "refused for good", replies: []reply{denies(ksher.CodeNoAuth)}, want: []error{ksher.CodeNoAuth}, queries: 1},
-		{name: "refused for good later", replies: []reply{notPaid, denies(ksher.CodeNoAuth)}, want: []error{ksher.CodeNoAuth}, result: "NOTPAY", queries: 2, after: -1},
-		{name: "refused by an undocumented code", replies: []reply{denies("TEAPOT")}, want: []error{ksher.Code("TEAPOT")}, queries: 1},
+		{name: "refused for good", replies: []testkit.Reply{testkit.Denies(ksher.CodeNoAuth)}, want: []error{ksher.CodeNoAuth}, queries: 1},
+		{name: "refused for good later", replies: []testkit.Reply{notPaid, testkit.Denies(ksher.CodeNoAuth)}, want: []error{ksher.CodeNoAuth}, result: "NOTPAY", queries: 2, after: -1},
+		{name: "refused by an undocumented code", replies: []testkit.Reply{testkit.Denies("TEAPOT")}, want: []error{ksher.Code("TEAPOT")}, queries: 1},
 
-		{name: "another amount", replies: []reply{notPaid, tells(ksher.ResultSuccess, over(99_99))}, want: []error{ksher.ErrOtherOrder}, result: "SUCCESS", queries: 2, after: -1},
-		{name: "no amount", replies: []reply{tells(ksher.ResultSuccess, over(0))}, want: []error{ksher.ErrOtherOrder}, result: "SUCCESS", queries: 1},
-		{name: "another currency", replies: []reply{tells(ksher.ResultSuccess, inCurrency("JPY"))}, want: []error{ksher.ErrOtherOrder}, result: "SUCCESS", queries: 1},
-		{name: "another amount, not paid yet", replies: []reply{tells(ksher.ResultNotPay, over(0)), paid}, result: "SUCCESS", queries: 2, after: -1},
+		{name: "another amount", replies: []testkit.Reply{notPaid, testkit.Tells(ksher.ResultSuccess, testkit.WithTotal(99_99))}, want: []error{ksher.ErrOtherOrder}, result: "SUCCESS", queries: 2, after: -1},
+		{name: "no amount", replies: []testkit.Reply{testkit.Tells(ksher.ResultSuccess, testkit.WithTotal(0))}, want: []error{ksher.ErrOtherOrder}, result: "SUCCESS", queries: 1},
+		{name: "another currency", replies: []testkit.Reply{testkit.Tells(ksher.ResultSuccess, testkit.WithCurrency("JPY"))}, want: []error{ksher.ErrOtherOrder}, result: "SUCCESS", queries: 1},
+		{name: "another amount, not paid yet", replies: []testkit.Reply{testkit.Tells(ksher.ResultNotPay, testkit.WithTotal(0)), paid}, result: "SUCCESS", queries: 2, after: -1},
 
 		{
 			name: "garbage in between",
-			replies: []reply{
-				breaks, says(""), says("<html>"), says(`{"code":0`), says(`{"code":0,"data":{"result":"SUCCESS"}}`),
-				says(strings.Replace(string(sandbox.SignedResponse(&ksher.Order{MchOrderNo: testOrderNo, TotalFee: 100_01})), "10001", "10000", 1)),
-				tells(ksher.ResultSuccess, numbered("order2")), tells(ksher.ResultSuccess, numbered("")), tells(ksher.ResultClosed, numbered("order2")),
-				tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }),
-				denies(ksher.CodeSystemError), denies(ksher.CodeKsherSystemError), denies(ksher.CodeKsherChannelResponseError),
+			replies: []testkit.Reply{
+				testkit.Breaks, testkit.Says(""), testkit.Says("<html>"), testkit.Says(`{"code":0`), testkit.Says(`{"code":0,"data":{"result":"SUCCESS"}}`),
+				testkit.Says(strings.Replace(string(sandbox.SignedResponse(&ksher.Order{MchOrderNo: testkit.OrderNo, TotalFee: 100_01})), "10001", "10000", 1)),
+				testkit.Tells(ksher.ResultSuccess, testkit.WithNumber("order2")), testkit.Tells(ksher.ResultSuccess, testkit.WithNumber("")), testkit.Tells(ksher.ResultClosed, testkit.WithNumber("order2")),
+				testkit.Tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }),
+				testkit.Denies(ksher.CodeSystemError), testkit.Denies(ksher.CodeKsherSystemError), testkit.Denies(ksher.CodeKsherChannelResponseError),
 				paid,
 			},
 			result: "SUCCESS", queries: 14, after: -1,
 		},
 		{
-			name: "nothing but garbage", replies: []reply{tells(ksher.ResultSuccess, numbered("order2"))}, ends: time.Minute,
+			name: "nothing but garbage", replies: []testkit.Reply{testkit.Tells(ksher.ResultSuccess, testkit.WithNumber("order2"))}, ends: time.Minute,
 			want: []error{context.DeadlineExceeded}, not: []error{ksher.ErrNotPaid, ksher.ErrOrderExpired}, after: time.Minute,
 		},
-		{name: "nothing but a dead line", replies: []reply{breaks}, ends: time.Minute, want: []error{context.DeadlineExceeded}, after: time.Minute},
+		{name: "nothing but a dead line", replies: []testkit.Reply{testkit.Breaks}, ends: time.Minute, want: []error{context.DeadlineExceeded}, after: time.Minute},
 	}
 	for _, p := range places {
 		for _, tt := range tests {
 			t.Run(p.name+"/"+tt.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					hosts := p.having(tt.replies...)
-					client := hosts.client(t)
+					client := hosts.Client(t)
 					order, start, ends := openOrder(p.host), time.Now(), tt.ends
 					if ends == 0 {
 						ends = time.Hour // So that no mistake makes it go on for ever.
@@ -249,14 +156,14 @@ func TestWait(t *testing.T) {
 					if tt.expires != 0 {
 						order.Expires = start.Add(tt.expires)
 					}
-					known, err := paymentsOf(t, client).Wait(ctx, order)
+					known, err := testkit.PaymentsOf(t, client).Wait(ctx, order)
 					if tt.want == nil {
 						require.NoError(t, err)
-						require.NoError(t, known.CheckPaid(testOrderNo, 100_00, "THB"))
+						require.NoError(t, known.CheckPaid(testkit.OrderNo, 100_00, "THB"))
 					}
 					for _, want := range tt.want {
 						require.ErrorIs(t, err, want)
-						require.ErrorContains(t, err, testOrderNo)
+						require.ErrorContains(t, err, testkit.OrderNo)
 					}
 					for _, not := range tt.not {
 						require.NotErrorIs(t, err, not)
@@ -268,12 +175,12 @@ func TestWait(t *testing.T) {
 						require.Equal(t, tt.result, known.Result)
 					}
 					if tt.queries != 0 {
-						require.Len(t, hosts.questions(p.operation), tt.queries)
+						require.Len(t, hosts.Questions(p.operation), tt.queries)
 					}
 					if tt.after >= 0 {
 						require.Equal(t, tt.after, max(0, time.Since(start)))
 					}
-					require.Len(t, hosts.questions(""), len(hosts.questions(p.operation)), "the other host was asked")
+					require.Len(t, hosts.Questions(""), len(hosts.Questions(p.operation)), "the other host was asked")
 				})
 			})
 		}
@@ -285,7 +192,7 @@ func TestWaitSaysWhatWentWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := paymentsOf(t, places[0].having(breaks).client(t)).Wait(ctx, openOrder(ksher.HostGateway))
+		_, err := testkit.PaymentsOf(t, places[0].having(testkit.Breaks).Client(t)).Wait(ctx, openOrder(ksher.HostGateway))
 		require.EqualError(t, err, `ksher: waiting for payment of order "order1": context deadline exceeded; the last query failed: `+
 			`ksher: gateway_order_query of order "order1": no answer came: POST "https://gateway.ksher.com/api/gateway_order_query": the line is dead`)
 	})
@@ -295,17 +202,17 @@ func TestWaitOfContextThatEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, p := range places {
-		hosts := p.having(tells(ksher.ResultSuccess))
-		known, err := paymentsOf(t, hosts.client(t)).Wait(ctx, openOrder(p.host))
+		hosts := p.having(testkit.Tells(ksher.ResultSuccess))
+		known, err := testkit.PaymentsOf(t, hosts.Client(t)).Wait(ctx, openOrder(p.host))
 		require.ErrorIs(t, err, context.Canceled)
 		require.Nil(t, known)
-		require.Empty(t, hosts.questions(""))
+		require.Empty(t, hosts.Questions(""))
 	}
 }
 
 func TestWaitRefuses(t *testing.T) {
-	hosts := places[0].having(tells(ksher.ResultSuccess))
-	client := paymentsOf(t, hosts.client(t))
+	hosts := places[0].having(testkit.Tells(ksher.ResultSuccess))
+	client := testkit.PaymentsOf(t, hosts.Client(t))
 	with := func(change func(*ksher.OpenOrder)) ksher.OpenOrder {
 		o := openOrder(ksher.HostGateway)
 		o.Expires = time.Now()
@@ -346,14 +253,14 @@ func TestWaitRefuses(t *testing.T) {
 				fields = append(fields, f.Field)
 			}
 			require.Equal(t, tt.fields, fields)
-			require.Empty(t, hosts.questions(""))
+			require.Empty(t, hosts.Questions(""))
 		})
 	}
 }
 
 func TestWithPolling(t *testing.T) {
-	hosts := places[0].having(tells(ksher.ResultSuccess))
-	client := hosts.client(t)
+	hosts := places[0].having(testkit.Tells(ksher.ResultSuccess))
+	client := hosts.Client(t)
 	for _, tt := range []struct {
 		first, most time.Duration
 		ok          bool
@@ -369,24 +276,24 @@ func TestWithPolling(t *testing.T) {
 		{time.Second, time.Hour + 1, false},
 		{2 * time.Hour, 2 * time.Hour, false},
 	} {
-		before := len(hosts.questions(""))
-		_, err := paymentsOf(t, client).Wait(t.Context(), openOrder(ksher.HostGateway), ksher.WithPolling(tt.first, tt.most))
+		before := len(hosts.Questions(""))
+		_, err := testkit.PaymentsOf(t, client).Wait(t.Context(), openOrder(ksher.HostGateway), ksher.WithPolling(tt.first, tt.most))
 		if tt.ok {
 			require.NoError(t, err)
 			continue
 		}
 		require.ErrorContains(t, err, "WithPolling", "%v", tt)
-		require.Len(t, hosts.questions(""), before, "%v", tt)
+		require.Len(t, hosts.Questions(""), before, "%v", tt)
 	}
-	_, err := paymentsOf(t, client).Wait(t.Context(), openOrder(ksher.HostGateway), nil)
+	_, err := testkit.PaymentsOf(t, client).Wait(t.Context(), openOrder(ksher.HostGateway), nil)
 	require.ErrorContains(t, err, "nil")
 }
 
 // pauses are the times between the queries.
-func pauses(asked []question) []time.Duration {
+func pauses(asked []testkit.Question) []time.Duration {
 	var all []time.Duration
 	for i, q := range asked[1:] {
-		all = append(all, q.at.Sub(asked[i].at))
+		all = append(all, q.At.Sub(asked[i].At))
 	}
 	return all
 }
@@ -406,14 +313,14 @@ func TestPollingSchedule(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				hosts := places[0].having(tells(ksher.ResultNotPay))
+				hosts := places[0].having(testkit.Tells(ksher.ResultNotPay))
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				start := time.Now()
-				_, err := paymentsOf(t, hosts.client(t)).Wait(ctx, openOrder(ksher.HostGateway), tt.opts...)
+				_, err := testkit.PaymentsOf(t, hosts.Client(t)).Wait(ctx, openOrder(ksher.HostGateway), tt.opts...)
 				require.ErrorIs(t, err, context.DeadlineExceeded)
-				asked := hosts.questions("")
-				require.Equal(t, start, asked[0].at, "the first query waited")
+				asked := hosts.Questions("")
+				require.Equal(t, start, asked[0].At, "the first query waited")
 
 				wait, distinct := tt.first, map[time.Duration]bool{}
 				for i, pause := range pauses(asked) {
@@ -432,14 +339,14 @@ func TestPollingSchedule(t *testing.T) {
 // With Expires the last query comes right then, and the ones before as usual.
 func TestPollingUntilExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hosts := places[0].having(tells(ksher.ResultNotPay))
+		hosts := places[0].having(testkit.Tells(ksher.ResultNotPay))
 		order := openOrder(ksher.HostGateway)
 		order.Expires = time.Now().Add(15 * time.Minute)
-		_, err := paymentsOf(t, hosts.client(t)).Wait(t.Context(), order)
+		_, err := testkit.PaymentsOf(t, hosts.Client(t)).Wait(t.Context(), order)
 		require.ErrorIs(t, err, ksher.ErrOrderExpired)
-		asked := hosts.questions("")
-		require.WithinDuration(t, order.Expires, asked[len(asked)-1].at, 0)
-		before := asked[len(asked)-2].at
+		asked := hosts.Questions("")
+		require.WithinDuration(t, order.Expires, asked[len(asked)-1].At, 0)
+		before := asked[len(asked)-2].At
 		require.True(t, before.Before(order.Expires))
 		require.LessOrEqual(t, order.Expires.Sub(before), 12*time.Second)
 		all := pauses(asked)
@@ -454,11 +361,11 @@ func TestPollingOfAChain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		second := map[time.Time]bool{}
 		for range 50 {
-			hosts := places[0].having(tells(ksher.ResultNotPay), tells(ksher.ResultSuccess))
+			hosts := places[0].having(testkit.Tells(ksher.ResultNotPay), testkit.Tells(ksher.ResultSuccess))
 			start := time.Now()
-			_, err := paymentsOf(t, hosts.client(t)).Wait(t.Context(), openOrder(ksher.HostGateway))
+			_, err := testkit.PaymentsOf(t, hosts.Client(t)).Wait(t.Context(), openOrder(ksher.HostGateway))
 			require.NoError(t, err)
-			second[time.Time{}.Add(hosts.questions("")[1].at.Sub(start))] = true
+			second[time.Time{}.Add(hosts.Questions("")[1].At.Sub(start))] = true
 		}
 		require.Greater(t, len(second), 40)
 	})
@@ -467,13 +374,13 @@ func TestPollingOfAChain(t *testing.T) {
 // Several waits at once for one client, each with a context of its own.
 func TestWaitConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hosts := places[0].having(tells(ksher.ResultNotPay))
-		client := hosts.client(t)
+		hosts := places[0].having(testkit.Tells(ksher.ResultNotPay))
+		client := hosts.Client(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		for range 20 {
 			running.Go(func() {
-				_, err := paymentsOf(t, client).Wait(ctx, openOrder(ksher.HostGateway))
+				_, err := testkit.PaymentsOf(t, client).Wait(ctx, openOrder(ksher.HostGateway))
 				assert.ErrorIs(t, err, context.Canceled)
 			})
 		}

@@ -15,50 +15,8 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
-
-func goodJSAPIPay() *ksher.JSAPIPayRequest {
-	return &ksher.JSAPIPayRequest{MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelWeChat}
-}
-
-func goodMiniProgramPay() *ksher.MiniProgramPayRequest {
-	return &ksher.MiniProgramPayRequest{
-		MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelWeChat, SubOpenID: "oUpF8uMuAJO", ChannelSubAppID: "wx2421b1c4370ec43b",
-	}
-}
-
-func goodAppPay() *ksher.AppPayRequest {
-	return &ksher.AppPayRequest{
-		MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelAlipay, ReferURL: "https://shop.example",
-	}
-}
-
-func goodWapPay() *ksher.WapPayRequest {
-	return &ksher.WapPayRequest{
-		MchOrderNo: testOrderNo, TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelAlipay, ReferURL: "https://shop.example/cart",
-	}
-}
-
-func goodWebPay() *ksher.WebPayRequest { return (*ksher.WebPayRequest)(goodWapPay()) }
-
-// walletCalls has the operations that make an order for a wallet, with their
-// good requests.
-var walletCalls = map[string]struct {
-	req  ksher.Doubtful
-	call func(context.Context, *ksher.Client) (*ksher.WalletPayResponse, error)
-}{
-	"jsapi_pay":        {goodJSAPIPay(), walletCall((*ksher.Client).JSAPIPay, goodJSAPIPay())},
-	"mini_program_pay": {goodMiniProgramPay(), walletCall((*ksher.Client).MiniProgramPay, goodMiniProgramPay())},
-	"app_pay":          {goodAppPay(), walletCall((*ksher.Client).AppPay, goodAppPay())},
-	"wap_pay":          {goodWapPay(), walletCall((*ksher.Client).WapPay, goodWapPay())},
-	"web_pay":          {goodWebPay(), walletCall((*ksher.Client).WebPay, goodWebPay())},
-}
-
-func walletCall[R any](method func(*ksher.Client, context.Context, *R) (*ksher.WalletPayResponse, error), req *R) func(context.Context, *ksher.Client) (*ksher.WalletPayResponse, error) {
-	return func(ctx context.Context, c *ksher.Client) (*ksher.WalletPayResponse, error) {
-		return method(c, ctx, req)
-	}
-}
 
 func TestWalletPay(t *testing.T) {
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":900,"trade_type":"JSAPI","total_fee":"10000","fee_type":"THB",
@@ -92,41 +50,41 @@ func TestWalletPay(t *testing.T) {
 		call            func(context.Context, *ksher.Client) (*ksher.WalletPayResponse, error)
 		want            map[string]string
 	}{
-		{"minimal", "jsapi_pay", walletCalls["jsapi_pay"].call, with(minimal, weChat)},
-		{"minimal", "mini_program_pay", walletCalls["mini_program_pay"].call, with(minimal, weChat, mini)},
-		{"minimal", "app_pay", walletCalls["app_pay"].call, with(minimal, alipay, map[string]string{"refer_url": "https://shop.example"})},
-		{"minimal", "wap_pay", walletCalls["wap_pay"].call, with(minimal, alipay, cart)},
-		{"minimal", "web_pay", walletCalls["web_pay"].call, with(minimal, alipay, cart)},
-		{"full", "jsapi_pay", walletCall((*ksher.Client).JSAPIPay, &ksher.JSAPIPayRequest{
+		{"minimal", "jsapi_pay", testkit.WalletCalls["jsapi_pay"].Call, with(minimal, weChat)},
+		{"minimal", "mini_program_pay", testkit.WalletCalls["mini_program_pay"].Call, with(minimal, weChat, mini)},
+		{"minimal", "app_pay", testkit.WalletCalls["app_pay"].Call, with(minimal, alipay, map[string]string{"refer_url": "https://shop.example"})},
+		{"minimal", "wap_pay", testkit.WalletCalls["wap_pay"].Call, with(minimal, alipay, cart)},
+		{"minimal", "web_pay", testkit.WalletCalls["web_pay"].Call, with(minimal, alipay, cart)},
+		{"full", "jsapi_pay", testkit.WalletCall((*ksher.Client).JSAPIPay, &ksher.JSAPIPayRequest{
 			MchOrderNo: "order1", TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelWeChat,
 			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
 			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}), with(minimal, weChat, rest)},
-		{"full", "mini_program_pay", walletCall((*ksher.Client).MiniProgramPay, &ksher.MiniProgramPayRequest{
+		{"full", "mini_program_pay", testkit.WalletCall((*ksher.Client).MiniProgramPay, &ksher.MiniProgramPayRequest{
 			MchOrderNo: "order1", TotalFee: 100_00, LocalTotalFee: 500_00, FeeType: "THB", Channel: ksher.ChannelWeChat,
 			SubOpenID: "oUpF8uMuAJO", ChannelSubAppID: "wx2421b1c4370ec43b",
 			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
 			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}), with(minimal, weChat, mini, rest, map[string]string{"local_total_fee": "50000"})},
-		{"full", "app_pay", walletCall((*ksher.Client).AppPay, &ksher.AppPayRequest{
+		{"full", "app_pay", testkit.WalletCall((*ksher.Client).AppPay, &ksher.AppPayRequest{
 			MchOrderNo: "order1", TotalFee: 100_00, LocalTotalFee: 500_00, FeeType: "THB", Channel: ksher.ChannelAlipay,
 			SubOpenID: "oUpF8uMuAJO", ChannelSubAppID: "wx2421b1c4370ec43b", ReferURL: "https://shop.example/cart",
 			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
 			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}), with(minimal, alipay, mini, cart, rest, map[string]string{"local_total_fee": "50000"})},
-		{"full", "wap_pay", walletCall((*ksher.Client).WapPay, &wap), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
-		{"full", "web_pay", walletCall((*ksher.Client).WebPay, &web), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
+		{"full", "wap_pay", testkit.WalletCall((*ksher.Client).WapPay, &wap), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
+		{"full", "web_pay", testkit.WalletCall((*ksher.Client).WebPay, &web), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.operation+" "+tt.name, func(t *testing.T) {
-			rec := recording(answering(200, signedAnswer(t, data)))
-			client := offlineClient(t, testAppID, rec, trustTestKey(t))
+			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 			resp, err := tt.call(t.Context(), client)
 			require.NoError(t, err)
-			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/"+tt.operation, rec.only(t).URL.String())
-			requireParameters(t, rec.only(t), tt.want)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/"+tt.operation, rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.WalletPayResponse{
-				Answer: wantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", TradeType: "JSAPI",
+				Answer: testkit.WantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", TradeType: "JSAPI",
 				TotalFee: 100_00, FeeType: "THB", PayContent: "https://pay.example/1", NonceStr: "n1",
 			}, resp)
 		})
@@ -144,9 +102,9 @@ func TestWalletPayIsChecked(t *testing.T) {
 		{"good", func(*ksher.WapPayRequest) {}, nil},
 		{"a channel nobody knows", func(r *ksher.WapPayRequest) { r.Channel = "new_wallet" }, nil},
 		{"one cent", func(r *ksher.WapPayRequest) { r.TotalFee = 1 }, nil},
-		{"a number of 32 characters", func(r *ksher.WapPayRequest) { r.MchOrderNo = thai32 }, nil},
+		{"a number of 32 characters", func(r *ksher.WapPayRequest) { r.MchOrderNo = testkit.Thai32 }, nil},
 		{"no number", func(r *ksher.WapPayRequest) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
-		{"a long number", func(r *ksher.WapPayRequest) { r.MchOrderNo = thai33 }, []string{"mch_order_no"}},
+		{"a long number", func(r *ksher.WapPayRequest) { r.MchOrderNo = testkit.Thai33 }, []string{"mch_order_no"}},
 		{"no currency", func(r *ksher.WapPayRequest) { r.FeeType = "" }, []string{"fee_type"}},
 		{"no channel", func(r *ksher.WapPayRequest) { r.Channel = "" }, []string{"channel"}},
 		{"two channels", func(r *ksher.WapPayRequest) { r.Channel = "alipay,wechat" }, []string{"channel"}},
@@ -164,12 +122,12 @@ func TestWalletPayIsChecked(t *testing.T) {
 	}
 	sharedBy := func(of func(*ksher.WapPayRequest) ksher.Doubtful) {
 		for _, tt := range shared {
-			common := goodWapPay()
+			common := testkit.GoodWapPay()
 			tt.apply(common)
 			req := of(common)
-			client := newClient(t, answering(200, signedAnswer(t, `{"result":"SUCCESS"}`)))
+			client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"result":"SUCCESS"}`)))
 			err := payFor(t.Context(), client, req)
-			assert.Equal(t, tt.want, fieldsOf(err), "%T: %s: %v", req, tt.name, err)
+			assert.Equal(t, tt.want, testkit.FieldsOf(err), "%T: %s: %v", req, tt.name, err)
 			if tt.want == nil {
 				assert.NoError(t, err)
 			}
@@ -198,7 +156,7 @@ func TestWalletPayIsChecked(t *testing.T) {
 	mini := func(ctx context.Context, c *ksher.Client, r *ksher.MiniProgramPayRequest) error {
 		return payFor(ctx, c, r)
 	}
-	checkRequest(t, "mini_program_pay", goodMiniProgramPay, mini, []change[ksher.MiniProgramPayRequest]{
+	checkRequest(t, "mini_program_pay", testkit.GoodMiniProgramPay, mini, []change[ksher.MiniProgramPayRequest]{
 		{"nothing", func(r *ksher.MiniProgramPayRequest) { *r = ksher.MiniProgramPayRequest{} },
 			[]string{"mch_order_no", "total_fee", "fee_type", "channel"}},
 		{"no buyer", func(r *ksher.MiniProgramPayRequest) { r.SubOpenID = "" }, []string{"sub_openid"}},
@@ -210,7 +168,7 @@ func TestWalletPayIsChecked(t *testing.T) {
 		{"a local amount too large", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = maxAmount + 1 }, []string{"local_total_fee"}},
 	})
 	app := func(ctx context.Context, c *ksher.Client, r *ksher.AppPayRequest) error { return payFor(ctx, c, r) }
-	checkRequest(t, "app_pay", goodAppPay, app, []change[ksher.AppPayRequest]{
+	checkRequest(t, "app_pay", testkit.GoodAppPay, app, []change[ksher.AppPayRequest]{
 		{"nothing", func(r *ksher.AppPayRequest) { *r = ksher.AppPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
 		{"Alipay without the shop", func(r *ksher.AppPayRequest) { r.ReferURL = "" }, nil},
 		{"WeChat without the shop", func(r *ksher.AppPayRequest) { r.Channel, r.ReferURL = ksher.ChannelWeChat, "" }, nil},
@@ -218,7 +176,7 @@ func TestWalletPayIsChecked(t *testing.T) {
 		{"a negative local amount", func(r *ksher.AppPayRequest) { r.LocalTotalFee = -1 }, []string{"local_total_fee"}},
 	})
 	wap := func(ctx context.Context, c *ksher.Client, r *ksher.WapPayRequest) error { return payFor(ctx, c, r) }
-	checkRequest(t, "wap_pay", goodWapPay, wap, []change[ksher.WapPayRequest]{
+	checkRequest(t, "wap_pay", testkit.GoodWapPay, wap, []change[ksher.WapPayRequest]{
 		{"nothing", func(r *ksher.WapPayRequest) { *r = ksher.WapPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
 		{"a shop that is no address", func(r *ksher.WapPayRequest) { r.ReferURL = "shop" }, []string{"refer_url"}},
 		{"a modelled parameter as an extra", func(r *ksher.WapPayRequest) {
@@ -226,11 +184,11 @@ func TestWalletPayIsChecked(t *testing.T) {
 		}, []string{"refer_url"}},
 	})
 	web := func(ctx context.Context, c *ksher.Client, r *ksher.WebPayRequest) error { return payFor(ctx, c, r) }
-	checkRequest(t, "web_pay", goodWebPay, web, []change[ksher.WebPayRequest]{
+	checkRequest(t, "web_pay", testkit.GoodWebPay, web, []change[ksher.WebPayRequest]{
 		{"no shop", func(r *ksher.WebPayRequest) { r.ReferURL = "" }, nil},
 	})
 	jsapi := func(ctx context.Context, c *ksher.Client, r *ksher.JSAPIPayRequest) error { return payFor(ctx, c, r) }
-	checkRequest(t, "jsapi_pay", goodJSAPIPay, jsapi, []change[ksher.JSAPIPayRequest]{
+	checkRequest(t, "jsapi_pay", testkit.GoodJSAPIPay, jsapi, []change[ksher.JSAPIPayRequest]{
 		{"nothing", func(r *ksher.JSAPIPayRequest) { *r = ksher.JSAPIPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
 	})
 }
@@ -259,54 +217,54 @@ func payFor(ctx context.Context, c *ksher.Client, req ksher.Doubtful) (err error
 func TestWalletPayInDoubt(t *testing.T) {
 	outcomes := []struct {
 		name    string
-		reply   reply
+		reply   testkit.Reply
 		want    error
 		unknown bool
 	}{
-		{"made", tells(ksher.ResultSuccess), nil, false},
-		{"made, and nothing for the wallet", says(`{"code":0,"data":{"result":"SUCCESS"}}`), fault.ErrSignatureMissing, true},
-		{"not sure", tells(ksher.ResultNotSure), nil, true},
-		{"no result", tells(""), fault.ErrField, true},
-		{"the line breaks", breaks, errLine, true},
-		{"another merchant", tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }), ksher.ErrOtherOrder, true},
-		{"refused", denies(ksher.CodeNoAuth), ksher.CodeNoAuth, false},
-		{"the number was used", denies(ksher.CodeKsherDuplicatedOrderNo), ksher.CodeKsherDuplicatedOrderNo, false},
-		{"a timeout behind the gateway", denies(ksher.CodeSystemError), ksher.CodeSystemError, true},
-		{"an undocumented code", denies("OPENID_INVALID"), ksher.Code("OPENID_INVALID"), true},
+		{"made", testkit.Tells(ksher.ResultSuccess), nil, false},
+		{"made, and nothing for the wallet", testkit.Says(`{"code":0,"data":{"result":"SUCCESS"}}`), fault.ErrSignatureMissing, true},
+		{"not sure", testkit.Tells(ksher.ResultNotSure), nil, true},
+		{"no result", testkit.Tells(""), fault.ErrField, true},
+		{"the line breaks", testkit.Breaks, testkit.ErrLine, true},
+		{"another merchant", testkit.Tells(ksher.ResultSuccess, func(o *ksher.Order) { o.AppID = "mch1" }), ksher.ErrOtherOrder, true},
+		{"refused", testkit.Denies(ksher.CodeNoAuth), ksher.CodeNoAuth, false},
+		{"the number was used", testkit.Denies(ksher.CodeKsherDuplicatedOrderNo), ksher.CodeKsherDuplicatedOrderNo, false},
+		{"a timeout behind the gateway", testkit.Denies(ksher.CodeSystemError), ksher.CodeSystemError, true},
+		{"an undocumented code", testkit.Denies("OPENID_INVALID"), ksher.Code("OPENID_INVALID"), true},
 	}
 	resolutions := []struct {
 		name    string
-		reply   reply
+		reply   testkit.Reply
 		verdict ksher.Verdict
 		want    error
 	}{
-		{"not paid yet", tells(ksher.ResultNotPay), ksher.VerdictCarriedOut, nil},
-		{"paid", tells(ksher.ResultSuccess), ksher.VerdictCarriedOut, nil},
-		{"unknown", denies(ksher.CodeKsherInvalidOrderNo), ksher.VerdictNotCarriedOut, nil},
-		{"over another amount", tells(ksher.ResultNotPay, over(99_99)), "", ksher.ErrOtherOrder},
-		{"in another currency", tells(ksher.ResultNotPay, inCurrency("CNY")), "", ksher.ErrOtherOrder},
-		{"no answer", breaks, "", errLine},
+		{"not paid yet", testkit.Tells(ksher.ResultNotPay), ksher.VerdictCarriedOut, nil},
+		{"paid", testkit.Tells(ksher.ResultSuccess), ksher.VerdictCarriedOut, nil},
+		{"unknown", testkit.Denies(ksher.CodeKsherInvalidOrderNo), ksher.VerdictNotCarriedOut, nil},
+		{"over another amount", testkit.Tells(ksher.ResultNotPay, testkit.WithTotal(99_99)), "", ksher.ErrOtherOrder},
+		{"in another currency", testkit.Tells(ksher.ResultNotPay, testkit.WithCurrency("CNY")), "", ksher.ErrOtherOrder},
+		{"no answer", testkit.Breaks, "", testkit.ErrLine},
 	}
-	for name, w := range walletCalls {
+	for name, w := range testkit.WalletCalls {
 		for _, tt := range outcomes {
 			t.Run(name+"/"+tt.name, func(t *testing.T) {
-				hosts := answersOf(map[string]reply{name: tt.reply})
-				resp, err := w.call(t.Context(), hosts.client(t, ksher.WithRetry(3, 0)))
+				hosts := testkit.AnswersOf(map[string]testkit.Reply{name: tt.reply})
+				resp, err := w.Call(t.Context(), hosts.Client(t, ksher.WithRetry(3, 0)))
 				require.Equal(t, tt.unknown, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
 				require.Equal(t, tt.unknown || tt.want != nil, err != nil, "%v", err)
 				require.Equal(t, err == nil, resp != nil)
 				if tt.want != nil {
 					require.ErrorIs(t, err, tt.want)
 				}
-				require.Len(t, hosts.questions(""), 1, "it is never repeated")
+				require.Len(t, hosts.Questions(""), 1, "it is never repeated")
 			})
 		}
 		for _, tt := range resolutions {
 			t.Run(name+"/resolve "+tt.name, func(t *testing.T) {
-				hosts := answersOf(map[string]reply{"order_query": tt.reply})
-				res, err := hosts.client(t).Resolve(t.Context(), w.req)
-				require.Len(t, hosts.questions("order_query"), 1)
-				require.Len(t, hosts.questions(""), 1)
+				hosts := testkit.AnswersOf(map[string]testkit.Reply{"order_query": tt.reply})
+				res, err := hosts.Client(t).Resolve(t.Context(), w.Req)
+				require.Len(t, hosts.Questions("order_query"), 1)
+				require.Len(t, hosts.Questions(""), 1)
 				if tt.want != nil {
 					require.ErrorIs(t, err, tt.want)
 					require.Nil(t, res)
@@ -322,17 +280,17 @@ func TestWalletPayInDoubt(t *testing.T) {
 // The buyer's ID at the wallet is personal data.
 func TestWalletPayBuyerIsNotQuoted(t *testing.T) {
 	const buyer = "oUpF8uMuAJO"
-	app := goodAppPay()
+	app := testkit.GoodAppPay()
 	app.SubOpenID = buyer
 	for name, call := range map[string]func(context.Context, *ksher.Client) (*ksher.WalletPayResponse, error){
-		"mini_program_pay": walletCalls["mini_program_pay"].call,
-		"app_pay":          walletCall((*ksher.Client).AppPay, app),
+		"mini_program_pay": testkit.WalletCalls["mini_program_pay"].Call,
+		"app_pay":          testkit.WalletCall((*ksher.Client).AppPay, app),
 	} {
-		for _, answer := range []reply{
-			says(string(sandbox.SignedResponse(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "no such sub_openid: " + buyer}))),
-			says("<p>" + buyer + "</p>"),
+		for _, answer := range []testkit.Reply{
+			testkit.Says(string(sandbox.SignedResponse(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "no such sub_openid: " + buyer}))),
+			testkit.Says("<p>" + buyer + "</p>"),
 		} {
-			_, err := call(t.Context(), answersOf(map[string]reply{name: answer}).client(t))
+			_, err := call(t.Context(), testkit.AnswersOf(map[string]testkit.Reply{name: answer}).Client(t))
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), buyer)
 		}

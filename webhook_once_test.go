@@ -22,27 +22,23 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/once"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // paying is a gateway where every order is paid.
 func paying(tb testing.TB) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		data := strings.Replace(confirmedNative, testOrderNo, r.PostForm.Get("mch_order_no"), 1)
-		data = strings.Replace(data, testAppID, r.PostForm.Get("appid"), 1)
-		answering(200, signedAnswer(tb, data)).ServeHTTP(w, r)
+		data := strings.Replace(testkit.ConfirmedNative, testkit.OrderNo, r.PostForm.Get("mch_order_no"), 1)
+		data = strings.Replace(data, testkit.AppID, r.PostForm.Get("appid"), 1)
+		testkit.Answering(200, testkit.SignedAnswer(tb, data)).ServeHTTP(w, r)
 	})
 }
 
-// notified is a genuine notification of an order.
-func notified(tb testing.TB, mchOrderNo string) string {
-	return signedAnswer(tb, strings.Replace(notifiedNative, testOrderNo, mchOrderNo, 1))
-}
-
 // refusals are the lines that the handler logged.
-func refusals(tb testing.TB, log *logBuffer) []logLine {
+func refusals(tb testing.TB, log *testkit.LogBuffer) []testkit.LogLine {
 	tb.Helper()
-	var found []logLine
-	for _, line := range log.lines(tb) {
+	var found []testkit.LogLine
+	for _, line := range log.Lines(tb) {
 		if line.Msg == "ksher notification refused" {
 			found = append(found, line)
 		}
@@ -53,13 +49,13 @@ func refusals(tb testing.TB, log *logBuffer) []logLine {
 func TestOncePerPayment(t *testing.T) {
 	gw := sandbox.New(t)
 	calls := map[string]int{}
-	shop := httptest.NewServer(notificationsOf(t, gw.Client, ksher.HostGateway, func(_ context.Context, n *ksher.Order) error {
+	shop := httptest.NewServer(testkit.NotificationsOf(t, gw.Client, ksher.HostGateway, func(_ context.Context, n *ksher.Order) error {
 		calls[n.MchOrderNo]++
 		return n.CheckPaid(n.MchOrderNo, 100_00, "THB")
 	}))
 	t.Cleanup(shop.Close)
 	for _, no := range []string{"A-1", "A-2"} {
-		req := order(no)
+		req := testkit.GatewayPayOf(no)
 		req.TotalFee, req.MchNotifyURL = 100_00, shop.URL
 		_, err := gw.Client.GatewayPay(t.Context(), req)
 		require.NoError(t, err)
@@ -86,14 +82,14 @@ func TestOncePerPayment(t *testing.T) {
 func TestOnceOverTheSchedule(t *testing.T) {
 	gw := sandbox.New(t)
 	calls := 0
-	shop := httptest.NewServer(notificationsOf(t, gw.Client, ksher.HostGateway, func(context.Context, *ksher.Order) error {
+	shop := httptest.NewServer(testkit.NotificationsOf(t, gw.Client, ksher.HostGateway, func(context.Context, *ksher.Order) error {
 		if calls++; calls < 4 {
 			return errors.New("the database is down")
 		}
 		return nil
 	}))
 	t.Cleanup(shop.Close)
-	req := order("A-1")
+	req := testkit.GatewayPayOf("A-1")
 	req.TotalFee, req.MchNotifyURL = 100_00, shop.URL
 	_, err := gw.Client.GatewayPay(t.Context(), req)
 	require.NoError(t, err)
@@ -114,11 +110,11 @@ func TestOnceOverTheSchedule(t *testing.T) {
 // arrive among them change nothing.
 func TestOnceAtTheSameTime(t *testing.T) {
 	const deliveries = 50
-	log := &logBuffer{}
-	client := newClient(t, recording(paying(t)), ksher.WithLogger(log.logger(slog.LevelInfo)))
+	log := &testkit.LogBuffer{}
+	client := testkit.NewClient(t, testkit.Recording(paying(t)), ksher.WithLogger(log.Logger(slog.LevelInfo)))
 	var calls atomic.Int64
 	entered, release := make(chan struct{}), make(chan struct{})
-	server := httptest.NewServer(notificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error {
+	server := httptest.NewServer(testkit.NotificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error {
 		calls.Add(1)
 		close(entered)
 		<-release
@@ -135,14 +131,14 @@ func TestOnceAtTheSameTime(t *testing.T) {
 		assert.NoError(t, err)
 		return resp.StatusCode, string(answer)
 	}
-	good := notified(t, testOrderNo)
+	good := testkit.Notified(t, testkit.OrderNo)
 	forged := strings.Replace(good, "10000", "90000", 1)
 
 	var first, others sync.WaitGroup
 	first.Go(func() {
 		status, text := deliver(good)
 		assert.Equal(t, http.StatusOK, status)
-		assert.Equal(t, accepted, text)
+		assert.Equal(t, testkit.Accepted, text)
 	})
 	<-entered
 	for range deliveries {
@@ -173,7 +169,7 @@ func TestOnceAtTheSameTime(t *testing.T) {
 		others.Go(func() {
 			status, text := deliver(good)
 			assert.Equal(t, http.StatusOK, status)
-			assert.Equal(t, accepted, text)
+			assert.Equal(t, testkit.Accepted, text)
 		})
 	}
 	others.Wait()
@@ -194,22 +190,22 @@ func TestOnceAfterAFailure(t *testing.T) {
 	for name, fail := range tests {
 		t.Run(name, func(t *testing.T) {
 			calls := 0
-			client := newClient(t, recording(paying(t)))
-			handler := notificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error {
+			client := testkit.NewClient(t, testkit.Recording(paying(t)))
+			handler := testkit.NotificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error {
 				if calls++; calls <= 2 {
 					return fail()
 				}
 				return nil
 			})
 			for i := 1; i <= 4; i++ {
-				w := post(handler, notified(t, testOrderNo))
+				w := testkit.Post(handler, testkit.Notified(t, testkit.OrderNo))
 				switch {
 				case i > 2:
-					assert.Equal(t, accepted, w.Body.String())
+					assert.Equal(t, testkit.Accepted, w.Body.String())
 				case name == "in progress":
-					requireRefused(t, w, http.StatusServiceUnavailable)
+					testkit.RequireRefused(t, w, http.StatusServiceUnavailable)
 				default:
-					requireRefused(t, w, http.StatusInternalServerError)
+					testkit.RequireRefused(t, w, http.StatusInternalServerError)
 				}
 				assert.Equal(t, min(i, 3), calls)
 			}
@@ -218,9 +214,9 @@ func TestOnceAfterAFailure(t *testing.T) {
 }
 
 func TestOrdersDoNotBlockEachOther(t *testing.T) {
-	client := newClient(t, recording(paying(t)))
+	client := testkit.NewClient(t, testkit.Recording(paying(t)))
 	entered, release := make(chan struct{}), make(chan struct{})
-	handler := notificationsOf(t, client, ksher.HostMerchant, func(_ context.Context, n *ksher.Order) error {
+	handler := testkit.NotificationsOf(t, client, ksher.HostMerchant, func(_ context.Context, n *ksher.Order) error {
 		if n.MchOrderNo == "slow" {
 			close(entered)
 			<-release
@@ -228,12 +224,14 @@ func TestOrdersDoNotBlockEachOther(t *testing.T) {
 		return nil
 	})
 	var slow sync.WaitGroup
-	slow.Go(func() { assert.Equal(t, accepted, post(handler, notified(t, "slow")).Body.String()) })
+	slow.Go(func() {
+		assert.Equal(t, testkit.Accepted, testkit.Post(handler, testkit.Notified(t, "slow")).Body.String())
+	})
 	<-entered
 	for i := range 20 {
-		assert.Equal(t, accepted, post(handler, notified(t, fmt.Sprintf("order%d", i))).Body.String())
+		assert.Equal(t, testkit.Accepted, testkit.Post(handler, testkit.Notified(t, fmt.Sprintf("order%d", i))).Body.String())
 	}
-	assert.Equal(t, 503, post(handler, notified(t, "slow")).Code)
+	assert.Equal(t, 503, testkit.Post(handler, testkit.Notified(t, "slow")).Code)
 	close(release)
 	slow.Wait()
 }
@@ -244,17 +242,17 @@ func TestSharedDeduper(t *testing.T) {
 	shared := ksher.WithDeduper(&once.Memory{})
 	var calls []string
 	handler := func(appID string) http.Handler {
-		client := offlineClient(t, appID, recording(paying(t)), trustTestKey(t))
-		return notificationsOf(t, client, ksher.HostMerchant, func(_ context.Context, n *ksher.Order) error {
+		client := testkit.OfflineClient(t, appID, testkit.Recording(paying(t)), testkit.TrustTestKey(t))
+		return testkit.NotificationsOf(t, client, ksher.HostMerchant, func(_ context.Context, n *ksher.Order) error {
 			calls = append(calls, n.AppID+" "+n.MchOrderNo)
 			return nil
 		}, shared)
 	}
-	for _, appID := range []string{testAppID, "mch99999", testAppID, "mch1234"} {
-		body := signedAnswer(t, strings.Replace(notifiedNative, testAppID, appID, 1))
+	for _, appID := range []string{testkit.AppID, "mch99999", testkit.AppID, "mch1234"} {
+		body := testkit.SignedAnswer(t, strings.Replace(testkit.NotifiedNative, testkit.AppID, appID, 1))
 		h := handler(appID)
-		assert.Equal(t, accepted, post(h, body).Body.String())
-		assert.Equal(t, accepted, post(h, body).Body.String())
+		assert.Equal(t, testkit.Accepted, testkit.Post(h, body).Body.String())
+		assert.Equal(t, testkit.Accepted, testkit.Post(h, body).Body.String())
 	}
 	assert.Equal(t, []string{"mch12345 order1", "mch99999 order1", "mch1234 order1"}, calls)
 }
@@ -309,31 +307,31 @@ func TestOwnDeduper(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d, log, called := &deduper{once: tt.once}, &logBuffer{}, false
-			client := newClient(t, recording(paying(t)), ksher.WithLogger(log.logger(slog.LevelInfo)))
-			handler := notificationsOf(t, client, ksher.HostMerchant, func(ctx context.Context, _ *ksher.Order) error {
+			d, log, called := &deduper{once: tt.once}, &testkit.LogBuffer{}, false
+			client := testkit.NewClient(t, testkit.Recording(paying(t)), ksher.WithLogger(log.Logger(slog.LevelInfo)))
+			handler := testkit.NotificationsOf(t, client, ksher.HostMerchant, func(ctx context.Context, _ *ksher.Order) error {
 				called = true
 				assert.Equal(t, "a transaction", ctx.Value(contextKey{}))
 				return tt.fnErr
 			}, ksher.WithDeduper(d))
-			w := post(handler, notified(t, testOrderNo))
+			w := testkit.Post(handler, testkit.Notified(t, testkit.OrderNo))
 			assert.Equal(t, tt.called, called)
 			if tt.status == http.StatusOK {
-				assert.Equal(t, accepted, w.Body.String())
+				assert.Equal(t, testkit.Accepted, w.Body.String())
 				assert.Empty(t, refusals(t, log))
 			} else {
-				requireRefused(t, w, tt.status)
+				testkit.RequireRefused(t, w, tt.status)
 				lines := refusals(t, log)
 				require.Len(t, lines, 1)
 				assert.Equal(t, tt.level, lines[0].Level)
-				assert.Equal(t, testOrderNo, lines[0].OrderNo)
+				assert.Equal(t, testkit.OrderNo, lines[0].OrderNo)
 				assert.NotEmpty(t, lines[0].Cause)
 			}
 			require.Len(t, d.keys, 1)
-			assert.Contains(t, d.keys[0], testAppID)
-			assert.Contains(t, d.keys[0], testOrderNo)
+			assert.Contains(t, d.keys[0], testkit.AppID)
+			assert.Contains(t, d.keys[0], testkit.OrderNo)
 			// It is asked each time, and may change its mind.
-			post(handler, notified(t, testOrderNo))
+			testkit.Post(handler, testkit.Notified(t, testkit.OrderNo))
 			require.Len(t, d.keys, 2)
 			assert.Equal(t, d.keys[0], d.keys[1])
 		})
@@ -343,36 +341,36 @@ func TestOwnDeduper(t *testing.T) {
 // A forgery must not make the genuine notification look like a repetition.
 func TestForgeriesAreNotRemembered(t *testing.T) {
 	for name, body := range map[string]string{
-		"not signed":                       `{"code":0,"data":` + notifiedNative + `}`,
-		"changed":                          strings.Replace(notified(t, testOrderNo), "order1", "order2", 1),
-		"signed with another key":          withSign(notifiedNative, `"`+peerSign(t, rsaKey(t, 2048), notifiedNative)+`"`),
-		"of another merchant":              signedAnswer(t, strings.Replace(notifiedNative, testAppID, "mch99999", 1)),
+		"not signed":                       `{"code":0,"data":` + testkit.NotifiedNative + `}`,
+		"changed":                          strings.Replace(testkit.Notified(t, testkit.OrderNo), "order1", "order2", 1),
+		"signed with another key":          testkit.WithSign(testkit.NotifiedNative, `"`+testkit.PeerSign(t, testkit.RSAKey(t, 2048), testkit.NotifiedNative)+`"`),
+		"of another merchant":              testkit.SignedAnswer(t, strings.Replace(testkit.NotifiedNative, testkit.AppID, "mch99999", 1)),
 		"not JSON":                         "paid!",
-		"a number that can't be asked for": notified(t, strings.Repeat("9", 50_000)),
+		"a number that can't be asked for": testkit.Notified(t, strings.Repeat("9", 50_000)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &deduper{once: func(context.Context, func(context.Context) error) error { return nil }}
-			m := newMerchant(t, paying(t), nil, ksher.WithDeduper(d))
-			assert.NotEqual(t, http.StatusOK, post(m.handler, body).Code)
+			m := testkit.NewMerchant(t, paying(t), nil, ksher.WithDeduper(d))
+			assert.NotEqual(t, http.StatusOK, testkit.Post(m.Handler, body).Code)
 			assert.Empty(t, d.keys)
 		})
 	}
 	for name, gateway := range map[string]http.Handler{
-		"not paid, says the gateway": answering(200, signedAnswer(t, strings.Replace(confirmedNative, "SUCCESS", "NOTPAY", 1))),
-		"not known to the gateway":   unknownOrder("ORDER_NOT_EXIST"),
-		"an outage":                  answering(502, ""),
-		"another amount":             answering(200, signedAnswer(t, strings.Replace(confirmedNative, "10000", "9999", 1))),
+		"not paid, says the gateway": testkit.Answering(200, testkit.SignedAnswer(t, strings.Replace(testkit.ConfirmedNative, "SUCCESS", "NOTPAY", 1))),
+		"not known to the gateway":   testkit.UnknownOrder("ORDER_NOT_EXIST"),
+		"an outage":                  testkit.Answering(502, ""),
+		"another amount":             testkit.Answering(200, testkit.SignedAnswer(t, strings.Replace(testkit.ConfirmedNative, "10000", "9999", 1))),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				now := gateway
-				client := offlineClient(t, testAppID, recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now.ServeHTTP(w, r) })), trustTestKey(t))
+				client := testkit.OfflineClient(t, testkit.AppID, testkit.Recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now.ServeHTTP(w, r) })), testkit.TrustTestKey(t))
 				calls := 0
-				handler := notificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error { calls++; return nil })
-				assert.NotEqual(t, http.StatusOK, post(handler, notified(t, testOrderNo)).Code)
+				handler := testkit.NotificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error { calls++; return nil })
+				assert.NotEqual(t, http.StatusOK, testkit.Post(handler, testkit.Notified(t, testkit.OrderNo)).Code)
 				now = paying(t)
 				time.Sleep(time.Second)
-				assert.Equal(t, http.StatusOK, post(handler, notified(t, testOrderNo)).Code)
+				assert.Equal(t, http.StatusOK, testkit.Post(handler, testkit.Notified(t, testkit.OrderNo)).Code)
 				assert.Equal(t, 1, calls)
 			})
 		})
@@ -383,12 +381,12 @@ func TestForgeriesAreNotRemembered(t *testing.T) {
 func TestKeysOfTheDeduper(t *testing.T) {
 	d := &deduper{once: func(context.Context, func(context.Context) error) error { return nil }}
 	appID := strings.Repeat("é", 32)
-	client := offlineClient(t, appID, recording(paying(t)), trustTestKey(t))
-	handler := notificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error { return nil }, ksher.WithDeduper(d))
+	client := testkit.OfflineClient(t, appID, testkit.Recording(paying(t)), testkit.TrustTestKey(t))
+	handler := testkit.NotificationsOf(t, client, ksher.HostMerchant, func(context.Context, *ksher.Order) error { return nil }, ksher.WithDeduper(d))
 	numbers := []string{"a", "A", "a b", "ก", "\u00e9", "e\u0301", strings.Repeat("𝄞", 32)}
 	for _, no := range numbers {
-		data := strings.NewReplacer(testOrderNo, no, testAppID, appID).Replace(notifiedNative)
-		post(handler, signedAnswer(t, data))
+		data := strings.NewReplacer(testkit.OrderNo, no, testkit.AppID, appID).Replace(testkit.NotifiedNative)
+		testkit.Post(handler, testkit.SignedAnswer(t, data))
 	}
 	seen := map[string]bool{}
 	for _, key := range d.keys {
@@ -400,11 +398,11 @@ func TestKeysOfTheDeduper(t *testing.T) {
 
 // fn finished, and nobody was there any more to hear it.
 func TestClientHangsUp(t *testing.T) {
-	client := newClient(t, recording(paying(t)))
+	client := testkit.NewClient(t, testkit.Recording(paying(t)))
 	var calls atomic.Int64
 	hangUp := make(chan context.CancelFunc, 1)
 	ended := make(chan struct{})
-	handler := notificationsOf(t, client, ksher.HostMerchant, func(ctx context.Context, _ *ksher.Order) error {
+	handler := testkit.NotificationsOf(t, client, ksher.HostMerchant, func(ctx context.Context, _ *ksher.Order) error {
 		calls.Add(1)
 		(<-hangUp)()
 		<-ctx.Done()
@@ -417,7 +415,7 @@ func TestClientHangsUp(t *testing.T) {
 	t.Cleanup(server.Close)
 	ctx, cancel := context.WithCancel(t.Context())
 	hangUp <- cancel
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, bytes.NewReader([]byte(notified(t, testOrderNo))))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server.URL, bytes.NewReader([]byte(testkit.Notified(t, testkit.OrderNo))))
 	require.NoError(t, err)
 	resp, err := server.Client().Do(req)
 	if err == nil {
@@ -425,30 +423,30 @@ func TestClientHangsUp(t *testing.T) {
 	}
 	require.ErrorIs(t, err, context.Canceled)
 	<-ended
-	assert.Equal(t, accepted, post(handler, notified(t, testOrderNo)).Body.String(), "the next one is told")
+	assert.Equal(t, testkit.Accepted, testkit.Post(handler, testkit.Notified(t, testkit.OrderNo)).Body.String(), "the next one is told")
 	assert.EqualValues(t, 1, calls.Load())
 }
 
 // The lookup gets the request's context, and comes before any query.
 func TestExpectedComesFirst(t *testing.T) {
 	type contextKey struct{}
-	gateway := recording(paying(t))
+	gateway := testkit.Recording(paying(t))
 	asked := 0
-	n, err := paymentsOf(t, newClient(t, gateway)).Notifications(func(ctx context.Context, no string) (ksher.OpenOrder, error) {
+	n, err := testkit.PaymentsOf(t, testkit.NewClient(t, gateway)).Notifications(func(ctx context.Context, no string) (ksher.OpenOrder, error) {
 		asked++
-		assert.Equal(t, testOrderNo, no)
+		assert.Equal(t, testkit.OrderNo, no)
 		assert.Equal(t, "of the request", ctx.Value(contextKey{}))
-		assert.Zero(t, gateway.count())
+		assert.Zero(t, gateway.Count())
 		return openOrder(ksher.HostMerchant), nil
 	})
 	require.NoError(t, err)
-	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(notified(t, testOrderNo)))
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(testkit.Notified(t, testkit.OrderNo)))
 	w := httptest.NewRecorder()
 	n.ServeHTTP(w, r.WithContext(context.WithValue(t.Context(), contextKey{}, "of the request")))
-	assert.Equal(t, accepted, w.Body.String())
+	assert.Equal(t, testkit.Accepted, w.Body.String())
 	assert.Equal(t, 1, asked)
-	assert.Equal(t, 403, post(n, strings.Replace(notified(t, testOrderNo), "10000", "10001", 1)).Code)
-	assert.Equal(t, 400, post(n, notifiedNative).Code)
+	assert.Equal(t, 403, testkit.Post(n, strings.Replace(testkit.Notified(t, testkit.OrderNo), "10000", "10001", 1)).Code)
+	assert.Equal(t, 400, testkit.Post(n, testkit.NotifiedNative).Code)
 	assert.Equal(t, 1, asked, "the merchant's database isn't for anybody to ask")
 }
 
@@ -457,7 +455,7 @@ func TestExpectedAtTheGateway(t *testing.T) {
 	gw := sandbox.New(t)
 	prices := map[string]ksher.Amount{"A-1": 100_00, "A-2": 100_00}
 	var handled []string
-	notifications, err := paymentsTo(t, gw.Client, func(_ context.Context, o *ksher.Order) error {
+	notifications, err := testkit.PaymentsTo(t, gw.Client, func(_ context.Context, o *ksher.Order) error {
 		handled = append(handled, o.MchOrderNo)
 		return nil
 	}).Notifications(func(_ context.Context, no string) (ksher.OpenOrder, error) {
@@ -467,7 +465,7 @@ func TestExpectedAtTheGateway(t *testing.T) {
 	shop := httptest.NewServer(notifications)
 	t.Cleanup(shop.Close)
 	for no, total := range map[string]ksher.Amount{"A-1": 100_00, "A-2": 99_00} {
-		req := order(no)
+		req := testkit.GatewayPayOf(no)
 		req.TotalFee, req.MchNotifyURL = total, shop.URL
 		_, err := gw.Client.GatewayPay(t.Context(), req)
 		require.NoError(t, err)

@@ -7,12 +7,13 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/heavy"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // BenchmarkWork reads notifications whose signature is wrong, as they are and
 // percent-encoded.
 func BenchmarkWork(b *testing.B) {
-	verifier := newVerifier(ksher.GatewayPublicKey(ksher.SignV1))
+	verifier := testkit.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1))
 	plain, encoded := make(map[string][]byte), make(map[string][]byte)
 	for name, members := range heavy.Members(20 << 10) {
 		body := `{"code":0,"data":{` + members + `},"sign":"` + strings.Repeat("0", 128) + `"}`

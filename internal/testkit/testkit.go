@@ -1,4 +1,6 @@
-package ksher_test
+// Package testkit is what the tests of the root package and of tests share:
+// the operations, a gateway to call, and what the gateway signs.
+package testkit
 
 import (
 	"bytes"
@@ -15,6 +17,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,12 +27,12 @@ import (
 	"github.com/ksher-go/ksher"
 )
 
-const testAppID = "mch12345"
+const AppID = "mch12345"
 
-// rsaKey reads a key of testdata with the standard library alone.
-func rsaKey(tb testing.TB, bits int) *rsa.PrivateKey {
+// RSAKey reads a key of testdata with the standard library alone.
+func RSAKey(tb testing.TB, bits int) *rsa.PrivateKey {
 	tb.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("testdata/keys/rsa%d.pkcs1.pem", bits))
+	text, err := os.ReadFile(Path(tb, fmt.Sprintf("testdata/keys/rsa%d.pkcs1.pem", bits)))
 	require.NoError(tb, err)
 	block, _ := pem.Decode(text)
 	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
@@ -37,10 +40,10 @@ func rsaKey(tb testing.TB, bits int) *rsa.PrivateKey {
 	return key
 }
 
-// peerSign signs a data object as the gateway does, written a second time and
+// PeerSign signs a data object as the gateway does, written a second time and
 // in another way than the package does it: with maps, encoding/json and
 // crypto/rsa.
-func peerSign(tb testing.TB, key *rsa.PrivateKey, data string) string {
+func PeerSign(tb testing.TB, key *rsa.PrivateKey, data string) string {
 	tb.Helper()
 	var members map[string]json.RawMessage
 	require.NoError(tb, json.Unmarshal([]byte(data), &members))
@@ -69,16 +72,16 @@ func peerSign(tb testing.TB, key *rsa.PrivateKey, data string) string {
 	return hex.EncodeToString(sig)
 }
 
-// signedAnswer is an envelope with that data, signed by the 1024-bit test key.
-func signedAnswer(tb testing.TB, data string) string {
+// SignedAnswer is an envelope with that data, signed by the 1024-bit test key.
+func SignedAnswer(tb testing.TB, data string) string {
 	tb.Helper()
 	return fmt.Sprintf(`{"code":0,"msg":"ok","status_code":"","status_msg":"","version":"3.0.0","time_stamp":"2026-11-21T10:00:00+08:00","data":%s,"sign":%q}`,
-		data, peerSign(tb, rsaKey(tb, 1024), data))
+		data, PeerSign(tb, RSAKey(tb, 1024), data))
 }
 
-// newClient returns a client whose requests go to the handler, which believes
+// NewClient returns a client whose requests go to the handler, which believes
 // the 1024-bit test key and doesn't repeat queries.
-func newClient(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher.Client {
+func NewClient(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher.Client {
 	tb.Helper()
 	server := httptest.NewServer(handler)
 	tb.Cleanup(server.Close)
@@ -86,34 +89,34 @@ func newClient(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher
 		ksher.WithHTTPClient(server.Client()),
 		ksher.WithGatewayURL(server.URL + "/api"),
 		ksher.WithMerchantURL(server.URL + "/KsherPay"),
-		ksher.WithVerifier(newVerifier(&rsaKey(tb, 1024).PublicKey)),
+		ksher.WithVerifier(NewVerifier(&RSAKey(tb, 1024).PublicKey)),
 		ksher.WithRetry(1, 0),
 	}, opts...)
-	client, err := ksher.NewClient(testAppID, rsaKey(tb, 1024), opts...)
+	client, err := ksher.NewClient(AppID, RSAKey(tb, 1024), opts...)
 	require.NoError(tb, err)
 	return client
 }
 
-// answering is a handler that always answers the same.
-func answering(status int, body string) http.Handler {
+// Answering is a handler that always answers the same.
+func Answering(status int, body string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
-		fmt.Fprint(w, signedFor(r, body))
+		fmt.Fprint(w, SignedFor(r, body))
 	})
 }
 
-// parts names what is signed of the data, by operation. Every other operation
+// Parts names what is signed of the data, by operation. Every other operation
 // signs all of it.
-var parts = map[string][]string{
+var Parts = map[string][]string{
 	"merchant_info":       {"mobile", "mch_id", "account_type", "business_mode", "nonce_str"},
 	"get_settlement_info": {"begin_date", "end_date", "nonce_str"},
 }
 
-// signedFor is the body of a signedAnswer, which doesn't know what it will be the
+// SignedFor is the body of a signedAnswer, which doesn't know what it will be the
 // answer to, with the signature that belongs to the request's operation. Anything
 // else is left as it is.
-func signedFor(r *http.Request, body string) string {
-	part := parts[path.Base(r.URL.Path)]
+func SignedFor(r *http.Request, body string) string {
+	part := Parts[path.Base(r.URL.Path)]
 	var envelope struct {
 		Data map[string]json.RawMessage
 		Sign string
@@ -124,7 +127,7 @@ func signedFor(r *http.Request, body string) string {
 	sign := func() string {
 		text, err := json.Marshal(envelope.Data)
 		require.NoError(panics{}, err)
-		return peerSign(panics{}, rsaKey(panics{}, 1024), string(text))
+		return PeerSign(panics{}, RSAKey(panics{}, 1024), string(text))
 	}
 	if whole := sign(); !strings.EqualFold(envelope.Sign, whole) {
 		return body
@@ -136,15 +139,32 @@ func signedFor(r *http.Request, body string) string {
 // panics stands for the test where there is none at hand.
 type panics struct{ testing.TB }
 
-func (panics) Helper()                   {}
-func (panics) Errorf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
-func (panics) FailNow()                  { panic("failed") }
+func (panics) Helper() {}
 
-// newVerifier makes a verifier of keys that are good.
-func newVerifier(keys ...*rsa.PublicKey) *ksher.Verifier {
+func (panics) Errorf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
+
+func (panics) FailNow() { panic("failed") }
+
+// NewVerifier makes a verifier of keys that are good.
+func NewVerifier(keys ...*rsa.PublicKey) *ksher.Verifier {
 	v, err := ksher.NewVerifier(keys...)
 	if err != nil {
 		panic(err)
 	}
 	return v
+}
+
+// Path finds a file by its path from the root of the module, whichever package's
+// directory a test runs in.
+func Path(tb testing.TB, name string) string {
+	tb.Helper()
+	dir, err := os.Getwd()
+	require.NoError(tb, err)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, name)
+		}
+		require.NotEqual(tb, filepath.Dir(dir), dir, "no go.mod above the test")
+		dir = filepath.Dir(dir)
+	}
 }
