@@ -1,9 +1,9 @@
 package ksher_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,6 +16,7 @@ import (
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/testkit"
+	"github.com/ksher-go/ksher/kshertest"
 )
 
 const merchantData = `{"account_type":"Trial","agency_info":{"agency_name":"Far & Near","mobile":"021"},"allow_partial_refund":"Y",
@@ -117,47 +118,6 @@ func TestRateQuery(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, resp.Rate)
 	assert.Equal(t, other, string(resp.Data))
-}
-
-func TestAccountQueriesAreChecked(t *testing.T) {
-	checkRequest(t, "merchant_info", testkit.GoodMerchantInfo, func(ctx context.Context, c *ksher.Client, r *ksher.MerchantInfoRequest) error {
-		_, err := c.MerchantInfo(ctx, r)
-		return err
-	}, []change[ksher.MerchantInfoRequest]{
-		{"good", func(*ksher.MerchantInfoRequest) {}, nil},
-		{"the documented name", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "mch_appid" }, nil},
-		{"the SDKs' name", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "appid" }, nil},
-		{"another name", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "app_id" }, []string{"AppIDName"}},
-		{"a name of capitals", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "APPID" }, []string{"AppIDName"}},
-		{"the signature's name", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "sign" }, []string{"AppIDName"}},
-		{"a name that isn't UTF-8", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "\xff" }, []string{"AppIDName"}},
-		{"a blank name", func(r *ksher.MerchantInfoRequest) { r.AppIDName = " " }, []string{"AppIDName"}},
-		{"another app ID beside", func(r *ksher.MerchantInfoRequest) { r.Extra = ksher.Extra{Params: map[string]string{"appid": "mch1"}} }, []string{"appid"}},
-		{"another app ID as well", func(r *ksher.MerchantInfoRequest) {
-			r.Extra = ksher.Extra{Params: map[string]string{"mch_appid": "mch1"}}
-		}, []string{"mch_appid"}},
-		{"another app ID beside the SDKs' name", func(r *ksher.MerchantInfoRequest) {
-			r.AppIDName, r.Extra = "appid", ksher.Extra{Params: map[string]string{"mch_appid": "mch1"}}
-		}, []string{"mch_appid"}},
-	})
-	checkRequest(t, "rate_query", testkit.GoodRateQuery, func(ctx context.Context, c *ksher.Client, r *ksher.RateQueryRequest) error {
-		_, err := c.RateQuery(ctx, r)
-		return err
-	}, []change[ksher.RateQueryRequest]{
-		{"good", func(*ksher.RateQueryRequest) {}, nil},
-		{"a date of another form", func(r *ksher.RateQueryRequest) { r.Date = "2026-11-20" }, nil},
-		{"a date of 32 characters", func(r *ksher.RateQueryRequest) { r.Date = testkit.Thai32 }, nil},
-		{"a Thai day", func(r *ksher.RateQueryRequest) { r.Date = "25691101" }, []string{"date"}},
-		{"a Thai day with hyphens", func(r *ksher.RateQueryRequest) { r.Date = "2568-11-01" }, []string{"date"}},
-		{"a Thai day with slashes", func(r *ksher.RateQueryRequest) { r.Date = "2568/11/01" }, []string{"date"}},
-		{"nothing", func(r *ksher.RateQueryRequest) { *r = ksher.RateQueryRequest{} }, []string{"channel", "fee_type", "date"}},
-		{"no channel", func(r *ksher.RateQueryRequest) { r.Channel = "" }, []string{"channel"}},
-		{"two channels", func(r *ksher.RateQueryRequest) { r.Channel = "wechat,alipay" }, []string{"channel"}},
-		{"a currency in small letters", func(r *ksher.RateQueryRequest) { r.FeeType = "thb" }, []string{"fee_type"}},
-		{"a blank date", func(r *ksher.RateQueryRequest) { r.Date = " \t" }, []string{"date"}},
-		{"a long date", func(r *ksher.RateQueryRequest) { r.Date = testkit.Thai33 }, nil},
-		{"a date that isn't UTF-8", func(r *ksher.RateQueryRequest) { r.Date = "\xff" }, []string{"date"}},
-	})
 }
 
 // answerTo is the answer to an operation around that data, signed as its part.
@@ -281,4 +241,147 @@ func TestMerchantInfoOfTheLocalGateway(t *testing.T) {
 	order, err := client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: testkit.OrderNo})
 	require.NoError(t, err)
 	assert.True(t, gw.Now().Equal(order.TimeEnd))
+}
+
+func mustURL(tb testing.TB, address string) *url.URL {
+	tb.Helper()
+	u, err := url.Parse(address)
+	require.NoError(tb, err)
+	return u
+}
+
+func TestGetSettlementInfo(t *testing.T) {
+	const data = `{"begin_date":"2026-11-01","end_date":"2026-11-20","nonce_str":"n1","settlement_data":[
+		{"begin_date":"2026-11-18","commission_fee":150,"end_date":"2026-11-19","pay_channel":"wechat","settlement_amount":"9840",
+		"settlement_date":"2026-11-20","transfer_amount":9840,"transfer_date":"2026-11-21","vat":10},
+		{"begin_date":"2026-11-20","commission_fee":-15,"end_date":"2026-11-20","pay_channel":"brand_new","settlement_amount":-984,
+		"settlement_date":"2026-11-21","transfer_amount":"","transfer_date":"","vat":-1}]}`
+	request := func(changes ...func(*ksher.GetSettlementInfoRequest)) *ksher.GetSettlementInfoRequest {
+		req := &ksher.GetSettlementInfoRequest{BeginDate: "2026-11-01", EndDate: "2026-11-20"}
+		for _, change := range changes {
+			change(req)
+		}
+		return req
+	}
+	tests := []struct {
+		name  string
+		req   *ksher.GetSettlementInfoRequest
+		want  map[string]string
+		appID string
+	}{
+		{"minimal", request(), map[string]string{"begin_date": "2026-11-01", "end_date": "2026-11-20"}, "mch_appid"},
+		{"the SDK's name", request(func(r *ksher.GetSettlementInfoRequest) { r.AppIDName = "appid" }),
+			map[string]string{"begin_date": "2026-11-01", "end_date": "2026-11-20"}, "appid"},
+		{"full", request(func(r *ksher.GetSettlementInfoRequest) {
+			r.PayChannel, r.AppIDName, r.Extra = ksher.ChannelWeChat, "mch_appid", ksher.Extra{Params: map[string]string{"new": "1"}}
+		}), map[string]string{"begin_date": "2026-11-01", "end_date": "2026-11-20", "pay_channel": "wechat", "new": "1"}, "mch_appid"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rec := testkit.Recording(answerTo(t, "get_settlement_info", data))
+			client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
+			resp, err := client.GetSettlementInfo(t.Context(), tt.req)
+			require.NoError(t, err)
+			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/get_settlement_info", rec.Only(t).URL.String())
+			testkit.RequireParameters(t, rec.Only(t), tt.want)
+			assert.Equal(t, testkit.AppID, rec.Only(t).PostForm.Get(tt.appID))
+			assert.Equal(t, &ksher.GetSettlementInfoResponse{
+				Answer: testkit.WantAnswer(data), BeginDate: "2026-11-01", EndDate: "2026-11-20", NonceStr: "n1",
+				SettlementData: []ksher.SettlementRow{
+					{
+						BeginDate: "2026-11-18", EndDate: "2026-11-19", SettlementDate: "2026-11-20", TransferDate: "2026-11-21",
+						PayChannel: ksher.ChannelWeChat, SettlementAmount: 98_40, TransferAmount: 98_40, CommissionFee: 1_50, VAT: 10,
+					},
+					{
+						BeginDate: "2026-11-20", EndDate: "2026-11-20", SettlementDate: "2026-11-21",
+						PayChannel: "brand_new", SettlementAmount: -9_84, CommissionFee: -15, VAT: -1,
+					},
+				},
+			}, resp)
+		})
+	}
+}
+
+// The days are signed, so that an answer to another question doesn't pass.
+func TestGetSettlementInfoIsTheAnswerToTheQuestion(t *testing.T) {
+	const row = `{"begin_date":"2026-11-20","pay_channel":"wechat","settlement_amount":100}`
+	tests := []struct {
+		name, data string
+		want       error
+		says       string
+	}{
+		{"right", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[` + row + `]}`, nil, ""},
+		{"ours", `{"begin_date":"2026-11-20","end_date":"2026-11-20","mch_appid":"mch12345","settlement_data":[]}`, nil, ""},
+		{"without rows", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[]}`, nil, ""},
+		{"without rows, written as null", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":null}`, nil, ""},
+		{"without rows, written as a text", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":""}`, nil, ""},
+		{"other first day", `{"begin_date":"2026-11-19","end_date":"2026-11-20","settlement_data":[]}`, ksher.ErrOtherOrder, "begin_date"},
+		{"a first day in a list", `{"begin_date":["2026-11-20"],"end_date":"2026-11-20","settlement_data":[]}`, ksher.ErrOtherOrder, "begin_date"},
+		{"other last day", `{"begin_date":"2026-11-20","end_date":"2026-11-21","settlement_data":[]}`, ksher.ErrOtherOrder, "end_date"},
+		{"another merchant", `{"begin_date":"2026-11-20","end_date":"2026-11-20","mch_appid":"mch9","settlement_data":[]}`, ksher.ErrOtherOrder, "mch_appid"},
+		{"another merchant, in the other name", `{"begin_date":"2026-11-20","end_date":"2026-11-20","appid":"mch9","settlement_data":[]}`, ksher.ErrOtherOrder, "appid"},
+		{"no first day", `{"end_date":"2026-11-20","settlement_data":[]}`, fault.ErrField, "begin_date is missing"},
+		{"an empty first day", `{"begin_date":"","end_date":"2026-11-20","settlement_data":[]}`, fault.ErrField, "begin_date is missing"},
+		{"no last day", `{"begin_date":"2026-11-20","settlement_data":[]}`, fault.ErrField, "end_date is missing"},
+		{"nothing about rows", `{"begin_date":"2026-11-20","end_date":"2026-11-20"}`, fault.ErrField, "settlement_data is missing"},
+		{"an object of rows", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":{}}`, fault.ErrField, "settlement_data"},
+		{"rows in a text", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":"[]"}`, fault.ErrField, "settlement_data"},
+		{"a row that isn't one", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[` + row + `,null]}`, fault.ErrField, "element 1"},
+		{"an amount with a fraction", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"settlement_amount":"1.00"}]}`, fault.ErrField, "settlement_amount"},
+		{"a fee in words", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"commission_fee":"much"}]}`, fault.ErrField, "commission_fee"},
+		{"a tax with a fraction", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"vat":0.5}]}`, fault.ErrField, "vat"},
+		{"a transfer that is a list", `{"begin_date":"2026-11-20","end_date":"2026-11-20","settlement_data":[{"transfer_amount":[]}]}`, fault.ErrField, "transfer_amount"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, name := range []string{"", "mch_appid", "appid"} {
+				req := testkit.GoodSettlementInfo()
+				req.AppIDName = name
+				resp, err := testkit.NewClient(t, answerTo(t, "get_settlement_info", tt.data)).GetSettlementInfo(t.Context(), req)
+				if tt.want == nil {
+					require.NoError(t, err)
+					continue
+				}
+				require.ErrorIs(t, err, tt.want)
+				require.ErrorContains(t, err, tt.says)
+				require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+				require.Nil(t, resp)
+			}
+		})
+	}
+}
+
+// A merchant's mock can say what the local gateway doesn't.
+func TestSignedInPartByTheTestPackage(t *testing.T) {
+	settled := &ksher.GetSettlementInfoResponse{BeginDate: "2026-11-20", EndDate: "2026-11-20", NonceStr: "n1", SettlementData: []ksher.SettlementRow{
+		{BeginDate: "2026-11-20", EndDate: "2026-11-20", SettlementDate: "2026-11-21", PayChannel: ksher.ChannelCard, SettlementAmount: -5, CommissionFee: -1, VAT: 1, TransferAmount: 7, TransferDate: "2026-11-22"},
+	}}
+	merchant := merchantAnswer()
+	merchant.MchSupportChannel[1].SingleOrderLimit = 7
+	merchant.Answer = ksher.Answer{}
+	ask := func(t *testing.T, data any, call func(*ksher.Client) error) error {
+		client := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(kshertest.SignedResponse(data)) }),
+			ksher.WithVerifier(kshertest.Verifier()))
+		return call(client)
+	}
+	for name, data := range map[string]any{"value": *settled, "pointer": settled} {
+		require.NoError(t, ask(t, data, func(c *ksher.Client) error {
+			got, err := c.GetSettlementInfo(t.Context(), testkit.GoodSettlementInfo())
+			if err == nil {
+				got.Answer = ksher.Answer{}
+				require.Equal(t, settled, got)
+			}
+			return err
+		}), name)
+	}
+	for name, data := range map[string]any{"value": *merchant, "pointer": merchant} {
+		require.NoError(t, ask(t, data, func(c *ksher.Client) error {
+			got, err := c.MerchantInfo(t.Context(), testkit.GoodMerchantInfo())
+			if err == nil {
+				got.Answer = ksher.Answer{}
+				require.Equal(t, merchant, got)
+			}
+			return err
+		}), name)
+	}
 }

@@ -1,7 +1,6 @@
 package ksher_test
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -9,21 +8,20 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"math/big"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/http/httptrace"
-	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -270,172 +268,6 @@ func TestKeys(t *testing.T) {
 	})
 }
 
-// A client that NewClient didn't make, and arguments that are nil, are the
-// programmer's mistakes. They must not bring a shop down.
-func TestNothingToCallWith(t *testing.T) {
-	rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
-	good := testkit.NewClient(t, rec)
-	var noContext context.Context
-	for _, op := range testkit.Operations() {
-		tests := []struct {
-			name string
-			call func() error
-			want string
-		}{
-			{"zero Client", func() error { _, err := op.Call(t.Context(), &ksher.Client{}, ksher.Extra{}); return err }, "client"},
-			{"nil Client", func() error { _, err := op.Call(t.Context(), nil, ksher.Extra{}); return err }, "client"},
-			{"nil context", func() error { _, err := op.Call(noContext, good, ksher.Extra{}); return err }, "context"},
-			{"nil request", func() error { return op.CallNil(t.Context(), good) }, "request"},
-		}
-		for _, tt := range tests {
-			t.Run(op.Name+" "+tt.name, func(t *testing.T) {
-				var invalid *ksher.ValidationError
-				require.ErrorAs(t, tt.call(), &invalid)
-				assert.Equal(t, op.Name, invalid.Operation)
-				require.Len(t, invalid.Fields, 1)
-				assert.Equal(t, tt.want, invalid.Fields[0].Field)
-			})
-		}
-	}
-	refund := func(ctx context.Context, c *ksher.Client, req *ksher.RefundRequest) error {
-		_, err := c.Refund(ctx, req)
-		return err
-	}
-	req := &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: testkit.OrderNo, MchRefundNo: testkit.RefundNo, RefundFee: 1}
-	for _, err := range []error{
-		refund(t.Context(), &ksher.Client{}, req),
-		refund(t.Context(), nil, req),
-		refund(noContext, good, req),
-		refund(t.Context(), good, nil),
-	} {
-		var invalid *ksher.ValidationError
-		assert.ErrorAs(t, err, &invalid)
-	}
-	assert.Zero(t, rec.Count(), "requests sent")
-}
-
-// The same for every operation: where it goes, how it looks, and what every
-// request carries.
-func TestWhatEveryRequestCarries(t *testing.T) {
-	tests := []struct {
-		name   string
-		opts   []ksher.Option
-		zone   *time.Location
-		header string
-	}{
-		{"as it is", nil, time.FixedZone("", 7*3600), ""},
-		{"in another zone", []ksher.Option{ksher.WithLocation(time.FixedZone("", -11*3600))}, time.FixedZone("", -11*3600), ""},
-		{"V1", []ksher.Option{ksher.WithSignVersion(ksher.SignV1)}, time.FixedZone("", 7*3600), ""},
-		{"V2", []ksher.Option{ksher.WithSignVersion(ksher.SignV2)}, time.FixedZone("", 7*3600), "V2"},
-	}
-	for _, tt := range tests {
-		for _, op := range testkit.Operations() {
-			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
-				rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
-				client := testkit.OfflineClient(t, testkit.AppID, rec, append(tt.opts, testkit.TrustTestKey(t))...)
-				before := time.Now().Truncate(time.Second)
-				_, err := op.Call(t.Context(), client, ksher.Extra{})
-				require.NoError(t, err)
-				_, err = op.Call(t.Context(), client, ksher.Extra{})
-				require.NoError(t, err)
-				after := time.Now()
-
-				requests := rec.All()
-				require.Len(t, requests, 2)
-				for _, r := range requests {
-					assert.Equal(t, http.MethodPost, r.Method)
-					assert.Equal(t, op.URL+"/"+op.Name, r.URL.String())
-					assert.Equal(t, "application/x-www-form-urlencoded", r.Header.Get("Content-Type"))
-					assert.Equal(t, "ksher-go/"+ksher.Version, r.Header.Get("User-Agent"))
-					assert.Equal(t, tt.header, r.Header.Get("ksher-sign-version"))
-					assert.Equal(t, testkit.AppID, r.PostForm.Get(cmp.Or(op.AppID, "appid")))
-					assert.Regexp(t, "^[0-9a-zA-Z]{32}$", r.PostForm.Get("nonce_str"))
-					require.Regexp(t, "^[0-9]{14}$", r.PostForm.Get("time_stamp"))
-					stamp, err := time.ParseInLocation("20060102150405", r.PostForm.Get("time_stamp"), tt.zone)
-					require.NoError(t, err)
-					assert.False(t, stamp.Before(before) || stamp.After(after), "%v is not between %v and %v", stamp, before, after)
-					testkit.RequireSigned(t, r.PostForm, &testkit.RSAKey(t, 1024).PublicKey)
-				}
-				assert.NotEqual(t, requests[0].PostForm.Get("nonce_str"), requests[1].PostForm.Get("nonce_str"))
-			})
-		}
-	}
-}
-
-// Over a real connection, because some headers are the transport's.
-func TestOnTheWire(t *testing.T) {
-	for _, op := range testkit.Operations() {
-		t.Run(op.Name, func(t *testing.T) {
-			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
-			client := testkit.NewClient(t, rec)
-			_, err := op.Call(t.Context(), client, ksher.Extra{})
-			require.NoError(t, err)
-			r := rec.Only(t)
-			path := "/api/"
-			if op.URL == ksher.DefaultMerchantURL {
-				path = "/KsherPay/"
-			}
-			assert.Equal(t, http.MethodPost, r.Method)
-			assert.Equal(t, path+op.Name, r.RequestURI)
-			assert.Equal(t, []string{"ksher-go/" + ksher.Version}, r.Header["User-Agent"])
-			assert.Equal(t, []string{"application/x-www-form-urlencoded"}, r.Header["Content-Type"])
-			assert.Positive(t, r.ContentLength, "the length is announced")
-			assert.Empty(t, r.Header["Ksher-Sign-Version"])
-			testkit.RequireSigned(t, r.PostForm, &testkit.RSAKey(t, 1024).PublicKey)
-		})
-	}
-}
-
-func TestExtra(t *testing.T) {
-	for _, op := range testkit.Operations() {
-		t.Run(op.Name, func(t *testing.T) {
-			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
-			client := testkit.NewClient(t, rec)
-			extra := ksher.Extra{Params: map[string]string{"zz_new": "a&b=c +ก", "A_new": "", "1": "2"}}
-			_, err := op.Call(t.Context(), client, extra)
-			require.NoError(t, err)
-			form := rec.Only(t).PostForm
-			for name, value := range extra.Params {
-				require.True(t, form.Has(name), name)
-				assert.Equal(t, value, form.Get(name))
-			}
-			testkit.RequireSigned(t, form, &testkit.RSAKey(t, 1024).PublicKey)
-			assert.Equal(t, ksher.Extra{Params: map[string]string{"zz_new": "a&b=c +ก", "A_new": "", "1": "2"}}, extra, "the caller's map is left alone")
-
-			taken := []string{"appid", "nonce_str", "time_stamp", "sign", "Sign", "APPID", "Nonce_str", "", "a b", "a=b", "a\nb", "bad\xff"}
-			if !op.NoOrder {
-				taken = append(taken, "mch_order_no", "MCH_order_no")
-			}
-			for _, name := range taken {
-				_, err := op.Call(t.Context(), client, ksher.Extra{Params: map[string]string{name: "x"}})
-				var invalid *ksher.ValidationError
-				require.ErrorAs(t, err, &invalid, "%q", name)
-				assert.Len(t, invalid.Fields, 1, "%q: %v", name, invalid)
-			}
-			_, err = op.Call(t.Context(), client, ksher.Extra{Params: map[string]string{"new": "\xff"}})
-			var invalid *ksher.ValidationError
-			require.ErrorAs(t, err, &invalid)
-			assert.Equal(t, []ksher.FieldError{{Field: "new", Problem: "is not UTF-8"}}, invalid.Fields)
-			assert.Equal(t, 1, rec.Count(), "nothing else may be sent")
-		})
-	}
-	// A parameter that the request has a field for, but doesn't set, may come
-	// this way: in a form the field can't express, say.
-	rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
-	client := testkit.NewClient(t, rec)
-	req := testkit.GoodGatewayPay()
-	req.Extra = ksher.Extra{Params: map[string]string{"expire_time": "30", "lang": "ja"}}
-	_, err := client.GatewayPay(t.Context(), req)
-	require.NoError(t, err)
-	assert.Equal(t, "ja", rec.Only(t).PostForm.Get("lang"))
-	assert.Equal(t, "30", rec.Only(t).PostForm.Get("expire_time"))
-	req.Lang = ksher.LangThai
-	_, err = client.GatewayPay(t.Context(), req)
-	var invalid *ksher.ValidationError
-	require.ErrorAs(t, err, &invalid)
-	assert.Equal(t, []ksher.FieldError{{Field: "lang", Problem: "is in Extra, but set already by the request itself"}}, invalid.Fields)
-}
-
 func TestEnvelopeFields(t *testing.T) {
 	data := `{ "pay_content" : "https://gateway.ksher.com/ua?order_uuid=1&lang=en",
 		"not_modelled": {"b": [1, 2.50, true], "a": "x"} }`
@@ -483,94 +315,6 @@ func TestEnvelopeInOtherForms(t *testing.T) {
 	}
 }
 
-// closing tells whether a body was closed.
-type closing struct {
-	io.Reader
-	closed bool
-}
-
-func (c *closing) Close() error {
-	c.closed = true
-	return nil
-}
-
-// A body that stays open keeps its connection from being used again.
-func TestBodiesAreClosed(t *testing.T) {
-	bodies := map[string]*http.Response{
-		"good":      {StatusCode: 200, ContentLength: -1, Body: &closing{Reader: strings.NewReader(testkit.SignedAnswer(t, testkit.GoodData))}},
-		"bad":       {StatusCode: 502, ContentLength: -1, Body: &closing{Reader: strings.NewReader("<html>")}},
-		"too large": {StatusCode: 200, ContentLength: -1, Body: &closing{Reader: endless('a')}},
-		"announced": {StatusCode: 200, ContentLength: hundredMB, Body: &closing{Reader: endless('a')}},
-		"broken":    {StatusCode: 200, ContentLength: -1, Body: &closing{Reader: iotest.ErrReader(io.ErrUnexpectedEOF)}},
-	}
-	for name, resp := range bodies {
-		t.Run(name, func(t *testing.T) {
-			client := testkit.OverTransport(t, testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
-				resp.Request = r
-				return resp, nil
-			}))
-			_, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
-			assert.Equal(t, name == "good", err == nil, "%v", err)
-			assert.True(t, resp.Body.(*closing).closed)
-		})
-	}
-}
-
-// Opening a connection costs more than a call, so calls one after the other
-// have to share one.
-func TestConnectionsAreReused(t *testing.T) {
-	tests := []struct {
-		name   string
-		client func(*testing.T, http.Handler) *ksher.Client
-	}{
-		{"over the caller's client", func(t *testing.T, h http.Handler) *ksher.Client { return testkit.NewClient(t, h) }},
-		{"over the default client", func(t *testing.T, h http.Handler) *ksher.Client { return testkit.DefaultTransportClient(t, h) }},
-		{"over TLS and HTTP/2", func(t *testing.T, h http.Handler) *ksher.Client { return http2Client(t, h) }},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			refusal := false
-			client := tt.client(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if refusal {
-					testkit.Answering(500, `{"code":1,"msg":"SYSTEMERROR"}`).ServeHTTP(w, r)
-					return
-				}
-				testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)).ServeHTTP(w, r)
-			}))
-			var reused []bool
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-				GotConn: func(info httptrace.GotConnInfo) { reused = append(reused, info.Reused) },
-			})
-			for _, refusal = range []bool{false, true, false} {
-				for _, op := range testkit.Operations() {
-					_, err := op.Call(ctx, client, ksher.Extra{})
-					assert.Equal(t, refusal, err != nil)
-				}
-			}
-			want := make([]bool, 3*len(testkit.Operations()))
-			for i := range want {
-				want[i] = i > 0
-			}
-			assert.Equal(t, want, reused)
-		})
-	}
-}
-
-// http2Client speaks HTTP/2, and doesn't repeat queries.
-func http2Client(tb testing.TB, handler http.Handler, opts ...ksher.Option) *ksher.Client {
-	tb.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	tb.Cleanup(server.Close)
-	client, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(tb, 1024), append([]ksher.Option{
-		ksher.WithGatewayURL(server.URL), ksher.WithMerchantURL(server.URL), testkit.TrustTestKey(tb),
-		ksher.WithHTTPClient(server.Client()), ksher.WithRetry(1, 0),
-	}, opts...)...)
-	require.NoError(tb, err)
-	return client
-}
-
 // countingTransport fails if it is used.
 type countingTransport struct{ used *int }
 
@@ -592,72 +336,6 @@ func TestDefaultTransportOfThePackageIsLeftAlone(t *testing.T) {
 	_, err = client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
 	require.NoError(t, err)
 	assert.Zero(t, used)
-}
-
-// A signed request isn't to be handed on to wherever an answer points.
-func TestRedirectsAreNotFollowed(t *testing.T) {
-	target := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
-	elsewhere := httptest.NewServer(target)
-	t.Cleanup(elsewhere.Close)
-	followed := 0
-	own := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { followed++; return nil }}
-	redirects := []struct {
-		status   int
-		location []string
-	}{
-		{301, []string{elsewhere.URL + "/target"}},
-		{302, []string{elsewhere.URL + "/target"}},
-		{303, []string{elsewhere.URL + "/target"}},
-		{307, []string{elsewhere.URL + "/target"}},
-		{308, []string{elsewhere.URL + "/target"}},
-		{302, nil},
-		{307, []string{"http://x/%zz"}}, // Not an address.
-	}
-	for _, tt := range redirects {
-		for _, op := range testkit.Operations() {
-			t.Run(fmt.Sprintf("%d %s %s", tt.status, tt.location, op.Name), func(t *testing.T) {
-				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-					w.Header()["Location"] = tt.location
-					w.WriteHeader(tt.status)
-				}))
-				t.Cleanup(server.Close)
-				own.Transport = server.Client().Transport
-				client, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 1024), testkit.TrustTestKey(t), ksher.WithHTTPClient(own),
-					ksher.WithGatewayURL(server.URL), ksher.WithMerchantURL(server.URL))
-				require.NoError(t, err)
-				_, err = op.Call(t.Context(), client, ksher.Extra{})
-				require.ErrorIs(t, err, fault.ErrRedirect)
-				assert.Equal(t, op.Changes, errors.Is(err, ksher.ErrOutcomeUnknown))
-				var failed *ksher.Error
-				require.ErrorAs(t, err, &failed)
-				assert.Equal(t, tt.status, failed.HTTPStatus)
-			})
-		}
-	}
-	assert.Zero(t, target.Count(), "the target was called")
-	assert.Zero(t, followed)
-}
-
-// The gateway doesn't know sessions, and a jar may be shared with other sites.
-func TestCookiesAreNotKept(t *testing.T) {
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	address, err := url.Parse(ksher.DefaultGatewayURL)
-	require.NoError(t, err)
-	jar.SetCookies(address, []*http.Cookie{{Name: "session", Value: "1"}})
-	rec := testkit.Recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.SetCookie(w, &http.Cookie{Name: "other", Value: "2"})
-		testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)).ServeHTTP(w, r)
-	}))
-	client, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 1024), testkit.TrustTestKey(t),
-		ksher.WithHTTPClient(&http.Client{Transport: testkit.HandlerTransport{Handler: rec}, Jar: jar}))
-	require.NoError(t, err)
-	for range 2 {
-		_, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
-		require.NoError(t, err)
-		assert.Empty(t, rec.All()[len(rec.All())-1].Cookies())
-	}
-	assert.Len(t, jar.Cookies(address), 1)
 }
 
 // A mock is easily written without everything that a real transport returns.
@@ -698,197 +376,6 @@ func TestSignVersionDecidesTheKey(t *testing.T) {
 	}
 }
 
-func TestLogger(t *testing.T) {
-	refused := `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL","err_code":"NOAUTH","err_msg":"Somchai's balance","openid":"buyer-4711"}`
-	tests := []struct {
-		name   string
-		status int
-		body   string
-		// want is for a changing operation, wantQuery for a query.
-		want, wantQuery testkit.LogLine
-	}{
-		{
-			"success", 200, testkit.SignedAnswer(t, testkit.GoodData),
-			testkit.LogLine{Level: "INFO", Outcome: "ok"},
-			testkit.LogLine{Level: "INFO", Outcome: "ok"},
-		},
-		{
-			"refusal", 200, testkit.SignedAnswer(t, refused),
-			testkit.LogLine{Level: "WARN", Outcome: "refused", Code: "NOAUTH", HTTPStatus: 200},
-			testkit.LogLine{Level: "WARN", Outcome: "refused", Code: "NOAUTH", HTTPStatus: 200},
-		},
-		{
-			"unknown outcome", 502, "<html>openid buyer-4711, Somchai</html>",
-			testkit.LogLine{Level: "ERROR", Outcome: "unknown", HTTPStatus: 502, Cause: fault.ErrHTTPStatus.Error()},
-			testkit.LogLine{Level: "WARN", Outcome: "failed", HTTPStatus: 502, Cause: fault.ErrHTTPStatus.Error()},
-		},
-		{
-			"not believed", 200, strings.Replace(testkit.SignedAnswer(t, testkit.GoodData), "10000", "10001", 1),
-			testkit.LogLine{Level: "ERROR", Outcome: "unknown", HTTPStatus: 200, Cause: fault.ErrSignatureMismatch.Error()},
-			testkit.LogLine{Level: "WARN", Outcome: "failed", HTTPStatus: 200, Cause: fault.ErrSignatureMismatch.Error()},
-		},
-	}
-	key := testkit.RSAKey(t, 1024)
-	for _, tt := range tests {
-		for _, op := range testkit.Operations() {
-			t.Run(tt.name+" "+op.Name, func(t *testing.T) {
-				var log testkit.LogBuffer
-				rec := testkit.Recording(testkit.Answering(tt.status, tt.body))
-				client := testkit.NewClient(t, rec, ksher.WithLogger(log.Logger(slog.LevelDebug)))
-				_, err := op.Call(t.Context(), client, ksher.Extra{})
-				assert.Equal(t, tt.want.Outcome != "ok", err != nil)
-
-				lines := log.Lines(t)
-				require.Len(t, lines, 1)
-				require.NotNil(t, lines[0].Duration)
-				assert.GreaterOrEqual(t, *lines[0].Duration, int64(0))
-				lines[0].Duration = nil
-				want := tt.want
-				if !op.Changes {
-					want = tt.wantQuery
-				}
-				want.Msg, want.Operation, want.OrderNo, want.Attempt = "ksher call", op.Name, op.OrderNo(), 1
-				if strings.Contains(op.Name, "refund") {
-					want.RefundNo = testkit.RefundNo
-				}
-				assert.Equal(t, want, lines[0])
-
-				secrets := map[string]string{
-					"the signature sent":   rec.Only(t).PostForm.Get("sign"),
-					"the signature got":    testkit.PeerSign(t, key, testkit.GoodData),
-					"the key in hex":       key.D.Text(16),
-					"the key in decimal":   key.D.String(),
-					"what names the buyer": "buyer-4711",
-					"a name":               "Somchai",
-				}
-				for what, secret := range secrets {
-					assert.NotContains(t, log.Text(), secret, what)
-					if err != nil && what != "what names the buyer" && what != "a name" {
-						assert.NotContains(t, err.Error(), secret, what)
-					}
-				}
-			})
-		}
-	}
-
-	t.Run("nothing below its level", func(t *testing.T) {
-		var log testkit.LogBuffer
-		client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)), ksher.WithLogger(log.Logger(slog.LevelWarn)))
-		_, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
-		require.NoError(t, err)
-		assert.Empty(t, log.Text())
-	})
-	t.Run("an order number is one line", func(t *testing.T) {
-		var log testkit.LogBuffer
-		client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"pay_content":"https://pay.example"}`)), ksher.WithLogger(log.Logger(slog.LevelInfo)))
-		req := testkit.GoodGatewayPay()
-		req.MchOrderNo = "a\nlevel=ERROR"
-		_, err := client.GatewayPay(t.Context(), req)
-		require.NoError(t, err)
-		assert.Equal(t, "a level=ERROR", log.Lines(t)[0].OrderNo)
-	})
-	t.Run("what isn't sent isn't logged", func(t *testing.T) {
-		var log testkit.LogBuffer
-		client := testkit.NewClient(t, testkit.Answering(200, ""), ksher.WithLogger(log.Logger(slog.LevelDebug)))
-		_, err := client.GatewayPay(t.Context(), &ksher.GatewayPayRequest{})
-		require.Error(t, err)
-		assert.Empty(t, log.Text())
-	})
-}
-
-// The key must not come out however a client is printed.
-func TestClientIsPrintedWithoutItsKey(t *testing.T) {
-	key := testkit.RSAKey(t, 1024)
-	client, err := ksher.NewClient(testkit.AppID, key)
-	require.NoError(t, err)
-	var log testkit.LogBuffer
-	log.Logger(slog.LevelInfo).Info("x", "client", client)
-	printed := []string{
-		fmt.Sprintf("%v %+v %s %d %x %q", client, client, client, client, client, client),
-		fmt.Sprintf("%#v", client),
-		fmt.Sprintf("%v %+v", *client, *client),
-		fmt.Sprintf("%+v", struct{ Client *ksher.Client }{client}),
-		log.Text(),
-	}
-	// fmt can't call Format there.
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		printed = append(printed, fmt.Sprintf(verb, struct{ c ksher.Client }{*client}), fmt.Sprintf(verb, struct{ c *ksher.Client }{client}))
-	}
-	for _, text := range printed {
-		for _, secret := range append(secretsOf(key), key.D.String(), key.D.Text(16), key.Primes[0].String(), key.Primes[0].Text(16)) {
-			assert.NotContains(t, text, secret)
-		}
-	}
-	assert.Equal(t, "ksher.Client(mch12345)", fmt.Sprint(client))
-}
-
-func TestConcurrentCalls(t *testing.T) {
-	var log testkit.LogBuffer
-	rec := testkit.Recording(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		no := r.PostForm.Get("mch_order_no")
-		testkit.Answering(200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, testkit.OrderNo, no, 1))).ServeHTTP(w, r)
-	}))
-	client := testkit.NewClient(t, rec, ksher.WithLogger(log.Logger(slog.LevelInfo)))
-	const goroutines = 50
-	var group sync.WaitGroup
-	for i := range goroutines {
-		group.Go(func() {
-			no := fmt.Sprintf("order%d", i)
-			pay := testkit.GoodGatewayPay()
-			pay.MchOrderNo = no
-			_, err := client.GatewayPay(t.Context(), pay)
-			assert.NoError(t, err)
-			query, err := client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: no})
-			if assert.NoError(t, err) {
-				assert.NoError(t, query.CheckPaid(no, 100_00, "THB"))
-			}
-			refund := testkit.GoodOrderRefund()
-			refund.MchOrderNo = no
-			_, err = client.OrderRefund(t.Context(), refund)
-			assert.NoError(t, err)
-		})
-	}
-	group.Wait()
-	assert.Equal(t, 3*goroutines, rec.Count())
-	assert.Len(t, log.Lines(t), 3*goroutines)
-	nonces := map[string]bool{}
-	for _, r := range rec.All() {
-		nonces[r.PostForm.Get("nonce_str")] = true
-	}
-	assert.Len(t, nonces, 3*goroutines)
-}
-
-func TestMaxResponseBytes(t *testing.T) {
-	body := testkit.SignedAnswer(t, testkit.GoodData)
-	tests := []struct {
-		name  string
-		limit int64
-		want  error
-	}{
-		{"exactly", int64(len(body)), nil},
-		{"one less", int64(len(body)) - 1, fault.ErrTooLarge},
-		{"no limit at all", math.MaxInt64, nil},
-	}
-	for _, tt := range tests {
-		for _, announced := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s, length announced: %v", tt.name, announced), func(t *testing.T) {
-				client := testkit.NewClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if !announced {
-						w.(http.Flusher).Flush()
-					}
-					io.WriteString(w, body)
-				}), ksher.WithMaxResponseBytes(tt.limit))
-				_, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
-				if tt.want == nil {
-					require.NoError(t, err)
-				} else {
-					require.ErrorIs(t, err, tt.want)
-				}
-			})
-		}
-	}
-}
-
 // A client without a transport uses the default one, whatever that is by then.
 func TestDefaultTransportIsCheckedToo(t *testing.T) {
 	saved := http.DefaultTransport
@@ -898,12 +385,102 @@ func TestDefaultTransportIsCheckedToo(t *testing.T) {
 	assert.ErrorContains(t, err, "InsecureSkipVerify")
 }
 
-// An answer about another number than the one asked for, whichever it is.
-func TestAnswerAboutAnotherNumber(t *testing.T) {
-	client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"mch_order_no":"order1","ksher_order_no":"901","result":"SUCCESS"}`)))
-	_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{KsherOrderNo: "900"})
-	assert.ErrorIs(t, err, ksher.ErrOtherOrder)
-	_, err = client.OrderClose(t.Context(), &ksher.OrderCloseRequest{KsherOrderNo: "900"})
-	assert.ErrorIs(t, err, ksher.ErrOtherOrder)
-	assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+func TestClientFromEnv(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	private := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(testkit.RSAKey(t, 1024))}))
+	public := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&testkit.RSAKey(t, 1024).PublicKey)}))
+	good := map[string]string{"KSHER_APPID": testkit.AppID, "KSHER_PRIVATE_KEY": private, "KSHER_PUBLIC_KEY_FILE": file("public.pem", public)}
+	names := []string{"KSHER_APPID", "KSHER_PRIVATE_KEY", "KSHER_PRIVATE_KEY_FILE", "KSHER_GATEWAY_URL", "KSHER_MERCHANT_URL",
+		"KSHER_SIGN_VERSION", "KSHER_PUBLIC_KEY_FILE", "KSHER_PLAIN_HTTP"}
+	for _, tt := range []struct {
+		name   string
+		change map[string]string
+		// want is in the error, "" for none.
+		want string
+	}{
+		{"good", nil, ""},
+		{"a file", map[string]string{"KSHER_PRIVATE_KEY": "", "KSHER_PRIVATE_KEY_FILE": file("private.pem", private)}, ""},
+		{"V2", map[string]string{"KSHER_SIGN_VERSION": "V2"}, ""},
+		{"2", map[string]string{"KSHER_SIGN_VERSION": "2"}, ""},
+		{"a container", map[string]string{"KSHER_PLAIN_HTTP": "sandbox,other", "KSHER_GATEWAY_URL": "http://sandbox:8080/api", "KSHER_MERCHANT_URL": "http://sandbox:8080/KsherPay"}, ""},
+		{"http elsewhere", map[string]string{"KSHER_PLAIN_HTTP": "other", "KSHER_GATEWAY_URL": "http://sandbox:8080/api"}, "WithGatewayURL"},
+		{"no app ID", map[string]string{"KSHER_APPID": ""}, "KSHER_APPID: is not set"},
+		{"no key", map[string]string{"KSHER_PRIVATE_KEY": ""}, "KSHER_PRIVATE_KEY: is not set"},
+		{"two keys", map[string]string{"KSHER_PRIVATE_KEY_FILE": "x"}, "which of the two"},
+		{"no file", map[string]string{"KSHER_PRIVATE_KEY": "", "KSHER_PRIVATE_KEY_FILE": dir + "/none"}, "KSHER_PRIVATE_KEY_FILE"},
+		{"no PEM", map[string]string{"KSHER_PRIVATE_KEY": "MIIBVAIBADANBgkqh"}, "KSHER_PRIVATE_KEY: "},
+		{"V3", map[string]string{"KSHER_SIGN_VERSION": "3"}, "WithSignVersion"},
+		{"another version", map[string]string{"KSHER_SIGN_VERSION": "new"}, "KSHER_SIGN_VERSION"},
+		{"no public key", map[string]string{"KSHER_PUBLIC_KEY_FILE": file("empty.pem", "")}, "KSHER_PUBLIC_KEY_FILE"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, name := range names {
+				value, changed := tt.change[name]
+				if !changed {
+					value = good[name]
+				}
+				t.Setenv(name, value)
+			}
+			answers := ksher.WithHTTPClient(&http.Client{Transport: testkit.HandlerTransport{Handler: testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData))}})
+			client, err := ksher.ClientFromEnv(answers)
+			if tt.want != "" {
+				require.ErrorContains(t, err, tt.want)
+				assert.Contains(t, err.Error(), "ksher: ClientFromEnv: ")
+				assert.NotContains(t, err.Error(), "MIIBVAIBADANBgkqh")
+				return
+			}
+			require.NoError(t, err)
+			_, err = client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestHostsTheWrongWayRound(t *testing.T) {
+	for _, opt := range []ksher.Option{
+		ksher.WithGatewayURL(ksher.DefaultMerchantURL), ksher.WithGatewayURL("http://127.0.0.1:8080/KsherPay/"), ksher.WithGatewayURL("https://api.mch.ksher.net/x"),
+		ksher.WithMerchantURL(ksher.DefaultGatewayURL), ksher.WithMerchantURL(ksher.ChinaGatewayURL), ksher.WithMerchantURL("http://127.0.0.1:8080/api"),
+	} {
+		_, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 1024), opt)
+		require.ErrorContains(t, err, "the address is the")
+	}
+}
+
+func TestNewClientKeys(t *testing.T) {
+	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	var nilKey *rsa.PrivateKey
+	for _, c := range []struct {
+		name string
+		key  crypto.Signer
+		says string
+	}{
+		{"nil", nil, "the private key is nil"},
+		{"nil pointer", nilKey, "the private key is nil"},
+		{"EC", elliptical, "RSA keys only"},
+		{"zero value", &rsa.PrivateKey{}, "can't be used"},
+		{"no private exponent", &rsa.PrivateKey{PublicKey: testkit.RSAKey(t, 512).PublicKey}, "private exponent"},
+		{"private exponent 0", &rsa.PrivateKey{PublicKey: testkit.RSAKey(t, 512).PublicKey, D: new(big.Int)}, "private exponent"},
+		{"private exponent too large", &rsa.PrivateKey{PublicKey: testkit.RSAKey(t, 512).PublicKey, D: testkit.RSAKey(t, 512).N}, "private exponent"},
+		{"short and good", testkit.RSAKey(t, 512), ""},
+		{"long and good", testkit.RSAKey(t, 4096), ""},
+		{"behind an interface", struct{ crypto.Signer }{testkit.RSAKey(t, 1024)}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			client, err := ksher.NewClient(testkit.AppID, c.key)
+			if c.says == "" {
+				assert.NoError(t, err)
+				assert.NotNil(t, client)
+				return
+			}
+			assert.ErrorContains(t, err, "NewClient")
+			assert.ErrorContains(t, err, c.says)
+			assert.Nil(t, client)
+		})
+	}
 }

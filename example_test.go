@@ -546,3 +546,20 @@ func ExampleClient_KeyHealth() {
 	fmt.Println(health.MerchantBits, health.GatewayBits, health.Weak())
 	// Output: 512 [512 2048] true
 }
+
+// Make the client from the environment, here that of a local gateway in a container.
+func ExampleClientFromEnv() {
+	for name, value := range map[string]string{
+		"KSHER_APPID":        kshertest.AppID,
+		"KSHER_PRIVATE_KEY":  string(kshertest.PrivateKeyPEM()),
+		"KSHER_GATEWAY_URL":  "http://sandbox:8765/api",
+		"KSHER_MERCHANT_URL": "http://sandbox:8765/KsherPay",
+		"KSHER_PLAIN_HTTP":   "sandbox",
+	} {
+		os.Setenv(name, value)
+		defer os.Unsetenv(name)
+	}
+	client, err := ksher.ClientFromEnv()
+	fmt.Println(client, err)
+	// Output: ksher.Client(mch00000) <nil>
+}

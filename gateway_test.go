@@ -1,6 +1,19 @@
 package ksher_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -217,32 +230,348 @@ func TestCancelOrder(t *testing.T) {
 	}
 }
 
-// The form is decoded by the other side, so what a form could garble has to
-// arrive, and be signed, as it was given.
-func TestParametersArriveAsGiven(t *testing.T) {
-	for _, text := range []string{"a+b", "a b", "a&b=c", "100%", "%41", "ก ข", "☕", "a\tb\r\nc", "\u00a0", "'\"<>", "=", "sign=x"} {
-		t.Run(text, func(t *testing.T) {
-			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
-			req := testkit.GoodGatewayPay()
-			req.Attach = text
-			req.Extra = ksher.Extra{Params: map[string]string{"new": text}}
-			_, err := testkit.NewClient(t, rec).GatewayPay(t.Context(), req)
-			require.NoError(t, err)
-			form := rec.Only(t).PostForm
-			assert.Equal(t, text, form.Get("attach"))
-			assert.Equal(t, text, form.Get("new"))
-			testkit.RequireSigned(t, form, &testkit.RSAKey(t, 1024).PublicKey)
-		})
+func goodForm() *ksher.GatewayPayRequest {
+	req := testkit.GoodGatewayPay()
+	req.Device = ksher.DevicePC
+	return req
+}
+
+// nobody is for clients that aren't to send anything.
+func nobody(t *testing.T) http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("a request went to %s", r.URL) })
+}
+
+// posted is what a browser sends of the fields.
+func posted(form *ksher.GatewayPayForm) url.Values {
+	values := make(url.Values)
+	for name, value := range form.Fields {
+		values.Set(name, value)
+	}
+	return values
+}
+
+// The form has what the call sends, to the last parameter.
+func TestGatewayPayFormSignsWhatTheCallSends(t *testing.T) {
+	full := goodForm()
+	full.Device, full.Lang, full.ExpireTime, full.Attach = ksher.DeviceH5, ksher.LangThai, 30, "ก ข & \"c\" + 1\r\n2"
+	full.ChannelInstalTimesList = ksher.InstalTimes{ksher.ChannelKTCInstal: {3, 4}}
+	full.Extra = ksher.Extra{Params: map[string]string{"brand_new": "", "submit": "1"}}
+	for _, req := range []*ksher.GatewayPayRequest{goodForm(), full} {
+		rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
+		client := testkit.NewClient(t, rec)
+		_, err := client.GatewayPay(t.Context(), req)
+		require.NoError(t, err)
+		sent := rec.Only(t).PostForm
+
+		form, err := client.GatewayPayForm(req)
+		require.NoError(t, err)
+		got := posted(form)
+		testkit.RequireSigned(t, got, &testkit.RSAKey(t, 1024).PublicKey)
+		assert.NotEqual(t, sent["nonce_str"], got["nonce_str"])
+		at, err := time.ParseInLocation("20060102150405", got.Get("time_stamp"), testkit.Bangkok)
+		require.NoError(t, err)
+		assert.WithinRange(t, at, time.Now().Add(-time.Minute), time.Now())
+		for _, own := range []string{"nonce_str", "time_stamp", "sign"} {
+			require.NotEmpty(t, got.Get(own))
+			sent.Del(own)
+			got.Del(own)
+		}
+		assert.Equal(t, sent, got)
+		rec.Only(t) // Making the form sent nothing.
 	}
 }
 
-// A buyer's browser is sent where the answer says.
-func TestGatewayPayLeadsToAPage(t *testing.T) {
-	for _, address := range []string{"javascript:alert(1)", "data:text/html,x", "//shop.example", "/pay", "weixin://pay", "https://"} {
-		client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"pay_content":"`+address+`"}`)))
-		answer, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
-		require.ErrorIs(t, err, ksher.ErrBadAnswer, address)
-		require.ErrorIs(t, err, ksher.ErrOutcomeUnknown, "the order is made")
-		require.Nil(t, answer)
+func TestGatewayPayFormAction(t *testing.T) {
+	for _, tt := range []struct {
+		gateway string
+		device  ksher.Device
+		want    string
+	}{
+		{ksher.DefaultGatewayURL, ksher.DevicePC, "https://gateway.ksher.com/pc"},
+		{ksher.DefaultGatewayURL, ksher.DeviceH5, "https://gateway.ksher.com/h5"},
+		{ksher.ChinaGatewayURL, ksher.DeviceH5, "https://gateway.ksher.cn/h5"},
+		{"http://127.0.0.1:8080/api/", ksher.DevicePC, "http://127.0.0.1:8080/pc"},
+		{"http://[::1]:8080/api", ksher.DevicePC, "http://[::1]:8080/pc"},
+		{"https://pay.example/ksher/api", ksher.DevicePC, "https://pay.example/ksher/pc"},
+		{"https://api.example", ksher.DevicePC, "https://api.example/pc"},
+	} {
+		client := testkit.OfflineClient(t, testkit.AppID, nobody(t), ksher.WithGatewayURL(tt.gateway))
+		req := goodForm()
+		req.Device = tt.device
+		form, err := client.GatewayPayForm(req)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, form.Action)
+		action, _ := parsePage(t, form)
+		assert.Equal(t, tt.want, action)
 	}
+}
+
+func TestGatewayPayFormRefuses(t *testing.T) {
+	change := func(fn func(*ksher.GatewayPayRequest)) *ksher.GatewayPayRequest {
+		req := goodForm()
+		fn(req)
+		return req
+	}
+	const breaks = "has a NUL or a line break other than CR LF, which a browser's form would change"
+	for name, tt := range map[string]struct {
+		req  *ksher.GatewayPayRequest
+		want []ksher.FieldError
+	}{
+		"nil":       {nil, []ksher.FieldError{{Field: "request", Problem: "is nil"}}},
+		"no device": {testkit.GoodGatewayPay(), []ksher.FieldError{{Field: "device", Problem: "is required for a form; DeviceOf finds it out"}}},
+		"other device": {change(func(r *ksher.GatewayPayRequest) { r.Device = "../ua" }),
+			[]ksher.FieldError{{Field: "device", Problem: `is "../ua", not one of PC, H5`}}},
+		"what the call refuses": {change(func(r *ksher.GatewayPayRequest) { r.ReferURL, r.Device = "", "" }), []ksher.FieldError{
+			{Field: "refer_url", Problem: "is required"}, {Field: "device", Problem: "is required for a form; DeviceOf finds it out"}}},
+		"what every request refuses": {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{Params: map[string]string{"sign": "x"}} }),
+			[]ksher.FieldError{{Field: "sign", Problem: "is in Extra, but set already by the request itself"}}},
+		"not UTF-8":  {change(func(r *ksher.GatewayPayRequest) { r.Attach = "\xff" }), []ksher.FieldError{{Field: "attach", Problem: "is not UTF-8"}}},
+		"LF":         {change(func(r *ksher.GatewayPayRequest) { r.Attach = "a\nb" }), []ksher.FieldError{{Field: "attach", Problem: breaks}}},
+		"CR":         {change(func(r *ksher.GatewayPayRequest) { r.Attach = "a\rb" }), []ksher.FieldError{{Field: "attach", Problem: breaks}}},
+		"CR CR LF":   {change(func(r *ksher.GatewayPayRequest) { r.Attach = "a\r\r\nb" }), []ksher.FieldError{{Field: "attach", Problem: breaks}}},
+		"NUL":        {change(func(r *ksher.GatewayPayRequest) { r.ProductName = "a\x00b" }), []ksher.FieldError{{Field: "product_name", Problem: breaks}}},
+		"_charset_":  {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{Params: map[string]string{"_CharSet_": "1"}} }), []ksher.FieldError{{Field: "_CharSet_", Problem: "is a name that a browser's form gives a value of its own"}}},
+		"NUL, name":  {change(func(r *ksher.GatewayPayRequest) { r.Extra = ksher.Extra{Params: map[string]string{"a\x00": "1"}} }), []ksher.FieldError{{Field: "a\x00", Problem: breaks}}},
+		"two values": {change(func(r *ksher.GatewayPayRequest) { r.ProductName, r.Attach = "\n", "\n" }), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			form, err := testkit.OfflineClient(t, testkit.AppID, nobody(t)).GatewayPayForm(tt.req)
+			assert.Nil(t, form)
+			var invalid *ksher.ValidationError
+			require.ErrorAs(t, err, &invalid)
+			assert.Equal(t, "gateway_pay", invalid.Operation)
+			assert.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+			if tt.req != nil {
+				assert.Equal(t, testkit.OrderNo, invalid.OrderNo)
+			}
+			if tt.want != nil {
+				assert.Equal(t, tt.want, invalid.Fields)
+			} else {
+				assert.NotEmpty(t, invalid.Fields)
+			}
+		})
+	}
+
+	for _, client := range []*ksher.Client{nil, {}} {
+		form, err := client.GatewayPayForm(goodForm())
+		assert.Nil(t, form)
+		assert.ErrorContains(t, err, "client was not made by NewClient")
+	}
+
+	broken := errors.New("the HSM is away")
+	client, err := ksher.NewClient(testkit.AppID, &testkit.HSM{Key: testkit.RSAKey(t, 1024), Err: broken})
+	require.NoError(t, err)
+	form, err := client.GatewayPayForm(goodForm())
+	assert.Nil(t, form)
+	var failed *ksher.Error
+	require.ErrorAs(t, err, &failed)
+	require.ErrorIs(t, err, broken)
+	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+	assert.EqualError(t, err, `ksher: gateway_pay of order "order1": the form was not made, because the key did not sign: the HSM is away`)
+}
+
+var (
+	pageForm  = regexp.MustCompile(`<form method="post" action="([^"]*)"`)
+	pageInput = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+)
+
+// parsePage reads the page of a form, and says what a browser would send. That
+// a browser agrees is for the tests in e2e.
+func parsePage(tb testing.TB, form *ksher.GatewayPayForm) (action string, values url.Values) {
+	tb.Helper()
+	var page strings.Builder
+	require.NoError(tb, form.WriteHTML(&page))
+	forms := pageForm.FindAllStringSubmatch(page.String(), -1)
+	require.Len(tb, forms, 1)
+	inputs := pageInput.FindAllStringSubmatch(page.String(), -1)
+	// Nothing else looks like a tag.
+	require.Equal(tb, len(inputs), strings.Count(page.String(), "<input"))
+	require.Equal(tb, 1, strings.Count(page.String(), "<script"))
+	values = make(url.Values)
+	for _, in := range inputs {
+		values.Add(html.UnescapeString(in[1]), html.UnescapeString(in[2]))
+	}
+	return html.UnescapeString(forms[0][1]), values
+}
+
+func TestGatewayPayFormPageEscapes(t *testing.T) {
+	client := testkit.OfflineClient(t, testkit.AppID, nobody(t))
+	for _, text := range []string{
+		`"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`, "</form></body></html>", "<!--", "]]>", "&quot;&#34;&amp;",
+		"a+b c%20d", "ก ข ☕ \u2028\u00a0", "line\r\nline", `{{.}} {{template "x"}}`, "javascript:alert(1)", "`${x}`", "\\\"", " \t ", "\u202e", "\x01\x7f",
+		strings.Repeat("<", 1000),
+	} {
+		req := goodForm()
+		req.ProductName, req.Attach, req.ShopName, req.MchRedirectURL = "x"+text, text, text, "https://shop.example/?a="+url.QueryEscape(text)+"&b=\"'"
+		req.Extra = ksher.Extra{Params: map[string]string{"new": text}}
+		if !strings.ContainsAny(text, "= \t\r\n") {
+			req.Params["x"+text] = "1"
+		}
+		form, err := client.GatewayPayForm(req)
+		require.NoError(t, err, "%.50q", text)
+		_, values := parsePage(t, form)
+		require.Equal(t, posted(form), values, "%.50q", text)
+		testkit.RequireSigned(t, values, &testkit.RSAKey(t, 1024).PublicKey)
+	}
+}
+
+func TestGatewayPayFormServeHTTP(t *testing.T) {
+	for lang, want := range map[ksher.Lang][2]string{
+		"": {"en", "Continue to payment"}, ksher.LangEnglish: {"en", "Continue to payment"},
+		ksher.LangThai: {"th", "ไปยังหน้าชำระเงิน"}, ksher.LangChinese: {"zh-Hans", "前往付款"},
+	} {
+		req := goodForm()
+		req.Lang = lang
+		form, err := testkit.OfflineClient(t, testkit.AppID, nobody(t)).GatewayPayForm(req)
+		require.NoError(t, err)
+		w := httptest.NewRecorder()
+		w.Header().Set("Content-Security-Policy", "form-action 'self'") // The site's own.
+		form.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/checkout", nil))
+		assert.Equal(t, http.StatusOK, w.Code)
+		header := w.Header()
+		assert.Equal(t, "text/html; charset=utf-8", header.Get("Content-Type"))
+		assert.Equal(t, "no-store", header.Get("Cache-Control"))
+		assert.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
+		assert.Regexp(t, `^default-src 'none'; .*script-src 'sha256-[^']*'$`, header.Get("Content-Security-Policy"))
+		assert.NotContains(t, header.Get("Content-Security-Policy"), "form-action")
+		page := w.Body.String()
+		assert.Contains(t, page, `<html lang="`+want[0]+`">`)
+		assert.Contains(t, page, `<button>`+want[1]+`</button>`)
+		assert.Contains(t, page, `<meta name="referrer" content="strict-origin">`)
+	}
+}
+
+// Many buyers may be served at once, and one form more than once.
+func TestGatewayPayFormConcurrently(t *testing.T) {
+	client := testkit.OfflineClient(t, testkit.AppID, nobody(t))
+	shared, err := client.GatewayPayForm(goodForm())
+	require.NoError(t, err)
+	want, nonces := posted(shared), sync.Map{}
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			w := httptest.NewRecorder()
+			shared.ServeHTTP(w, nil)
+			assert.Equal(t, http.StatusOK, w.Code)
+			_, values := parsePage(t, shared)
+			assert.Equal(t, want, values)
+
+			req := goodForm()
+			req.MchOrderNo = fmt.Sprint("order", i)
+			own, err := client.GatewayPayForm(req)
+			if assert.NoError(t, err) {
+				assert.Equal(t, req.MchOrderNo, own.Fields["mch_order_no"])
+				_, twice := nonces.LoadOrStore(own.Fields["nonce_str"], true)
+				assert.False(t, twice)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+type brokenWriter struct{ err error }
+
+func (b brokenWriter) Write([]byte) (int, error) { return 0, b.err }
+
+func TestGatewayPayFormThatIsNone(t *testing.T) {
+	for _, form := range []*ksher.GatewayPayForm{nil, {}} {
+		assert.EqualError(t, form.WriteHTML(io.Discard), "ksher: the form was not made by Client.GatewayPayForm")
+		w := httptest.NewRecorder()
+		form.ServeHTTP(w, nil)
+		assert.Equal(t, http.StatusInternalServerError, w.Code)
+		assert.NotPanics(t, func() { fmt.Fprintf(io.Discard, "%v %+v", form, form) })
+	}
+	form, err := testkit.OfflineClient(t, testkit.AppID, nobody(t)).GatewayPayForm(goodForm())
+	require.NoError(t, err)
+	gone := errors.New("the buyer is gone")
+	assert.ErrorIs(t, form.WriteHTML(brokenWriter{gone}), gone)
+}
+
+func TestGatewayPayFormKeepsItsSignature(t *testing.T) {
+	form, err := testkit.OfflineClient(t, testkit.AppID, nobody(t)).GatewayPayForm(goodForm())
+	require.NoError(t, err)
+	sign := form.Fields["sign"]
+	var log bytes.Buffer
+	for _, handler := range []slog.Handler{slog.NewJSONHandler(&log, nil), slog.NewTextHandler(&log, nil)} {
+		slog.New(handler).Info("form", "pointer", form, "value", *form)
+	}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&log, format+format, form, *form)
+	}
+	assert.NotContains(t, log.String(), sign)
+	assert.NotContains(t, log.String(), fmt.Sprintf("%x", sign))
+	assert.Contains(t, log.String(), "ksher.GatewayPayForm(order1 to https://gateway.ksher.com/pc)")
+
+	// A page that is made in the browser gets it as JSON.
+	data, err := json.Marshal(form)
+	require.NoError(t, err)
+	var back ksher.GatewayPayForm
+	require.NoError(t, json.Unmarshal(data, &back))
+	assert.Equal(t, *form, back)
+	assert.Contains(t, string(data), `{"action":"https://gateway.ksher.com/pc","fields":{`)
+}
+
+func TestDeviceOf(t *testing.T) {
+	const (
+		chromeAndroid = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36"
+		chromeWindows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+		chromeTablet  = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+		safariIPhone  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1"
+		safariMac     = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Safari/605.1.15"
+		wv            = "Mozilla/5.0 (Linux; Android 14; SM-S918B Build/UP1A.231005.007; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/139.0.7258.143 Mobile Safari/537.36"
+	)
+	for name, tt := range map[string]struct {
+		agent, hint string
+		want        ksher.Device
+	}{
+		"Chrome on Android":               {chromeAndroid, "", ksher.DeviceH5},
+		"Chrome on Android, with a hint":  {chromeAndroid, "?1", ksher.DeviceH5},
+		"Chrome on Windows":               {chromeWindows, "", ksher.DevicePC},
+		"Chrome on Windows, with a hint":  {chromeWindows, "?0", ksher.DevicePC},
+		"Chrome on an Android tablet":     {chromeTablet, "", ksher.DevicePC},
+		"a phone that asks for the PC":    {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36", "?0", ksher.DevicePC},
+		"a hint alone":                    {"", "?1", ksher.DeviceH5},
+		"a hint against the agent":        {chromeAndroid, "?0", ksher.DevicePC},
+		"a hint that isn't one":           {chromeAndroid, "yes", ksher.DeviceH5},
+		"Safari on an iPhone":             {safariIPhone, "", ksher.DeviceH5},
+		"Safari on a Mac, or an iPad":     {safariMac, "", ksher.DevicePC},
+		"Safari on an iPad, mobile":       {"Mozilla/5.0 (iPad; CPU OS 12_5_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1", "", ksher.DevicePC},
+		"Facebook on an iPad":             {"Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 [FBAN/FBIOS;FBAV/480.0.0.29.109;FBDV/iPad13,4]", "", ksher.DevicePC},
+		"Facebook on an iPhone":           {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/21F90 [FBAN/FBIOS;FBAV/480.0.0.29.109;FBDV/iPhone15,3]", "", ksher.DeviceH5},
+		"Facebook on Android":             {wv + " [FB_IAB/FB4A;FBAV/510.0.0.56.109;]", "", ksher.DeviceH5},
+		"WeChat on Android":               {wv + " XWEB/1390043 MMWEBSDK/20250503 MMWEBID/2247 MicroMessenger/8.0.61.2880(0x28003D34) WeChat/arm64 Weixin NetType/WIFI Language/en ABI/arm64", "", ksher.DeviceH5},
+		"WeChat on an iPhone":             {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.50(0x18003237) NetType/4G Language/zh_CN", "", ksher.DeviceH5},
+		"WeChat on Windows":               {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36 NetType/WIFI MicroMessenger/7.0.20.1781(0x6700143B) WindowsWechat(0x63090c33) XWEB/13639 Flue", "", ksher.DevicePC},
+		"LINE on Android":                 {wv + " Line/14.9.0/IAB", "", ksher.DeviceH5},
+		"LINE on an iPhone":               {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Safari Line/14.9.0", "", ksher.DeviceH5},
+		"Alipay on Android":               {wv + " Ariver/1.0.0 UCBS/3.22.2 NebulaSDK/1.8.100112 Nebula AlipayDefined(nt:WIFI) AliApp(AP/10.5.60) AlipayClient/10.5.60", "", ksher.DeviceH5},
+		"Samsung Internet":                {"Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-A546E) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile Safari/537.36", "", ksher.DeviceH5},
+		"Firefox on Android":              {"Mozilla/5.0 (Android 14; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0", "", ksher.DeviceH5},
+		"Firefox on an Android tablet":    {"Mozilla/5.0 (Android 14; Tablet; rv:140.0) Gecko/140.0 Firefox/140.0", "", ksher.DevicePC},
+		"Firefox on Linux":                {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "", ksher.DevicePC},
+		"Edge on Windows":                 {chromeWindows + " Edg/142.0.0.0", "", ksher.DevicePC},
+		"Opera Mini":                      {"Opera/9.80 (Android; Opera Mini/36.2.2254/191.249; U; en) Presto/2.12.423 Version/12.16", "", ksher.DeviceH5},
+		"Huawei's browser on HarmonyOS":   {"Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0.0.0 Safari/537.36 ArkWeb/4.1.6.1 Mobile", "", ksher.DeviceH5},
+		"UC Browser":                      {"Mozilla/5.0 (Linux; U; Android 11; en-US; RMX2185) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/100.0.4896.58 UCBrowser/13.4.0.1306 Mobile Safari/537.36", "", ksher.DeviceH5},
+		"Googlebot":                       {"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "", ksher.DevicePC},
+		"Googlebot that looks at phones":  {"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "", ksher.DeviceH5},
+		"curl":                            {"curl/8.5.0", "", ksher.DevicePC},
+		"none":                            {"", "", ksher.DevicePC},
+		"not a text":                      {"\x00\xff\xfe", "\xff", ksher.DevicePC},
+		"a megabyte":                      {strings.Repeat("Mob", 350_000), "", ksher.DevicePC},
+		"a megabyte, and then a phone":    {strings.Repeat("Mob ", 250_000) + "Mobile", "", ksher.DeviceH5},
+		"a word that only begins so":      {"automobile", "", ksher.DevicePC},
+		"a megabyte of what isn't a hint": {chromeAndroid, strings.Repeat("?", 1<<20), ksher.DeviceH5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("User-Agent", tt.agent)
+			if tt.hint != "" {
+				r.Header.Set("Sec-CH-UA-Mobile", tt.hint)
+			}
+			assert.Equal(t, tt.want, ksher.DeviceOf(r))
+		})
+	}
+	assert.Equal(t, ksher.DevicePC, ksher.DeviceOf(nil))
+	assert.Equal(t, ksher.DevicePC, ksher.DeviceOf(&http.Request{}))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/testkit"
 )
 
@@ -470,4 +471,43 @@ func TestRefundFails(t *testing.T) {
 			assert.Equal(t, sent, namesSent(rec), "each once, and nothing more")
 		})
 	}
+}
+
+func TestRefunds(t *testing.T) {
+	for _, host := range []ksher.Host{ksher.HostGateway, ksher.HostMerchant} {
+		t.Run(string(host), func(t *testing.T) {
+			gw := sandbox.New(t)
+			testkit.PayAt(map[ksher.Host]func(*testing.T, *sandbox.Gateway){ksher.HostGateway: testkit.CreateAtGateway, ksher.HostMerchant: testkit.CreateAtMerchant}[host])(t, gw)
+			req := &ksher.RefundsRequest{MchOrderNo: testkit.OrderNo, Host: host}
+			refunds, err := gw.Client.Refunds(t.Context(), req)
+			require.NoError(t, err)
+			require.Empty(t, refunds)
+			for _, no := range []string{"R1", "R2"} {
+				_, err := gw.Client.Refund(t.Context(), &ksher.RefundRequest{Host: host, MchOrderNo: testkit.OrderNo, MchRefundNo: no, RefundFee: 30_00})
+				require.NoError(t, err)
+			}
+			refunds, err = gw.Client.Refunds(t.Context(), req)
+			require.NoError(t, err)
+			require.Len(t, refunds, 2)
+			for i, no := range []string{"R1", "R2"} {
+				assert.Equal(t, no, refunds[i].MchRefundNo)
+				assert.Equal(t, ksher.Amount(30_00), refunds[i].MchRefundFee)
+				assert.Equal(t, ksher.RefundStateSuccess, refunds[i].RefundState)
+			}
+		})
+	}
+}
+
+func TestRefundsRefuses(t *testing.T) {
+	gw := sandbox.New(t)
+	for name, req := range map[string]*ksher.RefundsRequest{
+		"nothing": nil, "no number": {Host: ksher.HostGateway}, "no host": {MchOrderNo: testkit.OrderNo}, "another host": {MchOrderNo: testkit.OrderNo, Host: "vip"},
+	} {
+		_, err := gw.Client.Refunds(t.Context(), req)
+		var invalid *ksher.ValidationError
+		require.ErrorAs(t, err, &invalid, name)
+	}
+	require.Empty(t, gw.Requests())
+	_, err := gw.Client.Refunds(t.Context(), &ksher.RefundsRequest{MchOrderNo: testkit.OrderNo, Host: ksher.HostGateway})
+	require.ErrorIs(t, err, ksher.ErrNotFound)
 }

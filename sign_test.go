@@ -3,8 +3,6 @@ package ksher_test
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/fips140"
 	"crypto/md5"
 	"crypto/rand"
@@ -31,7 +29,6 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/testkit"
 )
 
@@ -474,40 +471,6 @@ func TestSignedTextOfData(t *testing.T) {
 	}
 }
 
-func TestNewClientKeys(t *testing.T) {
-	elliptical, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	var nilKey *rsa.PrivateKey
-	for _, c := range []struct {
-		name string
-		key  crypto.Signer
-		says string
-	}{
-		{"nil", nil, "the private key is nil"},
-		{"nil pointer", nilKey, "the private key is nil"},
-		{"EC", elliptical, "RSA keys only"},
-		{"zero value", &rsa.PrivateKey{}, "can't be used"},
-		{"no private exponent", &rsa.PrivateKey{PublicKey: testkit.RSAKey(t, 512).PublicKey}, "private exponent"},
-		{"private exponent 0", &rsa.PrivateKey{PublicKey: testkit.RSAKey(t, 512).PublicKey, D: new(big.Int)}, "private exponent"},
-		{"private exponent too large", &rsa.PrivateKey{PublicKey: testkit.RSAKey(t, 512).PublicKey, D: testkit.RSAKey(t, 512).N}, "private exponent"},
-		{"short and good", testkit.RSAKey(t, 512), ""},
-		{"long and good", testkit.RSAKey(t, 4096), ""},
-		{"behind an interface", struct{ crypto.Signer }{testkit.RSAKey(t, 1024)}, ""},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			client, err := ksher.NewClient(testkit.AppID, c.key)
-			if c.says == "" {
-				assert.NoError(t, err)
-				assert.NotNil(t, client)
-				return
-			}
-			assert.ErrorContains(t, err, "NewClient")
-			assert.ErrorContains(t, err, c.says)
-			assert.Nil(t, client)
-		})
-	}
-}
-
 func TestGatewayPublicKey(t *testing.T) {
 	for version, bits := range map[ksher.SignVersion]int{ksher.SignV1: 512, ksher.SignV2: 2048} {
 		key := ksher.GatewayPublicKey(version)
@@ -522,96 +485,6 @@ func TestGatewayPublicKey(t *testing.T) {
 	}
 	for _, version := range []ksher.SignVersion{0, 3, -1} {
 		assert.Nil(t, ksher.GatewayPublicKey(version))
-	}
-}
-
-// secretsOf lists the ways in which fmt would write the secret numbers of a
-// key. Each is cut to 16 digits, so that a part of one is found as well.
-func secretsOf(key *rsa.PrivateKey) []string {
-	var secrets []string
-	for _, n := range append([]*big.Int{key.D}, key.Primes...) {
-		for _, bytes := range [][]byte{n.Bytes(), n.FillBytes(make([]byte, key.Size()))} {
-			list := fmt.Sprint(bytes)
-			secrets = append(secrets, strings.Trim(list, "[]")[:32], fmt.Sprintf("%#v", bytes)[10:40])
-		}
-		secrets = append(secrets, n.Text(10)[:16], n.Text(16)[:16], strings.ToUpper(n.Text(16)[:16]),
-			hex.EncodeToString([]byte(n.Text(10)))[:16], fmt.Sprintf("%#x", n.Bits()[0]), fmt.Sprint(n.Bits()[0]))
-	}
-	return secrets
-}
-
-func TestKeysAreNotPrinted(t *testing.T) {
-	for _, bits := range []int{512, 1024} {
-		key, err := ksher.ParsePrivateKey([]byte(testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
-		require.NoError(t, err)
-		client, err := ksher.NewClient(testkit.AppID, key)
-		require.NoError(t, err)
-		type shop struct {
-			Client  *ksher.Client
-			private ksher.Client
-			key     crypto.Signer
-		}
-		values := map[string]any{
-			"client": client, "client by value": *client, "client in a struct": shop{client, *client, nil},
-			"pointer to that": &shop{client, *client, nil}, "client in an error": fmt.Errorf("%v %+v", client, *client),
-		}
-		if bits < 1024 { // A longer one is crypto/rsa's type, which prints itself.
-			values["key"] = key
-			values["key in a struct"] = shop{key: key}
-			values["keys"] = []crypto.Signer{key, key}
-		}
-		for name, value := range values {
-			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X"} {
-				printed := fmt.Sprintf(verb, value)
-				for _, secret := range secretsOf(testkit.RSAKey(t, bits)) {
-					assert.NotContains(t, printed, secret, "%s of %s", verb, name)
-				}
-			}
-		}
-		assert.Equal(t, "ksher.Client("+testkit.AppID+")", fmt.Sprintf("%+v", client))
-		assert.Equal(t, "ksher.Client("+testkit.AppID+")", fmt.Sprintf("%#v", *client))
-		// A search that finds nothing anywhere would prove nothing.
-		for _, verb := range []string{"%v", "%x", "%d"} {
-			printed := fmt.Sprintf(verb, testkit.RSAKey(t, bits))
-			assert.True(t, slices.ContainsFunc(secretsOf(testkit.RSAKey(t, bits)), func(s string) bool { return strings.Contains(printed, s) }))
-		}
-	}
-}
-
-// failures keeps what testify says of a failure.
-type failures struct{ text string }
-
-func (f *failures) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
-
-// A failed comparison prints where two values differ, down to the last unexported
-// field and without asking Format.
-func TestKeysAreNotInTestifysDiff(t *testing.T) {
-	// of lists what holds the key of that length.
-	of := func(bits int) []any {
-		signer, err := ksher.ParsePrivateKey([]byte(testkit.ReadFile(t, fmt.Sprintf("keys/rsa%d.pkcs1.pem", bits))))
-		require.NoError(t, err)
-		client, err := ksher.NewClient(testkit.AppID, signer)
-		require.NoError(t, err)
-		all := []any{client, *client, struct{ c *ksher.Client }{client}, []ksher.Client{*client}, map[string]*ksher.Client{"": client}}
-		if bits < 1024 { // A longer one is crypto/rsa's type, which prints itself.
-			all = append(all, signer)
-		}
-		return all
-	}
-	for _, bits := range []int{512, 1024, 2048} {
-		others := append(of(4096), sandbox.PrivateKey())
-		for i, value := range of(bits) {
-			var said failures
-			assert.Equal(&said, value, others[i])
-			require.Contains(t, said.text, "Not equal")
-			for _, secret := range secretsOf(testkit.RSAKey(t, bits)) {
-				assert.NotContains(t, said.text, secret, "%d bits, %T", bits, value)
-			}
-		}
-		// A search that finds nothing anywhere would prove nothing.
-		var said failures
-		assert.Equal(&said, testkit.RSAKey(t, bits), testkit.RSAKey(t, 4096))
-		assert.True(t, slices.ContainsFunc(secretsOf(testkit.RSAKey(t, bits)), func(s string) bool { return strings.Contains(said.text, s) }))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
-	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/testkit"
 )
 
@@ -91,127 +89,6 @@ func TestWalletPay(t *testing.T) {
 	}
 }
 
-func TestWalletPayIsChecked(t *testing.T) {
-	type edit = func(order *ksher.WapPayRequest)
-	// shared are the checks of all five, on the fields that they have in common.
-	shared := []struct {
-		name  string
-		apply edit
-		want  []string
-	}{
-		{"good", func(*ksher.WapPayRequest) {}, nil},
-		{"a channel nobody knows", func(r *ksher.WapPayRequest) { r.Channel = "new_wallet" }, nil},
-		{"one cent", func(r *ksher.WapPayRequest) { r.TotalFee = 1 }, nil},
-		{"a number of 32 characters", func(r *ksher.WapPayRequest) { r.MchOrderNo = testkit.Thai32 }, nil},
-		{"no number", func(r *ksher.WapPayRequest) { r.MchOrderNo = "" }, []string{"mch_order_no"}},
-		{"a long number", func(r *ksher.WapPayRequest) { r.MchOrderNo = testkit.Thai33 }, []string{"mch_order_no"}},
-		{"no currency", func(r *ksher.WapPayRequest) { r.FeeType = "" }, []string{"fee_type"}},
-		{"no channel", func(r *ksher.WapPayRequest) { r.Channel = "" }, []string{"channel"}},
-		{"two channels", func(r *ksher.WapPayRequest) { r.Channel = "alipay,wechat" }, []string{"channel"}},
-		{"a notification to nowhere", func(r *ksher.WapPayRequest) { r.NotifyURL = "shop.example/notify" }, []string{"notify_url"}},
-		{"a way back to an app", func(r *ksher.WapPayRequest) { r.RedirectURL = "myapp://paid" }, []string{"redirect_url"}},
-		{"text that isn't UTF-8", func(r *ksher.WapPayRequest) { r.Attach = "\xff" }, []string{"attach"}},
-		{"several things", func(r *ksher.WapPayRequest) { r.MchOrderNo, r.TotalFee, r.NotifyURL = "", 0, "/" }, []string{"mch_order_no", "total_fee", "notify_url"}},
-	}
-	for name, amount := range badAmounts {
-		shared = append(shared, struct {
-			name  string
-			apply edit
-			want  []string
-		}{name, func(r *ksher.WapPayRequest) { r.TotalFee = amount }, []string{"total_fee"}})
-	}
-	sharedBy := func(of func(*ksher.WapPayRequest) ksher.Doubtful) {
-		for _, tt := range shared {
-			common := testkit.GoodWapPay()
-			tt.apply(common)
-			req := of(common)
-			client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"result":"SUCCESS"}`)))
-			err := payFor(t.Context(), client, req)
-			assert.Equal(t, tt.want, testkit.FieldsOf(err), "%T: %s: %v", req, tt.name, err)
-			if tt.want == nil {
-				assert.NoError(t, err)
-			}
-		}
-	}
-	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful { return r })
-	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful { return (*ksher.WebPayRequest)(r) })
-	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful {
-		return &ksher.JSAPIPayRequest{
-			MchOrderNo: r.MchOrderNo, TotalFee: r.TotalFee, FeeType: r.FeeType, Channel: r.Channel, NotifyURL: r.NotifyURL, RedirectURL: r.RedirectURL, Attach: r.Attach,
-		}
-	})
-	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful {
-		return &ksher.MiniProgramPayRequest{
-			MchOrderNo: r.MchOrderNo, TotalFee: r.TotalFee, FeeType: r.FeeType, Channel: r.Channel, NotifyURL: r.NotifyURL, RedirectURL: r.RedirectURL, Attach: r.Attach,
-			SubOpenID: "o1", ChannelSubAppID: "wx1",
-		}
-	})
-	sharedBy(func(r *ksher.WapPayRequest) ksher.Doubtful {
-		return &ksher.AppPayRequest{
-			MchOrderNo: r.MchOrderNo, TotalFee: r.TotalFee, FeeType: r.FeeType, Channel: r.Channel, NotifyURL: r.NotifyURL, RedirectURL: r.RedirectURL, Attach: r.Attach,
-			ReferURL: "https://shop.example",
-		}
-	})
-
-	mini := func(ctx context.Context, c *ksher.Client, r *ksher.MiniProgramPayRequest) error {
-		return payFor(ctx, c, r)
-	}
-	checkRequest(t, "mini_program_pay", testkit.GoodMiniProgramPay, mini, []change[ksher.MiniProgramPayRequest]{
-		{"nothing", func(r *ksher.MiniProgramPayRequest) { *r = ksher.MiniProgramPayRequest{} },
-			[]string{"mch_order_no", "total_fee", "fee_type", "channel"}},
-		{"no buyer", func(r *ksher.MiniProgramPayRequest) { r.SubOpenID = "" }, []string{"sub_openid"}},
-		{"a blank buyer", func(r *ksher.MiniProgramPayRequest) { r.SubOpenID = " \t" }, []string{"sub_openid"}},
-		{"no mini program", func(r *ksher.MiniProgramPayRequest) { r.ChannelSubAppID = "" }, []string{"channel_sub_appid"}},
-		{"no mini program of Alipay", func(r *ksher.MiniProgramPayRequest) { r.Channel, r.ChannelSubAppID = "alipay", "" }, nil},
-		{"the largest local amount", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = maxAmount }, nil},
-		{"a negative local amount", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = -1 }, []string{"local_total_fee"}},
-		{"a local amount too large", func(r *ksher.MiniProgramPayRequest) { r.LocalTotalFee = maxAmount + 1 }, []string{"local_total_fee"}},
-	})
-	app := func(ctx context.Context, c *ksher.Client, r *ksher.AppPayRequest) error { return payFor(ctx, c, r) }
-	checkRequest(t, "app_pay", testkit.GoodAppPay, app, []change[ksher.AppPayRequest]{
-		{"nothing", func(r *ksher.AppPayRequest) { *r = ksher.AppPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
-		{"Alipay without the shop", func(r *ksher.AppPayRequest) { r.ReferURL = "" }, nil},
-		{"WeChat without the shop", func(r *ksher.AppPayRequest) { r.Channel, r.ReferURL = ksher.ChannelWeChat, "" }, nil},
-		{"a shop that is no address", func(r *ksher.AppPayRequest) { r.Channel, r.ReferURL = ksher.ChannelWeChat, "shop" }, []string{"refer_url"}},
-		{"a negative local amount", func(r *ksher.AppPayRequest) { r.LocalTotalFee = -1 }, []string{"local_total_fee"}},
-	})
-	wap := func(ctx context.Context, c *ksher.Client, r *ksher.WapPayRequest) error { return payFor(ctx, c, r) }
-	checkRequest(t, "wap_pay", testkit.GoodWapPay, wap, []change[ksher.WapPayRequest]{
-		{"nothing", func(r *ksher.WapPayRequest) { *r = ksher.WapPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
-		{"a shop that is no address", func(r *ksher.WapPayRequest) { r.ReferURL = "shop" }, []string{"refer_url"}},
-		{"a modelled parameter as an extra", func(r *ksher.WapPayRequest) {
-			r.Extra = ksher.Extra{Params: map[string]string{"refer_url": "https://shop.example"}}
-		}, []string{"refer_url"}},
-	})
-	web := func(ctx context.Context, c *ksher.Client, r *ksher.WebPayRequest) error { return payFor(ctx, c, r) }
-	checkRequest(t, "web_pay", testkit.GoodWebPay, web, []change[ksher.WebPayRequest]{
-		{"no shop", func(r *ksher.WebPayRequest) { r.ReferURL = "" }, nil},
-	})
-	jsapi := func(ctx context.Context, c *ksher.Client, r *ksher.JSAPIPayRequest) error { return payFor(ctx, c, r) }
-	checkRequest(t, "jsapi_pay", testkit.GoodJSAPIPay, jsapi, []change[ksher.JSAPIPayRequest]{
-		{"nothing", func(r *ksher.JSAPIPayRequest) { *r = ksher.JSAPIPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
-	})
-}
-
-// payFor calls the operation of a request.
-func payFor(ctx context.Context, c *ksher.Client, req ksher.Doubtful) (err error) {
-	switch r := req.(type) {
-	case *ksher.JSAPIPayRequest:
-		_, err = c.JSAPIPay(ctx, r)
-	case *ksher.MiniProgramPayRequest:
-		_, err = c.MiniProgramPay(ctx, r)
-	case *ksher.AppPayRequest:
-		_, err = c.AppPay(ctx, r)
-	case *ksher.WapPayRequest:
-		_, err = c.WapPay(ctx, r)
-	case *ksher.WebPayRequest:
-		_, err = c.WebPay(ctx, r)
-	default:
-		err = fmt.Errorf("no operation for %T", req)
-	}
-	return err
-}
-
 // Anything but a believable yes and a documented no leaves it open whether there
 // is an order, and Resolve finds out.
 func TestWalletPayInDoubt(t *testing.T) {
@@ -273,26 +150,6 @@ func TestWalletPayInDoubt(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, tt.verdict, res.Verdict)
 			})
-		}
-	}
-}
-
-// The buyer's ID at the wallet is personal data.
-func TestWalletPayBuyerIsNotQuoted(t *testing.T) {
-	const buyer = "oUpF8uMuAJO"
-	app := testkit.GoodAppPay()
-	app.SubOpenID = buyer
-	for name, call := range map[string]func(context.Context, *ksher.Client) (*ksher.WalletPayResponse, error){
-		"mini_program_pay": testkit.WalletCalls["mini_program_pay"].Call,
-		"app_pay":          testkit.WalletCall((*ksher.Client).AppPay, app),
-	} {
-		for _, answer := range []testkit.Reply{
-			testkit.Says(string(sandbox.SignedResponse(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": "no such sub_openid: " + buyer}))),
-			testkit.Says("<p>" + buyer + "</p>"),
-		} {
-			_, err := call(t.Context(), testkit.AnswersOf(map[string]testkit.Reply{name: answer}).Client(t))
-			require.Error(t, err)
-			require.NotContains(t, err.Error(), buyer)
 		}
 	}
 }
