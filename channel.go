@@ -13,9 +13,6 @@ import (
 // is sent as it is, because Ksher adds channels faster than anyone documents
 // them. [Channel.Info] has what is documented of one, and docs/channels.md shows
 // all of it as a table.
-//
-// Source: the channel tables of Ksher's Website Integration Guide and KIOSK
-// (C Scan B) Integration Guide.
 type Channel string
 
 // Channels. Those for the checkout page go into a [GatewayPayRequest], those
@@ -69,8 +66,6 @@ const (
 
 // ChannelInfo is what Ksher's guides say about a channel. Its minimums are in
 // cents of THB.
-//
-// Source: Ksher's Website Integration Guide and KIOSK (C Scan B) Integration Guide.
 type ChannelInfo struct {
 	// Channel is its value on the wire.
 	Channel Channel
@@ -121,8 +116,6 @@ type ChannelInfo struct {
 const NeverExpires time.Duration = math.MaxInt64
 
 // RefundRule is when a payment can be refunded through the API.
-//
-// Source: Ksher's KIOSK (C Scan B) Integration Guide.
 type RefundRule string
 
 // Rules of refunds.
@@ -166,16 +159,10 @@ var channelTable = []ChannelInfo{
 
 // Channels returns every channel that Ksher's guides describe, in the order of
 // the checkout page.
-//
-// Source: Ksher's Website Integration Guide and KIOSK (C Scan B) Integration
-// Guide.
 func Channels() []ChannelInfo { return slices.Clone(channelTable) }
 
 // Info returns what Ksher's guides say about the channel. Of one that they don't
 // describe, known is false, and the info rules nothing out.
-//
-// Source: Ksher's Website Integration Guide and KIOSK (C Scan B) Integration
-// Guide.
 func (c Channel) Info() (info ChannelInfo, known bool) {
 	for _, info := range channelTable {
 		if info.Channel == c {
@@ -195,8 +182,6 @@ func (c Channel) Info() (info ChannelInfo, known bool) {
 // left, if BusinessMode is "online" or "offline".
 //
 // The list of channels isn't signed: only TLS vouches for it.
-//
-// Source: the guides, and a genuine answer to merchant_info.
 func (r *MerchantInfoResponse) Channels() []ChannelInfo {
 	has := func(c Channel) bool {
 		return slices.ContainsFunc(r.MchSupportChannel, func(s SupportChannel) bool { return s.PayChannel == c })

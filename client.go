@@ -242,8 +242,6 @@ func WithMaxResponseBytes(n int64) Option {
 
 // WithLocation sets the merchant's zone, in which Ksher writes times such as
 // time_end, UTC+7 by default.
-//
-// Source: genuine answers; merchant_info names the zone as time_zone.
 func WithLocation(loc *time.Location) Option {
 	return func(c *Client) error {
 		if loc == nil {
@@ -360,8 +358,6 @@ type request interface {
 }
 
 // Extra is part of every request, for what Ksher does and this package doesn't know.
-//
-// Source: not documented: Ksher's table of parameters grows.
 type Extra struct {
 	// Params adds parameters by name: they are sent and signed like the rest. One that
 	// the request sets by a field of its own, and those every request carries (appid,

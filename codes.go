@@ -13,9 +13,6 @@ import (
 //
 // Ksher sends codes that it documents nowhere. Such a code is an ordinary
 // value: it compares like the others, and [Code.Info] knows nothing about it.
-//
-// Source: the ERROR CODES section of Ksher's Website Integration Guide and
-// KIOSK (C Scan B) Integration Guide. The words are this package's own.
 type Code string
 
 // Error returns the code, followed by its meaning if it is documented, as in
@@ -42,9 +39,6 @@ func Codes() []Code {
 
 // CodeInfo explains an error code to the engineer who meets it, and says what
 // a program can do about it.
-//
-// Source: the tables of error codes in Ksher's guides; what a program can do is this
-// package's reading of them.
 type CodeInfo struct {
 	// Meaning says what happened. It is a clause without a full stop, so that
 	// it can follow a colon.

@@ -17,8 +17,6 @@ import (
 // GatewayPayForm is a signed gateway_pay request for the buyer's browser to post.
 // It has all that anybody needs to create this one order and nothing else, so that
 // it is fit for the buyer, and not for a log: printing it shows no signature.
-//
-// Source: the Gateway Pay page of Ksher's API documentation.
 type GatewayPayForm struct {
 	// Action is the address that the fields are to be posted to, as
 	// application/x-www-form-urlencoded in UTF-8.
@@ -68,10 +66,6 @@ func (r *formRequest) check(c *checker) {
 // The error is a [*ValidationError], also for what a browser's form would change on
 // its way and so break the signature: a NUL, or a line break other than CR LF. If
 // the key doesn't sign, it is an [*Error].
-//
-// Source: POST to /pc and /h5, the HTML form method of the Gateway Pay page of
-// Ksher's API documentation, which has it with http; here it goes to the scheme of
-// the gateway URL, https by default.
 func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error) {
 	check := &checker{}
 	c.usable(context.Background(), check)
@@ -203,9 +197,6 @@ func (f GatewayPayForm) LogValue() slog.Value { return slog.StringValue(fmt.Spri
 // have banking apps, and an iPad usually says that it is a Mac. A buyer's browser
 // can say what it likes, so don't decide anything else by it. It is DevicePC for a
 // nil request.
-//
-// Source: not documented by Ksher. The header Sec-CH-UA-Mobile is that of User-Agent
-// Client Hints, and that the User-Agent of phones has Mobi in it is a custom.
 func DeviceOf(r *http.Request) Device {
 	if r == nil {
 		return DevicePC

@@ -10,8 +10,6 @@ import (
 )
 
 // Device picks a layout of the checkout page.
-//
-// Source: the Gateway Pay page of Ksher's API documentation.
 type Device string
 
 // Layouts of the checkout page.
@@ -23,8 +21,6 @@ const (
 )
 
 // Lang is a language of the checkout page and of messages.
-//
-// Source: the Gateway Pay page of Ksher's API documentation.
 type Lang string
 
 // Languages.
@@ -36,8 +32,6 @@ const (
 
 // Visibility shows or hides a part of the checkout page. The zero Visibility
 // leaves it to Ksher.
-//
-// Source: the Gateway Pay page of Ksher's API documentation.
 type Visibility string
 
 // Visibilities. The parameters are called hide_…, and yet 1 shows.
@@ -48,8 +42,6 @@ const (
 
 // InstalTimes says which numbers of months are offered for each channel of
 // instalments, such as {ChannelKTCInstal: {3, 4, 6}}.
-//
-// Source: the Gateway Pay page of Ksher's API documentation.
 type InstalTimes map[Channel][]int
 
 // EncodeValues writes the JSON that the wire wants. It implements the Encoder
@@ -62,9 +54,6 @@ func (t InstalTimes) EncodeValues(key string, v *url.Values) error {
 
 // GatewayPayRequest asks for a checkout page. Every parameter of [Client.GatewayPay]
 // that isn't marked as required may be left zero.
-//
-// Source: the Gateway Pay page of Ksher's API documentation, and Ksher's
-// Website Integration Guide.
 type GatewayPayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for
 	// the merchant, at most 32 characters. The error for one that was used
@@ -208,8 +197,6 @@ func (c *checker) lang(l Lang) {
 }
 
 // GatewayPayResponse is the answer to [Client.GatewayPay].
-//
-// Source: the Gateway Pay page of Ksher's API documentation, and genuine answers.
 type GatewayPayResponse struct {
 	Answer `json:"-"`
 	// PayContent is the address of the checkout page, to send the buyer to. It
@@ -227,15 +214,11 @@ var gatewayPay = declareChange("gateway_pay", onGateway, proof{has: []string{"pa
 // the order, repeat under the same number, which creates at most one order. If it
 // does, the page's address is lost: cancel the order, keep watching it, and only
 // then create one under a new number.
-//
-// Source: POST gateway_pay, the Gateway Pay page of Ksher's API documentation.
 func (c *Client) GatewayPay(ctx context.Context, req *GatewayPayRequest) (*GatewayPayResponse, error) {
 	return do[GatewayPayResponse](ctx, c, gatewayPay, req)
 }
 
 // GatewayOrderQueryRequest names an order made with [Client.GatewayPay].
-//
-// Source: the Gateway Order Query page of Ksher's API documentation.
 type GatewayOrderQueryRequest struct {
 	// MchOrderNo is the number given to GatewayPay: required.
 	MchOrderNo string `url:"mch_order_no"`
@@ -247,9 +230,6 @@ func (r *GatewayOrderQueryRequest) numbers() (orderNo, refundNo string) { return
 func (r *GatewayOrderQueryRequest) check(c *checker)                    { c.requiredNumber("mch_order_no", r.MchOrderNo) }
 
 // GatewayOrderQueryResponse is the answer to [Client.GatewayOrderQuery].
-//
-// Source: the Gateway Order Query page of Ksher's API documentation, and genuine
-// answers.
 type GatewayOrderQueryResponse struct {
 	Answer `json:"-"`
 	Order
@@ -264,16 +244,11 @@ var gatewayOrderQuery = declareQuery("gateway_order_query", onGateway, proof{ord
 //
 // It changes nothing and may be repeated at will. An answer about another
 // order than the one asked for is [ErrOtherOrder].
-//
-// Source: POST gateway_order_query, the Gateway Order Query page of Ksher's API
-// documentation.
 func (c *Client) GatewayOrderQuery(ctx context.Context, req *GatewayOrderQueryRequest) (*GatewayOrderQueryResponse, error) {
 	return do[GatewayOrderQueryResponse](ctx, c, gatewayOrderQuery, req)
 }
 
 // CancelOrderRequest names an unpaid order made with [Client.GatewayPay].
-//
-// Source: the Order Cancel page of Ksher's API documentation.
 type CancelOrderRequest struct {
 	// MchOrderNo is the number given to GatewayPay: required.
 	MchOrderNo string `url:"mch_order_no"`
@@ -292,8 +267,6 @@ func (r *CancelOrderRequest) check(c *checker) {
 
 // CancelOrderResponse is the answer to [Client.CancelOrder]. Which fields its
 // data has is not documented.
-//
-// Source: the Cancel Order page of Ksher's API documentation.
 type CancelOrderResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID.
@@ -312,9 +285,6 @@ var cancelOrder = declareChange("cancel_order", onGateway, proof{}, noSecrets, d
 // A cancelled order can still turn paid: a buyer who saved the QR code may pay
 // with it afterwards. Keep querying such an order, and refund it if need be. A
 // card payment that waits for its OTP can't be cancelled ([CodeCancelError]).
-//
-// Source: POST cancel_order, and Order Cancel in Ksher's Website Integration
-// Guide.
 func (c *Client) CancelOrder(ctx context.Context, req *CancelOrderRequest) (*CancelOrderResponse, error) {
 	return do[CancelOrderResponse](ctx, c, cancelOrder, req)
 }

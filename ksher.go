@@ -63,6 +63,12 @@
 //
 // Ksher has no public test account. Package kshertest has a gateway that runs
 // inside your test or program and behaves like the real one.
+//
+// # Sources
+//
+// Where each fact about Ksher comes from stands in
+// https://github.com/ksher-go/ksher/blob/main/docs/sources.md. "Not documented" means
+// that Ksher doesn't say it.
 package ksher
 
 import (
@@ -77,8 +83,6 @@ import (
 const Version = "0.1.0"
 
 // The addresses of Ksher's hosts.
-//
-// Source: Ksher's API documentation.
 const (
 	// DefaultGatewayURL serves gateway_pay, gateway_order_query and
 	// cancel_order.
@@ -98,8 +102,6 @@ var thailand = time.FixedZone("UTC+7", 7*60*60)
 // Result is where an order stands. In the answer to a close, cancel or refund
 // it says instead whether that was accepted: [ResultSuccess] there doesn't mean
 // paid.
-//
-// Source: the query pages of Ksher's API documentation.
 type Result string
 
 // Results of an order.
@@ -153,8 +155,6 @@ func (r Result) Final() bool {
 //
 // Ksher documents cents for every currency and says nothing special about
 // those without any, such as JPY: ask Ksher before charging in one.
-//
-// Source: the total_fee parameter in Ksher's API documentation.
 type Amount int64
 
 // maxAmount is the largest integer that every JSON and JavaScript peer on the

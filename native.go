@@ -9,8 +9,6 @@ import (
 )
 
 // ImgType is a format of the QR code's image.
-//
-// Source: the Native Pay page of Ksher's API documentation.
 type ImgType string
 
 // Formats of the QR code's image.
@@ -21,9 +19,6 @@ const (
 
 // NativePayRequest asks for a QR code. Every parameter of [Client.NativePay]
 // that isn't marked as required may be left zero.
-//
-// Source: the Native Pay page of Ksher's API documentation, and Ksher's KIOSK
-// (C Scan B) Integration Guide.
 type NativePayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for
 	// the merchant, at most 32 characters.
@@ -89,8 +84,6 @@ func (r *NativePayRequest) check(c *checker) {
 }
 
 // NativePayResponse is the answer to [Client.NativePay].
-//
-// Source: the Native Pay page of Ksher's API documentation, and genuine answers.
 type NativePayResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID.
@@ -147,16 +140,11 @@ var nativePay = declareChange("native_pay", onMerchant, proof{has: []string{"cod
 // the order, repeat under the same number, which creates at most one order. If it
 // does, the QR code is lost: close the order, keep watching it, and only then
 // create one under a new number.
-//
-// Source: POST native_pay, the Native Pay page of Ksher's API documentation.
 func (c *Client) NativePay(ctx context.Context, req *NativePayRequest) (*NativePayResponse, error) {
 	return do[NativePayResponse](ctx, c, nativePay, req)
 }
 
 // OrderQueryRequest names a merchant-host order by any one of its numbers.
-//
-// Source: the Order Query page of Ksher's API documentation. It lists channel
-// as required, and every official SDK leaves it out.
 type OrderQueryRequest struct {
 	// MchOrderNo is the merchant's number, at most 32 characters. Of the three
 	// numbers at least one is required.
@@ -190,8 +178,6 @@ func firstNo(numbers ...string) string {
 }
 
 // OrderQueryResponse is the answer to [Client.OrderQuery].
-//
-// Source: the Order Query page of Ksher's API documentation, and genuine answers.
 type OrderQueryResponse struct {
 	Answer `json:"-"`
 	Order
@@ -219,16 +205,12 @@ var orderQuery = declareQuery("order_query", onMerchant, proof{order: true}, noS
 //
 // It changes nothing and may be repeated at will. An answer about another
 // mch_order_no than the one asked for is [ErrOtherOrder].
-//
-// Source: POST order_query, the Order Query page of Ksher's API documentation.
 func (c *Client) OrderQuery(ctx context.Context, req *OrderQueryRequest) (*OrderQueryResponse, error) {
 	return do[OrderQueryResponse](ctx, c, orderQuery, req)
 }
 
 // OrderCloseRequest names an unpaid merchant-host order by any one of its
 // numbers.
-//
-// Source: the Order Close page of Ksher's API documentation.
 type OrderCloseRequest struct {
 	// MchOrderNo is the merchant's number, at most 32 characters. Of the three
 	// numbers at least one is required.
@@ -254,8 +236,6 @@ func (r *OrderCloseRequest) check(c *checker) {
 }
 
 // OrderCloseResponse is the answer to [Client.OrderClose].
-//
-// Source: a published answer.
 type OrderCloseResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID.
@@ -272,8 +252,6 @@ var orderClose = declareChange("order_close", onMerchant, proof{has: []string{"r
 // yet, so that the buyer no longer can. It is documented for the channels
 // airpay, wechat, alipay, alipayplus (Japan) and ktbcard; others are sent, and
 // the gateway decides. An answer about another mch_order_no is [ErrOtherOrder].
-//
-// Source: POST order_close, the Order Close page of Ksher's API documentation.
 func (c *Client) OrderClose(ctx context.Context, req *OrderCloseRequest) (*OrderCloseResponse, error) {
 	return do[OrderCloseResponse](ctx, c, orderClose, req)
 }

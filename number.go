@@ -13,9 +13,6 @@ import (
 //
 // Keep the number with your order before you call Ksher: it is the order's only
 // name until the answer comes.
-//
-// Source: the length is that of mch_order_no in Ksher's API documentation. Which
-// characters it may have is not documented: these are in all of Ksher's examples.
 func NewOrderNo() string { return newNo("") }
 
 // NewRefundNo returns a number for a new refund, for MchRefundNo: like one by
@@ -24,9 +21,6 @@ func NewOrderNo() string { return newNo("") }
 //
 // Keep the number with your refund before you call Ksher, and repeat a refund that
 // ended in doubt under the same one: Ksher carries out each number once.
-//
-// Source: the length is that of mch_refund_no in Ksher's API documentation. Which
-// characters it may have is not documented.
 func NewRefundNo() string { return newNo("R") }
 
 func newNo(prefix string) string {

@@ -9,8 +9,6 @@ import (
 
 // Order is what the gateway says about an order, in the answers to queries and
 // in notifications. What doesn't apply yet is empty or zero.
-//
-// Source: the query pages of Ksher's API documentation, and genuine answers.
 type Order struct {
 	// AppID is the merchant's app ID.
 	AppID string `json:"appid"`

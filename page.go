@@ -14,8 +14,6 @@ import (
 // next is called then: it notes that the lost order stays on the list of open orders,
 // because it may still be paid, and returns a number that was never used. The response is
 // that of the order which has the page. See docs/doubt.md.
-//
-// Source: not documented as a procedure.
 func (c *Client) GatewayPage(ctx context.Context, req *GatewayPayRequest, next func(ctx context.Context, lost OpenOrder) (mchOrderNo string, err error)) (*GatewayPayResponse, error) {
 	if next == nil {
 		return nil, &ValidationError{Operation: gatewayPay.name, Fields: []FieldError{{"next", "is nil"}}}

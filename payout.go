@@ -9,8 +9,6 @@ import (
 )
 
 // PayoutRequest pays money out of the merchant's balance.
-//
-// Source: what Ksher's SDKs send, and the payout page of Ksher's documentation.
 type PayoutRequest struct {
 	// MchOrderNo is the merchant's number of the payout: required, unique for
 	// the merchant, at most 32 characters. Keep it, with the amount, before you
@@ -66,8 +64,6 @@ func (r *PayoutRequest) check(c *checker) {
 // PayoutResponse is the answer to [Client.Payout]. Of its fields only
 // ReceiverName, MDR and TradeType are known; the others follow those of other
 // answers.
-//
-// Source: Ksher's SDKs.
 type PayoutResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID.
@@ -127,8 +123,6 @@ var payoutRefusals = []Code{
 // once. Unless it is certain that nothing was paid, the error is an [ErrOutcomeUnknown],
 // also after [CodeKsherDuplicatedOrderNo] or [CodeNotEnough]: ask [Client.Resolve], and
 // see docs/doubt.md. After any other [*Error] or a [*ValidationError] nothing was paid.
-//
-// Source: POST payout, Ksher's SDKs.
 func (c *Client) Payout(ctx context.Context, req *PayoutRequest) (*PayoutResponse, error) {
 	if req != nil && req.Channel == "" {
 		with := *req
@@ -139,8 +133,6 @@ func (c *Client) Payout(ctx context.Context, req *PayoutRequest) (*PayoutRespons
 }
 
 // OrderQueryPayoutRequest asks for a payout.
-//
-// Source: what Ksher's SDKs send.
 type OrderQueryPayoutRequest struct {
 	// MchOrderNo is the number given to [Client.Payout]: required, at most 32
 	// characters.
@@ -159,8 +151,6 @@ func (r *OrderQueryPayoutRequest) check(c *checker) {
 
 // OrderQueryPayoutResponse is the answer to [Client.OrderQueryPayout]. Its fields
 // are not documented: they follow those of [PayoutResponse].
-//
-// Source: Ksher's SDKs.
 type OrderQueryPayoutResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID.
@@ -208,9 +198,6 @@ var orderQueryPayout = declareQuery("order_query_payout", onMerchant, proof{has:
 // It changes nothing and may be repeated at will. An answer about another
 // mch_order_no than the one asked for is [ErrOtherOrder]. That the gateway knows
 // no such payout doesn't mean that none is made: it may be on its way.
-//
-// Source: POST order_query_payout, Ksher's SDKs. It has no page in Ksher's API
-// documentation.
 func (c *Client) OrderQueryPayout(ctx context.Context, req *OrderQueryPayoutRequest) (*OrderQueryPayoutResponse, error) {
 	if req != nil && req.Channel == "" {
 		with := *req
@@ -221,8 +208,6 @@ func (c *Client) OrderQueryPayout(ctx context.Context, req *OrderQueryPayoutRequ
 }
 
 // GetPayoutBalanceRequest asks for the balance that payouts come from.
-//
-// Source: what Ksher's SDKs send.
 type GetPayoutBalanceRequest struct {
 	// FeeType is the currency of the balance, an ISO 4217 code: required.
 	FeeType string `url:"fee_type"`
@@ -236,8 +221,6 @@ func (r *GetPayoutBalanceRequest) check(c *checker) { c.feeType(r.FeeType) }
 
 // GetPayoutBalanceResponse is the answer to [Client.GetPayoutBalance]. Of its
 // fields only Balance is known; the others follow those of other answers.
-//
-// Source: Ksher's SDKs.
 type GetPayoutBalanceResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID.
@@ -260,9 +243,6 @@ var getPayoutBalance = declareQuery("get_payout_balance", onMerchant, proof{has:
 // be in cents. One in another currency is [ErrOtherOrder].
 //
 // It changes nothing and may be repeated at will.
-//
-// Source: POST get_payout_balance, Ksher's SDKs. It has no page in Ksher's API
-// documentation.
 func (c *Client) GetPayoutBalance(ctx context.Context, req *GetPayoutBalanceRequest) (*GetPayoutBalanceResponse, error) {
 	return do[GetPayoutBalanceResponse](ctx, c, getPayoutBalance, req)
 }

@@ -4,8 +4,6 @@ import "context"
 
 // QuickPayRequest charges the code that a buyer shows (B scan C). Every parameter
 // of [Client.QuickPay] that isn't marked as required may be left zero.
-//
-// Source: the Quick Pay page of Ksher's API documentation.
 type QuickPayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for the
 	// merchant, at most 32 characters.
@@ -42,8 +40,6 @@ func (r *QuickPayRequest) check(c *checker) {
 
 // QuickPayResponse is the answer to [Client.QuickPay]. Its fields are not
 // documented one by one: they follow those of order_query.
-//
-// Source: the Quick Pay page of Ksher's API documentation.
 type QuickPayResponse struct {
 	Answer `json:"-"`
 	Order
@@ -68,16 +64,12 @@ var quickPay = declareChange("quick_pay", onMerchant, proof{has: paidTerms, same
 // no: query the order until it settles, and if it doesn't, reverse it. A no such as
 // [CodeKsherDuplicatedOrderNo] or [CodeOrderPaid] is one, too, because it may be
 // about this very charge, sent twice.
-//
-// Source: POST quick_pay, the Quick Pay page of Ksher's API documentation.
 func (c *Client) QuickPay(ctx context.Context, req *QuickPayRequest) (*QuickPayResponse, error) {
 	return do[QuickPayResponse](ctx, c, quickPay, req)
 }
 
 // OrderReverseRequest names a doubtful order of [Client.QuickPay] by any one of
 // its numbers.
-//
-// Source: the Order Reverse page of Ksher's API documentation.
 type OrderReverseRequest struct {
 	// MchOrderNo is the merchant's number, at most 32 characters. Of the three
 	// numbers at least one is required.
@@ -105,8 +97,6 @@ func (r *OrderReverseRequest) check(c *checker) {
 
 // OrderReverseResponse is the answer to [Client.OrderReverse]. Which fields its
 // data has is not documented: they follow those of order_close.
-//
-// Source: the Order Reverse page of Ksher's API documentation.
 type OrderReverseResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID.
@@ -122,9 +112,6 @@ var orderReverse = declareChange("order_reverse", onMerchant, proof{has: []strin
 // OrderReverse calls order_reverse: it undoes a doubtful order of
 // [Client.QuickPay], so that the buyer isn't charged, or gets the money back. An
 // answer about another mch_order_no is [ErrOtherOrder].
-//
-// Source: POST order_reverse, the Order Reverse page of Ksher's API
-// documentation.
 func (c *Client) OrderReverse(ctx context.Context, req *OrderReverseRequest) (*OrderReverseResponse, error) {
 	return do[OrderReverseResponse](ctx, c, orderReverse, req)
 }

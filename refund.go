@@ -7,9 +7,6 @@ import (
 
 // OrderRefundRequest refunds a paid order, whole or in part. For an order made
 // with [Client.GatewayPay] use [Client.Refund].
-//
-// Source: the Order Refund page of Ksher's API documentation, and Ksher's
-// guides.
 type OrderRefundRequest struct {
 	// MchRefundNo is the merchant's number of the refund: required, at most 32
 	// characters. Each is carried out once, so keep it for as long as the
@@ -65,9 +62,6 @@ func (r *OrderRefundRequest) check(c *checker) {
 }
 
 // OrderRefundResponse is the answer to [Client.OrderRefund].
-//
-// Source: the Order Refund page of Ksher's API documentation, and a published
-// answer.
 type OrderRefundResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID.
@@ -122,18 +116,12 @@ var orderRefund = declareChange("order_refund", onMerchant, proof{
 // carries out each mch_refund_no once. Never send it under a new number. If
 // the first had been carried out, the second is answered with
 // [CodeKsherDuplicatedRefundOrderNo] or [CodeKsherInvalidRefundOrderNo].
-//
-// Source: POST order_refund, the Order Refund page of Ksher's API
-// documentation.
 func (c *Client) OrderRefund(ctx context.Context, req *OrderRefundRequest) (*OrderRefundResponse, error) {
 	return do[OrderRefundResponse](ctx, c, orderRefund, req)
 }
 
 // RefundQueryRequest asks for an order's refunds: one number of the order, and one of
 // the refund. Without that clients of others get all of them.
-//
-// Source: the Refund Query page of Ksher's API documentation, which also lists
-// total_fee, fee_type and refund_fee.
 type RefundQueryRequest struct {
 	// MchOrderNo is the number under which the merchant host knows the order,
 	// at most 32 characters: for one made with [Client.GatewayPay] its
@@ -186,16 +174,12 @@ func (r *RefundQueryRequest) check(c *checker) {
 
 // RefundState is where a refund stands. Only [RefundStateSuccess] was seen in
 // genuine answers; the other values are not documented.
-//
-// Source: genuine answers to refund_query.
 type RefundState string
 
 // RefundStateSuccess means that the money was given back.
 const RefundStateSuccess RefundState = "REFUNDSUCCESS"
 
 // Refund is one refund of an order.
-//
-// Source: the Refund Query page of Ksher's API documentation, and genuine answers.
 type Refund struct {
 	// MchRefundNo is the merchant's number of the refund.
 	MchRefundNo string `json:"mch_refund_no"`
@@ -212,9 +196,6 @@ type Refund struct {
 }
 
 // RefundQueryResponse is the answer to [Client.RefundQuery].
-//
-// Source: the Refund Query page of Ksher's API documentation, and a genuine
-// answer.
 type RefundQueryResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID.
@@ -255,9 +236,6 @@ var refundQuery = declareQuery("refund_query", onMerchant, proof{has: []string{"
 //
 // It changes nothing and may be repeated at will. An answer about another
 // mch_order_no than the one asked for is [ErrOtherOrder].
-//
-// Source: POST refund_query, the Refund Query page of Ksher's API
-// documentation.
 func (c *Client) RefundQuery(ctx context.Context, req *RefundQueryRequest) (*RefundQueryResponse, error) {
 	return do[RefundQueryResponse](ctx, c, refundQuery, req)
 }

@@ -51,8 +51,6 @@ const refundAttempts = 4
 // Nothing is sent for an order that isn't paid ([ErrNotPaid]), for more than was paid, or
 // if the channel has no refunds (a [*ValidationError]). After an [ErrOutcomeUnknown], call
 // it again with the very same request. See docs/doubt.md.
-//
-// Source: Order Refund in Ksher's Website Integration Guide.
 func (c *Client) Refund(ctx context.Context, req *RefundRequest) (*Refund, error) {
 	check := &checker{}
 	c.usable(ctx, check)
@@ -198,8 +196,6 @@ type RefundsRequest struct {
 // Refunds lists an order's refunds, of either host, by the merchant's number of the order
 // alone. An order that was never refunded has none. Channels without a refund query, such
 // as PromptPay and Alipay, are a [*ValidationError].
-//
-// Source: Ksher's SDKs, which ask by the order's number alone.
 func (c *Client) Refunds(ctx context.Context, req *RefundsRequest) ([]Refund, error) {
 	check := &checker{}
 	c.usable(ctx, check)

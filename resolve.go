@@ -61,8 +61,6 @@ type Doubtful interface {
 // If the number belongs to an order, refund or payout of another amount or currency, the
 // error is [ErrOtherOrder]. The other errors are those of the queries: nothing was
 // learned then, so try again later.
-//
-// Source: not documented as a procedure.
 func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error) {
 	problems := &checker{}
 	c.usable(ctx, problems)

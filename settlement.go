@@ -8,9 +8,6 @@ import (
 )
 
 // GetSettlementInfoRequest asks for the settlements of some days.
-//
-// Source: the parameters of get_settlement_info in Ksher's API documentation
-// and official SDKs.
 type GetSettlementInfoRequest struct {
 	// BeginDate is the first day, as in "2026-01-31": required, at most 50 years
 	// from today. Whether it is the day of the payments or of the settlement is not
@@ -60,9 +57,6 @@ func (c *checker) date(field, value string) bool {
 // [MerchantInfoResponse] names. They are negative where refunds come to more
 // than payments. Days are written as in "2026-01-31", in the merchant's zone,
 // and empty where there is none.
-//
-// Source: a genuine answer. What the fields mean is not documented, and taken
-// from their names; the unit is assumed.
 type SettlementRow struct {
 	// BeginDate is the first day of the payments.
 	BeginDate string `json:"begin_date"`
@@ -88,8 +82,6 @@ type SettlementRow struct {
 
 // GetSettlementInfoResponse is the answer to [Client.GetSettlementInfo]. Only
 // BeginDate, EndDate and NonceStr are signed. No signature covers the rows.
-//
-// Source: a genuine answer.
 type GetSettlementInfoResponse struct {
 	Answer `json:"-"`
 	// BeginDate is the begin_date of the request. With another day the call is an
@@ -118,8 +110,6 @@ var getSettlementInfo = declareQuery("get_settlement_info", onMerchant, proof{
 //
 // It changes nothing and may be repeated at will. An answer about other days or
 // another app ID is [ErrOtherOrder].
-//
-// Source: POST get_settlement_info, Ksher's API documentation and official SDKs.
 func (c *Client) GetSettlementInfo(ctx context.Context, req *GetSettlementInfoRequest) (*GetSettlementInfoResponse, error) {
 	return do[GetSettlementInfoResponse](ctx, c, getSettlementInfo, req)
 }

@@ -20,9 +20,6 @@ import (
 
 // SignVersion tells which of its keys the gateway is to sign answers with.
 // Both versions sign with RSA, PKCS #1 v1.5 and MD5.
-//
-// Source: the signature page of Ksher's API documentation and its published
-// keys.
 type SignVersion int
 
 const (
@@ -55,8 +52,6 @@ bWPtM3sDOQuQmkbo/jQbkMv+Ab8ij2f1gwIDAQAB
 
 // GatewayPublicKey returns a fresh copy of the public key that Ksher's gateway
 // signs with in that version, or nil for a version that doesn't exist.
-//
-// Source: the keys that Ksher publishes with its SDKs.
 func GatewayPublicKey(version SignVersion) *rsa.PublicKey {
 	text, ok := map[SignVersion]string{SignV1: publicKeyV1, SignV2: publicKeyV2}[version]
 	if !ok {
@@ -176,9 +171,6 @@ func NewVerifier(keys ...*rsa.PublicKey) (*Verifier, error) {
 // malformed or another's, or an [ErrBadAnswer] for text that isn't JSON. Booleans and nulls are accepted in the
 // spelling of JSON and in Python's, because Ksher's own SDKs disagree and the
 // documentation is silent.
-//
-// Source: the signature page of Ksher's API documentation, and genuine signed
-// answers.
 func (v *Verifier) Verify(data []byte, sign string) error {
 	if v == nil {
 		return fmt.Errorf("ksher: the verifier is nil: %w", ErrSignature)

@@ -7,6 +7,8 @@ import (
 	"go/parser"
 	"go/token"
 	"net/http"
+	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -29,9 +31,9 @@ var official = []string{
 	"order_reverse", "payout", "quick_pay", "rate_query", "refund_query", "wap_pay", "web_pay",
 }
 
-func parsePackage(tb testing.TB) *doc.Package {
+func parsePackage(tb testing.TB, dir string) *doc.Package {
 	tb.Helper()
-	names, err := filepath.Glob("*.go")
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	require.NoError(tb, err)
 	fset := token.NewFileSet()
 	var files []*ast.File
@@ -40,17 +42,20 @@ func parsePackage(tb testing.TB) *doc.Package {
 		require.NoError(tb, err)
 		files = append(files, file)
 	}
-	pkg, err := doc.NewFromFiles(fset, files, "github.com/ksher-go/ksher")
+	pkg, err := doc.NewFromFiles(fset, files, path.Join("github.com/ksher-go/ksher", filepath.ToSlash(dir)))
 	require.NoError(tb, err)
 	return pkg
 }
 
-// Whatever a merchant can call is documented with its source and shown by an
+// calls begins the documentation of an operation.
+var calls = regexp.MustCompile(`^(\w+) calls ([a-z_]+):`)
+
+// Whatever a merchant can call has a source in docs/sources.md and is shown by an
 // example, and each operation has a place in the local gateway and in the tests
 // of all operations.
 func TestEveryMethodIsWhole(t *testing.T) {
 	docs := map[string]*doc.Func{}
-	for _, typ := range parsePackage(t).Types {
+	for _, typ := range parsePackage(t, ".").Types {
 		for _, m := range typ.Methods {
 			if typ.Name == "Client" {
 				docs[m.Name] = m
@@ -58,7 +63,7 @@ func TestEveryMethodIsWhole(t *testing.T) {
 		}
 	}
 	gateway := sandbox.New(t)
-	calls := regexp.MustCompile(`^(\w+) calls ([a-z_]+):`)
+	sources := readSources(t, "")
 	var found []string
 	client := reflect.TypeFor[*ksher.Client]()
 	for i := range client.NumMethod() {
@@ -71,7 +76,7 @@ func TestEveryMethodIsWhole(t *testing.T) {
 				return
 			case "KeyHealth": // It tells nothing of Ksher's.
 			default:
-				assert.Contains(t, m.Doc, "\nSource: ")
+				assert.Contains(t, sources, "Client."+method.Name, "a row in docs/sources.md")
 			}
 			assert.NotEmpty(t, m.Examples, "an example")
 			for _, example := range m.Examples {
@@ -85,7 +90,7 @@ func TestEveryMethodIsWhole(t *testing.T) {
 			name := parts[2]
 			found = append(found, name)
 			assert.Equal(t, strings.ReplaceAll(name, "_", ""), strings.ToLower(method.Name))
-			assert.Contains(t, m.Doc, "\nSource: POST "+name+",")
+			assert.Equal(t, name, sources["Client."+method.Name], "the operation in docs/sources.md")
 			at := slices.IndexFunc(testkit.Operations(), func(op testkit.Operation) bool { return op.Name == name })
 			require.GreaterOrEqual(t, at, 0, "in the tests of all operations")
 			base := gateway.MerchantURL()
@@ -101,6 +106,103 @@ func TestEveryMethodIsWhole(t *testing.T) {
 	}
 	slices.Sort(found)
 	assert.Equal(t, official, found)
+}
+
+// sourcesElsewhere is the file whose docstrings may still name their sources.
+const sourcesElsewhere = "account.go"
+
+func TestSources(t *testing.T) { checkSources(t, ".", "") }
+
+// checkSources makes sure that docs/sources.md is the one place for the sources of a
+// package, that it has each request, answer and operation, and that what it names
+// exists. section is the package's heading there, "" for the root.
+func checkSources(t *testing.T, dir, section string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	require.NoError(t, err)
+	for _, name := range names {
+		if filepath.Base(name) == sourcesElsewhere || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		require.NoError(t, err)
+		for _, comment := range file.Comments {
+			assert.NotContains(t, "\n"+comment.Text(), "\nSource:", "%s: it belongs in docs/sources.md", name)
+		}
+	}
+	sources := readSources(t, section)
+	pkg := parsePackage(t, dir)
+	for _, name := range sourced(pkg) {
+		assert.Contains(t, sources, name, "a row in docs/sources.md")
+	}
+	exported := identifiers(pkg)
+	for name := range sources {
+		assert.Contains(t, exported, name, "docs/sources.md names what doesn't exist")
+	}
+}
+
+// readSources returns the identifiers of a section of docs/sources.md with their wire
+// operations, "" if there is none.
+func readSources(tb testing.TB, section string) map[string]string {
+	tb.Helper()
+	text, err := os.ReadFile("docs/sources.md")
+	require.NoError(tb, err)
+	identifier := regexp.MustCompile("`([A-Z][\\w.]*)`(?: \\(`(\\w+)`\\))?")
+	found, in := map[string]string{}, ""
+	for _, line := range strings.Split(string(text), "\n") {
+		if heading, ok := strings.CutPrefix(line, "## "); ok {
+			in = ""
+			if heading == "vip" || heading == "opn" {
+				in = heading
+			}
+		}
+		if in != section || !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		for _, match := range identifier.FindAllStringSubmatch(strings.Split(line, "|")[1], -1) {
+			assert.NotContains(tb, found, match[1], "twice in docs/sources.md")
+			found[match[1]] = match[2]
+		}
+	}
+	return found
+}
+
+// sourced are the requests, answers and operations of a package.
+func sourced(pkg *doc.Package) []string {
+	var names []string
+	for _, typ := range pkg.Types {
+		if strings.HasSuffix(typ.Name, "Request") || strings.HasSuffix(typ.Name, "Response") {
+			names = append(names, typ.Name)
+		}
+		for _, m := range typ.Methods {
+			if calls.MatchString(m.Doc) {
+				names = append(names, typ.Name+"."+m.Name)
+			}
+		}
+	}
+	return names
+}
+
+// identifiers are the exported names of a package, methods as Type.Method.
+func identifiers(pkg *doc.Package) []string {
+	var names []string
+	values := slices.Concat(pkg.Consts, pkg.Vars)
+	funcs := slices.Clone(pkg.Funcs)
+	for _, typ := range pkg.Types {
+		names = append(names, typ.Name)
+		values = slices.Concat(values, typ.Consts, typ.Vars)
+		funcs = append(funcs, typ.Funcs...)
+		for _, m := range typ.Methods {
+			names = append(names, typ.Name+"."+m.Name)
+		}
+	}
+	for _, v := range values {
+		names = append(names, v.Names...)
+	}
+	for _, f := range funcs {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // isOperation tells by its type whether a method is one of Ksher's operations.

@@ -13,9 +13,6 @@ import (
 
 // JSAPIPayRequest asks for a payment on a page inside the buyer's wallet. Every
 // parameter of [Client.JSAPIPay] that isn't marked as required may be left zero.
-//
-// Source: Ksher's official SDKs. Product and Attach are not documented here: they
-// follow native_pay.
 type JSAPIPayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for the
 	// merchant, at most 32 characters.
@@ -62,9 +59,6 @@ func (r *JSAPIPayRequest) check(c *checker) {
 
 // MiniProgramPayRequest asks for a payment in a mini program. Every parameter of
 // [Client.MiniProgramPay] that isn't marked as required may be left zero.
-//
-// Source: Ksher's official SDKs. Product and Attach are not documented here: they
-// follow native_pay.
 type MiniProgramPayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for the
 	// merchant, at most 32 characters.
@@ -127,9 +121,6 @@ func (r *MiniProgramPayRequest) check(c *checker) {
 
 // AppPayRequest asks for a payment in the merchant's own app. Every parameter of
 // [Client.AppPay] that isn't marked as required may be left zero.
-//
-// Source: Ksher's official SDKs. Product and Attach are not documented here: they
-// follow native_pay.
 type AppPayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for the
 	// merchant, at most 32 characters.
@@ -191,9 +182,6 @@ func (r *AppPayRequest) check(c *checker) {
 // WapPayRequest asks for a payment on the wallet's page in the browser of a
 // phone. Every parameter of [Client.WapPay] that isn't marked as required may be
 // left zero.
-//
-// Source: Ksher's official SDKs. Product and Attach are not documented here: they
-// follow native_pay.
 type WapPayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for the
 	// merchant, at most 32 characters.
@@ -246,8 +234,6 @@ func (r *WapPayRequest) check(c *checker) {
 
 // WebPayRequest asks for a payment on the wallet's page in the browser of a
 // computer. It has the fields of [WapPayRequest].
-//
-// Source: Ksher's official SDKs.
 type WebPayRequest WapPayRequest
 
 // OpenOrder is the order in the merchant's books that the request makes, for
@@ -286,9 +272,6 @@ func (c *checker) localTotalFee(value Amount) {
 // came is in Data. An answer about another mch_order_no than the request's is
 // [ErrOtherOrder], and so is another amount or currency, but for mini_program_pay and
 // app_pay, whose local_total_fee isn't explained.
-//
-// Source: not documented. That the fields are those of native_pay, with the
-// pay_content of gateway_pay, is assumed.
 type WalletPayResponse struct {
 	Answer `json:"-"`
 	// AppID is the merchant's app ID at Ksher, not the one at the wallet.
@@ -317,8 +300,6 @@ type WalletPayResponse struct {
 // or on a page inside WeChat. In JSON it is the argument of wx.requestPayment, and
 // that of getBrandWCPayRequest of the WeixinJSBridge. It is for this buyer and
 // this payment only.
-//
-// Source: WeChat's documentation of the two functions.
 type WeChatParams struct {
 	// AppID is the ID of the mini program or official account. A page needs it, a
 	// mini program doesn't; it is left out if the gateway gave none.
@@ -345,8 +326,6 @@ func (p *WeChatParams) params() []walletParam {
 // WeChatAppParams is what WeChat's SDK for apps wants for a payment. In JSON its
 // names are those of WeChat's documentation, all in small letters. It is for this
 // buyer and this payment only.
-//
-// Source: WeChat's documentation of payments in apps.
 type WeChatAppParams struct {
 	// AppID is the app's ID at WeChat, left out if the gateway gave none: the app
 	// knows it.
@@ -376,10 +355,6 @@ func (p *WeChatAppParams) params() []walletParam {
 // answer to [Client.MiniProgramPay] or [Client.JSAPIPay] by [ChannelWeChat]. It is
 // an [ErrBadAnswer] if the data hasn't all of it, and if it has it twice and not the
 // same.
-//
-// Source: where the answer has it is not documented. It is looked for by WeChat's
-// names, in any case, in the data itself and in each member that is an object or
-// the text of one; all of it has to stand in one place.
 func (r *WalletPayResponse) WeChatParams() (*WeChatParams, error) {
 	return findWalletParams[WeChatParams](r, "WeChat's parameters")
 }
@@ -387,8 +362,6 @@ func (r *WalletPayResponse) WeChatParams() (*WeChatParams, error) {
 // WeChatAppParams returns what the merchant's app hands to WeChat's SDK, from an
 // answer to [Client.AppPay] by [ChannelWeChat]. It is found, and fails, like
 // [WalletPayResponse.WeChatParams].
-//
-// Source: where the answer has it is not documented.
 func (r *WalletPayResponse) WeChatAppParams() (*WeChatAppParams, error) {
 	return findWalletParams[WeChatAppParams](r, "WeChat's parameters for an app")
 }
@@ -397,9 +370,6 @@ func (r *WalletPayResponse) WeChatAppParams() (*WeChatAppParams, error) {
 // orderStr or orderInfo, from an answer to [Client.AppPay] or
 // [Client.MiniProgramPay] by [ChannelAlipay]. It is an [ErrBadAnswer] if PayContent is
 // something else: nothing, or the address of a page, for example.
-//
-// Source: where the answer has it is not documented. That it is in pay_content is
-// assumed.
 func (r *WalletPayResponse) AlipayOrderString() (string, error) {
 	if check.Web(r.PayContent) || !strings.Contains(r.PayContent, "sign=") {
 		return "", r.lacks("Alipay's order string", "pay_content is not a signed order string")
@@ -411,9 +381,6 @@ func (r *WalletPayResponse) AlipayOrderString() (string, error) {
 // [Client.WapPay] or [Client.WebPay], and to [Client.JSAPIPay] if it came with
 // one. It is an [ErrBadAnswer] if PayContent is something else: nothing, or a form in
 // HTML, for example.
-//
-// Source: where the answer has it is not documented. That it is in pay_content is
-// assumed.
 func (r *WalletPayResponse) PageURL() (string, error) {
 	for _, address := range []string{r.PayContent, r.PayURL} {
 		if check.Web(address) {
@@ -528,8 +495,6 @@ var (
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
 // [Client.NativePay].
-//
-// Source: POST jsapi_pay, as Ksher's official SDKs call it.
 func (c *Client) JSAPIPay(ctx context.Context, req *JSAPIPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, jsapiPay, req)
 }
@@ -542,8 +507,6 @@ func (c *Client) JSAPIPay(ctx context.Context, req *JSAPIPayRequest) (*WalletPay
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
 // [Client.NativePay].
-//
-// Source: POST mini_program_pay, as Ksher's official SDKs call it.
 func (c *Client) MiniProgramPay(ctx context.Context, req *MiniProgramPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, miniProgramPay, req)
 }
@@ -555,8 +518,6 @@ func (c *Client) MiniProgramPay(ctx context.Context, req *MiniProgramPayRequest)
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
 // [Client.NativePay].
-//
-// Source: POST app_pay, as Ksher's official SDKs call it.
 func (c *Client) AppPay(ctx context.Context, req *AppPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, appPay, req)
 }
@@ -568,16 +529,12 @@ func (c *Client) AppPay(ctx context.Context, req *AppPayRequest) (*WalletPayResp
 //
 // After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
 // [Client.NativePay].
-//
-// Source: POST wap_pay, as Ksher's official SDKs call it.
 func (c *Client) WapPay(ctx context.Context, req *WapPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, wapPay, req)
 }
 
 // WebPay calls web_pay: it creates an order to be paid with Alipay in the browser
 // of a computer. It is otherwise like [Client.WapPay].
-//
-// Source: POST web_pay, as Ksher's official SDKs call it.
 func (c *Client) WebPay(ctx context.Context, req *WebPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, webPay, req)
 }

@@ -24,8 +24,6 @@ const maxNotificationBytes = 64 << 10
 // hours, after 1 s, 2 s, 2 s, 10 s, 30 s, 1 min, 10 min, 1 h, 3 h, 5 h, 8 h and
 // 12 h. Ksher watches an order for 2 hours; of a payment after that there may
 // be no notification: [Payments.Run] finds those.
-//
-// Source: the notification page of Ksher's API documentation.
 type Notification struct {
 	Answer
 	// Unconfirmed is what it says of the order. It proves nothing until a query of the
