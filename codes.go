@@ -6,13 +6,10 @@ import (
 )
 
 // Code is an error code as Ksher spells it, mistakes included. It is an error
-// itself, so that a program can ask for it by name on any error this package
-// returns:
+// itself: ask for it by errors.Is(err, ksher.CodeOrderNotExist).
 //
-//	if errors.Is(err, ksher.CodeOrderNotExist) { … }
-//
-// Ksher sends codes that it documents nowhere. Such a code is an ordinary
-// value: it compares like the others, and [Code.Info] knows nothing about it.
+// Ksher sends codes that it documents nowhere. Such a code compares like the
+// others, and [Code.Info] knows nothing about it.
 type Code string
 
 // Error returns the code, followed by its meaning if it is documented, as in
@@ -24,15 +21,13 @@ func (c Code) Error() string {
 	return string(c)
 }
 
-// Info returns what is known about the code, and false if Ksher doesn't
-// document it.
+// Info explains the code. It returns false if Ksher doesn't document it.
 func (c Code) Info() (CodeInfo, bool) {
 	info, ok := catalogue[c]
 	return info, ok
 }
 
-// Codes returns all documented codes in alphabetical order. The slice is the
-// caller's to change.
+// Codes returns all documented codes in alphabetical order.
 func Codes() []Code {
 	return slices.Sorted(maps.Keys(catalogue))
 }
@@ -40,18 +35,14 @@ func Codes() []Code {
 // CodeInfo explains an error code to the engineer who meets it, and says what
 // a program can do about it.
 type CodeInfo struct {
-	// Meaning says what happened. It is a clause without a full stop, so that
-	// it can follow a colon.
+	// Meaning says what happened, in a clause without a full stop.
 	Meaning string
-	// Reason is a sentence about the likely cause.
+	// Reason is the likely cause, in a sentence.
 	Reason string
-	// Solution tells the merchant's engineer what to do, in one sentence or a
-	// few.
+	// Solution tells the merchant's engineer what to do.
 	Solution string
-	// Action is the first step of the solution in a form that a program can
-	// switch on. Ksher doesn't document actions: they are this package's
-	// reading, and where two were possible, the one that can't move money twice
-	// was taken.
+	// Action is the first step of the solution, for a program. Ksher documents no
+	// actions: of two possible ones this is the one that can't move money twice.
 	Action Action
 }
 
@@ -61,246 +52,122 @@ type CodeInfo struct {
 type Action string
 
 const (
-	// ActionQueryOrder means to ask for the state of the order or refund before
-	// anything else, because the request may have been carried out. Not every
-	// channel has a refund query. Where there is none, query the order. Create or
-	// refund under a new number only if it says that nothing was paid or refunded under
-	// the old one.
+	// ActionQueryOrder means to query the refund, or the order where the channel has
+	// no refund query, because the request may have been carried out. Use a new number
+	// only if nothing was paid or refunded under the old one.
 	ActionQueryOrder Action = "query-order"
-	// ActionCorrectRequest means that the request is wrong, or the settings it
-	// was made from. Sending it again as it is fails again.
+	// ActionCorrectRequest means that the request or the settings are wrong.
 	ActionCorrectRequest Action = "correct-request"
-	// ActionWait means to query later, or to try again later with the same
-	// numbers.
+	// ActionWait means to query, or to try again with the same numbers, later.
 	ActionWait Action = "wait"
-	// ActionAskBuyer means that the buyer has to do something, such as to use
-	// another card or to type the OTP again. Query the order before you create another
-	// for it: it can still be paid.
+	// ActionAskBuyer means that the buyer has to use another card, for example. Query
+	// the order before you create another for it: it can still be paid.
 	ActionAskBuyer Action = "ask-buyer"
-	// ActionContactKsher means that only Ksher can help, because the merchant's
-	// account lacks something or is set up in another way.
+	// ActionContactKsher means that the merchant's account lacks something.
 	ActionContactKsher Action = "contact-ksher"
-	// ActionByHand means that a person has to do it outside the API, such as to
-	// refund on the merchant platform.
+	// ActionByHand means to do it outside the API, such as on the merchant platform.
 	ActionByHand Action = "by-hand"
-	// ActionNone means that the order or refund has already reached that state,
-	// and that nothing is left to do with it.
+	// ActionNone means that the order or refund has already reached that state.
 	ActionNone Action = "none"
 )
 
 // Codes about the merchant's account and the signature.
 const (
-	// CodeAppIDNotExist means that the app ID is missing or unknown.
-	CodeAppIDNotExist Code = "APPID_NOT_EXIST"
-	// CodeAppIDMchIDNotMatch means that the app ID belongs to another merchant.
-	CodeAppIDMchIDNotMatch Code = "APPID_MCHID_NOT_MATCH"
-	// CodeMchIDNotExist means that the merchant ID is missing or unknown.
-	CodeMchIDNotExist Code = "MCHID_NOT_EXIST"
-	// CodeKsherInvalidMchInfo means that Ksher finds no merchant for the app ID.
-	CodeKsherInvalidMchInfo Code = "KSHER_INVALID_MCHINFO"
-	// CodeShopIDError means that the merchant's details are not valid. The
-	// documentation blames the app ID, not a shop ID.
-	CodeShopIDError Code = "SHOP_ID_ERROR"
-	// CodeShopNotExist means that the shop does not exist. The documentation
-	// blames the app ID.
-	CodeShopNotExist Code = "SHOP_NOT_EXIST"
-	// CodeNoAuth means that the merchant may not use this operation.
-	CodeNoAuth Code = "NOAUTH"
-	// CodeKsherSignError means that the request's signature is wrong.
-	// [CodeSignError] says the same.
-	CodeKsherSignError Code = "KSHER_SIGN_ERROR"
-	// CodeSignError means that the request's signature is wrong.
-	// [CodeKsherSignError] says the same.
-	CodeSignError Code = "SIGNERROR"
-	// CodeKsherVersionError means that Ksher doesn't accept the API version of
-	// the request.
-	CodeKsherVersionError Code = "KSHER_VERSION_ERROR"
+	CodeAppIDNotExist       Code = "APPID_NOT_EXIST"       // the app ID is missing or unknown
+	CodeAppIDMchIDNotMatch  Code = "APPID_MCHID_NOT_MATCH" // the app ID belongs to another merchant
+	CodeMchIDNotExist       Code = "MCHID_NOT_EXIST"       // the merchant ID is missing or unknown
+	CodeKsherInvalidMchInfo Code = "KSHER_INVALID_MCHINFO" // Ksher finds no merchant for the app ID
+	CodeShopIDError         Code = "SHOP_ID_ERROR"         // the merchant's details are not valid; the documentation blames the app ID
+	CodeShopNotExist        Code = "SHOP_NOT_EXIST"        // the shop does not exist; the documentation blames the app ID
+	CodeNoAuth              Code = "NOAUTH"                // the merchant may not use this operation
+	CodeKsherSignError      Code = "KSHER_SIGN_ERROR"      // the request's signature is wrong; [CodeSignError] says the same
+	CodeSignError           Code = "SIGNERROR"             // the request's signature is wrong; [CodeKsherSignError] says the same
+	CodeKsherVersionError   Code = "KSHER_VERSION_ERROR"   // Ksher doesn't accept the API version of the request
 )
 
 // Codes about the form of a request.
 const (
-	// CodeLackParams means that a mandatory parameter is missing.
-	CodeLackParams Code = "LACK_PARAMS"
-	// CodeParamError means that a parameter is wrong.
-	CodeParamError Code = "PARAM_ERROR"
-	// CodeKsherInvalidParam means that a parameter is missing or not valid. The
-	// name says not valid, the documented text says missing.
-	CodeKsherInvalidParam Code = "KSHER_INVALID_PARAM"
-	// CodeKsherParamOverlength means that a parameter is too long.
-	CodeKsherParamOverlength Code = "KSHER_PARAM_OVERLENGTH"
-	// CodePostDataEmpty means that the request arrived without parameters.
-	CodePostDataEmpty Code = "POST_DATA_EMPTY"
-	// CodeRequirePostMethod means that the request didn't arrive as a POST.
-	CodeRequirePostMethod Code = "REQUIRE_POST_METHOD"
-	// CodeNotUTF8 means that the request is not in UTF-8.
-	CodeNotUTF8 Code = "NOT_UTF8"
-	// CodeXMLFormatError means that Ksher could not read XML parameters. None of
-	// the documented operations takes XML.
-	CodeXMLFormatError Code = "XML_FORMAT_ERROR"
+	CodeLackParams           Code = "LACK_PARAMS"            // a mandatory parameter is missing
+	CodeParamError           Code = "PARAM_ERROR"            // a parameter is wrong
+	CodeKsherInvalidParam    Code = "KSHER_INVALID_PARAM"    // a parameter is missing, says the documented text, or not valid, says the name
+	CodeKsherParamOverlength Code = "KSHER_PARAM_OVERLENGTH" // a parameter is too long
+	CodePostDataEmpty        Code = "POST_DATA_EMPTY"        // the request arrived without parameters
+	CodeRequirePostMethod    Code = "REQUIRE_POST_METHOD"    // the request didn't arrive as a POST
+	CodeNotUTF8              Code = "NOT_UTF8"               // the request is not in UTF-8
+	CodeXMLFormatError       Code = "XML_FORMAT_ERROR"       // Ksher could not read XML parameters; none of the documented operations takes XML
 )
 
 // Codes about creating an order.
 const (
-	// CodeKsherDuplicatedOrderNo means that the merchant order number has been
-	// used before.
-	CodeKsherDuplicatedOrderNo Code = "KSHER_DUPLICATED_ORDERNO"
-	// CodeMchOrderError means that the merchant order number has been used
-	// before, which its name doesn't say.
-	CodeMchOrderError Code = "MCH_ORDER_ERROR"
-	// CodeOrderError means that the order number is not unique. Ksher spells it
-	// ERROT, for ERROR.
-	CodeOrderError Code = "ORDER_ERROT"
-	// CodeOutTradeNoUsed means that the order number has been used before. Its
-	// out_trade_no is the name some wallets have for an order number.
-	CodeOutTradeNoUsed Code = "OUT_TRADE_NO_USED"
-	// CodeLangRepeatSubmit means that the order has been submitted before. It
-	// has nothing to do with a language, in spite of its name.
-	CodeLangRepeatSubmit Code = "LANG_REPEAT_SUBMIT"
-	// CodePriceNotExist means that the amount is not valid.
-	CodePriceNotExist Code = "PRICE_NOT_EXIST"
-	// CodeKsherAmountIsTooSmall means that the amount is too small.
-	CodeKsherAmountIsTooSmall Code = "KSHER_AMOUNT_IS_TOO_SMALL"
-	// CodeKsherExceedAmountLimit means that the amount is above the limit that
-	// is set for the merchant.
-	CodeKsherExceedAmountLimit Code = "KSHER_EXCEED_AMOUNT_LIMIT"
-	// CodeKsherFeeTypeNotMatch means that the currency is not the one the
-	// merchant registered.
-	CodeKsherFeeTypeNotMatch Code = "KSHER_FEETYPE_NOT_MATCH"
-	// CodeChannelListError means that none of the channels asked for is open to
-	// the merchant.
-	CodeChannelListError Code = "CHANNEL_LIST_ERROR"
-	// CodeInstalFeePayerError means that Ksher could not apply the setting of
-	// who pays the instalment fee.
-	CodeInstalFeePayerError Code = "INSTAL_FEE_PAYER_ERROR"
+	CodeKsherDuplicatedOrderNo Code = "KSHER_DUPLICATED_ORDERNO"  // the merchant order number has been used before
+	CodeMchOrderError          Code = "MCH_ORDER_ERROR"           // the merchant order number has been used before, which its name doesn't say
+	CodeOrderError             Code = "ORDER_ERROT"               // the order number is not unique; Ksher spells it ERROT, for ERROR
+	CodeOutTradeNoUsed         Code = "OUT_TRADE_NO_USED"         // the order number (out_trade_no of some wallets) has been used before
+	CodeLangRepeatSubmit       Code = "LANG_REPEAT_SUBMIT"        // the order has been submitted before; nothing to do with a language
+	CodePriceNotExist          Code = "PRICE_NOT_EXIST"           // the amount is not valid
+	CodeKsherAmountIsTooSmall  Code = "KSHER_AMOUNT_IS_TOO_SMALL" // the amount is too small
+	CodeKsherExceedAmountLimit Code = "KSHER_EXCEED_AMOUNT_LIMIT" // the amount is above the limit that is set for the merchant
+	CodeKsherFeeTypeNotMatch   Code = "KSHER_FEETYPE_NOT_MATCH"   // the currency is not the one the merchant registered
+	CodeChannelListError       Code = "CHANNEL_LIST_ERROR"        // none of the channels asked for is open to the merchant
+	CodeInstalFeePayerError    Code = "INSTAL_FEE_PAYER_ERROR"    // Ksher could not apply the setting of who pays the instalment fee
 )
 
 // Codes about an order that exists, or ought to.
 const (
-	// CodeOrderNotExist means that the order does not exist.
-	CodeOrderNotExist Code = "ORDER_NOT_EXIST"
-	// CodeOrderNotExistR means that the order does not exist. The R at the end
-	// is Ksher's.
-	CodeOrderNotExistR Code = "ORDERNOTEXISTR"
-	// CodeInvalidOrderNo means that the order number is wrong, or that of an
-	// order which failed.
-	CodeInvalidOrderNo Code = "INVALID_ORDER_NO"
-	// CodeKsherInvalidOrderNo means that Ksher finds no order under the number.
-	CodeKsherInvalidOrderNo Code = "KSHER_INVALID_ORDER_NO"
-	// CodeKsherErrorOrderNo means that the request names no order. The name says
-	// wrong, the documented text says missing.
-	CodeKsherErrorOrderNo Code = "KSHER_ERROR_ORDER_NO"
-	// CodeUserNotExist means that the user does not exist. The documentation
-	// gives it the cause and the cure of [CodeOrderNotExist], so that it may be
-	// the order which is missing.
-	CodeUserNotExist Code = "USER_NOT_EXIST"
-	// CodeOrderNotPay means that the order has not been paid.
-	CodeOrderNotPay Code = "ORDER_NOT_PAY"
-	// CodeOrderPaymentError means that the buyer's payment failed.
-	CodeOrderPaymentError Code = "ORDER_PAYMENT_ERROR"
-	// CodeOrderAlreadyPaymentSuccess means that the order has been paid.
-	CodeOrderAlreadyPaymentSuccess Code = "ORDER_ALREADY_PAYMENT_SUCCESS"
-	// CodeOrderAlreadyPayOperationCannotBePerformed means that the request was
-	// refused because the order has been paid.
-	CodeOrderAlreadyPayOperationCannotBePerformed Code = "ORDER_ALREADY_PAY_OPERATION_CANNOT_BE_PERFORMED"
-	// CodeOrderPaid means that the order is closed. So says the documented text,
-	// whereas the name says that it has been paid: only a query can tell.
-	CodeOrderPaid Code = "ORDERPAID"
-	// CodeExpireOrder means that the time for paying the order is over. Ksher
-	// spells it EXPIIRE, for EXPIRE.
-	CodeExpireOrder Code = "EXPIIRE_ORDER"
-	// CodeOrderAlreadyCancel means that the order has been cancelled.
-	CodeOrderAlreadyCancel Code = "ORDER_ALREADY_CANCEL"
-	// CodeOrderAlreadyCancelOperationCannotBePerformed means that the request
-	// was refused because the order has been cancelled.
-	CodeOrderAlreadyCancelOperationCannotBePerformed Code = "ORDER_ALREADY_CANCEL_OPERATION_CANNOT_BE_PERFORMED"
-	// CodeCancelError means that the order could not be cancelled, perhaps
-	// because it has been paid.
-	CodeCancelError Code = "CANCEL_ERROR"
-	// CodeQueryOrderError means that the query for an order failed. The
-	// documented text can also be read as a transaction that is incomplete.
-	CodeQueryOrderError Code = "QUERY_ORDER_ERROR"
-	// CodeManyOpen means that somebody else is paying the same order at this
-	// moment. It guards against a bill that is paid twice.
-	CodeManyOpen Code = "MANY_OPEN"
+	CodeOrderNotExist                                Code = "ORDER_NOT_EXIST"                                    // the order does not exist
+	CodeOrderNotExistR                               Code = "ORDERNOTEXISTR"                                     // the order does not exist; the R at the end is Ksher's
+	CodeInvalidOrderNo                               Code = "INVALID_ORDER_NO"                                   // the order number is wrong, or that of an order which failed
+	CodeKsherInvalidOrderNo                          Code = "KSHER_INVALID_ORDER_NO"                             // Ksher finds no order under the number
+	CodeKsherErrorOrderNo                            Code = "KSHER_ERROR_ORDER_NO"                               // the request names no order, says the documented text, or a wrong one, says the name
+	CodeUserNotExist                                 Code = "USER_NOT_EXIST"                                     // the user does not exist, or the order: it is documented like [CodeOrderNotExist]
+	CodeOrderNotPay                                  Code = "ORDER_NOT_PAY"                                      // the order has not been paid
+	CodeOrderPaymentError                            Code = "ORDER_PAYMENT_ERROR"                                // the buyer's payment failed
+	CodeOrderAlreadyPaymentSuccess                   Code = "ORDER_ALREADY_PAYMENT_SUCCESS"                      // the order has been paid
+	CodeOrderAlreadyPayOperationCannotBePerformed    Code = "ORDER_ALREADY_PAY_OPERATION_CANNOT_BE_PERFORMED"    // the request was refused because the order has been paid
+	CodeOrderPaid                                    Code = "ORDERPAID"                                          // closed, says the documented text, and paid, says the name: query the order
+	CodeExpireOrder                                  Code = "EXPIIRE_ORDER"                                      // the time for paying the order is over; Ksher spells it EXPIIRE, for EXPIRE
+	CodeOrderAlreadyCancel                           Code = "ORDER_ALREADY_CANCEL"                               // the order has been cancelled
+	CodeOrderAlreadyCancelOperationCannotBePerformed Code = "ORDER_ALREADY_CANCEL_OPERATION_CANNOT_BE_PERFORMED" // the request was refused because the order has been cancelled
+	CodeCancelError                                  Code = "CANCEL_ERROR"                                       // the order could not be cancelled, perhaps because it has been paid
+	CodeQueryOrderError                              Code = "QUERY_ORDER_ERROR"                                  // the query failed, or the transaction is incomplete: the documented text has two readings
+	CodeManyOpen                                     Code = "MANY_OPEN"                                          // somebody else is paying the same order at this moment
 )
 
 // Codes about refunds.
 const (
-	// CodeKsherRefundExpire means that the order has been settled and can no
-	// longer be refunded through the API.
-	CodeKsherRefundExpire Code = "KSHER_REFUND_EXPIRE"
-	// CodeKsherInvalidRefundFee means that the refund is larger than the amount
-	// available for it.
-	CodeKsherInvalidRefundFee Code = "KSHER_INVALID_REFUND_FEE"
-	// CodeKsherInvalidRefundAmount means that a partial refund is not allowed,
-	// which its name doesn't say.
-	CodeKsherInvalidRefundAmount Code = "KSHER_INVALID_REFUND_AMOUNT"
-	// CodeKsherInvalidRefundBalance means that earlier refunds left less of the
-	// order than the refund asks for.
-	CodeKsherInvalidRefundBalance Code = "KSHER_INVALID_REFUND_BALANCE"
-	// CodeKsherInvalidRefundFeeOrType means that the amount or the currency of
-	// the refund is not valid.
-	CodeKsherInvalidRefundFeeOrType Code = "KSHER_INVALID_REFUND_FEE_OR_TYPE"
-	// CodeKsherInvalidRefundOrderNo means that the refund number has been used
-	// before. [CodeKsherDuplicatedRefundOrderNo] says the same.
-	CodeKsherInvalidRefundOrderNo Code = "KSHER_INVALID_REFUND_ORDER_NO"
-	// CodeKsherDuplicatedRefundOrderNo means that the refund number has been
-	// used before. [CodeKsherInvalidRefundOrderNo] says the same.
-	CodeKsherDuplicatedRefundOrderNo Code = "KSHER_DUPLICATED_REFUND_ORDERNO"
-	// CodeNotEnough means that the merchant's unsettled money doesn't cover the
-	// refund.
-	CodeNotEnough Code = "NOTENOUGH"
-	// CodeTradeStateError means that the order's state stands in the way. Its
-	// documented text speaks only of refunds whose result comes late.
-	CodeTradeStateError Code = "TRADE_STATE_ERROR"
-	// CodeUserAccountAbnormal means that the refund failed because of the
-	// buyer's account. Ksher spells it ABNORMALE, for ABNORMAL.
-	CodeUserAccountAbnormal Code = "USER_ACCOUNT_ABNORMALE"
-	// CodeOrderAlreadyRefund means that the order has been refunded.
-	CodeOrderAlreadyRefund Code = "ORDER_ALREADY_REFUND"
-	// CodeRefundFailed means that the refund failed, without saying why.
-	CodeRefundFailed Code = "REFUND_FAILED"
+	CodeKsherRefundExpire            Code = "KSHER_REFUND_EXPIRE"              // the order has been settled and can no longer be refunded through the API
+	CodeKsherInvalidRefundFee        Code = "KSHER_INVALID_REFUND_FEE"         // the refund is larger than the amount available for it
+	CodeKsherInvalidRefundAmount     Code = "KSHER_INVALID_REFUND_AMOUNT"      // a partial refund is not allowed, which its name doesn't say
+	CodeKsherInvalidRefundBalance    Code = "KSHER_INVALID_REFUND_BALANCE"     // earlier refunds left less of the order than the refund asks for
+	CodeKsherInvalidRefundFeeOrType  Code = "KSHER_INVALID_REFUND_FEE_OR_TYPE" // the amount or the currency of the refund is not valid
+	CodeKsherInvalidRefundOrderNo    Code = "KSHER_INVALID_REFUND_ORDER_NO"    // the refund number has been used before; [CodeKsherDuplicatedRefundOrderNo] says the same
+	CodeKsherDuplicatedRefundOrderNo Code = "KSHER_DUPLICATED_REFUND_ORDERNO"  // the refund number has been used before; [CodeKsherInvalidRefundOrderNo] says the same
+	CodeNotEnough                    Code = "NOTENOUGH"                        // the merchant's unsettled money doesn't cover the refund
+	CodeTradeStateError              Code = "TRADE_STATE_ERROR"                // the order's state stands in the way, or a refund's result comes late
+	CodeUserAccountAbnormal          Code = "USER_ACCOUNT_ABNORMALE"           // the refund failed because of the buyer's account; Ksher spells it ABNORMALE, for ABNORMAL
+	CodeOrderAlreadyRefund           Code = "ORDER_ALREADY_REFUND"             // the order has been refunded
+	CodeRefundFailed                 Code = "REFUND_FAILED"                    // the refund failed, without saying why
 )
 
 // Codes about the buyer, saved cards and one-time passwords.
 const (
-	// CodeMemberIDError means that the member ID consists of digits only.
-	CodeMemberIDError Code = "MEMBER_ID_ERROR"
-	// CodeMemberIDLengthOutOfLimit means that the member ID is longer than 32
-	// characters.
-	CodeMemberIDLengthOutOfLimit Code = "MEMBER_ID_LENGTH_OUT_OF_LIMIT"
-	// CodeMemberCardNotExist means that the saved card does not exist.
-	CodeMemberCardNotExist Code = "MEMBER_CARD_NOT_EXIST"
-	// CodeMemberCardError means that the card can't be used.
-	CodeMemberCardError Code = "MEMBER_CARD_ERROR"
-	// CodeEmptyCardNo means that the card's details are wrong. The name says
-	// empty, the documented text says incorrect.
-	CodeEmptyCardNo Code = "EMPTY_CARD_NO"
-	// CodeSaveCardError means that the card could not be saved.
-	CodeSaveCardError Code = "SAVE_CARD_ERROR"
-	// CodeDeleteMemberCardError means that the saved card could not be deleted.
-	CodeDeleteMemberCardError Code = "DELETE_MEMBER_CARD_ERROR"
-	// CodeSMSCodeError means that the OTP didn't reach the buyer.
-	CodeSMSCodeError Code = "SMS_CODE_ERROR"
-	// CodeTrueMoneyOTPCodeError means that the buyer typed a wrong TrueMoney
-	// OTP. Ksher spells it OPT.
-	CodeTrueMoneyOTPCodeError Code = "TRUEMONEY_OPT_CODE_ERROR"
+	CodeMemberIDError            Code = "MEMBER_ID_ERROR"               // the member ID consists of digits only
+	CodeMemberIDLengthOutOfLimit Code = "MEMBER_ID_LENGTH_OUT_OF_LIMIT" // the member ID is longer than 32 characters
+	CodeMemberCardNotExist       Code = "MEMBER_CARD_NOT_EXIST"         // the saved card does not exist
+	CodeMemberCardError          Code = "MEMBER_CARD_ERROR"             // the card can't be used
+	CodeEmptyCardNo              Code = "EMPTY_CARD_NO"                 // the card's details are wrong, says the documented text, or empty, says the name
+	CodeSaveCardError            Code = "SAVE_CARD_ERROR"               // the card could not be saved
+	CodeDeleteMemberCardError    Code = "DELETE_MEMBER_CARD_ERROR"      // the saved card could not be deleted
+	CodeSMSCodeError             Code = "SMS_CODE_ERROR"                // the OTP didn't reach the buyer
+	CodeTrueMoneyOTPCodeError    Code = "TRUEMONEY_OPT_CODE_ERROR"      // the buyer typed a wrong TrueMoney OTP; Ksher spells it OPT
 )
 
 // Codes about Ksher's own system and the channels behind it.
 const (
-	// CodeSystemError means that a system timed out. The request may have been
-	// carried out.
-	CodeSystemError Code = "SYSTEMERROR"
-	// CodeKsherSystemError means that Ksher failed while it handled the request.
-	// Its documented cure speaks of refunds.
-	CodeKsherSystemError Code = "KSHER_SYSTEMERROR"
-	// CodeKsherChannelResponseError means that a query failed on its way to the
-	// payment channel.
-	CodeKsherChannelResponseError Code = "KSHER_CHANNEL_RESPONSE_ERROR"
-	// CodeRedisDoesNotExist means that Ksher's Redis store lacks what it looked
-	// for. Ksher spells it RADIS, for Redis.
-	CodeRedisDoesNotExist Code = "RADIS_DOES_NOT_EXIST"
+	CodeSystemError               Code = "SYSTEMERROR"                  // a system timed out; the request may have been carried out
+	CodeKsherSystemError          Code = "KSHER_SYSTEMERROR"            // Ksher failed while it handled the request; its documented cure speaks of refunds
+	CodeKsherChannelResponseError Code = "KSHER_CHANNEL_RESPONSE_ERROR" // a query failed on its way to the payment channel
+	CodeRedisDoesNotExist         Code = "RADIS_DOES_NOT_EXIST"         // Ksher's Redis store lacks what it looked for; Ksher spells it RADIS, for Redis
 )
 
 var catalogue = map[Code]CodeInfo{
