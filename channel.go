@@ -67,47 +67,31 @@ const (
 // ChannelInfo is what Ksher's guides say about a channel. Its minimums are in
 // cents of THB.
 type ChannelInfo struct {
-	// Channel is its value on the wire.
-	Channel Channel
-	// Name is what a buyer calls it, in English.
-	Name string
+	Channel Channel // its value on the wire
+	Name    string  // what a buyer calls it, in English
 
-	// GatewayPay says that the checkout page of [Client.GatewayPay] offers it.
-	GatewayPay bool
-	// GatewayPayMinimum is the smallest amount on the checkout page, 0 if none is
-	// documented.
-	GatewayPayMinimum Amount
-	// MobileOnly says that the checkout page offers it on phones only.
-	MobileOnly bool
+	GatewayPay        bool   // the checkout page of [Client.GatewayPay] offers it
+	GatewayPayMinimum Amount // the smallest amount there, 0 if none is documented
+	MobileOnly        bool   // the checkout page offers it on phones only
 
 	// NativePayOffline and NativePayOnline say for which kinds of account
 	// [Client.NativePay] makes a QR code.
 	NativePayOffline, NativePayOnline bool
-	// NativePayMinimum is the smallest amount of such a code, 0 if none is
-	// documented.
-	NativePayMinimum Amount
+	NativePayMinimum                  Amount // the smallest amount of such a code, 0 if none is documented
 	// NativePayExpiry is how long such a code can be paid unless the request says
 	// otherwise, [NeverExpires] if for ever, 0 if nothing is documented.
-	NativePayExpiry time.Duration
-	// NativePayExpirySetBy is the parameter by which a request says otherwise,
-	// such as tmn_expire_time, "" if it can't or nothing is documented.
-	NativePayExpirySetBy string
-	// Savable says that a buyer can save the QR code and pay with it later, also
-	// after the order was cancelled. That it holds for the channels whose codes
-	// don't have to be scanned from the screen is assumed.
-	Savable bool
-	// OrderClose says that [Client.OrderClose] is documented for it.
-	OrderClose bool
+	NativePayExpiry      time.Duration
+	NativePayExpirySetBy string // the parameter by which a request says otherwise, "" if it can't
+	// Savable says that a buyer can save the QR code and pay with it later, also after the
+	// order was cancelled. Not documented of each channel: assumed where the code needn't
+	// be scanned from the screen.
+	Savable    bool
+	OrderClose bool // [Client.OrderClose] is documented for it
 
-	// Refund is when its payments can be refunded through the API. The guide says
-	// so of native_pay; that it holds for the checkout page, too, is assumed.
-	Refund RefundRule
-	// RefundQuery says that [Client.RefundQuery] knows its refunds. It is assumed
-	// for the channels that the guide to native_pay leaves out.
-	RefundQuery bool
-	// Card says that it charges a card: its refunds need the ksher_order_no, and
-	// while it waits for the OTP it can't be cancelled. The guide says so of
-	// cards; that instalments on a card count as well is assumed.
+	Refund      RefundRule // when its payments can be refunded through the API
+	RefundQuery bool       // [Client.RefundQuery] knows its refunds; assumed where the guide is silent
+	// Card says that it charges a card: its refunds need the ksher_order_no, and while it
+	// waits for the OTP it can't be cancelled. That it holds for instalments is assumed.
 	Card bool
 }
 

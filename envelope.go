@@ -32,20 +32,13 @@ type answer interface{ answer() *Answer }
 // Envelope is what the data of an answer or notification comes in. Nothing in it is
 // signed.
 type Envelope struct {
-	// Msg is a short message, usually "ok".
-	Msg string `json:"msg"`
-	// Message is the gateway host's longer message, in the request's language.
-	Message string `json:"message"`
-	// StatusCode is usually empty. It arrives as a number or as text.
-	StatusCode string `json:"status_code"`
-	// StatusMsg belongs to StatusCode.
-	StatusMsg string `json:"status_msg"`
-	// Version is the version of the gateway's API, such as "3.0.0".
-	Version string `json:"version"`
-	// Lang is the language of Message.
-	Lang string `json:"lang"`
-	// TimeStamp is when the gateway answered, zero if it didn't say.
-	TimeStamp time.Time `json:"time_stamp"`
+	Msg        string    `json:"msg"`         // a short message, usually "ok"
+	Message    string    `json:"message"`     // the gateway host's longer message, in the request's language
+	StatusCode string    `json:"status_code"` // usually empty; it arrives as a number or as text
+	StatusMsg  string    `json:"status_msg"`  // belongs to StatusCode
+	Version    string    `json:"version"`     // of the gateway's API, such as "3.0.0"
+	Lang       string    `json:"lang"`        // the language of Message
+	TimeStamp  time.Time `json:"time_stamp"`  // when the gateway answered, zero if it didn't say
 }
 
 // reading is what is demanded of an envelope before it is believed.

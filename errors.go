@@ -64,26 +64,18 @@ var (
 //
 // It never has a key or a signature in it.
 type Error struct {
-	// Operation is the wire name of what was tried, such as "order_refund".
-	Operation string
-	// OrderNo is the number of the order it was tried on, as the caller gave
-	// it: the merchant's if there was one, otherwise Ksher's or the channel's.
-	OrderNo string
-	// RefundNo is the merchant's number of the refund, if it was about one.
-	RefundNo string
-	// EnvelopeCode is the number in the answer's code, 0 if the call was
-	// processed or no answer came.
-	EnvelopeCode int
-	// Code is Ksher's code for the reason, "" if there was none. It isn't
-	// necessarily one of the documented ones.
-	Code Code
-	// Message is what the gateway said in words, at most 200 characters, in
-	// the language of the request or in Chinese.
-	Message string
-	// HTTPStatus is the status of the answer, 0 if there was none.
-	HTTPStatus int
-	// Err is the cause, nil if the gateway refused in due form.
-	Err error
+	Operation string // the wire name of what was tried, such as "order_refund"
+	// OrderNo is the order's number, as the caller gave it: the merchant's if there was
+	// one, otherwise Ksher's or the channel's.
+	OrderNo      string
+	RefundNo     string // the merchant's number of the refund, if it was about one
+	EnvelopeCode int    // the answer's code, 0 if the call was processed or no answer came
+	Code         Code   // Ksher's code for the reason, "" if there was none; not always a documented one
+	// Message is what the gateway said in words, at most 200 characters, in the language of
+	// the request or in Chinese.
+	Message    string
+	HTTPStatus int   // the status of the answer, 0 if there was none
+	Err        error // the cause, nil if the gateway refused in due form
 
 	state call.State
 }
@@ -159,25 +151,17 @@ func (e *Error) Unwrap() []error {
 
 // FieldError says what is wrong with one parameter.
 type FieldError struct {
-	// Field is the parameter's name on the wire, such as "mch_order_no".
-	Field string
-	// Problem is, in a [*ValidationError], a clause that follows the name, such as
-	// "is required".
-	Problem string
+	Field   string // the parameter's name on the wire, such as "mch_order_no"
+	Problem string // a clause that follows the name, such as "is required"
 }
 
 // ValidationError means that a request was not sent, because the documentation
 // rules it out. Nothing has happened at the gateway. vip and opn return it, too.
 type ValidationError struct {
-	// Operation is what was to be tried: the wire name, or such as "redirect create" in
-	// vip and "create charge" in opn.
-	Operation string
-	// OrderNo is the number of the order, as the caller gave it, "" for none.
-	OrderNo string
-	// Fields has every problem found, in the order of the documentation.
-	Fields []FieldError
-	// Limits are the names in Fields that Extra.Unchecked would let pass.
-	Limits []string
+	Operation string       // the wire name, or such as "redirect create" in vip, "create charge" in opn
+	OrderNo   string       // the order's number, as the caller gave it, "" for none
+	Fields    []FieldError // every problem found, in the order of the documentation
+	Limits    []string     // the names in Fields that Extra.Unchecked would let pass
 }
 
 // Error names the operation, the order and every field, and says how to send the

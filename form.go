@@ -21,8 +21,8 @@ type GatewayPayForm struct {
 	// Action is the address that the fields are to be posted to, as
 	// application/x-www-form-urlencoded in UTF-8.
 	Action string `json:"action"`
-	// Fields has the hidden fields by their names, the signature included. None may
-	// be changed, left out or added.
+	// Fields has the hidden fields by their names, the signature included. None may be
+	// changed, left out or added.
 	Fields map[string]string `json:"fields"`
 }
 

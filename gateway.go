@@ -55,75 +55,49 @@ func (t InstalTimes) EncodeValues(key string, v *url.Values) error {
 // GatewayPayRequest asks for a checkout page. Every parameter of [Client.GatewayPay]
 // that isn't marked as required may be left zero.
 type GatewayPayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for
-	// the merchant, at most 32 characters. The error for one that was used
-	// before is [CodeOrderError] or another of the codes for duplicates.
+	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
+	// at most 32 characters. After one that was used before: [ErrDuplicate].
 	MchOrderNo string `url:"mch_order_no"`
-	// MchCode is the merchant's order code, which the buyer sees. Ksher's examples use
-	// the order number again. It is documented as required, and sent empty by clients.
+	// MchCode is an order code that the buyer sees. Ksher's examples use the order number
+	// again. It is documented as required, and sent empty by clients.
 	MchCode string `url:"mch_code"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required, and
-	// not below the minimum of at least one channel.
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required, and not below
+	// the minimum of at least one channel.
 	TotalFee Amount `url:"total_fee"`
-	// FeeType is the currency, an ISO 4217 code: required. THB, MYR, JPY and
-	// AED are documented.
-	FeeType string `url:"fee_type"`
-	// ChannelList is what the buyer may choose from: required. With a single
-	// channel the page skips the chooser.
+	FeeType  string `url:"fee_type"` // required, an ISO 4217 code: THB, MYR, JPY and AED are documented
+	// ChannelList is what the buyer may choose from: required. With a single channel the
+	// page skips the chooser.
 	ChannelList []Channel `url:"channel_list,comma"`
-	// ProductName is what the buyer reads, plain text. The characters + & / $ % upset
-	// some wallets. It is documented as required, and sent empty by clients.
-	ProductName string `url:"product_name"`
-	// ReferURL is the page the buyer comes from: required.
-	ReferURL string `url:"refer_url"`
-	// MchRedirectURL is where the buyer goes after paying: required. That the
-	// buyer comes there proves nothing.
-	MchRedirectURL string `url:"mch_redirect_url"`
-	// MchRedirectURLFail is where the buyer goes after failing or giving up:
-	// required.
-	MchRedirectURLFail string `url:"mch_redirect_url_fail"`
-	// MchNotifyURL is where the notification goes; see [Payments.Notifications].
-	MchNotifyURL string `url:"mch_notify_url,omitempty"`
-	// Device picks the layout. Without one the buyer's device does.
-	Device Device `url:"device,omitempty"`
-	// Lang is the page's language, English by default.
-	Lang Lang `url:"lang,omitempty"`
-	// MemberID identifies the buyer at the merchant and turns on saved cards: at
-	// most 32 characters and not digits only.
-	MemberID string `url:"member_id,omitempty"`
-	// ExpireTime is how many minutes the order can be paid.
-	ExpireTime int `url:"expire_time,omitempty"`
-	// Attach is returned as it is in queries and notifications.
-	Attach string `url:"attach,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
+	// ProductName is what the buyer reads, plain text. The characters + & / $ % upset some
+	// wallets. It is documented as required, and sent empty by clients.
+	ProductName        string `url:"product_name"`
+	ReferURL           string `url:"refer_url"`                // required, the page the buyer comes from
+	MchRedirectURL     string `url:"mch_redirect_url"`         // required, where the buyer goes after paying, which proves nothing
+	MchRedirectURLFail string `url:"mch_redirect_url_fail"`    // required, where the buyer goes after failing or giving up
+	MchNotifyURL       string `url:"mch_notify_url,omitempty"` // where the notification goes, see [Payments.Notifications]
+	Device             Device `url:"device,omitempty"`         // the layout, by default that of the buyer's device
+	Lang               Lang   `url:"lang,omitempty"`           // the page's language, English by default
+	// MemberID identifies the buyer at the merchant and turns on saved cards: at most 32
+	// characters and not digits only.
+	MemberID   string `url:"member_id,omitempty"`
+	ExpireTime int    `url:"expire_time,omitempty"` // how many minutes the order can be paid
+	Attach     string `url:"attach,omitempty"`      // returned as it is in queries and notifications
+	OperatorID string `url:"operator_id,omitempty"` // the cashier or the like
 
-	// Logo is the address of the merchant's logo.
-	Logo string `url:"logo,omitempty"`
-	// ShopName is the name over the page.
-	ShopName string `url:"shop_name,omitempty"`
-	// Color is the colour of the banner.
-	Color string `url:"color,omitempty"`
-	// Background is the address of a picture for the banner.
-	Background string `url:"background,omitempty"`
-	// PaymentColor is the colour of the button.
-	PaymentColor string `url:"payment_color,omitempty"`
-	// KsherExplain is the text at the foot of the page.
-	KsherExplain string `url:"ksher_explain,omitempty"`
-	// HideExplain shows or hides the text at the foot.
-	HideExplain Visibility `url:"hide_explain,omitempty"`
-	// HideExpTime shows or hides the time that is left to pay.
-	HideExpTime Visibility `url:"hide_exp_time,omitempty"`
+	Logo         string     `url:"logo,omitempty"`          // the address of the merchant's logo
+	ShopName     string     `url:"shop_name,omitempty"`     // the name over the page
+	Color        string     `url:"color,omitempty"`         // the colour of the banner
+	Background   string     `url:"background,omitempty"`    // the address of a picture for the banner
+	PaymentColor string     `url:"payment_color,omitempty"` // the colour of the button
+	KsherExplain string     `url:"ksher_explain,omitempty"` // the text at the foot of the page
+	HideExplain  Visibility `url:"hide_explain,omitempty"`  // shows or hides the text at the foot
+	HideExpTime  Visibility `url:"hide_exp_time,omitempty"` // shows or hides the time that is left to pay
 
-	// InstalFeePayerMerchantChannelList names the channels of instalments whose
-	// fee the merchant bears. That it is separated by commas is not documented:
-	// it follows channel_list.
-	InstalFeePayerMerchantChannelList []Channel `url:"instal_fee_payer_merchant_channel_list,comma,omitempty"`
-	// ChannelInstalTimesList limits the numbers of months on offer.
-	ChannelInstalTimesList InstalTimes `url:"channel_instal_times_list,omitempty"`
-	// InstalFeePayer is an older form of InstalFeePayerMerchantChannelList. Its
-	// values are not documented.
-	InstalFeePayer string `url:"instal_fee_payer,omitempty"`
+	// InstalFeePayerMerchantChannelList has the channels of instalments whose fee the
+	// merchant bears. That commas separate them is not documented: it follows channel_list.
+	InstalFeePayerMerchantChannelList []Channel   `url:"instal_fee_payer_merchant_channel_list,comma,omitempty"`
+	ChannelInstalTimesList            InstalTimes `url:"channel_instal_times_list,omitempty"` // limits the numbers of months on offer
+	InstalFeePayer                    string      `url:"instal_fee_payer,omitempty"`          // an older form of InstalFeePayerMerchantChannelList, its values not documented
 
 	Extra `url:"-"`
 }
@@ -199,8 +173,8 @@ func (c *checker) lang(l Lang) {
 // GatewayPayResponse is the answer to [Client.GatewayPay].
 type GatewayPayResponse struct {
 	Answer `json:"-"`
-	// PayContent is the address of the checkout page, to send the buyer to. It
-	// looks like https://gateway.ksher.com/ua?order_uuid=…&lang=en.
+	// PayContent is the address of the checkout page, to send the buyer to, such as
+	// https://gateway.ksher.com/ua?order_uuid=…&lang=en.
 	PayContent string `json:"pay_content"`
 }
 
@@ -220,8 +194,7 @@ func (c *Client) GatewayPay(ctx context.Context, req *GatewayPayRequest) (*Gatew
 
 // GatewayOrderQueryRequest names an order made with [Client.GatewayPay].
 type GatewayOrderQueryRequest struct {
-	// MchOrderNo is the number given to GatewayPay: required.
-	MchOrderNo string `url:"mch_order_no"`
+	MchOrderNo string `url:"mch_order_no"` // required, the number given to GatewayPay
 
 	Extra `url:"-"`
 }
@@ -250,10 +223,8 @@ func (c *Client) GatewayOrderQuery(ctx context.Context, req *GatewayOrderQueryRe
 
 // CancelOrderRequest names an unpaid order made with [Client.GatewayPay].
 type CancelOrderRequest struct {
-	// MchOrderNo is the number given to GatewayPay: required.
-	MchOrderNo string `url:"mch_order_no"`
-	// Lang is the language of messages.
-	Lang Lang `url:"lang,omitempty"`
+	MchOrderNo string `url:"mch_order_no"`   // required, the number given to GatewayPay
+	Lang       Lang   `url:"lang,omitempty"` // the language of messages
 
 	Extra `url:"-"`
 }
@@ -268,13 +239,10 @@ func (r *CancelOrderRequest) check(c *checker) {
 // CancelOrderResponse is the answer to [Client.CancelOrder]. Which fields its
 // data has is not documented.
 type CancelOrderResponse struct {
-	Answer `json:"-"`
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// MchOrderNo is the merchant's number of the order.
-	MchOrderNo string `json:"mch_order_no"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	Answer     `json:"-"`
+	AppID      string `json:"appid"`        // the merchant's app ID
+	MchOrderNo string `json:"mch_order_no"` // the merchant's number of the order
+	NonceStr   string `json:"nonce_str"`    // random
 }
 
 var cancelOrder = declareChange("cancel_order", onGateway, proof{}, noSecrets, documented)

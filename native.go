@@ -20,47 +20,37 @@ const (
 // NativePayRequest asks for a QR code. Every parameter of [Client.NativePay]
 // that isn't marked as required may be left zero.
 type NativePayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for
-	// the merchant, at most 32 characters.
+	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
+	// at most 32 characters.
 	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required. The guide
-	// has 1 THB as the minimum, and the gateway has taken less.
+	// TotalFee is what the buyer has to pay, in cents of FeeType: required. The guide has 1
+	// THB as the minimum, and the gateway has taken less.
 	TotalFee Amount `url:"total_fee"`
-	// FeeType is the currency, an ISO 4217 code: required.
-	FeeType string `url:"fee_type"`
-	// Channel is whose QR code it is: required. The guide lists promptpay,
-	// alipay, alipayplus, wechat, airpay, scb_qrcard and truemoney.
-	Channel Channel `url:"channel"`
-	// NotifyURL is where the notification goes; see [Payments.Notifications].
-	NotifyURL string `url:"notify_url,omitempty"`
-	// RedirectURL is where the buyer goes after paying, for channels with a page.
-	RedirectURL string `url:"redirect_url,omitempty"`
-	// PaypageTitle is the title of such a page.
-	PaypageTitle string `url:"paypage_title,omitempty"`
-	// Product is what the buyer pays for, plain text.
-	Product string `url:"product,omitempty"`
-	// Attach is returned as it is in queries and notifications.
-	Attach string `url:"attach,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
-	// DeviceID names the kiosk or till.
-	DeviceID string `url:"device_id,omitempty"`
-	// ImgType is the format of the image, PNG by default.
-	ImgType ImgType `url:"img_type,omitempty"`
+	FeeType  string `url:"fee_type"` // required, an ISO 4217 code
+	// Channel is whose QR code it is: required. The guide lists promptpay, alipay,
+	// alipayplus, wechat, airpay, scb_qrcard and truemoney.
+	Channel      Channel `url:"channel"`
+	NotifyURL    string  `url:"notify_url,omitempty"`    // where the notification goes, see [Payments.Notifications]
+	RedirectURL  string  `url:"redirect_url,omitempty"`  // where the buyer goes after paying, for channels with a page
+	PaypageTitle string  `url:"paypage_title,omitempty"` // the title of such a page
+	Product      string  `url:"product,omitempty"`       // what the buyer pays for, plain text
+	Attach       string  `url:"attach,omitempty"`        // returned as it is in queries and notifications
+	OperatorID   string  `url:"operator_id,omitempty"`   // the cashier or the like
+	DeviceID     string  `url:"device_id,omitempty"`     // the kiosk or till
+	ImgType      ImgType `url:"img_type,omitempty"`      // the format of the image, PNG by default
 	// ExpireTime is how many minutes the code can be paid. Don't rely on it: the guide
-	// says that it can't be set for PromptPay, which never expires, Alipay (3 hours),
-	// Alipay+ (10 minutes) and WeChat Pay (2 hours), although a till by others sends it;
-	// TrueMoney has TMNExpireTime. Close the order if it isn't to be paid any more.
+	// says that it can't be set for PromptPay, Alipay, Alipay+ and WeChat Pay, whose times
+	// docs/channels.md has; TrueMoney has TMNExpireTime. Close the order if it isn't to be
+	// paid any more.
 	ExpireTime int `url:"expire_time,omitempty"`
-	// TMNExpireTime is how long a TrueMoney code can be paid, 1 day by default.
-	// Its unit is not documented; minutes, as for ExpireTime, is likely.
+	// TMNExpireTime is how long a TrueMoney code can be paid, 1 day by default. Its unit is
+	// not documented; minutes, as for ExpireTime, is likely.
 	TMNExpireTime int `url:"tmn_expire_time,omitempty"`
 
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order in the merchant's books that the request makes, for
-// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
 func (r *NativePayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -85,34 +75,20 @@ func (r *NativePayRequest) check(c *checker) {
 
 // NativePayResponse is the answer to [Client.NativePay].
 type NativePayResponse struct {
-	Answer `json:"-"`
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// MchOrderNo is the merchant's number of the order.
-	MchOrderNo string `json:"mch_order_no"`
-	// KsherOrderNo is Ksher's number of the order.
-	KsherOrderNo string `json:"ksher_order_no"`
-	// ImgDat is the image as a data URI; [NativePayResponse.Image] decodes it.
-	ImgDat string `json:"imgdat"`
-	// CodeURL is what the QR code says: an address such as weixin://…, or the
-	// EMVCo text of a PromptPay code.
-	CodeURL string `json:"code_url"`
-	// PaymentCode is the same text, for PromptPay only.
-	PaymentCode string `json:"PaymentCode"`
-	// PaymentID is PromptPay's number of the payment.
-	PaymentID string `json:"PaymentID"`
-	// TradeType is "NATIVE".
-	TradeType string `json:"trade_type"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType.
-	TotalFee Amount `json:"total_fee"`
-	// FeeType is the currency.
-	FeeType string `json:"fee_type"`
-	// StallsName is Ksher's name of the shop.
-	StallsName string `json:"stalls_name"`
-	// DeviceID is the device_id of the request.
-	DeviceID string `json:"device_id"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	Answer       `json:"-"`
+	AppID        string `json:"appid"`          // the merchant's app ID
+	MchOrderNo   string `json:"mch_order_no"`   // the merchant's number of the order
+	KsherOrderNo string `json:"ksher_order_no"` // Ksher's number of the order
+	ImgDat       string `json:"imgdat"`         // the image as a data URI, which [NativePayResponse.Image] decodes
+	CodeURL      string `json:"code_url"`       // what the QR code says, such as weixin://… or the EMVCo text of PromptPay
+	PaymentCode  string `json:"PaymentCode"`    // the same text, for PromptPay only
+	PaymentID    string `json:"PaymentID"`      // PromptPay's number of the payment
+	TradeType    string `json:"trade_type"`     // "NATIVE"
+	TotalFee     Amount `json:"total_fee"`      // what the buyer has to pay, in cents of FeeType
+	FeeType      string `json:"fee_type"`       // the currency
+	StallsName   string `json:"stalls_name"`    // Ksher's name of the shop
+	DeviceID     string `json:"device_id"`      // the device_id of the request
+	NonceStr     string `json:"nonce_str"`      // random
 }
 
 // Image returns the bytes of the QR code's image and its media type, such as
@@ -144,17 +120,12 @@ func (c *Client) NativePay(ctx context.Context, req *NativePayRequest) (*NativeP
 	return do[NativePayResponse](ctx, c, nativePay, req)
 }
 
-// OrderQueryRequest names a merchant-host order by any one of its numbers.
+// OrderQueryRequest names a merchant-host order by at least one of its numbers.
 type OrderQueryRequest struct {
-	// MchOrderNo is the merchant's number, at most 32 characters. Of the three
-	// numbers at least one is required.
-	MchOrderNo string `url:"mch_order_no,omitempty"`
-	// KsherOrderNo is Ksher's number.
-	KsherOrderNo string `url:"ksher_order_no,omitempty"`
-	// ChannelOrderNo is the channel's number.
-	ChannelOrderNo string `url:"channel_order_no,omitempty"`
-	// Channel is how the order is paid.
-	Channel Channel `url:"channel,omitempty"`
+	MchOrderNo     string  `url:"mch_order_no,omitempty"`     // the merchant's number, at most 32 characters
+	KsherOrderNo   string  `url:"ksher_order_no,omitempty"`   // Ksher's number
+	ChannelOrderNo string  `url:"channel_order_no,omitempty"` // the channel's number
+	Channel        Channel `url:"channel,omitempty"`          // how the order is paid
 
 	Extra `url:"-"`
 }
@@ -181,19 +152,12 @@ func firstNo(numbers ...string) string {
 type OrderQueryResponse struct {
 	Answer `json:"-"`
 	Order
-	// Operation is "ORDER-QUERY".
-	Operation string `json:"operation"`
-	// OperatorID is the operator_id of the order.
-	OperatorID string `json:"operator_id"`
-	// DeviceID is the device_id of the order.
-	DeviceID string `json:"device_id"`
-	// RawTotalFee is the amount before discounts, in cents of FeeType. The
-	// reading is not documented.
-	RawTotalFee Amount `json:"raw_total_fee" wire:"loose"`
-	// ConsumerRemark is a remark by the buyer.
-	ConsumerRemark string `json:"consumer_remark"`
-	// MerchantRemark is a remark by the merchant.
-	MerchantRemark string `json:"merchant_remark"`
+	Operation      string `json:"operation"`                  // "ORDER-QUERY"
+	OperatorID     string `json:"operator_id"`                // the operator_id of the order
+	DeviceID       string `json:"device_id"`                  // the device_id of the order
+	RawTotalFee    Amount `json:"raw_total_fee" wire:"loose"` // the amount before discounts, in cents; this reading is not documented
+	ConsumerRemark string `json:"consumer_remark"`            // a remark by the buyer
+	MerchantRemark string `json:"merchant_remark"`            // a remark by the merchant
 }
 
 var orderQuery = declareQuery("order_query", onMerchant, proof{order: true}, noSecrets)
@@ -209,20 +173,13 @@ func (c *Client) OrderQuery(ctx context.Context, req *OrderQueryRequest) (*Order
 	return do[OrderQueryResponse](ctx, c, orderQuery, req)
 }
 
-// OrderCloseRequest names an unpaid merchant-host order by any one of its
-// numbers.
+// OrderCloseRequest names an unpaid merchant-host order by at least one of its numbers.
 type OrderCloseRequest struct {
-	// MchOrderNo is the merchant's number, at most 32 characters. Of the three
-	// numbers at least one is required.
-	MchOrderNo string `url:"mch_order_no,omitempty"`
-	// KsherOrderNo is Ksher's number.
-	KsherOrderNo string `url:"ksher_order_no,omitempty"`
-	// ChannelOrderNo is the channel's number.
-	ChannelOrderNo string `url:"channel_order_no,omitempty"`
-	// Channel is how the order is paid.
-	Channel Channel `url:"channel,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
+	MchOrderNo     string  `url:"mch_order_no,omitempty"`     // the merchant's number, at most 32 characters
+	KsherOrderNo   string  `url:"ksher_order_no,omitempty"`   // Ksher's number
+	ChannelOrderNo string  `url:"channel_order_no,omitempty"` // the channel's number
+	Channel        Channel `url:"channel,omitempty"`          // how the order is paid
+	OperatorID     string  `url:"operator_id,omitempty"`      // the cashier or the like
 
 	Extra `url:"-"`
 }
@@ -237,13 +194,10 @@ func (r *OrderCloseRequest) check(c *checker) {
 
 // OrderCloseResponse is the answer to [Client.OrderClose].
 type OrderCloseResponse struct {
-	Answer `json:"-"`
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// MchOrderNo is the merchant's number of the order.
-	MchOrderNo string `json:"mch_order_no"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	Answer     `json:"-"`
+	AppID      string `json:"appid"`        // the merchant's app ID
+	MchOrderNo string `json:"mch_order_no"` // the merchant's number of the order
+	NonceStr   string `json:"nonce_str"`    // random
 }
 
 var orderClose = declareChange("order_close", onMerchant, proof{has: []string{"result"}, same: []string{"mch_order_no"}}, noSecrets, documented)

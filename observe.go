@@ -12,21 +12,16 @@ import (
 // Attempt is one request to Ksher or Opn, or one notification by them, as a [Hook] of
 // ksher, vip or opn sees it.
 type Attempt struct {
-	// Operation is what is tried: the wire name, such as "order_refund", or such as
-	// "redirect create" in vip and "create charge" in opn. Of what comes in it is
-	// "notification".
+	// Operation is the wire name, such as "order_refund", or such as "redirect create" in
+	// vip and "create charge" in opn, or "notification" for what comes in.
 	Operation string
-	// OrderNo is the number of the order, as the caller gave it, or in opn the ID of
-	// the charge. Of a notification it is known only at the end.
-	OrderNo string
-	// RefundNo is the merchant's number of the refund, if it is about one.
-	RefundNo string
-	// Number is 1 for the first request of a call, 2 for its first repetition.
-	Number int
-	// Duration is how long it took, 0 at the beginning.
-	Duration time.Duration
-	// Err is what went wrong, nil at the beginning and if nothing did.
-	Err error
+	// OrderNo is the order's number, as the caller gave it, or in opn the ID of the charge.
+	// Of a notification it is known only at the end.
+	OrderNo  string
+	RefundNo string        // the merchant's number of the refund, if it is about one
+	Number   int           // 1 for the first request of a call, 2 for its first repetition
+	Duration time.Duration // how long it took, 0 at the beginning
+	Err      error         // what went wrong, nil at the beginning and if nothing did
 }
 
 // Outcome is how a request or notification ended, in a word for a metric's

@@ -10,43 +10,28 @@ import (
 // Order is what the gateway says about an order, in the answers to queries and
 // in notifications. What doesn't apply yet is empty or zero.
 type Order struct {
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// MchOrderNo is the merchant's number of the order.
-	MchOrderNo string `json:"mch_order_no"`
-	// PayMchOrderNo is, for an order made with [Client.GatewayPay], the number
-	// under which the merchant host knows the payment. A refund has to use it;
-	// see [Client.Refund].
-	PayMchOrderNo string `json:"pay_mch_order_no"`
-	// KsherOrderNo is Ksher's number of the payment.
-	KsherOrderNo string `json:"ksher_order_no"`
-	// ChannelOrderNo is the channel's number of the payment.
-	ChannelOrderNo string `json:"channel_order_no"`
-	// Channel is how the buyer paid, or chose to.
-	Channel Channel `json:"channel"`
-	// FeeType is the currency of TotalFee, an ISO 4217 code such as "THB".
-	FeeType string `json:"fee_type"`
-	// TotalFee is what the order costs, in cents of FeeType.
-	TotalFee Amount `json:"total_fee"`
+	AppID      string `json:"appid"`        // the merchant's app ID
+	MchOrderNo string `json:"mch_order_no"` // the merchant's number of the order
+	// PayMchOrderNo is, for an order made with [Client.GatewayPay], the number under which
+	// the merchant host knows the payment. [Client.OrderRefund] has to use it.
+	PayMchOrderNo  string  `json:"pay_mch_order_no"`
+	KsherOrderNo   string  `json:"ksher_order_no"`   // Ksher's number of the payment
+	ChannelOrderNo string  `json:"channel_order_no"` // the channel's number of the payment
+	Channel        Channel `json:"channel"`          // how the buyer paid, or chose to
+	FeeType        string  `json:"fee_type"`         // the currency of TotalFee, an ISO 4217 code such as "THB"
+	TotalFee       Amount  `json:"total_fee"`        // what the order costs, in cents of FeeType
 	// CashFee is what the buyer paid in the currency of the wallet, in cents of
 	// CashFeeType. It is 0 if the gateway gave none or no whole number.
-	CashFee Amount `json:"cash_fee" wire:"loose"`
-	// CashFeeType is the currency of CashFee, such as "CNY".
-	CashFeeType string `json:"cash_fee_type"`
-	// Rate is the exchange rate from FeeType to CashFeeType, a decimal such as
-	// "0.223410".
-	Rate string `json:"rate"`
-	// Result is where the order stands.
-	Result Result `json:"result"`
-	// TimeEnd is when the buyer paid, read in the merchant's zone. It is zero if
-	// the gateway gave none, or one in a form this package doesn't know.
-	TimeEnd time.Time `json:"time_end"`
-	// OpenID identifies the buyer at the channel. It is personal data.
-	OpenID string `json:"openid"`
-	// Attach is what the merchant attached to the order.
-	Attach string `json:"attach"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	CashFee     Amount `json:"cash_fee" wire:"loose"`
+	CashFeeType string `json:"cash_fee_type"` // the currency of CashFee, such as "CNY"
+	Rate        string `json:"rate"`          // the exchange rate from FeeType to CashFeeType, such as "0.223410"
+	Result      Result `json:"result"`        // where the order stands
+	// TimeEnd is when the buyer paid, read in the merchant's zone. It is zero if the
+	// gateway gave none, or one in a form this package doesn't know.
+	TimeEnd  time.Time `json:"time_end"`
+	OpenID   string    `json:"openid"`    // identifies the buyer at the channel: personal data
+	Attach   string    `json:"attach"`    // what the merchant attached to the order
+	NonceStr string    `json:"nonce_str"` // random
 }
 
 // CheckPaid compares an order with what the merchant expects: it returns nil

@@ -26,22 +26,13 @@ const (
 // OpenOrder is an order in the merchant's books, with what the merchant expects of it.
 // Each request that creates an order makes one, see [GatewayPayRequest.OpenOrder].
 type OpenOrder struct {
-	// MchOrderNo is the merchant's number of the order: required, at most 32
-	// characters.
-	MchOrderNo string
-	// Host is where it was made: required.
-	Host Host
-	// TotalFee is what it costs, in cents of FeeType: required.
-	TotalFee Amount
-	// FeeType is its currency, an ISO 4217 code: required.
-	FeeType string
-	// Created is when it was made, zero for not known.
-	Created time.Time
-	// Expires is when it can't be paid any more, zero for not known.
-	Expires time.Time
-	// Booked says that its payment is in the books already, so that nothing has to be
-	// done for it again.
-	Booked bool
+	MchOrderNo string    // required, the merchant's number, at most 32 characters
+	Host       Host      // required, where it was made
+	TotalFee   Amount    // required, what it costs, in cents of FeeType
+	FeeType    string    // required, its currency, an ISO 4217 code
+	Created    time.Time // when it was made, zero for not known
+	Expires    time.Time // when it can't be paid any more, zero for not known
+	Booked     bool      // its payment is in the books, so that nothing has to be done for it again
 }
 
 func (o *OpenOrder) check(c *checker) {
@@ -207,19 +198,12 @@ func (p *Payments) Wait(ctx context.Context, order OpenOrder, opts ...WaitOption
 
 // PassResult is what a pass came to, in numbers of orders.
 type PassResult struct {
-	// After is where the next pass goes on, "" at the end of the list.
-	After string
-	// Asked is how many orders it asked about.
-	Asked int
-	// Paid is how many are paid, and the function returned nil, now or earlier.
-	Paid int
-	// Ended is how many ended in another way.
-	Ended int
-	// Open is how many are undecided, or being handled by somebody else.
-	Open int
-	// Failed is how many went wrong: the query failed, another amount was paid than
-	// expected, or the merchant's function failed.
-	Failed int
+	After  string // where the next pass goes on, "" at the end of the list
+	Asked  int    // how many orders it asked about
+	Paid   int    // how many are paid, and the function returned nil, now or earlier
+	Ended  int    // how many ended in another way
+	Open   int    // how many are undecided, or being handled by somebody else
+	Failed int    // how many went wrong: the query, another amount, or the merchant's function
 }
 
 // Pass goes over the open orders after a number, "" for all, and asks about each once.

@@ -10,31 +10,26 @@ import (
 
 // PayoutRequest pays money out of the merchant's balance.
 type PayoutRequest struct {
-	// MchOrderNo is the merchant's number of the payout: required, unique for
-	// the merchant, at most 32 characters. Keep it, with the amount, before you
-	// send it: without it a doubtful payout can't be asked for.
+	// MchOrderNo is the merchant's number of the payout: required, unique for the merchant,
+	// at most 32 characters. Keep it, with the amount, before you send it: without it a
+	// doubtful payout can't be asked for.
 	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is how much to pay out, in cents of FeeType: required. Whether
-	// Ksher's fee comes on top is not documented.
+	// TotalFee is how much to pay out, in cents of FeeType: required. Whether Ksher's fee
+	// comes on top is not documented.
 	TotalFee Amount `url:"total_fee"`
-	// FeeType is the currency, an ISO 4217 code: required.
-	FeeType string `url:"fee_type"`
+	FeeType  string `url:"fee_type"` // required, an ISO 4217 code
 
-	// ReceiverType says what ReceiverNo is: BANK, PROMPTPAY_NATID or PROMPTPAY_MSISDN.
-	ReceiverType string `url:"receiver_type,omitempty"`
-	// ReceiverNo is the number of the receiver's account, or what is registered with
-	// PromptPay. A receiver is required, here or in Extra.
-	ReceiverNo Secret `url:"receiver_no,omitempty"`
-	// ReceiverBankCode is the receiver's bank, for BANK.
-	ReceiverBankCode string `url:"receiver_bank_code,omitempty"`
-	// ReceiverMobile is the receiver's telephone number.
-	ReceiverMobile Secret `url:"receiver_mobile,omitempty"`
+	ReceiverType string `url:"receiver_type,omitempty"` // what ReceiverNo is: BANK, PROMPTPAY_NATID or PROMPTPAY_MSISDN
+	// ReceiverNo is the receiver's account, or what is registered with PromptPay. A
+	// receiver is required, here or in Extra.
+	ReceiverNo       Secret `url:"receiver_no,omitempty"`
+	ReceiverBankCode string `url:"receiver_bank_code,omitempty"` // the receiver's bank, for BANK
+	ReceiverMobile   Secret `url:"receiver_mobile,omitempty"`    // the receiver's telephone number
 
-	// Channel is "payout", and needn't be set.
-	Channel Channel `url:"channel"`
+	Channel Channel `url:"channel"` // "payout", which needn't be set
 
-	// Extra is for what Ksher gives with the contract for payouts. No error and no log
-	// of this package repeats the values of its Params.
+	// Extra is for what Ksher gives with the contract for payouts. No error and no log of
+	// this package repeats the values of its Params.
 	Extra `url:"-"`
 }
 
@@ -65,27 +60,17 @@ func (r *PayoutRequest) check(c *checker) {
 // ReceiverName, MDR and TradeType are known; the others follow those of other
 // answers.
 type PayoutResponse struct {
-	Answer `json:"-"`
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// MchOrderNo is the merchant's number of the payout.
-	MchOrderNo string `json:"mch_order_no"`
-	// KsherOrderNo is Ksher's number of the payout.
-	KsherOrderNo string `json:"ksher_order_no"`
-	// ChannelOrderNo is the channel's number of the payout.
-	ChannelOrderNo string `json:"channel_order_no"`
-	// ReceiverName is who gets the money. It is personal data.
-	ReceiverName string `json:"receiver_name"`
-	// MDR is Ksher's fee, as it was written. Its unit is not documented.
-	MDR string `json:"mdr"`
-	// TradeType is "PAYOUT".
-	TradeType string `json:"trade_type"`
-	// TotalFee is how much is paid out, in cents of FeeType.
-	TotalFee Amount `json:"total_fee"`
-	// FeeType is the currency.
-	FeeType string `json:"fee_type"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	Answer         `json:"-"`
+	AppID          string `json:"appid"`            // the merchant's app ID
+	MchOrderNo     string `json:"mch_order_no"`     // the merchant's number of the payout
+	KsherOrderNo   string `json:"ksher_order_no"`   // Ksher's number of the payout
+	ChannelOrderNo string `json:"channel_order_no"` // the channel's number of the payout
+	ReceiverName   string `json:"receiver_name"`    // who gets the money: personal data
+	MDR            string `json:"mdr"`              // Ksher's fee, as it was written; its unit is not documented
+	TradeType      string `json:"trade_type"`       // "PAYOUT"
+	TotalFee       Amount `json:"total_fee"`        // how much is paid out, in cents of FeeType
+	FeeType        string `json:"fee_type"`         // the currency
+	NonceStr       string `json:"nonce_str"`        // random
 }
 
 // Format keeps the receiver out of logs, whatever the verb.
@@ -134,11 +119,8 @@ func (c *Client) Payout(ctx context.Context, req *PayoutRequest) (*PayoutRespons
 
 // OrderQueryPayoutRequest asks for a payout.
 type OrderQueryPayoutRequest struct {
-	// MchOrderNo is the number given to [Client.Payout]: required, at most 32
-	// characters.
-	MchOrderNo string `url:"mch_order_no"`
-	// Channel is "payout", and needn't be set.
-	Channel Channel `url:"channel"`
+	MchOrderNo string  `url:"mch_order_no"` // required, the number given to [Client.Payout]
+	Channel    Channel `url:"channel"`      // "payout", which needn't be set
 
 	Extra `url:"-"`
 }
@@ -152,32 +134,21 @@ func (r *OrderQueryPayoutRequest) check(c *checker) {
 // OrderQueryPayoutResponse is the answer to [Client.OrderQueryPayout]. Its fields
 // are not documented: they follow those of [PayoutResponse].
 type OrderQueryPayoutResponse struct {
-	Answer `json:"-"`
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// MchOrderNo is the merchant's number of the payout.
-	MchOrderNo string `json:"mch_order_no"`
-	// KsherOrderNo is Ksher's number of the payout.
-	KsherOrderNo string `json:"ksher_order_no"`
-	// ChannelOrderNo is the channel's number of the payout.
-	ChannelOrderNo string `json:"channel_order_no"`
-	// Channel is how it was paid out.
-	Channel Channel `json:"channel"`
-	// ReceiverName is who gets the money. It is personal data.
-	ReceiverName string `json:"receiver_name"`
-	// MDR is Ksher's fee, as it was written. Its unit is not documented.
-	MDR string `json:"mdr"`
-	// TradeType is "PAYOUT".
-	TradeType string `json:"trade_type"`
-	// TotalFee is how much is paid out, in cents of FeeType.
-	TotalFee Amount `json:"total_fee"`
-	// FeeType is the currency.
-	FeeType string `json:"fee_type"`
-	// Result is where the payout stands. What each result means for a payout is
-	// not documented: [Client.Resolve] has the safe reading.
-	Result Result `json:"result"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	Answer         `json:"-"`
+	AppID          string  `json:"appid"`            // the merchant's app ID
+	MchOrderNo     string  `json:"mch_order_no"`     // the merchant's number of the payout
+	KsherOrderNo   string  `json:"ksher_order_no"`   // Ksher's number of the payout
+	ChannelOrderNo string  `json:"channel_order_no"` // the channel's number of the payout
+	Channel        Channel `json:"channel"`          // how it was paid out
+	ReceiverName   string  `json:"receiver_name"`    // who gets the money: personal data
+	MDR            string  `json:"mdr"`              // Ksher's fee, as it was written; its unit is not documented
+	TradeType      string  `json:"trade_type"`       // "PAYOUT"
+	TotalFee       Amount  `json:"total_fee"`        // how much is paid out, in cents of FeeType
+	FeeType        string  `json:"fee_type"`         // the currency
+	// Result is where the payout stands. What each result means for a payout is not
+	// documented: [Client.Resolve] has the safe reading.
+	Result   Result `json:"result"`
+	NonceStr string `json:"nonce_str"` // random
 }
 
 // Format keeps the receiver out of logs, whatever the verb.
@@ -209,8 +180,7 @@ func (c *Client) OrderQueryPayout(ctx context.Context, req *OrderQueryPayoutRequ
 
 // GetPayoutBalanceRequest asks for the balance that payouts come from.
 type GetPayoutBalanceRequest struct {
-	// FeeType is the currency of the balance, an ISO 4217 code: required.
-	FeeType string `url:"fee_type"`
+	FeeType string `url:"fee_type"` // required, the currency of the balance, an ISO 4217 code
 
 	Extra `url:"-"`
 }
@@ -223,16 +193,12 @@ func (r *GetPayoutBalanceRequest) check(c *checker) { c.feeType(r.FeeType) }
 // fields only Balance is known; the others follow those of other answers.
 type GetPayoutBalanceResponse struct {
 	Answer `json:"-"`
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// Balance is what is left to pay out, in cents of FeeType. That it is in
-	// cents is not documented, only that amounts are; compare it once with the
-	// merchant platform.
-	Balance Amount `json:"balance"`
-	// FeeType is the currency.
-	FeeType string `json:"fee_type"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	AppID  string `json:"appid"` // the merchant's app ID
+	// Balance is what is left to pay out, in cents of FeeType. That it is in cents is not
+	// documented, only that amounts are; compare it once with the merchant platform.
+	Balance  Amount `json:"balance"`
+	FeeType  string `json:"fee_type"`  // the currency
+	NonceStr string `json:"nonce_str"` // random
 }
 
 // Nothing isn't 0: whoever looks for a payout in the balance would find one.

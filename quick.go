@@ -5,26 +5,21 @@ import "context"
 // QuickPayRequest charges the code that a buyer shows (B scan C). Every parameter
 // of [Client.QuickPay] that isn't marked as required may be left zero.
 type QuickPayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for the
-	// merchant, at most 32 characters.
+	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
+	// at most 32 characters.
 	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
-	TotalFee Amount `url:"total_fee"`
-	// FeeType is the currency, an ISO 4217 code: required.
-	FeeType string `url:"fee_type"`
-	// AuthCode is what the scanner read from the buyer's phone: required. Whoever
-	// has it can charge the buyer, for about a minute.
-	AuthCode Secret `url:"auth_code"`
-	// Channel is the buyer's wallet. Without it Ksher finds it out from the code.
-	Channel Channel `url:"channel,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
+	TotalFee   Amount `url:"total_fee"` // required, what the buyer has to pay, in cents of FeeType
+	FeeType    string `url:"fee_type"`  // required, an ISO 4217 code
+	// AuthCode is what the scanner read from the buyer's phone: required. Whoever has it
+	// can charge the buyer, for about a minute.
+	AuthCode   Secret  `url:"auth_code"`
+	Channel    Channel `url:"channel,omitempty"`     // the buyer's wallet, which Ksher otherwise finds out from the code
+	OperatorID string  `url:"operator_id,omitempty"` // the cashier or the like
 
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order in the merchant's books that the request makes, for
-// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
 func (r *QuickPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -43,12 +38,9 @@ func (r *QuickPayRequest) check(c *checker) {
 type QuickPayResponse struct {
 	Answer `json:"-"`
 	Order
-	// Operation is the name of the operation.
-	Operation string `json:"operation"`
-	// OperatorID is the operator_id of the request.
-	OperatorID string `json:"operator_id"`
-	// DeviceID names the till.
-	DeviceID string `json:"device_id"`
+	Operation  string `json:"operation"`   // the name of the operation
+	OperatorID string `json:"operator_id"` // the operator_id of the request
+	DeviceID   string `json:"device_id"`   // the till
 }
 
 var quickPay = declareChange("quick_pay", onMerchant, proof{has: paidTerms, same: orderTerms}, secret("auth_code"),
@@ -68,21 +60,14 @@ func (c *Client) QuickPay(ctx context.Context, req *QuickPayRequest) (*QuickPayR
 	return do[QuickPayResponse](ctx, c, quickPay, req)
 }
 
-// OrderReverseRequest names a doubtful order of [Client.QuickPay] by any one of
-// its numbers.
+// OrderReverseRequest names a doubtful order of [Client.QuickPay] by at least one of its
+// numbers.
 type OrderReverseRequest struct {
-	// MchOrderNo is the merchant's number, at most 32 characters. Of the three
-	// numbers at least one is required.
-	MchOrderNo string `url:"mch_order_no,omitempty"`
-	// KsherOrderNo is Ksher's number.
-	KsherOrderNo string `url:"ksher_order_no,omitempty"`
-	// ChannelOrderNo is the channel's number.
-	ChannelOrderNo string `url:"channel_order_no,omitempty"`
-	// Channel is how the order is paid. It is documented as required, and left
-	// out by all of Ksher's SDKs.
-	Channel Channel `url:"channel,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
+	MchOrderNo     string  `url:"mch_order_no,omitempty"`     // the merchant's number, at most 32 characters
+	KsherOrderNo   string  `url:"ksher_order_no,omitempty"`   // Ksher's number
+	ChannelOrderNo string  `url:"channel_order_no,omitempty"` // the channel's number
+	Channel        Channel `url:"channel,omitempty"`          // how the order is paid; documented as required, and left out by Ksher's SDKs
+	OperatorID     string  `url:"operator_id,omitempty"`      // the cashier or the like
 
 	Extra `url:"-"`
 }
@@ -98,13 +83,10 @@ func (r *OrderReverseRequest) check(c *checker) {
 // OrderReverseResponse is the answer to [Client.OrderReverse]. Which fields its
 // data has is not documented: they follow those of order_close.
 type OrderReverseResponse struct {
-	Answer `json:"-"`
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// MchOrderNo is the merchant's number of the order.
-	MchOrderNo string `json:"mch_order_no"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	Answer     `json:"-"`
+	AppID      string `json:"appid"`        // the merchant's app ID
+	MchOrderNo string `json:"mch_order_no"` // the merchant's number of the order
+	NonceStr   string `json:"nonce_str"`    // random
 }
 
 var orderReverse = declareChange("order_reverse", onMerchant, proof{has: []string{"result"}, same: []string{"mch_order_no"}}, noSecrets, documented)

@@ -5,36 +5,26 @@ import (
 	"time"
 )
 
-// OrderRefundRequest refunds a paid order, whole or in part. For an order made
-// with [Client.GatewayPay] use [Client.Refund].
+// OrderRefundRequest refunds a paid order, whole or in part, by at least one of the
+// order's numbers. For an order made with [Client.GatewayPay] use [Client.Refund].
 type OrderRefundRequest struct {
-	// MchRefundNo is the merchant's number of the refund: required, at most 32
-	// characters. Each is carried out once, so keep it for as long as the
-	// refund is in doubt.
+	// MchRefundNo is the merchant's number of the refund: required, at most 32 characters.
+	// Each is carried out once, so keep it for as long as the refund is in doubt.
 	MchRefundNo string `url:"mch_refund_no"`
-	// RefundFee is how much to give back, in cents of FeeType: required, not
-	// above TotalFee. The gateway also counts earlier refunds.
+	// RefundFee is how much to give back, in cents of FeeType: required, not above
+	// TotalFee. The gateway also counts earlier refunds.
 	RefundFee Amount `url:"refund_fee"`
-	// TotalFee is what the order cost, in cents of FeeType: required.
-	TotalFee Amount `url:"total_fee"`
-	// FeeType is the currency of the order, an ISO 4217 code: required.
-	FeeType string `url:"fee_type"`
-	// MchOrderNo is the number under which the merchant host knows the order,
-	// at most 32 characters: for one made with GatewayPay its PayMchOrderNo. Of
-	// the three order numbers at least one is required.
-	MchOrderNo string `url:"mch_order_no,omitempty"`
-	// KsherOrderNo is Ksher's number. For a card payment it is required.
-	KsherOrderNo string `url:"ksher_order_no,omitempty"`
-	// ChannelOrderNo is the channel's number.
-	ChannelOrderNo string `url:"channel_order_no,omitempty"`
-	// Channel is how the order was paid.
-	Channel Channel `url:"channel,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
-	// Attach is returned as it is.
-	Attach string `url:"attach,omitempty"`
-	// Version is the version of the API. Its values are not documented.
-	Version string `url:"version,omitempty"`
+	TotalFee  Amount `url:"total_fee"` // required, what the order cost, in cents of FeeType
+	FeeType   string `url:"fee_type"`  // required, the currency of the order, an ISO 4217 code
+	// MchOrderNo is the number under which the merchant host knows the order, at most 32
+	// characters: for one made with GatewayPay its PayMchOrderNo.
+	MchOrderNo     string  `url:"mch_order_no,omitempty"`
+	KsherOrderNo   string  `url:"ksher_order_no,omitempty"`   // Ksher's number, required for a card payment
+	ChannelOrderNo string  `url:"channel_order_no,omitempty"` // the channel's number
+	Channel        Channel `url:"channel,omitempty"`          // how the order was paid
+	OperatorID     string  `url:"operator_id,omitempty"`      // the cashier or the like
+	Attach         string  `url:"attach,omitempty"`           // returned as it is
+	Version        string  `url:"version,omitempty"`          // the version of the API, its values not documented
 
 	Extra `url:"-"`
 }
@@ -63,41 +53,24 @@ func (r *OrderRefundRequest) check(c *checker) {
 
 // OrderRefundResponse is the answer to [Client.OrderRefund].
 type OrderRefundResponse struct {
-	Answer `json:"-"`
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// MchOrderNo is the order's number at the merchant host.
-	MchOrderNo string `json:"mch_order_no"`
-	// KsherOrderNo is Ksher's number of the order.
-	KsherOrderNo string `json:"ksher_order_no"`
-	// ChannelOrderNo is the channel's number of the order.
-	ChannelOrderNo string `json:"channel_order_no"`
-	// MchRefundNo is the merchant's number of the refund.
-	MchRefundNo string `json:"mch_refund_no"`
-	// KsherRefundNo is Ksher's number of the refund.
-	KsherRefundNo string `json:"ksher_refund_no"`
-	// ChannelRefundNo is the channel's number of the refund.
-	ChannelRefundNo string `json:"channel_refund_no"`
-	// Channel is how the order was paid.
-	Channel Channel `json:"channel"`
-	// FeeType is the currency of the order.
-	FeeType string `json:"fee_type"`
-	// TotalFee is what the order cost, in cents of FeeType.
-	TotalFee Amount `json:"total_fee"`
-	// RefundFee is what was given back, in cents of FeeType.
-	RefundFee Amount `json:"refund_fee"`
-	// CashRefundFee is what was given back in the wallet's currency, in cents.
-	CashRefundFee Amount `json:"cash_refund_fee" wire:"loose"`
-	// RefundTime is when, read in the merchant's zone; zero if not given.
-	RefundTime time.Time `json:"refund_time"`
-	// Attach is the attach of the request.
-	Attach string `json:"attach"`
-	// DeviceID is the device_id of the order.
-	DeviceID string `json:"device_id"`
-	// OperatorID is the operator_id of the request.
-	OperatorID string `json:"operator_id"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	Answer          `json:"-"`
+	AppID           string    `json:"appid"`                        // the merchant's app ID
+	MchOrderNo      string    `json:"mch_order_no"`                 // the order's number at the merchant host
+	KsherOrderNo    string    `json:"ksher_order_no"`               // Ksher's number of the order
+	ChannelOrderNo  string    `json:"channel_order_no"`             // the channel's number of the order
+	MchRefundNo     string    `json:"mch_refund_no"`                // the merchant's number of the refund
+	KsherRefundNo   string    `json:"ksher_refund_no"`              // Ksher's number of the refund
+	ChannelRefundNo string    `json:"channel_refund_no"`            // the channel's number of the refund
+	Channel         Channel   `json:"channel"`                      // how the order was paid
+	FeeType         string    `json:"fee_type"`                     // the currency of the order
+	TotalFee        Amount    `json:"total_fee"`                    // what the order cost, in cents of FeeType
+	RefundFee       Amount    `json:"refund_fee"`                   // what was given back, in cents of FeeType
+	CashRefundFee   Amount    `json:"cash_refund_fee" wire:"loose"` // what was given back in the wallet's currency, in cents
+	RefundTime      time.Time `json:"refund_time"`                  // read in the merchant's zone, zero if not given
+	Attach          string    `json:"attach"`                       // the attach of the request
+	DeviceID        string    `json:"device_id"`                    // the device_id of the order
+	OperatorID      string    `json:"operator_id"`                  // the operator_id of the request
+	NonceStr        string    `json:"nonce_str"`                    // random
 }
 
 var orderRefund = declareChange("order_refund", onMerchant, proof{
@@ -120,33 +93,21 @@ func (c *Client) OrderRefund(ctx context.Context, req *OrderRefundRequest) (*Ord
 	return do[OrderRefundResponse](ctx, c, orderRefund, req)
 }
 
-// RefundQueryRequest asks for an order's refunds: one number of the order, and one of
-// the refund. Without that clients of others get all of them.
+// RefundQueryRequest asks for an order's refunds: at least one number of the order, and
+// one of the refund. Without that clients of others get all of them.
 type RefundQueryRequest struct {
-	// MchOrderNo is the number under which the merchant host knows the order,
-	// at most 32 characters: for one made with [Client.GatewayPay] its
-	// PayMchOrderNo. Of the three order numbers at least one is required.
-	MchOrderNo string `url:"mch_order_no,omitempty"`
-	// KsherOrderNo is Ksher's number of the order.
-	KsherOrderNo string `url:"ksher_order_no,omitempty"`
-	// ChannelOrderNo is the channel's number of the order.
-	ChannelOrderNo string `url:"channel_order_no,omitempty"`
-	// MchRefundNo is the merchant's number of the refund, at most 32
-	// characters.
-	MchRefundNo string `url:"mch_refund_no,omitempty"`
-	// KsherRefundNo is Ksher's number of the refund.
-	KsherRefundNo string `url:"ksher_refund_no,omitempty"`
-	// ChannelRefundNo is the channel's number of the refund.
-	ChannelRefundNo string `url:"channel_refund_no,omitempty"`
-	// Channel is how the order was paid. PromptPay, Alipay and Alipay+ have no
-	// refund query.
-	Channel Channel `url:"channel,omitempty"`
-	// TotalFee is what the order cost, in cents of FeeType.
-	TotalFee Amount `url:"total_fee,omitempty"`
-	// RefundFee is how much was to be given back, in cents of FeeType.
-	RefundFee Amount `url:"refund_fee,omitempty"`
-	// FeeType is the currency of the order.
-	FeeType string `url:"fee_type,omitempty"`
+	// MchOrderNo is the number under which the merchant host knows the order, at most 32
+	// characters: for one made with [Client.GatewayPay] its PayMchOrderNo.
+	MchOrderNo      string  `url:"mch_order_no,omitempty"`
+	KsherOrderNo    string  `url:"ksher_order_no,omitempty"`    // Ksher's number of the order
+	ChannelOrderNo  string  `url:"channel_order_no,omitempty"`  // the channel's number of the order
+	MchRefundNo     string  `url:"mch_refund_no,omitempty"`     // the merchant's number of the refund, at most 32 characters
+	KsherRefundNo   string  `url:"ksher_refund_no,omitempty"`   // Ksher's number of the refund
+	ChannelRefundNo string  `url:"channel_refund_no,omitempty"` // the channel's number of the refund
+	Channel         Channel `url:"channel,omitempty"`           // how the order was paid; PromptPay, Alipay and Alipay+ are refused
+	TotalFee        Amount  `url:"total_fee,omitempty"`         // what the order cost, in cents of FeeType
+	RefundFee       Amount  `url:"refund_fee,omitempty"`        // how much was to be given back, in cents of FeeType
+	FeeType         string  `url:"fee_type,omitempty"`          // the currency of the order
 
 	Extra `url:"-"`
 }
@@ -172,8 +133,7 @@ func (r *RefundQueryRequest) check(c *checker) {
 	}
 }
 
-// RefundState is where a refund stands. Only [RefundStateSuccess] was seen in
-// genuine answers; the other values are not documented.
+// RefundState is where a refund stands. Only [RefundStateSuccess] is known.
 type RefundState string
 
 // RefundStateSuccess means that the money was given back.
@@ -181,52 +141,32 @@ const RefundStateSuccess RefundState = "REFUNDSUCCESS"
 
 // Refund is one refund of an order.
 type Refund struct {
-	// MchRefundNo is the merchant's number of the refund.
-	MchRefundNo string `json:"mch_refund_no"`
-	// KsherRefundNo is Ksher's number of the refund.
-	KsherRefundNo string `json:"ksher_refund_no"`
-	// ChannelRefundNo is the channel's number of the refund.
-	ChannelRefundNo string `json:"channel_refund_no"`
-	// MchRefundFee is what was given back, in cents of the order's currency.
-	MchRefundFee Amount `json:"mch_refund_fee"`
-	// RefundState is where the refund stands.
-	RefundState RefundState `json:"refund_state"`
-	// RefundTime is when, read in the merchant's zone; zero if not given.
-	RefundTime time.Time `json:"refund_time"`
+	MchRefundNo     string      `json:"mch_refund_no"`     // the merchant's number of the refund
+	KsherRefundNo   string      `json:"ksher_refund_no"`   // Ksher's number of the refund
+	ChannelRefundNo string      `json:"channel_refund_no"` // the channel's number of the refund
+	MchRefundFee    Amount      `json:"mch_refund_fee"`    // what was given back, in cents of the order's currency
+	RefundState     RefundState `json:"refund_state"`      // where the refund stands
+	RefundTime      time.Time   `json:"refund_time"`       // read in the merchant's zone, zero if not given
 }
 
 // RefundQueryResponse is the answer to [Client.RefundQuery].
 type RefundQueryResponse struct {
-	Answer `json:"-"`
-	// AppID is the merchant's app ID.
-	AppID string `json:"appid"`
-	// MchOrderNo is the order's number at the merchant host.
-	MchOrderNo string `json:"mch_order_no"`
-	// KsherOrderNo is Ksher's number of the order.
-	KsherOrderNo string `json:"ksher_order_no"`
-	// ChannelOrderNo is the channel's number of the order.
-	ChannelOrderNo string `json:"channel_order_no"`
-	// FeeType is the currency of the order.
-	FeeType string `json:"fee_type"`
-	// TotalFee is what the order cost, in cents of FeeType.
-	TotalFee Amount `json:"total_fee"`
-	// CashFee is what the buyer paid in the wallet's currency, in cents of
-	// CashFeeType.
-	CashFee Amount `json:"cash_fee" wire:"loose"`
-	// CashFeeType is the wallet's currency.
-	CashFeeType string `json:"cash_fee_type"`
-	// RefundCount is how many refunds there are.
-	RefundCount int `json:"refund_count" wire:"loose"`
-	// RefundFee isn't to be relied on: in a genuine answer it was not the sum of
-	// the refunds. Add up RefundOrders instead.
-	RefundFee Amount `json:"refund_fee" wire:"loose"`
-	// RefundOrders has the refunds of the order.
-	RefundOrders []Refund `json:"refund_orders"`
-	// TimeEnd is a time of the order, read in the merchant's zone; zero if not
-	// given.
-	TimeEnd time.Time `json:"time_end"`
-	// NonceStr is random.
-	NonceStr string `json:"nonce_str"`
+	Answer         `json:"-"`
+	AppID          string `json:"appid"`                     // the merchant's app ID
+	MchOrderNo     string `json:"mch_order_no"`              // the order's number at the merchant host
+	KsherOrderNo   string `json:"ksher_order_no"`            // Ksher's number of the order
+	ChannelOrderNo string `json:"channel_order_no"`          // the channel's number of the order
+	FeeType        string `json:"fee_type"`                  // the currency of the order
+	TotalFee       Amount `json:"total_fee"`                 // what the order cost, in cents of FeeType
+	CashFee        Amount `json:"cash_fee" wire:"loose"`     // what the buyer paid in the wallet's currency, in cents
+	CashFeeType    string `json:"cash_fee_type"`             // the wallet's currency
+	RefundCount    int    `json:"refund_count" wire:"loose"` // how many refunds there are
+	// RefundFee isn't to be relied on: in a genuine answer it was not the sum of the
+	// refunds. Add up RefundOrders instead.
+	RefundFee    Amount    `json:"refund_fee" wire:"loose"`
+	RefundOrders []Refund  `json:"refund_orders"` // the refunds of the order
+	TimeEnd      time.Time `json:"time_end"`      // a time of the order, read in the merchant's zone, zero if not given
+	NonceStr     string    `json:"nonce_str"`     // random
 }
 
 var refundQuery = declareQuery("refund_query", onMerchant, proof{has: []string{"result"}}, noSecrets)

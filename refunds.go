@@ -9,24 +9,19 @@ import (
 // RefundRequest gives money back, by the number that the merchant knows an order by.
 // For [Client.Resolve] it needs MchOrderNo, Host, MchRefundNo and RefundFee.
 type RefundRequest struct {
-	// MchOrderNo is the merchant's number of the order: required.
-	MchOrderNo string
-	// Host is where the order was made: required.
-	Host Host
-	// MchRefundNo is the merchant's number of the refund: required, at most 32
-	// characters. Ksher carries each out once: keep it with the order before you call,
-	// and never use another one for the same refund.
+	MchOrderNo string // required, the merchant's number of the order
+	Host       Host   // required, where the order was made
+	// MchRefundNo is the merchant's number of the refund: required, at most 32 characters.
+	// Ksher carries out each once: keep it with the order before you call, and never use
+	// another one for the same refund.
 	MchRefundNo string
-	// RefundFee is how much to give back, in cents of the order's currency: required,
-	// not above what was paid. Ksher also counts earlier refunds.
-	RefundFee Amount
-	// OperatorID names the cashier or the like.
-	OperatorID string
-	// Attach is returned as it is.
-	Attach string
+	// RefundFee is how much to give back, in cents of the order's currency: required, not
+	// above what was paid. Ksher also counts earlier refunds.
+	RefundFee  Amount
+	OperatorID string // the cashier or the like
+	Attach     string // returned as it is
 
-	// Extra is for the refund, not for the queries around it.
-	Extra
+	Extra // for the refund, not for the queries around it
 }
 
 func (r *RefundRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, r.MchRefundNo }
@@ -187,10 +182,8 @@ func (r *RefundRequest) unsettled(why, failed error) error {
 
 // RefundsRequest names an order by the merchant's number.
 type RefundsRequest struct {
-	// MchOrderNo is the merchant's number of the order: required.
-	MchOrderNo string
-	// Host is where the order was made: required.
-	Host Host
+	MchOrderNo string // required, the merchant's number of the order
+	Host       Host   // required, where the order was made
 }
 
 // Refunds lists an order's refunds, of either host, by the merchant's number of the order

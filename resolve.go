@@ -26,18 +26,14 @@ const (
 
 // Resolution is what [Client.Resolve] found out.
 type Resolution struct {
-	// Verdict is what became of the request.
-	Verdict Verdict
-	// MayRepeat says that the very same request, with the same numbers, may be sent
-	// again now: Ksher carries it out once. It is never true of a payout, and says
-	// nothing about a request under new numbers.
+	Verdict Verdict // what became of the request
+	// MayRepeat says that the very same request, with the same numbers, may be sent again
+	// now: Ksher carries it out once. It is never true of a payout, and says nothing about
+	// a request under new numbers.
 	MayRepeat bool
-	// Order is the order as the gateway told of it, nil if it didn't.
-	Order *Order
-	// Refund is the refund as the gateway told of it, nil if it didn't.
-	Refund *Refund
-	// Payout is the payout as the gateway told of it, nil if it didn't.
-	Payout *OrderQueryPayoutResponse
+	Order     *Order                    // as the gateway told of it, nil if it didn't
+	Refund    *Refund                   // as the gateway told of it, nil if it didn't
+	Payout    *OrderQueryPayoutResponse // as the gateway told of it, nil if it didn't
 }
 
 // Doubtful is a request whose outcome can be found out afterwards: each that creates,

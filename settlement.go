@@ -9,18 +9,15 @@ import (
 
 // GetSettlementInfoRequest asks for the settlements of some days.
 type GetSettlementInfoRequest struct {
-	// BeginDate is the first day, as in "2026-01-31": required, at most 50 years
-	// from today. Whether it is the day of the payments or of the settlement is not
-	// documented.
+	// BeginDate is the first day, as in "2026-01-31": required, at most 50 years from
+	// today. Whether it is the day of the payments or of the settlement is not documented.
 	BeginDate string `url:"begin_date"`
-	// EndDate is the last day, the same or a later one: required. How many days
-	// may be asked for at once is not documented.
-	EndDate string `url:"end_date"`
-	// PayChannel leaves out every other channel.
-	PayChannel Channel `url:"pay_channel,omitempty"`
-	// AppIDName is the name of the parameter that has the app ID: "mch_appid" or
-	// "" as documented and in Ksher's Python SDK, or "appid" as in its Node SDK.
-	// Which of them the gateway needs is not documented any further.
+	// EndDate is the last day, the same or a later one: required. How many days may be
+	// asked for at once is not documented.
+	EndDate    string  `url:"end_date"`
+	PayChannel Channel `url:"pay_channel,omitempty"` // leaves out every other channel
+	// AppIDName is the name of the parameter that has the app ID: "mch_appid" or "" as
+	// documented and in Ksher's Python SDK, or "appid" as in its Node SDK.
 	AppIDName string `url:"-"`
 
 	Extra `url:"-"`
@@ -83,18 +80,13 @@ type SettlementRow struct {
 // GetSettlementInfoResponse is the answer to [Client.GetSettlementInfo]. Only
 // BeginDate, EndDate and NonceStr are signed. No signature covers the rows.
 type GetSettlementInfoResponse struct {
-	Answer `json:"-"`
-	// BeginDate is the begin_date of the request. With another day the call is an
-	// [ErrOtherOrder]. It is signed.
-	BeginDate string `json:"begin_date"`
-	// EndDate is the end_date of the request. With another day the call is an
-	// [ErrOtherOrder]. It is signed.
-	EndDate string `json:"end_date"`
-	// NonceStr is random. It is signed.
-	NonceStr string `json:"nonce_str"`
-	// SettlementData has the rows, none if nothing is settled. They aren't
-	// signed. An answer without this member is an [ErrBadAnswer], because it might be
-	// taken for one without rows.
+	Answer    `json:"-"`
+	BeginDate string `json:"begin_date"` // signed, the begin_date of the request
+	EndDate   string `json:"end_date"`   // signed, the end_date of the request
+	NonceStr  string `json:"nonce_str"`  // signed, random
+	// SettlementData has the rows, none if nothing is settled. They aren't signed. An
+	// answer without this member is an [ErrBadAnswer], because it might be taken for one
+	// without rows.
 	SettlementData []SettlementRow `json:"settlement_data"`
 }
 

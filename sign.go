@@ -232,14 +232,12 @@ const weakBits = 1024
 
 // KeyHealth tells how much the signatures of both sides are worth.
 type KeyHealth struct {
-	// MerchantBits is the length of the merchant's key. Whoever factors it can
-	// refund in the merchant's name.
+	// MerchantBits is the length of the merchant's key. Whoever factors it can refund in
+	// the merchant's name.
 	MerchantBits int
-	// SignVersion is the version in which the gateway is asked to sign.
-	SignVersion SignVersion
-	// GatewayBits has the length of each key that an answer may be signed with.
-	// Whoever factors one can sign notifications, which is why they are
-	// confirmed by a query; answers also have TLS.
+	SignVersion  SignVersion // the version in which the gateway is asked to sign
+	// GatewayBits has the length of each key that an answer may be signed with. Whoever
+	// factors one can sign notifications, which is why a query confirms them.
 	GatewayBits []int
 }
 

@@ -11,36 +11,26 @@ import (
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
-// JSAPIPayRequest asks for a payment on a page inside the buyer's wallet. Every
-// parameter of [Client.JSAPIPay] that isn't marked as required may be left zero.
+// JSAPIPayRequest asks for a payment on a page inside the buyer's wallet. What isn't
+// marked as required may be left zero. The other requests to wallets share its fields.
 type JSAPIPayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for the
-	// merchant, at most 32 characters.
-	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
-	TotalFee Amount `url:"total_fee"`
-	// FeeType is the currency, an ISO 4217 code: required.
-	FeeType string `url:"fee_type"`
-	// Channel is the wallet, such as [ChannelWeChat]: required.
-	Channel Channel `url:"channel"`
-	// NotifyURL is where the notification goes; see [Payments.Notifications].
-	NotifyURL string `url:"notify_url,omitempty"`
-	// RedirectURL is where the buyer goes after paying.
-	RedirectURL string `url:"redirect_url,omitempty"`
-	// PaypageTitle is the title of the page.
-	PaypageTitle string `url:"paypage_title,omitempty"`
-	// Product is what the buyer pays for, plain text.
-	Product string `url:"product,omitempty"`
-	// Attach is returned as it is in queries and notifications.
-	Attach string `url:"attach,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
+	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
+	// at most 32 characters.
+	MchOrderNo   string  `url:"mch_order_no"`
+	TotalFee     Amount  `url:"total_fee"`               // required, what the buyer has to pay, in cents of FeeType
+	FeeType      string  `url:"fee_type"`                // required, an ISO 4217 code
+	Channel      Channel `url:"channel"`                 // required, the wallet, such as [ChannelWeChat]
+	NotifyURL    string  `url:"notify_url,omitempty"`    // where the notification goes, see [Payments.Notifications]
+	RedirectURL  string  `url:"redirect_url,omitempty"`  // where the buyer goes after paying, for channels with a page
+	PaypageTitle string  `url:"paypage_title,omitempty"` // the title of the page, for channels with one
+	Product      string  `url:"product,omitempty"`       // what the buyer pays for, plain text
+	Attach       string  `url:"attach,omitempty"`        // returned as it is in queries and notifications
+	OperatorID   string  `url:"operator_id,omitempty"`   // the cashier or the like
 
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order in the merchant's books that the request makes, for
-// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
 func (r *JSAPIPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -57,47 +47,31 @@ func (r *JSAPIPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
 }
 
-// MiniProgramPayRequest asks for a payment in a mini program. Every parameter of
-// [Client.MiniProgramPay] that isn't marked as required may be left zero.
+// MiniProgramPayRequest asks for a payment in a mini program. Its fields without a comment are those of
+// [JSAPIPayRequest]. What RedirectURL means in a mini program isn't documented.
 type MiniProgramPayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for the
-	// merchant, at most 32 characters.
-	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
-	TotalFee Amount `url:"total_fee"`
-	// LocalTotalFee isn't explained anywhere. Leave it zero unless Ksher tells
-	// you: that it may be left out is assumed.
-	LocalTotalFee Amount `url:"local_total_fee,omitempty"`
-	// FeeType is the currency, an ISO 4217 code: required.
-	FeeType string `url:"fee_type"`
-	// Channel is the wallet, such as [ChannelWeChat]: required.
-	Channel Channel `url:"channel"`
-	// SubOpenID is the buyer's ID in the mini program, for WeChat what its login
-	// gives as openid: required for [ChannelWeChat]. It is personal data.
+	MchOrderNo    string  `url:"mch_order_no"`
+	TotalFee      Amount  `url:"total_fee"`
+	LocalTotalFee Amount  `url:"local_total_fee,omitempty"` // not explained anywhere: leave it zero unless Ksher tells you
+	FeeType       string  `url:"fee_type"`
+	Channel       Channel `url:"channel"`
+	// SubOpenID is the buyer's ID in the mini program, for WeChat what its login gives as
+	// openid: required for [ChannelWeChat]. It is personal data.
 	SubOpenID string `url:"sub_openid"`
-	// ChannelSubAppID is the mini program's own ID at the wallet, for WeChat one
-	// that begins with wx: required for [ChannelWeChat]. Whether another wallet
-	// wants it isn't documented.
+	// ChannelSubAppID is the mini program's own ID at the wallet, for WeChat one that
+	// begins with wx: required for [ChannelWeChat], not documented for others.
 	ChannelSubAppID string `url:"channel_sub_appid,omitempty"`
-	// NotifyURL is where the notification goes; see [Payments.Notifications].
-	NotifyURL string `url:"notify_url,omitempty"`
-	// RedirectURL is where the buyer goes after paying. What that means in a mini
-	// program isn't documented.
-	RedirectURL string `url:"redirect_url,omitempty"`
-	// PaypageTitle is the title of a page, for channels with one.
-	PaypageTitle string `url:"paypage_title,omitempty"`
-	// Product is what the buyer pays for, plain text.
-	Product string `url:"product,omitempty"`
-	// Attach is returned as it is in queries and notifications.
-	Attach string `url:"attach,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
+	NotifyURL       string `url:"notify_url,omitempty"`
+	RedirectURL     string `url:"redirect_url,omitempty"`
+	PaypageTitle    string `url:"paypage_title,omitempty"`
+	Product         string `url:"product,omitempty"`
+	Attach          string `url:"attach,omitempty"`
+	OperatorID      string `url:"operator_id,omitempty"`
 
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order in the merchant's books that the request makes, for
-// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
 func (r *MiniProgramPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -119,48 +93,28 @@ func (r *MiniProgramPayRequest) check(c *checker) {
 	}
 }
 
-// AppPayRequest asks for a payment in the merchant's own app. Every parameter of
-// [Client.AppPay] that isn't marked as required may be left zero.
+// AppPayRequest asks for a payment in the merchant's own app. Its fields without a comment are
+// those of [JSAPIPayRequest].
 type AppPayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for the
-	// merchant, at most 32 characters.
-	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
-	TotalFee Amount `url:"total_fee"`
-	// LocalTotalFee isn't explained anywhere. Leave it zero unless Ksher tells
-	// you: that it may be left out is assumed.
-	LocalTotalFee Amount `url:"local_total_fee,omitempty"`
-	// FeeType is the currency, an ISO 4217 code: required.
-	FeeType string `url:"fee_type"`
-	// Channel is the wallet, [ChannelWeChat] or [ChannelAlipay]: required.
-	Channel Channel `url:"channel"`
-	// SubOpenID is the buyer's ID at the wallet. Which wallet wants it isn't
-	// documented. It is personal data.
-	SubOpenID string `url:"sub_openid,omitempty"`
-	// ChannelSubAppID is the app's own ID at the wallet, for WeChat one that
-	// begins with wx. Which wallet wants it isn't documented; WeChat does, most
-	// likely.
-	ChannelSubAppID string `url:"channel_sub_appid,omitempty"`
-	// ReferURL is the address of the shop. Ksher's SDKs send it for [ChannelAlipay].
-	ReferURL string `url:"refer_url,omitempty"`
-	// NotifyURL is where the notification goes; see [Payments.Notifications].
-	NotifyURL string `url:"notify_url,omitempty"`
-	// RedirectURL is where the buyer goes after paying, for channels with a page.
-	RedirectURL string `url:"redirect_url,omitempty"`
-	// PaypageTitle is the title of such a page.
-	PaypageTitle string `url:"paypage_title,omitempty"`
-	// Product is what the buyer pays for, plain text.
-	Product string `url:"product,omitempty"`
-	// Attach is returned as it is in queries and notifications.
-	Attach string `url:"attach,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
+	MchOrderNo      string  `url:"mch_order_no"`
+	TotalFee        Amount  `url:"total_fee"`
+	LocalTotalFee   Amount  `url:"local_total_fee,omitempty"` // not explained anywhere: leave it zero unless Ksher tells you
+	FeeType         string  `url:"fee_type"`
+	Channel         Channel `url:"channel"`                     // required, [ChannelWeChat] or [ChannelAlipay]
+	SubOpenID       string  `url:"sub_openid,omitempty"`        // the buyer's ID at the wallet, personal data; who wants it isn't documented
+	ChannelSubAppID string  `url:"channel_sub_appid,omitempty"` // the app's ID at the wallet, for WeChat wx…; who wants it isn't documented
+	ReferURL        string  `url:"refer_url,omitempty"`         // the address of the shop, which Ksher's SDKs send for [ChannelAlipay]
+	NotifyURL       string  `url:"notify_url,omitempty"`
+	RedirectURL     string  `url:"redirect_url,omitempty"`
+	PaypageTitle    string  `url:"paypage_title,omitempty"`
+	Product         string  `url:"product,omitempty"`
+	Attach          string  `url:"attach,omitempty"`
+	OperatorID      string  `url:"operator_id,omitempty"`
 
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order in the merchant's books that the request makes, for
-// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
 func (r *AppPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -179,42 +133,26 @@ func (r *AppPayRequest) check(c *checker) {
 	c.httpURL("refer_url", r.ReferURL)
 }
 
-// WapPayRequest asks for a payment on the wallet's page in the browser of a
-// phone. Every parameter of [Client.WapPay] that isn't marked as required may be
-// left zero.
+// WapPayRequest asks for a payment on the wallet's page in the browser of a phone. Its
+// fields without a comment are those of [JSAPIPayRequest].
 type WapPayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for the
-	// merchant, at most 32 characters.
-	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required.
-	TotalFee Amount `url:"total_fee"`
-	// FeeType is the currency, an ISO 4217 code: required.
-	FeeType string `url:"fee_type"`
-	// Channel is the wallet: required. Only [ChannelAlipay] is documented.
-	Channel Channel `url:"channel"`
-	// ReferURL is the address of the shop's page that the buyer comes from. Some of
-	// Ksher's SDKs send it.
-	ReferURL string `url:"refer_url,omitempty"`
-	// NotifyURL is where the notification goes; see [Payments.Notifications].
-	NotifyURL string `url:"notify_url,omitempty"`
-	// RedirectURL is where the buyer goes after paying.
-	RedirectURL string `url:"redirect_url,omitempty"`
-	// PaypageTitle is the title of the page.
-	PaypageTitle string `url:"paypage_title,omitempty"`
-	// Product is what the buyer pays for, plain text.
-	Product string `url:"product,omitempty"`
-	// Attach is returned as it is in queries and notifications.
-	Attach string `url:"attach,omitempty"`
-	// OperatorID names the cashier or the like.
-	OperatorID string `url:"operator_id,omitempty"`
-	// DeviceID names the device that the merchant sells by.
-	DeviceID string `url:"device_id,omitempty"`
+	MchOrderNo   string  `url:"mch_order_no"`
+	TotalFee     Amount  `url:"total_fee"`
+	FeeType      string  `url:"fee_type"`
+	Channel      Channel `url:"channel"`             // required; only [ChannelAlipay] is documented
+	ReferURL     string  `url:"refer_url,omitempty"` // the page of the shop that the buyer comes from; some of Ksher's SDKs send it
+	NotifyURL    string  `url:"notify_url,omitempty"`
+	RedirectURL  string  `url:"redirect_url,omitempty"`
+	PaypageTitle string  `url:"paypage_title,omitempty"`
+	Product      string  `url:"product,omitempty"`
+	Attach       string  `url:"attach,omitempty"`
+	OperatorID   string  `url:"operator_id,omitempty"`
+	DeviceID     string  `url:"device_id,omitempty"` // the device that the merchant sells by
 
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order in the merchant's books that the request makes, for
-// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
 func (r *WapPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -232,12 +170,10 @@ func (r *WapPayRequest) check(c *checker) {
 	c.httpURL("refer_url", r.ReferURL)
 }
 
-// WebPayRequest asks for a payment on the wallet's page in the browser of a
-// computer. It has the fields of [WapPayRequest].
+// WebPayRequest asks for a payment on the wallet's page in the browser of a computer.
 type WebPayRequest WapPayRequest
 
-// OpenOrder is the order in the merchant's books that the request makes, for
-// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
 func (r *WebPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -273,27 +209,16 @@ func (c *checker) localTotalFee(value Amount) {
 // [ErrOtherOrder], and so is another amount or currency, but for mini_program_pay and
 // app_pay, whose local_total_fee isn't explained.
 type WalletPayResponse struct {
-	Answer `json:"-"`
-	// AppID is the merchant's app ID at Ksher, not the one at the wallet.
-	AppID string `json:"appid"`
-	// MchOrderNo is the merchant's number of the order.
-	MchOrderNo string `json:"mch_order_no"`
-	// KsherOrderNo is Ksher's number of the order.
-	KsherOrderNo string `json:"ksher_order_no"`
-	// TradeType is the kind of payment, such as "JSAPI".
-	TradeType string `json:"trade_type"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType.
-	TotalFee Amount `json:"total_fee"`
-	// FeeType is the currency.
-	FeeType string `json:"fee_type"`
-	// PayContent is the address of a page or Alipay's order string, as it came.
-	// [WalletPayResponse.PageURL] and [WalletPayResponse.AlipayOrderString] tell
-	// one from the other.
-	PayContent string `json:"pay_content"`
-	// PayURL is the address of a page as well: one of Ksher's demos reads it from here.
-	PayURL string `json:"pay_url"`
-	// NonceStr is random, and not the one that WeChat wants.
-	NonceStr string `json:"nonce_str"`
+	Answer       `json:"-"`
+	AppID        string `json:"appid"`          // the merchant's app ID at Ksher, not the one at the wallet
+	MchOrderNo   string `json:"mch_order_no"`   // the merchant's number of the order
+	KsherOrderNo string `json:"ksher_order_no"` // Ksher's number of the order
+	TradeType    string `json:"trade_type"`     // the kind of payment, such as "JSAPI"
+	TotalFee     Amount `json:"total_fee"`      // what the buyer has to pay, in cents of FeeType
+	FeeType      string `json:"fee_type"`       // the currency
+	PayContent   string `json:"pay_content"`    // a page's address or Alipay's order string, see PageURL and AlipayOrderString
+	PayURL       string `json:"pay_url"`        // a page's address, too: one of Ksher's demos reads it from here
+	NonceStr     string `json:"nonce_str"`      // random, and not the one that WeChat wants
 }
 
 // WeChatParams is what WeChat's client code wants for a payment in a mini program
@@ -301,19 +226,12 @@ type WalletPayResponse struct {
 // that of getBrandWCPayRequest of the WeixinJSBridge. It is for this buyer and
 // this payment only.
 type WeChatParams struct {
-	// AppID is the ID of the mini program or official account. A page needs it, a
-	// mini program doesn't; it is left out if the gateway gave none.
-	AppID string `json:"appId,omitempty"`
-	// TimeStamp is a Unix time in seconds. WeChat wants it as a text.
-	TimeStamp string `json:"timeStamp"`
-	// NonceStr is random.
-	NonceStr string `json:"nonceStr"`
-	// Package names the payment, as in "prepay_id=…".
-	Package string `json:"package"`
-	// SignType is how it is signed, such as "RSA" or "MD5".
-	SignType string `json:"signType"`
-	// PaySign is the signature.
-	PaySign string `json:"paySign"`
+	AppID     string `json:"appId,omitempty"` // of the mini program or official account, if the gateway gave it; a page needs it
+	TimeStamp string `json:"timeStamp"`       // a Unix time in seconds, which WeChat wants as a text
+	NonceStr  string `json:"nonceStr"`        // random
+	Package   string `json:"package"`         // names the payment, as in "prepay_id=…"
+	SignType  string `json:"signType"`        // how it is signed, such as "RSA" or "MD5"
+	PaySign   string `json:"paySign"`         // the signature
 }
 
 func (p *WeChatParams) params() []walletParam {
@@ -327,21 +245,13 @@ func (p *WeChatParams) params() []walletParam {
 // names are those of WeChat's documentation, all in small letters. It is for this
 // buyer and this payment only.
 type WeChatAppParams struct {
-	// AppID is the app's ID at WeChat, left out if the gateway gave none: the app
-	// knows it.
-	AppID string `json:"appid,omitempty"`
-	// PartnerID is the merchant's number at WeChat.
-	PartnerID string `json:"partnerid"`
-	// PrepayID names the payment.
-	PrepayID string `json:"prepayid"`
-	// Package is "Sign=WXPay".
-	Package string `json:"package"`
-	// NonceStr is random.
-	NonceStr string `json:"noncestr"`
-	// TimeStamp is a Unix time in seconds.
-	TimeStamp string `json:"timestamp"`
-	// Sign is the signature.
-	Sign string `json:"sign"`
+	AppID     string `json:"appid,omitempty"` // the app's ID at WeChat, if the gateway gave it: the app knows it
+	PartnerID string `json:"partnerid"`       // the merchant's number at WeChat
+	PrepayID  string `json:"prepayid"`        // names the payment
+	Package   string `json:"package"`         // "Sign=WXPay"
+	NonceStr  string `json:"noncestr"`        // random
+	TimeStamp string `json:"timestamp"`       // a Unix time in seconds
+	Sign      string `json:"sign"`            // the signature
 }
 
 func (p *WeChatAppParams) params() []walletParam {
