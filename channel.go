@@ -9,10 +9,9 @@ import (
 
 //go:generate go run ./internal/channeldoc docs/channels.md
 
-// Channel is a way to pay. The type is open: a channel without a constant here
-// is sent as it is, because Ksher adds channels faster than anyone documents
-// them. [Channel.Info] has what is documented of one, and docs/channels.md shows
-// all of it as a table.
+// Channel is a way to pay. A channel without a constant here is sent as it is, because Ksher
+// adds channels faster than anyone documents them. [Channel.Info] has what is documented of
+// one, and docs/channels.md shows all of it as a table.
 type Channel string
 
 // Channels. Those for the checkout page go into a [GatewayPayRequest], those
@@ -64,8 +63,7 @@ const (
 	ChannelKPlus Channel = "kplus"
 )
 
-// ChannelInfo is what Ksher's guides say about a channel. Its minimums are in
-// cents of THB.
+// ChannelInfo is what Ksher's guides say about a channel. Minimums are in cents of THB.
 type ChannelInfo struct {
 	Channel Channel // its value on the wire
 	Name    string  // what a buyer calls it, in English
@@ -141,8 +139,7 @@ var channelTable = []ChannelInfo{
 	{Channel: ChannelKPlus, Name: "K PLUS", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
 }
 
-// Channels returns every channel that Ksher's guides describe, in the order of
-// the checkout page.
+// Channels returns every channel that Ksher's guides describe, in the checkout page's order.
 func Channels() []ChannelInfo { return slices.Clone(channelTable) }
 
 // Info returns what Ksher's guides say about the channel. Of one that they don't
@@ -160,12 +157,10 @@ func (c Channel) Info() (info ChannelInfo, known bool) {
 	}, false
 }
 
-// Channels narrows [Channels] to those that this merchant has by contract, in the
-// order of the checkout page; those that the guides don't describe come last. Of
-// the kinds of account that native_pay tells apart, only the merchant's own is
-// left, if BusinessMode is "online" or "offline".
-//
-// The list of channels isn't signed: only TLS vouches for it.
+// Channels narrows [Channels] to those that this merchant has by contract; those that the
+// guides don't describe come last. If BusinessMode is "online" or "offline", only that kind of
+// account is left of those native_pay tells apart. The list isn't signed: only TLS vouches for
+// it.
 func (r *MerchantInfoResponse) Channels() []ChannelInfo {
 	has := func(c Channel) bool {
 		return slices.ContainsFunc(r.MchSupportChannel, func(s SupportChannel) bool { return s.PayChannel == c })

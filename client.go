@@ -23,8 +23,11 @@ import (
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
-// Client calls Ksher's operations for one app ID. Make one with [NewClient] and
-// share it: it is safe for concurrent use and keeps connections open.
+// Client calls Ksher's operations for one app ID. Make one with [NewClient] and share it:
+// it is safe for concurrent use and keeps connections open.
+//
+// Queries change nothing and may be repeated at will. An answer about another app ID, order,
+// amount or currency than the request's is [ErrOtherOrder], as far as it repeats them.
 type Client struct {
 	appID string
 	// key returns the merchant's. Nothing that prints a struct's fields looks behind a
@@ -47,14 +50,13 @@ type Client struct {
 // Option sets up a [Client].
 type Option func(*Client) error
 
-// NewClient returns a client for the app ID ("mch" and the merchant number, at
-// most 32 characters) that signs with the key. The key is what
-// [ParsePrivateKey] returned, or any other [crypto.Signer] with an RSA key that
-// makes PKCS #1 v1.5 signatures of MD5 digests, such as one in an HSM.
+// NewClient returns a client for the app ID ("mch" and the merchant number, at most 32
+// characters) that signs with the key: what [ParsePrivateKey] returned, or any other
+// [crypto.Signer] with an RSA key that makes PKCS #1 v1.5 signatures of MD5 digests, such
+// as one in an HSM.
 //
-// The error says which argument or option is wrong, or that the program runs
-// in Go's FIPS 140-only mode, which forbids the MD5 that Ksher demands. Nothing
-// is sent.
+// The error says which argument or option is wrong, or that the program runs in Go's FIPS
+// 140-only mode, which forbids the MD5 that Ksher demands. Nothing is sent.
 func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error) {
 	c := &Client{
 		appID:       appID,
@@ -107,24 +109,22 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	return nil
 }
 
-// WithHTTPClient sends requests through that client's Transport, each within its
-// Timeout if it has one: a proxy, a transport that measures, or a mock, which has to
-// be in place before [NewClient]. Its Jar and CheckRedirect don't count, because
-// cookies are never kept and redirects never followed. The default keeps up to 32
-// idle connections to a host open, shared by all clients of the program;
-// a transport of your own has to care for that itself.
+// WithHTTPClient sends requests through that client's Transport, each within its Timeout:
+// a proxy, or a mock, which has to be in place before [NewClient]. Cookies are never kept
+// and redirects never followed. The default keeps up to 32 idle connections to a host,
+// shared by all clients of the program; a Transport of your own has its own limit.
 //
-// It is an error if the client's [http.Transport] allows TLS below 1.2 or
-// doesn't check certificates; inside another transport this isn't seen. A transport
-// that sends a request again over another [http.Transport] connection is stopped. Don't
-// use one that sends copies at the same time, or repeats without net/http.
+// It is an error if its [http.Transport] allows TLS below 1.2 or doesn't check
+// certificates; inside another transport this isn't seen. A transport that sends a request
+// again over another [http.Transport] connection is stopped. Don't use one that sends
+// copies at the same time, or repeats without net/http.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *Client) error { return c.sender.SetHTTPClient(client) }
 }
 
-// WithGatewayURL sets where gateway_pay, gateway_order_query and cancel_order
-// go, [DefaultGatewayURL] by default: [ChinaGatewayURL], or a local gateway. It
-// has to be https, except on a loopback address or as [WithPlainHTTP] says.
+// WithGatewayURL sets where gateway_pay, gateway_order_query and cancel_order go, by default
+// [DefaultGatewayURL]. It has to be https, except on a loopback address or as
+// [WithPlainHTTP] says.
 func WithGatewayURL(address string) Option {
 	return func(c *Client) error {
 		c.gatewayURL = address
@@ -132,8 +132,8 @@ func WithGatewayURL(address string) Option {
 	}
 }
 
-// WithMerchantURL sets where every other operation goes, [DefaultMerchantURL]
-// by default. It has to be https, except on a loopback address or as [WithPlainHTTP] says.
+// WithMerchantURL sets where every other operation goes, by default [DefaultMerchantURL].
+// It has to be https like that of [WithGatewayURL].
 func WithMerchantURL(address string) Option {
 	return func(c *Client) error {
 		c.merchantURL = address
@@ -196,9 +196,8 @@ func WithSignVersion(version SignVersion) Option {
 	}
 }
 
-// WithVerifier accepts answers and notifications signed by the verifier's keys
-// instead of Ksher's published ones: for a local gateway, or for the time
-// around a change of Ksher's keys.
+// WithVerifier accepts answers and notifications signed by the verifier's keys instead of
+// Ksher's published ones: for a local gateway, or while Ksher changes its keys.
 func WithVerifier(v *Verifier) Option {
 	return func(c *Client) error {
 		if v == nil {
@@ -212,11 +211,10 @@ func WithVerifier(v *Verifier) Option {
 	}
 }
 
-// WithLogger logs each request with its operation, order number, attempt,
-// duration and outcome: at level Info if it succeeded, Warn if it failed or was
-// refused, Error if its outcome is unknown. Keys, signatures and what identifies
-// a buyer are never logged. [NewClient] logs a warning if one of the keys is
-// weak, see [KeyHealth]. The default logs nothing.
+// WithLogger logs each request with its operation, order number, attempt, duration and
+// outcome: at level Info if it succeeded, Warn if it failed or was refused, Error if its
+// outcome is unknown. Keys, signatures and what identifies a buyer are never logged. A weak
+// key is logged by [NewClient], see [KeyHealth]. The default logs nothing.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *Client) error {
 		if logger == nil {
@@ -227,15 +225,14 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithTimeout limits how long a call may take as a whole, repetitions of a query
-// included, 30 seconds by default. A context that ends earlier ends the call
-// earlier.
+// WithTimeout limits how long a call may take as a whole, repetitions of a query included,
+// 30 seconds by default. The context may end it earlier.
 func WithTimeout(d time.Duration) Option {
 	return func(c *Client) error { return c.sender.SetTimeout(d) }
 }
 
-// WithMaxResponseBytes limits the size of an answer, 4 MiB by default. A longer
-// one is [ErrBadAnswer].
+// WithMaxResponseBytes limits the size of an answer, 4 MiB by default. A longer one is
+// [ErrBadAnswer].
 func WithMaxResponseBytes(n int64) Option {
 	return func(c *Client) error { return c.sender.SetMaxResponseBytes(n) }
 }
@@ -252,7 +249,7 @@ func WithLocation(loc *time.Location) Option {
 	}
 }
 
-// Format keeps the key out of logs, whatever the verb.
+// Format keeps the key out of logs.
 func (c Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "ksher.Client(%s)", c.appID)
 }

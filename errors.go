@@ -10,14 +10,12 @@ import (
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
-// ErrOutcomeUnknown marks an error after which a request that pays, refunds,
-// cancels or closes may or may not have been carried out: it was sent, and no
-// believable answer came back, or the gateway said something else than yes or a
-// documented no. Don't take such a request for failed. [Client.Resolve] finds out
-// what became of it; it may also be on its way still. The very same request may be
-// sent again, never one under a new number. A payout may not even be sent again.
-// The package never repeats such a request by itself, nor lets net/http do so: see
-// [WithRetry].
+// ErrOutcomeUnknown marks an error after which a request that pays, refunds, cancels or closes
+// may or may not have been carried out: it was sent, and no believable answer came back, or the
+// gateway said something else than yes or a documented no. Don't take such a request for failed.
+// [Client.Resolve] finds out what became of it; it may also be on its way still. The very same
+// request may be sent again, never one under a new number. A payout may not even be sent again.
+// The package never repeats such a request by itself, nor lets net/http do so: see [WithRetry].
 var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
 
 // What else can be asked for with [errors.Is]. vip and opn return these, too.
@@ -58,11 +56,9 @@ var (
 	ErrInProgress = fault.ErrInProgress
 )
 
-// Error is what every operation returns when it was tried and didn't succeed.
-// Use [errors.As] to get at it, and [errors.Is] with a [Code], an Err… variable
-// of this package, or a cause such as [context.DeadlineExceeded].
-//
-// It never has a key or a signature in it.
+// Error is what every operation returns when it was tried and didn't succeed. Use [errors.As]
+// to get at it, and [errors.Is] with a [Code], an Err… variable of this package, or a cause
+// such as [context.DeadlineExceeded]. It never has a key or a signature in it.
 type Error struct {
 	Operation string // the wire name of what was tried, such as "order_refund"
 	// OrderNo is the order's number, as the caller gave it: the merchant's if there was
@@ -80,8 +76,7 @@ type Error struct {
 	state call.State
 }
 
-// Error says what was tried on which order, what the gateway said, and what to
-// do next.
+// Error says what was tried on which order, what came back, and what to do next.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ksher: %s", e.Operation)
@@ -164,8 +159,8 @@ type ValidationError struct {
 	Limits    []string     // the names in Fields that Extra.Unchecked would let pass
 }
 
-// Error names the operation, the order and every field, and says how to send the
-// request all the same if that can be done.
+// Error names the operation, the order and every field, and how to send the request all the
+// same, if that can be done.
 func (e *ValidationError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ksher: %s", e.Operation)

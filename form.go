@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// GatewayPayForm is a signed gateway_pay request for the buyer's browser to post.
-// It has all that anybody needs to create this one order and nothing else, so that
-// it is fit for the buyer, and not for a log: printing it shows no signature.
+// GatewayPayForm is a signed gateway_pay request for the buyer's browser to post. It can
+// create this one order and nothing else, so it is fit for the buyer, but not for a log:
+// printing it shows no signature.
 type GatewayPayForm struct {
 	// Action is the address that the fields are to be posted to, as
 	// application/x-www-form-urlencoded in UTF-8.
@@ -38,34 +38,16 @@ func (r *formRequest) check(c *checker) {
 	}
 }
 
-// GatewayPayForm signs a gateway_pay request without sending it, for the buyer's
-// browser to post to the gateway: the second of Ksher's two ways to the checkout
-// page. The request is that of [Client.GatewayPay], with Device required, see
-// [DeviceOf]. The form goes to /pc or /h5 beside the /api of [WithGatewayURL], which
-// the buyer has to be able to reach.
+// GatewayPayForm signs a gateway_pay request without sending it, for the buyer's browser to
+// post: the second of Ksher's two ways to the checkout page. The request is that of
+// [Client.GatewayPay], with Device required, see [DeviceOf]. [GatewayPayForm.ServeHTTP]
+// answers the buyer with a page that posts itself.
 //
-// [GatewayPayForm.ServeHTTP] answers the buyer with a page that posts itself, and
-// Action and Fields are for a page of your own.
-//
-// Nothing is sent here, so that no hook is called and nothing is in doubt. The
-// order comes into being when the browser posts, and of a buyer who leaves before
-// that, the gateway never hears: until then a query, and with it
-// [Payments.Wait], is an [*Error] such as [CodeOrderNotExist]. Keep the order
-// with its number before you hand out the form, and learn of the payment by
-// [Payments.Notifications] and [Payments.Run]. [Client.Resolve] tells whether the form
-// was posted, as it tells of a GatewayPay. How long the gateway takes a form after
-// it was signed is not documented: one that wasn't posted today may be tomorrow.
-//
-// A buyer may post a form again, by the browser's buttons. It makes at most one
-// order: the gateway refuses the second with [CodeOrderError] or another of the codes
-// for duplicates. What page the buyer sees then is not documented. For a buyer who
-// comes back to your shop unpaid, ask Resolve: if the order isn't known, serve the
-// form again under the same number. If it is, its page can't be had again: cancel
-// the order, keep watching it, and only then make a form under a new number.
-//
-// The error is a [*ValidationError], also for what a browser's form would change on
-// its way and so break the signature: a NUL, or a line break other than CR LF. If
-// the key doesn't sign, it is an [*Error].
+// The order comes into being when the browser posts. Keep it with its number before you
+// hand out the form; until it is posted, a query of it is [ErrNotFound]. A form posted twice
+// makes one order. docs/checkout-form.md has the rest. The error is a [*ValidationError],
+// also for text that a browser would change and so break the signature, or an [*Error] if
+// the key doesn't sign.
 func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error) {
 	check := &checker{}
 	c.usable(context.Background(), check)
@@ -147,13 +129,10 @@ var formTexts = map[Lang]formText{
 	LangChinese: {"zh-Hans", "前往付款"},
 }
 
-// WriteHTML writes a whole page, in the language of the request, that posts the
-// form by itself. Where scripts don't run, the buyer presses its one button. If
-// your site has a Content-Security-Policy, its form-action has to allow the
-// gateway, and without 'unsafe-inline' in its script-src the button is what is
-// left; [GatewayPayForm.ServeHTTP] sets one that suits.
-//
-// The error is the writer's, or says that the form wasn't made by
+// WriteHTML writes a whole page, in the language of the request, that posts the form by
+// itself, or by its one button where scripts don't run. A Content-Security-Policy of your
+// site has to allow the gateway in its form-action; [GatewayPayForm.ServeHTTP] sets one that
+// suits. The error is the writer's, or says that the form wasn't made by
 // [Client.GatewayPayForm].
 func (f *GatewayPayForm) WriteHTML(w io.Writer) error {
 	if f == nil || f.Action == "" {
@@ -166,9 +145,9 @@ func (f *GatewayPayForm) WriteHTML(w io.Writer) error {
 	return formPage.Execute(w, map[string]any{"Form": f, "Text": text})
 }
 
-// ServeHTTP answers with the page of [GatewayPayForm.WriteHTML], which no cache
-// keeps, and with a Content-Security-Policy in place of your site's, for this page.
-// The gateway learns your site's origin from the browser, and not the page's address.
+// ServeHTTP answers with the page of [GatewayPayForm.WriteHTML], which no cache keeps, and
+// with a Content-Security-Policy in place of your site's. The gateway learns your site's
+// origin from the browser, and not the page's address.
 func (f *GatewayPayForm) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	var page bytes.Buffer
 	if err := f.WriteHTML(&page); err != nil {
@@ -183,7 +162,7 @@ func (f *GatewayPayForm) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Write(page.Bytes())
 }
 
-// Format keeps the signature out of logs, whatever the verb.
+// Format keeps the signature out of logs.
 func (f GatewayPayForm) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "ksher.GatewayPayForm(%s to %s)", clipText(f.Fields["mch_order_no"]), clipText(f.Action))
 }
@@ -191,12 +170,10 @@ func (f GatewayPayForm) Format(s fmt.State, _ rune) {
 // LogValue keeps the signature out of structured logs.
 func (f GatewayPayForm) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
 
-// DeviceOf tells the layout of the checkout page that suits a buyer's browser, for
-// Device: [DeviceH5] for phones and [DevicePC] for everything else. Tablets count as
-// PCs: their screen is large enough for the QR code that a phone scans, they seldom
-// have banking apps, and an iPad usually says that it is a Mac. A buyer's browser
-// can say what it likes, so don't decide anything else by it. It is DevicePC for a
-// nil request.
+// DeviceOf tells the layout of the checkout page that suits a buyer's browser: [DeviceH5]
+// for phones, and [DevicePC] for everything else and for a nil request. Tablets count as
+// PCs: they seldom have banking apps, and their screen is large enough for a QR code. A
+// browser can say what it likes, so don't decide anything else by it.
 func DeviceOf(r *http.Request) Device {
 	if r == nil {
 		return DevicePC

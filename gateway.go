@@ -30,8 +30,8 @@ const (
 	LangChinese Lang = "cn" // LangChinese is Chinese.
 )
 
-// Visibility shows or hides a part of the checkout page. The zero Visibility
-// leaves it to Ksher.
+// Visibility shows or hides a part of the checkout page; the zero Visibility leaves it to
+// Ksher.
 type Visibility string
 
 // Visibilities. The parameters are called hide_…, and yet 1 shows.
@@ -40,20 +40,17 @@ const (
 	VisibilityHidden Visibility = "0" // VisibilityHidden hides the part.
 )
 
-// InstalTimes says which numbers of months are offered for each channel of
-// instalments, such as {ChannelKTCInstal: {3, 4, 6}}.
+// InstalTimes has the numbers of months on offer, such as {ChannelKTCInstal: {3, 4, 6}}.
 type InstalTimes map[Channel][]int
 
-// EncodeValues writes the JSON that the wire wants. It implements the Encoder
-// interface of github.com/google/go-querystring.
+// EncodeValues writes the JSON of the wire, for github.com/google/go-querystring.
 func (t InstalTimes) EncodeValues(key string, v *url.Values) error {
 	text, err := json.Marshal(map[Channel][]int(t))
 	v.Set(key, string(text))
 	return err
 }
 
-// GatewayPayRequest asks for a checkout page. Every parameter of [Client.GatewayPay]
-// that isn't marked as required may be left zero.
+// GatewayPayRequest asks for a checkout page. What isn't marked as required may be left zero.
 type GatewayPayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
 	// at most 32 characters. After one that was used before: [ErrDuplicate].
@@ -102,8 +99,8 @@ type GatewayPayRequest struct {
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order in the merchant's books that the request makes, for
-// [Payments]. Set its Created, and its Expires if it has a time to be paid.
+// OpenOrder is the order that the request makes, for [Payments]. Set its Created, and its
+// Expires if it has a time to be paid.
 func (r *GatewayPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostGateway, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -180,14 +177,11 @@ type GatewayPayResponse struct {
 
 var gatewayPay = declareChange("gateway_pay", onGateway, proof{has: []string{"pay_content"}, web: "pay_content"}, noSecrets, documented)
 
-// GatewayPay calls gateway_pay: it creates an order and returns the address of
-// the checkout page where the buyer pays it. Whether and when that happens is
-// told by [Payments.Wait] and by notifications.
+// GatewayPay calls gateway_pay: it creates an order and returns the address of the checkout
+// page where the buyer pays it. [Payments] tells whether that happened.
 //
-// After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know
-// the order, repeat under the same number, which creates at most one order. If it
-// does, the page's address is lost: cancel the order, keep watching it, and only
-// then create one under a new number.
+// After an [ErrOutcomeUnknown] the page may be lost with the answer: [Client.GatewayPage]
+// gets the buyer one all the same, or see docs/doubt.md.
 func (c *Client) GatewayPay(ctx context.Context, req *GatewayPayRequest) (*GatewayPayResponse, error) {
 	return do[GatewayPayResponse](ctx, c, gatewayPay, req)
 }
@@ -211,12 +205,8 @@ type GatewayOrderQueryResponse struct {
 var gatewayOrderQuery = declareQuery("gateway_order_query", onGateway, proof{order: true}, noSecrets)
 
 // GatewayOrderQuery calls gateway_order_query: it asks where an order made with
-// [Client.GatewayPay] stands. An order that nobody has paid on yet is
-// [ResultNotSure]. A number that the gateway doesn't know is an [*Error] with
-// a code such as [CodeOrderNotExist].
-//
-// It changes nothing and may be repeated at will. An answer about another
-// order than the one asked for is [ErrOtherOrder].
+// [Client.GatewayPay] stands. An order that nobody has paid on yet is [ResultNotSure]. A
+// number that the gateway doesn't know is [ErrNotFound].
 func (c *Client) GatewayOrderQuery(ctx context.Context, req *GatewayOrderQueryRequest) (*GatewayOrderQueryResponse, error) {
 	return do[GatewayOrderQueryResponse](ctx, c, gatewayOrderQuery, req)
 }
@@ -236,8 +226,7 @@ func (r *CancelOrderRequest) check(c *checker) {
 	c.lang(r.Lang)
 }
 
-// CancelOrderResponse is the answer to [Client.CancelOrder]. Which fields its
-// data has is not documented.
+// CancelOrderResponse is the answer to [Client.CancelOrder]. Its fields are not documented.
 type CancelOrderResponse struct {
 	Answer     `json:"-"`
 	AppID      string `json:"appid"`        // the merchant's app ID
@@ -247,12 +236,11 @@ type CancelOrderResponse struct {
 
 var cancelOrder = declareChange("cancel_order", onGateway, proof{}, noSecrets, documented)
 
-// CancelOrder calls cancel_order: it closes the checkout page of an order that
-// isn't paid yet.
+// CancelOrder calls cancel_order: it closes the checkout page of an order that isn't paid
+// yet. A card payment that waits for its OTP can't be cancelled ([CodeCancelError]).
 //
-// A cancelled order can still turn paid: a buyer who saved the QR code may pay
-// with it afterwards. Keep querying such an order, and refund it if need be. A
-// card payment that waits for its OTP can't be cancelled ([CodeCancelError]).
+// A cancelled order can still turn paid: a buyer who saved the QR code may pay with it
+// afterwards. Keep it among your open orders, and refund it if need be.
 func (c *Client) CancelOrder(ctx context.Context, req *CancelOrderRequest) (*CancelOrderResponse, error) {
 	return do[CancelOrderResponse](ctx, c, cancelOrder, req)
 }

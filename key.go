@@ -20,15 +20,14 @@ import (
 // 2048 bits for requests and shows signatures of 4096.
 const maxKeyBits = 8192
 
-// ParsePrivateKey reads a merchant's RSA private key from PEM, in PKCS #1 (as Ksher's
-// merchant platform hands it out) or PKCS #8, whichever the label says. Text around
-// it, quotes, indentation, a byte order mark and any line ends don't matter, also
-// those written out as \n or lost, as happens in environment variables and YAML.
+// ParsePrivateKey reads a merchant's RSA private key from PEM, in PKCS #1 (as Ksher's merchant
+// platform hands it out) or PKCS #8. Text around it, quotes, indentation, a byte order mark and
+// any line ends don't matter, also those written out as \n or lost, as in environment variables.
 //
-// The result is an *rsa.PrivateKey from 1024 bits on, which prints its numbers: don't
-// log it. Shorter keys, down to the 512 bits of a new account, get a signer of this
-// package, because crypto/rsa refuses them. The error says what the text is instead
-// and how to make a key of it, and never quotes it.
+// The result is an *rsa.PrivateKey from 1024 bits on, which prints its numbers: don't log it.
+// Shorter keys, down to the 512 bits of a new account, get a signer of this package, because
+// crypto/rsa refuses them. The error says what the text is instead and how to make a key of
+// it, and never quotes it.
 func ParsePrivateKey(pemText []byte) (crypto.Signer, error) {
 	signer, err := parsePrivateKey(pemText)
 	if err != nil {

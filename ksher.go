@@ -99,9 +99,7 @@ const (
 // needed.
 var thailand = time.FixedZone("UTC+7", 7*60*60)
 
-// Result is where an order stands. In the answer to a close, cancel or refund
-// it says instead whether that was accepted: [ResultSuccess] there doesn't mean
-// paid.
+// Result is where an order stands.
 type Result string
 
 // Results of an order.
@@ -132,16 +130,13 @@ const (
 	ResultFail Result = "FAIL"
 )
 
-// Paid reports whether an order with this result is paid and not refunded. It
-// is the one result to hand out goods for, after [Order.CheckPaid] has compared
-// the amount.
+// Paid reports whether an order with this result is paid and not refunded. Compare number,
+// amount and currency, too, before you hand out goods: [Order.CheckPaid] does.
 func (r Result) Paid() bool { return r == ResultSuccess }
 
-// Final reports whether the buyer's attempt is over, so that polling may stop:
-// SUCCESS, REFUND, CLOSED and PAYERROR. Anything else, an unknown result
-// included, has to be asked for again. Keep watching an order that you cancelled
-// all the same, because a saved QR code may still be paid, and remember that a
-// refund turns SUCCESS into REFUND.
+// Final reports whether the buyer's attempt is over, so that polling may stop: SUCCESS,
+// REFUND, CLOSED and PAYERROR. Keep watching an order that you cancelled all the same, because
+// a saved QR code may still be paid. A refund turns SUCCESS into REFUND.
 func (r Result) Final() bool {
 	switch r {
 	case ResultSuccess, ResultRefund, ResultClosed, ResultPayError:
@@ -150,10 +145,8 @@ func (r Result) Final() bool {
 	return false
 }
 
-// Amount is a sum of money in the currency's cent: 150.50 THB, which is 15050
-// satang, is Amount(15050). No floating-point number ever touches one.
-//
-// Ksher documents cents for every currency and says nothing special about
+// Amount is a sum of money in the currency's cent: 150.50 THB, which is 15050 satang, is
+// Amount(15050). Ksher documents cents for every currency and says nothing special about
 // those without any, such as JPY: ask Ksher before charging in one.
 type Amount int64
 
@@ -161,10 +154,9 @@ type Amount int64
 // way keeps exactly. Ksher documents no limit; the account has a lower one.
 const maxAmount Amount = 1<<53 - 1
 
-// ParseAmount reads an amount as people write it: digits, and after a point
-// one or two more, as in "150", "150.5" or "150.50". A minus sign may stand
-// before it. Separators, signs of currency, blanks and more than two decimals
-// are errors, because rounding is the caller's decision.
+// ParseAmount reads an amount such as "150", "150.5", "150.50" or "-150.50". Separators,
+// signs of currency, blanks and more than two decimals are errors, because rounding is the
+// caller's decision.
 func ParseAmount(s string) (Amount, error) {
 	whole, cents, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
 	if len(cents) > 2 || point && cents == "" || !digits(whole) || cents != "" && !digits(cents) {
@@ -182,8 +174,7 @@ func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// String writes the amount with two decimals and without a currency, as in
-// "150.50".
+// String writes the amount with two decimals and no currency, as in "150.50".
 func (a Amount) String() string {
 	s := strconv.FormatInt(int64(a), 10)
 	sign := ""
@@ -196,9 +187,8 @@ func (a Amount) String() string {
 	return sign + s[:len(s)-2] + "." + s[len(s)-2:]
 }
 
-// Display writes the amount for people, as in "1,234.50 THB": with commas between
-// the thousands, two decimals, and the currency, which may be empty. It doesn't
-// check the currency. [ParseAmount] doesn't read it back.
+// Display writes the amount for people, as in "1,234.50 THB"; the currency may be empty, and
+// isn't checked. [ParseAmount] doesn't read it back.
 func (a Amount) Display(currency string) string {
 	s := a.String()
 	first := len(s) - len(strings.TrimPrefix(s, "-"))
@@ -208,8 +198,7 @@ func (a Amount) Display(currency string) string {
 	return strings.TrimSpace(s + " " + currency)
 }
 
-// EncodeValues writes the amount as the integer that the wire wants. It
-// implements the Encoder interface of github.com/google/go-querystring.
+// EncodeValues writes the integer of the wire, for github.com/google/go-querystring.
 func (a Amount) EncodeValues(key string, v *url.Values) error {
 	v.Set(key, strconv.FormatInt(int64(a), 10))
 	return nil

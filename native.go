@@ -17,8 +17,7 @@ const (
 	ImgTypeSVG ImgType = "svg" // ImgTypeSVG is SVG.
 )
 
-// NativePayRequest asks for a QR code. Every parameter of [Client.NativePay]
-// that isn't marked as required may be left zero.
+// NativePayRequest asks for a QR code. What isn't marked as required may be left zero.
 type NativePayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
 	// at most 32 characters.
@@ -91,12 +90,9 @@ type NativePayResponse struct {
 	NonceStr     string `json:"nonce_str"`      // random
 }
 
-// Image returns the bytes of the QR code's image and its media type, such as
-// "image/png": the picture that a browser would show for ImgDat. If it would show
-// none, the error is an [ErrBadAnswer].
-//
-// Codes of WeChat Pay, Alipay and Alipay+ have to be scanned from the screen:
-// the wallets refuse a saved picture.
+// Image returns the QR code's image and its media type, such as "image/png": the picture
+// that a browser would show for ImgDat, or an [ErrBadAnswer]. Codes of WeChat Pay, Alipay
+// and Alipay+ have to be scanned from the screen: the wallets refuse a saved picture.
 func (r *NativePayResponse) Image() (image []byte, mediaType string, err error) {
 	image, mediaType, err = datauri.Image(r.ImgDat)
 	if err != nil {
@@ -107,15 +103,12 @@ func (r *NativePayResponse) Image() (image []byte, mediaType string, err error) 
 
 var nativePay = declareChange("native_pay", onMerchant, proof{has: []string{"code_url|imgdat"}, same: orderTerms}, noSecrets, documented)
 
-// NativePay calls native_pay: it creates an order and returns a QR code for the
-// buyer to scan (C scan B). Whether it was paid is told by [Client.OrderQuery]
-// and by notifications. A code for another mch_order_no, amount or currency is
-// [ErrOtherOrder].
+// NativePay calls native_pay: it creates an order and returns a QR code for the buyer to
+// scan (C scan B). [Payments] tells whether it was paid.
 //
-// After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know
-// the order, repeat under the same number, which creates at most one order. If it
-// does, the QR code is lost: close the order, keep watching it, and only then
-// create one under a new number.
+// After an [ErrOutcomeUnknown], ask [Client.Resolve]. If the gateway doesn't know the order,
+// repeat under the same number, which creates at most one order. If it does, the QR code is
+// lost: close the order, keep watching it, and only then create one under a new number.
 func (c *Client) NativePay(ctx context.Context, req *NativePayRequest) (*NativePayResponse, error) {
 	return do[NativePayResponse](ctx, c, nativePay, req)
 }
@@ -162,13 +155,9 @@ type OrderQueryResponse struct {
 
 var orderQuery = declareQuery("order_query", onMerchant, proof{order: true}, noSecrets)
 
-// OrderQuery calls order_query: it asks where a merchant-host order stands. For
-// an order made with [Client.GatewayPay] use [Client.GatewayOrderQuery]. A
-// number that the host doesn't know is an [*Error] with a code such as
-// [CodeKsherInvalidOrderNo].
-//
-// It changes nothing and may be repeated at will. An answer about another
-// mch_order_no than the one asked for is [ErrOtherOrder].
+// OrderQuery calls order_query: it asks where a merchant-host order stands. For an order
+// made with [Client.GatewayPay] use [Client.GatewayOrderQuery]. A number that the host
+// doesn't know is [ErrNotFound].
 func (c *Client) OrderQuery(ctx context.Context, req *OrderQueryRequest) (*OrderQueryResponse, error) {
 	return do[OrderQueryResponse](ctx, c, orderQuery, req)
 }
@@ -202,10 +191,9 @@ type OrderCloseResponse struct {
 
 var orderClose = declareChange("order_close", onMerchant, proof{has: []string{"result"}, same: []string{"mch_order_no"}}, noSecrets, documented)
 
-// OrderClose calls order_close: it closes a merchant-host order that isn't paid
-// yet, so that the buyer no longer can. It is documented for the channels
-// airpay, wechat, alipay, alipayplus (Japan) and ktbcard; others are sent, and
-// the gateway decides. An answer about another mch_order_no is [ErrOtherOrder].
+// OrderClose calls order_close: it closes a merchant-host order that isn't paid yet, so that
+// the buyer no longer can. It is documented for airpay, wechat, alipay, alipayplus (Japan)
+// and ktbcard; others are sent, and the gateway decides.
 func (c *Client) OrderClose(ctx context.Context, req *OrderCloseRequest) (*OrderCloseResponse, error) {
 	return do[OrderCloseResponse](ctx, c, orderClose, req)
 }

@@ -27,14 +27,11 @@ type announced struct {
 
 // Notifications returns the handler of notifications. expected finds an order in the
 // merchant's books by its number: every order, also booked ones, and [ErrNotOurs] for any
-// other number. It is called for whatever is well signed, so anybody who replays a
-// notification costs a lookup, and no more.
+// other number. It is called for whatever is well signed: a replay costs a lookup, and no more.
 //
-// For each notification it checks size, form, signature and app ID, then asks expected,
-// then whether the payment is done, then Ksher, and then calls the function of
-// [NewPayments]. It answers SUCCESS only if that returned nil, now or earlier; otherwise
-// Ksher repeats the notification 12 times in 29 hours. A body may have 64 KiB and take 10
-// seconds. See docs/being-paid.md.
+// The handler answers SUCCESS only if the payment is confirmed by a query and the function of
+// [NewPayments] returned nil for it, now or earlier; otherwise Ksher repeats the notification.
+// A body may have 64 KiB and take 10 seconds. See docs/being-paid.md.
 func (p *Payments) Notifications(expected func(ctx context.Context, mchOrderNo string) (OpenOrder, error)) (*Notifications, error) {
 	if p == nil || p.engine == nil {
 		return nil, errors.New("ksher: Notifications: the payments were not made by NewPayments")

@@ -24,8 +24,7 @@ type Attempt struct {
 	Err      error         // what went wrong, nil at the beginning and if nothing did
 }
 
-// Outcome is how a request or notification ended, in a word for a metric's
-// label. It is one of four.
+// Outcome is how a request or notification ended, in one of four words for a metric's label.
 type Outcome string
 
 // Outcomes.
@@ -56,18 +55,17 @@ func (a Attempt) Outcome() Outcome {
 	return OutcomeFailed
 }
 
-// Hook is called before each request to Ksher, repetitions of a query included,
-// and for each notification. The context it returns goes on to the request, or to
-// the merchant's function, so that a span started in the hook is the parent of
-// theirs. The function it returns, which may be nil, is called when the attempt
-// has ended, with Duration and Err set. Both are called on the caller's
-// goroutine, and at the same time for calls at the same time.
+// Hook is called before each request to Ksher, repetitions of a query included, and for
+// each notification. The context it returns goes on to the request, or to the merchant's
+// function, so that a span started in the hook is the parent of theirs. The function it
+// returns, which may be nil, is called when the attempt has ended, with Duration and Err
+// set. Both run on the caller's goroutine.
 //
 // Requests that weren't sent because of a [*ValidationError] aren't reported.
 type Hook func(ctx context.Context, a Attempt) (context.Context, func(Attempt))
 
-// WithHook lets metrics and traces follow what a client does. Given several
-// times, the first hook is the outermost.
+// WithHook lets metrics and traces follow what a client does. The first hook is the
+// outermost.
 func WithHook(hook Hook) Option {
 	return func(c *Client) error {
 		if hook == nil {

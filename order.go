@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Order is what the gateway says about an order, in the answers to queries and
-// in notifications. What doesn't apply yet is empty or zero.
+// Order is what the gateway says about an order, in answers to queries and in notifications.
+// What doesn't apply yet is empty or zero.
 type Order struct {
 	AppID      string `json:"appid"`        // the merchant's app ID
 	MchOrderNo string `json:"mch_order_no"` // the merchant's number of the order
@@ -34,11 +34,9 @@ type Order struct {
 	NonceStr string    `json:"nonce_str"` // random
 }
 
-// CheckPaid compares an order with what the merchant expects: it returns nil
-// only if this is the order of that number, of exactly that amount in that
-// currency, and it is paid. Call it before handing anything out. The error is
-// an [ErrOtherOrder] or an [ErrNotPaid] and names every difference of number,
-// amount and currency. Without an order it is an [ErrBadAnswer].
+// CheckPaid returns nil only if this is the order of that number, of exactly that amount in
+// that currency, and it is paid. The error is an [ErrOtherOrder] or an [ErrNotPaid] and names
+// every difference. Without an order it is an [ErrBadAnswer].
 func (o *Order) CheckPaid(mchOrderNo string, totalFee Amount, feeType string) error {
 	if o == nil {
 		return fmt.Errorf("ksher: order %q: %w: there is no order to check", clipText(mchOrderNo), ErrBadAnswer)

@@ -7,13 +7,12 @@ import (
 )
 
 // GatewayPage gets a buyer a checkout page, also if the answer to [Client.GatewayPay] is
-// lost: it asks about the order, sends the same again if Ksher doesn't know it, and
-// otherwise, because the page's address is lost with the answer, cancels the order and
-// creates one under another number.
+// lost: it asks about the order, sends the same again if Ksher doesn't know it, and otherwise
+// cancels the order and creates one under another number.
 //
-// next is called then: it notes that the lost order stays on the list of open orders,
-// because it may still be paid, and returns a number that was never used. The response is
-// that of the order which has the page. See docs/doubt.md.
+// next is called then: it notes that the lost order stays on the list of open orders, because
+// it may still be paid, and returns a number that was never used. The response is that of the
+// order which has the page. See docs/doubt.md.
 func (c *Client) GatewayPage(ctx context.Context, req *GatewayPayRequest, next func(ctx context.Context, lost OpenOrder) (mchOrderNo string, err error)) (*GatewayPayResponse, error) {
 	if next == nil {
 		return nil, &ValidationError{Operation: gatewayPay.name, Fields: []FieldError{{"next", "is nil"}}}

@@ -23,8 +23,8 @@ const (
 	HostMerchant Host = "merchant"
 )
 
-// OpenOrder is an order in the merchant's books, with what the merchant expects of it.
-// Each request that creates an order makes one, see [GatewayPayRequest.OpenOrder].
+// OpenOrder is an order in the merchant's books, with what the merchant expects of it. Each
+// request that creates an order makes one, see [GatewayPayRequest.OpenOrder].
 type OpenOrder struct {
 	MchOrderNo string    // required, the merchant's number, at most 32 characters
 	Host       Host      // required, where it was made
@@ -54,9 +54,9 @@ type OpenOrders interface {
 	OpenOrders(ctx context.Context, after string, limit int) ([]OpenOrder, error)
 }
 
-// Deduper remembers which payments were handled, so that a merchant's function runs
-// once for each. [Payments] has one in its memory, for a single process. For several
-// servers, or to remember across restarts, use the packages sqldedupe and redisdedupe.
+// Deduper remembers which payments were handled, so that a merchant's function runs once for
+// each. [Payments] has one in its memory, for a single process. For several servers, or to
+// remember across restarts, use the packages sqldedupe and redisdedupe.
 type Deduper interface {
 	// Once runs fn, unless it has returned nil for this key before, in which
 	// case the answer is nil. While somebody else runs one for the key, the
@@ -70,13 +70,12 @@ type Deduper interface {
 	Once(ctx context.Context, key string, fn func(context.Context) error) error
 }
 
-// Payments hears of every payment of a merchant and calls one function for it, once,
-// however it became known: by a notification ([Payments.Notifications]), by waiting
-// ([Payments.Wait]), at a till ([Payments.Charge]) or by going over the open orders
-// ([Payments.Run]). Make one for each [Client] with [NewPayments] and share it: it is
-// safe for concurrent use.
+// Payments hears of every payment of a merchant and calls one function for it, once, however
+// it became known: by a notification ([Payments.Notifications]), by waiting ([Payments.Wait]),
+// at a till ([Payments.Charge]) or by going over the open orders ([Payments.Run]). Make one
+// for each [Client] with [NewPayments] and share it: it is safe for concurrent use.
 //
-// Nothing is done for an order before Ksher's answer to a query has said that it is
+// Nothing is done for an order before Ksher has said, in the answer to a query, that it is
 // paid, under the number, over the amount and in the currency of the merchant's books.
 type Payments struct {
 	client *Client
@@ -86,11 +85,10 @@ type Payments struct {
 // PaymentsOption sets up [Payments].
 type PaymentsOption func(*Payments) error
 
-// NewPayments returns payments that call paid for each order that is paid. paid gets
-// Ksher's answer, whose number, amount and currency are those of the merchant's books.
-// It runs again for the same order only if it returned an error or panicked, or if the
-// program ended before [Deduper] had noted that it was done. Do its work in the
-// transaction of sqldedupe or redisdedupe to have it done exactly once.
+// NewPayments returns payments that call paid for each order that is paid, with Ksher's
+// answer, whose number, amount and currency are those of the merchant's books. paid runs again
+// for the same order only if it returned an error or panicked, or if the program ended before
+// the [Deduper] had noted that it was done; sqldedupe and redisdedupe have it done exactly once.
 //
 // The error says which argument or option is wrong.
 func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...PaymentsOption) (*Payments, error) {
@@ -116,27 +114,25 @@ func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...Pa
 	return p, nil
 }
 
-// WithDeduper replaces the memory of the payments that were handled. The default lives
-// in the memory of this program: it keeps 100,000 payments, each for 48 hours after it
-// was last heard of, and forgets them when the program ends.
+// WithDeduper replaces the memory of the payments that were handled. The default keeps 100,000
+// payments, each for 48 hours after it was last heard of, until the program ends.
 func WithDeduper(d Deduper) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetDeduper(d) }
 }
 
 // WithEnded calls a function for an order that ended without a payment, so that what was
-// reserved can be released: its Result is [ResultClosed], [ResultPayError], or
-// [ResultRefund] if it was paid and refunded. The *Order is nil if Ksher doesn't know the
-// order and its time is over. A closed order may still turn paid. The function runs once
-// for each order, like that of [NewPayments], and remembers in the same [Deduper] or, by
-// default, in a memory of its own.
+// reserved can be released: its Result is [ResultClosed], [ResultPayError], or [ResultRefund]
+// if it was paid and refunded. The *Order is nil if Ksher doesn't know the order and its time
+// is over. A closed order may still turn paid. The function runs once for each order, like
+// that of [NewPayments], and remembers in the same [Deduper].
 func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetEnded(ended) }
 }
 
-// WithProblem calls a function for what a person has to look at and no caller is told
-// of: an order of [Payments.Pass] or a notification that is paid over another amount,
-// paid twice, or whose function failed. The same problem of an order is reported once an
-// hour. Without this option problems go to the client's logger, or to [slog.Default].
+// WithProblem calls a function for what a person has to look at and no caller is told of: an
+// order of [Payments.Pass] or a notification that is paid over another amount, paid twice, or
+// whose function failed; the same problem of an order once an hour. Without this option
+// problems go to the client's logger, or to [slog.Default].
 func WithProblem(problem func(context.Context, OpenOrder, error)) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetProblem(problem) }
 }
@@ -206,10 +202,10 @@ type PassResult struct {
 	Failed int    // how many went wrong: the query, another amount, or the merchant's function
 }
 
-// Pass goes over the open orders after a number, "" for all, and asks about each once.
-// It finds what no notification reported: orders paid more than two hours after they
-// were created, after they were cancelled, or while the shop was down. What goes wrong
-// with one order is counted and reported, see [WithProblem], and doesn't stop the pass.
+// Pass goes over the open orders after a number, "" for all, and asks about each once. It
+// finds what no notification reported: orders paid more than two hours after they were
+// created, after they were cancelled, or while the shop was down. What goes wrong with one
+// order is counted and reported, see [WithProblem], and doesn't stop the pass.
 //
 // The result is valid beside an error, which is that of the list or the context: go on
 // after its After. Orders created after the pass began wait for the next one.

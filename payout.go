@@ -33,7 +33,7 @@ type PayoutRequest struct {
 	Extra `url:"-"`
 }
 
-// Format keeps the receiver out of logs, whatever the verb.
+// Format keeps the receiver out of logs.
 func (r PayoutRequest) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "payout %q of %v %s", clipText(r.MchOrderNo), r.TotalFee, clipText(r.FeeType))
 }
@@ -56,9 +56,8 @@ func (r *PayoutRequest) check(c *checker) {
 	c.Problem("receiver_no", "is required, or the receiver's parameters in Extra")
 }
 
-// PayoutResponse is the answer to [Client.Payout]. Of its fields only
-// ReceiverName, MDR and TradeType are known; the others follow those of other
-// answers.
+// PayoutResponse is the answer to [Client.Payout]. Only ReceiverName, MDR and TradeType are
+// known; the others follow those of other answers.
 type PayoutResponse struct {
 	Answer         `json:"-"`
 	AppID          string `json:"appid"`            // the merchant's app ID
@@ -73,7 +72,7 @@ type PayoutResponse struct {
 	NonceStr       string `json:"nonce_str"`        // random
 }
 
-// Format keeps the receiver out of logs, whatever the verb.
+// Format keeps the receiver out of logs.
 func (r PayoutResponse) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "answer to payout %q", clipText(r.MchOrderNo))
 }
@@ -131,8 +130,8 @@ func (r *OrderQueryPayoutRequest) check(c *checker) {
 	c.requiredNumber("mch_order_no", r.MchOrderNo)
 }
 
-// OrderQueryPayoutResponse is the answer to [Client.OrderQueryPayout]. Its fields
-// are not documented: they follow those of [PayoutResponse].
+// OrderQueryPayoutResponse is the answer to [Client.OrderQueryPayout]. Its fields follow
+// those of [PayoutResponse]; they are not documented.
 type OrderQueryPayoutResponse struct {
 	Answer         `json:"-"`
 	AppID          string  `json:"appid"`            // the merchant's app ID
@@ -151,7 +150,7 @@ type OrderQueryPayoutResponse struct {
 	NonceStr string `json:"nonce_str"` // random
 }
 
-// Format keeps the receiver out of logs, whatever the verb.
+// Format keeps the receiver out of logs.
 func (r OrderQueryPayoutResponse) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "payout %q: %s", clipText(r.MchOrderNo), clipText(string(r.Result)))
 }
@@ -163,12 +162,9 @@ func (r OrderQueryPayoutResponse) LogValue() slog.Value { return slog.StringValu
 // know.
 var orderQueryPayout = declareQuery("order_query_payout", onMerchant, proof{has: []string{"result"}, order: true}, secrets{params: noSecrets.params, said: true})
 
-// OrderQueryPayout calls order_query_payout: it asks where a payout stands. After
-// a doubtful payout use [Client.Resolve], which also judges the answer.
-//
-// It changes nothing and may be repeated at will. An answer about another
-// mch_order_no than the one asked for is [ErrOtherOrder]. That the gateway knows
-// no such payout doesn't mean that none is made: it may be on its way.
+// OrderQueryPayout calls order_query_payout: it asks where a payout stands. After a doubtful
+// payout use [Client.Resolve], which also judges the answer. That the gateway knows no such
+// payout doesn't mean that none is made: it may be on its way.
 func (c *Client) OrderQueryPayout(ctx context.Context, req *OrderQueryPayoutRequest) (*OrderQueryPayoutResponse, error) {
 	if req != nil && req.Channel == "" {
 		with := *req
@@ -189,8 +185,8 @@ func (r *GetPayoutBalanceRequest) numbers() (orderNo, refundNo string) { return 
 
 func (r *GetPayoutBalanceRequest) check(c *checker) { c.feeType(r.FeeType) }
 
-// GetPayoutBalanceResponse is the answer to [Client.GetPayoutBalance]. Of its
-// fields only Balance is known; the others follow those of other answers.
+// GetPayoutBalanceResponse is the answer to [Client.GetPayoutBalance]. Only Balance is
+// known; the others follow those of other answers.
 type GetPayoutBalanceResponse struct {
 	Answer `json:"-"`
 	AppID  string `json:"appid"` // the merchant's app ID
@@ -204,11 +200,8 @@ type GetPayoutBalanceResponse struct {
 // Nothing isn't 0: whoever looks for a payout in the balance would find one.
 var getPayoutBalance = declareQuery("get_payout_balance", onMerchant, proof{has: []string{"balance"}, same: []string{"fee_type"}}, noSecrets)
 
-// GetPayoutBalance calls get_payout_balance: it asks how much is left to pay out.
-// A balance that isn't a whole number is [ErrBadAnswer]: with a fraction it would not
-// be in cents. One in another currency is [ErrOtherOrder].
-//
-// It changes nothing and may be repeated at will.
+// GetPayoutBalance calls get_payout_balance: it asks how much is left to pay out. A balance
+// that isn't a whole number is [ErrBadAnswer]: with a fraction it would not be in cents.
 func (c *Client) GetPayoutBalance(ctx context.Context, req *GetPayoutBalanceRequest) (*GetPayoutBalanceResponse, error) {
 	return do[GetPayoutBalanceResponse](ctx, c, getPayoutBalance, req)
 }

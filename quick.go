@@ -2,8 +2,8 @@ package ksher
 
 import "context"
 
-// QuickPayRequest charges the code that a buyer shows (B scan C). Every parameter
-// of [Client.QuickPay] that isn't marked as required may be left zero.
+// QuickPayRequest charges the code that a buyer shows (B scan C). What isn't marked as
+// required may be left zero.
 type QuickPayRequest struct {
 	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
 	// at most 32 characters.
@@ -33,8 +33,8 @@ func (r *QuickPayRequest) check(c *checker) {
 	c.Required("auth_code", r.AuthCode.Reveal())
 }
 
-// QuickPayResponse is the answer to [Client.QuickPay]. Its fields are not
-// documented one by one: they follow those of order_query.
+// QuickPayResponse is the answer to [Client.QuickPay]. Its fields follow those of
+// order_query; they are not documented.
 type QuickPayResponse struct {
 	Answer `json:"-"`
 	Order
@@ -46,16 +46,13 @@ type QuickPayResponse struct {
 var quickPay = declareChange("quick_pay", onMerchant, proof{has: paidTerms, same: orderTerms}, secret("auth_code"),
 	func(code Code) bool { return documented(code) && !aboutOrder(code) })
 
-// QuickPay calls quick_pay: it charges the buyer whose code was scanned. Without
-// an error the order is paid; an answer about another number, amount or currency is
-// [ErrOtherOrder] and an [ErrOutcomeUnknown]. [Payments.Charge] does the whole procedure
-// around it.
+// QuickPay calls quick_pay: it charges the buyer whose code was scanned. Without an error
+// the order is paid. [Payments.Charge] does the whole procedure around it.
 //
-// If the buyer has to type a PIN first, Ksher answers NOTSURE, which is an
-// [*Error] with [ErrOutcomeUnknown] like every answer but yes and a documented
-// no: query the order until it settles, and if it doesn't, reverse it. A no such as
-// [CodeKsherDuplicatedOrderNo] or [CodeOrderPaid] is one, too, because it may be
-// about this very charge, sent twice.
+// If the buyer has to type a PIN, Ksher answers NOTSURE, which is an [ErrOutcomeUnknown]
+// like every answer but yes and a documented no: query the order until it settles, and if it
+// doesn't, reverse it. A no such as [CodeKsherDuplicatedOrderNo] or [CodeOrderPaid] is one,
+// too, because it may be about this very charge, sent twice.
 func (c *Client) QuickPay(ctx context.Context, req *QuickPayRequest) (*QuickPayResponse, error) {
 	return do[QuickPayResponse](ctx, c, quickPay, req)
 }
@@ -80,8 +77,8 @@ func (r *OrderReverseRequest) check(c *checker) {
 	c.oneOrderNo(r.MchOrderNo, r.KsherOrderNo, r.ChannelOrderNo)
 }
 
-// OrderReverseResponse is the answer to [Client.OrderReverse]. Which fields its
-// data has is not documented: they follow those of order_close.
+// OrderReverseResponse is the answer to [Client.OrderReverse]. Its fields follow those of
+// order_close; they are not documented.
 type OrderReverseResponse struct {
 	Answer     `json:"-"`
 	AppID      string `json:"appid"`        // the merchant's app ID
@@ -91,9 +88,8 @@ type OrderReverseResponse struct {
 
 var orderReverse = declareChange("order_reverse", onMerchant, proof{has: []string{"result"}, same: []string{"mch_order_no"}}, noSecrets, documented)
 
-// OrderReverse calls order_reverse: it undoes a doubtful order of
-// [Client.QuickPay], so that the buyer isn't charged, or gets the money back. An
-// answer about another mch_order_no is [ErrOtherOrder].
+// OrderReverse calls order_reverse: it undoes a doubtful order of [Client.QuickPay], so that
+// the buyer isn't charged, or gets the money back.
 func (c *Client) OrderReverse(ctx context.Context, req *OrderReverseRequest) (*OrderReverseResponse, error) {
 	return do[OrderReverseResponse](ctx, c, orderReverse, req)
 }

@@ -78,17 +78,13 @@ var orderRefund = declareChange("order_refund", onMerchant, proof{
 	same: []string{"fee_type"},
 }, noSecrets, documented)
 
-// OrderRefund calls order_refund: it refunds a paid order, whole or in part.
-// The guide to native_pay has no refunds for PromptPay, and for scb_qrcard only
-// on the same day. Once an order is settled a refund is [CodeKsherRefundExpire].
-// An answer with any other result than [ResultSuccess] is an [*Error] with
-// [ErrOutcomeUnknown].
+// OrderRefund calls order_refund: it refunds a paid order, whole or in part; [Client.Refund]
+// does the whole procedure around it. Which channels have refunds stands in docs/channels.md.
+// Once an order is settled a refund is [CodeKsherRefundExpire].
 //
-// After an [ErrOutcomeUnknown], the refund may have been made: find out with
-// [Client.Resolve], or send the very same request again, because Ksher
-// carries out each mch_refund_no once. Never send it under a new number. If
-// the first had been carried out, the second is answered with
-// [CodeKsherDuplicatedRefundOrderNo] or [CodeKsherInvalidRefundOrderNo].
+// After an [ErrOutcomeUnknown], as after any result but [ResultSuccess], ask
+// [Client.Resolve], or send the very same request again: Ksher carries out each mch_refund_no
+// once, and answers the second with [ErrDuplicate]. Never send it under a new number.
 func (c *Client) OrderRefund(ctx context.Context, req *OrderRefundRequest) (*OrderRefundResponse, error) {
 	return do[OrderRefundResponse](ctx, c, orderRefund, req)
 }
@@ -171,11 +167,8 @@ type RefundQueryResponse struct {
 
 var refundQuery = declareQuery("refund_query", onMerchant, proof{has: []string{"result"}}, noSecrets)
 
-// RefundQuery calls refund_query: it asks where an order's refunds stand.
-// PromptPay, Alipay and Alipay+ don't offer it.
-//
-// It changes nothing and may be repeated at will. An answer about another
-// mch_order_no than the one asked for is [ErrOtherOrder].
+// RefundQuery calls refund_query: it asks where an order's refunds stand. PromptPay, Alipay
+// and Alipay+ don't offer it.
 func (c *Client) RefundQuery(ctx context.Context, req *RefundQueryRequest) (*RefundQueryResponse, error) {
 	return do[RefundQueryResponse](ctx, c, refundQuery, req)
 }

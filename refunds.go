@@ -38,10 +38,10 @@ func (r *RefundRequest) sought(c *checker) {
 // WithRetry.
 const refundAttempts = 4
 
-// Refund refunds an order of either host, whole or in part, to a known end: it queries
-// the order, sends the refund under the number by which the merchant host knows the
-// order, and after a doubtful answer asks what became of it, and sends the same again if
-// it wasn't carried out. It returns the refund only if Ksher says that it is done.
+// Refund refunds an order of either host, whole or in part, to a known end: it queries the
+// order, sends the refund, and after a doubtful answer asks what became of it, and sends the
+// same again if it wasn't carried out. It returns the refund only if Ksher says that it is
+// done.
 //
 // Nothing is sent for an order that isn't paid ([ErrNotPaid]), for more than was paid, or
 // if the channel has no refunds (a [*ValidationError]). After an [ErrOutcomeUnknown], call
@@ -187,8 +187,8 @@ type RefundsRequest struct {
 }
 
 // Refunds lists an order's refunds, of either host, by the merchant's number of the order
-// alone. An order that was never refunded has none. Channels without a refund query, such
-// as PromptPay and Alipay, are a [*ValidationError].
+// alone; none if there are none. Channels without a refund query, such as PromptPay and
+// Alipay, are a [*ValidationError].
 func (c *Client) Refunds(ctx context.Context, req *RefundsRequest) ([]Refund, error) {
 	check := &checker{}
 	c.usable(ctx, check)

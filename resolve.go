@@ -36,9 +36,9 @@ type Resolution struct {
 	Payout    *OrderQueryPayoutResponse // as the gateway told of it, nil if it didn't
 }
 
-// Doubtful is a request whose outcome can be found out afterwards: each that creates,
-// pays, cancels, closes, reverses, refunds or pays out. Each says which of its fields
-// are needed for it; the others may be left zero.
+// Doubtful is a request whose outcome can be found out afterwards: each that creates, pays,
+// cancels, closes, reverses, refunds or pays out. docs/doubt.md says which of its fields are
+// needed for it.
 type Doubtful interface {
 	// resolve asks what became of the request. What it needs has been checked.
 	resolve(context.Context, *Client) (*Resolution, error)
@@ -47,16 +47,13 @@ type Doubtful interface {
 	numbers() (orderNo, refundNo string)
 }
 
-// Resolve finds out by queries what became of a request that ended in
-// [ErrOutcomeUnknown]. It needs the number, the amount and the currency, or what the
-// request's docstring says, so that it can be built from a row of the merchant's
-// database. [VerdictCarriedOut] and [VerdictNotCarriedOut] are only said where the
-// gateway's answer says so completely; docs/doubt.md has what that means for each
-// request, and what to do next.
+// Resolve finds out by queries what became of a request that ended in [ErrOutcomeUnknown]. It
+// needs the number, the amount and the currency, or what docs/doubt.md says, so that a row of
+// your database is enough. [VerdictCarriedOut] and [VerdictNotCarriedOut] are only said where
+// the gateway's answer says so completely.
 //
 // If the number belongs to an order, refund or payout of another amount or currency, the
-// error is [ErrOtherOrder]. The other errors are those of the queries: nothing was
-// learned then, so try again later.
+// error is [ErrOtherOrder]. After any other error nothing was learned: try again later.
 func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error) {
 	problems := &checker{}
 	c.usable(ctx, problems)

@@ -6,19 +6,18 @@ import (
 	"unicode"
 )
 
-// Secret is a text of a request that has to stay out of logs, such as the code that a
-// buyer shows. Make one with [NewSecret]. Nothing prints the text: fmt whatever the
-// verb, also inside structs of your own, encoding/json, log/slog, and the diffs of test
-// libraries. Therefore two Secrets are never equal for [reflect.DeepEqual]; compare what
-// Reveal returns.
+// Secret is a text that has to stay out of logs, such as the code that a buyer shows. Make
+// one with [NewSecret]. Nothing prints the text: fmt whatever the verb, also inside structs of
+// your own, encoding/json, log/slog, and the diffs of test libraries. Two Secrets are never
+// equal for [reflect.DeepEqual]; compare what Reveal returns.
 type Secret struct {
 	// text is a function, because fmt and others print what they find in a struct's
 	// unexported fields, and call no method of theirs there.
 	text func() string
 }
 
-// NewSecret returns a Secret with that text, without white space and control characters
-// around it, which scanners add.
+// NewSecret returns a Secret with that text, without the white space and control characters
+// around it that scanners add.
 func NewSecret(text string) Secret {
 	text = strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 	return Secret{func() string { return text }}
@@ -40,8 +39,7 @@ func (s Secret) String() string {
 	return "[secret]"
 }
 
-// EncodeValues writes the text for the wire, and leaves an empty one out. It implements
-// the Encoder interface of github.com/google/go-querystring.
+// EncodeValues writes the text for the wire, for github.com/google/go-querystring.
 func (s Secret) EncodeValues(key string, v *url.Values) error {
 	if text := s.Reveal(); text != "" {
 		v.Set(key, text)

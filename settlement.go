@@ -77,8 +77,8 @@ type SettlementRow struct {
 	VAT Amount `json:"vat"`
 }
 
-// GetSettlementInfoResponse is the answer to [Client.GetSettlementInfo]. Only
-// BeginDate, EndDate and NonceStr are signed. No signature covers the rows.
+// GetSettlementInfoResponse is the answer to [Client.GetSettlementInfo]. No signature covers
+// its rows.
 type GetSettlementInfoResponse struct {
 	Answer    `json:"-"`
 	BeginDate string `json:"begin_date"` // signed, the begin_date of the request
@@ -96,12 +96,9 @@ var getSettlementInfo = declareQuery("get_settlement_info", onMerchant, proof{
 	signed: []string{"begin_date", "end_date", "nonce_str"},
 }, noSecrets)
 
-// GetSettlementInfo calls get_settlement_info: it asks what Ksher has settled,
-// or is going to, for some days. The days of the answer are signed and have to
-// be those asked for; its rows are covered by no signature, see [SettlementRow].
-//
-// It changes nothing and may be repeated at will. An answer about other days or
-// another app ID is [ErrOtherOrder].
+// GetSettlementInfo calls get_settlement_info: it asks what Ksher has settled, or is going
+// to, for some days. The days of the answer are signed; its rows are covered by no signature,
+// see [SettlementRow].
 func (c *Client) GetSettlementInfo(ctx context.Context, req *GetSettlementInfoRequest) (*GetSettlementInfoResponse, error) {
 	return do[GetSettlementInfoResponse](ctx, c, getSettlementInfo, req)
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
-// SignVersion tells which of its keys the gateway is to sign answers with.
-// Both versions sign with RSA, PKCS #1 v1.5 and MD5.
+// SignVersion tells which key the gateway is to sign answers with: RSA, PKCS #1 v1.5 and MD5
+// in both versions.
 type SignVersion int
 
 const (
@@ -50,8 +50,8 @@ gTFuVuiZx1oSaInrOgnl05qqixTbrdm/BqwbFWGGYX1B6yKM0/Vus3DqkwgXr1q+
 bWPtM3sDOQuQmkbo/jQbkMv+Ab8ij2f1gwIDAQAB
 -----END RSA PUBLIC KEY-----`
 
-// GatewayPublicKey returns a fresh copy of the public key that Ksher's gateway
-// signs with in that version, or nil for a version that doesn't exist.
+// GatewayPublicKey returns a fresh copy of the public key that Ksher's gateway signs with in
+// that version, or nil for a version that doesn't exist.
 func GatewayPublicKey(version SignVersion) *rsa.PublicKey {
 	text, ok := map[SignVersion]string{SignV1: publicKeyV1, SignV2: publicKeyV2}[version]
 	if !ok {
@@ -162,15 +162,11 @@ func NewVerifier(keys ...*rsa.PublicKey) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify checks the signature of a data object: data is the JSON object as it
-// stood in the answer, byte for byte, sign the signature beside it, in
-// hexadecimal. The whole object is taken as signed, as in every operation but
-// merchant_info and get_settlement_info.
-//
-// The error is an [ErrSignature], whose text says whether the signature is missing,
-// malformed or another's, or an [ErrBadAnswer] for text that isn't JSON. Booleans and nulls are accepted in the
-// spelling of JSON and in Python's, because Ksher's own SDKs disagree and the
-// documentation is silent.
+// Verify checks the signature of a data object: data is the JSON object as it stood in the
+// answer, byte for byte, sign the signature beside it, in hexadecimal. The whole object is
+// taken as signed, as in every operation but merchant_info and get_settlement_info. Booleans
+// and nulls are accepted in the spelling of JSON and in Python's, because Ksher's own SDKs
+// disagree. The error is an [ErrSignature], or an [ErrBadAnswer] for text that isn't JSON.
 func (v *Verifier) Verify(data []byte, sign string) error {
 	if v == nil {
 		return fmt.Errorf("ksher: the verifier is nil: %w", ErrSignature)
@@ -241,15 +237,14 @@ type KeyHealth struct {
 	GatewayBits []int
 }
 
-// Weak tells whether one of the keys has fewer than 1024 bits, so that it can be
-// factored with rented machines. The cure is a longer key on Ksher's merchant
-// platform for the merchant's, and [SignV2] for the gateway's.
+// Weak tells whether one of the keys has fewer than 1024 bits, so that it can be factored with
+// rented machines. The cure is a longer key of your own, made on Ksher's merchant platform,
+// and [SignV2] for the gateway's.
 func (h KeyHealth) Weak() bool {
 	return h.MerchantBits < weakBits || len(h.GatewayBits) == 0 || slices.Min(h.GatewayBits) < weakBits
 }
 
-// KeyHealth tells the length of the keys in use, for a health check or a
-// dashboard.
+// KeyHealth tells the length of the keys in use, for a health check or a dashboard.
 func (c *Client) KeyHealth() KeyHealth {
 	if c == nil || c.key == nil {
 		return KeyHealth{} // Not made by NewClient.

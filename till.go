@@ -40,10 +40,9 @@ func newWaiting(operation string, opts []WaitOption) (waiting, error) {
 	return w, nil
 }
 
-// WithPolling sets how long to wait between queries: at first, and at most, between
-// 1 ms and 1 hour. The default is 1 second and 10 seconds. The wait grows by half each
-// time, and is up to a fifth shorter or longer than that, so that the kiosks of a chain
-// don't ask all at once.
+// WithPolling sets how long to wait between queries: at first, and at most, from 1 ms to 1
+// hour; by default 1 second and 10 seconds. The wait grows by half each time, give or take a
+// fifth, so that the kiosks of a chain don't ask all at once.
 func WithPolling(first, most time.Duration) WaitOption {
 	return func(w *waiting) error {
 		if first < time.Millisecond || most < first || most > maxPoll {
@@ -55,8 +54,8 @@ func WithPolling(first, most time.Duration) WaitOption {
 }
 
 // WithPatience sets how long [Payments.Charge] asks whether a charge was paid, while the
-// buyer types the PIN, and how long after that whether the reversal took: a minute and
-// half a minute by default, each between a second and an hour.
+// buyer types the PIN, and after that whether the reversal took: by default a minute and half
+// a minute, each from a second to an hour.
 func WithPatience(pin, reversal time.Duration) WaitOption {
 	return func(w *waiting) error {
 		for _, d := range []time.Duration{pin, reversal} {

@@ -203,11 +203,9 @@ func (c *checker) localTotalFee(value Amount) {
 }
 
 // WalletPayResponse is the answer to [Client.JSAPIPay], [Client.MiniProgramPay],
-// [Client.AppPay], [Client.WapPay] and [Client.WebPay]. What it has for the
-// wallet depends on the operation and the channel: see its methods. Whatever
-// came is in Data. An answer about another mch_order_no than the request's is
-// [ErrOtherOrder], and so is another amount or currency, but for mini_program_pay and
-// app_pay, whose local_total_fee isn't explained.
+// [Client.AppPay], [Client.WapPay] and [Client.WebPay]. Its methods return what the wallet
+// needs, which depends on the operation and the channel; whatever came is in Data. The
+// amount isn't compared for mini_program_pay and app_pay, as nobody explains local_total_fee.
 type WalletPayResponse struct {
 	Answer       `json:"-"`
 	AppID        string `json:"appid"`          // the merchant's app ID at Ksher, not the one at the wallet
@@ -221,10 +219,9 @@ type WalletPayResponse struct {
 	NonceStr     string `json:"nonce_str"`      // random, and not the one that WeChat wants
 }
 
-// WeChatParams is what WeChat's client code wants for a payment in a mini program
-// or on a page inside WeChat. In JSON it is the argument of wx.requestPayment, and
-// that of getBrandWCPayRequest of the WeixinJSBridge. It is for this buyer and
-// this payment only.
+// WeChatParams is what WeChat's client code wants for a payment in a mini program or on a
+// page inside WeChat: in JSON the argument of wx.requestPayment and getBrandWCPayRequest. It
+// is for this buyer and this payment only.
 type WeChatParams struct {
 	AppID     string `json:"appId,omitempty"` // of the mini program or official account, if the gateway gave it; a page needs it
 	TimeStamp string `json:"timeStamp"`       // a Unix time in seconds, which WeChat wants as a text
@@ -241,9 +238,8 @@ func (p *WeChatParams) params() []walletParam {
 	}
 }
 
-// WeChatAppParams is what WeChat's SDK for apps wants for a payment. In JSON its
-// names are those of WeChat's documentation, all in small letters. It is for this
-// buyer and this payment only.
+// WeChatAppParams is what WeChat's SDK for apps wants, in JSON under WeChat's own names. It
+// is for this buyer and this payment only.
 type WeChatAppParams struct {
 	AppID     string `json:"appid,omitempty"` // the app's ID at WeChat, if the gateway gave it: the app knows it
 	PartnerID string `json:"partnerid"`       // the merchant's number at WeChat
@@ -261,25 +257,22 @@ func (p *WeChatAppParams) params() []walletParam {
 	}
 }
 
-// WeChatParams returns what a mini program or a page inside WeChat wants, from an
-// answer to [Client.MiniProgramPay] or [Client.JSAPIPay] by [ChannelWeChat]. It is
-// an [ErrBadAnswer] if the data hasn't all of it, and if it has it twice and not the
-// same.
+// WeChatParams returns what a mini program or a page inside WeChat wants, from an answer to
+// [Client.MiniProgramPay] or [Client.JSAPIPay] by [ChannelWeChat]. It is an [ErrBadAnswer] if
+// the data hasn't all of it, or has it twice and not the same.
 func (r *WalletPayResponse) WeChatParams() (*WeChatParams, error) {
 	return findWalletParams[WeChatParams](r, "WeChat's parameters")
 }
 
-// WeChatAppParams returns what the merchant's app hands to WeChat's SDK, from an
-// answer to [Client.AppPay] by [ChannelWeChat]. It is found, and fails, like
-// [WalletPayResponse.WeChatParams].
+// WeChatAppParams returns what an app hands to WeChat's SDK, from an answer to
+// [Client.AppPay] by [ChannelWeChat]. It fails like [WalletPayResponse.WeChatParams].
 func (r *WalletPayResponse) WeChatAppParams() (*WeChatAppParams, error) {
 	return findWalletParams[WeChatAppParams](r, "WeChat's parameters for an app")
 }
 
-// AlipayOrderString returns what an app or mini program hands to Alipay's SDK, as
-// orderStr or orderInfo, from an answer to [Client.AppPay] or
-// [Client.MiniProgramPay] by [ChannelAlipay]. It is an [ErrBadAnswer] if PayContent is
-// something else: nothing, or the address of a page, for example.
+// AlipayOrderString returns what an app or mini program hands to Alipay's SDK, as orderStr or
+// orderInfo, from an answer to [Client.AppPay] or [Client.MiniProgramPay] by [ChannelAlipay].
+// It is an [ErrBadAnswer] if PayContent is something else.
 func (r *WalletPayResponse) AlipayOrderString() (string, error) {
 	if check.Web(r.PayContent) || !strings.Contains(r.PayContent, "sign=") {
 		return "", r.lacks("Alipay's order string", "pay_content is not a signed order string")
@@ -287,10 +280,9 @@ func (r *WalletPayResponse) AlipayOrderString() (string, error) {
 	return r.PayContent, nil
 }
 
-// PageURL returns the address of the page to send the buyer to, from an answer to
-// [Client.WapPay] or [Client.WebPay], and to [Client.JSAPIPay] if it came with
-// one. It is an [ErrBadAnswer] if PayContent is something else: nothing, or a form in
-// HTML, for example.
+// PageURL returns the page to send the buyer to, from an answer to [Client.WapPay],
+// [Client.WebPay], and [Client.JSAPIPay] if it has one. It is an [ErrBadAnswer] if PayContent
+// is something else, such as a form in HTML.
 func (r *WalletPayResponse) PageURL() (string, error) {
 	for _, address := range []string{r.PayContent, r.PayURL} {
 		if check.Web(address) {
@@ -395,56 +387,38 @@ var (
 	webPay         = declareChange("web_pay", onMerchant, wallet(orderTerms...), noSecrets, documented)
 )
 
-// JSAPIPay calls jsapi_pay: it creates an order to be paid on a page inside the
-// buyer's wallet. Whether it was paid is told by [Payments.Wait] and by
-// notifications, not by what the wallet says to the page.
+// JSAPIPay calls jsapi_pay: it creates an order to be paid on a page inside the buyer's
+// wallet. The answer has either what a page of your own needs
+// ([WalletPayResponse.WeChatParams]) or the address of a page to send the buyer to
+// ([WalletPayResponse.PageURL]); which of them isn't documented.
 //
-// Which of the two an answer has isn't documented: the parameters for a page of
-// the merchant's own ([WalletPayResponse.WeChatParams]), or the address of a page
-// to send the buyer to ([WalletPayResponse.PageURL]).
-//
-// After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
-// [Client.NativePay].
+// [Payments] tells whether it was paid, not what the wallet says. After an
+// [ErrOutcomeUnknown] go on as after [Client.NativePay]. So it is with the other wallets.
 func (c *Client) JSAPIPay(ctx context.Context, req *JSAPIPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, jsapiPay, req)
 }
 
-// MiniProgramPay calls mini_program_pay: it creates an order to be paid in a mini
-// program. [WalletPayResponse.WeChatParams] has what a mini program of WeChat
-// wants, [WalletPayResponse.AlipayOrderString] what one of Alipay wants. Whether it
-// was paid is told by [Payments.Wait] and by notifications, not by what
-// the mini program says.
-//
-// After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
-// [Client.NativePay].
+// MiniProgramPay calls mini_program_pay: it creates an order to be paid in a mini program.
+// [WalletPayResponse.WeChatParams] has what one of WeChat wants,
+// [WalletPayResponse.AlipayOrderString] what one of Alipay wants. See [Client.JSAPIPay].
 func (c *Client) MiniProgramPay(ctx context.Context, req *MiniProgramPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, miniProgramPay, req)
 }
 
-// AppPay calls app_pay: it creates an order to be paid from the merchant's own
-// app. [WalletPayResponse.WeChatAppParams] has what WeChat's SDK wants,
-// [WalletPayResponse.AlipayOrderString] what Alipay's wants. Whether it was paid is
-// told by [Payments.Wait] and by notifications, not by what the app says.
-//
-// After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
-// [Client.NativePay].
+// AppPay calls app_pay: it creates an order to be paid from the merchant's own app.
+// [WalletPayResponse.WeChatAppParams] has what WeChat's SDK wants,
+// [WalletPayResponse.AlipayOrderString] what Alipay's wants. See [Client.JSAPIPay].
 func (c *Client) AppPay(ctx context.Context, req *AppPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, appPay, req)
 }
 
-// WapPay calls wap_pay: it creates an order to be paid with Alipay in the browser
-// of a phone. [WalletPayResponse.PageURL] has the page to send the buyer to.
-// Whether it was paid is told by [Payments.Wait] and by notifications, not
-// by the buyer's return.
-//
-// After an [ErrOutcomeUnknown], ask [Client.Resolve], and go on as after
-// [Client.NativePay].
+// WapPay calls wap_pay: it creates an order to be paid with Alipay in the browser of a
+// phone. [WalletPayResponse.PageURL] has the page for the buyer. See [Client.JSAPIPay].
 func (c *Client) WapPay(ctx context.Context, req *WapPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, wapPay, req)
 }
 
-// WebPay calls web_pay: it creates an order to be paid with Alipay in the browser
-// of a computer. It is otherwise like [Client.WapPay].
+// WebPay calls web_pay: it is like [Client.WapPay], for the browser of a computer.
 func (c *Client) WebPay(ctx context.Context, req *WebPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, webPay, req)
 }

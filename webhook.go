@@ -15,15 +15,8 @@ import (
 // maxNotificationBytes is far above the kilobyte of a genuine notification.
 const maxNotificationBytes = 64 << 10
 
-// Notification is what Ksher posts to mch_notify_url or notify_url when an
-// order was paid: the same as the answer to a query. Only successful payments
-// are announced.
-//
-// A notification isn't accepted until it is answered with
-// {"result":"SUCCESS","msg":"OK"}. Otherwise it is repeated 12 times in 29
-// hours, after 1 s, 2 s, 2 s, 10 s, 30 s, 1 min, 10 min, 1 h, 3 h, 5 h, 8 h and
-// 12 h. Ksher watches an order for 2 hours; of a payment after that there may
-// be no notification: [Payments.Run] finds those.
+// Notification is what Ksher posts to mch_notify_url or notify_url when an order was paid.
+// Only successful payments are announced. docs/being-paid.md says how often.
 type Notification struct {
 	Answer
 	// Unconfirmed is what it says of the order. It proves nothing until a query of the
@@ -37,14 +30,13 @@ type notified struct {
 	Order
 }
 
-// ParseNotification reads the body of a notification, raw or percent-encoded and at
-// most 64 KiB, and checks its signature with the verifier's keys. Times are read in
-// UTC+7. [Payments.Notifications] does this and everything that has to follow.
+// ParseNotification reads the body of a notification, raw or percent-encoded and at most
+// 64 KiB, and checks its signature with the verifier's keys. Times are read in UTC+7.
+// [Payments.Notifications] does this and everything that has to follow.
 //
-// A signature proves little: Ksher's 512-bit V1 key can be factored in hours, anybody
-// who saw a notification can send it again, and the signed text can be cut up into
-// another one. Query the order before you act. The error is an [*Error] with
-// [ErrSignature] or [ErrBadAnswer].
+// A signature proves little: Ksher's 512-bit V1 key can be factored in hours, anybody who
+// saw a notification can send it again, and the signed text can be cut up into another one.
+// Query the order before you act. The error is an [ErrSignature] or [ErrBadAnswer].
 func ParseNotification(body []byte, v *Verifier) (*Notification, error) {
 	n, err := parseNotification(body, v, "", thailand)
 	if err != nil {
