@@ -14,53 +14,27 @@ import (
 // one, and docs/channels.md shows all of it as a table.
 type Channel string
 
-// Channels. Those for the checkout page go into a [GatewayPayRequest], those
-// with "QR code" also into a [NativePayRequest]. Minimums are in Thai baht.
+// Channels. All are for the checkout page of a [GatewayPayRequest], those with "QR code"
+// also for a [NativePayRequest]. Minimums are in Thai baht.
 const (
-	// ChannelPromptPay is the PromptPay QR code, from 1 THB. The guide to
-	// native_pay has no refunds for it.
-	ChannelPromptPay Channel = "promptpay"
-	// ChannelTrueMoney is TrueMoney, by QR code or OTP as the account is set
-	// up; also a QR code for online accounts.
-	ChannelTrueMoney Channel = "truemoney"
-	// ChannelAirPay is ShopeePay, under its old name; also a QR code for offline
-	// accounts. It doesn't work inside an app's web view.
-	ChannelAirPay Channel = "airpay"
-	// ChannelLinePay is Rabbit LINE Pay.
-	ChannelLinePay Channel = "linepay"
-	// ChannelAtome is Atome, pay later, from 20 THB.
-	ChannelAtome Channel = "atome"
-	// ChannelSCBQRCard is a QR code on a credit or debit card, from 1 THB; also
-	// a [NativePayRequest] QR code, refundable on the same day only.
-	ChannelSCBQRCard Channel = "scb_qrcard"
-	// ChannelWeChat is WeChat Pay; also a QR code. On a phone the checkout page
-	// works only inside WeChat's browser.
-	ChannelWeChat Channel = "wechat"
-	// ChannelAlipay is Alipay; also a QR code for offline accounts.
-	ChannelAlipay Channel = "alipay"
-	// ChannelAlipayPlus is Alipay+; also a QR code for offline accounts.
-	ChannelAlipayPlus Channel = "alipayplus"
-	// ChannelCard is Visa, Mastercard, UnionPay and TPN cards. Its refunds need
-	// the ksher_order_no.
-	ChannelCard Channel = "card"
-	// ChannelKTCInstal is KTC card instalments, from 3,000 THB.
-	ChannelKTCInstal Channel = "ktc_instal"
-	// ChannelKBankInstal is KBank card instalments, from 3,000 THB.
-	ChannelKBankInstal Channel = "kbank_instal"
-	// ChannelKCCInstal is Krungsri card instalments, from 3,000 THB.
-	ChannelKCCInstal Channel = "kcc_instal"
-	// ChannelKFCInstal is First Choice card instalments, from 3,000 THB.
-	ChannelKFCInstal Channel = "kfc_instal"
-	// ChannelSCBEasy is the SCB Easy app, on phones only, from 20 THB.
-	ChannelSCBEasy Channel = "scb_easy"
-	// ChannelBBLDeeplink is the Bualuang mBanking app, on phones only, from
-	// 20 THB.
-	ChannelBBLDeeplink Channel = "bbl_deeplink"
-	// ChannelBAYBankDeeplink is the KMA app of Krungsri, on phones only, from
-	// 20 THB.
-	ChannelBAYBankDeeplink Channel = "baybank_deeplink"
-	// ChannelKPlus is the K PLUS app of KBank, on phones only, from 20 THB.
-	ChannelKPlus Channel = "kplus"
+	ChannelPromptPay       Channel = "promptpay"        // PromptPay, from 1 THB; also a QR code, with no refunds
+	ChannelTrueMoney       Channel = "truemoney"        // TrueMoney, by QR code or OTP; also a QR code for online accounts
+	ChannelAirPay          Channel = "airpay"           // ShopeePay, not in an app's web view; also a QR code for offline accounts
+	ChannelLinePay         Channel = "linepay"          // Rabbit LINE Pay
+	ChannelAtome           Channel = "atome"            // Atome, pay later, from 20 THB
+	ChannelSCBQRCard       Channel = "scb_qrcard"       // a card by QR code, from 1 THB; also a QR code, refundable on the same day only
+	ChannelWeChat          Channel = "wechat"           // WeChat Pay, of a phone's browsers only WeChat's; also a QR code
+	ChannelAlipay          Channel = "alipay"           // Alipay; also a QR code for offline accounts
+	ChannelAlipayPlus      Channel = "alipayplus"       // Alipay+; also a QR code for offline accounts
+	ChannelCard            Channel = "card"             // Visa, Mastercard, UnionPay and TPN; refunds need the ksher_order_no
+	ChannelKTCInstal       Channel = "ktc_instal"       // KTC card instalments, from 3,000 THB
+	ChannelKBankInstal     Channel = "kbank_instal"     // KBank card instalments, from 3,000 THB
+	ChannelKCCInstal       Channel = "kcc_instal"       // Krungsri card instalments, from 3,000 THB
+	ChannelKFCInstal       Channel = "kfc_instal"       // First Choice card instalments, from 3,000 THB
+	ChannelSCBEasy         Channel = "scb_easy"         // the SCB Easy app, on phones only, from 20 THB
+	ChannelBBLDeeplink     Channel = "bbl_deeplink"     // the Bualuang mBanking app, on phones only, from 20 THB
+	ChannelBAYBankDeeplink Channel = "baybank_deeplink" // the KMA app of Krungsri, on phones only, from 20 THB
+	ChannelKPlus           Channel = "kplus"            // the K PLUS app of KBank, on phones only, from 20 THB
 )
 
 // ChannelInfo is what Ksher's guides say about a channel. Minimums are in cents of THB.
@@ -102,14 +76,9 @@ type RefundRule string
 
 // Rules of refunds.
 const (
-	// RefundRuleNever means that the API has no refunds for the channel: pay the
-	// buyer back in another way.
-	RefundRuleNever RefundRule = "never"
-	// RefundRuleSameDay means on the day of the payment only, by the merchant's zone.
-	RefundRuleSameDay RefundRule = "same day"
-	// RefundRuleUntilSettled means until Ksher has settled the payment with the
-	// merchant; see [CodeKsherRefundExpire].
-	RefundRuleUntilSettled RefundRule = "until settled"
+	RefundRuleNever        RefundRule = "never"         // the API has none: pay the buyer back in another way
+	RefundRuleSameDay      RefundRule = "same day"      // on the day of the payment only, by the merchant's zone
+	RefundRuleUntilSettled RefundRule = "until settled" // until Ksher has settled the payment, see [CodeKsherRefundExpire]
 )
 
 // nativePayMinimum is what the guide gives as the minimum of every channel it

@@ -55,20 +55,13 @@ const (
 	// ActionQueryOrder means to query the refund, or the order where the channel has
 	// no refund query, because the request may have been carried out. Use a new number
 	// only if nothing was paid or refunded under the old one.
-	ActionQueryOrder Action = "query-order"
-	// ActionCorrectRequest means that the request or the settings are wrong.
-	ActionCorrectRequest Action = "correct-request"
-	// ActionWait means to query, or to try again with the same numbers, later.
-	ActionWait Action = "wait"
-	// ActionAskBuyer means that the buyer has to use another card, for example. Query
-	// the order before you create another for it: it can still be paid.
-	ActionAskBuyer Action = "ask-buyer"
-	// ActionContactKsher means that the merchant's account lacks something.
-	ActionContactKsher Action = "contact-ksher"
-	// ActionByHand means to do it outside the API, such as on the merchant platform.
-	ActionByHand Action = "by-hand"
-	// ActionNone means that the order or refund has already reached that state.
-	ActionNone Action = "none"
+	ActionQueryOrder     Action = "query-order"
+	ActionCorrectRequest Action = "correct-request" // the request or the settings are wrong
+	ActionWait           Action = "wait"            // query later, or try again later with the same numbers
+	ActionAskBuyer       Action = "ask-buyer"       // have the buyer use another card, for example; query before you create another order
+	ActionContactKsher   Action = "contact-ksher"   // the merchant's account lacks something
+	ActionByHand         Action = "by-hand"         // do it outside the API, such as on the merchant platform
+	ActionNone           Action = "none"            // the order or refund has already reached that state
 )
 
 // Codes about the merchant's account and the signature.

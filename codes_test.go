@@ -354,7 +354,7 @@ func TestChannelConstantsSayWhatTheTableHas(t *testing.T) {
 		order = append(order, ksher.Channel(value))
 		info, known := ksher.Channel(value).Info()
 		assert.True(t, known, value)
-		doc := strings.Join(strings.Fields(spec.Doc.Text()), " ")
+		doc := strings.Join(strings.Fields(spec.Comment.Text()), " ")
 		least := ksher.Amount(0)
 		if m := minimum.FindStringSubmatch(doc); m != nil {
 			least, err = ksher.ParseAmount(strings.ReplaceAll(m[1], ",", ""))

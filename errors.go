@@ -20,36 +20,26 @@ var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
 
 // What else can be asked for with [errors.Is]. vip and opn return these, too.
 var (
-	// ErrSignature means that a signature is missing, malformed, or belongs to other
-	// data or another key. If you asked for [SignV2] or passed a key of your own, that
-	// may be the reason.
+	// ErrSignature means that a signature is missing, malformed, or belongs to other data
+	// or another key, perhaps because of [SignV2] or a key of your own.
 	ErrSignature = fault.ErrSignature
-	// ErrBadAnswer means that what came can't be read or believed: an HTTP status that
-	// is no success, a redirect, a body that is empty, too large or not JSON, or a field
-	// that is missing or can't be read. The text says which.
+	// ErrBadAnswer means that what came can't be read or believed, such as a redirect, an
+	// HTTP error or what isn't JSON. The text says which.
 	ErrBadAnswer = fault.ErrBadAnswer
 	// ErrOtherOrder means that what came is about another merchant, order, amount or
 	// currency than the one asked for or expected.
 	ErrOtherOrder = fault.ErrOtherOrder
-	// ErrNotPaid means that an order isn't paid, as far as its result says.
-	ErrNotPaid = fault.ErrNotPaid
-	// ErrOrderExpired means that the time for paying an order is over, and that it was
-	// not paid when the gateway was asked after that. A buyer who paid at the last
-	// moment may still appear: [Payments.Run] finds out.
+	ErrNotPaid    = fault.ErrNotPaid // the order isn't paid, as far as its result says
+	// ErrOrderExpired means that the order was not paid when the gateway was asked after
+	// its time was over. One paid at the last moment may still appear: [Payments.Run].
 	ErrOrderExpired = fault.ErrOrderExpired
-	// ErrNotFound means that the gateway has no order or refund of that number. It
-	// stands for codes such as [CodeOrderNotExist].
-	ErrNotFound = fault.ErrNotFound
-	// ErrNotOurs is what the merchant's lookup answers for a number that isn't in the
-	// merchant's books; see [Payments.Notifications].
-	ErrNotOurs = fault.ErrNotOurs
-	// ErrDuplicate means that the number of an order or refund was used before, perhaps
-	// by this very request: query it. It stands for codes such as
-	// [CodeKsherDuplicatedOrderNo].
+	ErrNotFound     = fault.ErrNotFound // the gateway has no such order or refund: codes such as [CodeOrderNotExist]
+	ErrNotOurs      = fault.ErrNotOurs  // the number isn't in the merchant's books, see [Payments.Notifications]
+	// ErrDuplicate means that the number of an order or refund was used before, perhaps by
+	// this very request: query it. It stands for codes such as [CodeKsherDuplicatedOrderNo].
 	ErrDuplicate = fault.ErrDuplicate
-	// ErrNeedsPerson means that a program can't find out whether a buyer was charged:
-	// somebody has to look, on the merchant platform and on the buyer's phone, before
-	// goods or money change hands.
+	// ErrNeedsPerson means that a program can't find out whether a buyer was charged: look
+	// at the merchant platform and the buyer's phone before goods or money change hands.
 	ErrNeedsPerson = fault.ErrNeedsPerson
 	// ErrInProgress means that the same payment is being handled at this moment, by
 	// another call or another server. Ask again.

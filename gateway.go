@@ -14,10 +14,8 @@ type Device string
 
 // Layouts of the checkout page.
 const (
-	// DevicePC is the layout for desktop browsers.
-	DevicePC Device = "PC"
-	// DeviceH5 is the layout for phones.
-	DeviceH5 Device = "H5"
+	DevicePC Device = "PC" // for desktop browsers
+	DeviceH5 Device = "H5" // for phones
 )
 
 // Lang is a language of the checkout page and of messages.
@@ -25,9 +23,9 @@ type Lang string
 
 // Languages.
 const (
-	LangEnglish Lang = "en" // LangEnglish is English, the default.
-	LangThai    Lang = "th" // LangThai is Thai.
-	LangChinese Lang = "cn" // LangChinese is Chinese.
+	LangEnglish Lang = "en"
+	LangThai    Lang = "th"
+	LangChinese Lang = "cn"
 )
 
 // Visibility shows or hides a part of the checkout page; the zero Visibility leaves it to
@@ -36,8 +34,8 @@ type Visibility string
 
 // Visibilities. The parameters are called hide_…, and yet 1 shows.
 const (
-	VisibilityShown  Visibility = "1" // VisibilityShown shows the part.
-	VisibilityHidden Visibility = "0" // VisibilityHidden hides the part.
+	VisibilityShown  Visibility = "1"
+	VisibilityHidden Visibility = "0"
 )
 
 // InstalTimes has the numbers of months on offer, such as {ChannelKTCInstal: {3, 4, 6}}.

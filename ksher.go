@@ -84,14 +84,9 @@ const Version = "0.1.0"
 
 // The addresses of Ksher's hosts.
 const (
-	// DefaultGatewayURL serves gateway_pay, gateway_order_query and
-	// cancel_order.
-	DefaultGatewayURL = "https://gateway.ksher.com/api"
-	// ChinaGatewayURL is the gateway for buyers in mainland China, for
-	// [WithGatewayURL].
-	ChinaGatewayURL = "https://gateway.ksher.cn/api"
-	// DefaultMerchantURL serves every other operation.
-	DefaultMerchantURL = "https://api.mch.ksher.net/KsherPay"
+	DefaultGatewayURL  = "https://gateway.ksher.com/api"      // serves gateway_pay, gateway_order_query and cancel_order
+	ChinaGatewayURL    = "https://gateway.ksher.cn/api"       // the same for buyers in mainland China, for [WithGatewayURL]
+	DefaultMerchantURL = "https://api.mch.ksher.net/KsherPay" // serves every other operation
 )
 
 // thailand is the zone of the times that Ksher writes without one, unless
@@ -102,32 +97,21 @@ var thailand = time.FixedZone("UTC+7", 7*60*60)
 // Result is where an order stands.
 type Result string
 
-// Results of an order.
+// Results of an order. Any other is to be asked for again.
 const (
-	// ResultSuccess means paid.
-	ResultSuccess Result = "SUCCESS"
-	// ResultRefund means paid and then refunded. It is not documented whether
-	// a refund in part shows as ResultRefund or leaves [ResultSuccess].
+	ResultSuccess Result = "SUCCESS" // paid
+	// ResultRefund means paid and then refunded. Whether a refund in part shows as
+	// ResultRefund or leaves [ResultSuccess] is not documented.
 	ResultRefund Result = "REFUND"
-	// ResultClosed means closed: the buyer can no longer pay. Of an order that
-	// was cancelled after the buyer had saved the QR code that isn't certain:
-	// it may still turn [ResultSuccess].
-	ResultClosed Result = "CLOSED"
-	// ResultPayError means that the payment failed.
-	ResultPayError Result = "PAYERROR"
-	// ResultNotPay means not paid yet.
-	ResultNotPay Result = "NOTPAY"
-	// ResultUserPaying means that the buyer is at it, typing a PIN or an OTP.
-	ResultUserPaying Result = "USERPAYING"
-	// ResultPending means that the payment is with the channel.
-	ResultPending Result = "PENDING"
-	// ResultNotSure means that the gateway doesn't know: ask again. A checkout
-	// page that nobody has paid on yet answers this.
-	ResultNotSure Result = "NOTSURE"
-	// ResultFail means that the call failed, for example because the number is
-	// unknown. It says nothing about the payment. Operations return it as an
-	// [*Error], never as a result.
-	ResultFail Result = "FAIL"
+	// ResultClosed means that the buyer can no longer pay, except with a QR code that was
+	// saved before the order was cancelled: it may still turn [ResultSuccess].
+	ResultClosed     Result = "CLOSED"
+	ResultPayError   Result = "PAYERROR"   // the payment failed
+	ResultNotPay     Result = "NOTPAY"     // not paid yet
+	ResultUserPaying Result = "USERPAYING" // the buyer is typing a PIN or an OTP
+	ResultPending    Result = "PENDING"    // the payment is with the channel
+	ResultNotSure    Result = "NOTSURE"    // ask again; so is a checkout page that nobody has paid on yet
+	ResultFail       Result = "FAIL"       // the call failed, always as an [*Error]; it says nothing about the payment
 )
 
 // Paid reports whether an order with this result is paid and not refunded. Compare number,

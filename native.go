@@ -13,8 +13,8 @@ type ImgType string
 
 // Formats of the QR code's image.
 const (
-	ImgTypePNG ImgType = "png" // ImgTypePNG is PNG.
-	ImgTypeSVG ImgType = "svg" // ImgTypeSVG is SVG.
+	ImgTypePNG ImgType = "png"
+	ImgTypeSVG ImgType = "svg"
 )
 
 // NativePayRequest asks for a QR code. What isn't marked as required may be left zero.

@@ -29,15 +29,10 @@ type Outcome string
 
 // Outcomes.
 const (
-	// OutcomeOK means that it succeeded. It says nothing about the payment.
-	OutcomeOK Outcome = "ok"
-	// OutcomeRefused means that the gateway said no in due form.
-	OutcomeRefused Outcome = "refused"
-	// OutcomeFailed means that it failed in another way, without leaving in
-	// doubt whether anything was changed.
-	OutcomeFailed Outcome = "failed"
-	// OutcomeUnknown belongs to an [ErrOutcomeUnknown].
-	OutcomeUnknown Outcome = "unknown"
+	OutcomeOK      Outcome = "ok"      // it succeeded, which says nothing about the payment
+	OutcomeRefused Outcome = "refused" // the gateway said no in due form
+	OutcomeFailed  Outcome = "failed"  // it failed in another way, and surely changed nothing
+	OutcomeUnknown Outcome = "unknown" // an [ErrOutcomeUnknown]
 )
 
 // Outcome sums Err up in a word.

@@ -16,11 +16,8 @@ type Host string
 
 // Hosts.
 const (
-	// HostGateway has the orders made with [Client.GatewayPay].
-	HostGateway Host = "gateway"
-	// HostMerchant has every other order, such as those of [Client.NativePay] and
-	// [Client.QuickPay].
-	HostMerchant Host = "merchant"
+	HostGateway  Host = "gateway"  // has the orders made with [Client.GatewayPay]
+	HostMerchant Host = "merchant" // has every other order
 )
 
 // OpenOrder is an order in the merchant's books, with what the merchant expects of it. Each

@@ -15,13 +15,11 @@ type Verdict string
 
 // Verdicts.
 const (
-	// VerdictCarriedOut means that the gateway did what was asked.
-	VerdictCarriedOut Verdict = "carried out"
+	VerdictCarriedOut Verdict = "carried out" // the gateway did what was asked
 	// VerdictNotCarriedOut means that the gateway had not done it when it was asked.
 	// The request may still be on its way, unless it is a payout: that has failed.
 	VerdictNotCarriedOut Verdict = "not carried out"
-	// VerdictStillUnknown means that the gateway doesn't tell, or not completely.
-	VerdictStillUnknown Verdict = "still unknown"
+	VerdictStillUnknown  Verdict = "still unknown" // the gateway doesn't tell, or not completely
 )
 
 // Resolution is what [Client.Resolve] found out.

@@ -23,13 +23,11 @@ import (
 type SignVersion int
 
 const (
-	// SignV1 is what every account gets by default: answers signed with a
-	// 512-bit key. Such a key can be factored in hours, so a V1 signature on
-	// something that came in from outside proves little by itself.
+	// SignV1 is what every account gets by default: answers signed with a 512-bit key. It
+	// can be factored in hours, so that its signature proves little on what comes in.
 	SignV1 SignVersion = 1
-	// SignV2 asks for answers signed with a 2048-bit key, by the header
-	// ksher-sign-version: V2. It is not documented whether notifications of
-	// such an account are signed with the 2048-bit key as well.
+	// SignV2 asks for answers signed with a 2048-bit key. Whether notifications of such an
+	// account are signed with it as well is not documented.
 	SignV2 SignVersion = 2
 )
 
