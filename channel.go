@@ -46,17 +46,12 @@ type ChannelInfo struct {
 	GatewayPayMinimum Amount // the smallest amount there, 0 if none is documented
 	MobileOnly        bool   // the checkout page offers it on phones only
 
-	// NativePayOffline and NativePayOnline say for which kinds of account
-	// [Client.NativePay] makes a QR code.
-	NativePayOffline, NativePayOnline bool
-	NativePayMinimum                  Amount // the smallest amount of such a code, 0 if none is documented
-	// NativePayExpiry is how long such a code can be paid unless the request says
-	// otherwise, [NeverExpires] if for ever, 0 if nothing is documented.
-	NativePayExpiry      time.Duration
-	NativePayExpirySetBy string // the parameter by which a request says otherwise, "" if it can't
+	NativePayOffline, NativePayOnline bool          // the kinds of account for which [Client.NativePay] makes a QR code
+	NativePayMinimum                  Amount        // the smallest amount of such a code, 0 if none is documented
+	NativePayExpiry                   time.Duration // how long such a code can be paid by default, [NeverExpires], or 0 for not documented
+	NativePayExpirySetBy              string        // the parameter by which a request says otherwise, "" if it can't
 	// Savable says that a buyer can save the QR code and pay with it later, also after the
-	// order was cancelled. Not documented of each channel: assumed where the code needn't
-	// be scanned from the screen.
+	// order was cancelled. It is assumed where the code needn't be scanned from the screen.
 	Savable    bool
 	OrderClose bool // [Client.OrderClose] is documented for it
 

@@ -196,8 +196,8 @@ func WithSignVersion(version SignVersion) Option {
 	}
 }
 
-// WithVerifier accepts answers and notifications signed by the verifier's keys instead of
-// Ksher's published ones: for a local gateway, or while Ksher changes its keys.
+// WithVerifier accepts what is signed by the verifier's keys instead of Ksher's published
+// ones: for a local gateway, or while Ksher changes its keys.
 func WithVerifier(v *Verifier) Option {
 	return func(c *Client) error {
 		if v == nil {

@@ -16,12 +16,10 @@ import (
 
 // Answer is what every answer and notification has besides its fields.
 type Answer struct {
-	// Data is the data object, byte for byte as it came and as its signature was
-	// checked. Members without a field of their own are found here.
-	Data json.RawMessage
-	// Envelope is what Data came in. It isn't signed: use it for support and logs, not
-	// for decisions.
-	Envelope Envelope
+	// Data is the data object, byte for byte as it came and as its signature was checked.
+	// Members without a field of their own are found here.
+	Data     json.RawMessage
+	Envelope Envelope // what Data came in, not signed: for support and logs, not for decisions
 }
 
 func (a *Answer) answer() *Answer { return a }

@@ -50,18 +50,14 @@ var (
 // to get at it, and [errors.Is] with a [Code], an Err… variable of this package, or a cause
 // such as [context.DeadlineExceeded]. It never has a key or a signature in it.
 type Error struct {
-	Operation string // the wire name of what was tried, such as "order_refund"
-	// OrderNo is the order's number, as the caller gave it: the merchant's if there was
-	// one, otherwise Ksher's or the channel's.
-	OrderNo      string
+	Operation    string // the wire name of what was tried, such as "order_refund"
+	OrderNo      string // as the caller gave it: the merchant's if there was one, otherwise Ksher's or the channel's
 	RefundNo     string // the merchant's number of the refund, if it was about one
 	EnvelopeCode int    // the answer's code, 0 if the call was processed or no answer came
 	Code         Code   // Ksher's code for the reason, "" if there was none; not always a documented one
-	// Message is what the gateway said in words, at most 200 characters, in the language of
-	// the request or in Chinese.
-	Message    string
-	HTTPStatus int   // the status of the answer, 0 if there was none
-	Err        error // the cause, nil if the gateway refused in due form
+	Message      string // the gateway's words, at most 200 characters, in the request's language or in Chinese
+	HTTPStatus   int    // the status of the answer, 0 if there was none
+	Err          error  // the cause, nil if the gateway refused in due form
 
 	state call.State
 }

@@ -18,12 +18,8 @@ import (
 // create this one order and nothing else, so it is fit for the buyer, but not for a log:
 // printing it shows no signature.
 type GatewayPayForm struct {
-	// Action is the address that the fields are to be posted to, as
-	// application/x-www-form-urlencoded in UTF-8.
-	Action string `json:"action"`
-	// Fields has the hidden fields by their names, the signature included. None may be
-	// changed, left out or added.
-	Fields map[string]string `json:"fields"`
+	Action string            `json:"action"` // where to post the fields, as application/x-www-form-urlencoded in UTF-8
+	Fields map[string]string `json:"fields"` // the hidden fields with the signature: none may be changed, left out or added
 }
 
 // formRequest is a GatewayPayRequest that a browser is to send.

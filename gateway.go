@@ -41,7 +41,7 @@ const (
 // InstalTimes has the numbers of months on offer, such as {ChannelKTCInstal: {3, 4, 6}}.
 type InstalTimes map[Channel][]int
 
-// EncodeValues writes the JSON of the wire, for github.com/google/go-querystring.
+// EncodeValues writes the JSON of the wire, for go-querystring.
 func (t InstalTimes) EncodeValues(key string, v *url.Values) error {
 	text, err := json.Marshal(map[Channel][]int(t))
 	v.Set(key, string(text))
@@ -50,19 +50,13 @@ func (t InstalTimes) EncodeValues(key string, v *url.Values) error {
 
 // GatewayPayRequest asks for a checkout page. What isn't marked as required may be left zero.
 type GatewayPayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
-	// at most 32 characters. After one that was used before: [ErrDuplicate].
-	MchOrderNo string `url:"mch_order_no"`
+	MchOrderNo string `url:"mch_order_no"` // required, unique for the merchant, at most 32 characters, see [ErrDuplicate]
 	// MchCode is an order code that the buyer sees. Ksher's examples use the order number
 	// again. It is documented as required, and sent empty by clients.
-	MchCode string `url:"mch_code"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required, and not below
-	// the minimum of at least one channel.
-	TotalFee Amount `url:"total_fee"`
-	FeeType  string `url:"fee_type"` // required, an ISO 4217 code: THB, MYR, JPY and AED are documented
-	// ChannelList is what the buyer may choose from: required. With a single channel the
-	// page skips the chooser.
-	ChannelList []Channel `url:"channel_list,comma"`
+	MchCode     string    `url:"mch_code"`
+	TotalFee    Amount    `url:"total_fee"`          // required, in cents of FeeType, not below the minimum of at least one channel
+	FeeType     string    `url:"fee_type"`           // required, an ISO 4217 code: THB, MYR, JPY and AED are documented
+	ChannelList []Channel `url:"channel_list,comma"` // required, what the buyer may choose from; with a single one the page skips the chooser
 	// ProductName is what the buyer reads, plain text. The characters + & / $ % upset some
 	// wallets. It is documented as required, and sent empty by clients.
 	ProductName        string `url:"product_name"`
@@ -72,12 +66,10 @@ type GatewayPayRequest struct {
 	MchNotifyURL       string `url:"mch_notify_url,omitempty"` // where the notification goes, see [Payments.Notifications]
 	Device             Device `url:"device,omitempty"`         // the layout, by default that of the buyer's device
 	Lang               Lang   `url:"lang,omitempty"`           // the page's language, English by default
-	// MemberID identifies the buyer at the merchant and turns on saved cards: at most 32
-	// characters and not digits only.
-	MemberID   string `url:"member_id,omitempty"`
-	ExpireTime int    `url:"expire_time,omitempty"` // how many minutes the order can be paid
-	Attach     string `url:"attach,omitempty"`      // returned as it is in queries and notifications
-	OperatorID string `url:"operator_id,omitempty"` // the cashier or the like
+	MemberID           string `url:"member_id,omitempty"`      // identifies the buyer and turns on saved cards: at most 32 characters, not digits only
+	ExpireTime         int    `url:"expire_time,omitempty"`    // how many minutes the order can be paid
+	Attach             string `url:"attach,omitempty"`         // returned as it is in queries and notifications
+	OperatorID         string `url:"operator_id,omitempty"`    // the cashier or the like
 
 	Logo         string     `url:"logo,omitempty"`          // the address of the merchant's logo
 	ShopName     string     `url:"shop_name,omitempty"`     // the name over the page

@@ -182,7 +182,7 @@ func (a Amount) Display(currency string) string {
 	return strings.TrimSpace(s + " " + currency)
 }
 
-// EncodeValues writes the integer of the wire, for github.com/google/go-querystring.
+// EncodeValues writes the integer of the wire, for go-querystring.
 func (a Amount) EncodeValues(key string, v *url.Values) error {
 	v.Set(key, strconv.FormatInt(int64(a), 10))
 	return nil

@@ -19,16 +19,10 @@ const (
 
 // NativePayRequest asks for a QR code. What isn't marked as required may be left zero.
 type NativePayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
-	// at most 32 characters.
-	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is what the buyer has to pay, in cents of FeeType: required. The guide has 1
-	// THB as the minimum, and the gateway has taken less.
-	TotalFee Amount `url:"total_fee"`
-	FeeType  string `url:"fee_type"` // required, an ISO 4217 code
-	// Channel is whose QR code it is: required. The guide lists promptpay, alipay,
-	// alipayplus, wechat, airpay, scb_qrcard and truemoney.
-	Channel      Channel `url:"channel"`
+	MchOrderNo   string  `url:"mch_order_no"`            // required, unique for the merchant, at most 32 characters
+	TotalFee     Amount  `url:"total_fee"`               // required, in cents of FeeType; the guide has 1 THB as the minimum, the gateway took less
+	FeeType      string  `url:"fee_type"`                // required, an ISO 4217 code
+	Channel      Channel `url:"channel"`                 // required, whose QR code it is; docs/channels.md has those of the guide
 	NotifyURL    string  `url:"notify_url,omitempty"`    // where the notification goes, see [Payments.Notifications]
 	RedirectURL  string  `url:"redirect_url,omitempty"`  // where the buyer goes after paying, for channels with a page
 	PaypageTitle string  `url:"paypage_title,omitempty"` // the title of such a page
@@ -41,15 +35,13 @@ type NativePayRequest struct {
 	// says that it can't be set for PromptPay, Alipay, Alipay+ and WeChat Pay, whose times
 	// docs/channels.md has; TrueMoney has TMNExpireTime. Close the order if it isn't to be
 	// paid any more.
-	ExpireTime int `url:"expire_time,omitempty"`
-	// TMNExpireTime is how long a TrueMoney code can be paid, 1 day by default. Its unit is
-	// not documented; minutes, as for ExpireTime, is likely.
-	TMNExpireTime int `url:"tmn_expire_time,omitempty"`
+	ExpireTime    int `url:"expire_time,omitempty"`
+	TMNExpireTime int `url:"tmn_expire_time,omitempty"` // how long a TrueMoney code can be paid, 1 day by default; likely minutes, not documented
 
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
+// OpenOrder is like [GatewayPayRequest.OpenOrder].
 func (r *NativePayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }

@@ -15,16 +15,14 @@ type Attempt struct {
 	// Operation is the wire name, such as "order_refund", or such as "redirect create" in
 	// vip and "create charge" in opn, or "notification" for what comes in.
 	Operation string
-	// OrderNo is the order's number, as the caller gave it, or in opn the ID of the charge.
-	// Of a notification it is known only at the end.
-	OrderNo  string
-	RefundNo string        // the merchant's number of the refund, if it is about one
-	Number   int           // 1 for the first request of a call, 2 for its first repetition
-	Duration time.Duration // how long it took, 0 at the beginning
-	Err      error         // what went wrong, nil at the beginning and if nothing did
+	OrderNo   string        // the order's, as the caller gave it, or the ID of an opn charge; of a notification only at the end
+	RefundNo  string        // the merchant's number of the refund, if it is about one
+	Number    int           // 1 for the first request of a call, 2 for its first repetition
+	Duration  time.Duration // how long it took, 0 at the beginning
+	Err       error         // what went wrong, nil at the beginning and if nothing did
 }
 
-// Outcome is how a request or notification ended, in one of four words for a metric's label.
+// Outcome is how a request or notification ended, in one word for a metric's label.
 type Outcome string
 
 // Outcomes.

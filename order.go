@@ -12,26 +12,22 @@ import (
 type Order struct {
 	AppID      string `json:"appid"`        // the merchant's app ID
 	MchOrderNo string `json:"mch_order_no"` // the merchant's number of the order
-	// PayMchOrderNo is, for an order made with [Client.GatewayPay], the number under which
-	// the merchant host knows the payment. [Client.OrderRefund] has to use it.
-	PayMchOrderNo  string  `json:"pay_mch_order_no"`
-	KsherOrderNo   string  `json:"ksher_order_no"`   // Ksher's number of the payment
-	ChannelOrderNo string  `json:"channel_order_no"` // the channel's number of the payment
-	Channel        Channel `json:"channel"`          // how the buyer paid, or chose to
-	FeeType        string  `json:"fee_type"`         // the currency of TotalFee, an ISO 4217 code such as "THB"
-	TotalFee       Amount  `json:"total_fee"`        // what the order costs, in cents of FeeType
-	// CashFee is what the buyer paid in the currency of the wallet, in cents of
-	// CashFeeType. It is 0 if the gateway gave none or no whole number.
-	CashFee     Amount `json:"cash_fee" wire:"loose"`
-	CashFeeType string `json:"cash_fee_type"` // the currency of CashFee, such as "CNY"
-	Rate        string `json:"rate"`          // the exchange rate from FeeType to CashFeeType, such as "0.223410"
-	Result      Result `json:"result"`        // where the order stands
-	// TimeEnd is when the buyer paid, read in the merchant's zone. It is zero if the
-	// gateway gave none, or one in a form this package doesn't know.
-	TimeEnd  time.Time `json:"time_end"`
-	OpenID   string    `json:"openid"`    // identifies the buyer at the channel: personal data
-	Attach   string    `json:"attach"`    // what the merchant attached to the order
-	NonceStr string    `json:"nonce_str"` // random
+	// PayMchOrderNo is, for an order made with [Client.GatewayPay], its number at the
+	// merchant host, which [Client.OrderRefund] needs.
+	PayMchOrderNo  string    `json:"pay_mch_order_no"`
+	KsherOrderNo   string    `json:"ksher_order_no"`        // Ksher's number of the payment
+	ChannelOrderNo string    `json:"channel_order_no"`      // the channel's number of the payment
+	Channel        Channel   `json:"channel"`               // how the buyer paid, or chose to
+	FeeType        string    `json:"fee_type"`              // the currency of TotalFee, an ISO 4217 code such as "THB"
+	TotalFee       Amount    `json:"total_fee"`             // what the order costs, in cents of FeeType
+	CashFee        Amount    `json:"cash_fee" wire:"loose"` // what the buyer paid, in cents of CashFeeType, 0 if the gateway gave none or no whole number
+	CashFeeType    string    `json:"cash_fee_type"`         // the currency of CashFee, such as "CNY"
+	Rate           string    `json:"rate"`                  // the exchange rate from FeeType to CashFeeType, such as "0.223410"
+	Result         Result    `json:"result"`                // where the order stands
+	TimeEnd        time.Time `json:"time_end"`              // when the buyer paid, read in the merchant's zone, zero if not given or not readable
+	OpenID         string    `json:"openid"`                // identifies the buyer at the channel: personal data
+	Attach         string    `json:"attach"`                // what the merchant attached to the order
+	NonceStr       string    `json:"nonce_str"`             // random
 }
 
 // CheckPaid returns nil only if this is the order of that number, of exactly that amount in

@@ -44,10 +44,8 @@ func (o *OpenOrder) check(c *checker) {
 // implements it, usually by a query of the shop's database.
 type OpenOrders interface {
 	// OpenOrders returns orders in the order of their numbers: those after the given
-	// number, "" at first, and at most limit of them.
-	//
-	// An order should be in it for as long as it may turn paid: also after it was
-	// cancelled, and some time after it has expired.
+	// number, "" at first, and at most limit of them. Keep an order in it for as long as it
+	// may turn paid: also after it was cancelled, and some time after it has expired.
 	OpenOrders(ctx context.Context, after string, limit int) ([]OpenOrder, error)
 }
 
@@ -55,15 +53,13 @@ type OpenOrders interface {
 // each. [Payments] has one in its memory, for a single process. For several servers, or to
 // remember across restarts, use the packages sqldedupe and redisdedupe.
 type Deduper interface {
-	// Once runs fn, unless it has returned nil for this key before, in which
-	// case the answer is nil. While somebody else runs one for the key, the
-	// answer is [ErrInProgress], and fn isn't run. If fn returns an error, that
-	// is the answer, and the next call runs fn again. What fn leaves running when it
-	// returns nil counts as done.
+	// Once runs fn, unless it has returned nil for this key before, and returns its error,
+	// after which the next call runs fn again. While somebody else runs one for the key, it
+	// returns [ErrInProgress]. What fn leaves running when it returns nil counts as done.
 	//
-	// The claim of a server that died has to end by itself. fn gets a context derived
-	// from ctx, with what it needs to do its work in one transaction with the note
-	// that it is done. A key is UTF-8 of 1 to 300 bytes, without NUL; case counts.
+	// The claim of a server that died has to end by itself. fn gets a context derived from
+	// ctx, with what it needs to work in one transaction with the note that it is done. A
+	// key is UTF-8 of 1 to 300 bytes, without NUL; case counts.
 	Once(ctx context.Context, key string, fn func(context.Context) error) error
 }
 
@@ -85,9 +81,8 @@ type PaymentsOption func(*Payments) error
 // NewPayments returns payments that call paid for each order that is paid, with Ksher's
 // answer, whose number, amount and currency are those of the merchant's books. paid runs again
 // for the same order only if it returned an error or panicked, or if the program ended before
-// the [Deduper] had noted that it was done; sqldedupe and redisdedupe have it done exactly once.
-//
-// The error says which argument or option is wrong.
+// the [Deduper] had noted that it was done. For exactly once, work in the transaction of
+// sqldedupe or redisdedupe. The error says which argument or option is wrong.
 func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...PaymentsOption) (*Payments, error) {
 	if c == nil || c.key == nil {
 		return nil, errors.New("ksher: NewPayments: the client is nil, or was not made by NewClient")
@@ -121,7 +116,7 @@ func WithDeduper(d Deduper) PaymentsOption {
 // reserved can be released: its Result is [ResultClosed], [ResultPayError], or [ResultRefund]
 // if it was paid and refunded. The *Order is nil if Ksher doesn't know the order and its time
 // is over. A closed order may still turn paid. The function runs once for each order, like
-// that of [NewPayments], and remembers in the same [Deduper].
+// that of [NewPayments], by [WithDeduper] or, without it, a memory of its own.
 func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetEnded(ended) }
 }

@@ -10,19 +10,14 @@ import (
 
 // PayoutRequest pays money out of the merchant's balance.
 type PayoutRequest struct {
-	// MchOrderNo is the merchant's number of the payout: required, unique for the merchant,
-	// at most 32 characters. Keep it, with the amount, before you send it: without it a
-	// doubtful payout can't be asked for.
+	// MchOrderNo is required, unique for the merchant, at most 32 characters. Keep it, with
+	// the amount, before you send it: without it a doubtful payout can't be asked for.
 	MchOrderNo string `url:"mch_order_no"`
-	// TotalFee is how much to pay out, in cents of FeeType: required. Whether Ksher's fee
-	// comes on top is not documented.
-	TotalFee Amount `url:"total_fee"`
-	FeeType  string `url:"fee_type"` // required, an ISO 4217 code
+	TotalFee   Amount `url:"total_fee"` // required, in cents of FeeType; whether Ksher's fee comes on top is not documented
+	FeeType    string `url:"fee_type"`  // required, an ISO 4217 code
 
-	ReceiverType string `url:"receiver_type,omitempty"` // what ReceiverNo is: BANK, PROMPTPAY_NATID or PROMPTPAY_MSISDN
-	// ReceiverNo is the receiver's account, or what is registered with PromptPay. A
-	// receiver is required, here or in Extra.
-	ReceiverNo       Secret `url:"receiver_no,omitempty"`
+	ReceiverType     string `url:"receiver_type,omitempty"`      // what ReceiverNo is: BANK, PROMPTPAY_NATID or PROMPTPAY_MSISDN
+	ReceiverNo       Secret `url:"receiver_no,omitempty"`        // the receiver's account or PromptPay ID: required, here or in Extra
 	ReceiverBankCode string `url:"receiver_bank_code,omitempty"` // the receiver's bank, for BANK
 	ReceiverMobile   Secret `url:"receiver_mobile,omitempty"`    // the receiver's telephone number
 
@@ -144,10 +139,8 @@ type OrderQueryPayoutResponse struct {
 	TradeType      string  `json:"trade_type"`       // "PAYOUT"
 	TotalFee       Amount  `json:"total_fee"`        // how much is paid out, in cents of FeeType
 	FeeType        string  `json:"fee_type"`         // the currency
-	// Result is where the payout stands. What each result means for a payout is not
-	// documented: [Client.Resolve] has the safe reading.
-	Result   Result `json:"result"`
-	NonceStr string `json:"nonce_str"` // random
+	Result         Result  `json:"result"`           // what each means for a payout is not documented: [Client.Resolve] has the safe reading
+	NonceStr       string  `json:"nonce_str"`        // random
 }
 
 // Format keeps the receiver out of logs.
@@ -190,8 +183,8 @@ func (r *GetPayoutBalanceRequest) check(c *checker) { c.feeType(r.FeeType) }
 type GetPayoutBalanceResponse struct {
 	Answer `json:"-"`
 	AppID  string `json:"appid"` // the merchant's app ID
-	// Balance is what is left to pay out, in cents of FeeType. That it is in cents is not
-	// documented, only that amounts are; compare it once with the merchant platform.
+	// Balance is what is left to pay out, in cents of FeeType. Only of amounts is it
+	// documented that they are in cents: compare it once with the merchant platform.
 	Balance  Amount `json:"balance"`
 	FeeType  string `json:"fee_type"`  // the currency
 	NonceStr string `json:"nonce_str"` // random

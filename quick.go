@@ -5,11 +5,9 @@ import "context"
 // QuickPayRequest charges the code that a buyer shows (B scan C). What isn't marked as
 // required may be left zero.
 type QuickPayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
-	// at most 32 characters.
-	MchOrderNo string `url:"mch_order_no"`
-	TotalFee   Amount `url:"total_fee"` // required, what the buyer has to pay, in cents of FeeType
-	FeeType    string `url:"fee_type"`  // required, an ISO 4217 code
+	MchOrderNo string `url:"mch_order_no"` // required, unique for the merchant, at most 32 characters
+	TotalFee   Amount `url:"total_fee"`    // required, what the buyer has to pay, in cents of FeeType
+	FeeType    string `url:"fee_type"`     // required, an ISO 4217 code
 	// AuthCode is what the scanner read from the buyer's phone: required. Whoever has it
 	// can charge the buyer, for about a minute.
 	AuthCode   Secret  `url:"auth_code"`
@@ -19,7 +17,7 @@ type QuickPayRequest struct {
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
+// OpenOrder is like [GatewayPayRequest.OpenOrder].
 func (r *QuickPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }

@@ -10,15 +10,11 @@ import (
 type OrderRefundRequest struct {
 	// MchRefundNo is the merchant's number of the refund: required, at most 32 characters.
 	// Each is carried out once, so keep it for as long as the refund is in doubt.
-	MchRefundNo string `url:"mch_refund_no"`
-	// RefundFee is how much to give back, in cents of FeeType: required, not above
-	// TotalFee. The gateway also counts earlier refunds.
-	RefundFee Amount `url:"refund_fee"`
-	TotalFee  Amount `url:"total_fee"` // required, what the order cost, in cents of FeeType
-	FeeType   string `url:"fee_type"`  // required, the currency of the order, an ISO 4217 code
-	// MchOrderNo is the number under which the merchant host knows the order, at most 32
-	// characters: for one made with GatewayPay its PayMchOrderNo.
-	MchOrderNo     string  `url:"mch_order_no,omitempty"`
+	MchRefundNo    string  `url:"mch_refund_no"`
+	RefundFee      Amount  `url:"refund_fee"`                 // required, in cents of FeeType, not above TotalFee less earlier refunds
+	TotalFee       Amount  `url:"total_fee"`                  // required, what the order cost, in cents of FeeType
+	FeeType        string  `url:"fee_type"`                   // required, the currency of the order, an ISO 4217 code
+	MchOrderNo     string  `url:"mch_order_no,omitempty"`     // the order's number at the merchant host, of a GatewayPay its PayMchOrderNo
 	KsherOrderNo   string  `url:"ksher_order_no,omitempty"`   // Ksher's number, required for a card payment
 	ChannelOrderNo string  `url:"channel_order_no,omitempty"` // the channel's number
 	Channel        Channel `url:"channel,omitempty"`          // how the order was paid
@@ -79,22 +75,20 @@ var orderRefund = declareChange("order_refund", onMerchant, proof{
 }, noSecrets, documented)
 
 // OrderRefund calls order_refund: it refunds a paid order, whole or in part; [Client.Refund]
-// does the whole procedure around it. Which channels have refunds stands in docs/channels.md.
-// Once an order is settled a refund is [CodeKsherRefundExpire].
+// does the whole procedure around it. docs/channels.md says which channels have refunds. Once
+// an order is settled a refund is [CodeKsherRefundExpire].
 //
-// After an [ErrOutcomeUnknown], as after any result but [ResultSuccess], ask
-// [Client.Resolve], or send the very same request again: Ksher carries out each mch_refund_no
-// once, and answers the second with [ErrDuplicate]. Never send it under a new number.
+// After an [ErrOutcomeUnknown], ask [Client.Resolve], or send the very same request again:
+// Ksher carries out each mch_refund_no once, and answers the second with [ErrDuplicate]. Never
+// send it under a new number. Any result but [ResultSuccess] is an [ErrOutcomeUnknown], too.
 func (c *Client) OrderRefund(ctx context.Context, req *OrderRefundRequest) (*OrderRefundResponse, error) {
 	return do[OrderRefundResponse](ctx, c, orderRefund, req)
 }
 
-// RefundQueryRequest asks for an order's refunds: at least one number of the order, and
-// one of the refund. Without that clients of others get all of them.
+// RefundQueryRequest asks for an order's refunds: at least one number of the order, and one
+// of the refund. Without that clients of others get all of them.
 type RefundQueryRequest struct {
-	// MchOrderNo is the number under which the merchant host knows the order, at most 32
-	// characters: for one made with [Client.GatewayPay] its PayMchOrderNo.
-	MchOrderNo      string  `url:"mch_order_no,omitempty"`
+	MchOrderNo      string  `url:"mch_order_no,omitempty"`      // the order's number at the merchant host, of a GatewayPay its PayMchOrderNo
 	KsherOrderNo    string  `url:"ksher_order_no,omitempty"`    // Ksher's number of the order
 	ChannelOrderNo  string  `url:"channel_order_no,omitempty"`  // the channel's number of the order
 	MchRefundNo     string  `url:"mch_refund_no,omitempty"`     // the merchant's number of the refund, at most 32 characters
@@ -148,21 +142,19 @@ type Refund struct {
 // RefundQueryResponse is the answer to [Client.RefundQuery].
 type RefundQueryResponse struct {
 	Answer         `json:"-"`
-	AppID          string `json:"appid"`                     // the merchant's app ID
-	MchOrderNo     string `json:"mch_order_no"`              // the order's number at the merchant host
-	KsherOrderNo   string `json:"ksher_order_no"`            // Ksher's number of the order
-	ChannelOrderNo string `json:"channel_order_no"`          // the channel's number of the order
-	FeeType        string `json:"fee_type"`                  // the currency of the order
-	TotalFee       Amount `json:"total_fee"`                 // what the order cost, in cents of FeeType
-	CashFee        Amount `json:"cash_fee" wire:"loose"`     // what the buyer paid in the wallet's currency, in cents
-	CashFeeType    string `json:"cash_fee_type"`             // the wallet's currency
-	RefundCount    int    `json:"refund_count" wire:"loose"` // how many refunds there are
-	// RefundFee isn't to be relied on: in a genuine answer it was not the sum of the
-	// refunds. Add up RefundOrders instead.
-	RefundFee    Amount    `json:"refund_fee" wire:"loose"`
-	RefundOrders []Refund  `json:"refund_orders"` // the refunds of the order
-	TimeEnd      time.Time `json:"time_end"`      // a time of the order, read in the merchant's zone, zero if not given
-	NonceStr     string    `json:"nonce_str"`     // random
+	AppID          string    `json:"appid"`                     // the merchant's app ID
+	MchOrderNo     string    `json:"mch_order_no"`              // the order's number at the merchant host
+	KsherOrderNo   string    `json:"ksher_order_no"`            // Ksher's number of the order
+	ChannelOrderNo string    `json:"channel_order_no"`          // the channel's number of the order
+	FeeType        string    `json:"fee_type"`                  // the currency of the order
+	TotalFee       Amount    `json:"total_fee"`                 // what the order cost, in cents of FeeType
+	CashFee        Amount    `json:"cash_fee" wire:"loose"`     // what the buyer paid in the wallet's currency, in cents
+	CashFeeType    string    `json:"cash_fee_type"`             // the wallet's currency
+	RefundCount    int       `json:"refund_count" wire:"loose"` // how many refunds there are
+	RefundFee      Amount    `json:"refund_fee" wire:"loose"`   // in a genuine answer not the sum of the refunds: add up RefundOrders instead
+	RefundOrders   []Refund  `json:"refund_orders"`             // the refunds of the order
+	TimeEnd        time.Time `json:"time_end"`                  // a time of the order, read in the merchant's zone, zero if not given
+	NonceStr       string    `json:"nonce_str"`                 // random
 }
 
 var refundQuery = declareQuery("refund_query", onMerchant, proof{has: []string{"result"}}, noSecrets)

@@ -6,20 +6,17 @@ import (
 	"fmt"
 )
 
-// RefundRequest gives money back, by the number that the merchant knows an order by.
-// For [Client.Resolve] it needs MchOrderNo, Host, MchRefundNo and RefundFee.
+// RefundRequest gives money back, by the number that the merchant knows an order by. For
+// [Client.Resolve] it needs MchOrderNo, Host, MchRefundNo and RefundFee.
 type RefundRequest struct {
 	MchOrderNo string // required, the merchant's number of the order
 	Host       Host   // required, where the order was made
-	// MchRefundNo is the merchant's number of the refund: required, at most 32 characters.
-	// Ksher carries out each once: keep it with the order before you call, and never use
-	// another one for the same refund.
+	// MchRefundNo is required, at most 32 characters. Ksher carries out each once: keep it
+	// with the order before you call, and never use another one for the same refund.
 	MchRefundNo string
-	// RefundFee is how much to give back, in cents of the order's currency: required, not
-	// above what was paid. Ksher also counts earlier refunds.
-	RefundFee  Amount
-	OperatorID string // the cashier or the like
-	Attach     string // returned as it is
+	RefundFee   Amount // required, in cents of the order's currency, not above what was paid less earlier refunds
+	OperatorID  string // the cashier or the like
+	Attach      string // returned as it is
 
 	Extra // for the refund, not for the queries around it
 }

@@ -34,9 +34,8 @@ type Resolution struct {
 	Payout    *OrderQueryPayoutResponse // as the gateway told of it, nil if it didn't
 }
 
-// Doubtful is a request whose outcome can be found out afterwards: each that creates, pays,
-// cancels, closes, reverses, refunds or pays out. docs/doubt.md says which of its fields are
-// needed for it.
+// Doubtful is a request whose outcome [Client.Resolve] can find out: each that creates, pays,
+// cancels, closes, reverses, refunds or pays out.
 type Doubtful interface {
 	// resolve asks what became of the request. What it needs has been checked.
 	resolve(context.Context, *Client) (*Resolution, error)
@@ -46,9 +45,10 @@ type Doubtful interface {
 }
 
 // Resolve finds out by queries what became of a request that ended in [ErrOutcomeUnknown]. It
-// needs the number, the amount and the currency, or what docs/doubt.md says, so that a row of
-// your database is enough. [VerdictCarriedOut] and [VerdictNotCarriedOut] are only said where
-// the gateway's answer says so completely.
+// needs the number, the amount and the currency; of a refund the order's and the refund's
+// number and the RefundFee; to cancel, close or reverse only an order's number. A row of your
+// database is enough for that. [VerdictCarriedOut] and [VerdictNotCarriedOut] are only said
+// where the gateway's answer says so completely; see docs/doubt.md.
 //
 // If the number belongs to an order, refund or payout of another amount or currency, the
 // error is [ErrOtherOrder]. After any other error nothing was learned: try again later.

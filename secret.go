@@ -39,7 +39,7 @@ func (s Secret) String() string {
 	return "[secret]"
 }
 
-// EncodeValues writes the text for the wire, for github.com/google/go-querystring.
+// EncodeValues writes the text for the wire, for go-querystring.
 func (s Secret) EncodeValues(key string, v *url.Values) error {
 	if text := s.Reveal(); text != "" {
 		v.Set(key, text)

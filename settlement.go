@@ -11,13 +11,12 @@ import (
 type GetSettlementInfoRequest struct {
 	// BeginDate is the first day, as in "2026-01-31": required, at most 50 years from
 	// today. Whether it is the day of the payments or of the settlement is not documented.
-	BeginDate string `url:"begin_date"`
-	// EndDate is the last day, the same or a later one: required. How many days may be
-	// asked for at once is not documented.
-	EndDate    string  `url:"end_date"`
+	BeginDate  string  `url:"begin_date"`
+	EndDate    string  `url:"end_date"`              // required, the last day; how many may be asked for at once is not documented
 	PayChannel Channel `url:"pay_channel,omitempty"` // leaves out every other channel
 	// AppIDName is the name of the parameter that has the app ID: "mch_appid" or "" as
-	// documented and in Ksher's Python SDK, or "appid" as in its Node SDK.
+	// documented and in Ksher's Python SDK, or "appid" as in its Node SDK. Which of them
+	// the gateway needs is not documented any further.
 	AppIDName string `url:"-"`
 
 	Extra `url:"-"`

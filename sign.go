@@ -226,9 +226,7 @@ const weakBits = 1024
 
 // KeyHealth tells how much the signatures of both sides are worth.
 type KeyHealth struct {
-	// MerchantBits is the length of the merchant's key. Whoever factors it can refund in
-	// the merchant's name.
-	MerchantBits int
+	MerchantBits int         // of the merchant's key: whoever factors it can refund in the merchant's name
 	SignVersion  SignVersion // the version in which the gateway is asked to sign
 	// GatewayBits has the length of each key that an answer may be signed with. Whoever
 	// factors one can sign notifications, which is why a query confirms them.
@@ -242,7 +240,7 @@ func (h KeyHealth) Weak() bool {
 	return h.MerchantBits < weakBits || len(h.GatewayBits) == 0 || slices.Min(h.GatewayBits) < weakBits
 }
 
-// KeyHealth tells the length of the keys in use, for a health check or a dashboard.
+// KeyHealth tells the length of the keys in use, for a health check.
 func (c *Client) KeyHealth() KeyHealth {
 	if c == nil || c.key == nil {
 		return KeyHealth{} // Not made by NewClient.

@@ -14,9 +14,7 @@ import (
 // JSAPIPayRequest asks for a payment on a page inside the buyer's wallet. What isn't
 // marked as required may be left zero. The other requests to wallets share its fields.
 type JSAPIPayRequest struct {
-	// MchOrderNo is the merchant's number of the order: required, unique for the merchant,
-	// at most 32 characters.
-	MchOrderNo   string  `url:"mch_order_no"`
+	MchOrderNo   string  `url:"mch_order_no"`            // required, unique for the merchant, at most 32 characters
 	TotalFee     Amount  `url:"total_fee"`               // required, what the buyer has to pay, in cents of FeeType
 	FeeType      string  `url:"fee_type"`                // required, an ISO 4217 code
 	Channel      Channel `url:"channel"`                 // required, the wallet, such as [ChannelWeChat]
@@ -30,7 +28,7 @@ type JSAPIPayRequest struct {
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
+// OpenOrder is like [GatewayPayRequest.OpenOrder].
 func (r *JSAPIPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -71,7 +69,7 @@ type MiniProgramPayRequest struct {
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
+// OpenOrder is like [GatewayPayRequest.OpenOrder].
 func (r *MiniProgramPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -101,7 +99,7 @@ type AppPayRequest struct {
 	LocalTotalFee   Amount  `url:"local_total_fee,omitempty"` // not explained anywhere: leave it zero unless Ksher tells you
 	FeeType         string  `url:"fee_type"`
 	Channel         Channel `url:"channel"`                     // required, [ChannelWeChat] or [ChannelAlipay]
-	SubOpenID       string  `url:"sub_openid,omitempty"`        // the buyer's ID at the wallet, personal data; who wants it isn't documented
+	SubOpenID       string  `url:"sub_openid,omitempty"`        // the buyer's ID at the wallet: personal data; who wants it isn't documented
 	ChannelSubAppID string  `url:"channel_sub_appid,omitempty"` // the app's ID at the wallet, for WeChat wx…; who wants it isn't documented
 	ReferURL        string  `url:"refer_url,omitempty"`         // the address of the shop, which Ksher's SDKs send for [ChannelAlipay]
 	NotifyURL       string  `url:"notify_url,omitempty"`
@@ -114,7 +112,7 @@ type AppPayRequest struct {
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
+// OpenOrder is like [GatewayPayRequest.OpenOrder].
 func (r *AppPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -152,7 +150,7 @@ type WapPayRequest struct {
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
+// OpenOrder is like [GatewayPayRequest.OpenOrder].
 func (r *WapPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -173,7 +171,7 @@ func (r *WapPayRequest) check(c *checker) {
 // WebPayRequest asks for a payment on the wallet's page in the browser of a computer.
 type WebPayRequest WapPayRequest
 
-// OpenOrder is the order that the request makes; see [GatewayPayRequest.OpenOrder].
+// OpenOrder is like [GatewayPayRequest.OpenOrder].
 func (r *WebPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostMerchant, r.MchOrderNo, r.TotalFee, r.FeeType)
 }
@@ -392,8 +390,8 @@ var (
 // ([WalletPayResponse.WeChatParams]) or the address of a page to send the buyer to
 // ([WalletPayResponse.PageURL]); which of them isn't documented.
 //
-// [Payments] tells whether it was paid, not what the wallet says. After an
-// [ErrOutcomeUnknown] go on as after [Client.NativePay]. So it is with the other wallets.
+// As for every wallet: [Payments] tells whether it was paid, not what the wallet says. After
+// an [ErrOutcomeUnknown] go on as after [Client.NativePay].
 func (c *Client) JSAPIPay(ctx context.Context, req *JSAPIPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, jsapiPay, req)
 }

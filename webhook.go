@@ -19,9 +19,7 @@ const maxNotificationBytes = 64 << 10
 // Only successful payments are announced. docs/being-paid.md says how often.
 type Notification struct {
 	Answer
-	// Unconfirmed is what it says of the order. It proves nothing until a query of the
-	// order says the same.
-	Unconfirmed Order
+	Unconfirmed Order // proves nothing until a query of the order says the same
 }
 
 // notified is a notification as it is decoded.
