@@ -27,7 +27,8 @@ import (
 // it is safe for concurrent use and keeps connections open.
 //
 // Queries change nothing and may be repeated at will. An answer about another app ID, order,
-// amount or currency than the request's is [ErrOtherOrder], as far as it repeats them.
+// amount or currency than the request's is [ErrOtherOrder], as far as it repeats them; after
+// what changes something it is an [ErrOutcomeUnknown] as well.
 type Client struct {
 	appID string
 	// key returns the merchant's. Nothing that prints a struct's fields looks behind a

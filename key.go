@@ -21,8 +21,9 @@ import (
 const maxKeyBits = 8192
 
 // ParsePrivateKey reads a merchant's RSA private key from PEM, in PKCS #1 (as Ksher's merchant
-// platform hands it out) or PKCS #8. Text around it, quotes, indentation, a byte order mark and
-// any line ends don't matter, also those written out as \n or lost, as in environment variables.
+// platform hands it out) or PKCS #8, whichever the label says. Text around it, quotes,
+// indentation, a byte order mark and any line ends don't matter, also those written out as \n
+// or lost, as in environment variables.
 //
 // The result is an *rsa.PrivateKey from 1024 bits on, which prints its numbers: don't log it.
 // Shorter keys, down to the 512 bits of a new account, get a signer of this package, because

@@ -52,7 +52,7 @@ func (a Attempt) Outcome() Outcome {
 // each notification. The context it returns goes on to the request, or to the merchant's
 // function, so that a span started in the hook is the parent of theirs. The function it
 // returns, which may be nil, is called when the attempt has ended, with Duration and Err
-// set. Both run on the caller's goroutine.
+// set. Both run on the caller's goroutine, so at the same time for calls at the same time.
 //
 // Requests that weren't sent because of a [*ValidationError] aren't reported.
 type Hook func(ctx context.Context, a Attempt) (context.Context, func(Attempt))

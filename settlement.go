@@ -96,8 +96,8 @@ var getSettlementInfo = declareQuery("get_settlement_info", onMerchant, proof{
 }, noSecrets)
 
 // GetSettlementInfo calls get_settlement_info: it asks what Ksher has settled, or is going
-// to, for some days. The days of the answer are signed; its rows are covered by no signature,
-// see [SettlementRow].
+// to, for some days. The days of the answer are signed, and others than those asked for are
+// [ErrOtherOrder]; its rows are covered by no signature, see [SettlementRow].
 func (c *Client) GetSettlementInfo(ctx context.Context, req *GetSettlementInfoRequest) (*GetSettlementInfoResponse, error) {
 	return do[GetSettlementInfoResponse](ctx, c, getSettlementInfo, req)
 }

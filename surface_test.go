@@ -141,6 +141,23 @@ func checkSources(t *testing.T, dir, section string) {
 	}
 }
 
+// A manual goes to docs/.
+func TestCommentsAreShort(t *testing.T) {
+	names, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
+		require.NoError(t, err)
+		for _, comment := range file.Comments {
+			assert.True(t, comment == file.Doc || len(comment.List) <= 10, "%v: %d lines", fset.Position(comment.Pos()), len(comment.List))
+		}
+	}
+}
+
 // readSources returns the identifiers of a section of docs/sources.md with their wire
 // operations, "" if there is none.
 func readSources(tb testing.TB, section string) map[string]string {
