@@ -35,12 +35,9 @@ func Codes() []Code {
 // CodeInfo explains an error code to the engineer who meets it, and says what
 // a program can do about it.
 type CodeInfo struct {
-	// Meaning says what happened, in a clause without a full stop.
-	Meaning string
-	// Reason is the likely cause, in a sentence.
-	Reason string
-	// Solution tells the merchant's engineer what to do.
-	Solution string
+	Meaning  string // what happened, in a clause without a full stop
+	Reason   string // the likely cause, in a sentence
+	Solution string // what the merchant's engineer should do
 	// Action is the first step of the solution, for a program. Ksher documents no
 	// actions: of two possible ones this is the one that can't move money twice.
 	Action Action
@@ -56,10 +53,10 @@ const (
 	// no refund query, because the request may have been carried out. Use a new number
 	// only if nothing was paid or refunded under the old one.
 	ActionQueryOrder     Action = "query-order"
-	ActionCorrectRequest Action = "correct-request" // the request or the settings are wrong
+	ActionCorrectRequest Action = "correct-request" // the request or the settings are wrong: sent again as it is, it fails again
 	ActionWait           Action = "wait"            // query later, or try again later with the same numbers
 	ActionAskBuyer       Action = "ask-buyer"       // have the buyer use another card, for example; query before you create another order
-	ActionContactKsher   Action = "contact-ksher"   // the merchant's account lacks something
+	ActionContactKsher   Action = "contact-ksher"   // only Ksher can help: the merchant's account lacks something
 	ActionByHand         Action = "by-hand"         // do it outside the API, such as on the merchant platform
 	ActionNone           Action = "none"            // the order or refund has already reached that state
 )
@@ -107,23 +104,25 @@ const (
 
 // Codes about an order that exists, or ought to.
 const (
-	CodeOrderNotExist                                Code = "ORDER_NOT_EXIST"                                    // the order does not exist
-	CodeOrderNotExistR                               Code = "ORDERNOTEXISTR"                                     // the order does not exist; the R at the end is Ksher's
-	CodeInvalidOrderNo                               Code = "INVALID_ORDER_NO"                                   // the order number is wrong, or that of an order which failed
-	CodeKsherInvalidOrderNo                          Code = "KSHER_INVALID_ORDER_NO"                             // Ksher finds no order under the number
-	CodeKsherErrorOrderNo                            Code = "KSHER_ERROR_ORDER_NO"                               // the request names no order, says the documented text, or a wrong one, says the name
-	CodeUserNotExist                                 Code = "USER_NOT_EXIST"                                     // the user does not exist, or the order: it is documented like [CodeOrderNotExist]
-	CodeOrderNotPay                                  Code = "ORDER_NOT_PAY"                                      // the order has not been paid
-	CodeOrderPaymentError                            Code = "ORDER_PAYMENT_ERROR"                                // the buyer's payment failed
-	CodeOrderAlreadyPaymentSuccess                   Code = "ORDER_ALREADY_PAYMENT_SUCCESS"                      // the order has been paid
-	CodeOrderAlreadyPayOperationCannotBePerformed    Code = "ORDER_ALREADY_PAY_OPERATION_CANNOT_BE_PERFORMED"    // the request was refused because the order has been paid
-	CodeOrderPaid                                    Code = "ORDERPAID"                                          // closed, says the documented text, and paid, says the name: query the order
-	CodeExpireOrder                                  Code = "EXPIIRE_ORDER"                                      // the time for paying the order is over; Ksher spells it EXPIIRE, for EXPIRE
-	CodeOrderAlreadyCancel                           Code = "ORDER_ALREADY_CANCEL"                               // the order has been cancelled
-	CodeOrderAlreadyCancelOperationCannotBePerformed Code = "ORDER_ALREADY_CANCEL_OPERATION_CANNOT_BE_PERFORMED" // the request was refused because the order has been cancelled
-	CodeCancelError                                  Code = "CANCEL_ERROR"                                       // the order could not be cancelled, perhaps because it has been paid
-	CodeQueryOrderError                              Code = "QUERY_ORDER_ERROR"                                  // the query failed, or the transaction is incomplete: the documented text has two readings
-	CodeManyOpen                                     Code = "MANY_OPEN"                                          // somebody else is paying the same order at this moment
+	CodeOrderNotExist              Code = "ORDER_NOT_EXIST"               // the order does not exist
+	CodeOrderNotExistR             Code = "ORDERNOTEXISTR"                // the order does not exist; the R at the end is Ksher's
+	CodeInvalidOrderNo             Code = "INVALID_ORDER_NO"              // the order number is wrong, or that of an order which failed
+	CodeKsherInvalidOrderNo        Code = "KSHER_INVALID_ORDER_NO"        // Ksher finds no order under the number
+	CodeKsherErrorOrderNo          Code = "KSHER_ERROR_ORDER_NO"          // the request names no order, says the documented text, or a wrong one, says the name
+	CodeUserNotExist               Code = "USER_NOT_EXIST"                // the user does not exist, or the order: it is documented like [CodeOrderNotExist]
+	CodeOrderNotPay                Code = "ORDER_NOT_PAY"                 // the order has not been paid
+	CodeOrderPaymentError          Code = "ORDER_PAYMENT_ERROR"           // the buyer's payment failed
+	CodeOrderAlreadyPaymentSuccess Code = "ORDER_ALREADY_PAYMENT_SUCCESS" // the order has been paid
+	// CodeOrderAlreadyPayOperationCannotBePerformed means that the request was refused because the order has been paid.
+	CodeOrderAlreadyPayOperationCannotBePerformed Code = "ORDER_ALREADY_PAY_OPERATION_CANNOT_BE_PERFORMED"
+	CodeOrderPaid                                 Code = "ORDERPAID"            // closed, says the documented text, and paid, says the name: query the order
+	CodeExpireOrder                               Code = "EXPIIRE_ORDER"        // the time for paying the order is over; Ksher spells it EXPIIRE, for EXPIRE
+	CodeOrderAlreadyCancel                        Code = "ORDER_ALREADY_CANCEL" // the order has been cancelled
+	// CodeOrderAlreadyCancelOperationCannotBePerformed means that the request was refused because the order has been cancelled.
+	CodeOrderAlreadyCancelOperationCannotBePerformed Code = "ORDER_ALREADY_CANCEL_OPERATION_CANNOT_BE_PERFORMED"
+	CodeCancelError                                  Code = "CANCEL_ERROR"      // the order could not be cancelled, perhaps because it has been paid
+	CodeQueryOrderError                              Code = "QUERY_ORDER_ERROR" // the query failed, or the transaction is incomplete: the documented text has two readings
+	CodeManyOpen                                     Code = "MANY_OPEN"         // somebody else is paying the same order at this moment
 )
 
 // Codes about refunds.

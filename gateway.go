@@ -84,7 +84,7 @@ type GatewayPayRequest struct {
 	// merchant bears. That commas separate them is not documented: it follows channel_list.
 	InstalFeePayerMerchantChannelList []Channel   `url:"instal_fee_payer_merchant_channel_list,comma,omitempty"`
 	ChannelInstalTimesList            InstalTimes `url:"channel_instal_times_list,omitempty"` // limits the numbers of months on offer
-	InstalFeePayer                    string      `url:"instal_fee_payer,omitempty"`          // an older form of InstalFeePayerMerchantChannelList, its values not documented
+	InstalFeePayer                    string      `url:"instal_fee_payer,omitempty"`          // an older form of the first of these, its values not documented
 
 	Extra `url:"-"`
 }

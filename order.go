@@ -20,7 +20,7 @@ type Order struct {
 	Channel        Channel   `json:"channel"`               // how the buyer paid, or chose to
 	FeeType        string    `json:"fee_type"`              // the currency of TotalFee, an ISO 4217 code such as "THB"
 	TotalFee       Amount    `json:"total_fee"`             // what the order costs, in cents of FeeType
-	CashFee        Amount    `json:"cash_fee" wire:"loose"` // what the buyer paid, in cents of CashFeeType, 0 if the gateway gave none or no whole number
+	CashFee        Amount    `json:"cash_fee" wire:"loose"` // what the buyer paid, in cents of CashFeeType, 0 if not given or not whole
 	CashFeeType    string    `json:"cash_fee_type"`         // the currency of CashFee, such as "CNY"
 	Rate           string    `json:"rate"`                  // the exchange rate from FeeType to CashFeeType, such as "0.223410"
 	Result         Result    `json:"result"`                // where the order stands
