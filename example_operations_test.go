@@ -247,11 +247,12 @@ func ExampleClient_GetPayoutBalance() {
 	ctx := context.Background()
 	client.Payout(ctx, payoutTo("P-1003", 150_00))
 
-	answer, err := client.GetPayoutBalance(ctx, &ksher.GetPayoutBalanceRequest{FeeType: "THB"})
+	req := &ksher.GetPayoutBalanceRequest{FeeType: "THB"}
+	answer, err := client.GetPayoutBalance(ctx, req)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(answer.Balance, answer.FeeType)
+	fmt.Println(answer.Balance, req.FeeType)
 	// Output: 99850.00 THB
 }
 

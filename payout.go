@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 )
 
 // PayoutRequest pays money out of the merchant's balance.
@@ -60,10 +61,9 @@ type PayoutResponse struct {
 	KsherOrderNo   string `json:"ksher_order_no"`   // Ksher's number of the payout
 	ChannelOrderNo string `json:"channel_order_no"` // the channel's number of the payout
 	ReceiverName   string `json:"receiver_name"`    // who gets the money: personal data
-	MDR            string `json:"mdr"`              // Ksher's fee, as it was written; its unit is not documented
+	MDR            string `json:"mdr"`              // Ksher's fee, a decimal number; its unit is not documented
 	TradeType      string `json:"trade_type"`       // "PAYOUT"
-	TotalFee       Amount `json:"total_fee"`        // how much is paid out, in cents of FeeType
-	FeeType        string `json:"fee_type"`         // the currency
+	TotalFee       Amount `json:"total_fee"`        // how much is paid out, in cents of the request's FeeType
 	NonceStr       string `json:"nonce_str"`        // random
 }
 
@@ -125,22 +125,30 @@ func (r *OrderQueryPayoutRequest) check(c *checker) {
 	c.requiredNumber("mch_order_no", r.MchOrderNo)
 }
 
-// OrderQueryPayoutResponse is the answer to [Client.OrderQueryPayout]. Its fields follow
-// those of [PayoutResponse]; they are not documented.
+// OrderQueryPayoutResponse is the answer to [Client.OrderQueryPayout]. Its fields are
+// not documented: they are those of genuine answers.
 type OrderQueryPayoutResponse struct {
 	Answer         `json:"-"`
-	AppID          string  `json:"appid"`            // the merchant's app ID
-	MchOrderNo     string  `json:"mch_order_no"`     // the merchant's number of the payout
-	KsherOrderNo   string  `json:"ksher_order_no"`   // Ksher's number of the payout
-	ChannelOrderNo string  `json:"channel_order_no"` // the channel's number of the payout
-	Channel        Channel `json:"channel"`          // how it was paid out
-	ReceiverName   string  `json:"receiver_name"`    // who gets the money: personal data
-	MDR            string  `json:"mdr"`              // Ksher's fee, as it was written; its unit is not documented
-	TradeType      string  `json:"trade_type"`       // "PAYOUT"
-	TotalFee       Amount  `json:"total_fee"`        // how much is paid out, in cents of FeeType
-	FeeType        string  `json:"fee_type"`         // the currency
-	Result         Result  `json:"result"`           // what each means for a payout is not documented: [Client.Resolve] has the safe reading
-	NonceStr       string  `json:"nonce_str"`        // random
+	AppID          string    `json:"appid"`                      // the merchant's app ID
+	MchOrderNo     string    `json:"mch_order_no"`               // the merchant's number of the payout
+	KsherOrderNo   string    `json:"ksher_order_no"`             // Ksher's number of the payout
+	ChannelOrderNo string    `json:"channel_order_no"`           // the channel's number of the payout
+	Channel        Channel   `json:"channel"`                    // "payout"
+	MDR            string    `json:"mdr"`                        // Ksher's fee, a decimal number; its unit is not documented
+	TotalFee       Amount    `json:"total_fee"`                  // how much is paid out, in cents of FeeType
+	RawTotalFee    Amount    `json:"raw_total_fee" wire:"loose"` // what TotalFee was at first, 0 if the gateway gave none
+	FeeType        string    `json:"fee_type"`                   // the currency
+	CashFee        Amount    `json:"cash_fee" wire:"loose"`      // as in an [Order]
+	CashFeeType    string    `json:"cash_fee_type"`              // as in an [Order]
+	Rate           string    `json:"rate"`                       // as in an [Order]
+	TimeEnd        time.Time `json:"time_end"`                   // when it was paid out, as in an [Order]
+	Operation      string    `json:"operation"`                  // as in an answer about an order, like the next four
+	OperatorID     string    `json:"operator_id"`
+	DeviceID       string    `json:"device_id"`
+	OpenID         string    `json:"openid"` // may be personal data, like Attach
+	Attach         string    `json:"attach"`
+	Result         Result    `json:"result"`    // what each means for a payout is not documented: [Client.Resolve] has the safe reading
+	NonceStr       string    `json:"nonce_str"` // random
 }
 
 // Format keeps the receiver out of logs.
@@ -183,10 +191,9 @@ func (r *GetPayoutBalanceRequest) check(c *checker) { c.feeType(r.FeeType) }
 type GetPayoutBalanceResponse struct {
 	Answer `json:"-"`
 	AppID  string `json:"appid"` // the merchant's app ID
-	// Balance is what is left to pay out, in cents of FeeType. Only of amounts is it
+	// Balance is what is left to pay out, in cents of the request's FeeType. Only of amounts is it
 	// documented that they are in cents: compare it once with the merchant platform.
 	Balance  Amount `json:"balance"`
-	FeeType  string `json:"fee_type"`  // the currency
 	NonceStr string `json:"nonce_str"` // random
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ import (
 
 func TestPayout(t *testing.T) {
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":900,"channel_order_no":"4200","receiver_name":"SOMCHAI J",
-		"mdr":1.25,"trade_type":"PAYOUT","total_fee":"10000","fee_type":"THB","result":"SUCCESS","nonce_str":"n1"}`
+		"mdr":1.25,"trade_type":"PAYOUT","total_fee":"10000","result":"SUCCESS","nonce_str":"n1"}`
 	rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
 	client := testkit.OfflineClient(t, testkit.AppID, rec, testkit.TrustTestKey(t))
 	resp, err := client.Payout(t.Context(), testkit.GoodPayout())
@@ -31,13 +32,15 @@ func TestPayout(t *testing.T) {
 	})
 	assert.Equal(t, &ksher.PayoutResponse{
 		Answer: testkit.WantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200",
-		ReceiverName: "SOMCHAI J", MDR: "1.25", TradeType: "PAYOUT", TotalFee: 100_00, FeeType: "THB", NonceStr: "n1",
+		ReceiverName: "SOMCHAI J", MDR: "1.25", TradeType: "PAYOUT", TotalFee: 100_00, NonceStr: "n1",
 	}, resp)
 }
 
 func TestOrderQueryPayout(t *testing.T) {
-	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"4200","channel":"promptpay",
-		"receiver_name":"SOMCHAI J","mdr":"0.5%","trade_type":"PAYOUT","total_fee":10000,"fee_type":"THB","result":"PENDING","nonce_str":"n1"}`
+	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"4200","channel":"payout",
+		"mdr":0.5,"total_fee":10000,"raw_total_fee":"10000","fee_type":"THB","cash_fee":"10000","cash_fee_type":"THB","rate":"1.000000",
+		"operation":"PAYOUT","operator_id":7,"device_id":"d","openid":"o","attach":"a","time_end":"2026-01-02 03:04:05",
+		"result":"PENDING","nonce_str":"n1"}`
 	tests := []struct {
 		name string
 		req  *ksher.OrderQueryPayoutRequest
@@ -56,8 +59,9 @@ func TestOrderQueryPayout(t *testing.T) {
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/order_query_payout", rec.Only(t).URL.String())
 			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.OrderQueryPayoutResponse{
-				Answer: testkit.WantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200", Channel: "promptpay",
-				ReceiverName: "SOMCHAI J", MDR: "0.5%", TradeType: "PAYOUT", TotalFee: 100_00, FeeType: "THB", Result: ksher.ResultPending, NonceStr: "n1",
+				Answer: testkit.WantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200", Channel: "payout",
+				MDR: "0.5", TotalFee: 100_00, RawTotalFee: 100_00, FeeType: "THB", CashFee: 100_00, CashFeeType: "THB", Rate: "1.000000",
+				Operation: "PAYOUT", OperatorID: "7", DeviceID: "d", OpenID: "o", Attach: "a", TimeEnd: time.Date(2026, 1, 2, 3, 4, 5, 0, testkit.Bangkok), Result: ksher.ResultPending, NonceStr: "n1",
 			}, resp)
 		})
 	}
@@ -107,7 +111,7 @@ func TestGetPayoutBalance(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, &ksher.GetPayoutBalanceResponse{
-				Answer: testkit.WantAnswer(data), AppID: "mch12345", Balance: tt.want, FeeType: "THB", NonceStr: "n1",
+				Answer: testkit.WantAnswer(data), AppID: "mch12345", Balance: tt.want, NonceStr: "n1",
 			}, resp)
 		})
 	}

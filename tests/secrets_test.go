@@ -320,7 +320,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	withParams := payout
 	withParams.Params = map[string]string{"account": text}
 	assert.NotContains(t, fmt.Sprintf("%v %+v %#v %s", withParams, &withParams, withParams, &withParams), text[:8])
-	assert.NotContains(t, fmt.Sprintf("%v %+v", ksher.PayoutResponse{ReceiverName: text}, &ksher.OrderQueryPayoutResponse{ReceiverName: text}), text[:8])
+	assert.NotContains(t, fmt.Sprintf("%v %+v", ksher.PayoutResponse{ReceiverName: text}, &ksher.OrderQueryPayoutResponse{OpenID: text}), text[:8])
 }
 
 // secretsOf lists the ways in which fmt would write the secret numbers of a

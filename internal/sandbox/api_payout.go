@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 	"time"
@@ -43,6 +44,20 @@ func (g *Gateway) balance(appID string) ksher.Amount {
 	return left
 }
 
+// payoutAnswer is the answer to payout. Of its result the client has no field.
+type payoutAnswer struct {
+	AppID          string       `json:"appid"`
+	MchOrderNo     string       `json:"mch_order_no"`
+	KsherOrderNo   string       `json:"ksher_order_no"`
+	ChannelOrderNo string       `json:"channel_order_no"`
+	ReceiverName   string       `json:"receiver_name"`
+	MDR            json.Number  `json:"mdr"`
+	TradeType      string       `json:"trade_type"`
+	TotalFee       ksher.Amount `json:"total_fee"`
+	Result         ksher.Result `json:"result"`
+	NonceStr       string       `json:"nonce_str"`
+}
+
 // payout pays out. How it goes is in the package's documentation. That a number
 // can't be used again, also not that of an order, and which codes refuse a payout,
 // isn't documented: of the documented codes NOTENOUGH fits a balance best. What the
@@ -71,7 +86,10 @@ func (g *Gateway) payout(p url.Values) (any, ksher.Code) {
 	default:
 		g.pay(o, payoutChannel)
 	}
-	return g.payoutAnswer(o, p), ""
+	return payoutAnswer{
+		o.AppID, o.MchOrderNo, o.KsherOrderNo, o.ChannelOrderNo, "kshertest-receiver", "0.00", "PAYOUT", o.Total,
+		o.result(g.now()), p.Get("nonce_str"),
+	}, ""
 }
 
 func (g *Gateway) orderQueryPayout(p url.Values) (any, ksher.Code) {
@@ -82,16 +100,15 @@ func (g *Gateway) orderQueryPayout(p url.Values) (any, ksher.Code) {
 	if o == nil || !o.Payout {
 		return nil, ksher.CodeKsherInvalidOrderNo
 	}
-	return g.payoutAnswer(o, p), ""
-}
-
-// payoutAnswer is what both operations answer about a payout.
-func (g *Gateway) payoutAnswer(o *order, p url.Values) ksher.OrderQueryPayoutResponse {
-	return ksher.OrderQueryPayoutResponse{
+	return struct {
+		ksher.OrderQueryPayoutResponse
+		MDR json.Number `json:"mdr"`
+	}{ksher.OrderQueryPayoutResponse{
 		AppID: o.AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
-		ReceiverName: "kshertest-receiver", MDR: "0.00", TradeType: "PAYOUT", TotalFee: o.Total, FeeType: o.FeeType,
-		Result: o.result(g.now()), NonceStr: p.Get("nonce_str"),
-	}
+		Channel: payoutChannel, TotalFee: o.Total, RawTotalFee: o.Total, FeeType: o.FeeType,
+		CashFee: o.Total, CashFeeType: o.FeeType, Rate: "1.000000", Operation: "PAYOUT", OperatorID: "0",
+		Result: o.result(g.now()), TimeEnd: o.PaidAt, NonceStr: p.Get("nonce_str"),
+	}, "0.00"}, ""
 }
 
 func (g *Gateway) getPayoutBalance(p url.Values) (any, ksher.Code) {
@@ -100,7 +117,7 @@ func (g *Gateway) getPayoutBalance(p url.Values) (any, ksher.Code) {
 	}
 	// Not as a ksher.GetPayoutBalanceResponse, which would leave out a 0.
 	return map[string]any{
-		"appid": appID(p), "balance": int64(g.balance(appID(p))), "fee_type": "THB",
+		"appid": appID(p), "balance": int64(g.balance(appID(p))),
 		"result": string(ksher.ResultSuccess), "nonce_str": p.Get("nonce_str"),
 	}, ""
 }

@@ -43,7 +43,7 @@ func TestPayout(t *testing.T) {
 	want.Answer, want.KsherOrderNo, want.ChannelOrderNo, want.NonceStr = ksher.Answer{}, "", "", ""
 	assert.Equal(t, ksher.PayoutResponse{
 		AppID: sandbox.AppID, MchOrderNo: "P-1", ReceiverName: "kshertest-receiver", MDR: "0.00", TradeType: "PAYOUT",
-		TotalFee: 150_00, FeeType: "THB",
+		TotalFee: 150_00,
 	}, want)
 	assert.Equal(t, ksher.Amount(99_850_00), balance(t, gw))
 
