@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/wire"
 )
 
 //go:generate go run ./internal/channeldoc docs/channels.md
@@ -126,14 +128,12 @@ func (c Channel) Info() (info ChannelInfo, known bool) {
 // account is left of those native_pay tells apart. The list isn't signed: only TLS vouches for
 // it.
 func (r *MerchantInfoResponse) Channels() []ChannelInfo {
-	has := func(c Channel) bool {
-		return slices.ContainsFunc(r.MchSupportChannel, func(s SupportChannel) bool { return s.PayChannel == c })
-	}
-	all := slices.DeleteFunc(Channels(), func(info ChannelInfo) bool { return !has(info.Channel) })
-	for _, s := range r.MchSupportChannel {
-		info, known := s.PayChannel.Info()
-		listed := slices.ContainsFunc(all, func(other ChannelInfo) bool { return other.Channel == info.Channel })
-		if !known && !listed && s.PayChannel != "" && s.PayChannel != payoutChannel {
+	supported := r.supported()
+	all := slices.DeleteFunc(Channels(), func(info ChannelInfo) bool { return !slices.Contains(supported, info.Channel) })
+	for _, c := range supported {
+		info, known := c.Info()
+		listed := slices.ContainsFunc(all, func(other ChannelInfo) bool { return other.Channel == c })
+		if !known && !listed && c != "" && c != payoutChannel {
 			all = append(all, info)
 		}
 	}
@@ -142,6 +142,23 @@ func (r *MerchantInfoResponse) Channels() []ChannelInfo {
 		all[i].NativePayOnline = all[i].NativePayOnline && r.BusinessMode != "offline"
 	}
 	return all
+}
+
+// supported has the channels of mch_support_channel, which has a list of objects.
+func (r *MerchantInfoResponse) supported() (channels []Channel) {
+	var answer struct {
+		MchSupportChannel []struct {
+			PayChannel Channel `json:"pay_channel"`
+		} `json:"mch_support_channel" wire:"loose"`
+	}
+	members, err := wire.ParseObject(r.Data)
+	if err != nil || wire.Decode(members, &answer, time.UTC) != nil {
+		return nil
+	}
+	for _, c := range answer.MchSupportChannel {
+		channels = append(channels, c.PayChannel)
+	}
+	return channels
 }
 
 // payoutChannel is listed among a merchant's channels, but isn't a way to pay.

@@ -376,11 +376,12 @@ func TestChannelConstantsSayWhatTheTableHas(t *testing.T) {
 }
 
 func TestMerchantInfoNarrowsTheChannels(t *testing.T) {
-	support := func(channels ...ksher.Channel) (list []ksher.SupportChannel) {
+	answer := func(mode string, channels ...ksher.Channel) ksher.MerchantInfoResponse {
+		list := []string{}
 		for _, c := range channels {
-			list = append(list, ksher.SupportChannel{PayChannel: c})
+			list = append(list, fmt.Sprintf(`{"pay_channel":%q,"day_sum_limit":-1}`, c))
 		}
-		return list
+		return ksher.MerchantInfoResponse{BusinessMode: mode, Answer: ksher.Answer{Data: []byte(`{"mch_support_channel":[` + strings.Join(list, ",") + `]}`)}}
 	}
 	info := func(c ksher.Channel, offline, online bool) ksher.ChannelInfo {
 		info, _ := c.Info()
@@ -395,24 +396,24 @@ func TestMerchantInfoNarrowsTheChannels(t *testing.T) {
 		{"none", ksher.MerchantInfoResponse{BusinessMode: "online"}, []ksher.ChannelInfo{}},
 		{
 			"online, in the order of the page",
-			ksher.MerchantInfoResponse{BusinessMode: "online", MchSupportChannel: support("card", "payout", "alipay", "wechat", "truemoney", "promptpay")},
+			answer("online", "card", "payout", "alipay", "wechat", "truemoney", "promptpay"),
 			[]ksher.ChannelInfo{
 				info("promptpay", false, true), info("truemoney", false, true), info("wechat", false, true), info("alipay", false, false), info("card", false, false),
 			},
 		},
 		{
 			"offline",
-			ksher.MerchantInfoResponse{BusinessMode: "offline", MchSupportChannel: support("truemoney", "wechat")},
+			answer("offline", "truemoney", "wechat"),
 			[]ksher.ChannelInfo{info("truemoney", false, false), info("wechat", true, false)},
 		},
 		{
 			"a mode that isn't known",
-			ksher.MerchantInfoResponse{BusinessMode: "both", MchSupportChannel: support("wechat")},
+			answer("both", "wechat"),
 			[]ksher.ChannelInfo{info("wechat", true, true)},
 		},
 		{
 			"channels that the guides don't describe, and repeated ones",
-			ksher.MerchantInfoResponse{BusinessMode: "online", MchSupportChannel: support("bbl_ibs", "newpay", "bbl_ibs", "wechat", "wechat", "")},
+			answer("online", "bbl_ibs", "newpay", "bbl_ibs", "wechat", "wechat", ""),
 			[]ksher.ChannelInfo{info("wechat", false, true), info("bbl_ibs", false, true), info("newpay", false, true)},
 		},
 	}

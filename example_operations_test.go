@@ -33,13 +33,10 @@ func ExampleClient_MerchantInfo() {
 		return
 	}
 	fmt.Println("times are in", zone) // For WithLocation.
-	for _, c := range info.MchSupportChannel[:2] {
-		fmt.Println(c.PayChannel, "is settled", c.SettlementTimeType)
-	}
+	fmt.Println(len(info.Channels()), "channels")
 	// Output:
 	// times are in UTC+07:00
-	// promptpay is settled T+1
-	// truemoney is settled T+1
+	// 18 channels
 }
 
 // Offer a kiosk's buyers those channels that this merchant has a QR code for.

@@ -23,10 +23,12 @@ type GetSettlementInfoRequest struct {
 }
 
 func (r *GetSettlementInfoRequest) numbers() (orderNo, refundNo string) { return "", "" }
-func (r *GetSettlementInfoRequest) appIDName() string                   { return accountAppID(r.AppIDName) }
+func (r *GetSettlementInfoRequest) appIDName() string {
+	return accountAppID(appIDOfAccount, r.AppIDName)
+}
 
 func (r *GetSettlementInfoRequest) check(c *checker) {
-	c.accountAppID(r.AppIDName, r.Extra)
+	c.accountAppID(appIDOfAccount, r.AppIDName, r.Extra)
 	begins, ends := c.date("begin_date", r.BeginDate), c.date("end_date", r.EndDate)
 	if begins && ends && r.BeginDate > r.EndDate {
 		c.Problem("end_date", "is %s, before begin_date", r.EndDate)

@@ -28,13 +28,15 @@ func TestAccountQueriesAreChecked(t *testing.T) {
 		{"the signature's name", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "sign" }, []string{"AppIDName"}},
 		{"a name that isn't UTF-8", func(r *ksher.MerchantInfoRequest) { r.AppIDName = "\xff" }, []string{"AppIDName"}},
 		{"a blank name", func(r *ksher.MerchantInfoRequest) { r.AppIDName = " " }, []string{"AppIDName"}},
-		{"another app ID beside", func(r *ksher.MerchantInfoRequest) { r.Extra = ksher.Extra{Params: map[string]string{"appid": "mch1"}} }, []string{"appid"}},
 		{"another app ID as well", func(r *ksher.MerchantInfoRequest) {
+			r.Extra = ksher.Extra{Params: map[string]string{"appid": "mch1"}}
+		}, []string{"appid"}},
+		{"another app ID beside", func(r *ksher.MerchantInfoRequest) {
 			r.Extra = ksher.Extra{Params: map[string]string{"mch_appid": "mch1"}}
 		}, []string{"mch_appid"}},
-		{"another app ID beside the SDKs' name", func(r *ksher.MerchantInfoRequest) {
-			r.AppIDName, r.Extra = "appid", ksher.Extra{Params: map[string]string{"mch_appid": "mch1"}}
-		}, []string{"mch_appid"}},
+		{"another app ID beside the documented name", func(r *ksher.MerchantInfoRequest) {
+			r.AppIDName, r.Extra = "mch_appid", ksher.Extra{Params: map[string]string{"appid": "mch1"}}
+		}, []string{"appid"}},
 	})
 	checkRequest(t, "rate_query", testkit.GoodRateQuery, func(ctx context.Context, c *ksher.Client, r *ksher.RateQueryRequest) error {
 		_, err := c.RateQuery(ctx, r)

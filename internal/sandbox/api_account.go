@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"cmp"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,36 +49,61 @@ func (op operation) appID(p url.Values) string {
 // mchID is a merchant's number.
 func mchID(appID string) string { return strings.TrimPrefix(appID, "mch") }
 
+// merchantAccount is the whole answer to merchant_info, with what the client leaves in Data.
+type merchantAccount struct {
+	ksher.MerchantInfoResponse
+	MchName             map[string]string   `json:"mch_name"`
+	MerchantType        string              `json:"merchant_type"`
+	Contact             string              `json:"contact"`
+	BusinessAddressCode string              `json:"business_address_code"`
+	CityNameTH          string              `json:"city_name_th"`
+	CityNameEN          string              `json:"city_name_en"`
+	CityNameCN          string              `json:"city_name_cn"`
+	CountryInfo         map[string]string   `json:"country_info"`
+	AllowRemotePay      string              `json:"allow_remote_pay"`
+	HasOpenUseCoupon    string              `json:"has_open_use_coupon"`
+	MchSupportChannel   []map[string]any    `json:"mch_support_channel"`
+	BankInfo            map[string]string   `json:"bank_info"`
+	AgencyInfo          map[string]string   `json:"agency_info"`
+	BDInfo              map[string]string   `json:"bd_info"`
+	OperatorList        []map[string]string `json:"operator_list"`
+	ExtraInfo           map[string]string   `json:"extra_info"`
+	WHT                 json.Number         `json:"wht"`
+}
+
 // merchantInfo tells the merchant's account. All of it but the channels, the
 // zone and the kind of account is made up.
 func (g *Gateway) merchantInfo(p url.Values) (any, ksher.Code) {
 	id := cmp.Or(p.Get("mch_appid"), p.Get("appid"))
 	mchID := mchID(id)
 	opened := time.Date(2020, time.January, 1, 0, 0, 0, 0, zone)
-	answer := ksher.MerchantInfoResponse{
-		Mobile: "000000000", MchID: mchID, AccountType: "Test", BusinessMode: string(g.account), NonceStr: p.Get("nonce_str"),
-		MchAppID: id, MasterMchID: mchID, IsMasterMch: "N", MerchantType: "Test", Contact: "kshertest",
-		MchName:    ksher.MchName{MerchantName: "Kshertest Co., Ltd.", MchBriefName: stall},
-		RegistTime: opened,
-
+	answer := merchantAccount{
+		MerchantInfoResponse: ksher.MerchantInfoResponse{
+			Mobile: "000000000", MchID: mchID, AccountType: "Test", BusinessMode: string(g.account), NonceStr: p.Get("nonce_str"),
+			MchAppID: id, MasterMchID: mchID, IsMasterMch: "N", RegistTime: opened,
+			TimeZone:           g.now().In(zone).Format("-07:00"),
+			AllowPartialRefund: "Y", PriceFeeType: "THB", SettlementFeeType: "THB",
+		},
+		MchName:      map[string]string{"merchant_name": "Kshertest Co., Ltd.", "mch_brief_name": stall},
+		MerchantType: "Test", Contact: "kshertest",
 		BusinessAddressCode: "50200", CityNameTH: "เชียงใหม่", CityNameEN: "Chiang Mai", CityNameCN: "清迈",
-		CountryInfo: ksher.CountryInfo{CountryName: "Thailand", PhoneCode: "+66"},
-		TimeZone:    g.now().In(zone).Format("-07:00"),
-
-		AllowPartialRefund: "Y", AllowRemotePay: "N", HasOpenUseCoupon: "N",
-		PriceFeeType: "THB", SettlementFeeType: "THB", WHT: "0",
-
-		BankInfo:     ksher.BankInfo{AccountID: "000-0-00000-0", AccountName: "Kshertest Co., Ltd.", BankName: "Kshertest Bank", SwiftCode: "TESTTHBK"},
-		AgencyInfo:   ksher.AgencyInfo{AgencyName: "Kshertest Agency", Mobile: "000000000"},
-		BDInfo:       ksher.BDInfo{BDName: "Nobody", Mobile: "000000000"},
-		OperatorList: []ksher.Operator{{OperatorID: "1", Operator: "Cashier", MchID: mchID, RuleID: "1", State: "0", AddTime: opened}},
-		ExtraInfo:    []byte("{}"),
+		CountryInfo:    map[string]string{"country_name": "Thailand", "phone_code": "+66"},
+		AllowRemotePay: "N", HasOpenUseCoupon: "N",
+		BankInfo: map[string]string{
+			"account_id": "000-0-00000-0", "account_name": "Kshertest Co., Ltd.", "bank_name": "Kshertest Bank", "swift_code": "TESTTHBK",
+		},
+		AgencyInfo: map[string]string{"agency_name": "Kshertest Agency", "mobile": "000000000"},
+		BDInfo:     map[string]string{"bd_name": "Nobody", "mobile": "000000000"},
+		OperatorList: []map[string]string{{
+			"operator_id": "1", "operator": "Cashier", "mch_id": mchID, "rule_id": "1", "state": "0", "add_time": opened.Format(time.DateTime),
+		}},
+		ExtraInfo: map[string]string{}, WHT: "0",
 	}
 	for _, c := range ksher.Channels() {
 		answer.CountrySupportChannel = append(answer.CountrySupportChannel, c.Channel)
 		if c.GatewayPay || g.account != OnlineAccount && c.NativePayOffline || g.account != OfflineAccount && c.NativePayOnline {
-			answer.MchSupportChannel = append(answer.MchSupportChannel, ksher.SupportChannel{
-				PayChannel: c.Channel, SettlementTimeType: "T+1", SingleOrderLimit: -1, DaySumLimit: -1,
+			answer.MchSupportChannel = append(answer.MchSupportChannel, map[string]any{
+				"pay_channel": string(c.Channel), "settlement_time_type": "T+1", "single_order_limit": -1, "day_sum_limit": -1,
 			})
 		}
 	}

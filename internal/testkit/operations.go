@@ -97,7 +97,7 @@ func Operations() []Operation {
 		tested("payout", merchant, creates, GoodPayout, (*ksher.Client).Payout),
 		tested("order_query_payout", merchant, kind{HasTotalFee: true}, PayoutQuery, (*ksher.Client).OrderQueryPayout),
 		tested("get_payout_balance", merchant, kind{NoOrder: true}, BalanceQuery, (*ksher.Client).GetPayoutBalance),
-		tested("merchant_info", merchant, kind{NoOrder: true, AppID: "mch_appid"}, GoodMerchantInfo, (*ksher.Client).MerchantInfo),
+		tested("merchant_info", merchant, kind{NoOrder: true}, GoodMerchantInfo, (*ksher.Client).MerchantInfo),
 		tested("rate_query", merchant, kind{NoOrder: true}, GoodRateQuery, (*ksher.Client).RateQuery),
 		tested("get_settlement_info", merchant, kind{NoOrder: true, AppID: "mch_appid"}, GoodSettlementInfo, (*ksher.Client).GetSettlementInfo),
 	}
