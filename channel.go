@@ -1,7 +1,6 @@
 package ksher
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -50,33 +49,24 @@ type ChannelInfo struct {
 
 	NativePayOffline, NativePayOnline bool          // the kinds of account for which [Client.NativePay] makes a QR code
 	NativePayMinimum                  Amount        // the smallest amount of such a code, 0 if none is documented
-	NativePayExpiry                   time.Duration // how long such a code can be paid by default, [NeverExpires], or 0 for not documented
+	NativePayExpiry                   time.Duration // how long such a code can be paid by default, 0 for ever or if nothing is documented
+	NativePayNeverExpires             bool          // it can be paid for ever
 	NativePayExpirySetBy              string        // the parameter by which a request says otherwise, "" if it can't
 	// Savable says that a buyer can save the QR code and pay with it later, also after the
 	// order was cancelled. It is assumed where the code needn't be scanned from the screen.
 	Savable    bool
 	OrderClose bool // [Client.OrderClose] is documented for it
 
-	Refund      RefundRule // when its payments can be refunded through the API
-	RefundQuery bool       // [Client.RefundQuery] knows its refunds; assumed where the guide is silent
+	// NoRefunds says that the API has no refunds for it: pay the buyer back in another way.
+	// Others can be refunded until Ksher has settled the payment, see
+	// [CodeKsherRefundExpire], or, with RefundSameDay, on the day of the payment only, by
+	// the merchant's zone.
+	NoRefunds, RefundSameDay bool
+	RefundQuery              bool // [Client.RefundQuery] knows its refunds; assumed where the guide is silent
 	// Card says that it charges a card: its refunds need the ksher_order_no, and while it
 	// waits for the OTP it can't be cancelled. That it holds for instalments is assumed.
 	Card bool
 }
-
-// NeverExpires is the NativePayExpiry of a code that can be paid for ever. Don't add
-// it to a time.
-const NeverExpires time.Duration = math.MaxInt64
-
-// RefundRule is when a payment can be refunded through the API.
-type RefundRule string
-
-// Rules of refunds.
-const (
-	RefundRuleNever        RefundRule = "never"         // the API has none: pay the buyer back in another way
-	RefundRuleSameDay      RefundRule = "same day"      // on the day of the payment only, by the merchant's zone
-	RefundRuleUntilSettled RefundRule = "until settled" // until Ksher has settled the payment, see [CodeKsherRefundExpire]
-)
 
 // nativePayMinimum is what the guide gives as the minimum of every channel it
 // lists.
@@ -85,24 +75,24 @@ const nativePayMinimum Amount = 1_00
 // channelTable has every channel that the guides describe, in the order of the
 // checkout page.
 var channelTable = []ChannelInfo{
-	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: NeverExpires, Savable: true, Refund: RefundRuleNever},
-	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", Savable: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
-	{Channel: ChannelAirPay, Name: "ShopeePay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, Refund: RefundRuleUntilSettled, RefundQuery: true, OrderClose: true},
-	{Channel: ChannelLinePay, Name: "Rabbit LINE Pay", GatewayPay: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
-	{Channel: ChannelAtome, Name: "Atome", GatewayPay: true, GatewayPayMinimum: 20_00, Refund: RefundRuleUntilSettled, RefundQuery: true},
-	{Channel: ChannelSCBQRCard, Name: "QR credit/debit card", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, Savable: true, Refund: RefundRuleSameDay, RefundQuery: true},
-	{Channel: ChannelWeChat, Name: "WeChat Pay", GatewayPay: true, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 2 * time.Hour, Refund: RefundRuleUntilSettled, RefundQuery: true, OrderClose: true},
-	{Channel: ChannelAlipay, Name: "Alipay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 3 * time.Hour, Refund: RefundRuleUntilSettled, OrderClose: true},
-	{Channel: ChannelAlipayPlus, Name: "Alipay+", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 10 * time.Minute, Refund: RefundRuleUntilSettled, OrderClose: true},
-	{Channel: ChannelCard, Name: "Credit or debit card", GatewayPay: true, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelKTCInstal, Name: "KTC instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelKBankInstal, Name: "KBank instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelKCCInstal, Name: "Krungsri instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelKFCInstal, Name: "First Choice instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, Refund: RefundRuleUntilSettled, RefundQuery: true, Card: true},
-	{Channel: ChannelSCBEasy, Name: "SCB Easy", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
-	{Channel: ChannelBBLDeeplink, Name: "Bualuang mBanking", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
-	{Channel: ChannelBAYBankDeeplink, Name: "KMA", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
-	{Channel: ChannelKPlus, Name: "K PLUS", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, Refund: RefundRuleUntilSettled, RefundQuery: true},
+	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayNeverExpires: true, Savable: true, NoRefunds: true},
+	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", Savable: true, RefundQuery: true},
+	{Channel: ChannelAirPay, Name: "ShopeePay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelLinePay, Name: "Rabbit LINE Pay", GatewayPay: true, RefundQuery: true},
+	{Channel: ChannelAtome, Name: "Atome", GatewayPay: true, GatewayPayMinimum: 20_00, RefundQuery: true},
+	{Channel: ChannelSCBQRCard, Name: "QR credit/debit card", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, Savable: true, RefundSameDay: true, RefundQuery: true},
+	{Channel: ChannelWeChat, Name: "WeChat Pay", GatewayPay: true, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 2 * time.Hour, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelAlipay, Name: "Alipay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 3 * time.Hour, OrderClose: true},
+	{Channel: ChannelAlipayPlus, Name: "Alipay+", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 10 * time.Minute, OrderClose: true},
+	{Channel: ChannelCard, Name: "Credit or debit card", GatewayPay: true, RefundQuery: true, Card: true},
+	{Channel: ChannelKTCInstal, Name: "KTC instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
+	{Channel: ChannelKBankInstal, Name: "KBank instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
+	{Channel: ChannelKCCInstal, Name: "Krungsri instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
+	{Channel: ChannelKFCInstal, Name: "First Choice instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
+	{Channel: ChannelSCBEasy, Name: "SCB Easy", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
+	{Channel: ChannelBBLDeeplink, Name: "Bualuang mBanking", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
+	{Channel: ChannelBAYBankDeeplink, Name: "KMA", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
+	{Channel: ChannelKPlus, Name: "K PLUS", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
 }
 
 // Channels returns every channel that Ksher's guides describe, in the checkout page's order.
@@ -118,7 +108,7 @@ func (c Channel) Info() (info ChannelInfo, known bool) {
 	}
 	return ChannelInfo{
 		Channel: c, Name: string(c), GatewayPay: true, NativePayOffline: true, NativePayOnline: true,
-		Refund: RefundRuleUntilSettled, RefundQuery: true, OrderClose: c == "ktbcard",
+		RefundQuery: true, OrderClose: c == "ktbcard",
 		Card: strings.HasSuffix(string(c), "card") || strings.HasSuffix(string(c), "_instal"),
 	}, false
 }

@@ -167,7 +167,7 @@ func (c *Client) setHosts() (err error) {
 	switch {
 	case isAt(c.gatewayURL, "/KsherPay", DefaultMerchantURL):
 		return errors.New("WithGatewayURL: the address is the merchant host's, for WithMerchantURL")
-	case isAt(c.merchantURL, "/api", DefaultGatewayURL, ChinaGatewayURL):
+	case isAt(c.merchantURL, "/api", DefaultGatewayURL, chinaGatewayURL):
 		return errors.New("WithMerchantURL: the address is the gateway host's, for WithGatewayURL")
 	}
 	return nil

@@ -129,7 +129,7 @@ func TestNewClientAccepts(t *testing.T) {
 		})}},
 		{"the zero http.Client", testkit.AppID, []ksher.Option{ksher.WithHTTPClient(&http.Client{})}},
 		{"everything at once", testkit.AppID, []ksher.Option{
-			ksher.WithGatewayURL(ksher.ChinaGatewayURL),
+			ksher.WithGatewayURL("https://gateway.ksher.cn/api"),
 			ksher.WithMerchantURL("https://merchant.example/KsherPay/"),
 			ksher.WithSignVersion(ksher.SignV2),
 			ksher.WithVerifier(testkit.NewVerifier(&key.PublicKey)),
@@ -444,7 +444,7 @@ func TestClientFromEnv(t *testing.T) {
 func TestHostsTheWrongWayRound(t *testing.T) {
 	for _, opt := range []ksher.Option{
 		ksher.WithGatewayURL(ksher.DefaultMerchantURL), ksher.WithGatewayURL("http://127.0.0.1:8080/KsherPay/"), ksher.WithGatewayURL("https://api.mch.ksher.net/x"),
-		ksher.WithMerchantURL(ksher.DefaultGatewayURL), ksher.WithMerchantURL(ksher.ChinaGatewayURL), ksher.WithMerchantURL("http://127.0.0.1:8080/api"),
+		ksher.WithMerchantURL(ksher.DefaultGatewayURL), ksher.WithMerchantURL("https://gateway.ksher.cn/api"), ksher.WithMerchantURL("http://127.0.0.1:8080/api"),
 	} {
 		_, err := ksher.NewClient(testkit.AppID, testkit.RSAKey(t, 1024), opt)
 		require.ErrorContains(t, err, "the address is the")

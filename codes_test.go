@@ -272,27 +272,27 @@ func TestUsedRefundNumberAsksForAQuery(t *testing.T) {
 // The table of the KIOSK guide, and the times below it.
 func TestChannelsOfNativePay(t *testing.T) {
 	guide := map[ksher.Channel]ksher.ChannelInfo{
-		"promptpay":  {NativePayOffline: true, NativePayOnline: true, NativePayExpiry: ksher.NeverExpires, Refund: ksher.RefundRuleNever},
-		"alipay":     {NativePayOffline: true, NativePayExpiry: 3 * time.Hour, Refund: ksher.RefundRuleUntilSettled},
-		"alipayplus": {NativePayOffline: true, NativePayExpiry: 10 * time.Minute, Refund: ksher.RefundRuleUntilSettled},
-		"wechat":     {NativePayOffline: true, NativePayOnline: true, NativePayExpiry: 2 * time.Hour, Refund: ksher.RefundRuleUntilSettled, RefundQuery: true},
-		"airpay":     {NativePayOffline: true, Refund: ksher.RefundRuleUntilSettled, RefundQuery: true},
-		"scb_qrcard": {NativePayOffline: true, NativePayOnline: true, Refund: ksher.RefundRuleSameDay, RefundQuery: true},
-		"truemoney":  {NativePayOnline: true, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", Refund: ksher.RefundRuleUntilSettled, RefundQuery: true},
+		"promptpay":  {NativePayOffline: true, NativePayOnline: true, NativePayNeverExpires: true, NoRefunds: true},
+		"alipay":     {NativePayOffline: true, NativePayExpiry: 3 * time.Hour},
+		"alipayplus": {NativePayOffline: true, NativePayExpiry: 10 * time.Minute},
+		"wechat":     {NativePayOffline: true, NativePayOnline: true, NativePayExpiry: 2 * time.Hour, RefundQuery: true},
+		"airpay":     {NativePayOffline: true, RefundQuery: true},
+		"scb_qrcard": {NativePayOffline: true, NativePayOnline: true, RefundSameDay: true, RefundQuery: true},
+		"truemoney":  {NativePayOnline: true, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", RefundQuery: true},
 	}
 	closable := []ksher.Channel{"airpay", "wechat", "alipay", "alipayplus"}
 	for _, info := range ksher.Channels() {
 		want, native := guide[info.Channel]
 		got := ksher.ChannelInfo{
 			NativePayOffline: info.NativePayOffline, NativePayOnline: info.NativePayOnline, NativePayExpiry: info.NativePayExpiry,
-			NativePayExpirySetBy: info.NativePayExpirySetBy,
-			Refund:               info.Refund, RefundQuery: info.RefundQuery,
+			NativePayExpirySetBy: info.NativePayExpirySetBy, NativePayNeverExpires: info.NativePayNeverExpires,
+			NoRefunds: info.NoRefunds, RefundSameDay: info.RefundSameDay, RefundQuery: info.RefundQuery,
 		}
 		if native {
 			assert.Equal(t, want, got, info.Channel)
 			assert.Equal(t, ksher.Amount(1_00), info.NativePayMinimum, info.Channel)
 		} else {
-			assert.Equal(t, ksher.ChannelInfo{Refund: ksher.RefundRuleUntilSettled, RefundQuery: true}, got, info.Channel)
+			assert.Equal(t, ksher.ChannelInfo{RefundQuery: true}, got, info.Channel)
 			assert.Zero(t, info.NativePayMinimum, info.Channel)
 		}
 		assert.Equal(t, slices.Contains(closable, info.Channel), info.OrderClose, info.Channel)
@@ -314,7 +314,7 @@ func TestChannelInfo(t *testing.T) {
 
 	open := ksher.ChannelInfo{
 		Channel: "newpay", Name: "newpay", GatewayPay: true, NativePayOffline: true, NativePayOnline: true,
-		Refund: ksher.RefundRuleUntilSettled, RefundQuery: true,
+		RefundQuery: true,
 	}
 	as := func(c ksher.Channel, change func(*ksher.ChannelInfo)) ksher.ChannelInfo {
 		info := open
@@ -362,8 +362,8 @@ func TestChannelConstantsSayWhatTheTableHas(t *testing.T) {
 		}
 		assert.Equal(t, info.GatewayPayMinimum, least, value)
 		assert.Equal(t, info.MobileOnly, strings.Contains(doc, "on phones only"), value)
-		assert.Equal(t, info.Refund == ksher.RefundRuleNever, strings.Contains(doc, "no refunds"), value)
-		assert.Equal(t, info.Refund == ksher.RefundRuleSameDay, strings.Contains(doc, "same day"), value)
+		assert.Equal(t, info.NoRefunds, strings.Contains(doc, "no refunds"), value)
+		assert.Equal(t, info.RefundSameDay, strings.Contains(doc, "same day"), value)
 		assert.Equal(t, info.NativePayOffline && !info.NativePayOnline, strings.Contains(doc, "offline accounts"), value)
 		assert.Equal(t, info.NativePayOnline && !info.NativePayOffline, strings.Contains(doc, "online accounts"), value)
 		return true

@@ -175,7 +175,7 @@ func ExampleGatewayPayForm_WriteHTML() {
 	defer gateway.Close()
 
 	req := order("A-1015")
-	req.Device = ksher.DevicePC
+	req.Device = "PC"
 	form, err := client.GatewayPayForm(req)
 	if err != nil {
 		log.Fatal(err)

@@ -529,7 +529,7 @@ func ExampleChannels() {
 	const total = 15_00 // 15.00 THB
 	var offer []ksher.Channel
 	for _, info := range ksher.Channels() {
-		if info.GatewayPay && !info.MobileOnly && info.GatewayPayMinimum <= total && info.Refund != ksher.RefundRuleNever {
+		if info.GatewayPay && !info.MobileOnly && info.GatewayPayMinimum <= total && !info.NoRefunds {
 			offer = append(offer, info.Channel)
 		}
 	}

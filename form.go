@@ -72,7 +72,7 @@ func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error)
 		return nil, &Error{Operation: gatewayPay.name, OrderNo: req.MchOrderNo, Err: fmt.Errorf("the form was not made, because the key did not sign: %w", err)}
 	}
 	form := &GatewayPayForm{
-		Action: strings.TrimSuffix(c.gatewayURL, "/api") + "/" + strings.ToLower(string(req.Device)),
+		Action: strings.TrimSuffix(c.gatewayURL, "/api") + "/" + strings.ToLower(req.Device),
 		Fields: make(map[string]string, len(params)),
 	}
 	for _, p := range params {
@@ -119,10 +119,10 @@ var formPolicy = func() string {
 
 type formText struct{ Lang, Continue string }
 
-var formTexts = map[Lang]formText{
-	LangEnglish: {"en", "Continue to payment"},
-	LangThai:    {"th", "ไปยังหน้าชำระเงิน"},
-	LangChinese: {"zh-Hans", "前往付款"},
+var formTexts = map[string]formText{
+	"en": {"en", "Continue to payment"},
+	"th": {"th", "ไปยังหน้าชำระเงิน"},
+	"cn": {"zh-Hans", "前往付款"},
 }
 
 // WriteHTML writes a whole page, in the language of the request, that posts the form by
@@ -134,9 +134,9 @@ func (f *GatewayPayForm) WriteHTML(w io.Writer) error {
 	if f == nil || f.Action == "" {
 		return errors.New("ksher: the form was not made by Client.GatewayPayForm")
 	}
-	text, ok := formTexts[Lang(f.Fields["lang"])]
+	text, ok := formTexts[f.Fields["lang"]]
 	if !ok {
-		text = formTexts[LangEnglish]
+		text = formTexts["en"]
 	}
 	return formPage.Execute(w, map[string]any{"Form": f, "Text": text})
 }
@@ -166,25 +166,25 @@ func (f GatewayPayForm) Format(s fmt.State, _ rune) {
 // LogValue keeps the signature out of structured logs.
 func (f GatewayPayForm) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
 
-// DeviceOf tells the layout of the checkout page that suits a buyer's browser: [DeviceH5]
-// for phones, and [DevicePC] for everything else and for a nil request. Tablets count as
+// DeviceOf tells the layout of the checkout page that suits a buyer's browser: "H5"
+// for phones, and "PC" for everything else and for a nil request. Tablets count as
 // PCs: they seldom have banking apps, and their screen is large enough for a QR code. A
 // browser can say what it likes, so don't decide anything else by it.
-func DeviceOf(r *http.Request) Device {
+func DeviceOf(r *http.Request) string {
 	if r == nil {
-		return DevicePC
+		return "PC"
 	}
 	agent := r.UserAgent()
 	says := func(word string) bool { return strings.Contains(agent, word) }
 	switch hint := r.Header.Get("Sec-CH-UA-Mobile"); {
 	case hint == "?0":
-		return DevicePC
+		return "PC"
 	case hint == "?1":
-		return DeviceH5
+		return "H5"
 	case says("iPad"), says("Tablet"):
-		return DevicePC
+		return "PC"
 	case says("Mobi"), says("Opera Mini"):
-		return DeviceH5
+		return "H5"
 	}
-	return DevicePC
+	return "PC"
 }

@@ -9,25 +9,6 @@ import (
 	"strings"
 )
 
-// Device picks a layout of the checkout page.
-type Device string
-
-// Layouts of the checkout page.
-const (
-	DevicePC Device = "PC" // for desktop browsers
-	DeviceH5 Device = "H5" // for phones
-)
-
-// Lang is a language of the checkout page and of messages.
-type Lang string
-
-// Languages.
-const (
-	LangEnglish Lang = "en"
-	LangThai    Lang = "th"
-	LangChinese Lang = "cn"
-)
-
 // Visibility shows or hides a part of the checkout page; the zero Visibility leaves it to
 // Ksher.
 type Visibility string
@@ -64,8 +45,8 @@ type GatewayPayRequest struct {
 	MchRedirectURL     string `url:"mch_redirect_url"`         // required, where the buyer goes after paying, which proves nothing
 	MchRedirectURLFail string `url:"mch_redirect_url_fail"`    // required, where the buyer goes after failing or giving up
 	MchNotifyURL       string `url:"mch_notify_url,omitempty"` // where the notification goes, see [Payments.Notifications]
-	Device             Device `url:"device,omitempty"`         // the layout, by default that of the buyer's device
-	Lang               Lang   `url:"lang,omitempty"`           // the page's language, English by default
+	Device             string `url:"device,omitempty"`         // the layout, "PC" or "H5" for phones, by default that of the buyer's device
+	Lang               string `url:"lang,omitempty"`           // the page's language: "en", which is the default, "th" or "cn"
 	MemberID           string `url:"member_id,omitempty"`      // identifies the buyer and turns on saved cards: at most 32 characters, not digits only
 	ExpireTime         int    `url:"expire_time,omitempty"`    // how many minutes the order can be paid
 	Attach             string `url:"attach,omitempty"`         // returned as it is in queries and notifications
@@ -118,7 +99,7 @@ func (r *GatewayPayRequest) check(c *checker) {
 	c.requiredURL("mch_redirect_url", r.MchRedirectURL)
 	c.requiredURL("mch_redirect_url_fail", r.MchRedirectURLFail)
 	c.httpURL("mch_notify_url", r.MchNotifyURL)
-	c.oneOf("device", string(r.Device), string(DevicePC), string(DeviceH5))
+	c.oneOf("device", r.Device, "PC", "H5")
 	c.lang(r.Lang)
 	c.length("member_id", r.MemberID)
 	if r.MemberID != "" && strings.Trim(r.MemberID, "0123456789") == "" {
@@ -133,12 +114,12 @@ func (r *GatewayPayRequest) check(c *checker) {
 }
 
 // offered checks that there is a channel left that the buyer can pay by.
-func (c *checker) offered(channels []Channel, total Amount, feeType string, device Device) {
+func (c *checker) offered(channels []Channel, total Amount, feeType, device string) {
 	cheapest := slices.MinFunc(channels, func(a, b Channel) int { return cmp.Compare(a.leastSent(), b.leastSent()) })
 	if least := cheapest.leastSent(); feeType == "THB" && total > 0 && total < least {
 		c.Problem("total_fee", "is %v THB, and %s takes at least %v THB", total, cheapest, least)
 	}
-	if device == DevicePC && !slices.ContainsFunc(channels, func(channel Channel) bool { return !channel.facts().MobileOnly }) {
+	if device == "PC" && !slices.ContainsFunc(channels, func(channel Channel) bool { return !channel.facts().MobileOnly }) {
 		c.Problem("device", "is PC, and each channel of channel_list works on phones only")
 	}
 }
@@ -153,8 +134,8 @@ func (c Channel) leastSent() Amount {
 	return 0
 }
 
-func (c *checker) lang(l Lang) {
-	c.oneOf("lang", string(l), string(LangEnglish), string(LangThai), string(LangChinese))
+func (c *checker) lang(l string) {
+	c.oneOf("lang", l, "en", "th", "cn")
 }
 
 // GatewayPayResponse is the answer to [Client.GatewayPay].
@@ -204,7 +185,7 @@ func (c *Client) GatewayOrderQuery(ctx context.Context, req *GatewayOrderQueryRe
 // CancelOrderRequest names an unpaid order made with [Client.GatewayPay].
 type CancelOrderRequest struct {
 	MchOrderNo string `url:"mch_order_no"`   // required, the number given to GatewayPay
-	Lang       Lang   `url:"lang,omitempty"` // the language of messages
+	Lang       string `url:"lang,omitempty"` // the language of messages: "en", "th" or "cn"
 
 	Extra `url:"-"`
 }

@@ -47,8 +47,8 @@ func TestGatewayPay(t *testing.T) {
 		MchRedirectURL:                    "https://shop.example/paid",
 		MchRedirectURLFail:                "https://shop.example/failed",
 		MchNotifyURL:                      "https://shop.example/notify",
-		Device:                            ksher.DeviceH5,
-		Lang:                              ksher.LangThai,
+		Device:                            "H5",
+		Lang:                              "th",
 		MemberID:                          "m-1",
 		ExpireTime:                        30,
 		Attach:                            "table 7",
@@ -212,7 +212,7 @@ func TestCancelOrder(t *testing.T) {
 		want map[string]string
 	}{
 		{"minimal", &ksher.CancelOrderRequest{MchOrderNo: "order1"}, map[string]string{"mch_order_no": "order1"}},
-		{"full", &ksher.CancelOrderRequest{MchOrderNo: "order1", Lang: ksher.LangChinese, Extra: ksher.Extra{Params: map[string]string{"new": "1"}}},
+		{"full", &ksher.CancelOrderRequest{MchOrderNo: "order1", Lang: "cn", Extra: ksher.Extra{Params: map[string]string{"new": "1"}}},
 			map[string]string{"mch_order_no": "order1", "lang": "cn", "new": "1"}},
 	}
 	for _, tt := range tests {
@@ -232,7 +232,7 @@ func TestCancelOrder(t *testing.T) {
 
 func goodForm() *ksher.GatewayPayRequest {
 	req := testkit.GoodGatewayPay()
-	req.Device = ksher.DevicePC
+	req.Device = "PC"
 	return req
 }
 
@@ -253,7 +253,7 @@ func posted(form *ksher.GatewayPayForm) url.Values {
 // The form has what the call sends, to the last parameter.
 func TestGatewayPayFormSignsWhatTheCallSends(t *testing.T) {
 	full := goodForm()
-	full.Device, full.Lang, full.ExpireTime, full.Attach = ksher.DeviceH5, ksher.LangThai, 30, "ก ข & \"c\" + 1\r\n2"
+	full.Device, full.Lang, full.ExpireTime, full.Attach = "H5", "th", 30, "ก ข & \"c\" + 1\r\n2"
 	full.ChannelInstalTimesList = ksher.InstalTimes{ksher.ChannelKTCInstal: {3, 4}}
 	full.Extra = ksher.Extra{Params: map[string]string{"brand_new": "", "submit": "1"}}
 	for _, req := range []*ksher.GatewayPayRequest{goodForm(), full} {
@@ -284,16 +284,16 @@ func TestGatewayPayFormSignsWhatTheCallSends(t *testing.T) {
 func TestGatewayPayFormAction(t *testing.T) {
 	for _, tt := range []struct {
 		gateway string
-		device  ksher.Device
+		device  string
 		want    string
 	}{
-		{ksher.DefaultGatewayURL, ksher.DevicePC, "https://gateway.ksher.com/pc"},
-		{ksher.DefaultGatewayURL, ksher.DeviceH5, "https://gateway.ksher.com/h5"},
-		{ksher.ChinaGatewayURL, ksher.DeviceH5, "https://gateway.ksher.cn/h5"},
-		{"http://127.0.0.1:8080/api/", ksher.DevicePC, "http://127.0.0.1:8080/pc"},
-		{"http://[::1]:8080/api", ksher.DevicePC, "http://[::1]:8080/pc"},
-		{"https://pay.example/ksher/api", ksher.DevicePC, "https://pay.example/ksher/pc"},
-		{"https://api.example", ksher.DevicePC, "https://api.example/pc"},
+		{ksher.DefaultGatewayURL, "PC", "https://gateway.ksher.com/pc"},
+		{ksher.DefaultGatewayURL, "H5", "https://gateway.ksher.com/h5"},
+		{"https://gateway.ksher.cn/api", "H5", "https://gateway.ksher.cn/h5"},
+		{"http://127.0.0.1:8080/api/", "PC", "http://127.0.0.1:8080/pc"},
+		{"http://[::1]:8080/api", "PC", "http://[::1]:8080/pc"},
+		{"https://pay.example/ksher/api", "PC", "https://pay.example/ksher/pc"},
+		{"https://api.example", "PC", "https://api.example/pc"},
 	} {
 		client := testkit.OfflineClient(t, testkit.AppID, nobody(t), ksher.WithGatewayURL(tt.gateway))
 		req := goodForm()
@@ -416,9 +416,9 @@ func TestGatewayPayFormPageEscapes(t *testing.T) {
 }
 
 func TestGatewayPayFormServeHTTP(t *testing.T) {
-	for lang, want := range map[ksher.Lang][2]string{
-		"": {"en", "Continue to payment"}, ksher.LangEnglish: {"en", "Continue to payment"},
-		ksher.LangThai: {"th", "ไปยังหน้าชำระเงิน"}, ksher.LangChinese: {"zh-Hans", "前往付款"},
+	for lang, want := range map[string][2]string{
+		"": {"en", "Continue to payment"}, "en": {"en", "Continue to payment"},
+		"th": {"th", "ไปยังหน้าชำระเงิน"}, "cn": {"zh-Hans", "前往付款"},
 	} {
 		req := goodForm()
 		req.Lang = lang
@@ -522,46 +522,46 @@ func TestDeviceOf(t *testing.T) {
 	)
 	for name, tt := range map[string]struct {
 		agent, hint string
-		want        ksher.Device
+		want        string
 	}{
-		"Chrome on Android":               {chromeAndroid, "", ksher.DeviceH5},
-		"Chrome on Android, with a hint":  {chromeAndroid, "?1", ksher.DeviceH5},
-		"Chrome on Windows":               {chromeWindows, "", ksher.DevicePC},
-		"Chrome on Windows, with a hint":  {chromeWindows, "?0", ksher.DevicePC},
-		"Chrome on an Android tablet":     {chromeTablet, "", ksher.DevicePC},
-		"a phone that asks for the PC":    {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36", "?0", ksher.DevicePC},
-		"a hint alone":                    {"", "?1", ksher.DeviceH5},
-		"a hint against the agent":        {chromeAndroid, "?0", ksher.DevicePC},
-		"a hint that isn't one":           {chromeAndroid, "yes", ksher.DeviceH5},
-		"Safari on an iPhone":             {safariIPhone, "", ksher.DeviceH5},
-		"Safari on a Mac, or an iPad":     {safariMac, "", ksher.DevicePC},
-		"Safari on an iPad, mobile":       {"Mozilla/5.0 (iPad; CPU OS 12_5_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1", "", ksher.DevicePC},
-		"Facebook on an iPad":             {"Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 [FBAN/FBIOS;FBAV/480.0.0.29.109;FBDV/iPad13,4]", "", ksher.DevicePC},
-		"Facebook on an iPhone":           {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/21F90 [FBAN/FBIOS;FBAV/480.0.0.29.109;FBDV/iPhone15,3]", "", ksher.DeviceH5},
-		"Facebook on Android":             {wv + " [FB_IAB/FB4A;FBAV/510.0.0.56.109;]", "", ksher.DeviceH5},
-		"WeChat on Android":               {wv + " XWEB/1390043 MMWEBSDK/20250503 MMWEBID/2247 MicroMessenger/8.0.61.2880(0x28003D34) WeChat/arm64 Weixin NetType/WIFI Language/en ABI/arm64", "", ksher.DeviceH5},
-		"WeChat on an iPhone":             {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.50(0x18003237) NetType/4G Language/zh_CN", "", ksher.DeviceH5},
-		"WeChat on Windows":               {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36 NetType/WIFI MicroMessenger/7.0.20.1781(0x6700143B) WindowsWechat(0x63090c33) XWEB/13639 Flue", "", ksher.DevicePC},
-		"LINE on Android":                 {wv + " Line/14.9.0/IAB", "", ksher.DeviceH5},
-		"LINE on an iPhone":               {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Safari Line/14.9.0", "", ksher.DeviceH5},
-		"Alipay on Android":               {wv + " Ariver/1.0.0 UCBS/3.22.2 NebulaSDK/1.8.100112 Nebula AlipayDefined(nt:WIFI) AliApp(AP/10.5.60) AlipayClient/10.5.60", "", ksher.DeviceH5},
-		"Samsung Internet":                {"Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-A546E) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile Safari/537.36", "", ksher.DeviceH5},
-		"Firefox on Android":              {"Mozilla/5.0 (Android 14; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0", "", ksher.DeviceH5},
-		"Firefox on an Android tablet":    {"Mozilla/5.0 (Android 14; Tablet; rv:140.0) Gecko/140.0 Firefox/140.0", "", ksher.DevicePC},
-		"Firefox on Linux":                {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "", ksher.DevicePC},
-		"Edge on Windows":                 {chromeWindows + " Edg/142.0.0.0", "", ksher.DevicePC},
-		"Opera Mini":                      {"Opera/9.80 (Android; Opera Mini/36.2.2254/191.249; U; en) Presto/2.12.423 Version/12.16", "", ksher.DeviceH5},
-		"Huawei's browser on HarmonyOS":   {"Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0.0.0 Safari/537.36 ArkWeb/4.1.6.1 Mobile", "", ksher.DeviceH5},
-		"UC Browser":                      {"Mozilla/5.0 (Linux; U; Android 11; en-US; RMX2185) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/100.0.4896.58 UCBrowser/13.4.0.1306 Mobile Safari/537.36", "", ksher.DeviceH5},
-		"Googlebot":                       {"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "", ksher.DevicePC},
-		"Googlebot that looks at phones":  {"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "", ksher.DeviceH5},
-		"curl":                            {"curl/8.5.0", "", ksher.DevicePC},
-		"none":                            {"", "", ksher.DevicePC},
-		"not a text":                      {"\x00\xff\xfe", "\xff", ksher.DevicePC},
-		"a megabyte":                      {strings.Repeat("Mob", 350_000), "", ksher.DevicePC},
-		"a megabyte, and then a phone":    {strings.Repeat("Mob ", 250_000) + "Mobile", "", ksher.DeviceH5},
-		"a word that only begins so":      {"automobile", "", ksher.DevicePC},
-		"a megabyte of what isn't a hint": {chromeAndroid, strings.Repeat("?", 1<<20), ksher.DeviceH5},
+		"Chrome on Android":               {chromeAndroid, "", "H5"},
+		"Chrome on Android, with a hint":  {chromeAndroid, "?1", "H5"},
+		"Chrome on Windows":               {chromeWindows, "", "PC"},
+		"Chrome on Windows, with a hint":  {chromeWindows, "?0", "PC"},
+		"Chrome on an Android tablet":     {chromeTablet, "", "PC"},
+		"a phone that asks for the PC":    {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36", "?0", "PC"},
+		"a hint alone":                    {"", "?1", "H5"},
+		"a hint against the agent":        {chromeAndroid, "?0", "PC"},
+		"a hint that isn't one":           {chromeAndroid, "yes", "H5"},
+		"Safari on an iPhone":             {safariIPhone, "", "H5"},
+		"Safari on a Mac, or an iPad":     {safariMac, "", "PC"},
+		"Safari on an iPad, mobile":       {"Mozilla/5.0 (iPad; CPU OS 12_5_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/12.1.2 Mobile/15E148 Safari/604.1", "", "PC"},
+		"Facebook on an iPad":             {"Mozilla/5.0 (iPad; CPU OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 [FBAN/FBIOS;FBAV/480.0.0.29.109;FBDV/iPad13,4]", "", "PC"},
+		"Facebook on an iPhone":           {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/21F90 [FBAN/FBIOS;FBAV/480.0.0.29.109;FBDV/iPhone15,3]", "", "H5"},
+		"Facebook on Android":             {wv + " [FB_IAB/FB4A;FBAV/510.0.0.56.109;]", "", "H5"},
+		"WeChat on Android":               {wv + " XWEB/1390043 MMWEBSDK/20250503 MMWEBID/2247 MicroMessenger/8.0.61.2880(0x28003D34) WeChat/arm64 Weixin NetType/WIFI Language/en ABI/arm64", "", "H5"},
+		"WeChat on an iPhone":             {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.50(0x18003237) NetType/4G Language/zh_CN", "", "H5"},
+		"WeChat on Windows":               {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36 NetType/WIFI MicroMessenger/7.0.20.1781(0x6700143B) WindowsWechat(0x63090c33) XWEB/13639 Flue", "", "PC"},
+		"LINE on Android":                 {wv + " Line/14.9.0/IAB", "", "H5"},
+		"LINE on an iPhone":               {"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 Safari Line/14.9.0", "", "H5"},
+		"Alipay on Android":               {wv + " Ariver/1.0.0 UCBS/3.22.2 NebulaSDK/1.8.100112 Nebula AlipayDefined(nt:WIFI) AliApp(AP/10.5.60) AlipayClient/10.5.60", "", "H5"},
+		"Samsung Internet":                {"Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-A546E) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile Safari/537.36", "", "H5"},
+		"Firefox on Android":              {"Mozilla/5.0 (Android 14; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0", "", "H5"},
+		"Firefox on an Android tablet":    {"Mozilla/5.0 (Android 14; Tablet; rv:140.0) Gecko/140.0 Firefox/140.0", "", "PC"},
+		"Firefox on Linux":                {"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "", "PC"},
+		"Edge on Windows":                 {chromeWindows + " Edg/142.0.0.0", "", "PC"},
+		"Opera Mini":                      {"Opera/9.80 (Android; Opera Mini/36.2.2254/191.249; U; en) Presto/2.12.423 Version/12.16", "", "H5"},
+		"Huawei's browser on HarmonyOS":   {"Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114.0.0.0 Safari/537.36 ArkWeb/4.1.6.1 Mobile", "", "H5"},
+		"UC Browser":                      {"Mozilla/5.0 (Linux; U; Android 11; en-US; RMX2185) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/100.0.4896.58 UCBrowser/13.4.0.1306 Mobile Safari/537.36", "", "H5"},
+		"Googlebot":                       {"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "", "PC"},
+		"Googlebot that looks at phones":  {"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X Build/MMB29P) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "", "H5"},
+		"curl":                            {"curl/8.5.0", "", "PC"},
+		"none":                            {"", "", "PC"},
+		"not a text":                      {"\x00\xff\xfe", "\xff", "PC"},
+		"a megabyte":                      {strings.Repeat("Mob", 350_000), "", "PC"},
+		"a megabyte, and then a phone":    {strings.Repeat("Mob ", 250_000) + "Mobile", "", "H5"},
+		"a word that only begins so":      {"automobile", "", "PC"},
+		"a megabyte of what isn't a hint": {chromeAndroid, strings.Repeat("?", 1<<20), "H5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -572,6 +572,6 @@ func TestDeviceOf(t *testing.T) {
 			assert.Equal(t, tt.want, ksher.DeviceOf(r))
 		})
 	}
-	assert.Equal(t, ksher.DevicePC, ksher.DeviceOf(nil))
-	assert.Equal(t, ksher.DevicePC, ksher.DeviceOf(&http.Request{}))
+	assert.Equal(t, "PC", ksher.DeviceOf(nil))
+	assert.Equal(t, "PC", ksher.DeviceOf(&http.Request{}))
 }

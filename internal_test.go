@@ -188,7 +188,7 @@ func BenchmarkSignAndEncode(b *testing.B) {
 	}
 	more := required
 	more.MchNotifyURL = "https://shop.example/ksher/notify"
-	more.Lang, more.MemberID, more.ExpireTime = LangThai, "member-17", 30
+	more.Lang, more.MemberID, more.ExpireTime = "th", "member-17", 30
 	for _, bm := range []struct {
 		name string
 		req  *GatewayPayRequest

@@ -85,9 +85,11 @@ const Version = "0.1.0"
 // The addresses of Ksher's hosts.
 const (
 	DefaultGatewayURL  = "https://gateway.ksher.com/api"      // serves gateway_pay, gateway_order_query and cancel_order
-	ChinaGatewayURL    = "https://gateway.ksher.cn/api"       // the same for buyers in mainland China, for [WithGatewayURL]
 	DefaultMerchantURL = "https://api.mch.ksher.net/KsherPay" // serves every other operation
 )
+
+// chinaGatewayURL is the gateway for buyers in mainland China.
+const chinaGatewayURL = "https://gateway.ksher.cn/api"
 
 // thailand is the zone of the times that Ksher writes without one, unless
 // [WithLocation] says otherwise. It is fixed, so that no zone database is

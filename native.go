@@ -8,15 +8,6 @@ import (
 	"github.com/ksher-go/ksher/internal/fault"
 )
 
-// ImgType is a format of the QR code's image.
-type ImgType string
-
-// Formats of the QR code's image.
-const (
-	ImgTypePNG ImgType = "png"
-	ImgTypeSVG ImgType = "svg"
-)
-
 // NativePayRequest asks for a QR code. What isn't marked as required may be left zero.
 type NativePayRequest struct {
 	MchOrderNo   string  `url:"mch_order_no"`            // required, unique for the merchant, at most 32 characters
@@ -30,7 +21,7 @@ type NativePayRequest struct {
 	Attach       string  `url:"attach,omitempty"`        // returned as it is in queries and notifications
 	OperatorID   string  `url:"operator_id,omitempty"`   // the cashier or the like
 	DeviceID     string  `url:"device_id,omitempty"`     // the kiosk or till
-	ImgType      ImgType `url:"img_type,omitempty"`      // the format of the image, PNG by default
+	ImgType      string  `url:"img_type,omitempty"`      // the format of the image, "png", which is the default, or "svg"
 	// ExpireTime is how many minutes the code can be paid. Don't rely on it: the guide
 	// says that it can't be set for PromptPay, Alipay, Alipay+ and WeChat Pay, whose times
 	// docs/channels.md has; TrueMoney has TMNExpireTime. Close the order if it isn't to be
@@ -59,7 +50,7 @@ func (r *NativePayRequest) check(c *checker) {
 	c.channel("channel", r.Channel)
 	c.httpURL("notify_url", r.NotifyURL)
 	c.httpURL("redirect_url", r.RedirectURL)
-	c.oneOf("img_type", string(r.ImgType), string(ImgTypePNG), string(ImgTypeSVG))
+	c.oneOf("img_type", r.ImgType, "png", "svg")
 	c.minutes("expire_time", r.ExpireTime)
 	c.minutes("tmn_expire_time", r.TMNExpireTime)
 }

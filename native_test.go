@@ -34,7 +34,7 @@ func TestNativePay(t *testing.T) {
 		Attach:        "table 7",
 		OperatorID:    "somchai",
 		DeviceID:      "kiosk-1",
-		ImgType:       ksher.ImgTypeSVG,
+		ImgType:       "svg",
 		TMNExpireTime: 20,
 		Extra:         ksher.Extra{Params: map[string]string{"new": "1"}},
 	}

@@ -22,30 +22,21 @@ type Attempt struct {
 	Err       error         // what went wrong, nil at the beginning and if nothing did
 }
 
-// Outcome is how a request or notification ended, in one word for a metric's label.
-type Outcome string
-
-// Outcomes.
-const (
-	OutcomeOK      Outcome = "ok"      // it succeeded, which says nothing about the payment
-	OutcomeRefused Outcome = "refused" // the gateway said no in due form
-	OutcomeFailed  Outcome = "failed"  // it failed in another way, and surely changed nothing
-	OutcomeUnknown Outcome = "unknown" // an [ErrOutcomeUnknown]
-)
-
-// Outcome sums Err up in a word.
-func (a Attempt) Outcome() Outcome {
+// Outcome sums Err up in one word for a metric's label: "ok" if there is none, which says
+// nothing about the payment; "refused" if the gateway said no in due form; "unknown" of
+// an [ErrOutcomeUnknown]; "failed" of anything else, which surely changed nothing.
+func (a Attempt) Outcome() string {
 	if a.Err == nil {
-		return OutcomeOK
+		return "ok"
 	}
 	var failure *Error
 	switch {
 	case errors.Is(a.Err, ErrOutcomeUnknown):
-		return OutcomeUnknown
+		return "unknown"
 	case errors.As(a.Err, &failure) && failure.Err == nil, errors.Is(a.Err, fault.ErrRefused):
-		return OutcomeRefused
+		return "refused"
 	}
-	return OutcomeFailed
+	return "failed"
 }
 
 // Hook is called before each request to Ksher, repetitions of a query included, and for

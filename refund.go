@@ -42,7 +42,7 @@ func (r *OrderRefundRequest) check(c *checker) {
 	// The guide says so of card, and nothing of instalments on a card.
 	case r.Channel == ChannelCard && r.KsherOrderNo == "":
 		c.Problem("ksher_order_no", "is required to refund a card payment")
-	case r.Channel != "" && r.Channel.facts().Refund == RefundRuleNever:
+	case r.Channel != "" && r.Channel.facts().NoRefunds:
 		c.Problem("channel", "is %s, which has no refunds through the API: pay the buyer back in another way", r.Channel)
 	}
 }
@@ -123,21 +123,21 @@ func (r *RefundQueryRequest) check(c *checker) {
 	}
 }
 
-// RefundState is where a refund stands. Only [RefundStateSuccess] is known.
-type RefundState string
-
-// RefundStateSuccess means that the money was given back.
-const RefundStateSuccess RefundState = "REFUNDSUCCESS"
+// refundSuccess is the only refund_state that was seen in genuine answers.
+const refundSuccess = "REFUNDSUCCESS"
 
 // Refund is one refund of an order.
 type Refund struct {
-	MchRefundNo     string      `json:"mch_refund_no"`     // the merchant's number of the refund
-	KsherRefundNo   string      `json:"ksher_refund_no"`   // Ksher's number of the refund
-	ChannelRefundNo string      `json:"channel_refund_no"` // the channel's number of the refund
-	MchRefundFee    Amount      `json:"mch_refund_fee"`    // what was given back, in cents of the order's currency
-	RefundState     RefundState `json:"refund_state"`      // where the refund stands
-	RefundTime      time.Time   `json:"refund_time"`       // read in the merchant's zone, zero if not given
+	MchRefundNo     string    `json:"mch_refund_no"`     // the merchant's number of the refund
+	KsherRefundNo   string    `json:"ksher_refund_no"`   // Ksher's number of the refund
+	ChannelRefundNo string    `json:"channel_refund_no"` // the channel's number of the refund
+	MchRefundFee    Amount    `json:"mch_refund_fee"`    // what was given back, in cents of the order's currency
+	RefundState     string    `json:"refund_state"`      // where the refund stands, in Ksher's words; see [Refund.Succeeded]
+	RefundTime      time.Time `json:"refund_time"`       // read in the merchant's zone, zero if not given
 }
+
+// Succeeded tells whether the money was given back.
+func (r *Refund) Succeeded() bool { return r.RefundState == refundSuccess }
 
 // RefundQueryResponse is the answer to [Client.RefundQuery].
 type RefundQueryResponse struct {

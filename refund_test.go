@@ -190,7 +190,7 @@ func TestRefundQuery(t *testing.T) {
 				RefundOrders: []ksher.Refund{
 					{
 						MchRefundNo: "refund1", KsherRefundNo: "901", ChannelRefundNo: "43", MchRefundFee: 50_00,
-						RefundState: ksher.RefundStateSuccess, RefundTime: time.Date(2026, 11, 21, 10, 0, 0, 0, testkit.Bangkok),
+						RefundState: "REFUNDSUCCESS", RefundTime: time.Date(2026, 11, 21, 10, 0, 0, 0, testkit.Bangkok),
 					},
 					{MchRefundNo: "refund2", MchRefundFee: 1, RefundState: "NEW_STATE"},
 				},
@@ -236,7 +236,7 @@ func TestRefundQuery(t *testing.T) {
 		assert.Equal(t, ksher.Amount(48), resp.CashFee)
 		require.Len(t, resp.RefundOrders, 2)
 		for _, refund := range resp.RefundOrders {
-			assert.Equal(t, ksher.RefundStateSuccess, refund.RefundState)
+			assert.Equal(t, "REFUNDSUCCESS", refund.RefundState)
 			assert.False(t, refund.RefundTime.IsZero())
 			assert.Positive(t, refund.MchRefundFee)
 		}
@@ -492,7 +492,7 @@ func TestRefunds(t *testing.T) {
 			for i, no := range []string{"R1", "R2"} {
 				assert.Equal(t, no, refunds[i].MchRefundNo)
 				assert.Equal(t, ksher.Amount(30_00), refunds[i].MchRefundFee)
-				assert.Equal(t, ksher.RefundStateSuccess, refunds[i].RefundState)
+				assert.Equal(t, "REFUNDSUCCESS", refunds[i].RefundState)
 			}
 		})
 	}

@@ -93,7 +93,7 @@ func (r *RefundRequest) of(order *Order) (*OrderRefundRequest, error) {
 		return nil, failed(errors.New("the gateway did not tell the order's number at the merchant host: refund it on the merchant platform"))
 	case r.RefundFee > order.TotalFee:
 		check.Problem("refund_fee", "is %v, and only %v %s were paid", r.RefundFee, order.TotalFee, clipText(order.FeeType))
-	case facts.Refund == RefundRuleNever:
+	case facts.NoRefunds:
 		check.Problem("channel", "is %s, which has no refunds through the API: pay the buyer back in another way, such as a bank transfer", order.Channel)
 	}
 	if len(check.Fields) > 0 {
@@ -122,7 +122,7 @@ func (c *Client) settleRefund(ctx context.Context, req *RefundRequest, refund *O
 		if err == nil {
 			return &Refund{
 				MchRefundNo: answer.MchRefundNo, KsherRefundNo: answer.KsherRefundNo, ChannelRefundNo: answer.ChannelRefundNo,
-				MchRefundFee: answer.RefundFee, RefundState: RefundStateSuccess, RefundTime: answer.RefundTime,
+				MchRefundFee: answer.RefundFee, RefundState: refundSuccess, RefundTime: answer.RefundTime,
 			}, nil
 		}
 		err = req.named(err)

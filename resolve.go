@@ -244,7 +244,7 @@ func (c *Client) resolveRefund(ctx context.Context, order *Order, query *RefundQ
 	case res.Refund.MchRefundFee != fee:
 		return nil, fmt.Errorf("ksher: resolving refund %q of order %q: %w: under this number %v %s were refunded, not %v",
 			query.MchRefundNo, order.MchOrderNo, ErrOtherOrder, res.Refund.MchRefundFee, clipText(answer.FeeType), fee)
-	case res.Refund.RefundState == RefundStateSuccess:
+	case res.Refund.Succeeded():
 		res.Verdict = VerdictCarriedOut
 	}
 	return res, nil

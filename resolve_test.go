@@ -43,7 +43,7 @@ func amountText(a ksher.Amount) string {
 	return fmt.Sprint(int64(a))
 }
 
-func refundOf(no string, fee ksher.Amount, state ksher.RefundState) ksher.Refund {
+func refundOf(no string, fee ksher.Amount, state string) ksher.Refund {
 	return ksher.Refund{MchRefundNo: no, MchRefundFee: fee, RefundState: state}
 }
 
@@ -61,7 +61,7 @@ func gatewayRefunding() ksher.Doubtful {
 var errAny = errors.New("any")
 
 func TestResolve(t *testing.T) {
-	done := refundOf(testkit.RefundNo, 50_00, ksher.RefundStateSuccess)
+	done := refundOf(testkit.RefundNo, 50_00, "REFUNDSUCCESS")
 	paid := testkit.Tells(ksher.ResultSuccess, testkit.WithChannel(ksher.ChannelTrueMoney), testkit.WithKsherNo("90020261121"), testkit.WithMerchantHostNo("pay1"))
 	// paidNative is without pay_mch_order_no, as the merchant host has it.
 	paidNative := testkit.Tells(ksher.ResultSuccess, testkit.WithChannel(ksher.ChannelWeChat), testkit.WithKsherNo("90020261121"))
@@ -184,7 +184,7 @@ func TestResolve(t *testing.T) {
 			signed := testkit.Says(string(kshertest.SignedResponse(json.RawMessage(data))))
 			add(k.name+" answered "+data, k.req, both(k.paid, signed), "", errAny, "", nil, k.query, "refund_query")
 		}
-		empty := refundOf(testkit.RefundNo, 0, ksher.RefundStateSuccess)
+		empty := refundOf(testkit.RefundNo, 0, "REFUNDSUCCESS")
 		add(k.name+" listed without an amount", k.req, both(k.paid, lists(empty)), ksher.VerdictStillUnknown, nil, "SUCCESS", &empty, k.query, "refund_query")
 		if k.query != "order_query" {
 			unknownThere := both(k.paid, lists())
@@ -192,15 +192,15 @@ func TestResolve(t *testing.T) {
 			tests = append(tests, test{k.name + " of an order that the merchant host doesn't know", k.req, unknownThere, ksher.VerdictStillUnknown, nil, "SUCCESS", nil, []string{k.query, "order_query"}})
 		}
 		add(k.name+" done", k.req, both(k.paid, lists(done)), ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
-		add(k.name+" done among others", k.req, both(k.paid, lists(refundOf("refund0", 1_00, ksher.RefundStateSuccess), done, refundOf("refund2", 50_00, "REFUNDING"))),
+		add(k.name+" done among others", k.req, both(k.paid, lists(refundOf("refund0", 1_00, "REFUNDSUCCESS"), done, refundOf("refund2", 50_00, "REFUNDING"))),
 			ksher.VerdictCarriedOut, nil, "SUCCESS", &done, k.query, "refund_query")
-		add(k.name+" missing from the list", k.req, both(k.paid, lists(refundOf("refund2", 50_00, ksher.RefundStateSuccess))), ksher.VerdictNotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
+		add(k.name+" missing from the list", k.req, both(k.paid, lists(refundOf("refund2", 50_00, "REFUNDSUCCESS"))), ksher.VerdictNotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
 		add(k.name+" missing from an empty list", k.req, both(k.paid, lists()), ksher.VerdictNotCarriedOut, nil, "SUCCESS", nil, k.query, "refund_query")
-		for _, state := range []ksher.RefundState{"REFUNDING", "REFUNDFAIL", "refundsuccess", ""} {
+		for _, state := range []string{"REFUNDING", "REFUNDFAIL", "refundsuccess", ""} {
 			listed := refundOf(testkit.RefundNo, 50_00, state)
 			add(k.name+" listed as "+string(state), k.req, both(k.paid, lists(listed)), ksher.VerdictStillUnknown, nil, "SUCCESS", &listed, k.query, "refund_query")
 		}
-		add(k.name+" of another amount", k.req, both(k.paid, lists(refundOf(testkit.RefundNo, 49_99, ksher.RefundStateSuccess))), "", ksher.ErrOtherOrder, "", nil, k.query, "refund_query")
+		add(k.name+" of another amount", k.req, both(k.paid, lists(refundOf(testkit.RefundNo, 49_99, "REFUNDSUCCESS"))), "", ksher.ErrOtherOrder, "", nil, k.query, "refund_query")
 		for _, result := range []ksher.Result{"NOTPAY", "USERPAYING", "CLOSED", "PAYERROR"} {
 			add(k.name+" of an order that is "+string(result), k.req, both(testkit.Tells(result), testkit.Breaks), ksher.VerdictNotCarriedOut, nil, result, nil, k.query)
 		}
@@ -284,7 +284,7 @@ func TestResolveByAnAnswerAboutNothing(t *testing.T) {
 
 // Which numbers the queries name the order and the refund by.
 func TestResolveAsksBy(t *testing.T) {
-	listed := lists(refundOf(testkit.RefundNo, 50_00, ksher.RefundStateSuccess))
+	listed := lists(refundOf(testkit.RefundNo, 50_00, "REFUNDSUCCESS"))
 	byKsherNo := testkit.GoodOrderRefund()
 	byKsherNo.MchOrderNo, byKsherNo.KsherOrderNo = "", "900"
 	byChannelNo := testkit.GoodOrderRefund()

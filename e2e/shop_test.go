@@ -94,7 +94,7 @@ func (s *shop) hear(_ context.Context, n *ksher.Order) error {
 // change is what a test wants otherwise in an order.
 type change func(*ksher.GatewayPayRequest)
 
-func lang(l ksher.Lang) change { return func(r *ksher.GatewayPayRequest) { r.Lang = l } }
+func lang(l string) change { return func(r *ksher.GatewayPayRequest) { r.Lang = l } }
 
 func total(a ksher.Amount) change { return func(r *ksher.GatewayPayRequest) { r.TotalFee = a } }
 

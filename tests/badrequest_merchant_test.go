@@ -221,7 +221,7 @@ func TestNativePayIsChecked(t *testing.T) {
 		{"channel missing", func(r *req) { r.Channel = "" }, []string{"channel"}},
 		{"channel with a comma", func(r *req) { r.Channel = "wechat,alipay" }, []string{"channel"}},
 		{"a new channel", func(r *req) { r.Channel = "brand_new" }, nil},
-		{"img_type svg", func(r *req) { r.ImgType = ksher.ImgTypeSVG }, nil},
+		{"img_type svg", func(r *req) { r.ImgType = "svg" }, nil},
 		{"img_type in capitals", func(r *req) { r.ImgType = "PNG" }, []string{"img_type"}},
 		{"expire_time negative", func(r *req) { r.ExpireTime = -1 }, []string{"expire_time"}},
 		{"tmn_expire_time negative", func(r *req) { r.TMNExpireTime = -1 }, []string{"tmn_expire_time"}},

@@ -149,9 +149,9 @@ func TestGatewayPayIsChecked(t *testing.T) {
 		{"mch_redirect_url_fail missing", func(r *req) { r.MchRedirectURLFail = "" }, []string{"mch_redirect_url_fail"}},
 		{"mch_notify_url over http", func(r *req) { r.MchNotifyURL = "http://10.0.0.1:8080/notify?x=1" }, nil},
 
-		{"device PC", func(r *req) { r.Device = ksher.DevicePC }, nil},
+		{"device PC", func(r *req) { r.Device = "PC" }, nil},
 		{"device in small letters", func(r *req) { r.Device = "pc" }, []string{"device"}},
-		{"lang Thai", func(r *req) { r.Lang = ksher.LangThai }, nil},
+		{"lang Thai", func(r *req) { r.Lang = "th" }, nil},
 		{"lang zh", func(r *req) { r.Lang = "zh" }, []string{"lang"}},
 		{"hide_explain hidden", func(r *req) { r.HideExplain, r.HideExpTime = ksher.VisibilityHidden, ksher.VisibilityShown }, nil},
 		{"hide_explain true", func(r *req) { r.HideExplain = "true" }, []string{"hide_explain"}},
@@ -184,15 +184,15 @@ func TestGatewayPayIsChecked(t *testing.T) {
 	// go below.
 	minimums := map[ksher.Channel]ksher.Amount{"atome": 20, "scb_easy": 20, "bbl_deeplink": 20, "baybank_deeplink": 20, "kplus": 20}
 	for name, tt := range map[string]struct {
-		device   ksher.Device
+		device   string
 		channels []ksher.Channel
 		want     []string
 	}{
-		"PC for an app of a bank":         {ksher.DevicePC, []ksher.Channel{"scb_easy"}, []string{"device"}},
-		"PC for apps of banks":            {ksher.DevicePC, []ksher.Channel{"scb_easy", "kplus"}, []string{"device"}},
-		"PC for an app of a bank or else": {ksher.DevicePC, []ksher.Channel{"scb_easy", "card"}, nil},
-		"PC for something new":            {ksher.DevicePC, []ksher.Channel{"brand_new"}, nil},
-		"H5 for an app of a bank":         {ksher.DeviceH5, []ksher.Channel{"scb_easy"}, nil},
+		"PC for an app of a bank":         {"PC", []ksher.Channel{"scb_easy"}, []string{"device"}},
+		"PC for apps of banks":            {"PC", []ksher.Channel{"scb_easy", "kplus"}, []string{"device"}},
+		"PC for an app of a bank or else": {"PC", []ksher.Channel{"scb_easy", "card"}, nil},
+		"PC for something new":            {"PC", []ksher.Channel{"brand_new"}, nil},
+		"H5 for an app of a bank":         {"H5", []ksher.Channel{"scb_easy"}, nil},
 		"no device for an app of a bank":  {"", []ksher.Channel{"scb_easy"}, nil},
 	} {
 		changes = append(changes, change[req]{name, func(r *req) { r.Device, r.ChannelList = tt.device, tt.channels }, tt.want})
@@ -234,7 +234,7 @@ func TestNumbersOfOrdersAreChecked(t *testing.T) {
 		checkRequest(t, "cancel_order", func() *req { return &req{MchOrderNo: testkit.OrderNo} },
 			func(ctx context.Context, c *ksher.Client, r *req) error { _, err := c.CancelOrder(ctx, r); return err },
 			[]change[req]{
-				{"good", func(r *req) { r.Lang = ksher.LangEnglish }, nil},
+				{"good", func(r *req) { r.Lang = "en" }, nil},
 				{"missing", func(r *req) { *r = req{Lang: "de"} }, []string{"mch_order_no", "lang"}},
 				{"32 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai32 }, nil},
 				{"33 Thai letters", func(r *req) { r.MchOrderNo = testkit.Thai33 }, nil},
@@ -278,7 +278,7 @@ func TestTextOfWrongRequests(t *testing.T) {
 	req.MchOrderNo = strings.Repeat("x\n", 50) + "x"
 	req.FeeType = strings.Repeat("y\n", 500)
 	req.ChannelList = []ksher.Channel{ksher.Channel(strings.Repeat("z\n", 500))}
-	req.Device = ksher.Device(strings.Repeat("d\n", 500))
+	req.Device = string(strings.Repeat("d\n", 500))
 	req.Extra = ksher.Extra{Params: map[string]string{strings.Repeat("e\n", 500): ""}}
 	_, err := client.GatewayPay(t.Context(), req)
 	assert.Equal(t, []string{"mch_order_no", "fee_type", "channel_list", "device", "Extra"}, testkit.FieldsOf(err))

@@ -185,7 +185,7 @@ func TestExtra(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "ja", rec.Only(t).PostForm.Get("lang"))
 	assert.Equal(t, "30", rec.Only(t).PostForm.Get("expire_time"))
-	req.Lang = ksher.LangThai
+	req.Lang = "th"
 	_, err = client.GatewayPay(t.Context(), req)
 	var invalid *ksher.ValidationError
 	require.ErrorAs(t, err, &invalid)

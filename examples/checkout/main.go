@@ -189,7 +189,7 @@ func (s *shop) refundHalf(ctx context.Context) error {
 		return err
 	}
 	for _, r := range refunds {
-		if r.MchRefundNo == refund.MchRefundNo && r.RefundState == ksher.RefundStateSuccess {
+		if r.MchRefundNo == refund.MchRefundNo && r.Succeeded() {
 			fmt.Printf("8. The gateway confirms: %v %s went back to the buyer. That is the whole story.\n", r.MchRefundFee, s.order.FeeType)
 			return nil
 		}

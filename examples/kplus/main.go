@@ -51,7 +51,7 @@ type byKsher struct{ client *ksher.Client }
 func (w byKsher) create(ctx context.Context, o order) (id, address string, err error) {
 	page, err := w.client.GatewayPay(ctx, &ksher.GatewayPayRequest{
 		MchOrderNo: o.no, MchCode: o.no, TotalFee: o.total, FeeType: "THB",
-		ChannelList: []ksher.Channel{ksher.ChannelKPlus}, Device: ksher.DeviceH5, // On phones only.
+		ChannelList: []ksher.Channel{ksher.ChannelKPlus}, Device: "H5", // On phones only.
 		ProductName: "Two bags of coffee", ReferURL: "https://shop.example/cart", ExpireTime: 10, // Minutes, as with Opn.
 		MchRedirectURL: returnTo(o), MchRedirectURLFail: returnTo(o),
 	})

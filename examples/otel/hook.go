@@ -39,7 +39,7 @@ func Hook(tracer trace.Tracer, meter metric.Meter) (ksher.Hook, error) {
 		}
 		ctx, span := tracer.Start(ctx, a.Operation, trace.WithSpanKind(kind), trace.WithAttributes(attribute.Int("ksher.attempt", a.Number)))
 		return ctx, func(a ksher.Attempt) {
-			outcome := attribute.String("ksher.outcome", string(a.Outcome()))
+			outcome := attribute.String("ksher.outcome", a.Outcome())
 			duration.Record(ctx, a.Duration.Seconds(), metric.WithAttributes(attribute.String("ksher.operation", a.Operation), outcome))
 
 			span.SetAttributes(outcome)
@@ -51,7 +51,7 @@ func Hook(tracer trace.Tracer, meter metric.Meter) (ksher.Hook, error) {
 			setText(span, "ksher.order_no", a.OrderNo)
 			setText(span, "ksher.refund_no", a.RefundNo)
 			switch a.Outcome() {
-			case ksher.OutcomeFailed, ksher.OutcomeUnknown:
+			case "failed", "unknown":
 				description := "the gateway left it open" // A code that is neither a yes nor a no.
 				if cause != nil {
 					description = cause.Error()

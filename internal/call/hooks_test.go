@@ -62,14 +62,14 @@ func TestHooks(t *testing.T) {
 			assert.Equal(t, []int{1, 2}, []int{told[0].Number, told[1].Number})
 			assert.Equal(t, operation, told[1].Operation)
 			assert.Contains(t, []string{"A-1", charge}, told[1].OrderNo)
-			assert.Equal(t, ksher.OutcomeFailed, told[1].Outcome())
+			assert.Equal(t, "failed", told[1].Outcome())
 			assert.Positive(t, told[1].Duration)
 
 			told, status, body = nil, c.status, c.refusal
 			err := c.call(t)
 			require.Len(t, told, 1)
 			assert.ErrorIs(t, told[0].Err, err)
-			assert.Equal(t, ksher.OutcomeRefused, told[0].Outcome())
+			assert.Equal(t, "refused", told[0].Outcome())
 		})
 	}
 	_, err := vip.NewClient("https://shop.vip.ksher.net", "token", vip.WithHook(nil))

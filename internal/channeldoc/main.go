@@ -82,7 +82,7 @@ func expiry(c ksher.ChannelInfo) string {
 		return expiry(c) + ", or `" + set + "`"
 	case !native:
 		return ""
-	case d == ksher.NeverExpires:
+	case c.NativePayNeverExpires:
 		return "never expires"
 	case d == 0:
 		return "not documented"

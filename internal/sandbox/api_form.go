@@ -16,7 +16,7 @@ import (
 // address decides the layout of the page, whatever the form says, which is not
 // documented.
 func (g *Gateway) serveForms(mux *http.ServeMux) {
-	for path, device := range map[string]ksher.Device{"/pc": ksher.DevicePC, "/h5": ksher.DeviceH5} {
+	for path, device := range map[string]string{"/pc": "PC", "/h5": "H5"} {
 		op := operations[slices.IndexFunc(operations, func(op operation) bool { return op.name() == "gateway_pay" })]
 		op.serve = func(g *Gateway, p url.Values) (any, ksher.Code) {
 			p = maps.Clone(p)
@@ -30,7 +30,7 @@ func (g *Gateway) serveForms(mux *http.ServeMux) {
 // takeForm creates the order of a form and leads to its checkout page, or shows
 // why it was refused. Which page Ksher shows then, and with which status, is not
 // documented.
-func (g *Gateway) takeForm(w http.ResponseWriter, r *http.Request, op operation, device ksher.Device) {
+func (g *Gateway) takeForm(w http.ResponseWriter, r *http.Request, op operation, device string) {
 	params, code := g.readRequest(w, r, op)
 	fault, answer := g.carryOut(op, params, code, ksher.SignV1)
 	switch fault.Kind {
@@ -60,9 +60,9 @@ func (g *Gateway) takeForm(w http.ResponseWriter, r *http.Request, op operation,
 		status = http.StatusMethodNotAllowed
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	s := &scene{g: g, lang: ksher.Lang(params.Get("lang")), h5: device == ksher.DeviceH5}
+	s := &scene{g: g, lang: params.Get("lang"), h5: device == "H5"}
 	if !slices.Contains(languages, s.lang) {
-		s.lang = ksher.LangEnglish
+		s.lang = "en"
 	}
 	v := s.message("refused", s.lang)
 	v.Languages = nil

@@ -23,7 +23,7 @@ import (
 func formOf(t *testing.T, gw *sandbox.Gateway, req *ksher.GatewayPayRequest) (action string, fields url.Values) {
 	t.Helper()
 	if req.Device == "" {
-		req.Device = ksher.DevicePC
+		req.Device = "PC"
 	}
 	form, err := gw.Client.GatewayPayForm(req)
 	require.NoError(t, err)
@@ -36,11 +36,11 @@ func formOf(t *testing.T, gw *sandbox.Gateway, req *ksher.GatewayPayRequest) (ac
 
 // An order by the form is one like any other.
 func TestFormFromPostToPayment(t *testing.T) {
-	for _, device := range []ksher.Device{ksher.DevicePC, ksher.DeviceH5} {
+	for _, device := range []string{"PC", "H5"} {
 		t.Run(string(device), func(t *testing.T) {
 			gw := sandbox.New(t)
 			req := gatewayPay("A-1", ksher.ChannelPromptPay)
-			req.Device, req.Lang, req.Attach = device, ksher.LangThai, "ก ข & \"c\" + 1\r\n2"
+			req.Device, req.Lang, req.Attach = device, "th", "ก ข & \"c\" + 1\r\n2"
 			action, fields := formOf(t, gw, req)
 			assert.Equal(t, gw.URL()+"/"+strings.ToLower(string(device)), action)
 
@@ -77,7 +77,7 @@ func TestFormFromPostToPayment(t *testing.T) {
 // The address decides, whatever the form and the browser say.
 func TestFormAddressDecidesTheLayout(t *testing.T) {
 	gw := sandbox.New(t)
-	for path, device := range map[string]ksher.Device{"/pc": ksher.DeviceH5, "/h5": ksher.DevicePC} {
+	for path, device := range map[string]string{"/pc": "H5", "/h5": "PC"} {
 		req := gatewayPay("A" + path)
 		req.Device = device
 		_, fields := formOf(t, gw, req)
@@ -172,7 +172,7 @@ func TestFormNeedsPost(t *testing.T) {
 
 func TestFormRefusalInTheBuyersLanguage(t *testing.T) {
 	gw := sandbox.New(t)
-	for lang, want := range map[ksher.Lang]string{ksher.LangThai: "เกตเวย์ตอบว่า", ksher.LangChinese: "网关返回", ksher.LangEnglish: "The gateway answers"} {
+	for lang, want := range map[string]string{"th": "เกตเวย์ตอบว่า", "cn": "网关返回", "en": "The gateway answers"} {
 		req := gatewayPay("A-1")
 		req.Lang = lang
 		action, fields := formOf(t, gw, req)
@@ -274,7 +274,7 @@ func TestFormThatTakesLong(t *testing.T) {
 func TestFormIsLoggedAsItCame(t *testing.T) {
 	gw := sandbox.New(t)
 	req := gatewayPay("A-1")
-	req.Device = ksher.DeviceH5
+	req.Device = "H5"
 	_, fields := formOf(t, gw, req)
 	want := maps.Clone(fields)
 	b := newBuyer(t, gw, "PC")

@@ -377,7 +377,7 @@ func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 	if minutes, err := strconv.Atoi(p.Get("tmn_expire_time")); err == nil && minutes > 0 && channel == ksher.ChannelTrueMoney {
 		expiry = time.Duration(minutes) * time.Minute
 	}
-	if expiry > 0 && expiry != ksher.NeverExpires {
+	if expiry > 0 {
 		o.Expires = g.now().Add(expiry)
 	}
 	answer := ksher.NativePayResponse{
@@ -391,7 +391,7 @@ func (g *Gateway) nativePay(p url.Values) (any, ksher.Code) {
 		answer.PaymentCode, answer.PaymentID = answer.CodeURL, o.KsherOrderNo
 	}
 	var err error
-	if answer.ImgDat, err = qrImage(answer.CodeURL, ksher.ImgType(p.Get("img_type"))); err != nil {
+	if answer.ImgDat, err = qrImage(answer.CodeURL, p.Get("img_type")); err != nil {
 		return nil, ksher.CodeKsherSystemError
 	}
 	return answer, ""
@@ -437,7 +437,7 @@ func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.Refund, k
 		code = ksher.CodeKsherDuplicatedRefundOrderNo
 	case fee > o.Total:
 		code = ksher.CodeKsherInvalidRefundFee
-	case info.Refund == ksher.RefundRuleNever:
+	case info.NoRefunds:
 		code = ksher.CodeNoAuth
 	case left == 0:
 		code = ksher.CodeOrderAlreadyRefund
@@ -445,7 +445,7 @@ func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.Refund, k
 		code = ksher.CodeKsherInvalidRefundBalance
 	case o.Settled:
 		code = ksher.CodeKsherRefundExpire
-	case info.Refund == ksher.RefundRuleSameDay && o.PaidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
+	case info.RefundSameDay && o.PaidAt.In(zone).Format(time.DateOnly) != g.now().In(zone).Format(time.DateOnly):
 		code = ksher.CodeKsherRefundExpire
 	}
 	if code != "" {
@@ -456,7 +456,7 @@ func (g *Gateway) refund(o *order, no string, fee ksher.Amount) (ksher.Refund, k
 		KsherRefundNo:   g.nextNo("900", 23),
 		ChannelRefundNo: g.nextNo("5020", 28),
 		MchRefundFee:    fee,
-		RefundState:     ksher.RefundStateSuccess,
+		RefundState:     "REFUNDSUCCESS",
 		RefundTime:      g.now().In(zone),
 	}
 	g.refundNos[number{o.AppID, "refund", no}] = true

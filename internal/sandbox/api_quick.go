@@ -95,7 +95,7 @@ func (g *Gateway) orderReverse(p url.Values) (any, ksher.Code) {
 		no := g.nextNo("900", 23)
 		o.Refunds = append(o.Refunds, ksher.Refund{
 			MchRefundNo: no, KsherRefundNo: no, ChannelRefundNo: g.nextNo("5020", 28),
-			MchRefundFee: o.Total - o.refunded(), RefundState: ksher.RefundStateSuccess, RefundTime: g.now().In(zone),
+			MchRefundFee: o.Total - o.refunded(), RefundState: "REFUNDSUCCESS", RefundTime: g.now().In(zone),
 		})
 		g.refundNos[number{o.AppID, "refund", no}] = true
 		o.note(g.now(), "reversed, and the money given back")

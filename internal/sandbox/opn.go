@@ -525,7 +525,7 @@ func (g *Gateway) showOpnPage(w http.ResponseWriter, r *http.Request) {
 	now := g.now()
 	g.mu.Unlock()
 	// Both pages are in English only.
-	s := &scene{g: g, lang: ksher.LangEnglish, h5: true}
+	s := &scene{g: g, lang: "en", h5: true}
 	v := s.message("missing", s.lang)
 	v.Languages = nil
 	if c == nil {

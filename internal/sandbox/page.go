@@ -53,7 +53,7 @@ type scene struct {
 	o   *order
 	now time.Time
 
-	lang     ksher.Lang
+	lang     string
 	h5       bool
 	inWeChat bool
 	browser  string
@@ -87,21 +87,21 @@ func (g *Gateway) enter(r *http.Request, browser string) *scene {
 	query := r.URL.Query()
 	s := &scene{
 		g: g, o: g.orders[number{"", "uuid", query.Get("order_uuid")}], now: g.now(), browser: browser, query: query,
-		lang:     ksher.Lang(query.Get("lang")),
-		h5:       ksher.DeviceOf(r) == ksher.DeviceH5,
+		lang:     query.Get("lang"),
+		h5:       ksher.DeviceOf(r) == "H5",
 		inWeChat: strings.Contains(r.UserAgent(), "MicroMessenger"),
 	}
 	if !slices.Contains(languages, s.lang) {
-		s.lang = ksher.LangEnglish
+		s.lang = "en"
 	}
 	if s.o == nil {
 		return s
 	}
-	if l := ksher.Lang(s.o.Params.Get("lang")); query.Get("lang") == "" && slices.Contains(languages, l) {
+	if l := s.o.Params.Get("lang"); query.Get("lang") == "" && slices.Contains(languages, l) {
 		s.lang = l
 	}
 	if device := s.o.Params.Get("device"); device != "" {
-		s.h5 = device == string(ksher.DeviceH5)
+		s.h5 = device == "H5"
 	}
 	s.findPlace()
 	return s

@@ -293,14 +293,14 @@ func TestChooser(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		fee     ksher.Amount
-		device  ksher.Device
+		device  string
 		agent   string
 		has, no []string
 	}{
 		{"PC", 4500_00, "", "PC", []string{`id="tab-thai"`, `id="tab-chinese"`, `id="tab-card"`, `class="pc"`, `id="channel-promptpay"`}, []string{`id="tab-bank"`, `id="channel-card"`}},
 		{"phone", 4500_00, "", phoneAgent, []string{`id="tab-bank"`, `class="h5"`}, nil},
-		{"phone that asks for PC", 4500_00, ksher.DevicePC, phoneAgent, []string{`class="pc"`}, []string{`id="tab-bank"`}},
-		{"PC that asks for H5", 4500_00, ksher.DeviceH5, "PC", []string{`class="h5"`, `id="tab-bank"`}, nil},
+		{"phone that asks for PC", 4500_00, "PC", phoneAgent, []string{`class="pc"`}, []string{`id="tab-bank"`}},
+		{"PC that asks for H5", 4500_00, "H5", "PC", []string{`class="h5"`, `id="tab-bank"`}, nil},
 		{"below Atome's minimum", 19_99, "", phoneAgent, []string{`id="channel-promptpay"`}, []string{`id="channel-atome"`, `id="tab-bank"`}},
 		{"at Atome's minimum", 20_00, "", phoneAgent, []string{`id="channel-atome"`, `id="tab-bank"`}, nil},
 		{"below PromptPay's minimum", 99, "", "PC", []string{`id="channel-truemoney"`}, []string{`id="channel-promptpay"`}},
@@ -640,7 +640,7 @@ func TestPageOfNoOrder(t *testing.T) {
 func TestLanguages(t *testing.T) {
 	gw := sandbox.New(t)
 	b := newBuyer(t, gw, "PC")
-	page := checkout(t, gw, "A-1", func(r *ksher.GatewayPayRequest) { r.Lang = ksher.LangThai })
+	page := checkout(t, gw, "A-1", func(r *ksher.GatewayPayRequest) { r.Lang = "th" })
 	b.open(page)
 	assert.Contains(t, b.body, `<html lang="th">`)
 	assert.Contains(t, b.body, "เลือกวิธีชำระเงิน")

@@ -3,12 +3,10 @@ package sandbox
 import (
 	"fmt"
 	"regexp"
-
-	"github.com/ksher-go/ksher"
 )
 
 // languages of the page, in the order of its switch.
-var languages = []ksher.Lang{ksher.LangEnglish, ksher.LangThai, ksher.LangChinese}
+var languages = []string{"en", "th", "cn"}
 
 // translation is a text in each language of the page. All have the same verbs of
 // fmt in the same order.
@@ -18,16 +16,16 @@ var verb = regexp.MustCompile(`%[a-z]`)
 
 // phrase is a text of the page in a language. A lower-case letter after a per
 // cent sign is always a verb.
-func phrase(lang ksher.Lang, key string, args ...any) (string, error) {
+func phrase(lang, key string, args ...any) (string, error) {
 	t, ok := phrases[key]
 	if !ok {
 		return "", fmt.Errorf("the page has no text %q", key)
 	}
 	text := t.en
 	switch lang {
-	case ksher.LangThai:
+	case "th":
 		text = t.th
-	case ksher.LangChinese:
+	case "cn":
 		text = t.cn
 	}
 	// A text need not use what it is given.

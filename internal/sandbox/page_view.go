@@ -127,7 +127,7 @@ func (f fieldView) Described() string {
 
 // T is a phrase in the page's language.
 func (v *view) T(key string, args ...any) (string, error) {
-	return phrase(ksher.Lang(v.Lang), key, args...)
+	return phrase(v.Lang, key, args...)
 }
 
 // Middle is the middle of the page.
@@ -152,7 +152,7 @@ func (s *scene) say(key string, args ...any) string {
 }
 
 // channelTitle is what the buyer calls a channel.
-func channelTitle(lang ksher.Lang, c ksher.Channel) string {
+func channelTitle(lang string, c ksher.Channel) string {
 	if text, err := phrase(lang, "channel_"+string(c)); err == nil {
 		return text
 	}
@@ -161,14 +161,14 @@ func channelTitle(lang ksher.Lang, c ksher.Channel) string {
 
 func (s *scene) channelChoice(c ksher.Channel) choice {
 	title := channelTitle(s.lang, c)
-	mark := []rune(channelTitle(ksher.LangEnglish, c))
+	mark := []rune(channelTitle("en", c))
 	return choice{Name: string(c), Text: title, Mark: string(mark[:min(1, len(mark))]), URL: s.link("channel", string(c))}
 }
 
 // message is a page without an order.
-func (s *scene) message(block string, lang ksher.Lang) *view {
+func (s *scene) message(block, lang string) *view {
 	v := &view{
-		Lang: string(lang), HTMLLang: map[ksher.Lang]string{ksher.LangChinese: "zh-Hans"}[lang], Nonce: newUUID(),
+		Lang: lang, HTMLLang: map[string]string{"cn": "zh-Hans"}[lang], Nonce: newUUID(),
 		Stylesheet: stylesheetURL, Block: "message", H5: s.h5, Shop: s.say("checkout"), Bad: true,
 		Heading: s.say("title_" + block), Lead: s.say("lead_" + block),
 	}
@@ -178,7 +178,7 @@ func (s *scene) message(block string, lang ksher.Lang) *view {
 	for _, l := range languages {
 		name, _ := phrase(l, "language")
 		v.Languages = append(v.Languages, choice{Name: string(l), Text: name, URL: s.here("lang", string(l)),
-			Lang: map[bool]string{true: "zh-Hans", false: string(l)}[l == ksher.LangChinese], Current: l == lang})
+			Lang: map[bool]string{true: "zh-Hans", false: l}[l == "cn"], Current: l == lang})
 	}
 	return v
 }
@@ -350,7 +350,7 @@ func (s *scene) qrView(v *view) {
 		v.QRText, v.SaveQR = promptPayCode(s.o.Total, s.o.KsherOrderNo), true
 	}
 	// It can't fail: the text is short.
-	image, _ := qrImage(v.QRText, ksher.ImgTypePNG)
+	image, _ := qrImage(v.QRText, "png")
 	v.QR = template.URL(image)
 }
 

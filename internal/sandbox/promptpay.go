@@ -48,9 +48,9 @@ func crc16(text string) uint16 {
 }
 
 // qrImage draws a QR code as a data URI, PNG unless told otherwise.
-func qrImage(text string, format ksher.ImgType) (string, error) {
+func qrImage(text, format string) (string, error) {
 	draw, mediaType := qrcode.PNG, "image/png"
-	if format == ksher.ImgTypeSVG {
+	if format == "svg" {
 		draw, mediaType = qrcode.SVG, "image/svg+xml"
 	}
 	image, err := draw(text)

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/qrcode"
 )
 
@@ -18,13 +17,13 @@ func TestCRC16(t *testing.T) {
 }
 
 func TestQRImage(t *testing.T) {
-	for format, want := range map[ksher.ImgType]struct {
+	for format, want := range map[string]struct {
 		mediaType string
 		draw      func(string) ([]byte, error)
 	}{
-		"":               {"image/png", qrcode.PNG},
-		ksher.ImgTypePNG: {"image/png", qrcode.PNG},
-		ksher.ImgTypeSVG: {"image/svg+xml", qrcode.SVG},
+		"":    {"image/png", qrcode.PNG},
+		"png": {"image/png", qrcode.PNG},
+		"svg": {"image/svg+xml", qrcode.SVG},
 	} {
 		uri, err := qrImage("weixin://wxpay/bizpayurl?pr=1", format)
 		require.NoError(t, err)
@@ -37,6 +36,6 @@ func TestQRImage(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, image, got)
 	}
-	_, err := qrImage("", ksher.ImgTypePNG)
+	_, err := qrImage("", "png")
 	assert.Error(t, err)
 }

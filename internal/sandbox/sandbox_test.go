@@ -103,11 +103,11 @@ func TestGatewayOrderFromCreationToRefund(t *testing.T) {
 func TestNativeOrder(t *testing.T) {
 	for _, c := range []struct {
 		channel ksher.Channel
-		format  ksher.ImgType
+		format  string
 		media   string
 	}{
 		{ksher.ChannelPromptPay, "", "image/png"},
-		{ksher.ChannelWeChat, ksher.ImgTypeSVG, "image/svg+xml"},
+		{ksher.ChannelWeChat, "svg", "image/svg+xml"},
 	} {
 		t.Run(string(c.channel), func(t *testing.T) {
 			gw := sandbox.New(t)

@@ -160,7 +160,7 @@ func (g *Gateway) vipMakeCode(p url.Values, o *order) ksher.Code {
 	if code := g.vipMakeOrder(p, o); code != "" {
 		return code
 	}
-	if o.Expires.IsZero() && info.NativePayExpiry > 0 && info.NativePayExpiry != ksher.NeverExpires {
+	if o.Expires.IsZero() && info.NativePayExpiry > 0 {
 		o.Expires = g.now().Add(info.NativePayExpiry)
 	}
 	return ""
@@ -177,7 +177,7 @@ func (g *Gateway) vipCode(o *order, v *vipOrder) {
 	if o.Channels[0] == ksher.ChannelPromptPay {
 		text = promptPayCode(o.Total, o.KsherOrderNo)
 	}
-	image, _ := qrImage(text, ksher.ImgTypePNG) // It can't fail: the text is short.
+	image, _ := qrImage(text, "png") // It can't fail: the text is short.
 	v.Reserved1 = vipText(image)
 }
 

@@ -176,7 +176,7 @@ func (s Shop) GatewayPay(r *vip.RedirectRequest) (*ksher.GatewayPayRequest, erro
 		ReferURL: s.ReferURL, MchNotifyURL: s.NotifyURL,
 		MchRedirectURL: r.RedirectURL, MchRedirectURLFail: r.RedirectURLFail,
 		Logo: r.Logo, ShopName: r.ShopName, Color: r.Color, Background: r.Background, PaymentColor: r.PaymentColor,
-		Lang: ksher.Lang(r.Lang),
+		Lang: r.Lang,
 	})
 }
 

@@ -170,7 +170,7 @@ func TestFullRequests(t *testing.T) {
 			ChannelList: []ksher.Channel{ksher.ChannelTrueMoney, ksher.ChannelCard}, ProductName: "Coffee",
 			ReferURL: "https://shop.example/cart", MchNotifyURL: "https://shop.example/ksher",
 			MchRedirectURL: "https://shop.example/thanks", MchRedirectURLFail: "https://shop.example/sorry",
-			Attach: "table 5", Lang: ksher.LangThai,
+			Attach: "table 5", Lang: "th",
 			Logo: "https://shop.example/logo", ShopName: "Shop", Color: "#111", Background: "https://shop.example/back", PaymentColor: "#222",
 		}, got)
 	})
