@@ -79,7 +79,8 @@ type Engine[O, A any] struct {
 	// Problem is called for what a person has to look at.
 	Problem func(context.Context, O, error)
 
-	problems Recent
+	ownMemory bool
+	problems  Recent
 	// unpaid has the orders that were asked about because of a notification, and
 	// weren't paid.
 	unpaid Recent

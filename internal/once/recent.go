@@ -44,6 +44,16 @@ func (r *Recent) Again(key, value string, now time.Time, ago time.Duration) bool
 	return true
 }
 
+// Forget drops what was noted for a key.
+func (r *Recent) Forget(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e, ok := r.at[key]; ok {
+		r.order.Remove(e)
+		delete(r.at, key)
+	}
+}
+
 // Lately tells whether the same was noted for a key less than that ago.
 func (r *Recent) Lately(key, value string, now time.Time, ago time.Duration) bool {
 	r.mu.Lock()

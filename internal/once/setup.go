@@ -19,7 +19,7 @@ const (
 func New[O, A any](name string, g Gateway[O, A], c clock.Clock, log *slog.Logger, paid func(context.Context, *A) error) *Engine[O, A] {
 	return &Engine[O, A]{
 		Name: name, Gateway: g, Clock: c, Log: log, Paid: paid,
-		Budget: newBudget(defaultRate, defaultAtOnce), Places: NewPlaces(), Deduper: &Memory{}, Endings: &Memory{},
+		Budget: newBudget(defaultRate, defaultAtOnce), Places: NewPlaces(), Deduper: &Memory{}, Endings: &Memory{}, ownMemory: true,
 	}
 }
 
@@ -30,9 +30,12 @@ func (e *Engine[O, A]) SetDeduper(d Deduper) error {
 	if check.IsNil(d) {
 		return errors.New("WithDeduper: the deduper is nil")
 	}
-	e.Deduper, e.Endings = d, d
+	e.Deduper, e.Endings, e.ownMemory = d, d, false
 	return nil
 }
+
+// OwnMemory tells whether the payments are remembered in the engine's own memory.
+func (e *Engine[O, A]) OwnMemory() bool { return e.ownMemory }
 
 // SetEnded sets the function for orders that ended without a payment.
 func (e *Engine[O, A]) SetEnded(ended func(context.Context, O, *A) error) error {

@@ -60,6 +60,8 @@ type Receiver[M any] struct {
 	Expected func(context.Context, *M) *Refusal
 	// Once confirms and does it, unless it is done.
 	Once func(context.Context, *M) *Refusal
+	// Forwards says that Once is that of another receiver, which logs what comes of it.
+	Forwards bool
 
 	lines sparing
 }
@@ -92,11 +94,16 @@ func (rc *Receiver[M]) deal(ctx context.Context, read func() (Message, *Refusal)
 	var number string
 	guard := once.Guard{Log: rc.Log, Name: rc.Name, NumberKey: rc.NumberKey}
 	end := func(string, error) {}
+	forwarded := false
 	err := guard.Protect(ctx, &number, func(context.Context) error {
 		if rc.Begin != nil {
 			ctx, end = rc.Begin(ctx)
 		}
-		refusal = rc.stages(ctx, read, &number)
+		var m *M
+		if m, refusal = rc.stages(ctx, read, &number); m != nil {
+			forwarded = rc.Forwards
+			refusal = rc.Once(ctx, m)
+		}
 		return nil
 	})
 	if err != nil {
@@ -105,7 +112,9 @@ func (rc *Receiver[M]) deal(ctx context.Context, read func() (Message, *Refusal)
 	cause := rc.cause(refusal)
 	// A hook that panics at the end changes nothing about the payment.
 	_ = guard.Protect(ctx, &number, func(context.Context) error { end(number, cause); return nil })
-	rc.record(ctx, guard, number, refusal)
+	if !forwarded {
+		rc.record(ctx, guard, number, refusal)
+	}
 	if refusal != nil {
 		refusal.Err = cause
 	}
@@ -143,22 +152,23 @@ func (rc *Receiver[M]) record(ctx context.Context, guard once.Guard, number stri
 	guard.Record(ctx, level, "refused", attrs...)
 }
 
-func (rc *Receiver[M]) stages(ctx context.Context, read func() (Message, *Refusal), number *string) *Refusal {
+// stages returns what is to be done, if anything is.
+func (rc *Receiver[M]) stages(ctx context.Context, read func() (Message, *Refusal), number *string) (*M, *Refusal) {
 	if rc.Broken != "" {
-		return &Refusal{Status: http.StatusInternalServerError, Reason: rc.Broken}
+		return nil, &Refusal{Status: http.StatusInternalServerError, Reason: rc.Broken}
 	}
 	message, refusal := read()
 	if refusal != nil {
-		return refusal
+		return nil, refusal
 	}
 	m, no, refusal := rc.Parse(message)
 	if *number = no; refusal != nil || m == nil {
-		return refusal
+		return nil, refusal
 	}
 	if rc.Expected != nil {
 		if refusal := rc.Expected(ctx, m); refusal != nil {
-			return refusal
+			return nil, refusal
 		}
 	}
-	return rc.Once(ctx, m)
+	return m, nil
 }
