@@ -13,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/check"
@@ -78,7 +76,7 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	if err := md5Error(); err != nil {
 		return err
 	}
-	if c.appID == "" || strings.ContainsFunc(c.appID, unicode.IsSpace) || utf8.RuneCountInString(c.appID) > maxString || !utf8.ValidString(c.appID) {
+	if !validAppID(c.appID) {
 		return errors.New("the app ID is empty, has blanks in it, is longer than 32 characters or not UTF-8; it looks like mch12345")
 	}
 	if check.IsNil(key) {

@@ -50,6 +50,9 @@ func (p *Payments) Notifications(expected func(ctx context.Context, mchOrderNo s
 	return n, nil
 }
 
+// Payments returns the payments that these are notifications of.
+func (n *Notifications) Payments() *Payments { return n.payments }
+
 // Accept deals with the body of one notification, as ServeHTTP does. A nil error means
 // that the payment is done, now or earlier. Otherwise again tells whether another try may
 // succeed: yes if the query or the merchant's function failed, no for a body that is
@@ -69,20 +72,8 @@ func (n *Notifications) Accept(ctx context.Context, body []byte) (again bool, er
 
 // parse reads a notification.
 func (n *Notifications) parse(message receive.Message) (*announced, string, *receive.Refusal) {
-	c := n.payments.client
-	got, err := parseNotification(message.Body, n.verifier, c.appID, c.location)
-	switch {
-	case errors.Is(err, ErrSignature) || errors.Is(err, ErrOtherOrder):
-		return nil, "", &receive.Refusal{Status: http.StatusForbidden, Reason: "it is not signed for this merchant", Err: err}
-	case err != nil:
-		return nil, "", &receive.Refusal{Status: http.StatusBadRequest, Reason: "it is not a notification of a payment", Err: err}
-	}
-	number := clipText(got.MchOrderNo) // Whoever has factored the V1 key chooses it.
-	check := &checker{}
-	if check.requiredNumber("mch_order_no", got.MchOrderNo); len(check.Fields) > 0 {
-		return nil, number, &receive.Refusal{Status: http.StatusBadRequest, Reason: "it names no order"}
-	}
-	return &announced{got: got}, number, nil
+	got, number, refusal := parseReceived(message, n.verifier, n.payments.client.appID, n.payments.client.location)
+	return &announced{got: got}, number, refusal
 }
 
 // lookUp finds the order in the merchant's books.

@@ -106,6 +106,13 @@ func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...Pa
 	return p, nil
 }
 
+// Client returns the client of the payments.
+func (p *Payments) Client() *Client { return p.client }
+
+// NewMemoryDeduper returns a [Deduper] like the default of [NewPayments], for the payments
+// of several merchants in one process.
+func NewMemoryDeduper() Deduper { return &once.Memory{} }
+
 // WithDeduper replaces the memory of the payments that were handled. The default keeps 100,000
 // payments, each for 48 hours after it was last heard of, until the program ends.
 func WithDeduper(d Deduper) PaymentsOption {

@@ -2,12 +2,18 @@ package ksher
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/once"
+	"github.com/ksher-go/ksher/internal/receive"
 	"github.com/ksher-go/ksher/internal/transport"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -58,13 +64,9 @@ func parseNotification(body []byte, v *Verifier, appID string, loc *time.Locatio
 	}
 	body = wire.Trim(body)
 	r := reading{verifier: v, proof: proof{order: true}, same: []wire.Param{{Name: "appid", Value: appID}}, location: loc}
-	plain := bytes.Clone(body)
-	if len(body) > 0 && body[0] == '%' {
-		text, err := url.QueryUnescape(string(body))
-		if err != nil {
-			return fail(&Error{Err: fmt.Errorf("%w: %w", fault.ErrNotJSON, err)})
-		}
-		plain = []byte(text)
+	plain, err := decoded(body)
+	if err != nil {
+		return fail(&Error{Err: err})
 	}
 	failure := r.read(plain, n)
 	if failure != nil && errors.Is(failure, fault.ErrSignatureMismatch) && len(body) > 0 && body[0] == '%' && bytes.IndexByte(body, '+') >= 0 {
@@ -79,4 +81,79 @@ func parseNotification(body []byte, v *Verifier, appID string, loc *time.Locatio
 		return fail(failure)
 	}
 	return n, nil
+}
+
+// decoded is the JSON of a body that may be percent-encoded.
+func decoded(body []byte) ([]byte, error) {
+	if len(body) == 0 || body[0] != '%' {
+		return bytes.Clone(body), nil
+	}
+	text, err := url.QueryUnescape(string(body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", fault.ErrNotJSON, err)
+	}
+	return []byte(text), nil
+}
+
+// NewReceiver returns the handler for a shop that works by a queue. It checks size, form
+// and signature of a notification, gives the body as it came to put, and answers SUCCESS
+// once put has returned nil: by then the queue must have it for good, because Ksher
+// won't send it again. A worker gives it to [Notifications.Accept], which does the rest.
+// One receiver serves all merchants, and [Router.Accept] finds the right one.
+//
+// A copy of what put took in the last minute is answered without it. v has the keys that
+// sign, usually both of [GatewayPublicKey]. It is an error if an argument is nil.
+func NewReceiver(v *Verifier, put func(ctx context.Context, body []byte) error) (http.Handler, error) {
+	switch {
+	case v == nil || len(v.keys) == 0:
+		return nil, errors.New("ksher: NewReceiver: the verifier is nil, or was not made by NewVerifier")
+	case put == nil:
+		return nil, errors.New("ksher: NewReceiver: the function for the queue is nil")
+	}
+	taken := &once.Recent{}
+	return &receive.Receiver[[]byte]{
+		Name: "ksher notification", NumberKey: "order_no",
+		Method: http.MethodPost, MaxBytes: maxNotificationBytes,
+		Log: slog.Default(), Attrs: errorAttrs, Answer: answerKsher,
+		Parse: func(message receive.Message) (*[]byte, string, *receive.Refusal) {
+			got, number, refusal := parseReceived(message, v, "", thailand)
+			if refusal == nil && got.AppID == "" {
+				refusal = &receive.Refusal{Status: http.StatusBadRequest, Reason: "it names no app ID"}
+			}
+			return &message.Body, number, refusal
+		},
+		Once: func(ctx context.Context, body *[]byte) *receive.Refusal {
+			sum := sha256.Sum256(*body)
+			if taken.Lately(string(sum[:]), "", time.Now(), putAgain) {
+				return nil
+			}
+			if err := put(ctx, *body); err != nil {
+				return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the queue didn't take it", Err: err, Again: true}
+			}
+			taken.Again(string(sum[:]), "", time.Now(), 0)
+			return nil
+		},
+	}, nil
+}
+
+// putAgain is how soon another copy of a notification goes into the queue. Without it a
+// captured one fills the queue as fast as it can be sent.
+const putAgain = time.Minute
+
+// parseReceived reads a notification that came in, for that app ID or "" for any. number
+// is for hooks and logs.
+func parseReceived(message receive.Message, v *Verifier, appID string, loc *time.Location) (_ *notified, number string, _ *receive.Refusal) {
+	got, err := parseNotification(message.Body, v, appID, loc)
+	switch {
+	case errors.Is(err, ErrSignature) || errors.Is(err, ErrOtherOrder):
+		return nil, "", &receive.Refusal{Status: http.StatusForbidden, Reason: "it is not signed for this merchant", Err: err}
+	case err != nil:
+		return nil, "", &receive.Refusal{Status: http.StatusBadRequest, Reason: "it is not a notification of a payment", Err: err}
+	}
+	number = clipText(got.MchOrderNo) // Whoever has factored the V1 key chooses it.
+	check := &checker{}
+	if check.requiredNumber("mch_order_no", got.MchOrderNo); len(check.Fields) > 0 {
+		return nil, number, &receive.Refusal{Status: http.StatusBadRequest, Reason: "it names no order"}
+	}
+	return got, number, nil
 }
