@@ -199,10 +199,19 @@ type PassResult struct {
 	Ended  int    // how many ended in another way
 	Open   int    // how many are undecided, or being handled by somebody else
 	Failed int    // how many went wrong: the query, another amount, or the merchant's function
+	Later  int    // how many it didn't ask about, because these payments did and the [NextCheck] is later
 }
 
-// Pass goes over the open orders after a number, "" for all, and asks about each once. It
-// finds what no notification reported: orders paid more than two hours after they were
+// NextCheck is when to ask again about an order created then and asked about now, for a
+// column of the merchant's own by which its open orders are listed. It is a minute later
+// in the first two hours, while Ksher watches an order itself; then every 10 minutes for
+// a day, which is as long as most codes can be paid; every hour for a week; every 6 hours
+// for 30 days; and once a day after that, because a saved PromptPay code never expires.
+// A zero created counts as new.
+func NextCheck(created, now time.Time) time.Time { return once.NextCheck(created, now) }
+
+// Pass goes over the open orders after a number, "" for all, and asks about each that is
+// due once, see [NextCheck]. It finds what no notification reported: orders paid more than two hours after they were
 // created, after they were cancelled, or while the shop was down. What goes wrong with one
 // order is counted and reported, see [WithProblem], and doesn't stop the pass.
 //

@@ -80,7 +80,9 @@ type Engine[O, A any] struct {
 	Problem func(context.Context, O, error)
 
 	ownMemory bool
-	problems  Recent
+	// asked has the orders that passes have asked about.
+	asked    Recent
+	problems Recent
 	// unpaid has the orders that were asked about because of a notification, and
 	// weren't paid.
 	unpaid Recent

@@ -30,15 +30,35 @@ type Result struct {
 	// After is the number after which the next pass goes on, "" at the end.
 	After                            string
 	Asked, Paid, Ended, Open, Failed int
+	// Later is how many were not asked about, because it is too early.
+	Later int
 }
 
-// Pass asks about the open orders after a number, each once. What goes wrong with one
+// NextCheck is when to ask again about an order that was created then, and asked about
+// now.
+func NextCheck(created, now time.Time) time.Time {
+	every := 24 * time.Hour
+	switch age := now.Sub(created); {
+	case created.IsZero() || age < 2*time.Hour:
+		every = time.Minute
+	case age < 24*time.Hour:
+		every = 10 * time.Minute
+	case age < 7*24*time.Hour:
+		every = time.Hour
+	case age < 30*24*time.Hour:
+		every = 6 * time.Hour
+	}
+	return now.Add(every)
+}
+
+// Pass asks about the open orders after a number, each once, unless this engine has asked
+// about it and its next check is later. What goes wrong with one
 // is counted and reported, and doesn't stop the pass.
 func (e *Engine[O, A]) Pass(ctx context.Context, list List[O], after string) (Result, error) {
 	sum := Result{After: after}
 	began := e.Clock.ClockNow()
 	listed := map[string]bool{after: true}
-	for sum.Asked < maxPass {
+	for sum.Asked+sum.Later < maxPass {
 		if err := ctx.Err(); err != nil {
 			return sum, e.interrupted(sum, err)
 		}
@@ -84,6 +104,10 @@ func (e *Engine[O, A]) page(ctx context.Context, orders []O, sum *Result) error 
 	var running sync.WaitGroup
 	var stopped error
 	for i, o := range orders {
+		if e.early(o) {
+			counted[i] = func(r *Result) { r.Later++ }
+			continue
+		}
 		give, err := e.Budget.Take(ctx, e.Clock)
 		if err != nil {
 			stopped = err
@@ -91,7 +115,9 @@ func (e *Engine[O, A]) page(ctx context.Context, orders []O, sum *Result) error 
 		}
 		running.Go(func() {
 			defer give()
-			counted[i] = e.visit(ctx, o)
+			if count := e.visit(ctx, o); count != nil {
+				counted[i] = func(r *Result) { r.Asked++; count(r) }
+			}
 		})
 	}
 	running.Wait()
@@ -101,11 +127,18 @@ func (e *Engine[O, A]) page(ctx context.Context, orders []O, sum *Result) error 
 			sum.After = e.Gateway.About(orders[i]).No
 		}
 		if count != nil {
-			sum.Asked++
 			count(sum)
 		}
 	}
 	return stopped
+}
+
+// early tells whether an order was asked about, and isn't due again. Those of the first
+// two hours always are.
+func (e *Engine[O, A]) early(o O) bool {
+	about, now := e.Gateway.About(o), e.Clock.ClockNow()
+	wait := NextCheck(about.Created, now).Sub(now)
+	return wait > passPause && !about.Booked && e.asked.Lately(about.Key, about.Expected, now, wait)
 }
 
 // visit asks about one order and returns how to count it, nil if the context ended.
@@ -150,7 +183,10 @@ func (e *Engine[O, A]) count(ctx context.Context, o O, standing Standing, err er
 		return func(r *Result) { r.Failed++ }
 	case standing == Paid:
 		return func(r *Result) { r.Paid++ }
-	case standing == Ended:
+	}
+	about := e.Gateway.About(o)
+	e.asked.Again(about.Key, about.Expected, e.Clock.ClockNow(), 0)
+	if standing == Ended {
 		return func(r *Result) { r.Ended++ }
 	}
 	return func(r *Result) { r.Open++ }
@@ -187,7 +223,7 @@ func (e *Engine[O, A]) Run(ctx context.Context, list List[O]) error {
 			level = slog.LevelError
 		}
 		attrs := []slog.Attr{slog.Int("asked", sum.Asked), slog.Int("paid", sum.Paid), slog.Int("ended", sum.Ended),
-			slog.Int("open", sum.Open), slog.Int("failed", sum.Failed)}
+			slog.Int("open", sum.Open), slog.Int("failed", sum.Failed), slog.Int("later", sum.Later)}
 		if err != nil {
 			attrs = append(attrs, slog.Any("cause", err))
 		}
