@@ -72,6 +72,7 @@
 package ksher
 
 import (
+	"database/sql/driver"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -187,5 +188,32 @@ func (a Amount) Display(currency string) string {
 // EncodeValues writes the integer of the wire, for go-querystring.
 func (a Amount) EncodeValues(key string, v *url.Values) error {
 	v.Set(key, strconv.FormatInt(int64(a), 10))
+	return nil
+}
+
+// Value writes the amount to a database as an integer of cents. It is the same integer in
+// a column of BIGINT, NUMERIC or TEXT.
+func (a Amount) Value() (driver.Value, error) { return strconv.FormatInt(int64(a), 10), nil }
+
+// Scan reads an integer of cents from a database. Anything with a fraction is an error, as
+// it would be in baht; so is NULL.
+func (a *Amount) Scan(src any) error {
+	var text string
+	switch v := src.(type) {
+	case int64:
+		*a = Amount(v)
+		return nil
+	case string:
+		text = v
+	case []byte:
+		text = string(v)
+	default:
+		return fmt.Errorf("ksher: a %T from the database is not an integer of cents", src)
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return fmt.Errorf("ksher: %q from the database is not an integer of cents", clipText(text))
+	}
+	*a = Amount(n)
 	return nil
 }
