@@ -98,11 +98,12 @@ func (c *Client) setUp(key crypto.Signer, opts []Option) error {
 	if err := c.setHosts(); err != nil {
 		return err
 	}
+	c.log = named(c.log, c.appID)
 	if c.verifier == nil {
 		c.verifier = publishedVerifier(c.signVersion)
 	}
 	c.calls = &call.Caller{
-		Sender: c.sender, Log: c.log, Message: "ksher call", OrderKey: "order_no", Begin: c.hooks.Begin(c.sender.Clock),
+		Sender: c.sender, Log: c.log, Message: "ksher call", OrderKey: "order_no", Begin: c.hooks.Begin(c.sender.Clock, c.appID),
 	}
 	c.logWeakKeys()
 	return nil
@@ -405,7 +406,7 @@ func (c *Client) send(ctx context.Context, a *call.Attempt, op *operation, param
 	if failure == nil {
 		return nil
 	}
-	failure.Operation, failure.OrderNo, failure.RefundNo = a.Operation, a.Order, a.Refund
+	failure.AppID, failure.Operation, failure.OrderNo, failure.RefundNo = c.appID, a.Operation, a.Order, a.Refund
 	op.secrets.leave(failure, params)
 	return failure.forLoop()
 }

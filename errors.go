@@ -51,6 +51,7 @@ var (
 // such as [context.DeadlineExceeded]. It never has a key or a signature in it.
 type Error struct {
 	Operation    string // the wire name of what was tried, such as "order_refund"
+	AppID        string // that of the client that tried it, "" if there was none
 	OrderNo      string // as the caller gave it: the merchant's if there was one, otherwise Ksher's or the channel's
 	RefundNo     string // the merchant's number of the refund, if it was about one
 	EnvelopeCode int    // the answer's code, 0 if the call was processed or no answer came
@@ -97,6 +98,9 @@ func (e *Error) Error() string {
 	}
 	if e.state.Attempts > 1 {
 		fmt.Fprintf(&b, " (the last of %d attempts)", e.state.Attempts)
+	}
+	if e.AppID != "" {
+		fmt.Fprintf(&b, " (app ID %s)", e.AppID)
 	}
 	// Most solutions take their code for a certain no, and those about orders and
 	// refunds are wrong for payouts.

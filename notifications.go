@@ -44,7 +44,7 @@ func (p *Payments) Notifications(expected func(ctx context.Context, mchOrderNo s
 	n.receiver = receive.Receiver[announced]{
 		Name: "ksher notification", NumberKey: "order_no",
 		Method: http.MethodPost, MaxBytes: maxNotificationBytes,
-		Log: c.log, Attrs: errorAttrs, Begin: c.hooks.Message(c.sender.Clock, "notification"), Answer: answerKsher,
+		Log: c.log, Attrs: errorAttrs, Begin: c.hooks.Message(c.sender.Clock, c.appID, "notification"), Answer: answerKsher,
 		Parse: n.parse, Expected: n.lookUp, Once: n.once,
 	}
 	return n, nil

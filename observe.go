@@ -15,6 +15,7 @@ type Attempt struct {
 	// Operation is the wire name, such as "order_refund", or such as "redirect create" in
 	// vip and "create charge" in opn, or "notification" for what comes in.
 	Operation string
+	AppID     string        // the merchant's, "" in vip and opn
 	OrderNo   string        // the order's, as the caller gave it, or the ID of an opn charge; of a notification only at the end
 	RefundNo  string        // the merchant's number of the refund, if it is about one
 	Number    int           // 1 for the first request of a call, 2 for its first repetition
@@ -71,4 +72,29 @@ func errorAttrs(err error) []slog.Attr {
 		return failure.forLoop().Attrs()
 	}
 	return []slog.Attr{slog.Any("cause", err)}
+}
+
+// named has the app ID in each line. It doesn't use With, which takes a handler of the
+// merchant's away if that embeds another without WithAttrs of its own.
+func named(log *slog.Logger, appID string) *slog.Logger {
+	return slog.New(namedHandler{log.Handler(), slog.String("app_id", appID)})
+}
+
+type namedHandler struct {
+	slog.Handler
+	appID slog.Attr
+}
+
+func (h namedHandler) Handle(ctx context.Context, r slog.Record) error {
+	r = r.Clone()
+	r.AddAttrs(h.appID)
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h namedHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return namedHandler{h.Handler.WithAttrs(attrs), h.appID}
+}
+
+func (h namedHandler) WithGroup(name string) slog.Handler {
+	return namedHandler{h.Handler.WithGroup(name), h.appID}
 }

@@ -92,7 +92,7 @@ func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...Pa
 	}
 	log := c.log
 	if !c.ownLog {
-		log = slog.Default()
+		log = named(slog.Default(), c.appID)
 	}
 	p := &Payments{client: c, engine: once.New("ksher", gateway{c}, c.sender.Clock, log, paid)}
 	for _, opt := range opts {

@@ -255,10 +255,17 @@ func (c *Client) KeyHealth() KeyHealth {
 	return h
 }
 
+// warnedOf has the app IDs whose weak keys are in the log: a platform makes its merchants'
+// clients again and again.
+var warnedOf sync.Map
+
 func (c *Client) logWeakKeys() {
-	if h := c.KeyHealth(); h.Weak() {
+	h := c.KeyHealth()
+	if !h.Weak() || !c.ownLog {
+		return
+	}
+	if _, before := warnedOf.LoadOrStore(c.appID, true); !before {
 		c.log.Warn("ksher: a key is weak: whoever factors it can sign in its owner's name",
-			slog.String("appid", c.appID),
 			slog.Int("merchant_bits", h.MerchantBits),
 			slog.Int("sign_version", int(h.SignVersion)),
 			slog.Any("gateway_bits", h.GatewayBits))

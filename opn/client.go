@@ -100,7 +100,7 @@ func NewClient(publicKey, secretKey string, opts ...Option) (*Client, error) {
 			return nil, fmt.Errorf("opn: NewClient: %w", c.keys().hide.Shield(err))
 		}
 	}
-	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "opn call", OrderKey: "id", Begin: c.hooks.Begin(c.sender.Clock)}
+	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "opn call", OrderKey: "id", Begin: c.hooks.Begin(c.sender.Clock, "")}
 	return c, nil
 }
 

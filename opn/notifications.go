@@ -67,7 +67,7 @@ func (p *Payments) Notifications(expected func(ctx context.Context, chargeID str
 	n.receiver = receive.Receiver[announced]{
 		Name: "opn event", NumberKey: "id",
 		Method: http.MethodPost, MaxBytes: maxEventBytes,
-		Log: c.log, Attrs: n.errorAttrs, Begin: c.hooks.Message(c.sender.Clock, "notification"), Answer: answerOpn,
+		Log: c.log, Attrs: n.errorAttrs, Begin: c.hooks.Message(c.sender.Clock, "", "notification"), Answer: answerOpn,
 		Parse: parseEvent, Expected: n.lookUp, Once: n.once,
 	}
 	return n, nil

@@ -36,7 +36,7 @@ func TestLogger(t *testing.T) {
 		{
 			"success", 200, testkit.SignedAnswer(t, testkit.GoodData),
 			testkit.LogLine{Level: "INFO", Outcome: "ok"},
-			testkit.LogLine{Level: "INFO", Outcome: "ok"},
+			testkit.LogLine{Level: "DEBUG", Outcome: "ok"},
 		},
 		{
 			"refusal", 200, testkit.SignedAnswer(t, refused),
@@ -73,7 +73,7 @@ func TestLogger(t *testing.T) {
 				if !op.Changes {
 					want = tt.wantQuery
 				}
-				want.Msg, want.Operation, want.OrderNo, want.Attempt = "ksher call", op.Name, op.OrderNo(), 1
+				want.Msg, want.AppID, want.Operation, want.OrderNo, want.Attempt = "ksher call", testkit.AppID, op.Name, op.OrderNo(), 1
 				if strings.Contains(op.Name, "refund") {
 					want.RefundNo = testkit.RefundNo
 				}
@@ -162,7 +162,7 @@ func TestHook(t *testing.T) {
 						time.Sleep(took)
 						return tt.step(r)
 					})
-					client := repeatingClient(t, transport, ksher.WithRetry(1, 0), ksher.WithHook(o.Hook), ksher.WithLogger(log.Logger(slog.LevelInfo)))
+					client := repeatingClient(t, transport, ksher.WithRetry(1, 0), ksher.WithHook(o.Hook), ksher.WithLogger(log.Logger(slog.LevelDebug)))
 					_, err := op.Call(t.Context(), client, ksher.Extra{})
 
 					want := seen{operation: op.Name, orderNo: op.OrderNo(), number: 1, outcome: "ok"}
@@ -234,7 +234,7 @@ func TestHookSeesEachAttempt(t *testing.T) {
 					after(3*time.Second, answer(200, refusal("SYSTEMERROR"))),
 					after(4*time.Second, answer(200, testkit.SignedAnswer(t, testkit.GoodData))))
 				client := repeatingClient(t, transport, ksher.WithRetry(10, 5*time.Second), ksher.WithTimeout(time.Hour),
-					ksher.WithHook(o.Hook), ksher.WithLogger(log.Logger(slog.LevelInfo)))
+					ksher.WithHook(o.Hook), ksher.WithLogger(log.Logger(slog.LevelDebug)))
 				_, err := op.Call(t.Context(), client, ksher.Extra{})
 				require.NoError(t, err)
 
@@ -244,7 +244,7 @@ func TestHookSeesEachAttempt(t *testing.T) {
 				require.Len(t, lines, 4)
 				causes := []error{fault.ErrHTTPStatus, io.EOF, ksher.CodeSystemError, nil}
 				outcomes := []string{"failed", "failed", "refused", "ok"}
-				levels := []string{"WARN", "WARN", "WARN", "INFO"}
+				levels := []string{"WARN", "WARN", "WARN", "DEBUG"}
 				for i := range 4 {
 					begun, done := seenOf(o.Begun[i]), seenOf(o.Done[i])
 					assert.Equal(t, i+1, begun.number)
@@ -486,13 +486,19 @@ func TestKeyHealth(t *testing.T) {
 		{"both of Ksher's", parsed(1024), []ksher.Option{v2, ksher.WithVerifier(testkit.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2)))},
 			ksher.KeyHealth{MerchantBits: 1024, SignVersion: ksher.SignV2, GatewayBits: []int{512, 2048}}, true},
 	}
-	for _, tt := range tests {
+	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var log testkit.LogBuffer
 			transport := scripted(answer(500, ""))
-			client, err := ksher.NewClient(testkit.AppID, tt.key, append(tt.opts,
-				ksher.WithHTTPClient(&http.Client{Transport: transport}), ksher.WithRetry(1, 0), ksher.WithLogger(log.Logger(slog.LevelDebug)))...)
-			require.NoError(t, err)
+			appID := fmt.Sprintf("mchweak%d", i) // It is warned of each once.
+			newClient := func() *ksher.Client {
+				client, err := ksher.NewClient(appID, tt.key, append(tt.opts,
+					ksher.WithHTTPClient(&http.Client{Transport: transport}), ksher.WithRetry(1, 0), ksher.WithLogger(log.Logger(slog.LevelDebug)))...)
+				require.NoError(t, err)
+				return client
+			}
+			newClient()
+			client := newClient()
 			warning := log.Text()
 			assert.Equal(t, tt.want, client.KeyHealth())
 			assert.Equal(t, tt.weak, client.KeyHealth().Weak())
@@ -512,8 +518,8 @@ func TestKeyHealth(t *testing.T) {
 			assert.Equal(t, "WARN", lines[0].Level)
 			assert.Contains(t, lines[0].Msg, "weak")
 			assert.Equal(t, "ksher call", lines[1].Msg)
-			assert.JSONEq(t, fmt.Sprintf(`{"appid":"mch12345","merchant_bits":%d,"sign_version":%d,"gateway_bits":%s}`,
-				tt.want.MerchantBits, tt.want.SignVersion, strings.ReplaceAll(fmt.Sprint(tt.want.GatewayBits), " ", ",")), attrsOf(t, warning))
+			assert.JSONEq(t, fmt.Sprintf(`{"app_id":%q,"merchant_bits":%d,"sign_version":%d,"gateway_bits":%s}`,
+				appID, tt.want.MerchantBits, tt.want.SignVersion, strings.ReplaceAll(fmt.Sprint(tt.want.GatewayBits), " ", ",")), attrsOf(t, warning))
 			own, isDevice := tt.key.(*testkit.HSM)
 			if !isDevice {
 				own = &testkit.HSM{Key: testkit.RSAKey(t, tt.want.MerchantBits)}

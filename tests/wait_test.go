@@ -194,7 +194,7 @@ func TestWaitSaysWhatWentWrong(t *testing.T) {
 		defer cancel()
 		_, err := testkit.PaymentsOf(t, places[0].having(testkit.Breaks).Client(t)).Wait(ctx, openOrder(ksher.HostGateway))
 		require.EqualError(t, err, `ksher: waiting for payment of order "order1": context deadline exceeded; the last query failed: `+
-			`ksher: gateway_order_query of order "order1": no answer came: POST "https://gateway.ksher.com/api/gateway_order_query": the line is dead`)
+			`ksher: gateway_order_query of order "order1": no answer came: POST "https://gateway.ksher.com/api/gateway_order_query": the line is dead (app ID mch00000)`)
 	})
 }
 

@@ -352,7 +352,7 @@ func TestConcurrentCalls(t *testing.T) {
 		no := r.PostForm.Get("mch_order_no")
 		testkit.Answering(200, testkit.SignedAnswer(t, strings.Replace(testkit.GoodData, testkit.OrderNo, no, 1))).ServeHTTP(w, r)
 	}))
-	client := testkit.NewClient(t, rec, ksher.WithLogger(log.Logger(slog.LevelInfo)))
+	client := testkit.NewClient(t, rec, ksher.WithLogger(log.Logger(slog.LevelDebug)))
 	const goroutines = 50
 	var group sync.WaitGroup
 	for i := range goroutines {

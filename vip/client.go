@@ -103,7 +103,7 @@ func (c *Client) setUp(baseURL, token string, opts []Option) (err error) {
 			return err
 		}
 	}
-	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "ksher vip call", OrderKey: "order_id", Begin: c.hooks.Begin(c.sender.Clock)}
+	c.calls = &call.Caller{Sender: c.sender, Log: c.log, Message: "ksher vip call", OrderKey: "order_id", Begin: c.hooks.Begin(c.sender.Clock, "")}
 	return nil
 }
 

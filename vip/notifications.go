@@ -137,7 +137,7 @@ func (p *Payments) Notifications(address string, expected func(ctx context.Conte
 	n.receiver = receive.Receiver[announced]{
 		Name: "ksher vip notification", NumberKey: "order_id",
 		Method: http.MethodGet,
-		Log:    c.log, Attrs: errorAttrs, Begin: c.hooks.Message(c.sender.Clock, "notification"), Answer: answerKsher,
+		Log:    c.log, Attrs: errorAttrs, Begin: c.hooks.Message(c.sender.Clock, "", "notification"), Answer: answerKsher,
 		Parse: n.parse, Expected: n.lookUp, Once: n.once,
 	}
 	return n, nil

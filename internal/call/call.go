@@ -161,16 +161,19 @@ func (c *Caller) attempt(ctx context.Context, effect Effect, a Attempt, send Sen
 		failure.State.Unknown = failure.State.Unknown && effect == Change
 		end(failure.Err)
 	}
-	c.log(ctx, a, time.Since(start), failure)
+	c.log(ctx, effect, a, time.Since(start), failure)
 	return failure
 }
 
 // log writes the line about an attempt. What the other side said in words stays out:
 // it may name the buyer.
-func (c *Caller) log(ctx context.Context, a Attempt, took time.Duration, failure *Failure) {
+func (c *Caller) log(ctx context.Context, effect Effect, a Attempt, took time.Duration, failure *Failure) {
 	level, outcome := slog.LevelInfo, "ok"
-	if failure != nil {
+	switch {
+	case failure != nil:
 		level, outcome = failure.outcome()
+	case effect == Query: // Whoever waits for a payment makes many.
+		level = slog.LevelDebug
 	}
 	if !c.Log.Enabled(ctx, level) {
 		return

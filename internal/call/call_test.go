@@ -36,7 +36,7 @@ func caller(t *testing.T) (*call.Caller, *bytes.Buffer) {
 	sender := transport.NewSender("")
 	require.NoError(t, sender.Retry.Set(3, 0))
 	log := &bytes.Buffer{}
-	return &call.Caller{Sender: sender, Log: slog.New(slog.NewTextHandler(log, nil)), Message: "call", OrderKey: "order_no"}, log
+	return &call.Caller{Sender: sender, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Message: "call", OrderKey: "order_no"}, log
 }
 
 func TestHowOftenARequestIsSent(t *testing.T) {

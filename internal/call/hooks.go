@@ -12,6 +12,7 @@ import (
 type report interface {
 	~struct {
 		Operation string
+		AppID     string
 		OrderNo   string
 		RefundNo  string
 		Number    int
@@ -25,26 +26,26 @@ type report interface {
 type Hooks[A report] []func(context.Context, A) (context.Context, func(A))
 
 // Begin tells hooks of requests; see [Caller]. It is nil if there are none.
-func (h Hooks[A]) Begin(c clock.Clock) func(context.Context, Attempt) (context.Context, func(error)) {
+func (h Hooks[A]) Begin(c clock.Clock, appID string) func(context.Context, Attempt) (context.Context, func(error)) {
 	if len(h) == 0 {
 		return nil
 	}
 	return func(ctx context.Context, a Attempt) (context.Context, func(error)) {
-		ctx, end := h.begin(ctx, c, a)
+		ctx, end := h.begin(ctx, c, appID, a)
 		return ctx, func(err error) { end(a.Order, err) }
 	}
 }
 
 // Message tells hooks of messages from outside, whose number is known at the end.
-func (h Hooks[A]) Message(c clock.Clock, operation string) func(context.Context) (context.Context, func(number string, err error)) {
+func (h Hooks[A]) Message(c clock.Clock, appID, operation string) func(context.Context) (context.Context, func(number string, err error)) {
 	return func(ctx context.Context) (context.Context, func(string, error)) {
-		return h.begin(ctx, c, Attempt{Operation: operation, Number: 1})
+		return h.begin(ctx, c, appID, Attempt{Operation: operation, Number: 1})
 	}
 }
 
-func (h Hooks[A]) begin(ctx context.Context, c clock.Clock, about Attempt) (context.Context, func(number string, err error)) {
+func (h Hooks[A]) begin(ctx context.Context, c clock.Clock, appID string, about Attempt) (context.Context, func(number string, err error)) {
 	tell := func(took time.Duration, number string, err error) A {
-		return A{Operation: about.Operation, OrderNo: number, RefundNo: about.Refund, Number: about.Number, Duration: took, Err: err}
+		return A{Operation: about.Operation, AppID: appID, OrderNo: number, RefundNo: about.Refund, Number: about.Number, Duration: took, Err: err}
 	}
 	start := c.ClockNow()
 	var ends []func(A)

@@ -30,6 +30,7 @@ func AssertNoSignature(tb testing.TB, text, sign string) {
 type LogLine struct {
 	Level      string
 	Msg        string
+	AppID      string `json:"app_id"`
 	Operation  string
 	OrderNo    string `json:"order_no"`
 	RefundNo   string `json:"refund_no"`
