@@ -4,6 +4,9 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+
+	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // Secret is a text that has to stay out of logs, such as the code that a buyer shows. Make
@@ -45,4 +48,30 @@ func (s Secret) EncodeValues(key string, v *url.Values) error {
 		v.Set(key, text)
 	}
 	return nil
+}
+
+// leave takes out of a failure what is secret.
+func (s secrets) leave(e *Error, params []wire.Param) {
+	if s.said {
+		e.Message = ""
+	}
+	for _, p := range params {
+		if s.params(p.Name) {
+			e.hide(p)
+		}
+	}
+}
+
+// hide takes what the other side echoed of a parameter out of the error. A code
+// that is documented is never an echo.
+func (e *Error) hide(p wire.Param) {
+	if transport.Echoes(e.Message, p.Value) {
+		e.Message = ""
+	}
+	if _, documented := e.Code.Info(); !documented && transport.Echoes(string(e.Code), p.Value) {
+		e.Code = ""
+	}
+	if e.Err != nil && transport.Echoes(e.Err.Error(), p.Value) {
+		e.Err = transport.Unquoted(p.Name, e.Err)
+	}
 }

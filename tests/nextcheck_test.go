@@ -1,4 +1,4 @@
-package ksher_test
+package tests
 
 import (
 	"context"
