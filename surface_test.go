@@ -108,7 +108,11 @@ func TestEveryMethodIsWhole(t *testing.T) {
 	assert.Equal(t, official, found)
 }
 
-func TestSources(t *testing.T) { checkSources(t, ".", "") }
+func TestSources(t *testing.T) {
+	checkSources(t, ".", "")
+	checkSources(t, "vip", "vip")
+	checkSources(t, "opn", "opn")
+}
 
 // checkSources makes sure that docs/sources.md is the one place for the sources of a
 // package, that it has each request, answer and operation, and that what it names

@@ -23,8 +23,6 @@ import (
 )
 
 // CreateChargeRequest asks for a charge from a source.
-//
-// Source: the section on charges of Opn's guide to K PLUS.
 type CreateChargeRequest struct {
 	// Amount is what the buyer has to pay, in satang: required, from [MinAmount] to
 	// [MaxAmount], and the same as the source's.
@@ -54,8 +52,6 @@ func (r *CreateChargeRequest) check(c *checker) {
 }
 
 // CreateChargeWithSourceRequest asks for a source and a charge from it at once.
-//
-// Source: the section on creating both of Opn's guide to K PLUS.
 type CreateChargeWithSourceRequest struct {
 	// Amount is what the buyer has to pay, in satang: required, from [MinAmount] to
 	// [MaxAmount].
@@ -200,9 +196,6 @@ type Refunds struct {
 //
 // Members of type [json.RawMessage] have no meaning for K PLUS: Opn's guide shows them
 // as null or empty only. They are kept as they came, nil if they didn't.
-//
-// Source: the charge in Opn's guide to K PLUS. What isn't explained there is taken for
-// what its name says.
 type Charge struct {
 	// Object is "charge".
 	Object string `json:"object"`
@@ -379,8 +372,6 @@ func clip(s string) string { return transport.Clip(s) }
 // It is never repeated in doubt: read [ksher.ErrOutcomeUnknown]. A charge that comes back
 // with another amount, currency, source or mode is [ksher.ErrOtherOrder], with its ID in the
 // [*Error].
-//
-// Source: POST /charges, Opn's guide to K PLUS.
 func (c *Client) CreateCharge(ctx context.Context, req *CreateChargeRequest) (*Charge, error) {
 	const name = "create charge"
 	if err := valid(ctx, c, name, req); err != nil {
@@ -392,8 +383,6 @@ func (c *Client) CreateCharge(ctx context.Context, req *CreateChargeRequest) (*C
 // CreateChargeWithSource calls POST /charges with the secret key: it makes a
 // source and a charge from it at once, for a server that has to do both. The rest
 // is as in [Client.CreateCharge].
-//
-// Source: POST /charges with source[type], Opn's guide to K PLUS.
 func (c *Client) CreateChargeWithSource(ctx context.Context, req *CreateChargeWithSourceRequest) (*Charge, error) {
 	const name = "create charge with source"
 	if err := valid(ctx, c, name, req); err != nil {
@@ -504,8 +493,6 @@ func (c *Client) leadsToPaying(address string) bool {
 // [ksher.ErrOtherOrder]. One that contradicts itself is [ksher.ErrBadAnswer]: successful, not taken
 // back, and yet not paid or expired; failed or expired, and yet paid. Hand nothing out
 // for it, create no other charge, and ask again.
-//
-// Source: GET /charges/{id}, Opn's guide to K PLUS. Contradictions aren't documented.
 func (c *Client) GetCharge(ctx context.Context, id string) (*Charge, error) {
 	const name = "get charge"
 	check := c.usable(ctx)

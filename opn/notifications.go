@@ -19,8 +19,6 @@ const (
 	// maxEventBytes is far above an event with a charge.
 	maxEventBytes = 64 << 10
 	// chargeComplete is the key of the event that a charge ended.
-	//
-	// Source: the section on events of Opn's guide to K PLUS.
 	chargeComplete = "charge.complete"
 
 	// An event that can't be confirmed at once waits for retryPause before each of some

@@ -39,6 +39,8 @@
 //
 // The secret key, "skey_…", creates and reads charges and belongs on the server
 // only. No key is in any error or log of this package.
+//
+// Where each fact comes from: https://github.com/ksher-go/ksher/blob/main/docs/sources.md.
 package opn
 
 import (
@@ -57,9 +59,6 @@ const DefaultBaseURL = "https://api.omise.co"
 
 // APIVersion is the version of Opn's API that every request asks for in the header
 // Omise-Version, so that answers keep the form that this package reads.
-//
-// Source: Opn's guide to K PLUS, which names it as the version that supports it.
-// The name of the header isn't in that guide.
 const APIVersion = "2017-11-02"
 
 // SourceType is the type of a source for K PLUS, the only one that this package
@@ -67,8 +66,6 @@ const APIVersion = "2017-11-02"
 const SourceType = "mobile_banking_kbank"
 
 // Limits of a charge.
-//
-// Source: the limits in Opn's guide to K PLUS.
 const (
 	MinAmount ksher.Amount = 20_00      // MinAmount is THB 20.
 	MaxAmount ksher.Amount = 150_000_00 // MaxAmount is THB 150,000.

@@ -24,8 +24,6 @@ const (
 )
 
 // CreateSourceRequest asks for a source.
-//
-// Source: the section on sources of Opn's guide to K PLUS.
 type CreateSourceRequest struct {
 	// Amount is what the buyer will have to pay, in satang: required, from
 	// [MinAmount] to [MaxAmount].
@@ -72,8 +70,6 @@ type ProviderReferences struct {
 // Members of type [json.RawMessage] have no meaning for K PLUS: Opn's guide shows
 // them as null only, or as an empty list, and doesn't say what they may be. They
 // are kept as they came, nil if they didn't.
-//
-// Source: the source in Opn's guide to K PLUS.
 type Source struct {
 	// Object is "source".
 	Object string `json:"object"`
@@ -163,8 +159,6 @@ func isID(prefix, id string) bool {
 // Opn means this call for the buyer's browser or app. On a server
 // [Client.CreateChargeWithSource] does both at once; the two steps make a lost charge
 // easier to recognise, by its source.
-//
-// Source: POST /sources, Opn's guide to K PLUS.
 func (c *Client) CreateSource(ctx context.Context, req *CreateSourceRequest) (*Source, error) {
 	const name = "create source"
 	if err := valid(ctx, c, name, req); err != nil {

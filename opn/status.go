@@ -3,9 +3,6 @@ package opn
 import "github.com/ksher-go/ksher/internal/transport"
 
 // Status is where a charge stands.
-//
-// Source: Opn's guide to K PLUS, which has pending, successful, failed and
-// expired. Reversed isn't explained there; a charge has a field reversed_at.
 type Status string
 
 // Statuses of a charge.
@@ -43,8 +40,6 @@ func (s Status) Final() bool {
 //
 // A code that isn't among those below is an ordinary value, of which
 // [FailureCode.Info] knows nothing.
-//
-// Source: the table of failure codes in Opn's guide to K PLUS.
 type FailureCode string
 
 // Codes of a failure.

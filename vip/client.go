@@ -62,8 +62,6 @@ const maxHost = 128
 // part of what is signed.
 //
 // The error says which argument or option is wrong. Nothing is sent.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 func NewClient(baseURL, token string, opts ...Option) (*Client, error) {
 	c := &Client{
 		sender:   transport.NewSender("-vip"),
@@ -175,8 +173,6 @@ func WithRetry(attempts int, wait time.Duration) Option {
 }
 
 // WithLocation sets the zone in which Ksher writes times, UTC+7 by default.
-//
-// Source: not documented: which zone it is isn't.
 func WithLocation(loc *time.Location) Option {
 	return func(c *Client) error {
 		if loc == nil {
@@ -191,8 +187,6 @@ func WithLocation(loc *time.Location) Option {
 // the data in it. Without this option such a report comes marked as not Verified,
 // because how Ksher spells nested data for its signature isn't documented. The
 // answers about orders, which aren't nested, are always proved.
-//
-// Source: not documented.
 func WithStrict() Option {
 	return func(c *Client) error {
 		c.strict = true

@@ -61,8 +61,6 @@ func (c *Client) object(v wire.Value, dst any) error {
 }
 
 // ChannelsRequest asks for the channels of a merchant.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type ChannelsRequest struct {
 	// MID is the merchant, such as "mch35618": required. One that the token may not
 	// ask about is [CodeUnknown].
@@ -89,11 +87,6 @@ type Channels struct {
 // Channels asks which channels a merchant has.
 //
 // It changes nothing and may be repeated at will.
-//
-// Source: GET /api/v1/finance/settlements/channels, Ksher's documentation of
-// vip.ksher.net. The form of its data is not documented: a list of names is
-// understood, a list of objects with the name in "channel", and a text of names with
-// commas between them. Whatever else there is, is in Data.
 func (c *Client) Channels(ctx context.Context, req *ChannelsRequest) (*Channels, error) {
 	data, verified, err := c.report(ctx, "channels", "channels", req)
 	if err != nil {
@@ -132,8 +125,6 @@ func (c *Client) Channels(ctx context.Context, req *ChannelsRequest) (*Channels,
 }
 
 // TransactionsRequest asks for the transactions of a day.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type TransactionsRequest struct {
 	// Date is the day, as in "20210720": required, at most 50 years from today.
 	Date string `url:"-"`
@@ -173,8 +164,6 @@ func (c *checker) limit(value int) {
 }
 
 // Transaction is a payment or a refund in a report.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type Transaction struct {
 	// Amount is in cents of Currency, as in an [Order]. That the unit is the same
 	// is not documented.
@@ -213,8 +202,6 @@ type Transaction struct {
 //
 // It changes nothing and may be repeated at will; each page is repeated as [WithRetry]
 // says.
-//
-// Source: GET /api/v1/finance/settlements/order/{date}.
 func (c *Client) Transactions(ctx context.Context, req *TransactionsRequest) iter.Seq2[*Transaction, error] {
 	if req == nil {
 		req = &TransactionsRequest{} // Which is refused as well.
@@ -223,8 +210,6 @@ func (c *Client) Transactions(ctx context.Context, req *TransactionsRequest) ite
 }
 
 // SettlementOrdersRequest asks for the orders of a settlement.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type SettlementOrdersRequest struct {
 	// ReferenceID is the [Settlement]'s: required.
 	ReferenceID string `url:"reference_id"`
@@ -245,10 +230,6 @@ func (r *SettlementOrdersRequest) check(c *checker) {
 
 // SettlementOrders goes through the orders of a settlement, as
 // [Client.Transactions] does through those of a day.
-//
-// Source: GET /api/v1/finance/settlements/settlement_order, Ksher's documentation of
-// vip.ksher.net. The form of its answer is not documented: that of Transactions is
-// assumed.
 func (c *Client) SettlementOrders(ctx context.Context, req *SettlementOrdersRequest) iter.Seq2[*Transaction, error] {
 	if req == nil {
 		req = &SettlementOrdersRequest{} // Which is refused as well.
@@ -346,8 +327,6 @@ func (c *Client) page(ctx context.Context, name, path string, req request, offse
 }
 
 // SettlementRequest asks for the settlement of a day.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type SettlementRequest struct {
 	// Date is the day, as in "20210720": required, at most 50 years from today.
 	Date string `url:"-"`
@@ -371,9 +350,6 @@ func (r *SettlementRequest) check(c *checker) {
 // Settlement is what Ksher settles for a channel. Amounts are in cents of Currency,
 // which is assumed; they are negative where refunds come to more than payments. An
 // amount that isn't an integer is an [ksher.ErrBadAnswer].
-//
-// Source: Ksher's documentation of vip.ksher.net. What the fields mean is not
-// documented, and taken from their names.
 type Settlement struct {
 	// ReferenceID names the settlement, for [Client.SettlementOrders].
 	ReferenceID string `json:"reference_id"`
@@ -421,9 +397,6 @@ type Settlement struct {
 // with is not documented: [ksher.ErrNotFound] and [ksher.ErrBadAnswer] are likely.
 //
 // It changes nothing and may be repeated at will.
-//
-// Source: GET /api/v1/finance/settlements/{date}, Ksher's documentation of
-// vip.ksher.net.
 func (c *Client) Settlement(ctx context.Context, req *SettlementRequest) (*Settlement, error) {
 	if req == nil {
 		req = &SettlementRequest{} // Which is refused as well.

@@ -19,8 +19,6 @@ import (
 const maxQuery = 8 << 10
 
 // Message is what a notification says in words.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type Message string
 
 // Messages.
@@ -33,8 +31,6 @@ const (
 
 // Notification is what Ksher says when the status of an order has changed. It has no
 // amount, so query the order before you believe it.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type Notification struct {
 	// MerchantOrderID is the merchant's number of the order, "instance" on the wire.
 	MerchantOrderID string

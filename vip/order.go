@@ -37,9 +37,6 @@ type orderRequest interface {
 // RedirectRequest asks for a checkout page. What isn't marked as required may be
 // left zero. The fields from Logo on are those of gateway_pay at api.ksher.net, whose
 // page this one is said to be.
-//
-// Source: Ksher's documentation of vip.ksher.net, and Ksher's JavaScript client
-// (ksher-payment 0.0.5), from which it is taken what is required.
 type RedirectRequest struct {
 	// MerchantOrderID is the merchant's number of the order: required, unique for
 	// the merchant. Nothing is documented about its form: it becomes part of an
@@ -114,8 +111,6 @@ func missingText(name, value string) string {
 
 // CScanBRequest asks for a QR code that the buyer scans. What isn't marked as
 // required may be left zero.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type CScanBRequest struct {
 	// MerchantOrderID is as in a [RedirectRequest].
 	MerchantOrderID string `url:"merchant_order_id"`
@@ -150,8 +145,6 @@ func (r *CScanBRequest) missing(o *Order) string { return missingText("reserved1
 
 // BScanCRequest charges the code that a buyer shows. What isn't marked as required
 // may be left zero.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type BScanCRequest struct {
 	// MerchantOrderID is as in a [RedirectRequest].
 	MerchantOrderID string `url:"merchant_order_id"`
@@ -193,9 +186,6 @@ func (r *BScanCRequest) missing(*Order) string { return "" }
 
 // MiniAppRequest asks for what a WeChat or Alipay mini program needs to let the
 // buyer pay. What isn't marked as required may be left zero.
-//
-// Source: Ksher's documentation of vip.ksher.net, and Ksher's JavaScript client
-// (ksher-payment 0.0.5), from which it is taken what is required.
 type MiniAppRequest struct {
 	// MerchantOrderID is as in a [RedirectRequest].
 	MerchantOrderID string `url:"merchant_order_id"`
@@ -242,9 +232,6 @@ func (r *MiniAppRequest) missing(o *Order) string { return missingText("referenc
 
 // AppRequest asks for what an app on a phone needs to let the buyer pay. What isn't
 // marked as required may be left zero.
-//
-// Source: Ksher's documentation of vip.ksher.net, which has it as for mini programs.
-// Which parameters an app needs is not documented any further.
 type AppRequest struct {
 	// MerchantOrderID is as in a [RedirectRequest].
 	MerchantOrderID string `url:"merchant_order_id"`
@@ -285,8 +272,6 @@ func (r *AppRequest) missing(o *Order) string { return missingText("reference", 
 
 // Order is what the gateway says about an order. What doesn't apply is empty or
 // zero; that is how the gateway's "False" is read, too.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type Order struct {
 	// Kind is the kind that it was created or asked for as. It isn't part of the
 	// answer.
@@ -362,9 +347,6 @@ type Order struct {
 // [CodeSuccess], and it isn't about a refund. Call it before handing anything out. The
 // error is an [ksher.ErrOtherOrder] or an [ksher.ErrNotPaid], and without an order an
 // [ksher.ErrBadAnswer].
-//
-// Source: not documented: which error_code a paid order comes with. Any other would
-// contradict the status.
 func (o *Order) CheckPaid(merchantOrderID string, amount ksher.Amount, currency string) error {
 	if o == nil {
 		return fmt.Errorf("vip: order %q: %w: there is no order to check", transport.Clip(merchantOrderID), fault.ErrField)
@@ -408,11 +390,6 @@ type WeChatPayment struct {
 
 // WeChatPayment takes the parameters of wx.requestPayment out of the answer to a
 // [MiniAppRequest]. It is an [ksher.ErrBadAnswer] if they aren't where they are assumed to be.
-//
-// Source: Ksher's documentation of vip.ksher.net for Reference and Reserved1. Which
-// of Reserved2 to Reserved4 has which of the others is not documented: they are
-// assumed in WeChat's own order, which is nonceStr, signType, paySign, and SignType
-// has to be one that WeChat knows.
 func (o *Order) WeChatPayment() (*WeChatPayment, error) {
 	p := &WeChatPayment{TimeStamp: o.Reserved1, NonceStr: o.Reserved2, Package: o.Reference, SignType: o.Reserved3, PaySign: o.Reserved4}
 	if strings.Trim(p.TimeStamp, "0123456789") != "" || slices.Contains([]string{p.TimeStamp, p.NonceStr, p.Package, p.PaySign}, "") ||
@@ -562,8 +539,6 @@ const typeRefund = "Refund"
 // A [CodePending] of it, any other [CodeFail], and [ksher.ErrOtherOrder] are in doubt, an
 // [ksher.ErrOutcomeUnknown]: the order may be there, and paid. Ask [Client.Query], and take
 // no new number before it is known. See docs/vip.md.
-//
-// Source: POST /api/v1/{kind}/orders.
 func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) {
 	if err := c.usable(ctx, "create", req); err != nil {
 		return nil, err
@@ -601,8 +576,6 @@ func (c *Client) isPage(address string) bool {
 }
 
 // QueryRequest names an order.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type QueryRequest struct {
 	// MerchantOrderID is the merchant's number of the order: required. It is part
 	// of the address.
@@ -627,8 +600,6 @@ func (r *QueryRequest) check(c *checker)                    { c.orderID(r.Mercha
 // [CodeUnknown]; a plain [ksher.ErrBadAnswer] isn't the gateway's word on it. An answer
 // about another order or mid is [ksher.ErrOtherOrder]. With [CodeFail] an order comes only
 // if the answer names it, and a status in which nobody has paid.
-//
-// Source: GET /api/v1/{kind}/orders/{order_id}; see docs/vip.md.
 func (c *Client) Query(ctx context.Context, kind Kind, req *QueryRequest) (*Order, error) {
 	return c.order(ctx, kind, "query", http.MethodGet, req, func(r *reply, o *Order) *Error {
 		switch {
@@ -643,8 +614,6 @@ func (c *Client) Query(ctx context.Context, kind Kind, req *QueryRequest) (*Orde
 }
 
 // RefundRequest asks for a refund.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type RefundRequest struct {
 	// MerchantOrderID is the merchant's number of the order: required. It is part
 	// of the address.
@@ -688,8 +657,6 @@ func (r *RefundRequest) check(c *checker) {
 // After an [ksher.ErrOutcomeUnknown] don't send it again before you know: ask [Client.Query],
 // where [StatusRefunded] means that the order's first refund was carried out, or look into
 // [Client.Transactions]. See docs/vip.md.
-//
-// Source: PUT /api/v1/{kind}/orders/{order_id}.
 func (c *Client) Refund(ctx context.Context, kind Kind, req *RefundRequest) (*Order, error) {
 	return c.order(ctx, kind, "refund", http.MethodPut, req, func(r *reply, o *Order) *Error {
 		switch {
@@ -705,8 +672,6 @@ func (c *Client) Refund(ctx context.Context, kind Kind, req *RefundRequest) (*Or
 }
 
 // CancelRequest names an order that isn't paid yet.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type CancelRequest struct {
 	// MerchantOrderID is the merchant's number of the order: required. It is part
 	// of the address.
@@ -731,8 +696,6 @@ func (r *CancelRequest) check(c *checker)                    { c.orderID(r.Merch
 // After an [ksher.ErrOutcomeUnknown] ask [Client.Query]: with [StatusClosed] it was
 // cancelled, with [StatusAvailable] it wasn't and may be again, and with [StatusPaid] it
 // was too late.
-//
-// Source: DELETE /api/v1/{kind}/orders/{order_id}; see docs/vip.md.
 func (c *Client) Cancel(ctx context.Context, kind Kind, req *CancelRequest) (*Order, error) {
 	return c.order(ctx, kind, "cancel", http.MethodDelete, req, func(r *reply, o *Order) *Error {
 		switch {

@@ -45,11 +45,11 @@
 // # Testing
 //
 // The local gateway of package kshertest serves this API as well.
+//
+// Where each fact comes from: https://github.com/ksher-go/ksher/blob/main/docs/sources.md.
 package vip
 
 // Kind is a kind of order. Each has addresses of its own.
-//
-// Source: the list of APIs in Ksher's documentation of vip.ksher.net.
 type Kind string
 
 // Kinds of order.
@@ -70,8 +70,6 @@ const (
 func kinds() []Kind { return []Kind{KindRedirect, KindCScanB, KindBScanC, KindMiniApp, KindApp} }
 
 // Status is where an order stands.
-//
-// Source: Ksher's documentation of vip.ksher.net.
 type Status string
 
 // Statuses of an order.
@@ -99,9 +97,6 @@ func (s Status) Final() bool {
 
 // Code is the gateway's word for how a request went. It is an error itself:
 // errors.Is(err, vip.CodeFail) asks for it in an [*Error].
-//
-// Source: the error_code of Ksher's documentation of vip.ksher.net. The list of
-// codes there is not complete.
 type Code string
 
 // Codes.
