@@ -11,6 +11,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
 func payout(no string, fee ksher.Amount) *ksher.PayoutRequest {
@@ -198,7 +199,7 @@ func TestPayoutsAreNoOrders(t *testing.T) {
 
 // What is forgotten stays paid out.
 func TestPayoutsAreForgotten(t *testing.T) {
-	store := new(sandbox.MemoryStore)
+	store := new(sandboxtest.MemoryStore)
 	for _, opts := range [][]sandbox.Option{nil, {sandbox.WithStore(store)}} {
 		gw := sandbox.New(t, append(opts, sandbox.WithMaxOrders(2))...)
 		left := balance(t, gw)
@@ -226,7 +227,7 @@ func TestPayoutsAreForgotten(t *testing.T) {
 }
 
 func TestPayoutsSurviveARestart(t *testing.T) {
-	store := new(sandbox.MemoryStore)
+	store := new(sandboxtest.MemoryStore)
 	gw := sandbox.New(t, sandbox.WithStore(store))
 	for no, fee := range map[string]ksher.Amount{"paid": 10_00, "pending": 20_01, "refused": 40_03} {
 		gw.Client.Payout(t.Context(), payout(no, fee))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
 func quickPay(no, code string) *ksher.QuickPayRequest {
@@ -251,7 +252,7 @@ func TestOrderReverse(t *testing.T) {
 // Orders of quick_pay come back after a restart as they were, and are of
 // quick_pay still.
 func TestQuickPaySurvivesARestart(t *testing.T) {
-	store := new(sandbox.MemoryStore)
+	store := new(sandboxtest.MemoryStore)
 	gw, err := sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(0))
 	require.NoError(t, err)
 	for no, code := range map[string]string{"paid": alipayCode, "reversed": alipayCode, "typing": alipayCode + "01", "closed": alipayCode + "01", "poor": alipayCode + "03"} {

@@ -17,6 +17,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
 func miniProgramPay(no string) *ksher.MiniProgramPayRequest {
@@ -263,7 +264,7 @@ func TestWalletPage(t *testing.T) {
 // Orders for wallets come back after a restart, and the dashboard and the control
 // API show them like others.
 func TestWalletPaySurvivesARestart(t *testing.T) {
-	store := new(sandbox.MemoryStore)
+	store := new(sandboxtest.MemoryStore)
 	gw, err := sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(0))
 	require.NoError(t, err)
 	_, err = gw.Client.MiniProgramPay(t.Context(), miniProgramPay("new"))

@@ -27,6 +27,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
 // fields are the parameters of a request, or the members of an answer.
@@ -865,7 +866,7 @@ func TestVIPReports(t *testing.T) {
 }
 
 func TestVIPSurvivesARestart(t *testing.T) {
-	store := new(sandbox.MemoryStore)
+	store := new(sandboxtest.MemoryStore)
 	start := func() (*sandbox.Gateway, merchant) {
 		gw, err := sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(0))
 		require.NoError(t, err)

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+)
+
+// schedule has the times between one attempt to notify and the next: 12
+// repetitions over 29 hours.
+//
+// Source: the notification page of Ksher's API documentation.
+var schedule = []time.Duration{
+	time.Second, 2 * time.Second, 2 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute,
+	10 * time.Minute, time.Hour, 3 * time.Hour, 5 * time.Hour, 8 * time.Hour, 12 * time.Hour,
+}
+
+// watching is how long Ksher watches an order. A payment after that isn't
+// announced.
+const watching = 2 * time.Hour
+
+// notifier tells merchants of payments.
+type notifier struct{}
+
+func (notifier) Made(o *core.Entry) bool { return o.API == "" }
+
+// News is the notification of a payment, which is made once.
+func (notifier) News(o *core.Entry, at time.Time) (n *core.Notice, told string) {
+	target := o.Params.Get("notify_url")
+	if o.Gateway {
+		target = o.Params.Get("mch_notify_url")
+	}
+	if o.PaidAt.IsZero() || o.Payout || o.Notice != nil || target == "" || o.PaidAt.Sub(o.Created) > watching {
+		return nil, ""
+	}
+	answer := &ksher.GatewayOrderQueryResponse{Order: o.Query(at)}
+	answer.NonceStr = core.NewUUID()
+	return &core.Notice{Target: target, Body: envelope(answer, ksher.SignV1, at)}, ""
+}
+
+func (notifier) TimesOut(*core.Entry) bool { return false }
+
+func (notifier) Body(n *core.Notice, o *core.Entry, f core.Fault, now time.Time) []byte {
+	if f.Kind == core.FaultOtherKey {
+		answer := &ksher.GatewayOrderQueryResponse{Order: o.Query(now)}
+		return envelope(answer, signedUnder(f, ksher.SignV1), now)
+	}
+	return spoilNotification(f, n.Body)
+}
+
+func (notifier) Request(ctx context.Context, n *core.Notice, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.Target, bytes.NewReader(body))
+	if err == nil {
+		req.Header.Set("Content-Type", "text/plain;charset=utf-8")
+	}
+	return req, err
+}
+
+func (notifier) Accepted(answer []byte) bool {
+	var said struct{ Result, Msg string }
+	return json.Unmarshal(answer, &said) == nil && said.Result == "SUCCESS" && said.Msg == "OK"
+}
+
+func (notifier) Schedule() []time.Duration { return schedule }
+
+// signedUnder is the version of the key that an answer is signed with under the
+// fault.
+func signedUnder(f core.Fault, asked ksher.SignVersion) ksher.SignVersion {
+	if f.Kind != core.FaultOtherKey {
+		return asked
+	}
+	return ksher.SignV1 + ksher.SignV2 - asked
+}
+
+// forge makes an answer under the fault one that its signature isn't of.
+func forge(f core.Fault, answer []byte) []byte {
+	text := string(answer)
+	switch f.Kind {
+	case core.FaultBadSignature:
+		// Its first digit, so that it stays below the modulus: a signature of the
+		// right form, of something else.
+		i := strings.LastIndex(text, `"sign":"`) + len(`"sign":"`)
+		text = text[:i] + core.OtherDigit(text[i:i+1]) + text[i+1:]
+	case core.FaultCorrupt:
+		text = strings.Replace(text, `"total_fee":`, `"total_fee":1`, 1)
+	}
+	return []byte(text)
+}
+
+// spoilNotification changes the body of a notification under the fault.
+func spoilNotification(f core.Fault, body []byte) []byte {
+	if f.Kind == core.FaultTruncated {
+		return body[:len(body)/2]
+	}
+	return forge(f, body)
+}

@@ -1,0 +1,257 @@
+package api
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/checkout"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/sandbox/promptpay"
+)
+
+func orderOperations() []operation {
+	return []operation{
+		{"/api/gateway_pay", []string{"mch_order_no", "total_fee", "fee_type", "channel_list", "refer_url",
+			"mch_redirect_url", "mch_redirect_url_fail"}, (*Server).gatewayPay},
+		{"/api/gateway_order_query", []string{"mch_order_no"}, (*Server).gatewayOrderQuery},
+		{"/api/cancel_order", []string{"mch_order_no"}, (*Server).cancelOrder},
+		{"/KsherPay/native_pay", []string{"mch_order_no", "total_fee", "fee_type", "channel"}, (*Server).nativePay},
+		{"/KsherPay/order_query", nil, (*Server).orderQuery},
+		{"/KsherPay/order_close", nil, (*Server).orderClose},
+		{"/KsherPay/order_refund", []string{"mch_refund_no", "refund_fee", "total_fee", "fee_type"}, (*Server).orderRefund},
+		{"/KsherPay/refund_query", nil, (*Server).refundQuery},
+	}
+}
+
+// Amount reads a positive number of cents.
+func Amount(text string) (ksher.Amount, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return ksher.Amount(n), err == nil && n > 0
+}
+
+// Create keeps a new order as the parameters have it, or says why it can't be. duplicate
+// is the code for a number that was used before.
+func Create(tx *core.Tx, p url.Values, o *core.Entry, duplicate ksher.Code) ksher.Code {
+	total, ok := Amount(p.Get("total_fee"))
+	switch {
+	case !ok:
+		return ksher.CodePriceNotExist
+	case p.Get("fee_type") != "THB":
+		return ksher.CodeKsherFeeTypeNotMatch
+	case own(tx, p) != nil:
+		return duplicate
+	}
+	o.AppID, o.MchOrderNo, o.Total, o.FeeType, o.Params = appID(p), p.Get("mch_order_no"), total, p.Get("fee_type"), p
+	minutes, err := strconv.Atoi(p.Get("expire_time"))
+	if p.Get("expire_time") != "" && (err != nil || minutes < 0) {
+		return ksher.CodeKsherInvalidParam
+	}
+	if minutes > 0 {
+		o.Expires = tx.Now().Add(time.Duration(minutes) * time.Minute)
+	}
+	tx.Add(o)
+	return ""
+}
+
+func (s *Server) gatewayPay(tx *core.Tx, p url.Values) (any, ksher.Code) {
+	o := &core.Entry{Gateway: true, UUID: core.NewUUID()}
+	for _, channel := range strings.Split(p.Get("channel_list"), ",") {
+		if channel == "" || strings.TrimSpace(channel) != channel {
+			return nil, ksher.CodeChannelListError
+		}
+		o.Channels = append(o.Channels, ksher.Channel(channel))
+	}
+	switch member := p.Get("member_id"); {
+	case utf8.RuneCountInString(member) > 32:
+		return nil, ksher.CodeMemberIDLengthOutOfLimit
+	case member != "" && strings.Trim(member, "0123456789") == "":
+		return nil, ksher.CodeMemberIDError
+	}
+	fee, ok := Amount(p.Get("total_fee"))
+	if ok && !slices.ContainsFunc(o.Channels, func(c ksher.Channel) bool { return core.InfoOf(c).GatewayPayMinimum <= fee }) {
+		return nil, ksher.CodeKsherAmountIsTooSmall
+	}
+	if code := Create(tx, p, o, ksher.CodeOrderError); code != "" {
+		return nil, code
+	}
+	lang := p.Get("lang")
+	if lang == "" {
+		lang = "en"
+	}
+	return ksher.GatewayPayResponse{PayContent: checkout.URL(s.gw, o) + "&lang=" + url.QueryEscape(lang)}, ""
+}
+
+// appID is the merchant of a request. One of vip.ksher.net doesn't name any.
+func appID(p url.Values) string { return cmp.Or(p.Get("appid"), core.AppID) }
+
+// own finds an order by the number that its merchant gave it.
+func own(tx *core.Tx, p url.Values) *core.Entry {
+	return tx.Own(appID(p), p.Get("mch_order_no"))
+}
+
+// byOwnNo finds an order of gateway_pay.
+func byOwnNo(tx *core.Tx, p url.Values) *core.Entry {
+	if o := own(tx, p); o != nil && o.Gateway {
+		return o
+	}
+	return nil
+}
+
+// byHostNo finds an order by the first of the three numbers that the merchant
+// host knows it by.
+func byHostNo(tx *core.Tx, p url.Values) (*core.Entry, ksher.Code) {
+	for _, kind := range []string{"mch_order_no", "ksher_order_no", "channel_order_no"} {
+		if no := p.Get(kind); no != "" {
+			if o := tx.AtMerchantHost(appID(p), kind, no); o != nil {
+				return o, ""
+			}
+			return nil, ksher.CodeKsherInvalidOrderNo
+		}
+	}
+	return nil, ksher.CodeKsherErrorOrderNo
+}
+
+func (s *Server) gatewayOrderQuery(tx *core.Tx, p url.Values) (any, ksher.Code) {
+	o := byOwnNo(tx, p)
+	if o == nil {
+		return nil, ksher.CodeOrderNotExist
+	}
+	answer := ksher.GatewayOrderQueryResponse{Order: o.Query(tx.Now())}
+	answer.NonceStr = p.Get("nonce_str")
+	return answer, ""
+}
+
+func (s *Server) cancelOrder(tx *core.Tx, p url.Values) (any, ksher.Code) {
+	o := byOwnNo(tx, p)
+	if o == nil {
+		return nil, ksher.CodeOrderNotExist
+	}
+	if code := tx.Cancel(o); code != "" {
+		return nil, code
+	}
+	return ksher.CancelOrderResponse{AppID: o.AppID, MchOrderNo: o.MchOrderNo, NonceStr: p.Get("nonce_str")}, ""
+}
+
+func (s *Server) nativePay(tx *core.Tx, p url.Values) (any, ksher.Code) {
+	channel := ksher.Channel(p.Get("channel"))
+	info := core.InfoOf(channel)
+	if s.account == OfflineAccount && !info.NativePayOffline || s.account == OnlineAccount && !info.NativePayOnline ||
+		!info.NativePayOffline && !info.NativePayOnline {
+		return nil, ksher.CodeNoAuth
+	}
+	o := &core.Entry{Channels: []ksher.Channel{channel}, UUID: core.NewUUID()}
+	if code := Create(tx, p, o, ksher.CodeKsherDuplicatedOrderNo); code != "" {
+		return nil, code
+	}
+	// The guide says that only TrueMoney's time can be set.
+	o.Expires = time.Time{}
+	expiry := info.NativePayExpiry
+	if minutes, err := strconv.Atoi(p.Get("tmn_expire_time")); err == nil && minutes > 0 && channel == ksher.ChannelTrueMoney {
+		expiry = time.Duration(minutes) * time.Minute
+	}
+	if expiry > 0 {
+		o.Expires = tx.Now().Add(expiry)
+	}
+	answer := ksher.NativePayResponse{
+		AppID: o.AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, TradeType: "NATIVE",
+		TotalFee: o.Total, FeeType: o.FeeType, StallsName: promptpay.Stall, DeviceID: p.Get("device_id"),
+		NonceStr: p.Get("nonce_str"),
+		CodeURL:  "kshertest://pay/" + o.UUID,
+	}
+	if channel == ksher.ChannelPromptPay {
+		answer.CodeURL = promptpay.Code(o.Total, o.KsherOrderNo)
+		answer.PaymentCode, answer.PaymentID = answer.CodeURL, o.KsherOrderNo
+	}
+	var err error
+	if answer.ImgDat, err = promptpay.Image(answer.CodeURL, p.Get("img_type")); err != nil {
+		return nil, ksher.CodeKsherSystemError
+	}
+	return answer, ""
+}
+
+func (s *Server) orderQuery(tx *core.Tx, p url.Values) (any, ksher.Code) {
+	o, code := byHostNo(tx, p)
+	if code != "" {
+		return nil, code
+	}
+	answer := ksher.OrderQueryResponse{
+		Order:       o.Query(tx.Now()),
+		Operation:   "ORDER-QUERY",
+		OperatorID:  o.Params.Get("operator_id"),
+		DeviceID:    o.Params.Get("device_id"),
+		RawTotalFee: o.Total,
+	}
+	answer.MchOrderNo, answer.PayMchOrderNo, answer.NonceStr = o.MerchantHostNo(), "", p.Get("nonce_str")
+	return answer, ""
+}
+
+func (s *Server) orderClose(tx *core.Tx, p url.Values) (any, ksher.Code) {
+	o, code := byHostNo(tx, p)
+	if code != "" {
+		return nil, code
+	}
+	if !o.Gateway && !core.InfoOf(o.Channels[0]).OrderClose {
+		return nil, ksher.CodeCancelError
+	}
+	if code := tx.Cancel(o); code != "" {
+		return nil, code
+	}
+	return ksher.OrderCloseResponse{AppID: o.AppID, MchOrderNo: o.MerchantHostNo(), NonceStr: p.Get("nonce_str")}, ""
+}
+
+func (s *Server) orderRefund(tx *core.Tx, p url.Values) (any, ksher.Code) {
+	o, code := byHostNo(tx, p)
+	if code != "" {
+		return nil, code
+	}
+	total, okTotal := Amount(p.Get("total_fee"))
+	fee, okFee := Amount(p.Get("refund_fee"))
+	switch {
+	case o.PaidAt.IsZero():
+		return nil, ksher.CodeOrderNotPay
+	case o.Channel == ksher.ChannelCard && p.Get("ksher_order_no") == "":
+		return nil, ksher.CodeKsherErrorOrderNo
+	case !okTotal || !okFee || total != o.Total || p.Get("fee_type") != o.FeeType:
+		return nil, ksher.CodeKsherInvalidRefundFeeOrType
+	}
+	refund, code := tx.Refund(o, p.Get("mch_refund_no"), fee)
+	if code != "" {
+		return nil, code
+	}
+	return ksher.OrderRefundResponse{
+		AppID: o.AppID, MchOrderNo: o.MerchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
+		MchRefundNo: refund.MchRefundNo, KsherRefundNo: refund.KsherRefundNo, ChannelRefundNo: refund.ChannelRefundNo,
+		Channel: o.Channel, FeeType: o.FeeType, TotalFee: o.Total, RefundFee: fee, CashRefundFee: fee,
+		RefundTime: refund.RefundTime, Attach: p.Get("attach"),
+		OperatorID: p.Get("operator_id"), NonceStr: p.Get("nonce_str"),
+	}, ""
+}
+
+func (s *Server) refundQuery(tx *core.Tx, p url.Values) (any, ksher.Code) {
+	o, code := byHostNo(tx, p)
+	if code != "" {
+		return nil, code
+	}
+	if !o.PaidAt.IsZero() && !core.InfoOf(o.Channel).RefundQuery {
+		return nil, ksher.CodeNoAuth
+	}
+	// Ksher's own clients also ask by the order's number alone.
+	named := p.Get("mch_refund_no")+p.Get("ksher_refund_no")+p.Get("channel_refund_no") == "" || slices.ContainsFunc(o.Refunds, func(r ksher.Refund) bool {
+		return r.MchRefundNo == p.Get("mch_refund_no") || r.KsherRefundNo == p.Get("ksher_refund_no") || r.ChannelRefundNo == p.Get("channel_refund_no")
+	})
+	if !named {
+		return nil, ksher.CodeInvalidOrderNo
+	}
+	return ksher.RefundQueryResponse{
+		AppID: o.AppID, MchOrderNo: o.MerchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
+		FeeType: o.FeeType, TotalFee: o.Total, CashFee: o.Total, CashFeeType: o.FeeType,
+		RefundCount: len(o.Refunds), RefundFee: o.Refunded(), RefundOrders: slices.Clone(o.Refunds),
+		TimeEnd: o.PaidAt.In(core.Zone), NonceStr: p.Get("nonce_str"),
+	}, ""
+}

@@ -1,0 +1,197 @@
+// Package api is the local gateway's API of gateway.ksher.com and api.mch.ksher.net: its
+// operations, the signatures of requests and answers, and its notifications.
+package api
+
+import (
+	"cmp"
+	"crypto/md5"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// Server serves the API.
+type Server struct {
+	gw      *core.Gateway
+	account Account
+}
+
+// New returns the API of a gateway whose merchants have that kind of account, and lets the
+// gateway know of it.
+func New(gw *core.Gateway, account Account) *Server {
+	s := &Server{gw, account}
+	var names []string
+	for _, op := range operations {
+		names = append(names, op.name())
+	}
+	gw.Add(core.Protocol{Operations: names, Notifier: notifier{}})
+	return s
+}
+
+// Serve adds the API to what the gateway serves.
+func (s *Server) Serve(mux *http.ServeMux) {
+	for _, op := range operations {
+		mux.HandleFunc(op.path, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, op) })
+	}
+	s.serveForms(mux)
+}
+
+// operation is one of Ksher's operations as the gateway serves it.
+type operation struct {
+	path string
+	// required are the parameters it can't do without.
+	required []string
+	// serve carries it out under the gateway's lock. It returns the data of the
+	// answer, or a code that refuses.
+	serve func(s *Server, tx *core.Tx, p url.Values) (data any, refusal ksher.Code)
+}
+
+// name is the operation's name, the last part of its path.
+func (op operation) name() string { return path.Base(op.path) }
+
+// operations has every operation that the gateway serves. Nothing changes it.
+var operations = slices.Concat(orderOperations(), quickOperations(), walletOperations(), accountOperations(), payoutOperations())
+
+// everyRequest are the parameters that no request can do without.
+var everyRequest = []string{"nonce_str", "time_stamp"}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, op operation) {
+	params, code := s.readRequest(w, r, op)
+	version := ksher.SignV1
+	if r.Header.Get("ksher-sign-version") == "V2" {
+		version = ksher.SignV2
+	}
+	fault, answer := s.carryOut(op, params, code, version)
+	w.Header().Set("Content-Type", "application/json")
+	fault.Spoil(w, r, answer)
+}
+
+// carryOut does what a request asks for, unless code or a fault refuses it, and
+// makes the answer.
+func (s *Server) carryOut(op operation, params url.Values, code ksher.Code, version ksher.SignVersion) (fault core.Fault, answer []byte) {
+	s.gw.Do(func(tx *core.Tx) {
+		fault = tx.NextFault(op.name())
+		at := tx.Now()
+		if fault.Kind == core.FaultClockSkew {
+			at = at.Add(fault.Delay)
+		}
+		switch {
+		case code != "":
+			answer = callFailed(code, at)
+		case fault.Prevents():
+		default:
+			var data any
+			data, code = s.decide(tx, op, params, fault)
+			answer = forge(fault, partlySigned(data, signedParts[op.name()], signedUnder(fault, version), at))
+		}
+		tx.Log(core.Request{
+			Operation: op.name(), Params: params, Code: code, Fault: fault.Kind,
+			SignText: string(wire.ParamsSignText(wire.FormParams(params))),
+		})
+	})
+	return fault, answer
+}
+
+// decide carries a request out or refuses it. It returns the data of the answer, and the
+// code of a refusal.
+func (s *Server) decide(tx *core.Tx, op operation, params url.Values, fault core.Fault) (data any, code ksher.Code) {
+	if code = fault.Code; code == "" {
+		data, code = op.serve(s, tx, params)
+		if err := tx.Save(); err != nil {
+			code = ksher.CodeKsherSystemError
+		}
+	}
+	if code != "" {
+		data = refusal(cmp.Or(op.appID(params), core.AppID), code, params.Get("nonce_str"))
+	}
+	return data, code
+}
+
+// readRequest returns the parameters of a request, as far as they can be read,
+// and the code that refuses it if it isn't signed and complete.
+func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Values, ksher.Code) {
+	if r.Method != http.MethodPost {
+		return nil, ksher.CodeRequirePostMethod
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, core.MaxRequestBytes))
+	if err != nil {
+		return nil, ksher.CodeKsherParamOverlength
+	}
+	params, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, ksher.CodeParamError
+	}
+	if len(params) == 0 {
+		return params, ksher.CodePostDataEmpty
+	}
+	for name, values := range params {
+		if len(values) != 1 {
+			return params, ksher.CodeParamError
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
+			return params, ksher.CodeNotUTF8
+		}
+	}
+	id := op.appID(params)
+	if id == "" {
+		return params, ksher.CodeAppIDNotExist
+	}
+	merchant := s.gw.Known(id)
+	if merchant == nil {
+		return params, ksher.CodeKsherInvalidMchInfo
+	}
+	if !signed(merchant, params) {
+		return params, ksher.CodeKsherSignError
+	}
+	for _, name := range slices.Concat(op.required, everyRequest) {
+		if params.Get(name) == "" {
+			return params, ksher.CodeLackParams
+		}
+	}
+	for _, name := range []string{"mch_order_no", "mch_refund_no", "nonce_str"} {
+		if utf8.RuneCountInString(params.Get(name)) > 32 {
+			return params, ksher.CodeKsherParamOverlength
+		}
+	}
+	return params, ""
+}
+
+// signed tells whether the merchant has signed the parameters.
+func signed(m *core.Merchant, params url.Values) bool {
+	sig, err := hex.DecodeString(params.Get("sign"))
+	if err != nil {
+		return false
+	}
+	return m.Verify(md5.Sum(wire.ParamsSignText(wire.FormParams(params))), sig)
+}
+
+// callFailed is the answer to a call that wasn't processed: its code isn't 0,
+// and it has neither data nor signature. Where such an answer has the name of
+// the error isn't documented.
+func callFailed(code ksher.Code, at time.Time) []byte {
+	return core.Marshal(map[string]any{
+		"code":        1,
+		"msg":         string(code),
+		"message":     Message(code),
+		"status_code": "",
+		"status_msg":  "",
+		"lang":        "en",
+		"version":     "3.0.0",
+		"time_stamp":  timeStamp(at),
+	})
+}
+
+// Message is what a code means, in words.
+func Message(code ksher.Code) string {
+	info, _ := code.Info()
+	return info.Meaning
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+)
+
+func walletOperations() []operation {
+	order := []string{"mch_order_no", "total_fee", "fee_type", "channel"}
+	page := map[ksher.Channel]forWallet{ksher.ChannelAlipay: (*walletAnswer).page}
+	return []operation{
+		{"/KsherPay/jsapi_pay", order, walletPay("JSAPI", map[ksher.Channel]forWallet{
+			ksher.ChannelWeChat: (*walletAnswer).weChatPage, ksher.ChannelAlipay: (*walletAnswer).page,
+		})},
+		{"/KsherPay/mini_program_pay", slices.Concat(order, []string{"sub_openid", "channel_sub_appid"}),
+			walletPay("JSAPI", map[ksher.Channel]forWallet{
+				ksher.ChannelWeChat: (*walletAnswer).weChat, ksher.ChannelAlipay: (*walletAnswer).alipay,
+			})},
+		{"/KsherPay/app_pay", order, walletPay("APP", map[ksher.Channel]forWallet{
+			ksher.ChannelWeChat: (*walletAnswer).weChatApp, ksher.ChannelAlipay: (*walletAnswer).alipay,
+		})},
+		{"/KsherPay/wap_pay", order, walletPay("WAP", page)},
+		{"/KsherPay/web_pay", order, walletPay("WEB", page)},
+	}
+}
+
+// walletAnswer is an answer with what the wallet's client code wants. How Ksher
+// gives it isn't documented, and so the member of WeChat's parameters has a name
+// of this gateway's own: the library finds it by what is in it.
+type walletAnswer struct {
+	ksher.WalletPayResponse
+	WalletParams string `json:"wallet_params"`
+
+	s  *Server
+	tx *core.Tx
+	o  *core.Entry
+}
+
+// forWallet puts in what one of the wallets wants.
+type forWallet func(*walletAnswer)
+
+// notSigned stands where a wallet's signature would be, and no wallet takes it.
+const notSigned = "kshertest-no-signature"
+
+// page gives the address of the gateway's own checkout page, where the order can
+// be paid.
+func (a *walletAnswer) page() {
+	a.PayContent = a.s.gw.URL() + "/ua?order_uuid=" + a.o.UUID
+}
+
+func (a *walletAnswer) weChat() { a.WalletParams = string(core.Marshal(WeChatParams(a.tx, a.o))) }
+
+// WeChatParams are what a page inside WeChat pays an order with.
+func WeChatParams(tx *core.Tx, o *core.Entry) ksher.WeChatParams {
+	return ksher.WeChatParams{
+		AppID: o.Params.Get("channel_sub_appid"), TimeStamp: strconv.FormatInt(tx.Now().Unix(), 10), NonceStr: core.NewUUID(),
+		Package: "prepay_id=kshertest-" + o.UUID, SignType: "RSA", PaySign: notSigned,
+	}
+}
+
+// weChatPage gives both that a page inside WeChat may be for.
+func (a *walletAnswer) weChatPage() {
+	a.weChat()
+	a.page()
+}
+
+func (a *walletAnswer) weChatApp() {
+	a.WalletParams = string(core.Marshal(ksher.WeChatAppParams{
+		AppID: a.o.Params.Get("channel_sub_appid"), PartnerID: a.o.AppID, PrepayID: "kshertest-" + a.o.UUID, Package: "Sign=WXPay",
+		NonceStr: core.NewUUID(), TimeStamp: strconv.FormatInt(a.tx.Now().Unix(), 10), Sign: notSigned,
+	}))
+}
+
+func (a *walletAnswer) alipay() { a.PayContent = AlipayText(a.tx, a.o) }
+
+// AlipayText is what Alipay's app is given to pay an order.
+func AlipayText(tx *core.Tx, o *core.Entry) string {
+	return url.Values{
+		"app_id": {"kshertest"}, "method": {"alipay.trade.app.pay"}, "charset": {"utf-8"}, "sign_type": {"RSA2"}, "sign": {notSigned},
+		"timestamp":   {tx.Now().In(core.Zone).Format("2006-01-02 15:04:05")},
+		"biz_content": {string(core.Marshal(map[string]string{"out_trade_no": o.MchOrderNo, "total_amount": o.Total.String()}))},
+	}.Encode()
+}
+
+// walletPay serves an operation that makes an order for a wallet. For which
+// wallets each is, what it refuses, and how long its orders can be paid isn't
+// documented: here for ever, unless expire_time says otherwise.
+func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) func(*Server, *core.Tx, url.Values) (any, ksher.Code) {
+	return func(s *Server, tx *core.Tx, p url.Values) (any, ksher.Code) {
+		channel := ksher.Channel(p.Get("channel"))
+		kind, local := kinds[channel], p.Get("local_total_fee")
+		if kind == nil {
+			return nil, ksher.CodeNoAuth
+		}
+		if _, ok := Amount(local); !ok && local != "" {
+			return nil, ksher.CodePriceNotExist
+		}
+		if tradeType == "APP" && channel == ksher.ChannelAlipay && p.Get("refer_url") == "" {
+			return nil, ksher.CodeLackParams
+		}
+		o := &core.Entry{Channels: []ksher.Channel{channel}, UUID: core.NewUUID()}
+		if refusal := Create(tx, p, o, ksher.CodeKsherDuplicatedOrderNo); refusal != "" {
+			return nil, refusal
+		}
+		answer := &walletAnswer{s: s, tx: tx, o: o, WalletPayResponse: ksher.WalletPayResponse{
+			AppID: o.AppID, MchOrderNo: o.MchOrderNo, KsherOrderNo: o.KsherOrderNo, TradeType: tradeType, TotalFee: o.Total, FeeType: o.FeeType,
+			NonceStr: p.Get("nonce_str"),
+		}}
+		kind(answer)
+		return answer, ""
+	}
+}

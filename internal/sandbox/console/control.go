@@ -1,0 +1,410 @@
+package console
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// action is something that the dashboard and the control API do to an order.
+type action struct {
+	name string
+	// label is on the button, and done says afterwards what happened.
+	label, done string
+	// channel says that the buyer's choice of a channel belongs to it.
+	channel bool
+	// offered tells whether the dashboard has a button for it now. Whether it
+	// can be done is decided when it is.
+	offered func(o *core.Entry, s core.State) bool
+	run     func(ctx context.Context, m *core.Merchant, mchOrderNo string, channel ksher.Channel) error
+}
+
+var actions = []action{
+	{"pay", "Pay", "The buyer has paid.", true, canPay,
+		func(_ context.Context, m *core.Merchant, no string, c ksher.Channel) error { return m.Pay(no, c) }},
+	{"begin", "Begin to pay", "The buyer is typing a PIN or an OTP.", true, canPay,
+		func(_ context.Context, m *core.Merchant, no string, c ksher.Channel) error { return m.Begin(no, c) }},
+	{"give-up", "Give up", "The buyer went back without paying.", false,
+		func(_ *core.Entry, s core.State) bool { return s == core.InProgress },
+		func(_ context.Context, m *core.Merchant, no string, _ ksher.Channel) error { return m.GiveUp(no) }},
+	{"fail", "Fail the payment", "The payment failed.", false,
+		func(_ *core.Entry, s core.State) bool { return !s.Settled() },
+		func(_ context.Context, m *core.Merchant, no string, _ ksher.Channel) error { return m.Fail(no) }},
+	{"expire", "Expire", "The time to pay has ended.", false,
+		func(_ *core.Entry, s core.State) bool { return !s.Settled() },
+		func(_ context.Context, m *core.Merchant, no string, _ ksher.Channel) error { return m.Expire(no) }},
+	{"settle", "Settle", "The merchant was paid out.", false,
+		func(o *core.Entry, _ core.State) bool { return !o.PaidAt.IsZero() && !o.Settled },
+		func(_ context.Context, m *core.Merchant, no string, _ ksher.Channel) error { return m.Settle(no) }},
+	{"deliver", "Send the notification", "An attempt to notify the merchant was made.", false,
+		func(o *core.Entry, _ core.State) bool { return o.Notice != nil },
+		func(ctx context.Context, m *core.Merchant, no string, _ ksher.Channel) error {
+			return m.Deliver(ctx, no)
+		}},
+}
+
+func canPay(o *core.Entry, s core.State) bool {
+	return !s.Settled() || s == core.Cancelled && slices.ContainsFunc(o.Channels, o.Savable)
+}
+
+// act carries out an action by its name.
+func (c *Console) act(ctx context.Context, name, mchOrderNo string, channel ksher.Channel) error {
+	i := slices.IndexFunc(actions, func(a action) bool { return a.name == name })
+	if i < 0 {
+		var names []string
+		for _, a := range actions {
+			names = append(names, a.name)
+		}
+		return &statusError{http.StatusNotFound, fmt.Sprintf("there is no action %q; there are %s", name, strings.Join(names, ", "))}
+	}
+	if channel != "" && !actions[i].channel {
+		return &statusError{http.StatusBadRequest, fmt.Sprintf("the action %q takes no channel", name)}
+	}
+	return actions[i].run(ctx, c.merchant, mchOrderNo, channel)
+}
+
+// maxSeconds bounds the times in requests: a year is more than any schedule of
+// Ksher's.
+const maxSeconds = 366 * 24 * 60 * 60
+
+func seconds(s float64) (time.Duration, error) {
+	if math.IsNaN(s) || math.Abs(s) > maxSeconds {
+		return 0, &statusError{http.StatusBadRequest, fmt.Sprintf("give at most %d seconds", maxSeconds)}
+	}
+	return time.Duration(s * float64(time.Second)), nil
+}
+
+// advanceBy moves the clock forward.
+func (c *Console) advanceBy(ctx context.Context, s float64) error {
+	d, err := seconds(s)
+	if err != nil {
+		return err
+	}
+	if d <= 0 {
+		return &statusError{http.StatusBadRequest, "the clock only goes forward: give more than 0 seconds"}
+	}
+	return c.gw.AdvanceContext(ctx, d)
+}
+
+// faultData is a Fault in JSON and in forms.
+type faultData struct {
+	Operation    string         `json:"operation"`
+	Kind         core.FaultKind `json:"kind"`
+	Count        int            `json:"count,omitzero"`
+	DelaySeconds float64        `json:"delay_seconds,omitzero"`
+	Code         ksher.Code     `json:"code,omitzero"`
+}
+
+func newFaultData(f core.Fault) faultData {
+	return faultData{f.Operation, f.Kind, f.Count, f.Delay.Seconds(), f.Code}
+}
+
+// inject is Inject for the dashboard and the control API.
+func (c *Console) inject(d faultData) error {
+	delay, err := seconds(d.DelaySeconds)
+	if err != nil {
+		return err
+	}
+	if err := c.gw.Inject(core.Fault{Operation: d.Operation, Kind: d.Kind, Count: d.Count, Delay: delay, Code: d.Code}); err != nil {
+		return &statusError{http.StatusBadRequest, err.Error()}
+	}
+	return nil
+}
+
+func (c *Console) faultDatas() []faultData {
+	list := []faultData{}
+	for _, f := range c.gw.Faults() {
+		list = append(list, newFaultData(f))
+	}
+	return list
+}
+
+// orderData is an order in JSON and on the dashboard.
+type orderData struct {
+	MchOrderNo     string          `json:"mch_order_no"`
+	PayMchOrderNo  string          `json:"pay_mch_order_no,omitzero"`
+	KsherOrderNo   string          `json:"ksher_order_no"`
+	ChannelOrderNo string          `json:"channel_order_no,omitzero"`
+	State          core.State      `json:"state"`
+	Result         ksher.Result    `json:"result"`
+	TotalFee       ksher.Amount    `json:"total_fee"`
+	FeeType        string          `json:"fee_type"`
+	Refunded       ksher.Amount    `json:"refunded"`
+	Channel        ksher.Channel   `json:"channel,omitzero"`
+	Channels       []ksher.Channel `json:"channels"`
+	Created        time.Time       `json:"created"`
+	Expires        time.Time       `json:"expires,omitzero"`
+	PaidAt         time.Time       `json:"paid_at,omitzero"`
+	Settled        bool            `json:"settled"`
+	// PageURL is the checkout page of an order that has one.
+	PageURL      string            `json:"page_url,omitzero"`
+	Params       map[string]string `json:"params"`
+	Refunds      []ksher.Refund    `json:"refunds"`
+	Notification *notificationData `json:"notification,omitzero"`
+	History      []eventData       `json:"history"`
+
+	actions []action
+}
+
+// notificationData is the notification of an order.
+type notificationData struct {
+	URL      string         `json:"url"`
+	Body     string         `json:"body"`
+	Due      time.Time      `json:"due,omitzero"`
+	Attempts []deliveryData `json:"attempts"`
+}
+
+type deliveryData struct {
+	At       time.Time      `json:"at"`
+	Attempt  int            `json:"attempt"`
+	Status   int            `json:"status"`
+	Answer   string         `json:"answer"`
+	Accepted bool           `json:"accepted"`
+	Fault    core.FaultKind `json:"fault,omitzero"`
+}
+
+type eventData struct {
+	At   time.Time `json:"at"`
+	What string    `json:"what"`
+}
+
+// describe tells everything about an order. The caller holds c.mu.
+func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
+	s := o.State(tx.Now())
+	d := orderData{
+		MchOrderNo: o.MchOrderNo, PayMchOrderNo: o.PayMchOrderNo, KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
+		State: s, Result: o.Result(tx.Now()), TotalFee: o.Total, FeeType: o.FeeType, Refunded: o.Refunded(),
+		Channel: o.Channel, Channels: slices.Clone(o.Channels), Created: o.Created.In(core.Zone), Settled: o.Settled,
+		Params: make(map[string]string), Refunds: append([]ksher.Refund{}, o.Refunds...), History: []eventData{},
+	}
+	if !o.Expires.IsZero() {
+		d.Expires = o.Expires.In(core.Zone)
+	}
+	if !o.PaidAt.IsZero() {
+		d.PaidAt = o.PaidAt.In(core.Zone)
+	}
+	d.PageURL = c.PageURL(o)
+	for name := range o.Params {
+		if name != "sign" {
+			d.Params[name] = o.Params.Get(name)
+		}
+	}
+	for _, e := range o.History {
+		d.History = append(d.History, eventData{e.At.In(core.Zone), e.What})
+	}
+	if n := o.Notice; n != nil {
+		d.Notification = &notificationData{URL: n.Target, Body: string(n.Body), Attempts: []deliveryData{}}
+		if !n.Due.IsZero() {
+			d.Notification.Due = n.Due.In(core.Zone)
+		}
+		for _, a := range o.Deliveries {
+			d.Notification.Attempts = append(d.Notification.Attempts,
+				deliveryData{a.At.In(core.Zone), a.Attempt, a.Status, a.Answer, a.Accepted, a.Fault})
+		}
+	}
+	for _, a := range actions {
+		if a.offered(o, s) {
+			d.actions = append(d.actions, a)
+		}
+	}
+	return d
+}
+
+// datas describes some of the orders, the newest first, and tells how many
+// there are.
+func (c *Console) datas(offset, limit int) (list []orderData, total int) {
+	list = []orderData{}
+	c.gw.Do(func(tx *core.Tx) {
+		var some []*core.Entry
+		some, total = tx.Newest(offset, limit)
+		for _, o := range some {
+			list = append(list, c.describe(tx, o))
+		}
+	})
+	return list, total
+}
+
+func (c *Console) orderData(mchOrderNo string) (d orderData, err error) {
+	c.gw.Do(func(tx *core.Tx) {
+		o := tx.Own(c.merchant.AppID, mchOrderNo)
+		if o == nil {
+			err = fmt.Errorf("order %q: %w", mchOrderNo, core.ErrNoOrder)
+			return
+		}
+		d = c.describe(tx, o)
+	})
+	return d, err
+}
+
+// requestData is a request as it was received.
+type requestData struct {
+	At        time.Time         `json:"at"`
+	Operation string            `json:"operation"`
+	Params    map[string]string `json:"params"`
+	SignText  string            `json:"sign_text"`
+	Sign      string            `json:"sign"`
+	Code      ksher.Code        `json:"code,omitzero"`
+	// Hint says what is wrong with a signature.
+	Hint  string         `json:"hint,omitzero"`
+	Fault core.FaultKind `json:"fault,omitzero"`
+}
+
+// requestDatas describes the requests, the newest first.
+func (c *Console) requestDatas() []requestData {
+	list := []requestData{}
+	for _, r := range slices.Backward(c.gw.Requests()) {
+		d := requestData{r.At.In(core.Zone), r.Operation, make(map[string]string), r.SignText, cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), r.Code, c.Hint(r), r.Fault}
+		for name := range r.Params {
+			if name != "sign" {
+				d.Params[name] = r.Params.Get(name)
+			}
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// statusError is an error with the HTTP status that tells it.
+type statusError struct {
+	status  int
+	message string
+}
+
+func (e *statusError) Error() string { return e.message }
+
+// statusOf is the HTTP status of an error.
+func statusOf(err error) int {
+	var status *statusError
+	switch {
+	case errors.As(err, &status):
+		return status.status
+	case errors.Is(err, core.ErrStore):
+		return http.StatusInternalServerError
+	case errors.Is(err, core.ErrNoOrder):
+		return http.StatusNotFound
+	case errors.Is(err, core.ErrNotAccepted):
+		return http.StatusBadGateway
+	}
+	return http.StatusConflict
+}
+
+// methods has what a path of the control API does, by HTTP method.
+type methods map[string]func(*http.Request) (any, error)
+
+func (m methods) serve(w http.ResponseWriter, r *http.Request) {
+	answer, err := any(nil), error(nil)
+	if serve := m[r.Method]; serve != nil {
+		r.Body = http.MaxBytesReader(w, r.Body, core.MaxRequestBytes)
+		answer, err = serve(r)
+	} else {
+		allowed := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+		w.Header().Set("Allow", allowed)
+		err = &statusError{http.StatusMethodNotAllowed, fmt.Sprintf("%s takes %s", r.URL.Path, strings.ReplaceAll(allowed, ", ", " or "))}
+	}
+	answerJSON(w, answer, err)
+}
+
+// control is the control API.
+func (c *Console) control() http.Handler {
+	mux := http.NewServeMux()
+	route := func(path string, methods methods) { mux.HandleFunc(path, methods.serve) }
+	route("/control/orders", methods{"GET": func(*http.Request) (any, error) {
+		list, _ := c.datas(0, math.MaxInt)
+		return map[string]any{"orders": list}, nil
+	}})
+	route("/control/orders/{no}", methods{"GET": func(r *http.Request) (any, error) {
+		return c.orderData(r.PathValue("no"))
+	}})
+	route("/control/orders/{no}/{action}", methods{"POST": func(r *http.Request) (any, error) {
+		var body struct {
+			Channel ksher.Channel `json:"channel"`
+		}
+		if err := decode(r, &body); err != nil {
+			return nil, err
+		}
+		if err := c.act(r.Context(), r.PathValue("action"), r.PathValue("no"), body.Channel); err != nil {
+			return nil, err
+		}
+		return c.orderData(r.PathValue("no"))
+	}})
+	faults := func(err error) (any, error) { return map[string]any{"faults": c.faultDatas()}, err }
+	route("/control/faults", methods{
+		"GET": func(*http.Request) (any, error) { return faults(nil) },
+		"POST": func(r *http.Request) (any, error) {
+			var body faultData
+			err := decode(r, &body)
+			if err == nil {
+				err = c.inject(body)
+			}
+			return faults(err)
+		},
+		"DELETE": func(*http.Request) (any, error) {
+			c.gw.ClearFaults()
+			return faults(nil)
+		},
+	})
+	route("/control/requests", methods{"GET": func(*http.Request) (any, error) {
+		return map[string]any{"requests": c.requestDatas()}, nil
+	}})
+	route("/control/advance", methods{"POST": func(r *http.Request) (any, error) {
+		var body struct {
+			Seconds float64 `json:"seconds"`
+		}
+		err := decode(r, &body)
+		if err == nil {
+			err = c.advanceBy(r.Context(), body.Seconds)
+		}
+		return map[string]any{"now": c.gw.Now().In(core.Zone)}, err
+	}})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		answerJSON(w, nil, &statusError{http.StatusNotFound, fmt.Sprintf("the control API has no %s; docs/sandbox.md lists what it has", r.URL.Path)})
+	})
+	return mux
+}
+
+// decode reads the JSON object in the body of a request; an empty body is one
+// without members.
+func decode(r *http.Request, body any) error {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return &statusError{http.StatusRequestEntityTooLarge, "the body can't be read: " + err.Error()}
+	}
+	if text = wire.Trim(text); len(text) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(body); err != nil {
+		return &statusError{http.StatusBadRequest, "the body isn't the JSON object that is expected here: " + strings.TrimPrefix(err.Error(), "json: ")}
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return &statusError{http.StatusBadRequest, "the body has more than one JSON object"}
+	}
+	return nil
+}
+
+func answerJSON(w http.ResponseWriter, answer any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		w.WriteHeader(statusOf(err))
+		answer = map[string]any{"error": err.Error()}
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	e.Encode(answer)
+}

@@ -1,0 +1,324 @@
+// Package console is the local gateway's dashboard and control API, with which a person or
+// a test plays the buyer, moves the clock and makes the gateway misbehave.
+package console
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"embed"
+	"encoding/pem"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/api"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+)
+
+// Config is what the console has from the other rooms.
+type Config struct {
+	// Address is what the gateway was told to listen on. Local says that it listens on
+	// the loopback interface only.
+	Address string
+	Local   bool
+	// Setup is what the page says that a client is set up with.
+	Setup Setup
+	// PageURL is the checkout page of an order, "" if it has none.
+	PageURL func(*core.Entry) string
+	// Hint says what is wrong with the signature of a request, "" for nothing.
+	Hint func(core.Request) string
+}
+
+// Console is the dashboard and the control API of a gateway.
+type Console struct {
+	Config
+	gw       *core.Gateway
+	merchant *core.Merchant
+}
+
+// New returns the console of a gateway, for the merchant [core.AppID].
+func New(gw *core.Gateway, c Config) *Console { return &Console{c, gw, gw.Known(core.AppID)} }
+
+//go:embed dashboard
+var dashboardFiles embed.FS
+
+var dashboardPages = template.Must(template.New("").Funcs(template.FuncMap{
+	"time":    func(t time.Time) string { return t.In(core.Zone).Format("2 Jan 2006 15:04:05") },
+	"iso":     func(t time.Time) string { return t.In(core.Zone).Format(time.RFC3339) },
+	"title":   func(c ksher.Channel) string { return core.InfoOf(c).Name },
+	"slug":    func(s core.State) string { return strings.ReplaceAll(string(s), " ", "-") },
+	"escape":  url.QueryEscape,
+	"meaning": api.Message,
+	"code":    func(c ksher.Code) string { return string(c) },
+	"add":     func(a, b int) int { return a + b },
+}).ParseFS(dashboardFiles, "dashboard/*.html"))
+
+// pageOrders is how many orders the dashboard shows at once.
+const pageOrders = 50
+
+// pageData is what every page of the dashboard has.
+type pageData struct {
+	Title string
+	// Nav is the entry of the menu that the page belongs to.
+	Nav string
+	Now time.Time
+	// Done says what a button has just done.
+	Done string
+	Data any
+}
+
+// Handler serves everything that a person or a test does with the gateway
+// beside Ksher's own operations and the checkout page.
+func (c *Console) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/control/", c.control())
+	mux.HandleFunc("GET /{$}", c.showOrders)
+	mux.HandleFunc("GET /order", c.showOrder)
+	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, r *http.Request) {
+		c.render(w, r, http.StatusOK, "requests", "Requests", c.requestDatas())
+	})
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, r *http.Request) {
+		c.render(w, r, http.StatusOK, "faults", "Clock and faults", faultsPage{c.faultDatas(), c.gw.Operations(), core.OperationFaults(), core.NotifyFaults()})
+	})
+	mux.HandleFunc("GET /setup", func(w http.ResponseWriter, r *http.Request) {
+		c.render(w, r, http.StatusOK, "setup", "Set-up", c.setup())
+	})
+	mux.HandleFunc("GET /setup/merchant.pem", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-pem-file")
+		w.Write([]byte(c.merchant.PrivateKeyPEM()))
+	})
+	mux.HandleFunc("GET /dashboard.css", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, dashboardFiles, "dashboard/dashboard.css")
+	})
+	mux.HandleFunc("POST /do/advance", c.button("/faults", "advance", func(r *http.Request) error {
+		n, err := strconv.ParseFloat(r.PostForm.Get("number"), 64)
+		unit := map[string]float64{"seconds": 1, "minutes": 60, "hours": 60 * 60, "days": 24 * 60 * 60}[r.PostForm.Get("unit")]
+		if err != nil || unit == 0 {
+			return &statusError{http.StatusBadRequest, "say by how many seconds, minutes, hours or days the clock is to go forward"}
+		}
+		return c.advanceBy(r.Context(), n*unit)
+	}))
+	mux.HandleFunc("POST /do/inject", c.button("/faults", "inject", func(r *http.Request) error {
+		d := faultData{Operation: r.PostForm.Get("operation"), Kind: core.FaultKind(r.PostForm.Get("kind")), Code: ksher.Code(r.PostForm.Get("code"))}
+		for field, err := range map[string]error{
+			"count": readNumber(r.PostForm.Get("count"), &d.Count, strconv.Atoi),
+			"delay": readNumber(r.PostForm.Get("delay"), &d.DelaySeconds, func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }),
+		} {
+			if err != nil {
+				return &statusError{http.StatusBadRequest, fmt.Sprintf("the %s isn't a number", field)}
+			}
+		}
+		return c.inject(d)
+	}))
+	mux.HandleFunc("POST /do/clear", c.button("/faults", "clear", func(*http.Request) error {
+		c.gw.ClearFaults()
+		return nil
+	}))
+	mux.HandleFunc("POST /do/{action}", func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("action")
+		c.button("/order", name, func(r *http.Request) error {
+			return c.act(r.Context(), name, r.PostForm.Get("no"), ksher.Channel(r.PostForm.Get("channel")))
+		})(w, r)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		c.showError(w, r, &statusError{http.StatusNotFound, "There is no page at this address."})
+	})
+	return c.guard(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// readNumber reads a number into target, which an empty text leaves alone.
+func readNumber[T any](text string, target *T, parse func(string) (T, error)) (err error) {
+	if text != "" {
+		*target, err = parse(text)
+	}
+	return err
+}
+
+// guard refuses what a website could make the developer's browser do here, and
+// sets the headers that keep the browser from doing more than it has to.
+func (c *Console) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !c.ownHost(r.Host) {
+			http.Error(w, "The dashboard and the control API of this gateway don't answer under this host name, "+
+				"so that no website can reach them through a name of its own. Use "+c.gw.URL()+".", http.StatusForbidden)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ownHost tells the hosts under which the gateway can be addressed. Names other
+// than localhost and the one it was told to listen on aren't among them,
+// because whoever owns a name can let it point here. Addresses can't be made to
+// point elsewhere, and are accepted where the gateway is open to others.
+func (c *Console) ownHost(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	ip, err := netip.ParseAddr(host)
+	if err == nil {
+		return ip.Unmap().IsLoopback() || !c.Local
+	}
+	listen, _, _ := net.SplitHostPort(c.Address)
+	return strings.EqualFold(host, "localhost") || listen != "" && strings.EqualFold(host, listen)
+}
+
+func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
+	var page bytes.Buffer
+	err := dashboardPages.ExecuteTemplate(&page, name+".html", pageData{title, name, c.gw.Now(), doneText(r.URL.Query().Get("done")), data})
+	if err != nil {
+		http.Error(w, "kshertest: a page of the dashboard can't be made: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(page.Bytes())
+}
+
+func doneText(name string) string {
+	for _, a := range actions {
+		if a.name == name {
+			return a.done
+		}
+	}
+	return map[string]string{
+		"advance": "The clock has gone forward.",
+		"inject":  "The fault is waiting for its request.",
+		"clear":   "No faults are waiting any more.",
+	}[name]
+}
+
+// button serves a form: it does something and goes back to the page.
+func (c *Console) button(back, name string, do func(*http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, core.MaxRequestBytes)
+		err := r.ParseForm()
+		if err != nil {
+			err = &statusError{http.StatusBadRequest, "the form can't be read"}
+		} else {
+			err = do(r)
+		}
+		if err != nil {
+			c.showError(w, r, err)
+			return
+		}
+		query := url.Values{"done": {name}}
+		if no := r.PostForm.Get("no"); no != "" {
+			query.Set("no", no)
+		}
+		http.Redirect(w, r, back+"?"+query.Encode(), http.StatusSeeOther)
+	}
+}
+
+type errorPage struct{ Message, No string }
+
+func (c *Console) showError(w http.ResponseWriter, r *http.Request, err error) {
+	c.render(w, r, statusOf(err), "error", "That did not work", errorPage{strings.TrimPrefix(err.Error(), "kshertest: "), r.PostForm.Get("no")})
+}
+
+type ordersPage struct {
+	Orders []orderData
+	// Total is how many orders there are, and Page counts from 1.
+	Total, Page, Pages int
+}
+
+func (c *Console) showOrders(w http.ResponseWriter, r *http.Request) {
+	page, err := strconv.Atoi(r.URL.Query().Get("page"))
+	if err != nil || page < 1 || page > 1_000_000 {
+		page = 1
+	}
+	list, total := c.datas((page-1)*pageOrders, pageOrders)
+	c.render(w, r, http.StatusOK, "orders", "Orders", ordersPage{list, total, page, max(1, (total+pageOrders-1)/pageOrders)})
+}
+
+type orderPage struct {
+	orderData
+	Actions []actionButton
+}
+
+// actionButton is a button for an action, which asks for a channel if it has
+// some.
+type actionButton struct {
+	Name, Label string
+	Channels    []ksher.Channel
+}
+
+func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
+	d, err := c.orderData(r.URL.Query().Get("no"))
+	if err != nil {
+		c.showError(w, r, err)
+		return
+	}
+	page := orderPage{orderData: d}
+	for _, a := range d.actions {
+		b := actionButton{a.name, a.label, nil}
+		if a.channel {
+			b.Channels = d.Channels
+		}
+		page.Actions = append(page.Actions, b)
+	}
+	c.render(w, r, http.StatusOK, "order", "Order "+d.MchOrderNo, page)
+}
+
+type faultsPage struct {
+	Faults       []faultData
+	Operations   []string
+	Kinds, Notes []core.FaultKind
+}
+
+// Setup is what a client of the gateway is set up with.
+type Setup struct {
+	GatewayURL, MerchantURL string
+	// PublicKey is the key that the gateway signs with in a version.
+	PublicKey                          func(ksher.SignVersion) *rsa.PublicKey
+	VIPURL, VIPToken                   string
+	OpnURL, OpnPublicKey, OpnSecretKey string
+}
+
+type setupPage struct {
+	Setup
+	AppID, PrivateKey, V1, V2 string
+	Go, Curl                  string
+}
+
+func (c *Console) setup() setupPage {
+	page := setupPage{
+		Setup: c.Setup, AppID: c.merchant.AppID, PrivateKey: strings.TrimSpace(c.merchant.PrivateKeyPEM()),
+		V1: publicPEM(c.Setup.PublicKey(ksher.SignV1)), V2: publicPEM(c.Setup.PublicKey(ksher.SignV2)),
+	}
+	fill := strings.NewReplacer(
+		"{{appid}}", page.AppID, "{{url}}", c.gw.URL(), "{{gateway}}", page.GatewayURL, "{{merchant}}", page.MerchantURL,
+		"{{private}}", page.PrivateKey, "{{v1}}", page.V1, "{{v2}}", page.V2)
+	page.Go, page.Curl = fill.Replace(snippet("snippet.go.txt")), fill.Replace(snippet("snippet.sh"))
+	return page
+}
+
+func snippet(name string) string {
+	text, err := dashboardFiles.ReadFile("dashboard/" + name)
+	if err != nil {
+		panic(err) // The files are part of this package.
+	}
+	return string(text)
+}
+
+func publicPEM(key *rsa.PublicKey) string {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		panic(err) // The keys are part of this package.
+	}
+	return strings.TrimSpace(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+}

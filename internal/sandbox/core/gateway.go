@@ -1,0 +1,248 @@
+// Package core keeps the state of the local gateway: its orders and their states, the
+// clock, the store, notifications and faults. The rooms beside it speak Ksher's protocols
+// and show pages. They change the state through a [Tx], and package sandbox puts all
+// together.
+package core
+
+import (
+	"context"
+	"crypto"
+	_ "embed" // For the key.
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ksher-go/ksher"
+)
+
+// AppID is the app ID of the merchant that every gateway knows.
+const AppID = "mch00000"
+
+// MaxRequestBytes bounds the body of a request, far above what one with every parameter
+// needs.
+const MaxRequestBytes = 64 << 10
+
+// Config is what a gateway is made with.
+type Config struct {
+	// URL is the gateway's address without a path.
+	URL string
+	// Local says that the gateway listens on the loopback interface only.
+	Local bool
+	// Speed is how much faster than the real clock the gateway's runs, 0 for one
+	// that stands still.
+	Speed float64
+	// MaxOrders bounds how many orders the gateway keeps.
+	MaxOrders int
+	// PayoutBalance is what payouts can be made of.
+	PayoutBalance ksher.Amount
+	// Store keeps the state, nil for nowhere.
+	Store Store
+}
+
+// Protocol is what the core has to know of an API that the gateway speaks.
+type Protocol struct {
+	// Operations are the names of its operations, for faults.
+	Operations []string
+	// Notifier tells merchants of its orders, nil if it has no orders.
+	Notifier Notifier
+	// Post takes something else that has to be posted now, nil if there is nothing.
+	Post func() func(context.Context)
+}
+
+// Notifier is how a protocol tells merchants of its orders. Request and Accepted are
+// called without the gateway's lock, all else under it.
+type Notifier interface {
+	// Made tells whether an order is of this protocol.
+	Made(o *Entry) bool
+	// News returns the notification that the order's state at that time calls for, nil
+	// for none. What is told under a word isn't told again; "" leaves that to News.
+	News(o *Entry, at time.Time) (n *Notice, told string)
+	// TimesOut tells whether the order's expiry is going to be news.
+	TimesOut(o *Entry) bool
+	// Body is what goes out under a fault.
+	Body(n *Notice, o *Entry, f Fault, now time.Time) []byte
+	// Request is the request that brings it.
+	Request(ctx context.Context, n *Notice, body []byte) (*http.Request, error)
+	// Accepted tells whether the merchant's answer, of HTTP status 200, accepts it.
+	Accepted(answer []byte) bool
+	// Schedule has the times between one attempt and the next.
+	Schedule() []time.Duration
+}
+
+// Gateway is the state of a local gateway. It is safe for concurrent use.
+type Gateway struct {
+	config    Config
+	protocols []Protocol
+	running   sync.WaitGroup
+	posting   sync.WaitGroup
+	// alive ends with the gateway.
+	alive context.Context
+	stop  context.CancelFunc
+	// connections are the gateway's own and those of its clients.
+	connections *http.Transport
+	woken       chan struct{}
+
+	mu sync.Mutex
+	// merchants has all of them by their app IDs.
+	merchants map[string]*Merchant
+	// moving counts the clients that move the clock, and moved tells when there is one
+	// less. A WaitGroup can't be used in more than one bubble of testing/synctest.
+	moving int
+	moved  *sync.Cond
+	// started is when the gateway's clock began, by the real one, and skew how
+	// far it has been moved since.
+	started time.Time
+	skew    time.Duration
+	serial  int
+	// list has the orders as they came, orders each under each of its numbers.
+	list   []*Entry
+	orders map[number]*Entry
+	// refundNos has the refund numbers that were used.
+	refundNos map[number]bool
+	faults    []Fault
+	requests  []Request
+	// paidOut is what the payouts of each merchant came to that were forgotten.
+	paidOut map[string]ksher.Amount
+	// savedSkew is the skew that the store has.
+	savedSkew time.Duration
+}
+
+// The merchant's key is fixed, so that a program in any language can be set up once. It
+// protects nothing: everybody has it.
+var (
+	//go:embed keys/merchant-512.pem
+	merchantKeyPEM string
+
+	merchantKey = sync.OnceValue(func() crypto.Signer { return MustParseKey(merchantKeyPEM) })
+)
+
+// MustParseKey reads a private key that is part of this program.
+func MustParseKey(pem string) crypto.Signer {
+	key, err := ksher.ParsePrivateKey([]byte(pem))
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+// PrivateKey returns the private key of the merchant [AppID]: 512 bits, as many
+// accounts have. It is public, and for tests only.
+func PrivateKey() crypto.Signer { return merchantKey() }
+
+// PrivateKeyPEM returns the private key of the merchant [AppID] as PEM, for
+// programs that read it from a file or the environment.
+func PrivateKeyPEM() string { return merchantKeyPEM }
+
+// New returns a gateway with the merchant [AppID] and what its store has. It does nothing
+// by itself before [Gateway.Run].
+func New(c Config) (*Gateway, error) {
+	g := &Gateway{
+		config:      c,
+		connections: &http.Transport{MaxIdleConnsPerHost: 32},
+		woken:       make(chan struct{}, 1),
+		started:     time.Now().Truncate(time.Second),
+		orders:      make(map[number]*Entry),
+		merchants:   make(map[string]*Merchant),
+		paidOut:     make(map[string]ksher.Amount),
+		refundNos:   make(map[number]bool),
+	}
+	g.alive, g.stop = context.WithCancel(context.Background())
+	g.moved = sync.NewCond(&g.mu)
+	g.merchants[AppID] = &Merchant{AppID: AppID, g: g, key: PrivateKey(), pem: PrivateKeyPEM()}
+	if err := g.restore(); err != nil {
+		return nil, fmt.Errorf("kshertest: what was stored: %w", err)
+	}
+	return g, nil
+}
+
+// URL is the address of the gateway without a path.
+func (g *Gateway) URL() string { return g.config.URL }
+
+// Speed is how much faster than the real clock the gateway's runs, 0 if it stands still.
+func (g *Gateway) Speed() float64 { return g.config.Speed }
+
+// MaxOrders bounds how many orders the gateway keeps.
+func (g *Gateway) MaxOrders() int { return g.config.MaxOrders }
+
+// Add lets the gateway know a protocol. All have to be added before [Gateway.Run] and
+// before the first request.
+func (g *Gateway) Add(p Protocol) { g.protocols = append(g.protocols, p) }
+
+// notifier is who tells the merchant of an order, nil for nobody.
+func (g *Gateway) notifier(o *Entry) Notifier {
+	for _, p := range g.protocols {
+		if p.Notifier != nil && p.Notifier.Made(o) {
+			return p.Notifier
+		}
+	}
+	return nil
+}
+
+// Run lets a gateway whose clock runs notify by itself.
+func (g *Gateway) Run() {
+	if g.config.Speed > 0 {
+		g.running.Go(func() { g.deliverAll(g.alive) })
+	}
+}
+
+// Stop ends what the gateway does by itself, and [Gateway.Wait] waits until it has ended.
+func (g *Gateway) Stop() {
+	g.mu.Lock()
+	g.stop()
+	g.mu.Unlock()
+	g.connections.CloseIdleConnections()
+}
+
+// Wait returns when what Stop has ended leaves no goroutine behind.
+func (g *Gateway) Wait() {
+	g.running.Wait()
+	g.posting.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.moving > 0 {
+		g.moved.Wait()
+	}
+}
+
+// ErrNotPayable is what Begin, Pay, Fail and the like return for an order that
+// the buyer can't pay, because it is paid, expired, closed or cancelled.
+var ErrNotPayable = errors.New("the order can't be paid")
+
+// ErrNoOrder means that the gateway has no order of that number.
+var ErrNoOrder = errors.New("there is no such order")
+
+// Orders returns the gateway's view of all orders, in the order they came.
+func (g *Gateway) Orders() []Order {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	views := make([]Order, len(g.list))
+	for i, o := range g.list {
+		views[i] = o.view(g.now())
+	}
+	return views
+}
+
+// number is one of an order's numbers, apart for each merchant. Its kind is "own" for the
+// number that the merchant gave, "uuid" for the one in the address of the checkout page,
+// and for the numbers of the merchant host the parameter that has it.
+type number struct{ appID, kind, no string }
+
+func (o *Entry) numbers() []number {
+	all := []number{{o.AppID, "own", o.MchOrderNo}, {"", "uuid", o.UUID}}
+	if !o.Payout && o.API == "" { // The merchant host doesn't know those.
+		all = append(all, number{o.AppID, "mch_order_no", o.MerchantHostNo()},
+			number{o.AppID, "ksher_order_no", o.KsherOrderNo}, number{o.AppID, "channel_order_no", o.ChannelOrderNo})
+	}
+	return slices.DeleteFunc(all, func(n number) bool { return n.no == "" })
+}
+
+// nextNo returns a number of that many digits that begins with the prefix and
+// doesn't come again. The caller holds g.mu.
+func (g *Gateway) nextNo(prefix string, size int) string {
+	g.serial++
+	no := prefix + g.now().In(Zone).Format("20060102150405")
+	return fmt.Sprintf("%s%0*d", no, size-len(no), g.serial)
+}

@@ -1,0 +1,153 @@
+package core
+
+import (
+	"crypto"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/shortrsa"
+)
+
+// Merchant is one of the gateway's merchants, with orders and numbers of its own.
+type Merchant struct {
+	// AppID is the merchant's app ID.
+	AppID string
+
+	g   *Gateway
+	key crypto.Signer
+	// pem is the key as PEM.
+	pem string
+}
+
+// merchantKeyBits is the length of the keys that are made: the shortest that the standard
+// library makes.
+const merchantKeyBits = 1024
+
+// Known returns the merchant of that app ID, nil if there is none.
+func (g *Gateway) Known(appID string) *Merchant {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.merchants[appID]
+}
+
+// MerchantOf returns the merchant of that app ID, whom the gateway knows from then on. It
+// is the same for the same app ID.
+func (g *Gateway) MerchantOf(appID string) (*Merchant, error) {
+	if m := g.Known(appID); m != nil {
+		return m, nil
+	}
+	key, err := rsa.GenerateKey(rand.Reader, merchantKeyBits)
+	if err != nil {
+		return nil, fmt.Errorf("kshertest: a key for merchant %q: %w", appID, err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if there := g.merchants[appID]; there != nil { // Made meanwhile.
+		return there, nil
+	}
+	m := &Merchant{AppID: appID, g: g, key: key, pem: string(text)}
+	g.merchants[appID] = m
+	return m, nil
+}
+
+// PublicKey is what the merchant's signatures are checked with.
+func (m *Merchant) PublicKey() *rsa.PublicKey { return m.key.Public().(*rsa.PublicKey) }
+
+// Verify tells whether the merchant has signed that MD5 sum. The standard library takes
+// keys from 1024 bits on.
+func (m *Merchant) Verify(sum [md5.Size]byte, sig []byte) bool {
+	if m.PublicKey().N.BitLen() >= merchantKeyBits {
+		return rsa.VerifyPKCS1v15(m.PublicKey(), crypto.MD5, sum[:], sig) == nil
+	}
+	key, err := shortrsa.NewPublicKey(m.PublicKey())
+	if err != nil {
+		panic(err) // The key is part of this package.
+	}
+	return key.Verify(sum, sig) == nil
+}
+
+// PrivateKeyPEM returns the merchant's private key as PEM, for programs that read it from
+// a file or the environment.
+func (m *Merchant) PrivateKeyPEM() string { return m.pem }
+
+// Signer is the merchant's private key.
+func (m *Merchant) Signer() crypto.Signer { return m.key }
+
+// Begin plays the buyer who has chosen a channel and is typing a PIN or an OTP,
+// by the order's first channel if none is given. The order is then USERPAYING,
+// and one by card can't be cancelled.
+func (m *Merchant) Begin(mchOrderNo string, channel ksher.Channel) error {
+	return m.change("Begin", mchOrderNo, func(o *Entry) error { return o.begin(channel, m.g.now()) })
+}
+
+// GiveUp plays the buyer who goes back from a channel without paying.
+func (m *Merchant) GiveUp(mchOrderNo string) error {
+	return m.change("GiveUp", mchOrderNo, func(o *Entry) error { return o.giveUp(m.g.now()) })
+}
+
+// Pay plays the buyer who pays an order through one of its channels: without
+// one, through the channel that was begun or else the order's first. As in
+// reality, an order that was cancelled can still be paid by a QR code that the
+// buyer saved.
+func (m *Merchant) Pay(mchOrderNo string, channel ksher.Channel) error {
+	return m.change("Pay", mchOrderNo, func(o *Entry) error { return m.g.pay(o, channel) })
+}
+
+// Fail plays the buyer whose payment fails for good.
+func (m *Merchant) Fail(mchOrderNo string) error {
+	return m.change("Fail", mchOrderNo, func(o *Entry) error { return o.fail(m.g.now()) })
+}
+
+// Expire ends the time to pay an order.
+func (m *Merchant) Expire(mchOrderNo string) error {
+	return m.change("Expire", mchOrderNo, func(o *Entry) error { return o.expire(m.g.now()) })
+}
+
+// Settle plays Ksher paying the merchant out: a paid order can no longer be
+// refunded through the API.
+func (m *Merchant) Settle(mchOrderNo string) error {
+	return m.change("Settle", mchOrderNo, func(o *Entry) error {
+		if o.PaidAt.IsZero() {
+			return fmt.Errorf("it is %s, not paid", o.State(m.g.now()))
+		}
+		o.Settled = true
+		o.note(m.g.now(), "settled")
+		return nil
+	})
+}
+
+// Order returns the gateway's view of an order, by the number that the merchant
+// gave it. A payout counts as an order by the channel "payout".
+func (m *Merchant) Order(mchOrderNo string) (Order, error) {
+	var view Order
+	err := m.change("Order", mchOrderNo, func(o *Entry) error {
+		view = o.view(m.g.now())
+		return nil
+	})
+	return view, err
+}
+
+// change runs a function on an order under the lock.
+func (m *Merchant) change(what, mchOrderNo string, fn func(*Entry) error) error {
+	g := m.g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o := g.orders[number{m.AppID, "own", mchOrderNo}]
+	err := ErrNoOrder
+	if o != nil {
+		err = fn(o)
+	}
+	if err == nil {
+		err = g.save(o)
+	}
+	if err != nil {
+		return fmt.Errorf("kshertest: %s: order %q: %w", what, mchOrderNo, err)
+	}
+	return nil
+}

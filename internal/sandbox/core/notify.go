@@ -1,0 +1,313 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// ErrNotAccepted means that the merchant didn't answer a notification with
+// {"result":"SUCCESS","msg":"OK"}.
+var ErrNotAccepted = errors.New("the merchant did not accept the notification")
+
+// ErrNoNotification means that an order has no notification to deliver: it
+// isn't paid, was created without an address for one, or was paid after the two
+// hours that Ksher watches an order. One of vip.ksher.net has none before its
+// status has changed, nor without SetVIPWebhook.
+var ErrNoNotification = errors.New("the order has no notification")
+
+// Notice is a notification on its way to the merchant.
+type Notice struct {
+	Target string
+	// Body was made when the order was paid, and is the same in each attempt.
+	Body []byte
+	// Message is what it says, if its protocol needs to know that besides the body.
+	Message string `json:",omitzero"`
+	// Attempts is how many were made.
+	Attempts int
+	// Due is when the next attempt is to be made, zero if there is none.
+	Due time.Time
+	// busy is set during an attempt.
+	busy bool
+}
+
+// Delivery is an attempt to notify the merchant.
+type Delivery struct {
+	// At is when, by the gateway's clock.
+	At time.Time
+	// Attempt counts from 1.
+	Attempt int
+	// Status is the HTTP status of the answer, 0 if there was none.
+	Status int
+	// Answer is the beginning of the answer, or what went wrong instead.
+	Answer string
+	// Accepted says that the merchant accepted it.
+	Accepted bool
+	// Fault is the fault that was injected into it.
+	Fault FaultKind
+}
+
+// maxDeliveries bounds the log of an order's notifications.
+const maxDeliveries = 100
+
+// announce makes the notification that the state of an order at that time calls for.
+// The caller holds g.mu.
+func (g *Gateway) announce(o *Entry, at time.Time) {
+	p := g.notifier(o)
+	if p == nil {
+		return
+	}
+	n, told := p.News(o, at)
+	if told != "" && told == o.Told {
+		return
+	}
+	if told != "" {
+		o.Told = told
+	}
+	if n != nil {
+		n.Due = g.now()
+		g.tell(o, n)
+	}
+	if p.TimesOut(o) {
+		g.Wake()
+	}
+}
+
+// tell lets a notification go out, after those of the order that aren't done with.
+// The caller holds g.mu.
+func (g *Gateway) tell(o *Entry, n *Notice) {
+	if before := o.Notice; before != nil && (before.busy || !before.Due.IsZero()) {
+		o.Later = append(o.Later, n)
+	} else {
+		o.Notice = n
+	}
+	g.Wake()
+}
+
+// Deliver makes the next attempt to notify the merchant of a payment now,
+// without waiting for its time. An order whose notification was accepted is
+// notified once more, as a repetition that Ksher had sent already. Any answer
+// but the one that Ksher documents is [ErrNotAccepted]. An order of vip.ksher.net
+// has a notification for each change of its status, which go out one after the
+// other.
+func (m *Merchant) Deliver(ctx context.Context, mchOrderNo string) error {
+	o, err := m.take(mchOrderNo)
+	if err == nil {
+		err = m.g.attempt(ctx, o)
+	}
+	if err != nil {
+		return fmt.Errorf("kshertest: Deliver: order %q: %w", mchOrderNo, err)
+	}
+	return nil
+}
+
+// take marks the notification of an order as being delivered.
+func (m *Merchant) take(mchOrderNo string) (*Entry, error) {
+	g := m.g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o := g.orders[number{m.AppID, "own", mchOrderNo}]
+	switch {
+	case o == nil:
+		return nil, ErrNoOrder
+	case o.Notice == nil:
+		return nil, ErrNoNotification
+	}
+	o.Notice.busy = true
+	return o, nil
+}
+
+// attempt posts a notification that was taken, and plans the next attempt.
+func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
+	g.mu.Lock()
+	n, p := o.Notice, g.notifier(o)
+	fault := g.nextFault(Notify)
+	body := p.Body(n, o, fault, g.now())
+	postponed := fault.Kind == FaultLate || fault.Kind == FaultReorder
+	if postponed {
+		n.Due, n.busy = g.now().Add(fault.Delay), false
+		if fault.Kind == FaultReorder {
+			n.Due = g.now().Add(time.Millisecond)
+		}
+		g.write(o)
+		g.Wake()
+	}
+	g.mu.Unlock()
+	if postponed {
+		return nil
+	}
+
+	times := 1
+	if fault.Kind == FaultDuplicate {
+		times = 2
+	}
+	var err error
+	for range times {
+		status, answer, postErr := g.post(ctx, p, n, body)
+		err = postErr
+		g.mu.Lock()
+		n.Attempts++
+		delivery := Delivery{At: g.now(), Attempt: n.Attempts, Status: status, Answer: answer, Accepted: err == nil, Fault: fault.Kind}
+		if len(o.Deliveries) < maxDeliveries {
+			o.Deliveries = append(o.Deliveries, delivery)
+		}
+		n.busy, n.Due = false, time.Time{}
+		if times := p.Schedule(); err != nil && n.Attempts <= len(times) {
+			n.Due = delivery.At.Add(times[n.Attempts-1])
+		} else if o.Notice == n && len(o.Later) > 0 {
+			o.Notice, o.Later = o.Later[0], o.Later[1:]
+		}
+		if saveErr := g.write(o); saveErr != nil {
+			// The merchant has it, and memory says so; the file will with the next change.
+			err = errors.Join(err, saveErr)
+		}
+		g.Wake()
+		g.mu.Unlock()
+	}
+	return err
+}
+
+// post sends a notification, with that body under a fault, and tells whether the
+// merchant accepted it.
+func (g *Gateway) post(ctx context.Context, p Notifier, n *Notice, body []byte) (status int, answer string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := p.Request(ctx, n, body)
+	if err != nil {
+		return 0, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
+	}
+	status, text, err := g.Send(req)
+	if status == 0 {
+		return 0, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
+	}
+	if err != nil || status != http.StatusOK || !p.Accepted(text) {
+		err = fmt.Errorf("%w: it answered HTTP %d, %.200q", ErrNotAccepted, status, text)
+	}
+	return status, string(text[:min(len(text), 200)]), err
+}
+
+// Send sends a request of the gateway's own. The status is 0 if there was no answer.
+func (g *Gateway) Send(req *http.Request) (status int, text []byte, err error) {
+	resp, err := (&http.Client{Transport: g.connections}).Do(req)
+	if err != nil {
+		if broken := new(url.Error); errors.As(err, &broken) {
+			err = broken.Err // Without the address, which may have a signature in it.
+		}
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	text, err = io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	return resp.StatusCode, text, err
+}
+
+// due takes the notification that is due first, not after the given time.
+func (g *Gateway) due(until time.Time) (first *Entry, when time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, o := range g.list {
+		at := g.nextDue(o)
+		if at.IsZero() || at.After(until) {
+			continue
+		}
+		if first == nil || at.Before(when) {
+			first, when = o, at
+		}
+	}
+	if first != nil {
+		if first.Notice == nil {
+			g.announce(first, when)
+		}
+		first.Notice.busy = true
+	}
+	return first, when
+}
+
+// nextDue is when the next notification of an order falls due, zero for never. The
+// caller holds g.mu.
+func (g *Gateway) nextDue(o *Entry) time.Time {
+	switch n := o.Notice; {
+	case n != nil && !n.busy:
+		return n.Due
+	case n == nil && g.timesOut(o):
+		return o.Expires
+	}
+	return time.Time{}
+}
+
+// timesOut tells the orders whose end has to be announced though nobody notices it
+// but the clock.
+func (g *Gateway) timesOut(o *Entry) bool {
+	p := g.notifier(o)
+	return p != nil && p.TimesOut(o)
+}
+
+// Wake tells the loop that delivers by itself that something may be due.
+func (g *Gateway) Wake() {
+	select {
+	case g.woken <- struct{}{}:
+	default:
+	}
+}
+
+// maxPosts is how many notifications are on their way at once.
+const maxPosts = 16
+
+// deliverAll delivers notifications when they fall due, until ctx ends.
+func (g *Gateway) deliverAll(ctx context.Context) {
+	slots := make(chan struct{}, maxPosts)
+	for ctx.Err() == nil {
+		for {
+			slots <- struct{}{}
+			post := g.nextPost()
+			if post == nil {
+				<-slots
+				break
+			}
+			g.posting.Go(func() {
+				defer func() { <-slots }()
+				post(ctx)
+			})
+		}
+		timer := time.NewTimer(g.untilDue())
+		select {
+		case <-g.woken:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+	g.posting.Wait()
+}
+
+// nextPost takes what has to be posted now, nil if there is nothing.
+func (g *Gateway) nextPost() func(context.Context) {
+	if o, _ := g.due(g.Now()); o != nil {
+		return func(ctx context.Context) { g.attempt(ctx, o) }
+	}
+	for _, p := range g.protocols {
+		if p.Post == nil {
+			continue
+		}
+		if post := p.Post(); post != nil {
+			return post
+		}
+	}
+	return nil
+}
+
+// untilDue is how long the loop can sleep.
+func (g *Gateway) untilDue() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	sleep := time.Minute
+	for _, o := range g.list {
+		if at := g.nextDue(o); !at.IsZero() {
+			sleep = min(sleep, time.Duration(float64(at.Sub(g.now()))/g.config.Speed))
+		}
+	}
+	return max(sleep, time.Millisecond)
+}

@@ -1,0 +1,237 @@
+package core
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/ksher-go/ksher"
+)
+
+// Tx is the gateway's state while it is locked, for a function that [Gateway.Do] calls.
+// It mustn't be kept. What its methods have changed lasts after [Tx.Save].
+type Tx struct {
+	g *Gateway
+	// touched has the orders that were changed.
+	touched []*Entry
+}
+
+// Do locks the gateway's state, calls the function, and unlocks it.
+func (g *Gateway) Do(f func(*Tx)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f(&Tx{g: g})
+}
+
+// Save makes what was changed last, and lets merchants know what is news to them. It has
+// to be called before anybody learns of a change. If the change can't be written down, it
+// is taken back, and the error is an [ErrStore].
+func (tx *Tx) Save() error {
+	touched := tx.touched
+	tx.touched = nil
+	return tx.g.save(touched...)
+}
+
+// Touch lets Save look after an order.
+func (tx *Tx) Touch(o *Entry) {
+	if !slices.Contains(tx.touched, o) {
+		tx.touched = append(tx.touched, o)
+	}
+}
+
+// Now is the time of the gateway's clock.
+func (tx *Tx) Now() time.Time { return tx.g.now() }
+
+// NextFault takes the next fault of an operation, the zero one if there is none.
+func (tx *Tx) NextFault(operation string) Fault { return tx.g.nextFault(operation) }
+
+// Log keeps a request for [Gateway.Requests].
+func (tx *Tx) Log(r Request) {
+	r.At = tx.Now()
+	if len(tx.g.requests) == maxRequests {
+		tx.g.requests = slices.Delete(tx.g.requests, 0, 1)
+	}
+	tx.g.requests = append(tx.g.requests, r)
+}
+
+// Own finds an order by the number that its merchant gave it, nil if there is none.
+func (tx *Tx) Own(appID, mchOrderNo string) *Entry {
+	return tx.g.orders[number{appID, "own", mchOrderNo}]
+}
+
+// AtMerchantHost finds an order by a number that the merchant host knows it by. The kind is
+// the parameter that has it.
+func (tx *Tx) AtMerchantHost(appID, kind, no string) *Entry {
+	return tx.g.orders[number{appID, kind, no}]
+}
+
+// ByUUID finds the order of a checkout page, nil if there is none.
+func (tx *Tx) ByUUID(uuid string) *Entry { return tx.g.orders[number{"", "uuid", uuid}] }
+
+// All are the orders as they came.
+func (tx *Tx) All() iter.Seq[*Entry] { return slices.Values(tx.g.list) }
+
+// Newest are some of the orders, the newest first. total is how many there are.
+func (tx *Tx) Newest(offset, limit int) (some []*Entry, total int) {
+	total = len(tx.g.list)
+	for i := total - 1 - offset; i >= 0 && len(some) < limit; i-- {
+		some = append(some, tx.g.list[i])
+	}
+	return some, total
+}
+
+// Add keeps a new order, which gets its numbers and its time.
+func (tx *Tx) Add(o *Entry) {
+	g := tx.g
+	o.KsherOrderNo = g.nextNo("900", 23)
+	if o.Gateway {
+		o.PayMchOrderNo = g.nextNo("", 20)
+	}
+	o.Created = g.now()
+	o.note(g.now(), "created over %v %s", o.Total, o.FeeType)
+	o.Serial = g.serial
+	g.list = append(g.list, o)
+	g.index(o)
+	tx.Touch(o)
+}
+
+// Begin takes an order to the state of one that the buyer is paying.
+func (tx *Tx) Begin(o *Entry, channel ksher.Channel) error {
+	tx.Touch(o)
+	return o.begin(channel, tx.Now())
+}
+
+// GiveUp takes the buyer back to the choice of a channel.
+func (tx *Tx) GiveUp(o *Entry) error {
+	tx.Touch(o)
+	return o.giveUp(tx.Now())
+}
+
+// Pay pays an order: by the channel that was begun, or else the first, if none is given.
+func (tx *Tx) Pay(o *Entry, channel ksher.Channel) error {
+	tx.Touch(o)
+	return tx.g.pay(o, channel)
+}
+
+// Fail lets the payment of an order fail for good.
+func (tx *Tx) Fail(o *Entry) error {
+	tx.Touch(o)
+	return o.fail(tx.Now())
+}
+
+// Cancel ends an order that nobody has paid, or says why not.
+func (tx *Tx) Cancel(o *Entry) ksher.Code {
+	switch o.State(tx.Now()) {
+	case Paid, RefundedInPart, Refunded:
+		return ksher.CodeOrderAlreadyPayOperationCannotBePerformed
+	case Cancelled:
+		return ksher.CodeOrderAlreadyCancel
+	case Expired:
+		return ksher.CodeExpireOrder
+	case InProgress:
+		if InfoOf(o.Channel).Card {
+			return ksher.CodeCancelError
+		}
+	}
+	o.Cancelled, o.InProgress = true, false
+	o.note(tx.Now(), "cancelled")
+	tx.Touch(o)
+	return ""
+}
+
+// Refund gives back a part of a paid order, or says why not.
+func (tx *Tx) Refund(o *Entry, no string, fee ksher.Amount) (ksher.Refund, ksher.Code) {
+	g := tx.g
+	left := o.Total - o.Refunded()
+	info := InfoOf(o.Channel)
+	var code ksher.Code
+	switch {
+	case g.refundNos[number{o.AppID, "refund", no}]:
+		code = ksher.CodeKsherDuplicatedRefundOrderNo
+	case fee > o.Total:
+		code = ksher.CodeKsherInvalidRefundFee
+	case info.NoRefunds:
+		code = ksher.CodeNoAuth
+	case left == 0:
+		code = ksher.CodeOrderAlreadyRefund
+	case fee > left:
+		code = ksher.CodeKsherInvalidRefundBalance
+	case o.Settled:
+		code = ksher.CodeKsherRefundExpire
+	case info.RefundSameDay && o.PaidAt.In(Zone).Format(time.DateOnly) != g.now().In(Zone).Format(time.DateOnly):
+		code = ksher.CodeKsherRefundExpire
+	}
+	if code != "" {
+		return ksher.Refund{}, code
+	}
+	refund := ksher.Refund{
+		MchRefundNo:     no,
+		KsherRefundNo:   g.nextNo("900", 23),
+		ChannelRefundNo: g.nextNo("5020", 28),
+		MchRefundFee:    fee,
+		RefundState:     "REFUNDSUCCESS",
+		RefundTime:      g.now().In(Zone),
+	}
+	tx.giveBack(o, refund)
+	o.note(g.now(), "refunded %v %s under %s", fee, o.FeeType, no)
+	return refund, ""
+}
+
+// Reverse gives back all that is left of a paid order, and cancels one that nobody has
+// paid, or says why not.
+func (tx *Tx) Reverse(o *Entry) ksher.Code {
+	g := tx.g
+	switch o.State(g.now()) {
+	case Refunded:
+		return ksher.CodeOrderAlreadyRefund
+	case Paid, RefundedInPart:
+		if o.Settled {
+			return ksher.CodeKsherRefundExpire
+		}
+		no := g.nextNo("900", 23)
+		tx.giveBack(o, ksher.Refund{
+			MchRefundNo: no, KsherRefundNo: no, ChannelRefundNo: g.nextNo("5020", 28),
+			MchRefundFee: o.Total - o.Refunded(), RefundState: "REFUNDSUCCESS", RefundTime: g.now().In(Zone),
+		})
+		o.note(g.now(), "reversed, and the money given back")
+		return ""
+	}
+	return tx.Cancel(o)
+}
+
+func (tx *Tx) giveBack(o *Entry, refund ksher.Refund) {
+	tx.g.refundNos[number{o.AppID, "refund", refund.MchRefundNo}] = true
+	o.Refunds = append(o.Refunds, refund)
+	tx.Touch(o)
+}
+
+// pay is what a payment brings about. The caller holds g.mu.
+func (g *Gateway) pay(o *Entry, channel ksher.Channel) error {
+	if err := o.pay(channel, g.now()); err != nil {
+		return err
+	}
+	o.ChannelOrderNo = g.nextNo("4200", 28)
+	if !o.Payout && o.API == "" {
+		g.orders[number{o.AppID, "channel_order_no", o.ChannelOrderNo}] = o
+	}
+	return nil
+}
+
+// drawn tells the payouts that took their total from the balance. What is on its way has
+// left it already.
+func (o *Entry) drawn(now time.Time) bool {
+	s := o.State(now)
+	return o.Payout && s != Failed && s != Expired
+}
+
+// Balance is what a merchant has left to pay out.
+func (tx *Tx) Balance(appID string) ksher.Amount {
+	g := tx.g
+	left := g.config.PayoutBalance - g.paidOut[appID]
+	for _, o := range g.list {
+		if o.AppID == appID && o.drawn(g.now()) {
+			left -= o.Total
+		}
+	}
+	return left
+}

@@ -1,0 +1,513 @@
+package vipapi
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/wire"
+)
+
+// Token is the API token of the gateway's merchant at vip.ksher.net. It is
+// public, and for tests only.
+const Token = "kshertest-vip-token"
+
+// otherToken signs where a fault wants another key.
+const otherToken = "kshertest-other-vip-token"
+
+// unauthorized is how the log of requests has a wrong signature.
+const unauthorized ksher.Code = "401"
+
+// Serve adds the API to what the gateway serves.
+func (s *Server) Serve(mux *http.ServeMux) {
+	byPath := make(map[string]map[string]*operation)
+	for _, op := range operations {
+		if byPath[op.path] == nil {
+			byPath[op.path] = make(map[string]*operation)
+		}
+		byPath[op.path][op.method] = op
+	}
+	for path, byMethod := range byPath {
+		serve := func(w http.ResponseWriter, r *http.Request) {
+			op := byMethod[r.Method]
+			if op == nil {
+				w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(byMethod)), ", "))
+				s.write(w, problem(http.StatusMethodNotAllowed, "The method is not allowed here."))
+				return
+			}
+			c := &call{op: op, path: r.URL.Path, id: r.PathValue("id")}
+			refused := c.read(w, r)
+			fault, status, answer := s.carryOut(c, refused)
+			w.Header().Set("Content-Type", "application/json")
+			if status != http.StatusOK && !fault.Prevents() {
+				w.WriteHeader(status)
+			}
+			fault.Spoil(w, r, answer)
+		}
+		mux.HandleFunc(path, serve)
+		if strings.HasSuffix(path, "/orders") {
+			// Ksher's own JavaScript client has and signs a slash at the end.
+			mux.HandleFunc(path+"/{$}", serve)
+		}
+	}
+	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
+		s.write(w, problem(http.StatusNotFound, "There is no such operation."))
+	})
+}
+
+// call is a request as it was read.
+type call struct {
+	op *operation
+	// tx is there while the call is carried out.
+	tx *core.Tx
+	// path is the one that is signed, without its escapes. Whether they belong to
+	// what is signed isn't documented.
+	path string
+	// id is what the path has besides: the number of an order, or a day.
+	id string
+	// params has the parameters as they were written, the signature included.
+	params url.Values
+	// text is what had to be signed.
+	text string
+}
+
+// answer is an answer: a body that is signed, or with an HTTP status other than
+// 200 a problem in words.
+type answer struct {
+	status  int
+	body    interface{ said() callOutcome }
+	problem string
+}
+
+// callOutcome is how a request went.
+type callOutcome struct {
+	ErrorCode    wireText `json:"error_code"`
+	ErrorMessage wireText `json:"error_message"`
+}
+
+func (o callOutcome) said() callOutcome { return o }
+
+// outcome sets it. Without words the code stands for them.
+func (o *callOutcome) outcome(code, message string) {
+	if message == "" {
+		message = code
+	}
+	o.ErrorCode, o.ErrorMessage = wireText(code), wireText(message)
+}
+
+func problem(status int, text string) *answer { return &answer{status: status, problem: text} }
+
+// code is why a request was refused, "" if it wasn't.
+func (a *answer) code() ksher.Code {
+	if a.body == nil {
+		return ksher.Code(strconv.Itoa(a.status))
+	}
+	switch code := a.body.said().ErrorCode; code {
+	case "SUCCESS", "PENDING", "REFUNDED":
+		return ""
+	default:
+		return ksher.Code(code)
+	}
+}
+
+// param is a parameter as it came.
+type param struct {
+	name string
+	kind wire.Kind
+	// text is the value as it was written, and signed as it is signed.
+	text, signed string
+}
+
+// field is a parameter that an operation knows.
+type field struct {
+	name     string
+	required bool
+	// wrong says what is wrong with a value, "" for nothing.
+	wrong func(param) string
+}
+
+func required(f field) field { f.required = true; return f }
+
+// textField is a text, which in a body can't be given as anything else.
+func textField(name string) field {
+	return field{name: name, wrong: func(p param) string {
+		if p.kind != wire.String {
+			return "Not a valid string."
+		}
+		return ""
+	}}
+}
+
+func scalarField(name string) field {
+	return field{name: name, wrong: func(param) string { return "" }}
+}
+
+func webField(name string) field {
+	return field{name: name, wrong: func(p param) string {
+		if p.kind != wire.String || core.WebAddress(p.text) == "" {
+			return "Not a valid URL."
+		}
+		return ""
+	}}
+}
+
+// wholeField is a whole number, not above most unless that is 0. In a body it has to
+// be given as a number, and a query has only texts.
+func wholeField(name string, kind wire.Kind, least, most int64) field {
+	return field{name: name, wrong: func(p param) string {
+		n, err := strconv.ParseInt(p.text, 10, 64)
+		switch {
+		case err != nil || p.kind != kind:
+			return "Not a valid integer."
+		case n < least:
+			return fmt.Sprintf("Must be greater than or equal to %d.", least)
+		case most > 0 && n > most:
+			return fmt.Sprintf("Must be less than or equal to %d.", most)
+		}
+		return ""
+	}}
+}
+
+func oneOf(name string, values ...string) field {
+	return field{name: name, wrong: func(p param) string {
+		if p.kind != wire.String || !slices.Contains(values, p.text) {
+			return "Must be one of: " + strings.Join(values, ", ") + "."
+		}
+		return ""
+	}}
+}
+
+var walletField = oneOf("channel", string(ksher.ChannelWeChat), string(ksher.ChannelAlipay))
+
+// read reads a request, and returns why it is refused, nil if it isn't. That a
+// field that is wrong comes before a wrong signature, and that a wrong signature is
+// HTTP 401, isn't documented.
+func (c *call) read(w http.ResponseWriter, r *http.Request) *answer {
+	c.params, c.text = url.Values{}, c.path
+	params, flaw := readParams(w, r)
+	if flaw != "" {
+		return badRequest([][2]string{{"_schema", flaw}})
+	}
+	slices.SortFunc(params, func(a, b param) int { return strings.Compare(a.name, b.name) })
+	byName := make(map[string]param)
+	other := c.path // With booleans as JavaScript has them.
+	for _, p := range params {
+		c.params.Set(p.name, p.text)
+		byName[p.name] = p
+		if p.name != "signature" {
+			c.text += p.name + p.signed
+			other += p.name + p.text
+		}
+	}
+	var wrong [][2]string
+	for _, f := range c.op.fields {
+		p, ok := byName[f.name]
+		switch {
+		case !ok && f.required:
+			wrong = append(wrong, [2]string{f.name, "Missing data for required field."})
+		case ok && p.text == "" && f.required:
+			wrong = append(wrong, [2]string{f.name, "Shorter than minimum length 1."})
+		case ok && p.text != "":
+			if flaw := f.wrong(p); flaw != "" {
+				wrong = append(wrong, [2]string{f.name, flaw})
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		return badRequest(wrong)
+	}
+	sign := []byte(c.params.Get("signature"))
+	if !hmac.Equal(sign, []byte(macOf(Token, c.text))) && !hmac.Equal(sign, []byte(macOf(Token, other))) {
+		return problem(http.StatusUnauthorized, "The signature is missing or wrong.")
+	}
+	return nil
+}
+
+// badRequest is the documented answer to fields that are wrong: the text of a
+// Python dict in HTML. The names are all the gateway's own.
+func badRequest(wrong [][2]string) *answer {
+	var fields []string
+	for _, w := range wrong {
+		fields = append(fields, pythonQuote(w[0])+": ["+pythonQuote(w[1])+"]")
+	}
+	return problem(http.StatusBadRequest, "BadRequest {"+strings.Join(fields, ", ")+"}")
+}
+
+// readParams reads the parameters: of a GET, and of a DELETE without a body, in
+// the query, of everything else in the JSON object that is the body.
+func readParams(w http.ResponseWriter, r *http.Request) (params []param, flaw string) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, core.MaxRequestBytes))
+	if err != nil {
+		return nil, "The body can't be read or is too long."
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete && len(body) == 0 {
+		return readQuery(r.URL.RawQuery)
+	}
+	members, err := wire.ParseObject(body)
+	if err != nil {
+		return nil, "Invalid input type."
+	}
+	for _, m := range members {
+		p := param{name: string(m.Name), kind: m.Value.Kind, text: string(m.Value.Text())}
+		switch p.signed = p.text; p.kind {
+		case wire.Bool:
+			p.signed = pythonText(m.Value.Raw)
+		case wire.Null, wire.Array, wire.Object:
+			return nil, "Only texts, numbers and booleans are taken."
+		}
+		params = append(params, p)
+	}
+	return params, ""
+}
+
+func readQuery(query string) (params []param, flaw string) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, "The query can't be read."
+	}
+	for name, all := range values {
+		if len(all) != 1 || !utf8.ValidString(name) || !utf8.ValidString(all[0]) {
+			return nil, "A parameter occurs twice or isn't UTF-8."
+		}
+		params = append(params, param{name: name, text: all[0], signed: all[0]})
+	}
+	return params, ""
+}
+
+// macOf is the signature of a text, by HMAC-SHA256.
+func macOf(token, text string) string {
+	mac := hmac.New(sha256.New, []byte(token))
+	mac.Write([]byte(text))
+	return strings.ToUpper(hex.EncodeToString(mac.Sum(nil)))
+}
+
+// carryOut does what a request asks for, unless it or a fault refuses, and makes
+// the answer.
+func (s *Server) carryOut(c *call, refused *answer) (fault core.Fault, status int, text []byte) {
+	s.gw.Do(func(tx *core.Tx) {
+		c.tx = tx
+		fault = tx.NextFault(c.op.name)
+		a := refused
+		if a == nil && !fault.Prevents() {
+			a = s.decide(c, fault)
+		}
+		var code ksher.Code
+		if a != nil {
+			code = a.code()
+			if status = http.StatusOK; a.body == nil {
+				status, text = a.status, s.problem(a)
+			} else {
+				text = s.signed(c.path, a.body, fault, tx.Now())
+			}
+		}
+		tx.Log(core.Request{Operation: c.op.name, Params: c.params, Code: code, Fault: fault.Kind, SignText: c.text})
+	})
+	return fault, status, text
+}
+
+// decide carries a request out or refuses it.
+func (s *Server) decide(c *call, fault core.Fault) *answer {
+	if fault.Code != "" {
+		return injectedRefusal(fault.Code)
+	}
+	if mid := c.params.Get("mid"); mid != "" && mid != core.AppID {
+		v := &reportAnswer{}
+		v.outcome("UNKNOWN", "NOT allowed mid")
+		return &answer{body: v}
+	}
+	a := c.op.serve(s, c)
+	if err := c.tx.Save(); err != nil {
+		v := &reportAnswer{}
+		v.outcome("FAIL", err.Error())
+		a = &answer{body: v}
+	}
+	return a
+}
+
+// injectedRefusal is the answer under FaultRefuse.
+func injectedRefusal(code ksher.Code) *answer {
+	if status, err := strconv.Atoi(string(code)); err == nil && 400 <= status && status <= 599 {
+		return problem(status, "The refusal was injected.")
+	}
+	v := &reportAnswer{}
+	v.outcome(string(code), "The refusal was injected")
+	return &answer{body: v}
+}
+
+// logURL stands where Ksher has a link for its own people. Signatures leave it
+// out.
+func (s *Server) logURL() string { return s.gw.URL() + "/requests" }
+
+func (s *Server) problem(a *answer) []byte {
+	return core.Marshal(struct {
+		Code        int    `json:"code"`
+		Name        string `json:"name"`
+		Description string `json:"description"`
+		LogEntryURL string `json:"log_entry_url"`
+	}{a.status, http.StatusText(a.status), "<p class='preserveHtml' class='preserveHtml'>" + a.problem + "</p>", s.logURL()})
+}
+
+func (s *Server) write(w http.ResponseWriter, a *answer) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	w.Write(s.problem(a))
+}
+
+// signed writes an answer with its time and its signature.
+func (s *Server) signed(path string, body any, fault core.Fault, at time.Time) []byte {
+	if fault.Kind == core.FaultClockSkew {
+		at = at.Add(fault.Delay)
+	}
+	object := func(before []byte, name, value string) []byte {
+		before = append(bytes.TrimSuffix(before, []byte("}")), fmt.Sprintf(`,"%s":`, name)...)
+		return append(append(before, core.Marshal(value)...), '}')
+	}
+	text := object(core.Marshal(body), "timestamp", strconv.FormatInt(at.Unix(), 10))
+	members, err := wire.ParseObject(text)
+	if err != nil {
+		panic(err) // It was written above.
+	}
+	slices.SortFunc(members, func(a, b wire.Member) int { return bytes.Compare(a.Name, b.Name) })
+	signed := path
+	for _, m := range members {
+		signed += string(m.Name)
+		if m.Value.Kind == wire.String {
+			signed += string(m.Value.Text())
+		} else {
+			signed += pythonText(m.Value.Raw)
+		}
+	}
+	sign := macOf(tokenUnder(fault), signed)
+	if fault.Kind == core.FaultBadSignature {
+		sign = core.OtherDigit(sign[:1]) + sign[1:]
+	}
+	return object(object(text, "log_entry_url", s.logURL()), "signature", sign)
+}
+
+// tokenUnder is what signs under the fault.
+func tokenUnder(f core.Fault) string {
+	if f.Kind == core.FaultOtherKey {
+		return otherToken
+	}
+	return Token
+}
+
+// pythonText is what Python's str makes of JSON that isn't a text, which is how an
+// answer is signed.
+func pythonText(raw []byte) string {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var value func() string
+	items := func(between string) string {
+		var all []string
+		for d.More() {
+			item := value()
+			if between != "" {
+				item += between + value()
+			}
+			all = append(all, item)
+		}
+		d.Token()
+		return strings.Join(all, ", ")
+	}
+	value = func() string {
+		token, err := d.Token()
+		if err != nil {
+			panic(err) // It was accepted before.
+		}
+		switch token {
+		case json.Delim('['):
+			return "[" + items("") + "]"
+		case json.Delim('{'):
+			return "{" + items(": ") + "}"
+		case true:
+			return "True"
+		case false:
+			return "False"
+		case nil:
+			return "None"
+		}
+		if text, ok := token.(string); ok {
+			return pythonQuote(text)
+		}
+		return fmt.Sprint(token)
+	}
+	return value()
+}
+
+// pythonQuote is what Python's repr makes of a text.
+func pythonQuote(s string) string {
+	quote := '\''
+	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {
+		quote = '"'
+	}
+	var b strings.Builder
+	b.WriteRune(quote)
+	for _, r := range s {
+		switch i := strings.IndexRune("\n\r\t", r); {
+		case i >= 0:
+			b.WriteString(`\` + "nrt"[i:i+1])
+		case r == quote || r == '\\':
+			b.WriteString(`\` + string(r))
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r <= 0xff:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case r <= 0xffff:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		}
+	}
+	b.WriteRune(quote)
+	return b.String()
+}
+
+// Hint says what seems to be wrong with a request that was refused for its signature, by
+// trying the usual mistakes, and "" for any other.
+func (s *Server) Hint(r core.Request) string {
+	if r.Code != unauthorized {
+		return ""
+	}
+	sign := r.Params.Get("signature")
+	if sign == "" {
+		return "The request has no parameter signature."
+	}
+	var plain string
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
+		if name != "signature" {
+			plain += name + r.Params.Get(name)
+			pairs = append(pairs, name+"="+r.Params.Get(name))
+		}
+	}
+	path := strings.TrimSuffix(r.SignText, plain)
+	for _, try := range []struct{ hint, text string }{
+		{"The signature is right but in lower case. Ksher takes upper-case hex digits.", r.SignText},
+		{"You signed the parameters without the path. The text begins with it.", plain},
+		{"You signed the host, too. The text begins with the path.", s.gw.URL() + r.SignText},
+		{"You put = and & into the text. Nothing belongs between the names and the values.", path + strings.Join(pairs, "&")},
+		{"You signed the text with a line feed at its end. Leave it out: printf %s instead of echo.", r.SignText + "\n"},
+	} {
+		if strings.EqualFold(sign, macOf(Token, try.text)) {
+			return try.hint
+		}
+	}
+	return "The signature is of another text or by another token. Compare the text that you signed with the one below, " +
+		"byte by byte, and your token with the one on the set-up page."
+}

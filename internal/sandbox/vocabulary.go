@@ -1,0 +1,95 @@
+package sandbox
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"net/http"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/api"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/sandbox/opnapi"
+	"github.com/ksher-go/ksher/internal/sandbox/vipapi"
+)
+
+// What the rooms say, for those who start a gateway.
+type (
+	Order     = core.Order
+	State     = core.State
+	Event     = core.Event
+	Delivery  = core.Delivery
+	Request   = core.Request
+	Fault     = core.Fault
+	FaultKind = core.FaultKind
+	Store     = core.Store
+	Record    = core.Record
+	Account   = api.Account
+)
+
+const (
+	AppID = core.AppID
+
+	VIPToken     = vipapi.Token
+	OpnPublicKey = opnapi.PublicKey
+	OpnSecretKey = opnapi.SecretKey
+
+	AnyAccount     = api.AnyAccount
+	OfflineAccount = api.OfflineAccount
+	OnlineAccount  = api.OnlineAccount
+
+	Created        = core.Created
+	InProgress     = core.InProgress
+	Paid           = core.Paid
+	RefundedInPart = core.RefundedInPart
+	Refunded       = core.Refunded
+	Failed         = core.Failed
+	Expired        = core.Expired
+	Cancelled      = core.Cancelled
+
+	FaultLatency      = core.FaultLatency
+	FaultDropBefore   = core.FaultDropBefore
+	FaultDropAfter    = core.FaultDropAfter
+	FaultHTTP500      = core.FaultHTTP500
+	FaultHTML502      = core.FaultHTML502
+	FaultEmpty        = core.FaultEmpty
+	FaultTruncated    = core.FaultTruncated
+	FaultEndless      = core.FaultEndless
+	FaultBadSignature = core.FaultBadSignature
+	FaultOtherKey     = core.FaultOtherKey
+	FaultRefuse       = core.FaultRefuse
+	FaultClockSkew    = core.FaultClockSkew
+	FaultDuplicate    = core.FaultDuplicate
+	FaultLate         = core.FaultLate
+	FaultReorder      = core.FaultReorder
+	FaultCorrupt      = core.FaultCorrupt
+)
+
+var (
+	ErrNotPayable     = core.ErrNotPayable
+	ErrNoOrder        = core.ErrNoOrder
+	ErrNoNotification = core.ErrNoNotification
+	ErrNotAccepted    = core.ErrNotAccepted
+)
+
+// PrivateKey is [core.PrivateKey].
+func PrivateKey() crypto.Signer { return core.PrivateKey() }
+
+// PrivateKeyPEM is [core.PrivateKeyPEM].
+func PrivateKeyPEM() string { return core.PrivateKeyPEM() }
+
+// PublicKey is [api.PublicKey].
+func PublicKey(version ksher.SignVersion) *rsa.PublicKey { return api.PublicKey(version) }
+
+// Verifier is [api.Verifier].
+func Verifier() *ksher.Verifier { return api.Verifier() }
+
+// Refusal is [api.Refusal].
+func Refusal(operation string, code ksher.Code) []byte { return api.Refusal(operation, code) }
+
+// SignedResponse is [api.SignedResponse].
+func SignedResponse(data any) []byte { return api.SignedResponse(data) }
+
+// SignedNotification is [api.SignedNotification].
+func SignedNotification(target string, data any) *http.Request {
+	return api.SignedNotification(target, data)
+}
