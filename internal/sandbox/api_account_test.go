@@ -17,6 +17,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
 var thailand = time.FixedZone("UTC+7", 7*60*60)
@@ -41,7 +42,7 @@ func settlements(t *testing.T, gw *sandbox.Gateway, begin, end string, channel k
 
 func sell(t *testing.T, gw *sandbox.Gateway, no string, channel ksher.Channel) {
 	t.Helper()
-	_, err := gw.Client.NativePay(t.Context(), nativePay(no, channel))
+	_, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay(no, channel))
 	require.NoError(t, err)
 	require.NoError(t, gw.Pay(no, ""))
 }
@@ -63,13 +64,13 @@ func TestSettlementInfo(t *testing.T) {
 	sell(t, gw, "B", ksher.ChannelWeChat)
 	giveBack(t, gw, "B", 10_00)
 	sell(t, gw, "C", ksher.ChannelPromptPay)
-	_, err := gw.Client.NativePay(t.Context(), nativePay("D", ksher.ChannelWeChat))
+	_, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("D", ksher.ChannelWeChat))
 	require.NoError(t, err)
 	require.Empty(t, settlements(t, gw, day(0), day(0), ""), "the day isn't over")
 
 	// The second: one from the checkout page, and the rest of B goes back.
 	gw.Advance(24 * time.Hour)
-	_, err = gw.Client.GatewayPay(t.Context(), gatewayPay("E"))
+	_, err = gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("E"))
 	require.NoError(t, err)
 	require.NoError(t, gw.Pay("E", ksher.ChannelCard))
 	giveBack(t, gw, "B", 30_00)
@@ -108,7 +109,7 @@ func TestSettlementInfo(t *testing.T) {
 // Payouts aren't sales.
 func TestSettlementInfoLeavesOutPayouts(t *testing.T) {
 	gw, day := atNine(t)
-	code := postSigned(t, gw, gw.MerchantURL()+"/payout", map[string]string{"mch_order_no": "P-1", "total_fee": "10000", "fee_type": "THB", "channel": "payout", "receiver_no": "1"})
+	code := sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/payout", map[string]string{"mch_order_no": "P-1", "total_fee": "10000", "fee_type": "THB", "channel": "payout", "receiver_no": "1"})
 	require.Empty(t, code)
 	require.Len(t, gw.Orders(), 1)
 	gw.Advance(48 * time.Hour)
@@ -137,7 +138,7 @@ func TestSettlementInfoParameters(t *testing.T) {
 				params[name] = value
 			}
 		}
-		assert.Equal(t, c.want, postSigned(t, gw, gw.MerchantURL()+"/get_settlement_info", params), "%s=%s", c.name, c.value)
+		assert.Equal(t, c.want, sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/get_settlement_info", params), "%s=%s", c.name, c.value)
 	}
 }
 
@@ -147,11 +148,11 @@ func TestRateQuery(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []any{sandbox.AppID, ksher.ChannelWeChat, "THB", "20261120"}, []any{rate.AppID, rate.Channel, rate.FeeType, rate.Date})
 	sell(t, gw, "A", ksher.ChannelWeChat)
-	assert.Equal(t, query(t, gw, "A").Rate, rate.Rate, "orders go by the same")
+	assert.Equal(t, sandboxtest.Query(t, gw, "A").Rate, rate.Rate, "orders go by the same")
 	for _, name := range []string{"channel", "fee_type", "date"} {
 		params := map[string]string{"channel": "wechat", "fee_type": "THB", "date": "x"}
 		params[name] = ""
-		assert.Equal(t, ksher.CodeLackParams, postSigned(t, gw, gw.MerchantURL()+"/rate_query", params), name)
+		assert.Equal(t, ksher.CodeLackParams, sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/rate_query", params), name)
 	}
 }
 
@@ -175,10 +176,10 @@ func TestMerchantInfo(t *testing.T) {
 			}
 			assert.Equal(t, len(has), strings.Count(string(info.Data), `"pay_channel"`))
 			for _, c := range ksher.Channels() {
-				page := gatewayPay("G-"+string(c.Channel), c.Channel)
+				page := sandboxtest.GatewayPay("G-"+string(c.Channel), c.Channel)
 				page.TotalFee = 10_000_00
 				_, atPage := gw.Client.GatewayPay(t.Context(), page)
-				_, atKiosk := gw.Client.NativePay(t.Context(), nativePay("N-"+string(c.Channel), c.Channel))
+				_, atKiosk := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("N-"+string(c.Channel), c.Channel))
 				assert.Equal(t, atPage == nil || atKiosk == nil, has[c.Channel], c.Channel)
 				assert.Contains(t, info.CountrySupportChannel, c.Channel)
 			}
@@ -216,7 +217,7 @@ func TestAppIDNames(t *testing.T) {
 		if c.mchAppID != none {
 			params["mch_appid"] = c.mchAppID
 		}
-		assert.Equal(t, c.want, postSigned(t, gw, gw.MerchantURL()+"/"+c.operation, params), "%+v", c)
+		assert.Equal(t, c.want, sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/"+c.operation, params), "%+v", c)
 	}
 	for _, name := range []string{"", "appid", "mch_appid"} {
 		_, err := gw.Client.MerchantInfo(t.Context(), &ksher.MerchantInfoRequest{AppIDName: name})

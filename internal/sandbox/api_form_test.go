@@ -17,6 +17,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
 // formOf makes a form, and the fields as a browser posts them.
@@ -39,7 +40,7 @@ func TestFormFromPostToPayment(t *testing.T) {
 	for _, device := range []string{"PC", "H5"} {
 		t.Run(string(device), func(t *testing.T) {
 			gw := sandbox.New(t)
-			req := gatewayPay("A-1", ksher.ChannelPromptPay)
+			req := sandboxtest.GatewayPay("A-1", ksher.ChannelPromptPay)
 			req.Device, req.Lang, req.Attach = device, "th", "ก ข & \"c\" + 1\r\n2"
 			action, fields := formOf(t, gw, req)
 			assert.Equal(t, gw.URL()+"/"+strings.ToLower(string(device)), action)
@@ -49,13 +50,13 @@ func TestFormFromPostToPayment(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, ksher.VerdictNotCarriedOut, found.Verdict)
 
-			b := newBuyer(t, gw, "a browser that says nothing of its device")
-			b.post(action, fields)
-			assert.Equal(t, http.StatusOK, b.status)
-			assert.Regexp(t, "^"+gw.URL()+`/ua\?order_uuid=[0-9a-f]{32}&lang=th$`, b.at)
-			assert.Contains(t, b.body, `<html lang="th">`)
-			assert.Contains(t, b.body, `<body class="`+strings.ToLower(string(device))+`"`)
-			assert.Equal(t, "qr", b.step())
+			b := sandboxtest.NewBuyer(t, gw, "a browser that says nothing of its device")
+			b.Post(action, fields)
+			assert.Equal(t, http.StatusOK, b.Status)
+			assert.Regexp(t, "^"+gw.URL()+`/ua\?order_uuid=[0-9a-f]{32}&lang=th$`, b.At)
+			assert.Contains(t, b.Body, `<html lang="th">`)
+			assert.Contains(t, b.Body, `<body class="`+strings.ToLower(string(device))+`"`)
+			assert.Equal(t, "qr", b.Step())
 
 			requests := gw.Requests()
 			last := requests[len(requests)-1]
@@ -64,9 +65,9 @@ func TestFormFromPostToPayment(t *testing.T) {
 			assert.Empty(t, last.Code)
 			assert.Contains(t, last.SignText, "attach="+req.Attach)
 
-			b.next()
+			b.Next()
 			sandbox.AssertPaid(t, gw, "A-1", 150_50)
-			assert.Equal(t, req.Attach, gatewayState(t, gw, "A-1").Attach)
+			assert.Equal(t, req.Attach, sandboxtest.GatewayState(t, gw, "A-1").Attach)
 			found, err = gw.Client.Resolve(t.Context(), req)
 			require.NoError(t, err)
 			assert.Equal(t, ksher.VerdictCarriedOut, found.Verdict)
@@ -78,13 +79,13 @@ func TestFormFromPostToPayment(t *testing.T) {
 func TestFormAddressDecidesTheLayout(t *testing.T) {
 	gw := sandbox.New(t)
 	for path, device := range map[string]string{"/pc": "H5", "/h5": "PC"} {
-		req := gatewayPay("A" + path)
+		req := sandboxtest.GatewayPay("A" + path)
 		req.Device = device
 		_, fields := formOf(t, gw, req)
-		b := newBuyer(t, gw, map[string]string{"/pc": phoneAgent, "/h5": "PC"}[path])
-		b.post(gw.URL()+path, fields)
-		require.Equal(t, http.StatusOK, b.status)
-		assert.Contains(t, b.body, `<body class="`+path[1:]+`"`)
+		b := sandboxtest.NewBuyer(t, gw, map[string]string{"/pc": sandboxtest.PhoneAgent, "/h5": "PC"}[path])
+		b.Post(gw.URL()+path, fields)
+		require.Equal(t, http.StatusOK, b.Status)
+		assert.Contains(t, b.Body, `<body class="`+path[1:]+`"`)
 		assert.Equal(t, string(device), fields.Get("device"))
 	}
 }
@@ -92,7 +93,7 @@ func TestFormAddressDecidesTheLayout(t *testing.T) {
 // The browser may know the gateway by another name than the gateway itself.
 func TestFormLeadsToTheSameHost(t *testing.T) {
 	gw := sandbox.New(t)
-	action, fields := formOf(t, gw, gatewayPay("A-1"))
+	action, fields := formOf(t, gw, sandboxtest.GatewayPay("A-1"))
 	client := gw.HTTPClient()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := client.PostForm(action, fields)
@@ -109,47 +110,47 @@ func TestFormIsRefused(t *testing.T) {
 		tamper func(url.Values)
 		code   ksher.Code
 	}{
-		"duplicate":       {gatewayPay("A-0"), nil, ksher.CodeOrderError},
-		"other currency":  {func() *ksher.GatewayPayRequest { r := gatewayPay("A-1"); r.FeeType = "MYR"; return r }(), nil, ksher.CodeKsherFeeTypeNotMatch},
-		"other amount":    {gatewayPay("A-1"), func(f url.Values) { f.Set("total_fee", "1") }, ksher.CodeKsherSignError},
-		"one more":        {gatewayPay("A-1"), func(f url.Values) { f.Set("submit", "Pay") }, ksher.CodeKsherSignError},
-		"no signature":    {gatewayPay("A-1"), func(f url.Values) { f.Del("sign") }, ksher.CodeKsherSignError},
-		"twice the same":  {gatewayPay("A-1"), func(f url.Values) { f.Add("attach", "a"); f.Add("attach", "b") }, ksher.CodeParamError},
-		"not UTF-8":       {gatewayPay("A-1"), func(f url.Values) { f.Set("product_name", "\xff") }, ksher.CodeNotUTF8},
-		"another's":       {gatewayPay("A-1"), func(f url.Values) { f.Set("appid", "mch1") }, ksher.CodeKsherInvalidMchInfo},
-		"empty":           {gatewayPay("A-1"), func(f url.Values) { clear(f) }, ksher.CodePostDataEmpty},
-		"too long":        {gatewayPay("A-1"), func(f url.Values) { f.Set("attach", strings.Repeat("x", 1<<20)) }, ksher.CodeKsherParamOverlength},
-		"hostile, signed": {func() *ksher.GatewayPayRequest { r := gatewayPay("A-0"); r.ShopName = hostile; return r }(), nil, ksher.CodeOrderError},
-		"hostile, not signed": {gatewayPay("A-1"), func(f url.Values) {
+		"duplicate":       {sandboxtest.GatewayPay("A-0"), nil, ksher.CodeOrderError},
+		"other currency":  {func() *ksher.GatewayPayRequest { r := sandboxtest.GatewayPay("A-1"); r.FeeType = "MYR"; return r }(), nil, ksher.CodeKsherFeeTypeNotMatch},
+		"other amount":    {sandboxtest.GatewayPay("A-1"), func(f url.Values) { f.Set("total_fee", "1") }, ksher.CodeKsherSignError},
+		"one more":        {sandboxtest.GatewayPay("A-1"), func(f url.Values) { f.Set("submit", "Pay") }, ksher.CodeKsherSignError},
+		"no signature":    {sandboxtest.GatewayPay("A-1"), func(f url.Values) { f.Del("sign") }, ksher.CodeKsherSignError},
+		"twice the same":  {sandboxtest.GatewayPay("A-1"), func(f url.Values) { f.Add("attach", "a"); f.Add("attach", "b") }, ksher.CodeParamError},
+		"not UTF-8":       {sandboxtest.GatewayPay("A-1"), func(f url.Values) { f.Set("product_name", "\xff") }, ksher.CodeNotUTF8},
+		"another's":       {sandboxtest.GatewayPay("A-1"), func(f url.Values) { f.Set("appid", "mch1") }, ksher.CodeKsherInvalidMchInfo},
+		"empty":           {sandboxtest.GatewayPay("A-1"), func(f url.Values) { clear(f) }, ksher.CodePostDataEmpty},
+		"too long":        {sandboxtest.GatewayPay("A-1"), func(f url.Values) { f.Set("attach", strings.Repeat("x", 1<<20)) }, ksher.CodeKsherParamOverlength},
+		"hostile, signed": {func() *ksher.GatewayPayRequest { r := sandboxtest.GatewayPay("A-0"); r.ShopName = hostile; return r }(), nil, ksher.CodeOrderError},
+		"hostile, not signed": {sandboxtest.GatewayPay("A-1"), func(f url.Values) {
 			for name := range f {
 				if name != "appid" {
 					f.Set(name, hostile)
 				}
 			}
 		}, ksher.CodeKsherSignError},
-		"an address, not signed": {gatewayPay("A-1"), func(f url.Values) { f.Set("mch_redirect_url_fail", "https://evil.example/") }, ksher.CodeKsherSignError},
+		"an address, not signed": {sandboxtest.GatewayPay("A-1"), func(f url.Values) { f.Set("mch_redirect_url_fail", "https://evil.example/") }, ksher.CodeKsherSignError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gw := sandbox.New(t)
-			checkout(t, gw, "A-0", nil)
+			sandboxtest.Checkout(t, gw, "A-0", nil)
 			action, fields := formOf(t, gw, tt.req)
 			if tt.tamper != nil {
 				tt.tamper(fields)
 			}
-			b := newBuyer(t, gw, phoneAgent)
-			b.post(action, fields)
-			assert.Equal(t, http.StatusBadRequest, b.status)
-			assert.Equal(t, "text/html; charset=utf-8", b.header.Get("Content-Type"))
-			assert.Equal(t, "no-store", b.header.Get("Cache-Control"))
-			assert.Equal(t, action, b.at)
+			b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+			b.Post(action, fields)
+			assert.Equal(t, http.StatusBadRequest, b.Status)
+			assert.Equal(t, "text/html; charset=utf-8", b.Header.Get("Content-Type"))
+			assert.Equal(t, "no-store", b.Header.Get("Cache-Control"))
+			assert.Equal(t, action, b.At)
 			info, ok := tt.code.Info()
 			require.True(t, ok)
-			assert.Contains(t, html.UnescapeString(b.body), "The gateway answers "+string(tt.code)+": "+info.Meaning)
-			assert.Contains(t, b.body, `<body class="pc"`)
-			assert.NotContains(t, b.body, "<script>alert")
-			assert.NotContains(t, b.body, `id="lang-`, "there is no other address to read it at")
-			assert.NotContains(t, b.body, "evil.example")
-			assert.Equal(t, tt.tamper == nil, strings.Contains(b.body, `id="return" href="https://shop.example/sorry"`), "only a signed address is a link")
+			assert.Contains(t, html.UnescapeString(b.Body), "The gateway answers "+string(tt.code)+": "+info.Meaning)
+			assert.Contains(t, b.Body, `<body class="pc"`)
+			assert.NotContains(t, b.Body, "<script>alert")
+			assert.NotContains(t, b.Body, `id="lang-`, "there is no other address to read it at")
+			assert.NotContains(t, b.Body, "evil.example")
+			assert.Equal(t, tt.tamper == nil, strings.Contains(b.Body, `id="return" href="https://shop.example/sorry"`), "only a signed address is a link")
 			assert.Len(t, gw.Orders(), 1)
 			requests := gw.Requests()
 			assert.Equal(t, tt.code, requests[len(requests)-1].Code)
@@ -162,31 +163,31 @@ const hostile = `"><script>alert(1)</script>`
 // Pressing enter in the address bar is a GET.
 func TestFormNeedsPost(t *testing.T) {
 	gw := sandbox.New(t)
-	b := newBuyer(t, gw, "PC")
-	b.open("/h5")
-	assert.Equal(t, http.StatusMethodNotAllowed, b.status)
-	assert.Equal(t, "POST", b.header.Get("Allow"))
-	assert.Contains(t, b.body, string(ksher.CodeRequirePostMethod))
-	assert.Contains(t, b.body, `<body class="h5"`)
+	b := sandboxtest.NewBuyer(t, gw, "PC")
+	b.Open("/h5")
+	assert.Equal(t, http.StatusMethodNotAllowed, b.Status)
+	assert.Equal(t, "POST", b.Header.Get("Allow"))
+	assert.Contains(t, b.Body, string(ksher.CodeRequirePostMethod))
+	assert.Contains(t, b.Body, `<body class="h5"`)
 }
 
 func TestFormRefusalInTheBuyersLanguage(t *testing.T) {
 	gw := sandbox.New(t)
 	for lang, want := range map[string]string{"th": "เกตเวย์ตอบว่า", "cn": "网关返回", "en": "The gateway answers"} {
-		req := gatewayPay("A-1")
+		req := sandboxtest.GatewayPay("A-1")
 		req.Lang = lang
 		action, fields := formOf(t, gw, req)
 		fields.Del("sign")
-		b := newBuyer(t, gw, "PC")
-		b.post(action, fields)
-		assert.Contains(t, b.body, want)
+		b := sandboxtest.NewBuyer(t, gw, "PC")
+		b.Post(action, fields)
+		assert.Contains(t, b.Body, want)
 	}
 }
 
 // However often and at the same time a form is posted, it makes one order.
 func TestFormManyTimesAtOnce(t *testing.T) {
 	gw := sandbox.New(t)
-	action, fields := formOf(t, gw, gatewayPay("A-1"))
+	action, fields := formOf(t, gw, sandboxtest.GatewayPay("A-1"))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	statuses := make(map[int]int)
@@ -232,15 +233,15 @@ func TestFormFaults(t *testing.T) {
 				fault.Code = ksher.CodeSystemError
 			}
 			require.NoError(t, gw.Inject(fault))
-			action, fields := formOf(t, gw, gatewayPay("A-1"))
+			action, fields := formOf(t, gw, sandboxtest.GatewayPay("A-1"))
 			if tt.status == 0 {
 				_, err := gw.HTTPClient().PostForm(action, fields)
 				require.Error(t, err)
 			} else {
-				b := newBuyer(t, gw, "PC")
-				b.post(action, fields)
-				assert.Equal(t, tt.status, b.status)
-				assert.Contains(t, b.body, tt.body)
+				b := sandboxtest.NewBuyer(t, gw, "PC")
+				b.Post(action, fields)
+				assert.Equal(t, tt.status, b.Status)
+				assert.Contains(t, b.Body, tt.body)
 			}
 			_, err := gw.Order("A-1")
 			assert.Equal(t, tt.created, err == nil, "%v", err)
@@ -254,7 +255,7 @@ func TestFormFaults(t *testing.T) {
 func TestFormThatTakesLong(t *testing.T) {
 	gw := sandbox.New(t)
 	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "gateway_pay", Kind: sandbox.FaultLatency, Delay: time.Hour}))
-	action, fields := formOf(t, gw, gatewayPay("A-1"))
+	action, fields := formOf(t, gw, sandboxtest.GatewayPay("A-1"))
 	client := gw.HTTPClient()
 	client.Timeout = 100 * time.Millisecond
 	_, err := client.PostForm(action, fields)
@@ -264,20 +265,20 @@ func TestFormThatTakesLong(t *testing.T) {
 	assert.Len(t, gw.Orders(), 1)
 
 	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "gateway_pay", Kind: sandbox.FaultLatency, Delay: time.Millisecond}))
-	action, fields = formOf(t, gw, gatewayPay("A-2"))
-	b := newBuyer(t, gw, "PC")
-	b.post(action, fields)
-	assert.Contains(t, b.body, "Choose how to pay")
+	action, fields = formOf(t, gw, sandboxtest.GatewayPay("A-2"))
+	b := sandboxtest.NewBuyer(t, gw, "PC")
+	b.Post(action, fields)
+	assert.Contains(t, b.Body, "Choose how to pay")
 }
 
 // The log keeps what came, not what was made of it.
 func TestFormIsLoggedAsItCame(t *testing.T) {
 	gw := sandbox.New(t)
-	req := gatewayPay("A-1")
+	req := sandboxtest.GatewayPay("A-1")
 	req.Device = "H5"
 	_, fields := formOf(t, gw, req)
 	want := maps.Clone(fields)
-	b := newBuyer(t, gw, "PC")
-	b.post(gw.URL()+"/pc", fields)
+	b := sandboxtest.NewBuyer(t, gw, "PC")
+	b.Post(gw.URL()+"/pc", fields)
 	assert.Equal(t, want, gw.Requests()[0].Params)
 }

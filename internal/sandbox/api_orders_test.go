@@ -1,14 +1,7 @@
 package sandbox_test
 
 import (
-	"crypto"
-	"crypto/md5"
-	"encoding/hex"
-	"encoding/json"
 	"maps"
-	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"testing"
 
@@ -17,46 +10,8 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
-
-// postSigned sends parameters that the client of this project would refuse to
-// send, correctly signed, and returns the code of the answer.
-func postSigned(t *testing.T, gw *sandbox.Gateway, address string, params map[string]string) ksher.Code {
-	t.Helper()
-	all := maps.Clone(params)
-	for name, value := range map[string]string{"appid": sandbox.AppID, "nonce_str": "n", "time_stamp": "20261121100000"} {
-		if _, set := all[name]; !set {
-			all[name] = value
-		}
-	}
-	form := make(url.Values)
-	var pairs []string
-	for name, value := range all {
-		form.Set(name, value)
-		pairs = append(pairs, name+"="+value)
-	}
-	slices.Sort(pairs)
-	digest := md5.Sum([]byte(strings.Join(pairs, "")))
-	sign, err := sandbox.PrivateKey().Sign(nil, digest[:], crypto.MD5)
-	require.NoError(t, err)
-	form.Set("sign", hex.EncodeToString(sign))
-	resp, err := gw.HTTPClient().Post(address, "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	require.Equal(t, http.StatusOK, resp.StatusCode)
-	var answer struct {
-		Code int
-		Msg  string
-		Data struct {
-			ErrCode string `json:"err_code"`
-		}
-	}
-	require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer))
-	if answer.Code != 0 {
-		return ksher.Code(answer.Msg)
-	}
-	return ksher.Code(answer.Data.ErrCode)
-}
 
 func TestWrongParameters(t *testing.T) {
 	gatewayPay := map[string]string{
@@ -95,11 +50,11 @@ func TestWrongParameters(t *testing.T) {
 		t.Run(strings.TrimPrefix(c.operation, "/")+" "+c.name+"="+c.value, func(t *testing.T) {
 			gw := sandbox.New(t)
 			// K-1 is paid by PromptPay, which has no refunds.
-			require.Empty(t, postSigned(t, gw, gw.MerchantURL()+"/native_pay", nativePay))
+			require.Empty(t, sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/native_pay", nativePay))
 			require.NoError(t, gw.Pay("K-1", ""))
 			params := maps.Clone(c.good)
 			params[c.name] = c.value
-			assert.Equal(t, string(c.want), string(postSigned(t, gw, gw.URL()+c.operation, params)))
+			assert.Equal(t, string(c.want), string(sandboxtest.PostSigned(t, gw, gw.URL()+c.operation, params)))
 		})
 	}
 }

@@ -87,13 +87,13 @@ func TestPayoutParameters(t *testing.T) {
 			gw := sandbox.New(t, sandbox.WithPayoutBalance(100_00))
 			_, err := gw.Client.Payout(t.Context(), payout("P-1", 1_00))
 			require.NoError(t, err)
-			_, err = gw.Client.NativePay(t.Context(), nativePay("K-1", ksher.ChannelWeChat))
+			_, err = gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
 			require.NoError(t, err)
 			params := maps.Clone(good)
 			if params[c.name] = c.value; c.value == "-" {
 				delete(params, c.name)
 			}
-			assert.Equal(t, string(c.want), string(postSigned(t, gw, gw.MerchantURL()+"/payout", params)))
+			assert.Equal(t, string(c.want), string(sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/payout", params)))
 			if c.want != "" {
 				assert.Equal(t, ksher.Amount(99_00), balance(t, gw))
 			}
@@ -104,7 +104,7 @@ func TestPayoutParameters(t *testing.T) {
 		"/order_query_payout": {},
 		"/get_payout_balance": {},
 	} {
-		assert.Equal(t, ksher.CodeLackParams, postSigned(t, gw, gw.MerchantURL()+address, params), address)
+		assert.Equal(t, ksher.CodeLackParams, sandboxtest.PostSigned(t, gw, gw.MerchantURL()+address, params), address)
 	}
 	_, err := gw.Client.GetPayoutBalance(t.Context(), &ksher.GetPayoutBalanceRequest{FeeType: "JPY"})
 	require.ErrorIs(t, err, ksher.CodeKsherFeeTypeNotMatch)
@@ -164,7 +164,7 @@ func TestPayoutsAreNoOrders(t *testing.T) {
 	ctx := t.Context()
 	paid, err := gw.Client.Payout(ctx, payout("P-1", 40_00))
 	require.NoError(t, err)
-	_, err = gw.Client.NativePay(ctx, nativePay("K-1", ksher.ChannelWeChat))
+	_, err = gw.Client.NativePay(ctx, sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
 	require.NoError(t, err)
 	for _, req := range []ksher.OrderQueryRequest{{MchOrderNo: "P-1"}, {KsherOrderNo: paid.KsherOrderNo}, {ChannelOrderNo: paid.ChannelOrderNo}} {
 		_, err = gw.Client.OrderQuery(ctx, &req)
@@ -191,7 +191,7 @@ func TestPayoutsAreNoOrders(t *testing.T) {
 
 	// The dashboard shows it like an order.
 	for _, path := range []string{"/", "/order?no=P-1", "/requests", "/control/orders", "/control/orders/P-1"} {
-		status, body := ask(t, gw, "GET", path, "")
+		status, body := sandboxtest.Ask(t, gw, "GET", path, "")
 		assert.Equal(t, 200, status, path)
 		assert.Contains(t, body, "P-1", path)
 	}

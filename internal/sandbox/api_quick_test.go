@@ -28,13 +28,6 @@ func reverse(t *testing.T, gw *sandbox.Gateway, no string) error {
 	return err
 }
 
-func query(t *testing.T, gw *sandbox.Gateway, no string) ksher.Order {
-	t.Helper()
-	answer, err := gw.Client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: no})
-	require.NoError(t, err)
-	return answer.Order
-}
-
 func TestQuickPayParameters(t *testing.T) {
 	good := map[string]string{"mch_order_no": "Q-1", "total_fee": "4000", "fee_type": "THB", "auth_code": alipayCode}
 	for _, c := range []struct {
@@ -64,11 +57,11 @@ func TestQuickPayParameters(t *testing.T) {
 	} {
 		t.Run(c.name+"="+c.value, func(t *testing.T) {
 			gw := sandbox.New(t)
-			_, err := gw.Client.NativePay(t.Context(), nativePay("K-1", ksher.ChannelWeChat))
+			_, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
 			require.NoError(t, err)
 			params := maps.Clone(good)
 			params[c.name] = c.value
-			assert.Equal(t, string(c.want), string(postSigned(t, gw, gw.MerchantURL()+"/quick_pay", params)))
+			assert.Equal(t, string(c.want), string(sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/quick_pay", params)))
 			made := 1
 			if c.want == "" {
 				made = 2
@@ -149,7 +142,7 @@ func TestQuickPayCodes(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, c.state, seen.State)
-			assert.Equal(t, c.result, query(t, gw, "Q-1").Result)
+			assert.Equal(t, c.result, sandboxtest.Query(t, gw, "Q-1").Result)
 
 			// The number is taken, whatever the next code.
 			for _, code := range []string{alipayCode, pin, old, poor} {
@@ -171,7 +164,7 @@ func TestOrderReverse(t *testing.T) {
 	t.Run("unpaid", func(t *testing.T) {
 		gw := gw(t, pin)
 		require.NoError(t, reverse(t, gw, "Q-1"))
-		assert.Equal(t, ksher.ResultClosed, query(t, gw, "Q-1").Result)
+		assert.Equal(t, ksher.ResultClosed, sandboxtest.Query(t, gw, "Q-1").Result)
 		assert.ErrorIs(t, reverse(t, gw, "Q-1"), ksher.CodeOrderAlreadyCancel)
 		assert.ErrorIs(t, gw.Pay("Q-1", ""), sandbox.ErrNotPayable)
 	})
@@ -187,7 +180,7 @@ func TestOrderReverse(t *testing.T) {
 	t.Run("paid", func(t *testing.T) {
 		gw := gw(t, weChatCode)
 		require.NoError(t, reverse(t, gw, "Q-1"))
-		assert.Equal(t, ksher.ResultRefund, query(t, gw, "Q-1").Result)
+		assert.Equal(t, ksher.ResultRefund, sandboxtest.Query(t, gw, "Q-1").Result)
 		sandbox.AssertRefunded(t, gw, "Q-1", 40_00)
 		assert.ErrorIs(t, reverse(t, gw, "Q-1"), ksher.CodeOrderAlreadyRefund)
 		sandbox.AssertRefunded(t, gw, "Q-1", 40_00)
@@ -211,7 +204,7 @@ func TestOrderReverse(t *testing.T) {
 	})
 	t.Run("by other numbers", func(t *testing.T) {
 		gw := gw(t, weChatCode)
-		paid := query(t, gw, "Q-1")
+		paid := sandboxtest.Query(t, gw, "Q-1")
 		for _, req := range []*ksher.OrderReverseRequest{{KsherOrderNo: paid.KsherOrderNo}, {ChannelOrderNo: paid.ChannelOrderNo}} {
 			resp, err := gw.Client.OrderReverse(t.Context(), req)
 			if err == nil {
@@ -235,7 +228,7 @@ func TestOrderReverse(t *testing.T) {
 	})
 	t.Run("no order of quick_pay", func(t *testing.T) {
 		gw := sandbox.New(t)
-		_, err := gw.Client.NativePay(t.Context(), nativePay("K-1", ksher.ChannelWeChat))
+		_, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
 		require.NoError(t, err)
 		assert.ErrorIs(t, reverse(t, gw, "K-1"), ksher.CodeCancelError)
 		require.NoError(t, gw.Pay("K-1", ""))
@@ -245,7 +238,7 @@ func TestOrderReverse(t *testing.T) {
 	t.Run("no order", func(t *testing.T) {
 		gw := sandbox.New(t)
 		assert.ErrorIs(t, reverse(t, gw, "none"), ksher.CodeKsherInvalidOrderNo)
-		assert.Equal(t, ksher.CodeKsherErrorOrderNo, postSigned(t, gw, gw.MerchantURL()+"/order_reverse", map[string]string{"operator_id": "x"}))
+		assert.Equal(t, ksher.CodeKsherErrorOrderNo, sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/order_reverse", map[string]string{"operator_id": "x"}))
 	})
 }
 

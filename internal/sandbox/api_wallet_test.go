@@ -84,11 +84,11 @@ func TestWalletPayParameters(t *testing.T) {
 	for _, c := range tests {
 		t.Run(c.operation+" "+c.name+"="+c.value, func(t *testing.T) {
 			gw := sandbox.New(t)
-			_, err := gw.Client.NativePay(t.Context(), nativePay("K-1", ksher.ChannelWeChat))
+			_, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
 			require.NoError(t, err)
 			params := maps.Clone(good[c.operation])
 			params[c.name] = c.value
-			assert.Equal(t, string(c.want), string(postSigned(t, gw, gw.MerchantURL()+"/"+c.operation, params)))
+			assert.Equal(t, string(c.want), string(sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/"+c.operation, params)))
 			made := 1
 			if c.want == "" {
 				made = 2
@@ -191,7 +191,7 @@ func TestWalletOrderFromCreationToRefund(t *testing.T) {
 	gw := sandbox.New(t)
 	ctx := t.Context()
 	var told []string
-	shop := httptest.NewServer(notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
+	shop := httptest.NewServer(sandboxtest.Notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
 		told = append(told, n.MchOrderNo)
 		return n.CheckPaid("W-2", 40_00, "THB")
 	}))
@@ -200,15 +200,15 @@ func TestWalletOrderFromCreationToRefund(t *testing.T) {
 	req.Attach = "table 7"
 	_, err := gw.Client.MiniProgramPay(ctx, req)
 	require.NoError(t, err)
-	assert.Equal(t, ksher.ResultNotPay, query(t, gw, "W-1").Result)
+	assert.Equal(t, ksher.ResultNotPay, sandboxtest.Query(t, gw, "W-1").Result)
 	_, err = gw.Client.MiniProgramPay(ctx, req)
 	require.ErrorIs(t, err, ksher.CodeKsherDuplicatedOrderNo)
 	gw.Advance(365 * 24 * time.Hour)
-	assert.Equal(t, ksher.ResultNotPay, query(t, gw, "W-1").Result, "it never expires")
+	assert.Equal(t, ksher.ResultNotPay, sandboxtest.Query(t, gw, "W-1").Result, "it never expires")
 
 	require.ErrorIs(t, gw.Pay("W-1", ksher.ChannelAlipay), sandbox.ErrNotPayable)
 	require.NoError(t, gw.Pay("W-1", ""))
-	paid := query(t, gw, "W-1")
+	paid := sandboxtest.Query(t, gw, "W-1")
 	require.NoError(t, paid.CheckPaid("W-1", 40_00, "THB"))
 	assert.Equal(t, ksher.ChannelWeChat, paid.Channel)
 	assert.Equal(t, "table 7", paid.Attach)
@@ -229,7 +229,7 @@ func TestWalletOrderFromCreationToRefund(t *testing.T) {
 	require.NoError(t, err)
 	_, err = gw.Client.OrderClose(ctx, &ksher.OrderCloseRequest{MchOrderNo: "W-3"})
 	require.NoError(t, err)
-	assert.Equal(t, ksher.ResultClosed, query(t, gw, "W-3").Result)
+	assert.Equal(t, ksher.ResultClosed, sandboxtest.Query(t, gw, "W-3").Result)
 	require.ErrorIs(t, gw.Pay("W-3", ""), sandbox.ErrNotPayable)
 
 	later := wapPay("W-4")
@@ -237,7 +237,7 @@ func TestWalletOrderFromCreationToRefund(t *testing.T) {
 	_, err = gw.Client.WapPay(ctx, later)
 	require.NoError(t, err)
 	gw.Advance(10 * time.Minute)
-	assert.Equal(t, ksher.ResultClosed, query(t, gw, "W-4").Result)
+	assert.Equal(t, ksher.ResultClosed, sandboxtest.Query(t, gw, "W-4").Result)
 }
 
 // The buyer pays on the page that wap_pay gave the address of, and is led back.
@@ -251,13 +251,13 @@ func TestWalletPage(t *testing.T) {
 	require.NoError(t, err)
 	address, err := resp.PageURL()
 	require.NoError(t, err)
-	b := newBuyer(t, gw, phoneAgent)
-	b.open(address)
-	require.Contains(t, b.body, "40.00")
-	for steps := 0; b.step() != "" && steps < 10; steps++ {
-		b.next()
+	b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+	b.Open(address)
+	require.Contains(t, b.Body, "40.00")
+	for steps := 0; b.Step() != "" && steps < 10; steps++ {
+		b.Next()
 	}
-	require.Contains(t, b.body, "https://shop.example/thanks")
+	require.Contains(t, b.Body, "https://shop.example/thanks")
 	sandbox.AssertPaid(t, gw, "W-1", 40_00)
 }
 

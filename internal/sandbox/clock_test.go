@@ -15,6 +15,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/clock"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -67,7 +68,7 @@ func noticed(t *testing.T, gw *sandbox.Gateway, handler http.HandlerFunc) {
 	t.Helper()
 	shop := httptest.NewServer(handler)
 	t.Cleanup(shop.Close)
-	req := gatewayPay("N-1")
+	req := sandboxtest.GatewayPay("N-1")
 	req.MchNotifyURL = shop.URL
 	_, err := gw.Client.GatewayPay(t.Context(), req)
 	require.NoError(t, err)

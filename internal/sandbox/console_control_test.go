@@ -3,8 +3,6 @@ package sandbox_test
 import (
 	"encoding/json"
 	"html"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -18,30 +16,13 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
-
-// ask makes a request to the gateway and returns the status and the body.
-func ask(t *testing.T, gw *sandbox.Gateway, method, path, body string, header ...string) (int, string) {
-	t.Helper()
-	req, err := http.NewRequest(method, gw.URL()+path, strings.NewReader(body))
-	require.NoError(t, err)
-	for i := 0; i < len(header); i += 2 {
-		if req.Header.Set(header[i], header[i+1]); header[i] == "Host" {
-			req.Host = header[i+1]
-		}
-	}
-	resp, err := gw.HTTPClient().Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp.StatusCode, string(text)
-}
 
 func TestControl(t *testing.T) {
 	gw := sandbox.New(t)
 	for _, no := range []string{"one", "two", "a/b c"} {
-		_, err := gw.Client.GatewayPay(t.Context(), gatewayPay(no))
+		_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay(no))
 		require.NoError(t, err)
 	}
 	// The steps build on each other.
@@ -82,7 +63,7 @@ func TestControl(t *testing.T) {
 		{"POST", "/control/advance", "", 400, "only goes forward"},
 		{"GET", "/control/zap", "", 404, "has no /control/zap"},
 	} {
-		status, body := ask(t, gw, step.method, step.path, step.body)
+		status, body := sandboxtest.Ask(t, gw, step.method, step.path, step.body)
 		assert.Equal(t, step.status, status, "%s %s %.80s: %s", step.method, step.path, step.body, body)
 		assert.Contains(t, body, step.want, "%s %s", step.method, step.path)
 		assert.True(t, json.Valid([]byte(body)), "%s %s", step.method, step.path)
@@ -107,11 +88,11 @@ func TestOtherSitesAreRefused(t *testing.T) {
 		{"GET", "/setup", []string{"Host", "localhost:1"}, 200},
 		{"GET", "/setup", []string{"Host", "[::1]"}, 200},
 	} {
-		status, _ := ask(t, gw, tt.method, tt.path, "", tt.header...)
+		status, _ := sandboxtest.Ask(t, gw, tt.method, tt.path, "", tt.header...)
 		assert.Equal(t, tt.status, status, "%v", tt)
 	}
 	// Ksher's own operations are for any program.
-	status, body := ask(t, gw, "POST", "/api/gateway_pay", "", "Host", "gateway.example")
+	status, body := sandboxtest.Ask(t, gw, "POST", "/api/gateway_pay", "", "Host", "gateway.example")
 	assert.Equal(t, 200, status)
 	assert.Contains(t, body, "POST_DATA_EMPTY")
 }
@@ -120,19 +101,19 @@ func TestOpenToOthers(t *testing.T) {
 	gw, err := sandbox.Start(sandbox.WithAddress("0.0.0.0:0"))
 	require.NoError(t, err)
 	defer gw.Close()
-	_, err = gw.Client.GatewayPay(t.Context(), gatewayPay("one"))
+	_, err = gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("one"))
 	require.NoError(t, err)
-	status, _ := ask(t, gw, "GET", "/", "", "Host", "192.0.2.1:80")
+	status, _ := sandboxtest.Ask(t, gw, "GET", "/", "", "Host", "192.0.2.1:80")
 	assert.Equal(t, 200, status)
-	status, _ = ask(t, gw, "GET", "/", "", "Host", "evil.example")
+	status, _ = sandboxtest.Ask(t, gw, "GET", "/", "", "Host", "evil.example")
 	assert.Equal(t, 403, status)
 }
 
 func TestDashboard(t *testing.T) {
 	gw := sandbox.New(t)
-	_, body := ask(t, gw, "GET", "/", "")
+	_, body := sandboxtest.Ask(t, gw, "GET", "/", "")
 	assert.Contains(t, body, "No orders yet")
-	req := gatewayPay("<i>1")
+	req := sandboxtest.GatewayPay("<i>1")
 	req.ProductName = "<script>alert(1)</script>"
 	_, err := gw.Client.GatewayPay(t.Context(), req)
 	require.NoError(t, err)
@@ -164,7 +145,7 @@ func TestDashboard(t *testing.T) {
 		if step.form != nil {
 			method, header = "POST", []string{"Content-Type", "application/x-www-form-urlencoded"}
 		}
-		status, body := ask(t, gw, method, step.path, step.form.Encode(), header...)
+		status, body := sandboxtest.Ask(t, gw, method, step.path, step.form.Encode(), header...)
 		assert.Equal(t, step.status, status, "%s %v", step.path, step.form)
 		assert.Contains(t, body, step.want, "%s %v", step.path, step.form)
 		assert.NotContains(t, body, "<script", step.path)
@@ -183,7 +164,7 @@ func TestSnippets(t *testing.T) {
 		}
 	}
 	gw := sandbox.New(t)
-	_, page := ask(t, gw, "GET", "/setup", "")
+	_, page := sandboxtest.Ask(t, gw, "GET", "/setup", "")
 	pres := regexp.MustCompile(`(?s)<pre tabindex="0">(.*?)</pre>`).FindAllStringSubmatch(page, -1)
 	require.Len(t, pres, 5)
 	script := html.UnescapeString(pres[1][1])
@@ -214,7 +195,7 @@ func TestSnippets(t *testing.T) {
 			continue
 		}
 		assert.Contains(t, string(out), "KSHER_SIGN_ERROR", tt.new)
-		_, page := ask(t, gw, "GET", "/requests", "")
+		_, page := sandboxtest.Ask(t, gw, "GET", "/requests", "")
 		first, _, _ := strings.Cut(page, "Text to sign")
 		assert.Contains(t, first, tt.hint, tt.new)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
 // Each fault on a request that creates an order: what the client makes of it,
@@ -63,7 +64,7 @@ func TestFaults(t *testing.T) {
 					}
 				}()
 			}
-			resp, err := gw.Client.GatewayPay(ctx, gatewayPay("A-1"))
+			resp, err := gw.Client.GatewayPay(ctx, sandboxtest.GatewayPay("A-1"))
 			if c.want == nil {
 				require.NoError(t, err)
 			} else {
@@ -136,39 +137,11 @@ func TestEveryCode(t *testing.T) {
 	}
 }
 
-// shop is a merchant that keeps what it was sent and answers as told.
-type shop struct {
-	*httptest.Server
-	bodies []string
-	answer string
-}
-
-func newShop(t *testing.T) *shop {
-	s := &shop{answer: `{"result":"SUCCESS","msg":"OK"}`}
-	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		assert.NoError(t, err)
-		s.bodies = append(s.bodies, string(body))
-		io.WriteString(w, s.answer)
-	}))
-	t.Cleanup(s.Close)
-	return s
-}
-
-func paidOrder(t *testing.T, gw *sandbox.Gateway, no, target string) {
-	t.Helper()
-	req := gatewayPay(no)
-	req.MchNotifyURL = target
-	_, err := gw.Client.GatewayPay(t.Context(), req)
-	require.NoError(t, err)
-	require.NoError(t, gw.Pay(no, ""))
-}
-
 func TestSchedule(t *testing.T) {
-	gw, s := sandbox.New(t), newShop(t)
-	s.answer = "no"
+	gw, s := sandbox.New(t), sandboxtest.NewShop(t)
+	s.Answer = "no"
 	start := gw.Now()
-	paidOrder(t, gw, "A-1", s.URL)
+	sandboxtest.PaidOrder(t, gw, "A-1", s.URL)
 	gw.Advance(48 * time.Hour)
 
 	seen, err := gw.Order("A-1")
@@ -185,35 +158,35 @@ func TestSchedule(t *testing.T) {
 	assert.Equal(t, []time.Duration{0, time.Second, 2 * time.Second, 2 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute,
 		10 * time.Minute, time.Hour, 3 * time.Hour, 5 * time.Hour, 8 * time.Hour, 12 * time.Hour}, waited)
 	assert.Equal(t, start.Add(48*time.Hour), gw.Now())
-	for _, body := range s.bodies {
-		assert.Equal(t, s.bodies[0], body, "a repetition is the same notification")
+	for _, body := range s.Bodies {
+		assert.Equal(t, s.Bodies[0], body, "a repetition is the same notification")
 	}
 }
 
 func TestScheduleEndsWhenAccepted(t *testing.T) {
-	gw, s := sandbox.New(t), newShop(t)
-	s.answer = "no"
-	paidOrder(t, gw, "A-1", s.URL)
+	gw, s := sandbox.New(t), sandboxtest.NewShop(t)
+	s.Answer = "no"
+	sandboxtest.PaidOrder(t, gw, "A-1", s.URL)
 	gw.Advance(4 * time.Second)
-	s.answer = `{"result":"SUCCESS","msg":"OK"}`
+	s.Answer = `{"result":"SUCCESS","msg":"OK"}`
 	gw.Advance(48 * time.Hour)
-	assert.Len(t, s.bodies, 4)
+	assert.Len(t, s.Bodies, 4)
 	sandbox.AssertNotified(t, gw, "A-1")
 
 	require.NoError(t, gw.Deliver(t.Context(), "A-1"), "once more, as a repetition")
-	assert.Len(t, s.bodies, 5)
+	assert.Len(t, s.Bodies, 5)
 }
 
 func TestNoNotificationAfterTwoHours(t *testing.T) {
-	gw, s := sandbox.New(t), newShop(t)
-	req := gatewayPay("A-1")
+	gw, s := sandbox.New(t), sandboxtest.NewShop(t)
+	req := sandboxtest.GatewayPay("A-1")
 	req.MchNotifyURL = s.URL
 	_, err := gw.Client.GatewayPay(t.Context(), req)
 	require.NoError(t, err)
 	gw.Advance(2*time.Hour + time.Second)
 	require.NoError(t, gw.Pay("A-1", ""))
 	gw.Advance(48 * time.Hour)
-	assert.Empty(t, s.bodies)
+	assert.Empty(t, s.Bodies)
 	assert.ErrorIs(t, gw.Deliver(t.Context(), "A-1"), sandbox.ErrNoNotification)
 }
 
@@ -232,41 +205,41 @@ func TestNotificationFaults(t *testing.T) {
 		{sandbox.FaultTruncated, fault.ErrTruncatedJSON},
 	} {
 		t.Run(string(c.kind), func(t *testing.T) {
-			gw, s := sandbox.New(t), newShop(t)
+			gw, s := sandbox.New(t), sandboxtest.NewShop(t)
 			require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: c.kind}))
-			s.answer = "no"
-			paidOrder(t, gw, "A-1", s.URL)
+			s.Answer = "no"
+			sandboxtest.PaidOrder(t, gw, "A-1", s.URL)
 			gw.Advance(time.Second)
-			require.Len(t, s.bodies, 2)
-			assert.ErrorIs(t, verify(s.bodies[0]), c.want)
-			assert.NoError(t, verify(s.bodies[1]), "the repetition is genuine")
+			require.Len(t, s.Bodies, 2)
+			assert.ErrorIs(t, verify(s.Bodies[0]), c.want)
+			assert.NoError(t, verify(s.Bodies[1]), "the repetition is genuine")
 		})
 	}
 	t.Run("duplicate", func(t *testing.T) {
-		gw, s := sandbox.New(t), newShop(t)
+		gw, s := sandbox.New(t), sandboxtest.NewShop(t)
 		require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultDuplicate}))
-		paidOrder(t, gw, "A-1", s.URL)
+		sandboxtest.PaidOrder(t, gw, "A-1", s.URL)
 		gw.Advance(48 * time.Hour)
-		assert.Len(t, s.bodies, 2)
+		assert.Len(t, s.Bodies, 2)
 	})
 	t.Run("late", func(t *testing.T) {
-		gw, s := sandbox.New(t), newShop(t)
+		gw, s := sandbox.New(t), sandboxtest.NewShop(t)
 		require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultLate, Delay: time.Hour}))
-		paidOrder(t, gw, "A-1", s.URL)
+		sandboxtest.PaidOrder(t, gw, "A-1", s.URL)
 		gw.Advance(time.Hour - time.Second)
-		assert.Empty(t, s.bodies)
+		assert.Empty(t, s.Bodies)
 		gw.Advance(time.Second)
-		assert.Len(t, s.bodies, 1)
+		assert.Len(t, s.Bodies, 1)
 	})
 	t.Run("reorder", func(t *testing.T) {
-		gw, s := sandbox.New(t), newShop(t)
+		gw, s := sandbox.New(t), sandboxtest.NewShop(t)
 		require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: sandbox.FaultReorder}))
-		paidOrder(t, gw, "A-1", s.URL)
-		paidOrder(t, gw, "A-2", s.URL)
+		sandboxtest.PaidOrder(t, gw, "A-1", s.URL)
+		sandboxtest.PaidOrder(t, gw, "A-2", s.URL)
 		gw.Advance(time.Minute)
-		require.Len(t, s.bodies, 2)
-		assert.Contains(t, s.bodies[0], `"A-2"`)
-		assert.Contains(t, s.bodies[1], `"A-1"`)
+		require.Len(t, s.Bodies, 2)
+		assert.Contains(t, s.Bodies[0], `"A-2"`)
+		assert.Contains(t, s.Bodies[1], `"A-1"`)
 	})
 }
 
@@ -289,14 +262,14 @@ func TestStartNotifiesByItself(t *testing.T) {
 		heard <- string(body)
 	}))
 	defer server.Close()
-	paidOrder(t, gw, "A-1", server.URL)
+	sandboxtest.PaidOrder(t, gw, "A-1", server.URL)
 	assert.True(t, bytes.Contains([]byte(<-heard), []byte(`"A-1"`)))
 }
 
 func TestBuyerInTheMiddle(t *testing.T) {
 	gw := sandbox.New(t)
 	for _, no := range []string{"card", "qr", "gone"} {
-		_, err := gw.Client.GatewayPay(t.Context(), gatewayPay(no))
+		_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay(no))
 		require.NoError(t, err)
 	}
 	cancel := func(no string) error {
@@ -304,10 +277,10 @@ func TestBuyerInTheMiddle(t *testing.T) {
 		return err
 	}
 	require.NoError(t, gw.Begin("card", ksher.ChannelCard))
-	assert.Equal(t, ksher.ResultUserPaying, gatewayState(t, gw, "card").Result)
+	assert.Equal(t, ksher.ResultUserPaying, sandboxtest.GatewayState(t, gw, "card").Result)
 	assert.ErrorIs(t, cancel("card"), ksher.CodeCancelError, "it waits for its OTP")
 	require.NoError(t, gw.Pay("card", ""))
-	assert.Equal(t, ksher.ChannelCard, gatewayState(t, gw, "card").Channel, "the one that was begun")
+	assert.Equal(t, ksher.ChannelCard, sandboxtest.GatewayState(t, gw, "card").Channel, "the one that was begun")
 
 	require.NoError(t, gw.Begin("qr", ksher.ChannelPromptPay))
 	require.NoError(t, cancel("qr"))
@@ -315,7 +288,7 @@ func TestBuyerInTheMiddle(t *testing.T) {
 
 	require.NoError(t, gw.Begin("gone", ""))
 	require.NoError(t, gw.GiveUp("gone"))
-	assert.Equal(t, ksher.ResultNotSure, gatewayState(t, gw, "gone").Result)
+	assert.Equal(t, ksher.ResultNotSure, sandboxtest.GatewayState(t, gw, "gone").Result)
 	assert.ErrorIs(t, gw.GiveUp("gone"), sandbox.ErrNotPayable)
 
 	assert.Error(t, gw.Settle("gone"))
@@ -345,7 +318,7 @@ func TestAccounts(t *testing.T) {
 		{sandbox.OnlineAccount, ksher.ChannelPromptPay, true},
 	} {
 		gw := sandbox.New(t, sandbox.WithAccount(c.account))
-		_, err := gw.Client.NativePay(t.Context(), nativePay("K-1", c.channel))
+		_, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", c.channel))
 		if c.ok {
 			assert.NoError(t, err, "%s %s", c.account, c.channel)
 		} else {
@@ -363,7 +336,7 @@ func TestNativeExpiry(t *testing.T) {
 		ksher.ChannelPromptPay:  0,
 	} {
 		gw := sandbox.New(t)
-		_, err := gw.Client.NativePay(t.Context(), nativePay("K-1", channel))
+		_, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", channel))
 		require.NoError(t, err)
 		gw.Advance(after - time.Second)
 		seen, _ := gw.Order("K-1")
@@ -382,7 +355,7 @@ func TestNativeExpiry(t *testing.T) {
 func TestOldOrdersAreForgotten(t *testing.T) {
 	gw := sandbox.New(t, sandbox.WithMaxOrders(2))
 	for _, no := range []string{"A-1", "A-2", "A-3"} {
-		_, err := gw.Client.GatewayPay(t.Context(), gatewayPay(no))
+		_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay(no))
 		require.NoError(t, err)
 	}
 	_, err := gw.Order("A-1")
@@ -401,8 +374,8 @@ func TestBadOptions(t *testing.T) {
 }
 
 func TestAssertions(t *testing.T) {
-	gw, s := sandbox.New(t), newShop(t)
-	paidOrder(t, gw, "A-1", s.URL)
+	gw, s := sandbox.New(t), sandboxtest.NewShop(t)
+	sandboxtest.PaidOrder(t, gw, "A-1", s.URL)
 	failing := &recorder{}
 	sandbox.AssertPaid(failing, gw, "none", 1)
 	sandbox.AssertPaid(failing, gw, "A-1", 1)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
 // A thousand buyers at once: each payment reaches the merchant, and none twice.
@@ -29,7 +30,7 @@ func TestThousandOrdersAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	notified := make(map[string]int)
 	all := make(chan struct{})
-	server := httptest.NewServer(notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
+	server := httptest.NewServer(sandboxtest.Notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
 		mu.Lock()
 		defer mu.Unlock()
 		notified[n.MchOrderNo]++
@@ -45,7 +46,7 @@ func TestThousandOrdersAtOnce(t *testing.T) {
 	for range 50 {
 		wg.Go(func() {
 			for no := range numbers {
-				req := gatewayPay(no)
+				req := sandboxtest.GatewayPay(no)
 				req.MchNotifyURL = server.URL
 				_, err := gw.Client.GatewayPay(t.Context(), req)
 				assert.NoError(t, err)
@@ -80,7 +81,7 @@ func BenchmarkNew(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := gw.Client.GatewayPay(b.Context(), gatewayPay("A-1")); err != nil {
+		if _, err := gw.Client.GatewayPay(b.Context(), sandboxtest.GatewayPay("A-1")); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()
@@ -96,7 +97,7 @@ func BenchmarkQueries(b *testing.B) {
 	gw, err := sandbox.Start()
 	require.NoError(b, err)
 	defer gw.Close()
-	_, err = gw.Client.GatewayPay(b.Context(), gatewayPay("A-1"))
+	_, err = gw.Client.GatewayPay(b.Context(), sandboxtest.GatewayPay("A-1"))
 	require.NoError(b, err)
 	digest := md5.Sum(nil)
 	start := time.Now()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -33,7 +34,7 @@ func opnForm(pairs ...string) url.Values {
 // askOpn calls the gateway's side of Opn without the package's client.
 func askOpn(t *testing.T, gw *sandbox.Gateway, method, path, key string, form url.Values) (int, string) {
 	t.Helper()
-	return ask(t, gw, method, strings.TrimPrefix(gw.OpnURL(), gw.URL())+path, form.Encode(), "Authorization", basic(key+":"),
+	return sandboxtest.Ask(t, gw, method, strings.TrimPrefix(gw.OpnURL(), gw.URL())+path, form.Encode(), "Authorization", basic(key+":"),
 		"Content-Type", "application/x-www-form-urlencoded", "Omise-Version", "2017-11-02")
 }
 
@@ -47,7 +48,7 @@ func TestOpnTakesTheCommandsOfTheGuide(t *testing.T) {
 		for _, v := range version {
 			header = append(header, "Omise-Version", v)
 		}
-		return ask(t, gw, "POST", strings.TrimPrefix(gw.OpnURL(), gw.URL())+path, body, header...)
+		return sandboxtest.Ask(t, gw, "POST", strings.TrimPrefix(gw.OpnURL(), gw.URL())+path, body, header...)
 	}
 	const public, secret = sandbox.OpnPublicKey + ":", sandbox.OpnSecretKey + ":"
 	const charge = "amount=150000&currency=THB&return_uri=http://example.com/orders/345678/complete&"
@@ -151,7 +152,7 @@ func TestOpnRefuses(t *testing.T) {
 func TestOpnTakesJSON(t *testing.T) {
 	gw := sandbox.New(t)
 	post := func(path, key, body string) (int, string) {
-		return ask(t, gw, "POST", strings.TrimPrefix(gw.OpnURL(), gw.URL())+path, body, "Authorization", basic(key+":"),
+		return sandboxtest.Ask(t, gw, "POST", strings.TrimPrefix(gw.OpnURL(), gw.URL())+path, body, "Authorization", basic(key+":"),
 			"Content-Type", "application/json; charset=utf-8")
 	}
 	const public, secret = sandbox.OpnPublicKey, sandbox.OpnSecretKey
@@ -224,24 +225,24 @@ func TestOpnPage(t *testing.T) {
 		t.Run(action, func(t *testing.T) {
 			gw := sandbox.New(t)
 			client, charge := opnCharge(t, gw)
-			b := newBuyer(t, gw, phoneAgent)
-			b.open(charge.AuthorizeURI)
-			require.Equal(t, 200, b.status)
-			assert.Contains(t, b.body, "1,500.00 THB")
-			assert.Contains(t, b.body, charge.ID)
-			assert.Contains(t, b.body, `data-left="600"`)
-			assert.Contains(t, b.body, "Simulation")
-			assert.Equal(t, "no-store", b.header.Get("Cache-Control"))
+			b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+			b.Open(charge.AuthorizeURI)
+			require.Equal(t, 200, b.Status)
+			assert.Contains(t, b.Body, "1,500.00 THB")
+			assert.Contains(t, b.Body, charge.ID)
+			assert.Contains(t, b.Body, `data-left="600"`)
+			assert.Contains(t, b.Body, "Simulation")
+			assert.Equal(t, "no-store", b.Header.Get("Cache-Control"))
 			for _, button := range []string{"successful", "expire", "payment_expired", "payment_rejected", "failed_processing", "invalid_account", "insufficient_fund"} {
-				assert.Contains(t, b.body, `name="action" value="`+button+`"`)
+				assert.Contains(t, b.Body, `name="action" value="`+button+`"`)
 			}
 			for _, form := range []string{"pay", "fail"} {
-				address, _ := b.form(form)
+				address, _ := b.Form(form)
 				assert.Equal(t, charge.AuthorizeURI, address)
 			}
-			b.post(charge.AuthorizeURI, url.Values{"action": {action}})
-			require.Equal(t, 200, b.status)
-			assert.Contains(t, b.body, want.text)
+			b.Post(charge.AuthorizeURI, url.Values{"action": {action}})
+			require.Equal(t, 200, b.Status)
+			assert.Contains(t, b.Body, want.text)
 			known, err := client.GetCharge(t.Context(), charge.ID)
 			require.NoError(t, err)
 			assert.Equal(t, want.status, known.Status)
@@ -250,11 +251,11 @@ func TestOpnPage(t *testing.T) {
 			if want.status == opn.StatusPending {
 				return
 			}
-			assert.Contains(t, b.body, `id="return" href="https://shop.example/orders/1?a=%3cb%3e"`)
-			assert.Contains(t, b.body, `http-equiv="refresh"`)
-			assert.NotContains(t, b.body, "<b>")
+			assert.Contains(t, b.Body, `id="return" href="https://shop.example/orders/1?a=%3cb%3e"`)
+			assert.Contains(t, b.Body, `http-equiv="refresh"`)
+			assert.NotContains(t, b.Body, "<b>")
 			// Nothing more can be done about it.
-			b.post(charge.AuthorizeURI, url.Values{"action": {"successful"}})
+			b.Post(charge.AuthorizeURI, url.Values{"action": {"successful"}})
 			again, err := client.GetCharge(t.Context(), charge.ID)
 			require.NoError(t, err)
 			assert.Equal(t, known.Raw, again.Raw)
@@ -265,24 +266,24 @@ func TestOpnPage(t *testing.T) {
 func TestOpnPageOfNothing(t *testing.T) {
 	gw := sandbox.New(t)
 	_, charge := opnCharge(t, gw)
-	b := newBuyer(t, gw, phoneAgent)
-	b.open(gw.OpnURL() + "/payments/pay2_test_x/authorize")
-	assert.Equal(t, 404, b.status)
-	b.open(gw.OpnURL() + "/payments/" + charge.ID + "/authorize")
-	assert.Equal(t, 404, b.status, "the ID alone lets nobody pay")
-	b.post(gw.OpnURL()+"/payments/pay2_test_x/authorize", url.Values{"action": {"successful"}})
-	assert.Equal(t, 404, b.status)
+	b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+	b.Open(gw.OpnURL() + "/payments/pay2_test_x/authorize")
+	assert.Equal(t, 404, b.Status)
+	b.Open(gw.OpnURL() + "/payments/" + charge.ID + "/authorize")
+	assert.Equal(t, 404, b.Status, "the ID alone lets nobody pay")
+	b.Post(gw.OpnURL()+"/payments/pay2_test_x/authorize", url.Values{"action": {"successful"}})
+	assert.Equal(t, 404, b.Status)
 
 	req, err := http.NewRequest("POST", charge.AuthorizeURI, strings.NewReader("action=successful"))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Origin", "https://elsewhere.example")
-	b.do(req)
-	assert.Equal(t, 403, b.status)
+	b.Do(req)
+	assert.Equal(t, 403, b.Status)
 	assert.Equal(t, opn.StatusPending, gw.OpnCharges()[0].Status)
 	gw.Advance(10 * time.Minute)
-	b.open(charge.AuthorizeURI)
-	assert.Contains(t, b.body, "The charge is expired: payment_expired: the buyer did not pay in time.")
+	b.Open(charge.AuthorizeURI)
+	assert.Contains(t, b.Body, "The charge is expired: payment_expired: the buyer did not pay in time.")
 }
 
 // A gateway that runs by itself posts events by itself.
@@ -318,9 +319,9 @@ func TestOpnEvents(t *testing.T) {
 	assert.Contains(t, told, `"failure_code":"new_code"`)
 	// Whether Opn announces that a charge expired isn't documented.
 	_, expired := opnCharge(t, gw)
-	b := newBuyer(t, gw, phoneAgent)
-	b.post(expired.AuthorizeURI, url.Values{"action": {"expire"}})
-	assert.Contains(t, b.body, "The charge is expired")
+	b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+	b.Post(expired.AuthorizeURI, url.Values{"action": {"expire"}})
+	assert.Contains(t, b.Body, "The charge is expired")
 	_, late := opnCharge(t, gw)
 	gw.Advance(10 * time.Minute)
 	for _, charge := range gw.OpnCharges()[3:] {
@@ -328,7 +329,7 @@ func TestOpnEvents(t *testing.T) {
 	}
 	for action, want := range map[string]opn.Status{"successful": opn.StatusSuccessful, "payment_rejected": opn.StatusFailed} {
 		_, charge := opnCharge(t, gw)
-		b.post(charge.AuthorizeURI, url.Values{"action": {action}})
+		b.Post(charge.AuthorizeURI, url.Values{"action": {action}})
 		told = <-events
 		assert.Contains(t, told, `"id":"`+charge.ID+`"`)
 		assert.Contains(t, told, `"status":"`+string(want)+`"`)
@@ -377,10 +378,10 @@ func TestOpnEventsApartFromTheBuyer(t *testing.T) {
 	req, err := http.NewRequestWithContext(ctx, "POST", charge.AuthorizeURI, strings.NewReader("action=successful"))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	b := newBuyer(t, gw, phoneAgent)
-	b.do(req)
-	assert.Equal(t, 200, b.status)
-	assert.Contains(t, b.body, "Paid")
+	b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+	b.Do(req)
+	assert.Equal(t, 200, b.Status)
+	assert.Contains(t, b.Body, "Paid")
 	leave()
 	<-entered
 	select {
@@ -411,7 +412,7 @@ func TestOpnEventsOfATest(t *testing.T) {
 
 func TestOpnOnTheSetUpPage(t *testing.T) {
 	gw := sandbox.New(t)
-	_, page := ask(t, gw, "GET", "/setup", "")
+	_, page := sandboxtest.Ask(t, gw, "GET", "/setup", "")
 	for _, text := range []string{gw.OpnURL(), sandbox.OpnPublicKey, sandbox.OpnSecretKey} {
 		assert.Contains(t, page, `<dd class="mono">`+text+`</dd>`)
 	}
@@ -464,8 +465,8 @@ func TestOpnBesideKsher(t *testing.T) {
 	_, charge := opnCharge(t, gw)
 	assert.Equal(t, gw.URL()+"/opn", gw.OpnURL())
 	assert.Empty(t, gw.Orders(), "a charge isn't an order of Ksher's")
-	_, err := gw.Client.GatewayPay(t.Context(), gatewayPay(charge.ID, ksher.ChannelKPlus))
+	_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay(charge.ID, ksher.ChannelKPlus))
 	require.NoError(t, err)
 	require.NoError(t, gw.PayOpn(charge.ID))
-	assert.Equal(t, ksher.ResultNotSure, gatewayState(t, gw, charge.ID).Result)
+	assert.Equal(t, ksher.ResultNotSure, sandboxtest.GatewayState(t, gw, charge.ID).Result)
 }

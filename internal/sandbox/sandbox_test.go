@@ -20,37 +20,16 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func gatewayPay(no string, channels ...ksher.Channel) *ksher.GatewayPayRequest {
-	if len(channels) == 0 {
-		channels = []ksher.Channel{ksher.ChannelTrueMoney, ksher.ChannelCard, ksher.ChannelPromptPay}
-	}
-	return &ksher.GatewayPayRequest{
-		MchOrderNo: no, MchCode: no, TotalFee: 150_50, FeeType: "THB", ChannelList: channels,
-		ProductName: "Two bags of coffee", ReferURL: "https://shop.example/cart",
-		MchRedirectURL: "https://shop.example/thanks", MchRedirectURLFail: "https://shop.example/sorry",
-	}
-}
-
-func nativePay(no string, channel ksher.Channel) *ksher.NativePayRequest {
-	return &ksher.NativePayRequest{MchOrderNo: no, TotalFee: 40_00, FeeType: "THB", Channel: channel}
-}
-
-func gatewayState(t *testing.T, gw *sandbox.Gateway, no string) *ksher.GatewayOrderQueryResponse {
-	t.Helper()
-	state, err := gw.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: no})
-	require.NoError(t, err)
-	return state
-}
 
 func TestGatewayOrderFromCreationToRefund(t *testing.T) {
 	for _, version := range []ksher.SignVersion{ksher.SignV1, ksher.SignV2} {
 		t.Run(fmt.Sprint("V", version), func(t *testing.T) {
 			gw := sandbox.New(t, sandbox.WithClientOptions(ksher.WithSignVersion(version)))
-			req := gatewayPay("A-1")
+			req := sandboxtest.GatewayPay("A-1")
 			req.Attach = "table 4 & ชา"
 			page, err := gw.Client.GatewayPay(t.Context(), req)
 			require.NoError(t, err)
@@ -64,14 +43,14 @@ func TestGatewayOrderFromCreationToRefund(t *testing.T) {
 			assert.Contains(t, string(text), "simulation")
 			assert.Contains(t, string(text), "150.50 THB")
 
-			before := gatewayState(t, gw, "A-1")
+			before := sandboxtest.GatewayState(t, gw, "A-1")
 			assert.Equal(t, ksher.ResultNotSure, before.Result)
 			assert.Zero(t, before.CashFee)
 			assert.True(t, before.TimeEnd.IsZero())
 			assert.Contains(t, string(before.Data), `"cash_fee":""`, "as in a genuine answer about an unpaid order")
 
 			require.NoError(t, gw.Pay("A-1", ksher.ChannelCard))
-			paid := gatewayState(t, gw, "A-1")
+			paid := sandboxtest.GatewayState(t, gw, "A-1")
 			require.NoError(t, paid.CheckPaid("A-1", 150_50, "THB"))
 			assert.Equal(t, ksher.ChannelCard, paid.Channel)
 			assert.Equal(t, "table 4 & ชา", paid.Attach)
@@ -89,7 +68,7 @@ func TestGatewayOrderFromCreationToRefund(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, 2, refunds.RefundCount)
 			assert.Len(t, refunds.RefundOrders, 2)
-			assert.Equal(t, ksher.ResultRefund, gatewayState(t, gw, "A-1").Result)
+			assert.Equal(t, ksher.ResultRefund, sandboxtest.GatewayState(t, gw, "A-1").Result)
 
 			seen, err := gw.Order("A-1")
 			require.NoError(t, err)
@@ -111,7 +90,7 @@ func TestNativeOrder(t *testing.T) {
 	} {
 		t.Run(string(c.channel), func(t *testing.T) {
 			gw := sandbox.New(t)
-			req := nativePay("K-1", c.channel)
+			req := sandboxtest.NativePay("K-1", c.channel)
 			req.ImgType = c.format
 			code, err := gw.Client.NativePay(t.Context(), req)
 			require.NoError(t, err)
@@ -136,7 +115,7 @@ func TestNativeOrder(t *testing.T) {
 
 func TestPromptPayCode(t *testing.T) {
 	gw := sandbox.New(t)
-	code, err := gw.Client.NativePay(t.Context(), nativePay("K-1", ksher.ChannelPromptPay))
+	code, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelPromptPay))
 	require.NoError(t, err)
 	text := code.CodeURL
 	assert.Equal(t, code.CodeURL, code.PaymentCode)
@@ -167,10 +146,10 @@ func TestRefusals(t *testing.T) {
 		want ksher.Code
 	}{
 		{"order number used before, gateway host", func(g *sandbox.Gateway) error {
-			return do(g.Client.GatewayPay(ctx, gatewayPay("A-1")))
+			return do(g.Client.GatewayPay(ctx, sandboxtest.GatewayPay("A-1")))
 		}, ksher.CodeOrderError},
 		{"order number used before, merchant host", func(g *sandbox.Gateway) error {
-			return do(g.Client.NativePay(ctx, nativePay("K-1", ksher.ChannelWeChat)))
+			return do(g.Client.NativePay(ctx, sandboxtest.NativePay("K-1", ksher.ChannelWeChat)))
 		}, ksher.CodeKsherDuplicatedOrderNo},
 		{"unknown order, gateway host", func(g *sandbox.Gateway) error {
 			return do(g.Client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: "none"}))
@@ -182,7 +161,7 @@ func TestRefusals(t *testing.T) {
 			return do(g.Client.OrderRefund(ctx, &ksher.OrderRefundRequest{MchOrderNo: "A-1", MchRefundNo: "R", RefundFee: 1, TotalFee: 150_50, FeeType: "THB"}))
 		}, ksher.CodeKsherInvalidOrderNo},
 		{"another currency", func(g *sandbox.Gateway) error {
-			req := gatewayPay("A-2")
+			req := sandboxtest.GatewayPay("A-2")
 			req.FeeType = "MYR"
 			return do(g.Client.GatewayPay(ctx, req))
 		}, ksher.CodeKsherFeeTypeNotMatch},
@@ -201,7 +180,7 @@ func TestRefusals(t *testing.T) {
 			return do(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
 		}, ksher.CodeExpireOrder},
 		{"close a channel that can't be", func(g *sandbox.Gateway) error {
-			if _, err := g.Client.NativePay(ctx, nativePay("K-2", ksher.ChannelPromptPay)); err != nil {
+			if _, err := g.Client.NativePay(ctx, sandboxtest.NativePay("K-2", ksher.ChannelPromptPay)); err != nil {
 				return err
 			}
 			return do(g.Client.OrderClose(ctx, &ksher.OrderCloseRequest{MchOrderNo: "K-2"}))
@@ -243,14 +222,14 @@ func TestRefusals(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return do(client.GatewayPay(ctx, gatewayPay("A-2")))
+			return do(client.GatewayPay(ctx, sandboxtest.GatewayPay("A-2")))
 		}, ksher.CodeKsherInvalidMchInfo},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			gw := sandbox.New(t)
-			_, err := gw.Client.GatewayPay(t.Context(), gatewayPay("A-1"))
+			_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))
 			require.NoError(t, err)
-			_, err = gw.Client.NativePay(t.Context(), nativePay("K-1", ksher.ChannelWeChat))
+			_, err = gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
 			require.NoError(t, err)
 			err = c.act(gw)
 			assert.ErrorIs(t, err, c.want)
@@ -292,7 +271,7 @@ func TestBadRequests(t *testing.T) {
 func TestTheBuyer(t *testing.T) {
 	gw := sandbox.New(t)
 	create := func(no string, minutes int) {
-		req := gatewayPay(no)
+		req := sandboxtest.GatewayPay(no)
 		req.ExpireTime = minutes
 		_, err := gw.Client.GatewayPay(t.Context(), req)
 		require.NoError(t, err)
@@ -301,14 +280,14 @@ func TestTheBuyer(t *testing.T) {
 
 	create("failed", 0)
 	require.NoError(t, gw.Fail("failed"))
-	assert.Equal(t, ksher.ResultPayError, gatewayState(t, gw, "failed").Result)
+	assert.Equal(t, ksher.ResultPayError, sandboxtest.GatewayState(t, gw, "failed").Result)
 	assert.ErrorIs(t, gw.Pay("failed", ""), sandbox.ErrNotPayable)
 
 	create("expired", 30)
 	gw.Advance(30*time.Minute - time.Second)
-	assert.Equal(t, ksher.ResultNotSure, gatewayState(t, gw, "expired").Result)
+	assert.Equal(t, ksher.ResultNotSure, sandboxtest.GatewayState(t, gw, "expired").Result)
 	gw.Advance(time.Second)
-	assert.Equal(t, ksher.ResultClosed, gatewayState(t, gw, "expired").Result)
+	assert.Equal(t, ksher.ResultClosed, sandboxtest.GatewayState(t, gw, "expired").Result)
 	assert.ErrorIs(t, gw.Pay("expired", ""), sandbox.ErrNotPayable)
 
 	create("paid", 0)
@@ -321,24 +300,24 @@ func TestTheBuyer(t *testing.T) {
 	require.NoError(t, err)
 	assert.ErrorIs(t, gw.Pay("cancelled", ksher.ChannelCard), sandbox.ErrNotPayable)
 	require.NoError(t, gw.Pay("cancelled", ksher.ChannelPromptPay), "by the QR code the buyer saved")
-	assert.Equal(t, ksher.ResultSuccess, gatewayState(t, gw, "cancelled").Result)
+	assert.Equal(t, ksher.ResultSuccess, sandboxtest.GatewayState(t, gw, "cancelled").Result)
 }
 
 func TestDeliver(t *testing.T) {
 	gw := sandbox.New(t)
 	var got []*ksher.Order
 	answer := error(nil)
-	shop := httptest.NewServer(notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
+	shop := httptest.NewServer(sandboxtest.Notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
 		got = append(got, n)
 		return answer
 	}))
 	defer shop.Close()
 
-	gateway := gatewayPay("A-1")
+	gateway := sandboxtest.GatewayPay("A-1")
 	gateway.MchNotifyURL = shop.URL
 	_, err := gw.Client.GatewayPay(t.Context(), gateway)
 	require.NoError(t, err)
-	native := nativePay("K-1", ksher.ChannelWeChat)
+	native := sandboxtest.NativePay("K-1", ksher.ChannelWeChat)
 	native.NotifyURL = shop.URL
 	_, err = gw.Client.NativePay(t.Context(), native)
 	require.NoError(t, err)
@@ -354,14 +333,14 @@ func TestDeliver(t *testing.T) {
 	assert.Len(t, got, 2, "and handled once")
 
 	answer = assert.AnError
-	refused := gatewayPay("A-3")
+	refused := sandboxtest.GatewayPay("A-3")
 	refused.MchNotifyURL = shop.URL
 	_, err = gw.Client.GatewayPay(t.Context(), refused)
 	require.NoError(t, err)
 	require.NoError(t, gw.Pay("A-3", ""))
 	assert.ErrorIs(t, gw.Deliver(t.Context(), "A-3"), sandbox.ErrNotAccepted)
 
-	_, err = gw.Client.GatewayPay(t.Context(), gatewayPay("A-2"))
+	_, err = gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-2"))
 	require.NoError(t, err)
 	require.NoError(t, gw.Pay("A-2", ""))
 	assert.ErrorIs(t, gw.Deliver(t.Context(), "A-2"), sandbox.ErrNoNotification, "it was created without an address")
@@ -398,7 +377,7 @@ func TestManyAtOnce(t *testing.T) {
 	for i := range orders {
 		wg.Go(func() {
 			no := fmt.Sprint("A-", i)
-			_, err := gw.Client.GatewayPay(t.Context(), gatewayPay(no))
+			_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay(no))
 			assert.NoError(t, err)
 			assert.NoError(t, gw.Pay(no, ""))
 			state, err := gw.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: no})
@@ -406,7 +385,7 @@ func TestManyAtOnce(t *testing.T) {
 				assert.NoError(t, state.CheckPaid(no, 150_50, "THB"))
 			}
 			// The same number at the same time creates one order.
-			_, err = gw.Client.GatewayPay(t.Context(), gatewayPay("same"))
+			_, err = gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("same"))
 			if err != nil {
 				assert.ErrorIs(t, err, ksher.CodeOrderError)
 			}

@@ -241,7 +241,7 @@ func TestVIPOrderFromCreationToRefund(t *testing.T) {
 			require.NoError(t, err)
 			_, err = m.gw.Client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{ChannelOrderNo: view.ChannelOrderNo})
 			assert.ErrorIs(t, err, ksher.CodeKsherInvalidOrderNo)
-			_, err = m.gw.Client.GatewayPay(t.Context(), gatewayPay("V-1"))
+			_, err = m.gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("V-1"))
 			assert.ErrorIs(t, err, ksher.CodeOrderError)
 			assert.NotContains(t, view.Params, "signature")
 		})
@@ -287,23 +287,23 @@ func TestVIPStates(t *testing.T) {
 func TestVIPAnswersOfEachAPI(t *testing.T) {
 	m := merchant{t, sandbox.New(t)}
 	page := m.create("redirect", "V-1")
-	buyer := newBuyer(t, m.gw, "")
-	buyer.open(page["reference"].(string))
-	assert.Equal(t, 200, buyer.status)
-	assert.Contains(t, buyer.body, "150.50 THB")
+	buyer := sandboxtest.NewBuyer(t, m.gw, "")
+	buyer.Open(page["reference"].(string))
+	assert.Equal(t, 200, buyer.Status)
+	assert.Contains(t, buyer.Body, "150.50 THB")
 	single := m.create("redirect", "V-2", "channel", "promptpay")
-	buyer.open(single["reference"].(string))
-	assert.Contains(t, buyer.body, "data:image/png", "straight to the channel")
+	buyer.Open(single["reference"].(string))
+	assert.Contains(t, buyer.Body, "data:image/png", "straight to the channel")
 	require.NoError(t, m.gw.Fail("V-1"))
-	buyer.open(page["reference"].(string))
-	assert.Contains(t, buyer.body, "https://shop.example/no")
+	buyer.Open(page["reference"].(string))
+	assert.Contains(t, buyer.Body, "https://shop.example/no")
 	require.NoError(t, m.gw.Pay("V-2", ""))
-	buyer.open(single["reference"].(string))
-	assert.Contains(t, buyer.body, "https://shop.example/ok")
+	buyer.Open(single["reference"].(string))
+	assert.Contains(t, buyer.Body, "https://shop.example/ok")
 	open := m.create("redirect", "V-3", "channel", nil)
-	buyer.open(open["reference"].(string))
-	assert.Contains(t, buyer.body, "Rabbit LINE Pay")
-	status, body := ask(t, m.gw, "GET", "/order?no=V-1", "")
+	buyer.Open(open["reference"].(string))
+	assert.Contains(t, buyer.Body, "Rabbit LINE Pay")
+	status, body := sandboxtest.Ask(t, m.gw, "GET", "/order?no=V-1", "")
 	assert.Equal(t, 200, status)
 	assert.Contains(t, body, "Open the checkout page")
 
@@ -452,7 +452,7 @@ func TestVIPBadRequests(t *testing.T) {
 func TestVIPRefusals(t *testing.T) {
 	m := merchant{t, sandbox.New(t)}
 	m.create("cscanb", "V-1", "channel", "promptpay")
-	_, err := m.gw.Client.GatewayPay(t.Context(), gatewayPay("A-1"))
+	_, err := m.gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))
 	require.NoError(t, err)
 	again := with(vipCreates["cscanb"], "merchant_order_id", "V-1")
 	assert.Equal(t, "V-1", m.ok("FAIL", "POST", vipPath("cscanb"), again)["merchant_order_id"])
@@ -545,13 +545,13 @@ func TestVIPRequestsOnTheDashboard(t *testing.T) {
 	} {
 		status, _ := m.raw("GET", path+"?"+url.Values{"timestamp": {"1"}, "signature": {sign}}.Encode(), "")
 		assert.Equal(t, 401, status)
-		_, page := ask(t, m.gw, "GET", "/requests", "")
+		_, page := sandboxtest.Ask(t, m.gw, "GET", "/requests", "")
 		first, _, _ := strings.Cut(page, "Text to sign")
 		assert.Contains(t, first, hint)
 	}
-	_, page := ask(t, m.gw, "GET", "/setup", "")
+	_, page := sandboxtest.Ask(t, m.gw, "GET", "/setup", "")
 	assert.Contains(t, page, sandbox.VIPToken)
-	_, page = ask(t, m.gw, "GET", "/faults", "")
+	_, page = sandboxtest.Ask(t, m.gw, "GET", "/faults", "")
 	assert.Contains(t, page, "vip settlement orders")
 }
 
@@ -611,7 +611,7 @@ func TestVIPWebhook(t *testing.T) {
 
 	require.NoError(t, gw.Deliver(t.Context(), "ชา 1"), "once more")
 	assert.Equal(t, []string{"ชา 1 Order Paid", "ชา 1 Order Paid"}, h.heard())
-	status, page := ask(t, gw, "GET", "/order?no="+url.QueryEscape("ชา 1"), "")
+	status, page := sandboxtest.Ask(t, gw, "GET", "/order?no="+url.QueryEscape("ชา 1"), "")
 	assert.Equal(t, 200, status)
 	assert.Contains(t, page, "Order&#43;Paid")
 }
@@ -622,7 +622,7 @@ func TestVIPWebhookSignature(t *testing.T) {
 	require.NoError(t, gw.SetVIPWebhook("https://shop.example/hook"))
 	merchant{t, gw}.create("redirect", "V-1 ชา")
 	require.NoError(t, gw.Pay("V-1 ชา", ""))
-	_, page := ask(t, gw, "GET", "/order?no="+url.QueryEscape("V-1 ชา"), "")
+	_, page := sandboxtest.Ask(t, gw, "GET", "/order?no="+url.QueryEscape("V-1 ชา"), "")
 	assert.Contains(t, page, "3911FF230505A49E0AE394B9139BF249AA6C283CA5F6983F8202CBB9B64F01A5")
 }
 
@@ -662,9 +662,9 @@ func TestVIPWebhookOfEachChange(t *testing.T) {
 	gw.Advance(2 * time.Hour)
 	assert.Equal(t, []string{"cancelled Order Paid", "timed out Order Timeout", "late Order Timeout"}, h.heard())
 	assert.Equal(t, start.Add(30*time.Minute), h.at[1], "when it ends")
-	buyer := newBuyer(t, gw, "")
+	buyer := sandboxtest.NewBuyer(t, gw, "")
 	view := m.ok("SUCCESS", "GET", vipPath("redirect")+"/late", nil)
-	buyer.open(view["reference"].(string))
+	buyer.Open(view["reference"].(string))
 	assert.Equal(t, "Closed", view["status"])
 	gw.Advance(10 * time.Hour)
 	assert.Equal(t, []string{"cancelled Order Paid", "timed out Order Timeout", "late Order Timeout", "new Order Timeout"}, h.heard())
@@ -793,7 +793,7 @@ func TestVIPReports(t *testing.T) {
 		gw.Advance(time.Second)
 	}
 	m.create("redirect", "unpaid")
-	_, err := gw.Client.GatewayPay(t.Context(), gatewayPay("A-1")) // Of the other generation.
+	_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1")) // Of the other generation.
 	require.NoError(t, err)
 	require.NoError(t, gw.Pay("A-1", ksher.ChannelCard))
 	m.ok("REFUNDED", "PUT", vipPath("redirect")+"/V-1", fields{"refund_order_id": "R-1", "refund_amount": 50})
