@@ -1,4 +1,4 @@
-package sandbox_test
+package checkout_test
 
 import (
 	"context"

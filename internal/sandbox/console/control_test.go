@@ -1,4 +1,4 @@
-package sandbox_test
+package console_test
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package sandbox_test
+package vipapi_test
 
 import (
 	"encoding/json"

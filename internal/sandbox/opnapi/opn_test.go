@@ -1,4 +1,4 @@
-package sandbox_test
+package opnapi_test
 
 import (
 	"context"
