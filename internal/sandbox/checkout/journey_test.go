@@ -1,0 +1,178 @@
+package checkout_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+)
+
+var journeys = []struct {
+	channel ksher.Channel
+	agent   string
+	way     string
+	steps   string
+}{
+
+	{"promptpay", "PC", "", "qr"},
+	{"promptpay", sandboxtest.PhoneAgent, "", "qr"},
+	{"scb_qrcard", "PC", "", "qr"},
+	{"scb_qrcard", sandboxtest.PhoneAgent, "", "qr"},
+	{"wechat", "PC", "", "qr"},
+	{"wechat", sandboxtest.WeChatAgent, "", "confirm"},
+	{"truemoney", "PC", "", "qr"},
+	{"truemoney", "PC", "otp", "phone otp"},
+	{"truemoney", sandboxtest.PhoneAgent, "otp", "phone otp"},
+	{"alipay", "PC", "", "login confirm"},
+	{"alipay", "PC", "qr", "qr"},
+	{"alipay", sandboxtest.PhoneAgent, "", "open pin confirm"},
+	{"alipay", sandboxtest.PhoneAgent, "login", "login confirm"},
+	{"alipayplus", "PC", "", "login confirm"},
+	{"linepay", "PC", "", "login confirm"},
+	{"linepay", sandboxtest.PhoneAgent, "", "open pin confirm"},
+	{"airpay", "PC", "qr", "qr"},
+	{"airpay", sandboxtest.PhoneAgent, "", "open pin confirm"},
+	{"atome", "PC", "", "qr"},
+	{"atome", "PC", "browser", "phone otp terms confirm"},
+	{"atome", sandboxtest.PhoneAgent, "", "open terms confirm"},
+	{"atome", sandboxtest.PhoneAgent, "browser", "phone otp terms confirm"},
+	{"card", "PC", "", "card otp"},
+	{"card", sandboxtest.PhoneAgent, "", "card otp"},
+	{"ktc_instal", "PC", "", "instal otp"},
+	{"kbank_instal", sandboxtest.PhoneAgent, "", "instal otp"},
+	{"kcc_instal", "PC", "", "instal otp"},
+	{"kfc_instal", sandboxtest.PhoneAgent, "", "instal otp"},
+	{"scb_easy", sandboxtest.PhoneAgent, "", "open pin account review"},
+	{"bbl_deeplink", sandboxtest.PhoneAgent, "", "open pin account review"},
+	{"baybank_deeplink", sandboxtest.PhoneAgent, "", "open pin account review"},
+	{"kplus", sandboxtest.PhoneAgent, "", "open pin consent account review"},
+	{"some_new_wallet", "PC", "", "login confirm"},
+}
+
+func TestJourneys(t *testing.T) {
+	for _, c := range journeys {
+		layout := "H5"
+		if c.agent == "PC" {
+			layout = "PC"
+		}
+		t.Run(fmt.Sprintf("%s on %s %s", c.channel, layout, c.way), func(t *testing.T) {
+			gw := sandbox.New(t)
+			var notified []string
+			shop := httptest.NewServer(sandboxtest.Notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
+				notified = append(notified, n.MchOrderNo)
+				return nil
+			}))
+			defer shop.Close()
+			steps := strings.Fields(c.steps)
+			start := func(no string) *sandboxtest.Buyer {
+				b := sandboxtest.NewBuyer(t, gw, c.agent)
+				page := sandboxtest.Checkout(t, gw, no, func(r *ksher.GatewayPayRequest) { r.MchNotifyURL = shop.URL }, c.channel)
+				if c.way == "" {
+					b.Open(page)
+				} else {
+					b.Open(page + "&way=" + c.way)
+				}
+				return b
+			}
+			// walk goes through all steps but the last.
+			walk := func(b *sandboxtest.Buyer) {
+				for i, want := range steps {
+					require.Equal(t, want, b.Step(), "step %d\n%s", i, b.Body)
+					require.Contains(t, b.Body, "4,500.00 THB")
+					require.Contains(t, b.Body, "Simulation")
+					if i < len(steps)-1 {
+						b.Next()
+					}
+				}
+			}
+
+			b := start("PAID")
+			walk(b)
+			b.Next()
+			assert.Contains(t, b.Body, "Payment successful")
+			assert.Contains(t, b.Body, `<meta http-equiv="refresh" content="4;url=https://shop.example/thanks">`)
+			assert.Contains(t, b.Body, `href="https://shop.example/thanks"`)
+			paid := sandboxtest.Seen(t, gw, "PAID")
+			assert.Equal(t, sandbox.Paid, paid.State)
+			assert.Equal(t, c.channel, paid.Channel)
+			require.NoError(t, gw.Deliver(t.Context(), "PAID"))
+			assert.Equal(t, []string{"PAID"}, notified)
+
+			b = start("FAILED")
+			if c.channel == ksher.ChannelKPlus {
+				assert.NotEqual(t, "consent", b.Step())
+			}
+			walk(b)
+			b.Leave("fail")
+			assert.Contains(t, b.Body, "Payment failed")
+			assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry"`)
+			assert.Equal(t, sandbox.Failed, sandboxtest.Seen(t, gw, "FAILED").State)
+			assert.ErrorIs(t, gw.Deliver(t.Context(), "FAILED"), sandbox.ErrNoNotification)
+
+			b = start("LEFT")
+			walk(b)
+			want := sandbox.Created
+			if len(steps) > 1 {
+				want = sandbox.InProgress
+			}
+			assert.Equal(t, want, sandboxtest.Seen(t, gw, "LEFT").State)
+			b.Leave("abandon")
+			assert.Contains(t, b.Body, "Payment cancelled")
+			assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry"`)
+			assert.Equal(t, sandbox.Created, sandboxtest.Seen(t, gw, "LEFT").State, "it can still be paid")
+		})
+	}
+}
+
+func TestKPlusAsksForConsentOnce(t *testing.T) {
+	gw := sandbox.New(t)
+	pay := func(no string, b *sandboxtest.Buyer, member string) string {
+		b.Open(sandboxtest.Checkout(t, gw, no, func(r *ksher.GatewayPayRequest) { r.MemberID = member }, ksher.ChannelKPlus))
+		b.Next()
+		b.Next()
+		return b.Step()
+	}
+	one := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+	require.Equal(t, "consent", pay("A-1", one, ""))
+	one.Next("agree", "")
+	assert.Equal(t, http.StatusUnprocessableEntity, one.Status)
+	one.Next()
+	assert.Equal(t, "account", one.Step())
+	assert.Equal(t, "account", pay("A-2", one, ""), "the browser has consented")
+	two := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+	require.Equal(t, "consent", pay("A-3", two, "m1"))
+	two.Next()
+	assert.Equal(t, "account", pay("A-4", sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent), "m1"), "the member has consented")
+}
+
+func TestAppIsNotInstalled(t *testing.T) {
+	gw := sandbox.New(t)
+	b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+	page := sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelSCBEasy)
+	b.Open(page)
+	assert.Contains(t, b.Body, `id="way-store"`)
+	b.Open(page + "&way=store")
+	assert.Contains(t, b.Body, "simulated app store")
+	assert.Contains(t, b.Body, `id="way-app"`)
+	assert.NotContains(t, b.Body, `id="submit"`)
+}
+
+func TestWeChatOnAPhoneOutsideWeChat(t *testing.T) {
+	gw := sandbox.New(t)
+	b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+	page := sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelWeChat)
+	b.Open(page)
+	assert.Contains(t, b.Body, "Open this page in WeChat")
+	b.Post(page, url.Values{"step": {"wechatonly"}, "action": {"next"}})
+	assert.Equal(t, sandbox.Created, sandboxtest.Seen(t, gw, "A-1").State)
+}
