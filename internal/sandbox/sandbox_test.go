@@ -134,97 +134,112 @@ func TestPromptPayCode(t *testing.T) {
 	assert.Len(t, fields["63"], 4)
 }
 
+// refusedRequest is what the gateway refuses, where there are the orders A-1 and K-1.
+type refusedRequest struct {
+	name string
+	act  func(*sandbox.Gateway) error
+	want ksher.Code
+}
+
+// errorOf drops an answer.
+func errorOf(_ any, err error) error { return err }
+
 func TestRefusals(t *testing.T) {
-	ctx := context.Background()
-	refund := func(no string, fee, total ksher.Amount) *ksher.OrderRefundRequest {
-		return &ksher.OrderRefundRequest{MchOrderNo: "K-1", MchRefundNo: no, RefundFee: fee, TotalFee: total, FeeType: "THB"}
-	}
-	do := func(_ any, err error) error { return err }
-	for _, c := range []struct {
-		name string
-		act  func(*sandbox.Gateway) error
-		want ksher.Code
-	}{
+	ctx := t.Context()
+	testRefusals(t, []refusedRequest{
 		{"order number used before, gateway host", func(g *sandbox.Gateway) error {
-			return do(g.Client.GatewayPay(ctx, sandboxtest.GatewayPay("A-1")))
+			return errorOf(g.Client.GatewayPay(ctx, sandboxtest.GatewayPay("A-1")))
 		}, ksher.CodeOrderError},
 		{"order number used before, merchant host", func(g *sandbox.Gateway) error {
-			return do(g.Client.NativePay(ctx, sandboxtest.NativePay("K-1", ksher.ChannelWeChat)))
+			return errorOf(g.Client.NativePay(ctx, sandboxtest.NativePay("K-1", ksher.ChannelWeChat)))
 		}, ksher.CodeKsherDuplicatedOrderNo},
 		{"unknown order, gateway host", func(g *sandbox.Gateway) error {
-			return do(g.Client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: "none"}))
+			return errorOf(g.Client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: "none"}))
 		}, ksher.CodeOrderNotExist},
 		{"unknown order, merchant host", func(g *sandbox.Gateway) error {
-			return do(g.Client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: "none"}))
+			return errorOf(g.Client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: "none"}))
 		}, ksher.CodeKsherInvalidOrderNo},
 		{"a gateway order by its own number at the merchant host", func(g *sandbox.Gateway) error {
-			return do(g.Client.OrderRefund(ctx, &ksher.OrderRefundRequest{MchOrderNo: "A-1", MchRefundNo: "R", RefundFee: 1, TotalFee: 150_50, FeeType: "THB"}))
+			return errorOf(g.Client.OrderRefund(ctx, &ksher.OrderRefundRequest{MchOrderNo: "A-1", MchRefundNo: "R", RefundFee: 1, TotalFee: 150_50, FeeType: "THB"}))
 		}, ksher.CodeKsherInvalidOrderNo},
 		{"another currency", func(g *sandbox.Gateway) error {
 			req := sandboxtest.GatewayPay("A-2")
 			req.FeeType = "MYR"
-			return do(g.Client.GatewayPay(ctx, req))
+			return errorOf(g.Client.GatewayPay(ctx, req))
 		}, ksher.CodeKsherFeeTypeNotMatch},
 		{"cancel twice", func(g *sandbox.Gateway) error {
 			if _, err := g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}); err != nil {
 				return err
 			}
-			return do(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
+			return errorOf(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
 		}, ksher.CodeOrderAlreadyCancel},
 		{"cancel a paid order", func(g *sandbox.Gateway) error {
 			g.Pay("A-1", "")
-			return do(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
+			return errorOf(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
 		}, ksher.CodeOrderAlreadyPayOperationCannotBePerformed},
 		{"cancel an expired order", func(g *sandbox.Gateway) error {
 			g.Expire("A-1")
-			return do(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
+			return errorOf(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
 		}, ksher.CodeExpireOrder},
 		{"close a channel that can't be", func(g *sandbox.Gateway) error {
 			if _, err := g.Client.NativePay(ctx, sandboxtest.NativePay("K-2", ksher.ChannelPromptPay)); err != nil {
 				return err
 			}
-			return do(g.Client.OrderClose(ctx, &ksher.OrderCloseRequest{MchOrderNo: "K-2"}))
+			return errorOf(g.Client.OrderClose(ctx, &ksher.OrderCloseRequest{MchOrderNo: "K-2"}))
 		}, ksher.CodeCancelError},
-		{"refund before payment", func(g *sandbox.Gateway) error {
-			return do(g.Client.OrderRefund(ctx, refund("R-1", 1, 40_00)))
-		}, ksher.CodeOrderNotPay},
-		{"refund of another total", func(g *sandbox.Gateway) error {
-			g.Pay("K-1", "")
-			return do(g.Client.OrderRefund(ctx, refund("R-1", 1, 41_00)))
-		}, ksher.CodeKsherInvalidRefundFeeOrType},
-		{"refund number used before", func(g *sandbox.Gateway) error {
-			g.Pay("K-1", "")
-			if _, err := g.Client.OrderRefund(ctx, refund("R-1", 1_00, 40_00)); err != nil {
-				return err
-			}
-			return do(g.Client.OrderRefund(ctx, refund("R-1", 1_00, 40_00)))
-		}, ksher.CodeKsherDuplicatedRefundOrderNo},
-		{"refund above what is left", func(g *sandbox.Gateway) error {
-			g.Pay("K-1", "")
-			if _, err := g.Client.OrderRefund(ctx, refund("R-1", 30_00, 40_00)); err != nil {
-				return err
-			}
-			return do(g.Client.OrderRefund(ctx, refund("R-2", 10_01, 40_00)))
-		}, ksher.CodeKsherInvalidRefundBalance},
-		{"refund after everything was refunded", func(g *sandbox.Gateway) error {
-			g.Pay("K-1", "")
-			if _, err := g.Client.OrderRefund(ctx, refund("R-1", 40_00, 40_00)); err != nil {
-				return err
-			}
-			return do(g.Client.OrderRefund(ctx, refund("R-2", 1, 40_00)))
-		}, ksher.CodeOrderAlreadyRefund},
-		{"query of an unknown refund", func(g *sandbox.Gateway) error {
-			return do(g.Client.RefundQuery(ctx, &ksher.RefundQueryRequest{MchOrderNo: "K-1", MchRefundNo: "none"}))
-		}, ksher.CodeInvalidOrderNo},
 		{"another app ID", func(g *sandbox.Gateway) error {
 			client, err := ksher.NewClient("mch99999", sandbox.PrivateKey(), ksher.WithGatewayURL(g.GatewayURL()),
 				ksher.WithVerifier(sandbox.Verifier()), ksher.WithHTTPClient(g.HTTPClient()))
 			if err != nil {
 				return err
 			}
-			return do(client.GatewayPay(ctx, sandboxtest.GatewayPay("A-2")))
+			return errorOf(client.GatewayPay(ctx, sandboxtest.GatewayPay("A-2")))
 		}, ksher.CodeKsherInvalidMchInfo},
-	} {
+	})
+}
+
+func TestRefundRefusals(t *testing.T) {
+	ctx := t.Context()
+	refund := func(no string, fee, total ksher.Amount) *ksher.OrderRefundRequest {
+		return &ksher.OrderRefundRequest{MchOrderNo: "K-1", MchRefundNo: no, RefundFee: fee, TotalFee: total, FeeType: "THB"}
+	}
+	testRefusals(t, []refusedRequest{
+		{"refund before payment", func(g *sandbox.Gateway) error {
+			return errorOf(g.Client.OrderRefund(ctx, refund("R-1", 1, 40_00)))
+		}, ksher.CodeOrderNotPay},
+		{"refund of another total", func(g *sandbox.Gateway) error {
+			g.Pay("K-1", "")
+			return errorOf(g.Client.OrderRefund(ctx, refund("R-1", 1, 41_00)))
+		}, ksher.CodeKsherInvalidRefundFeeOrType},
+		{"refund number used before", func(g *sandbox.Gateway) error {
+			g.Pay("K-1", "")
+			if _, err := g.Client.OrderRefund(ctx, refund("R-1", 1_00, 40_00)); err != nil {
+				return err
+			}
+			return errorOf(g.Client.OrderRefund(ctx, refund("R-1", 1_00, 40_00)))
+		}, ksher.CodeKsherDuplicatedRefundOrderNo},
+		{"refund above what is left", func(g *sandbox.Gateway) error {
+			g.Pay("K-1", "")
+			if _, err := g.Client.OrderRefund(ctx, refund("R-1", 30_00, 40_00)); err != nil {
+				return err
+			}
+			return errorOf(g.Client.OrderRefund(ctx, refund("R-2", 10_01, 40_00)))
+		}, ksher.CodeKsherInvalidRefundBalance},
+		{"refund after everything was refunded", func(g *sandbox.Gateway) error {
+			g.Pay("K-1", "")
+			if _, err := g.Client.OrderRefund(ctx, refund("R-1", 40_00, 40_00)); err != nil {
+				return err
+			}
+			return errorOf(g.Client.OrderRefund(ctx, refund("R-2", 1, 40_00)))
+		}, ksher.CodeOrderAlreadyRefund},
+		{"query of an unknown refund", func(g *sandbox.Gateway) error {
+			return errorOf(g.Client.RefundQuery(ctx, &ksher.RefundQueryRequest{MchOrderNo: "K-1", MchRefundNo: "none"}))
+		}, ksher.CodeInvalidOrderNo},
+	})
+}
+
+func testRefusals(t *testing.T, refused []refusedRequest) {
+	for _, c := range refused {
 		t.Run(c.name, func(t *testing.T) {
 			gw := sandbox.New(t)
 			_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))

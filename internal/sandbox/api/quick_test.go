@@ -154,15 +154,19 @@ func TestQuickPayCodes(t *testing.T) {
 	}
 }
 
+// pinCode is a code whose buyer has to type a PIN.
+const pinCode = "134567890123456701"
+
+// charged is a gateway where a code was charged for the order Q-1.
+func charged(t *testing.T, code string) *sandbox.Gateway {
+	gw := sandbox.New(t)
+	gw.Client.QuickPay(t.Context(), quickPay("Q-1", code))
+	return gw
+}
+
 func TestOrderReverse(t *testing.T) {
-	pin := weChatCode[:16] + "01"
-	gw := func(t *testing.T, code string) *sandbox.Gateway {
-		gw := sandbox.New(t)
-		gw.Client.QuickPay(t.Context(), quickPay("Q-1", code))
-		return gw
-	}
 	t.Run("unpaid", func(t *testing.T) {
-		gw := gw(t, pin)
+		gw := charged(t, pinCode)
 		require.NoError(t, reverse(t, gw, "Q-1"))
 		assert.Equal(t, ksher.ResultClosed, sandboxtest.Query(t, gw, "Q-1").Result)
 		assert.ErrorIs(t, reverse(t, gw, "Q-1"), ksher.CodeOrderAlreadyCancel)
@@ -178,7 +182,7 @@ func TestOrderReverse(t *testing.T) {
 		assert.ErrorIs(t, gw.Pay("Q-1", ""), sandbox.ErrNotPayable, "there is none to save")
 	})
 	t.Run("paid", func(t *testing.T) {
-		gw := gw(t, weChatCode)
+		gw := charged(t, weChatCode)
 		require.NoError(t, reverse(t, gw, "Q-1"))
 		assert.Equal(t, ksher.ResultRefund, sandboxtest.Query(t, gw, "Q-1").Result)
 		sandbox.AssertRefunded(t, gw, "Q-1", 40_00)
@@ -196,14 +200,14 @@ func TestOrderReverse(t *testing.T) {
 		assert.ErrorIs(t, err, ksher.CodeKsherDuplicatedRefundOrderNo)
 	})
 	t.Run("refunded in part", func(t *testing.T) {
-		gw := gw(t, weChatCode)
+		gw := charged(t, weChatCode)
 		_, err := gw.Client.OrderRefund(t.Context(), &ksher.OrderRefundRequest{MchOrderNo: "Q-1", MchRefundNo: "R-1", RefundFee: 10_00, TotalFee: 40_00, FeeType: "THB"})
 		require.NoError(t, err)
 		require.NoError(t, reverse(t, gw, "Q-1"))
 		sandbox.AssertRefunded(t, gw, "Q-1", 40_00)
 	})
 	t.Run("by other numbers", func(t *testing.T) {
-		gw := gw(t, weChatCode)
+		gw := charged(t, weChatCode)
 		paid := sandboxtest.Query(t, gw, "Q-1")
 		for _, req := range []*ksher.OrderReverseRequest{{KsherOrderNo: paid.KsherOrderNo}, {ChannelOrderNo: paid.ChannelOrderNo}} {
 			resp, err := gw.Client.OrderReverse(t.Context(), req)
@@ -215,14 +219,17 @@ func TestOrderReverse(t *testing.T) {
 		}
 		sandbox.AssertRefunded(t, gw, "Q-1", 40_00)
 	})
+}
+
+func TestOrderReverseRefused(t *testing.T) {
 	t.Run("settled", func(t *testing.T) {
-		gw := gw(t, weChatCode)
+		gw := charged(t, weChatCode)
 		require.NoError(t, gw.Settle("Q-1"))
 		assert.ErrorIs(t, reverse(t, gw, "Q-1"), ksher.CodeKsherRefundExpire)
 		sandbox.AssertPaid(t, gw, "Q-1", 40_00)
 	})
 	t.Run("expired", func(t *testing.T) {
-		gw := gw(t, pin)
+		gw := charged(t, pinCode)
 		require.NoError(t, gw.Expire("Q-1"))
 		assert.ErrorIs(t, reverse(t, gw, "Q-1"), ksher.CodeExpireOrder)
 	})

@@ -36,7 +36,14 @@ func appPay(no string, channel ksher.Channel) *ksher.AppPayRequest {
 	return &ksher.AppPayRequest{MchOrderNo: no, TotalFee: 40_00, FeeType: "THB", Channel: channel, ReferURL: "https://shop.example"}
 }
 
-func TestWalletPayParameters(t *testing.T) {
+// walletTest changes a parameter of a good request.
+type walletTest struct {
+	operation, name, value string
+	want                   ksher.Code
+}
+
+// walletTests returns a good request of each operation, and what to change in them.
+func walletTests() (good map[string]map[string]string, tests []walletTest) {
 	needed := map[string]string{"mch_order_no": "W-1", "total_fee": "4000", "fee_type": "THB"}
 	with := func(more ...string) map[string]string {
 		all := maps.Clone(needed)
@@ -45,42 +52,42 @@ func TestWalletPayParameters(t *testing.T) {
 		}
 		return all
 	}
-	good := map[string]map[string]string{
+	good = map[string]map[string]string{
 		"jsapi_pay":        with("channel", "wechat"),
 		"mini_program_pay": with("channel", "wechat", "sub_openid", "o1", "channel_sub_appid", "wx1"),
 		"app_pay":          with("channel", "alipay", "refer_url", "https://shop.example"),
 		"wap_pay":          with("channel", "alipay"),
 		"web_pay":          with("channel", "alipay"),
 	}
-	type test struct {
-		operation, name, value string
-		want                   ksher.Code
-	}
-	var tests []test
 	for operation, params := range good {
 		for name := range params {
-			tests = append(tests, test{operation, name, "", ksher.CodeLackParams})
+			tests = append(tests, walletTest{operation, name, "", ksher.CodeLackParams})
 		}
 		tests = append(tests,
-			test{operation, "attach", "x", ""},
-			test{operation, "local_total_fee", "20000", ""},
-			test{operation, "local_total_fee", "200.00", ksher.CodePriceNotExist},
-			test{operation, "mch_order_no", strings.Repeat("x", 33), ksher.CodeKsherParamOverlength},
-			test{operation, "mch_order_no", "K-1", ksher.CodeKsherDuplicatedOrderNo},
-			test{operation, "total_fee", "0", ksher.CodePriceNotExist},
-			test{operation, "total_fee", "40.00", ksher.CodePriceNotExist},
-			test{operation, "fee_type", "CNY", ksher.CodeKsherFeeTypeNotMatch},
-			test{operation, "expire_time", "-1", ksher.CodeKsherInvalidParam},
-			test{operation, "channel", "promptpay", ksher.CodeNoAuth},
-			test{operation, "channel", "alipayplus", ksher.CodeNoAuth},
+			walletTest{operation, "attach", "x", ""},
+			walletTest{operation, "local_total_fee", "20000", ""},
+			walletTest{operation, "local_total_fee", "200.00", ksher.CodePriceNotExist},
+			walletTest{operation, "mch_order_no", strings.Repeat("x", 33), ksher.CodeKsherParamOverlength},
+			walletTest{operation, "mch_order_no", "K-1", ksher.CodeKsherDuplicatedOrderNo},
+			walletTest{operation, "total_fee", "0", ksher.CodePriceNotExist},
+			walletTest{operation, "total_fee", "40.00", ksher.CodePriceNotExist},
+			walletTest{operation, "fee_type", "CNY", ksher.CodeKsherFeeTypeNotMatch},
+			walletTest{operation, "expire_time", "-1", ksher.CodeKsherInvalidParam},
+			walletTest{operation, "channel", "promptpay", ksher.CodeNoAuth},
+			walletTest{operation, "channel", "alipayplus", ksher.CodeNoAuth},
 		)
 		other := ksher.CodeNoAuth
 		if operation != "wap_pay" && operation != "web_pay" {
 			other = ""
 		}
-		tests = append(tests, test{operation, "channel", "wechat", other})
+		tests = append(tests, walletTest{operation, "channel", "wechat", other})
 	}
-	tests = append(tests, test{"jsapi_pay", "channel", "alipay", ""}, test{"mini_program_pay", "channel", "alipay", ""})
+	tests = append(tests, walletTest{"jsapi_pay", "channel", "alipay", ""}, walletTest{"mini_program_pay", "channel", "alipay", ""})
+	return good, tests
+}
+
+func TestWalletPayParameters(t *testing.T) {
+	good, tests := walletTests()
 	for _, c := range tests {
 		t.Run(c.operation+" "+c.name+"="+c.value, func(t *testing.T) {
 			gw := sandbox.New(t)
@@ -105,48 +112,53 @@ func TestWalletPayParameters(t *testing.T) {
 	})
 }
 
+// wholeAnswer checks what every answer has.
+func wholeAnswer(t *testing.T, resp *ksher.WalletPayResponse, err error, no, tradeType string) *ksher.WalletPayResponse {
+	t.Helper()
+	require.NoError(t, err)
+	assert.Equal(t, sandbox.AppID, resp.AppID)
+	assert.Equal(t, no, resp.MchOrderNo)
+	assert.NotEmpty(t, resp.KsherOrderNo)
+	assert.Equal(t, tradeType, resp.TradeType)
+	assert.EqualValues(t, 40_00, resp.TotalFee)
+	assert.Equal(t, "THB", resp.FeeType)
+	return resp
+}
+
+// forWeChat checks the parameters of a page inside WeChat.
+func forWeChat(t *testing.T, resp *ksher.WalletPayResponse, appID, at string) {
+	t.Helper()
+	params, err := resp.WeChatParams()
+	require.NoError(t, err)
+	assert.Equal(t, appID, params.AppID)
+	assert.Equal(t, at, params.TimeStamp)
+	assert.Len(t, params.NonceStr, 32)
+	assert.True(t, strings.HasPrefix(params.Package, "prepay_id=kshertest-"), params.Package)
+	assert.Equal(t, "RSA", params.SignType)
+	assert.Equal(t, "kshertest-no-signature", params.PaySign)
+}
+
+func nothingFor(t *testing.T, err error) {
+	t.Helper()
+	assert.ErrorIs(t, err, fault.ErrField)
+}
+
 // What the wallets' client code gets is complete, and plainly of no use in
 // reality.
 func TestWalletPayAnswers(t *testing.T) {
 	gw := sandbox.New(t)
 	ctx := t.Context()
 	at := strconv.FormatInt(gw.Now().Unix(), 10)
-	whole := func(resp *ksher.WalletPayResponse, err error, no, tradeType string) *ksher.WalletPayResponse {
-		t.Helper()
-		require.NoError(t, err)
-		assert.Equal(t, sandbox.AppID, resp.AppID)
-		assert.Equal(t, no, resp.MchOrderNo)
-		assert.NotEmpty(t, resp.KsherOrderNo)
-		assert.Equal(t, tradeType, resp.TradeType)
-		assert.EqualValues(t, 40_00, resp.TotalFee)
-		assert.Equal(t, "THB", resp.FeeType)
-		return resp
-	}
-	weChat := func(resp *ksher.WalletPayResponse, appID string) {
-		t.Helper()
-		params, err := resp.WeChatParams()
-		require.NoError(t, err)
-		assert.Equal(t, appID, params.AppID)
-		assert.Equal(t, at, params.TimeStamp)
-		assert.Len(t, params.NonceStr, 32)
-		assert.True(t, strings.HasPrefix(params.Package, "prepay_id=kshertest-"), params.Package)
-		assert.Equal(t, "RSA", params.SignType)
-		assert.Equal(t, "kshertest-no-signature", params.PaySign)
-	}
-	nothingFor := func(err error) {
-		t.Helper()
-		assert.ErrorIs(t, err, fault.ErrField)
-	}
 
 	resp, err := gw.Client.MiniProgramPay(ctx, miniProgramPay("mini"))
-	weChat(whole(resp, err, "mini", "JSAPI"), "wx2421b1c4370ec43b")
+	forWeChat(t, wholeAnswer(t, resp, err, "mini", "JSAPI"), "wx2421b1c4370ec43b", at)
 	_, err = resp.PageURL()
-	nothingFor(err)
+	nothingFor(t, err)
 	_, err = resp.WeChatAppParams()
-	nothingFor(err)
+	nothingFor(t, err)
 
 	resp, err = gw.Client.JSAPIPay(ctx, &ksher.JSAPIPayRequest{MchOrderNo: "jsapi", TotalFee: 40_00, FeeType: "THB", Channel: ksher.ChannelWeChat})
-	weChat(whole(resp, err, "jsapi", "JSAPI"), "")
+	forWeChat(t, wholeAnswer(t, resp, err, "jsapi", "JSAPI"), "", at)
 	page, err := resp.PageURL()
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(page, gw.URL()), page)
@@ -154,23 +166,23 @@ func TestWalletPayAnswers(t *testing.T) {
 	req := appPay("app", ksher.ChannelWeChat)
 	req.ChannelSubAppID = "wx1"
 	resp, err = gw.Client.AppPay(ctx, req)
-	app, err2 := whole(resp, err, "app", "APP").WeChatAppParams()
+	app, err2 := wholeAnswer(t, resp, err, "app", "APP").WeChatAppParams()
 	require.NoError(t, err2)
 	assert.Equal(t, "wx1", app.AppID)
 	assert.Equal(t, at, app.TimeStamp)
 	assert.Equal(t, "Sign=WXPay", app.Package)
 	assert.Equal(t, "kshertest-no-signature", app.Sign)
 	_, err = resp.WeChatParams()
-	nothingFor(err)
+	nothingFor(t, err)
 
 	mini := miniProgramPay("mini-alipay")
 	mini.Channel = ksher.ChannelAlipay
 	resp, err = gw.Client.MiniProgramPay(ctx, mini)
-	whole(resp, err, "mini-alipay", "JSAPI")
+	wholeAnswer(t, resp, err, "mini-alipay", "JSAPI")
 	_, err = resp.WeChatParams()
-	nothingFor(err)
+	nothingFor(t, err)
 	resp, err = gw.Client.AppPay(ctx, appPay("app-alipay", ksher.ChannelAlipay))
-	text, err2 := whole(resp, err, "app-alipay", "APP").AlipayOrderString()
+	text, err2 := wholeAnswer(t, resp, err, "app-alipay", "APP").AlipayOrderString()
 	require.NoError(t, err2)
 	order, err := url.ParseQuery(text)
 	require.NoError(t, err)
@@ -178,13 +190,13 @@ func TestWalletPayAnswers(t *testing.T) {
 	assert.JSONEq(t, `{"out_trade_no":"app-alipay","total_amount":"40.00"}`, order.Get("biz_content"))
 
 	resp, err = gw.Client.WapPay(ctx, wapPay("wap"))
-	_, err2 = whole(resp, err, "wap", "WAP").PageURL()
+	_, err2 = wholeAnswer(t, resp, err, "wap", "WAP").PageURL()
 	require.NoError(t, err2)
 	resp, err = gw.Client.WebPay(ctx, (*ksher.WebPayRequest)(wapPay("web")))
-	_, err2 = whole(resp, err, "web", "WEB").PageURL()
+	_, err2 = wholeAnswer(t, resp, err, "web", "WEB").PageURL()
 	require.NoError(t, err2)
 	_, err = resp.AlipayOrderString()
-	nothingFor(err)
+	nothingFor(t, err)
 }
 
 func TestWalletOrderFromCreationToRefund(t *testing.T) {

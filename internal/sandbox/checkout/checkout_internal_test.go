@@ -47,22 +47,7 @@ func TestEveryPhraseThatIsNeededExists(t *testing.T) {
 		needed = append(needed, "channel_"+string(c.Channel))
 		k := kindOf(c.Channel)
 		for _, w := range slices.Concat(k.pc, k.h5) {
-			needed = append(needed, "way_"+w.name)
-			for _, s := range w.steps {
-				needed = append(needed, s.phrase("title_"), s.phrase("lead_"))
-				if s.submit != "" {
-					needed = append(needed, s.submit)
-				}
-				if s.extra != "" {
-					assert.NotNil(t, templates.Lookup("extra_"+s.extra), s.extra)
-				}
-				for _, f := range s.fields {
-					needed = append(needed, "label_"+f.name)
-					if f.wrong != "" {
-						needed = append(needed, f.wrong)
-					}
-				}
-			}
+			needed = append(needed, phrasesOf(t, w)...)
 		}
 	}
 	for _, state := range []core.State{core.Paid, core.RefundedInPart, core.Refunded, core.Failed, core.Expired, core.Cancelled} {
@@ -78,6 +63,27 @@ func TestEveryPhraseThatIsNeededExists(t *testing.T) {
 	for _, key := range needed {
 		assert.Contains(t, phrases, key)
 	}
+}
+
+// phrasesOf are the phrases that a way needs.
+func phrasesOf(t *testing.T, w way) []string {
+	needed := []string{"way_" + w.name}
+	for _, s := range w.steps {
+		needed = append(needed, s.phrase("title_"), s.phrase("lead_"))
+		if s.submit != "" {
+			needed = append(needed, s.submit)
+		}
+		if s.extra != "" {
+			assert.NotNil(t, templates.Lookup("extra_"+s.extra), s.extra)
+		}
+		for _, f := range s.fields {
+			needed = append(needed, "label_"+f.name)
+			if f.wrong != "" {
+				needed = append(needed, f.wrong)
+			}
+		}
+	}
+	return needed
 }
 
 func TestTestCards(t *testing.T) {

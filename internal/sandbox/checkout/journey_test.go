@@ -17,12 +17,14 @@ import (
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
-var journeys = []struct {
+type journey struct {
 	channel ksher.Channel
 	agent   string
 	way     string
 	steps   string
-}{
+}
+
+var journeys = []journey{
 
 	{"promptpay", "PC", "", "qr"},
 	{"promptpay", sandboxtest.PhoneAgent, "", "qr"},
@@ -65,73 +67,85 @@ func TestJourneys(t *testing.T) {
 		if c.agent == "PC" {
 			layout = "PC"
 		}
-		t.Run(fmt.Sprintf("%s on %s %s", c.channel, layout, c.way), func(t *testing.T) {
-			gw := sandbox.New(t)
-			var notified []string
-			shop := httptest.NewServer(sandboxtest.Notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
-				notified = append(notified, n.MchOrderNo)
-				return nil
-			}))
-			defer shop.Close()
-			steps := strings.Fields(c.steps)
-			start := func(no string) *sandboxtest.Buyer {
-				b := sandboxtest.NewBuyer(t, gw, c.agent)
-				page := sandboxtest.Checkout(t, gw, no, func(r *ksher.GatewayPayRequest) { r.MchNotifyURL = shop.URL }, c.channel)
-				if c.way == "" {
-					b.Open(page)
-				} else {
-					b.Open(page + "&way=" + c.way)
-				}
-				return b
-			}
-			// walk goes through all steps but the last.
-			walk := func(b *sandboxtest.Buyer) {
-				for i, want := range steps {
-					require.Equal(t, want, b.Step(), "step %d\n%s", i, b.Body)
-					require.Contains(t, b.Body, "4,500.00 THB")
-					require.Contains(t, b.Body, "Simulation")
-					if i < len(steps)-1 {
-						b.Next()
-					}
-				}
-			}
-
-			b := start("PAID")
-			walk(b)
-			b.Next()
-			assert.Contains(t, b.Body, "Payment successful")
-			assert.Contains(t, b.Body, `<meta http-equiv="refresh" content="4;url=https://shop.example/thanks">`)
-			assert.Contains(t, b.Body, `href="https://shop.example/thanks"`)
-			paid := sandboxtest.Seen(t, gw, "PAID")
-			assert.Equal(t, sandbox.Paid, paid.State)
-			assert.Equal(t, c.channel, paid.Channel)
-			require.NoError(t, gw.Deliver(t.Context(), "PAID"))
-			assert.Equal(t, []string{"PAID"}, notified)
-
-			b = start("FAILED")
-			if c.channel == ksher.ChannelKPlus {
-				assert.NotEqual(t, "consent", b.Step())
-			}
-			walk(b)
-			b.Leave("fail")
-			assert.Contains(t, b.Body, "Payment failed")
-			assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry"`)
-			assert.Equal(t, sandbox.Failed, sandboxtest.Seen(t, gw, "FAILED").State)
-			assert.ErrorIs(t, gw.Deliver(t.Context(), "FAILED"), sandbox.ErrNoNotification)
-
-			b = start("LEFT")
-			walk(b)
-			want := sandbox.Created
-			if len(steps) > 1 {
-				want = sandbox.InProgress
-			}
-			assert.Equal(t, want, sandboxtest.Seen(t, gw, "LEFT").State)
-			b.Leave("abandon")
-			assert.Contains(t, b.Body, "Payment cancelled")
-			assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry"`)
-			assert.Equal(t, sandbox.Created, sandboxtest.Seen(t, gw, "LEFT").State, "it can still be paid")
-		})
+		t.Run(fmt.Sprintf("%s on %s %s paid", c.channel, layout, c.way), c.pay)
+		t.Run(fmt.Sprintf("%s on %s %s failed", c.channel, layout, c.way), c.fail)
+		t.Run(fmt.Sprintf("%s on %s %s left", c.channel, layout, c.way), c.leave)
 	}
+}
+
+// start brings a buyer to the first step.
+func (c journey) start(t *testing.T, gw *sandbox.Gateway, no, notifyURL string) *sandboxtest.Buyer {
+	b := sandboxtest.NewBuyer(t, gw, c.agent)
+	page := sandboxtest.Checkout(t, gw, no, func(r *ksher.GatewayPayRequest) { r.MchNotifyURL = notifyURL }, c.channel)
+	if c.way == "" {
+		b.Open(page)
+	} else {
+		b.Open(page + "&way=" + c.way)
+	}
+	return b
+}
+
+// walk goes through all steps but the last.
+func (c journey) walk(t *testing.T, b *sandboxtest.Buyer) {
+	steps := strings.Fields(c.steps)
+	for i, want := range steps {
+		require.Equal(t, want, b.Step(), "step %d\n%s", i, b.Body)
+		require.Contains(t, b.Body, "4,500.00 THB")
+		require.Contains(t, b.Body, "Simulation")
+		if i < len(steps)-1 {
+			b.Next()
+		}
+	}
+}
+
+func (c journey) pay(t *testing.T) {
+	gw := sandbox.New(t)
+	var notified []string
+	shop := httptest.NewServer(sandboxtest.Notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
+		notified = append(notified, n.MchOrderNo)
+		return nil
+	}))
+	defer shop.Close()
+	b := c.start(t, gw, "PAID", shop.URL)
+	c.walk(t, b)
+	b.Next()
+	assert.Contains(t, b.Body, "Payment successful")
+	assert.Contains(t, b.Body, `<meta http-equiv="refresh" content="4;url=https://shop.example/thanks">`)
+	assert.Contains(t, b.Body, `href="https://shop.example/thanks"`)
+	paid := sandboxtest.Seen(t, gw, "PAID")
+	assert.Equal(t, sandbox.Paid, paid.State)
+	assert.Equal(t, c.channel, paid.Channel)
+	require.NoError(t, gw.Deliver(t.Context(), "PAID"))
+	assert.Equal(t, []string{"PAID"}, notified)
+}
+
+func (c journey) fail(t *testing.T) {
+	gw := sandbox.New(t)
+	b := c.start(t, gw, "FAILED", "https://shop.example/notify")
+	if c.channel == ksher.ChannelKPlus {
+		assert.NotEqual(t, "consent", b.Step())
+	}
+	c.walk(t, b)
+	b.Leave("fail")
+	assert.Contains(t, b.Body, "Payment failed")
+	assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry"`)
+	assert.Equal(t, sandbox.Failed, sandboxtest.Seen(t, gw, "FAILED").State)
+	assert.ErrorIs(t, gw.Deliver(t.Context(), "FAILED"), sandbox.ErrNoNotification)
+}
+
+func (c journey) leave(t *testing.T) {
+	gw := sandbox.New(t)
+	b := c.start(t, gw, "LEFT", "")
+	c.walk(t, b)
+	want := sandbox.Created
+	if len(strings.Fields(c.steps)) > 1 {
+		want = sandbox.InProgress
+	}
+	assert.Equal(t, want, sandboxtest.Seen(t, gw, "LEFT").State)
+	b.Leave("abandon")
+	assert.Contains(t, b.Body, "Payment cancelled")
+	assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry"`)
+	assert.Equal(t, sandbox.Created, sandboxtest.Seen(t, gw, "LEFT").State, "it can still be paid")
 }
 
 func TestKPlusAsksForConsentOnce(t *testing.T) {

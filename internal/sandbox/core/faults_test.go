@@ -23,13 +23,16 @@ import (
 
 // Each fault on a request that creates an order: what the client makes of it,
 // and whether the order is there.
+// faultTest is a fault of gateway_pay, and what its client learns.
+type faultTest struct {
+	fault   sandbox.Fault
+	want    error
+	unknown bool
+	created bool
+}
+
 func TestFaults(t *testing.T) {
-	for _, c := range []struct {
-		fault   sandbox.Fault
-		want    error
-		unknown bool
-		created bool
-	}{
+	for _, c := range []faultTest{
 		{sandbox.Fault{Kind: sandbox.FaultLatency, Delay: time.Millisecond}, nil, false, true},
 		{sandbox.Fault{Kind: sandbox.FaultLatency, Delay: time.Hour}, context.Canceled, true, true},
 		{sandbox.Fault{Kind: sandbox.FaultDropBefore}, io.EOF, true, false},
@@ -46,44 +49,48 @@ func TestFaults(t *testing.T) {
 		{sandbox.Fault{Kind: sandbox.FaultRefuse, Code: "NOT_DOCUMENTED"}, ksher.Code("NOT_DOCUMENTED"), true, false},
 		{sandbox.Fault{Kind: sandbox.FaultClockSkew, Delay: time.Hour}, nil, false, true},
 	} {
-		t.Run(fmt.Sprint(c.fault.Kind, c.fault.Code, c.fault.Delay), func(t *testing.T) {
-			gw := sandbox.New(t, sandbox.WithClientOptions(
-				ksher.WithMaxResponseBytes(64<<10),
-				// Of V1 alone, so that the other key shows.
-				ksher.WithVerifier(verifierV1(t))))
-			c.fault.Operation = "gateway_pay"
-			require.NoError(t, gw.Inject(c.fault))
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			if c.want == context.Canceled {
-				// As soon as the gateway has it, however slow the machine is.
-				go func() {
-					defer cancel()
-					for ctx.Err() == nil && (len(gw.Orders()) == 0 || len(gw.Requests()) == 0) {
-						runtime.Gosched()
-					}
-				}()
-			}
-			resp, err := gw.Client.GatewayPay(ctx, sandboxtest.GatewayPay("A-1"))
-			if c.want == nil {
-				require.NoError(t, err)
-			} else {
-				assert.ErrorIs(t, err, c.want)
-			}
-			assert.Equal(t, c.unknown, errors.Is(err, ksher.ErrOutcomeUnknown))
-			if c.fault.Kind == sandbox.FaultClockSkew {
-				assert.WithinDuration(t, gw.Now().Add(time.Hour), resp.Envelope.TimeStamp, time.Second)
-			}
-			assert.Empty(t, gw.Faults(), "it happens once")
-			_, err = gw.Order("A-1")
-			assert.Equal(t, c.created, err == nil)
-
-			last := gw.Requests()[len(gw.Requests())-1]
-			assert.Equal(t, "gateway_pay", last.Operation)
-			assert.Equal(t, c.fault.Kind, last.Fault)
-			assert.Contains(t, last.SignText, "mch_order_no=A-1")
-		})
+		t.Run(fmt.Sprint(c.fault.Kind, c.fault.Code, c.fault.Delay), c.run)
 	}
+}
+
+// cancelOnceThere cancels as soon as the gateway has the order, however slow the machine is.
+func cancelOnceThere(ctx context.Context, cancel context.CancelFunc, gw *sandbox.Gateway) {
+	defer cancel()
+	for ctx.Err() == nil && (len(gw.Orders()) == 0 || len(gw.Requests()) == 0) {
+		runtime.Gosched()
+	}
+}
+
+func (c faultTest) run(t *testing.T) {
+	gw := sandbox.New(t, sandbox.WithClientOptions(
+		ksher.WithMaxResponseBytes(64<<10),
+		// Of V1 alone, so that the other key shows.
+		ksher.WithVerifier(verifierV1(t))))
+	c.fault.Operation = "gateway_pay"
+	require.NoError(t, gw.Inject(c.fault))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if c.want == context.Canceled {
+		go cancelOnceThere(ctx, cancel, gw)
+	}
+	resp, err := gw.Client.GatewayPay(ctx, sandboxtest.GatewayPay("A-1"))
+	if c.want == nil {
+		require.NoError(t, err)
+	} else {
+		assert.ErrorIs(t, err, c.want)
+	}
+	assert.Equal(t, c.unknown, errors.Is(err, ksher.ErrOutcomeUnknown))
+	if c.fault.Kind == sandbox.FaultClockSkew {
+		assert.WithinDuration(t, gw.Now().Add(time.Hour), resp.Envelope.TimeStamp, time.Second)
+	}
+	assert.Empty(t, gw.Faults(), "it happens once")
+	_, err = gw.Order("A-1")
+	assert.Equal(t, c.created, err == nil)
+
+	last := gw.Requests()[len(gw.Requests())-1]
+	assert.Equal(t, "gateway_pay", last.Operation)
+	assert.Equal(t, c.fault.Kind, last.Fault)
+	assert.Contains(t, last.SignText, "mch_order_no=A-1")
 }
 
 func TestFaultsHappenInTurn(t *testing.T) {

@@ -287,17 +287,29 @@ func TestOpnPageOfNothing(t *testing.T) {
 }
 
 // A gateway that runs by itself posts events by itself.
-func TestOpnEvents(t *testing.T) {
-	events := make(chan string, 10)
-	var status atomic.Int64
-	status.Store(200)
-	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// opnShop is a shop that keeps the events that it was sent, and answers with the status.
+type opnShop struct {
+	*httptest.Server
+	events chan string
+	status atomic.Int64
+}
+
+func newOpnShop(t *testing.T) *opnShop {
+	s := &opnShop{events: make(chan string, 10)}
+	s.status.Store(200)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
-		events <- string(body)
-		w.WriteHeader(int(status.Load()))
+		s.events <- string(body)
+		w.WriteHeader(int(s.status.Load()))
 	}))
-	defer shop.Close()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestOpnEvents(t *testing.T) {
+	shop := newOpnShop(t)
+	events := shop.events
 	gw, err := sandbox.Start()
 	require.NoError(t, err)
 	defer gw.Close()
@@ -338,10 +350,20 @@ func TestOpnEvents(t *testing.T) {
 	assert.Contains(t, <-events, `"id":"`+paid.ID+`"`)
 	require.NoError(t, gw.DeliverOpn(t.Context(), late.ID))
 	assert.Contains(t, <-events, `"status":"expired"`)
-	status.Store(500)
-	require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), sandbox.ErrNotAccepted)
-	<-events
 	require.Empty(t, events, "each once")
+}
+
+func TestOpnEventsThatDoNotArrive(t *testing.T) {
+	shop, gw := newOpnShop(t), sandbox.New(t)
+	require.NoError(t, gw.SetOpnWebhook(shop.URL))
+	_, paid := opnCharge(t, gw)
+	require.NoError(t, gw.PayOpn(paid.ID))
+	_, failed := opnCharge(t, gw)
+	require.NoError(t, gw.FailOpn(failed.ID, "new_code"))
+	shop.status.Store(500)
+	require.ErrorIs(t, gw.DeliverOpn(t.Context(), paid.ID), sandbox.ErrNotAccepted)
+	<-shop.events
+	require.Empty(t, shop.events)
 	for _, address := range []string{":", "shop", "ftp://shop.example/", "javascript:alert(1)"} {
 		require.ErrorContains(t, gw.SetOpnWebhook(address), "isn't an http or https address")
 	}

@@ -16,14 +16,17 @@ import (
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 )
 
-func TestVIPReports(t *testing.T) {
-	gw := sandbox.New(t)
-	m := merchant{t, gw}
-	const root = "/api/v1/finance/settlements/"
-	zone := time.FixedZone("", 7*60*60)
+const reportsPath = "/api/v1/finance/settlements/"
+
+var thailand = time.FixedZone("", 7*60*60)
+
+// sold is a merchant with a day of 55 payments, and a refund of one by card.
+func sold(t *testing.T) (m merchant, day string) {
+	gw, zone := sandbox.New(t), thailand
+	m = merchant{t, gw}
 	now := gw.Now().In(zone)
 	gw.Advance(time.Date(now.Year(), now.Month(), now.Day()+1, 9, 0, 0, 0, zone).Sub(now))
-	day := gw.Now().In(zone).Format("20060102")
+	day = gw.Now().In(zone).Format("20060102")
 	for i := range 55 {
 		no := fmt.Sprint("V-", i)
 		m.create("redirect", no)
@@ -36,67 +39,78 @@ func TestVIPReports(t *testing.T) {
 	require.NoError(t, gw.Pay("A-1", ksher.ChannelCard))
 	m.ok("REFUNDED", "PUT", vipPath("redirect")+"/V-1", fields{"refund_order_id": "R-1", "refund_amount": 50})
 
+	return m, day
+}
+
+// rows are those of a report, and how many there are.
+func (m merchant) rows(path string, params fields) (all []any, total string) {
+	m.t.Helper()
+	data := m.ok("SUCCESS", "GET", reportsPath+path, params)["data"].(fields)
+	return data["data"].([]any), fmt.Sprint(data["total"])
+}
+
+func TestVIPTransactions(t *testing.T) {
+	m, day := sold(t)
 	mid := fields{"mid": sandbox.AppID}
-	rows := func(path string, params fields) (all []any, total string) {
-		t.Helper()
-		data := m.ok("SUCCESS", "GET", root+path, params)["data"].(fields)
-		return data["data"].([]any), fmt.Sprint(data["total"])
-	}
-	all, total := rows("order/"+day, mid)
+	all, total := m.rows("order/"+day, mid)
 	assert.Len(t, all, 50)
 	assert.Equal(t, "56", total)
 	first := all[0].(fields)
 	has(t, first, fields{"order_id": "V-0", "amount": json.Number("15050"), "type": "Sale", "channel": "truemoney", "currency": "THB", "device_id": "False"})
-	assert.True(t, strings.HasPrefix(first["transaction_time"].(string), gw.Now().In(zone).Format("2006-01-02")+" 09:00:00"))
-	all, _ = rows("order/"+day, with(mid, "offset", 50, "limit", 50))
+	assert.True(t, strings.HasPrefix(first["transaction_time"].(string), m.gw.Now().In(thailand).Format("2006-01-02")+" 09:00:00"))
+	all, _ = m.rows("order/"+day, with(mid, "offset", 50, "limit", 50))
 	require.Len(t, all, 6)
 	last := all[5].(fields)
 	assert.Equal(t, "Refund", last["type"])
 	assert.Equal(t, json.Number("-50"), last["amount"])
 	assert.Equal(t, "R-1", last["order_id"])
-	all, total = rows("order/"+day, with(mid, "channel", "card", "limit", 1, "offset", 1))
+	all, total = m.rows("order/"+day, with(mid, "channel", "card", "limit", 1, "offset", 1))
 	assert.Len(t, all, 1)
 	assert.Equal(t, "28", total)
 	for _, offset := range []int{56, math.MaxInt} {
-		all, total = rows("order/"+day, with(mid, "offset", offset))
+		all, total = m.rows("order/"+day, with(mid, "offset", offset))
 		assert.Empty(t, all)
 		assert.Equal(t, "56", total)
 	}
-	all, _ = rows("order/20200101", mid)
+	all, _ = m.rows("order/20200101", mid)
 	assert.Empty(t, all)
+}
 
+func TestVIPSettlement(t *testing.T) {
+	m, day := sold(t)
+	gw, mid := m.gw, fields{"mid": sandbox.AppID}
 	card := with(mid, "channel", "card")
-	status, _ := m.call("GET", root+day, card)
+	status, _ := m.call("GET", reportsPath+day, card)
 	assert.Equal(t, 404, status, "the day isn't over")
-	status, _ = m.call("GET", root+"settlement_order", fields{"reference_id": day + "-card"})
+	status, _ = m.call("GET", reportsPath+"settlement_order", fields{"reference_id": day + "-card"})
 	assert.Equal(t, 404, status)
 	gw.Advance(24 * time.Hour)
-	settlement := m.ok("SUCCESS", "GET", root+day, card)["data"].(fields)
+	settlement := m.ok("SUCCESS", "GET", reportsPath+day, card)["data"].(fields)
 	has(t, settlement, fields{
 		"count": json.Number("27"), "amount": json.Number("406350"), "refund": json.Number("50"), "net": json.Number("406300"),
 		"fee": json.Number("0"), "channel": "card", "currency": "THB", "transfer": false, "transfer_amount": json.Number("0"),
 	})
-	all, total = rows("settlement_order", fields{"reference_id": settlement["reference_id"], "limit": 2})
+	all, total := m.rows("settlement_order", fields{"reference_id": settlement["reference_id"], "limit": 2})
 	assert.Len(t, all, 2)
 	assert.Equal(t, "28", total)
 	for _, reference := range []string{day, day + "-", day + "-wechat", "-card", "x"} {
-		status, _ = m.call("GET", root+"settlement_order", fields{"reference_id": reference})
+		status, _ = m.call("GET", reportsPath+"settlement_order", fields{"reference_id": reference})
 		assert.Equal(t, 404, status, reference)
 	}
 
 	require.NoError(t, gw.Settle("V-1"))
-	settlement = m.ok("SUCCESS", "GET", root+day, card)["data"].(fields)
+	settlement = m.ok("SUCCESS", "GET", reportsPath+day, card)["data"].(fields)
 	assert.Equal(t, true, settlement["transfer"])
 	assert.Equal(t, json.Number("15000"), settlement["transfer_amount"])
 
-	assert.Contains(t, m.ok("SUCCESS", "GET", root+"channels", mid)["data"], "promptpay")
+	assert.Contains(t, m.ok("SUCCESS", "GET", reportsPath+"channels", mid)["data"], "promptpay")
 	for _, path := range []string{"channels", "order/" + day, day} {
-		said := m.ok("UNKNOWN", "GET", root+path, fields{"mid": "mch99999", "channel": "card"})
+		said := m.ok("UNKNOWN", "GET", reportsPath+path, fields{"mid": "mch99999", "channel": "card"})
 		assert.Equal(t, "NOT allowed mid", said["error_message"])
 		assert.NotContains(t, said, "data")
 	}
 
-	yesterday := gw.Now().In(zone).AddDate(0, 0, -1).Format(time.DateOnly)
+	yesterday := m.gw.Now().In(thailand).AddDate(0, 0, -1).Format(time.DateOnly)
 	theirs, err := gw.Client.GetSettlementInfo(t.Context(), &ksher.GetSettlementInfoRequest{BeginDate: yesterday, EndDate: yesterday})
 	require.NoError(t, err)
 	require.Len(t, theirs.SettlementData, 1, "the other generation has its own")
