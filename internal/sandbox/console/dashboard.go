@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/sandbox/api"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 )
 
@@ -51,14 +50,17 @@ func New(gw *core.Gateway, c Config) *Console { return &Console{c, gw, gw.Known(
 var dashboardFiles embed.FS
 
 var dashboardPages = template.Must(template.New("").Funcs(template.FuncMap{
-	"time":    func(t time.Time) string { return t.In(core.Zone).Format("2 Jan 2006 15:04:05") },
-	"iso":     func(t time.Time) string { return t.In(core.Zone).Format(time.RFC3339) },
-	"title":   func(c ksher.Channel) string { return core.InfoOf(c).Name },
-	"slug":    func(s core.State) string { return strings.ReplaceAll(string(s), " ", "-") },
-	"escape":  url.QueryEscape,
-	"meaning": api.Message,
-	"code":    func(c ksher.Code) string { return string(c) },
-	"add":     func(a, b int) int { return a + b },
+	"time":   func(t time.Time) string { return t.In(core.Zone).Format("2 Jan 2006 15:04:05") },
+	"iso":    func(t time.Time) string { return t.In(core.Zone).Format(time.RFC3339) },
+	"title":  func(c ksher.Channel) string { return core.InfoOf(c).Name },
+	"slug":   func(s core.State) string { return strings.ReplaceAll(string(s), " ", "-") },
+	"escape": url.QueryEscape,
+	"meaning": func(c ksher.Code) string {
+		info, _ := c.Info()
+		return info.Meaning
+	},
+	"code": func(c ksher.Code) string { return string(c) },
+	"add":  func(a, b int) int { return a + b },
 }).ParseFS(dashboardFiles, "dashboard/*.html"))
 
 // pageOrders is how many orders the dashboard shows at once.
