@@ -3,8 +3,6 @@
 package opnapi
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +17,6 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/internal/sandbox/checkout"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/opn"
 )
@@ -106,91 +103,6 @@ func (a *Account) end(what, chargeID string, code opn.FailureCode) error {
 		return fmt.Errorf("kshertest: %s: charge %q: %w", what, chargeID, err)
 	}
 	return nil
-}
-
-// SetWebhook registers the address that events go to, as one does on Opn's
-// dashboard, "" for none, which is the default. A gateway that runs in real time then posts
-// one soon after a charge was paid or has failed. A charge that expires, by the
-// clock or by the button of its page, isn't announced: whether Opn does that isn't
-// documented, so a shop has to ask. Any other waits for [Account.Deliver],
-// which posts an event about an expired charge, too. An address that isn't one of
-// http or https is an error and changes nothing.
-func (a *Account) SetWebhook(address string) error {
-	if address != "" && core.WebAddress(address) == "" {
-		return fmt.Errorf("kshertest: SetOpnWebhook: %q isn't an http or https address", address)
-	}
-	a.gw.Do(func(*core.Tx) { a.webhook = address })
-	return nil
-}
-
-// announce lets the event of a charge go out if the gateway runs by itself.
-// Events aren't repeated: when Opn does so isn't documented.
-func (a *Account) announce(c *charge) {
-	if a.webhook != "" {
-		c.due = true
-		a.gw.Wake()
-	}
-}
-
-// post takes the charge whose event has to go out, nil if there is none.
-func (a *Account) post() (post func(context.Context)) {
-	a.gw.Do(func(*core.Tx) {
-		i := slices.IndexFunc(a.charges, func(c *charge) bool { return c.due })
-		if i < 0 {
-			return
-		}
-		c := a.charges[i]
-		c.due = false
-		post = func(ctx context.Context) { a.Deliver(ctx, c.ID) }
-	})
-	return post
-}
-
-// Deliver posts a charge.complete event about a charge to the registered
-// address now, whatever the charge's status, and as often as it is called. Any
-// answer but an HTTP status of 200 is [core.ErrNotAccepted].
-func (a *Account) Deliver(ctx context.Context, chargeID string) error {
-	fail := func(err error) error { return fmt.Errorf("kshertest: DeliverOpn: charge %q: %w", chargeID, err) }
-	target, body, err := a.event(chargeID)
-	if err != nil {
-		return fail(err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
-	if err != nil {
-		return fail(fmt.Errorf("%w: %w", core.ErrNotAccepted, err))
-	}
-	req.Header.Set("Content-Type", "application/json")
-	status, text, err := a.gw.Send(req)
-	switch {
-	case status == 0:
-		return fail(fmt.Errorf("%w: %w", core.ErrNotAccepted, err))
-	case err != nil || status != http.StatusOK:
-		return fail(fmt.Errorf("%w: it answered HTTP %d, %.200q", core.ErrNotAccepted, status, text))
-	}
-	return nil
-}
-
-// event is what is posted about a charge, and where to.
-func (a *Account) event(chargeID string) (target string, body []byte, err error) {
-	a.gw.Do(func(tx *core.Tx) {
-		c, now := a.find(chargeID), tx.Now()
-		if target = a.webhook; c == nil {
-			err = core.ErrNoOrder
-			return
-		}
-		a.serial++
-		// Of an event only key and data are documented.
-		body = core.Marshal(map[string]any{
-			"object": "event", "id": a.id("evnt"), "livemode": false,
-			"key": "charge.complete", "created_at": moment(now), "data": c.view(now),
-		})
-		if target == "" {
-			err = core.ErrNoNotification
-		}
-	})
-	return target, body, err
 }
 
 // Serve adds Opn's API and its page to what the gateway serves.
@@ -513,81 +425,4 @@ func (c *charge) end(now time.Time, code opn.FailureCode) error {
 	}
 	c.Source.ChargeStatus = c.Status
 	return nil
-}
-
-// byPage finds the charge of a page, nil if there is none.
-func (a *Account) byPage(r *http.Request) *charge {
-	for _, c := range a.charges {
-		if c.page == r.PathValue("page") {
-			return c
-		}
-	}
-	return nil
-}
-
-// showPage serves the address in authorize_uri.
-func (a *Account) showPage(w http.ResponseWriter, r *http.Request) {
-	var view *opn.Charge
-	var now time.Time
-	a.gw.Do(func(tx *core.Tx) {
-		now = tx.Now()
-		if c := a.byPage(r); c != nil {
-			is := c.view(now)
-			view = &is
-		}
-	})
-	// Both pages are in English only.
-	v := checkout.Message("missing", "en", true)
-	if view == nil {
-		v.Render(w, http.StatusNotFound)
-		return
-	}
-	v.Bad, v.Order = false, true
-	v.Amount, v.Currency, v.No = view.Amount.Display(""), view.Currency, view.ID
-	v.Return = returnAddress(view.ReturnURI)
-	switch view.Status {
-	case opn.StatusPending:
-		v.Block, v.Heading, v.Lead = "opn", "How does the payment end?", "In reality K PLUS opens here. Play the buyer instead."
-		v.Action, v.Left = r.URL.Path, checkout.NewCountdown(view.ExpiresAt.V.Sub(now), a.gw.Speed())
-		for _, code := range opn.FailureCodes() {
-			info, _ := code.Info()
-			v.Choices = append(v.Choices, checkout.Choice{Name: string(code), Text: info.Meaning})
-		}
-	case opn.StatusSuccessful:
-		v.Good, v.Heading, v.Lead = true, "Paid", "The charge is successful."
-		v.LeadOn()
-	default:
-		v.Bad, v.Heading, v.Lead = true, "Not paid", fmt.Sprintf("The charge is %s: %v.", view.Status, view.FailureCode.V)
-		v.LeadOn()
-	}
-	v.Render(w, http.StatusOK)
-}
-
-// postPage takes a button of the page.
-func (a *Account) postPage(w http.ResponseWriter, r *http.Request) {
-	if checkout.ReadForm(w, r) != nil {
-		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
-		return
-	}
-	a.gw.Do(func(tx *core.Tx) {
-		if c := a.byPage(r); c != nil && c.view(tx.Now()).Status == opn.StatusPending {
-			a.press(tx, c, r.PostForm.Get("action"))
-		}
-	})
-	http.Redirect(w, r, r.URL.Path, http.StatusSeeOther)
-}
-
-// press does what a button says to a pending charge.
-func (a *Account) press(tx *core.Tx, c *charge, action string) {
-	switch {
-	case action == "successful":
-		c.end(tx.Now(), "")
-		a.announce(c)
-	case action == "expire":
-		c.ExpiresAt.V = moment(tx.Now())
-		c.expire(tx.Now())
-	case slices.Contains(opn.FailureCodes(), opn.FailureCode(action)):
-		c.end(tx.Now(), opn.FailureCode(action))
-		a.announce(c)
-	}
 }

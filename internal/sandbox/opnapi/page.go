@@ -1,0 +1,89 @@
+package opnapi
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/ksher-go/ksher/internal/sandbox/checkout"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/opn"
+)
+
+// byPage finds the charge of a page, nil if there is none.
+func (a *Account) byPage(r *http.Request) *charge {
+	for _, c := range a.charges {
+		if c.page == r.PathValue("page") {
+			return c
+		}
+	}
+	return nil
+}
+
+// showPage serves the address in authorize_uri.
+func (a *Account) showPage(w http.ResponseWriter, r *http.Request) {
+	var view *opn.Charge
+	var now time.Time
+	a.gw.Do(func(tx *core.Tx) {
+		now = tx.Now()
+		if c := a.byPage(r); c != nil {
+			is := c.view(now)
+			view = &is
+		}
+	})
+	// Both pages are in English only.
+	v := checkout.Message("missing", "en", true)
+	if view == nil {
+		v.Render(w, http.StatusNotFound)
+		return
+	}
+	v.Bad, v.Order = false, true
+	v.Amount, v.Currency, v.No = view.Amount.Display(""), view.Currency, view.ID
+	v.Return = returnAddress(view.ReturnURI)
+	switch view.Status {
+	case opn.StatusPending:
+		v.Block, v.Heading, v.Lead = "opn", "How does the payment end?", "In reality K PLUS opens here. Play the buyer instead."
+		v.Action, v.Left = r.URL.Path, checkout.NewCountdown(view.ExpiresAt.V.Sub(now), a.gw.Speed())
+		for _, code := range opn.FailureCodes() {
+			info, _ := code.Info()
+			v.Choices = append(v.Choices, checkout.Choice{Name: string(code), Text: info.Meaning})
+		}
+	case opn.StatusSuccessful:
+		v.Good, v.Heading, v.Lead = true, "Paid", "The charge is successful."
+		v.LeadOn()
+	default:
+		v.Bad, v.Heading, v.Lead = true, "Not paid", fmt.Sprintf("The charge is %s: %v.", view.Status, view.FailureCode.V)
+		v.LeadOn()
+	}
+	v.Render(w, http.StatusOK)
+}
+
+// postPage takes a button of the page.
+func (a *Account) postPage(w http.ResponseWriter, r *http.Request) {
+	if checkout.ReadForm(w, r) != nil {
+		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
+		return
+	}
+	a.gw.Do(func(tx *core.Tx) {
+		if c := a.byPage(r); c != nil && c.view(tx.Now()).Status == opn.StatusPending {
+			a.press(tx, c, r.PostForm.Get("action"))
+		}
+	})
+	http.Redirect(w, r, r.URL.Path, http.StatusSeeOther)
+}
+
+// press does what a button says to a pending charge.
+func (a *Account) press(tx *core.Tx, c *charge, action string) {
+	switch {
+	case action == "successful":
+		c.end(tx.Now(), "")
+		a.announce(c)
+	case action == "expire":
+		c.ExpiresAt.V = moment(tx.Now())
+		c.expire(tx.Now())
+	case slices.Contains(opn.FailureCodes(), opn.FailureCode(action)):
+		c.end(tx.Now(), opn.FailureCode(action))
+		a.announce(c)
+	}
+}
