@@ -54,7 +54,7 @@ const (
 	// FaultReorder lets the other notifications that are due now go first.
 	FaultReorder FaultKind = "reorder"
 	// FaultCorrupt changes the amount in a notification, and nothing else. In one
-	// of vip.ksher.net, which has no amount, it changes the message.
+	// that has no amount it changes what it says.
 	FaultCorrupt FaultKind = "corrupt"
 )
 
@@ -63,21 +63,16 @@ const Notify = "notify"
 
 // Fault is a misbehaviour to come.
 type Fault struct {
-	// Operation is the name of the operation it happens to, such as
-	// "order_refund", or "notify" for notifications. Those of vip.ksher.net are
-	// "vip redirect create", likewise with cscanb, bscanc, miniapp or app and with
-	// query, refund or cancel, and "vip channels", "vip transactions",
-	// "vip settlement" and "vip settlement orders". Those of Opn Payments, which have
-	// neither signature nor clock, are "opn sources", "opn charges" and "opn charge".
+	// Operation is the name of the operation it happens to, such as "order_refund", or
+	// "notify" for notifications. [Gateway.Operations] has them all.
 	Operation string
 	Kind      FaultKind
 	// Count is how often it happens, 0 standing for once.
 	Count int
 	// Delay belongs to FaultLatency, FaultLate and FaultClockSkew.
 	Delay time.Duration
-	// Code belongs to FaultRefuse. It need not be a documented one. For an
-	// operation of vip.ksher.net it is the error_code, or an HTTP status from "400"
-	// on.
+	// Code belongs to FaultRefuse, as the operation's protocol has codes. It need not be
+	// a documented one.
 	Code ksher.Code
 }
 

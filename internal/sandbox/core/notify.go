@@ -14,10 +14,8 @@ import (
 // {"result":"SUCCESS","msg":"OK"}.
 var ErrNotAccepted = errors.New("the merchant did not accept the notification")
 
-// ErrNoNotification means that an order has no notification to deliver: it
-// isn't paid, was created without an address for one, or was paid after the two
-// hours that Ksher watches an order. One of vip.ksher.net has none before its
-// status has changed, nor without SetVIPWebhook.
+// ErrNoNotification means that an order has no notification to deliver: its protocol has
+// nothing to tell of it, or doesn't know where to.
 var ErrNoNotification = errors.New("the order has no notification")
 
 // Notice is a notification on its way to the merchant.
@@ -91,9 +89,8 @@ func (g *Gateway) tell(o *Entry, n *Notice) {
 // Deliver makes the next attempt to notify the merchant of a payment now,
 // without waiting for its time. An order whose notification was accepted is
 // notified once more, as a repetition that Ksher had sent already. Any answer
-// but the one that Ksher documents is [ErrNotAccepted]. An order of vip.ksher.net
-// has a notification for each change of its status, which go out one after the
-// other.
+// but the one that the protocol documents is [ErrNotAccepted]. Where an order has
+// several notifications, they go out one after the other.
 func (m *Merchant) Deliver(ctx context.Context, mchOrderNo string) error {
 	o, err := m.take(mchOrderNo)
 	if err == nil {

@@ -50,8 +50,7 @@ type Order struct {
 	// History has the steps of the order so far, the last hundred of them.
 	History []Event
 	// Params has the parameters of the request that made the order, without the
-	// signature. Those of an order of vip.ksher.net have their names at
-	// api.ksher.net, too.
+	// signature. If another protocol made it, they have their names at api.ksher.net, too.
 	Params url.Values
 }
 

@@ -339,7 +339,8 @@ func (s *Server) decide(c *call, fault core.Fault) *answer {
 	return a
 }
 
-// injectedRefusal is the answer under FaultRefuse.
+// injectedRefusal is the answer under FaultRefuse, whose code is an error_code here, or an
+// HTTP status from "400" on.
 func injectedRefusal(code ksher.Code) *answer {
 	if status, err := strconv.Atoi(string(code)); err == nil && 400 <= status && status <= 599 {
 		return problem(status, "The refusal was injected.")
