@@ -61,8 +61,12 @@ func envKey() (pem []byte, name string, err error) {
 // envOptions returns the options of the environment. With an error, name is that of the
 // variable.
 func envOptions() (opts []Option, name string, err error) {
-	if hosts := os.Getenv("KSHER_PLAIN_HTTP"); hosts != "" {
-		opts = append(opts, WithPlainHTTP(strings.Split(hosts, ",")...))
+	if text := os.Getenv("KSHER_PLAIN_HTTP"); text != "" {
+		hosts := strings.Split(text, ",")
+		for i := range hosts {
+			hosts[i] = strings.TrimSpace(hosts[i])
+		}
+		opts = append(opts, WithPlainHTTP(hosts...))
 	}
 	if address := os.Getenv("KSHER_GATEWAY_URL"); address != "" {
 		opts = append(opts, WithGatewayURL(address))
