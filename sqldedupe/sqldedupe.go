@@ -365,7 +365,7 @@ func (r *run) end() *sql.Tx {
 
 // finish notes that the key is done.
 func (r *run) finish(ctx context.Context) error {
-	ctx, cancel := r.lastly(ctx)
+	ctx, cancel := r.detached(ctx)
 	defer cancel()
 	tx := r.end()
 	var in execer = r.d.db
@@ -419,7 +419,7 @@ func (r *run) unmark(ctx context.Context, tx *sql.Tx) error {
 // failed adds to the error of the function what it may not know: that not all it
 // did is rolled back.
 func (r *run) failed(ctx context.Context, err error) error {
-	ctx, cancel := r.lastly(ctx)
+	ctx, cancel := r.detached(ctx)
 	defer cancel()
 	if tx := r.end(); tx != nil && endedEarly(ctx, tx) {
 		return errors.Join(err, r.early(errEnded))
@@ -458,7 +458,7 @@ func (r *run) giveBack(ctx context.Context) error {
 		// If it fails, the connection is broken, and the database rolls back.
 		tx.Rollback()
 	}
-	ctx, cancel := r.lastly(ctx)
+	ctx, cancel := r.detached(ctx)
 	defer cancel()
 	if _, err := change(ctx, r.d.db, r.d.giveBack, r.key, r.token); err != nil {
 		return fmt.Errorf("sqldedupe: giving back the claim on %q, which ends by itself within %v: %w", r.key, r.d.lease, err)
@@ -466,8 +466,8 @@ func (r *run) giveBack(ctx context.Context) error {
 	return nil
 }
 
-// lastly returns a context for what has to be written down though ctx has ended.
-func (r *run) lastly(ctx context.Context) (context.Context, context.CancelFunc) {
+// detached returns a context for what has to be written down though ctx has ended.
+func (r *run) detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), r.d.lease/4)
 }
 

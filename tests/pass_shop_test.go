@@ -72,7 +72,7 @@ func (s *shop) create(t *testing.T, no string, host ksher.Host) {
 
 func (s *shop) pass(t *testing.T) ksher.PassResult {
 	t.Helper()
-	return pass(t, passing{s.Payments, s.orders})
+	return pass(t, listed{s.Payments, s.orders})
 }
 
 // The three payments that a handler of notifications never hears of.

@@ -67,21 +67,21 @@ func (m *till) all() []string {
 	return slices.Clone(m.calls)
 }
 
-// passing are payments with a list of open orders.
-type passing struct {
+// listed are payments with a list of open orders.
+type listed struct {
 	*ksher.Payments
 	orders ksher.OpenOrders
 }
 
-func (p passing) pass(ctx context.Context) (ksher.PassResult, error) {
+func (p listed) pass(ctx context.Context) (ksher.PassResult, error) {
 	return p.Pass(ctx, p.orders, "")
 }
 
 // payments ask one after the other, and need no waiting unless the options say so.
-func (m *till) payments(tb testing.TB, client *ksher.Client, orders ksher.OpenOrders, opts ...ksher.PaymentsOption) passing {
+func (m *till) payments(tb testing.TB, client *ksher.Client, orders ksher.OpenOrders, opts ...ksher.PaymentsOption) listed {
 	tb.Helper()
 	opts = append([]ksher.PaymentsOption{ksher.WithEnded(m.ended), budget(tb, 1000, 1)}, opts...)
-	return passing{testkit.PaymentsTo(tb, client, m.paid, opts...), orders}
+	return listed{testkit.PaymentsTo(tb, client, m.paid, opts...), orders}
 }
 
 func budget(tb testing.TB, perSecond float64, atOnce int) ksher.PaymentsOption {
@@ -91,7 +91,7 @@ func budget(tb testing.TB, perSecond float64, atOnce int) ksher.PaymentsOption {
 	return ksher.WithBudget(b)
 }
 
-func pass(tb testing.TB, p passing) ksher.PassResult {
+func pass(tb testing.TB, p listed) ksher.PassResult {
 	tb.Helper()
 	sum, err := p.pass(tb.Context())
 	require.NoError(tb, err)
@@ -297,7 +297,7 @@ func TestPassReports(t *testing.T) {
 			}
 
 			// Without WithEnded the numbers are the same.
-			require.Equal(t, tt.sum, pass(t, passing{testkit.PaymentsOf(t, hosts.Client(t)), testkit.OrderList{order}}))
+			require.Equal(t, tt.sum, pass(t, listed{testkit.PaymentsOf(t, hosts.Client(t)), testkit.OrderList{order}}))
 		})
 	}
 }

@@ -207,8 +207,8 @@ func TestCodesThatAreRepeated(t *testing.T) {
 	t.Parallel()
 	repeated := 0
 	for _, code := range ksher.Codes() {
-		passing := slices.Contains([]ksher.Code{ksher.CodeSystemError, ksher.CodeKsherSystemError, ksher.CodeKsherChannelResponseError}, code)
-		if passing {
+		transient := slices.Contains([]ksher.Code{ksher.CodeSystemError, ksher.CodeKsherSystemError, ksher.CodeKsherChannelResponseError}, code)
+		if transient {
 			repeated++
 		}
 		for _, op := range testkit.Operations() {
@@ -216,7 +216,7 @@ func TestCodesThatAreRepeated(t *testing.T) {
 			_, err := op.Call(t.Context(), repeatingClient(t, transport, ksher.WithRetry(2, 0)), ksher.Extra{})
 			require.ErrorIs(t, err, code)
 			want := 1
-			if passing && !op.Changes {
+			if transient && !op.Changes {
 				want = 2
 			}
 			assert.Equal(t, want, transport.count(), "%s of %s", op.Name, code)

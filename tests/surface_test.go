@@ -23,13 +23,13 @@ import (
 
 var update = flag.Bool("update", false, "write the listings of the exported surface anew")
 
-// listed are the packages that merchants import.
-var listed = []string{"ksher", "vip", "opn", "kshertest", "qrcode", "vip/migrate", "sqldedupe", "redisdedupe"}
+// exporting are the packages that merchants import.
+var exporting = []string{"ksher", "vip", "opn", "kshertest", "qrcode", "vip/migrate", "sqldedupe", "redisdedupe"}
 
 // What is exported stands in testdata/surface, so that each change of it shows in a
 // review. go test ./tests -run TestSurface -update writes it anew.
 func TestSurface(t *testing.T) {
-	for _, name := range listed {
+	for _, name := range exporting {
 		t.Run(name, func(t *testing.T) {
 			got := strings.Join(surface(t, name), "\n") + "\n"
 			file := filepath.Join("testdata", "surface", strings.ReplaceAll(name, "/", "-")+".txt")
