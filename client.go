@@ -424,9 +424,9 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 		wire.Param{Name: "nonce_str", Value: nonce()},
 		wire.Param{Name: "time_stamp", Value: c.sender.Clock.ClockNow().In(c.location).Format("20060102150405")})
 	req.check(check)
-	params = check.extra(req.extra().Params, params)
+	params = check.Extra(req.extra().Params, params, "sign", func(string) string { return "" })
 	wire.SortParams(params)
-	check.utf8(params)
+	check.UTF8(params)
 	if len(check.Fields) > 0 {
 		orderNo, _ := req.numbers()
 		return nil, check.invalid(op.name, orderNo)

@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher/internal/check"
-	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // maxString is the length of the parameters that are documented as String(32),
@@ -129,30 +128,5 @@ func (c *checker) minutes(field string, value int) {
 func (c *checker) channel(field string, value Channel) {
 	if value == "" || strings.ContainsAny(string(value), ", \t\r\n") {
 		c.Problem(field, "has %q, which is empty or has a comma or a blank in it", clipText(string(value)))
-	}
-}
-
-// extra adds the unmodelled parameters to the modelled ones.
-func (c *checker) extra(extra map[string]string, params []wire.Param) []wire.Param {
-	modelled := params
-	for name, value := range extra {
-		isName := func(p wire.Param) bool { return strings.EqualFold(p.Name, name) }
-		switch {
-		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
-			c.Refuse("Extra", "has %q, which is not a parameter's name", clipText(name))
-		case strings.EqualFold(name, "sign") || slices.ContainsFunc(modelled, isName):
-			c.Refuse(name, "is in Extra, but set already by the request itself")
-		default:
-			params = append(params, wire.Param{Name: name, Value: value})
-		}
-	}
-	return params
-}
-
-func (c *checker) utf8(params []wire.Param) {
-	for _, p := range params {
-		if !utf8.ValidString(p.Name) || !utf8.ValidString(p.Value) {
-			c.Refuse(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
-		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -331,8 +330,8 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	check := &checker{}
 	check.Unchecked = req.extra().Unchecked
 	req.check(check)
-	params = check.extra(req.extra().Params, params)
-	check.utf8(params)
+	params = check.Extra(req.extra().Params, params, signatureName, unfit)
+	check.UTF8(params)
 	if invalid.Fields, invalid.Limits = check.Fields, check.Limits; len(invalid.Fields) > 0 {
 		return nil, invalid
 	}
@@ -534,30 +533,10 @@ func (c *checker) channel(field, value string) {
 	}
 }
 
-// extra adds the unmodelled parameters to the modelled ones.
-func (c *checker) extra(extra map[string]string, params []wire.Param) []wire.Param {
-	modelled := params
-	for name, value := range extra {
-		// A peer that doesn't look at capitals would take the one for the other.
-		isName := func(p wire.Param) bool { return strings.EqualFold(p.Name, name) }
-		switch {
-		case name == "" || strings.ContainsAny(name, "= \t\r\n"):
-			c.Refuse("Extra", "has %q, which is not a parameter's name", transport.Clip(name))
-		case strings.EqualFold(name, signatureName) || slices.ContainsFunc(modelled, isName):
-			c.Refuse(name, "is in Extra, but set already by the request itself")
-		case isAmount(strings.ToLower(name)):
-			c.Refuse(name, "is in Extra, which has only texts, and is a number")
-		default:
-			params = append(params, wire.Param{Name: name, Value: value})
-		}
+// unfit says why a parameter can't be one of the unmodelled, which are all texts.
+func unfit(name string) string {
+	if isAmount(strings.ToLower(name)) {
+		return "which has only texts, and is a number"
 	}
-	return params
-}
-
-func (c *checker) utf8(params []wire.Param) {
-	for _, p := range params {
-		if !utf8.ValidString(p.Name) || !utf8.ValidString(p.Value) {
-			c.Refuse(strings.ToValidUTF8(p.Name, "?"), "is not UTF-8")
-		}
-	}
+	return ""
 }
