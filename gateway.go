@@ -62,10 +62,10 @@ type GatewayPayRequest struct {
 	HideExpTime  Visibility `url:"hide_exp_time,omitempty"` // shows or hides the time that is left to pay
 
 	// InstalFeePayerMerchantChannelList has the channels of instalments whose fee the
-	// merchant bears. That commas separate them is not documented: it follows channel_list.
+	// merchant bears.
 	InstalFeePayerMerchantChannelList []Channel   `url:"instal_fee_payer_merchant_channel_list,comma,omitempty"`
 	ChannelInstalTimesList            InstalTimes `url:"channel_instal_times_list,omitempty"` // limits the numbers of months on offer
-	InstalFeePayer                    string      `url:"instal_fee_payer,omitempty"`          // an older form of the first of these, its values not documented
+	InstalFeePayer                    string      `url:"instal_fee_payer,omitempty"`          // an older form of the first of these: "1" for the buyer, "2" for the merchant
 
 	Extra `url:"-"`
 }
