@@ -12,9 +12,6 @@ import (
 
 // Defaults of how an order is asked about until it is known.
 const (
-	defaultFirstPoll = time.Second
-	defaultLastPoll  = 10 * time.Second
-	maxPoll          = time.Hour
 	pinPatience      = time.Minute
 	reversalPatience = 30 * time.Second
 )
@@ -28,29 +25,15 @@ type waiting struct {
 }
 
 func newWaiting(operation string, opts []WaitOption) (waiting, error) {
-	w := waiting{polling: once.Polling[Order]{First: defaultFirstPoll, Most: defaultLastPoll}, pin: pinPatience, reversal: reversalPatience}
-	for _, opt := range opts {
-		if opt == nil {
-			return w, fmt.Errorf("ksher: %s: an option is nil", operation)
-		}
-		if err := opt(&w); err != nil {
-			return w, fmt.Errorf("ksher: %s: %w", operation, err)
-		}
-	}
-	return w, nil
+	w := waiting{polling: once.NewPolling[Order](0), pin: pinPatience, reversal: reversalPatience}
+	return w, once.Apply("ksher", operation, &w, opts)
 }
 
 // WithPolling sets how long to wait between queries: at first, and at most, from 1 ms to 1
 // hour; by default 1 second and 10 seconds. The wait grows by half each time, give or take a
 // fifth, so that the kiosks of a chain don't ask all at once.
 func WithPolling(first, most time.Duration) WaitOption {
-	return func(w *waiting) error {
-		if first < time.Millisecond || most < first || most > maxPoll {
-			return fmt.Errorf("WithPolling: waits from %v to %v are not between 1ms and %v", first, most, maxPoll)
-		}
-		w.polling.First, w.polling.Most = first, most
-		return nil
-	}
+	return func(w *waiting) error { return w.polling.SetPauses(first, most) }
 }
 
 // WithPatience sets how long [Payments.Charge] asks whether a charge was paid, while the
@@ -71,13 +54,7 @@ func WithPatience(pin, reversal time.Duration) WaitOption {
 // WithProgress tells a function of every answer while an order is waited for, for a
 // till's display: with [ResultUserPaying], ask the buyer for the PIN.
 func WithProgress(progress func(context.Context, *Order)) WaitOption {
-	return func(w *waiting) error {
-		if progress == nil {
-			return errors.New("WithProgress: the function is nil")
-		}
-		w.polling.Progress = progress
-		return nil
-	}
+	return func(w *waiting) error { return w.polling.SetProgress(progress) }
 }
 
 // Charge takes a payment at a till: it charges the code, waits up to a minute while the

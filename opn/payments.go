@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	firstPoll = time.Second
-	lastPoll  = 10 * time.Second
 	// grace is how long Opn may take to call a charge expired after its time, and
 	// how far the clocks may differ.
 	grace = time.Minute
@@ -129,6 +127,22 @@ func WithBudget(b *ksher.Budget) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetBudget((*once.Budget)(b)) }
 }
 
+// WaitOption sets up [Payments.Wait].
+type WaitOption func(*waiting) error
+
+type waiting struct{ once.Polling[Charge] }
+
+// WithPolling sets how long to wait between queries: at first, and at most, from 1 ms to 1
+// hour; by default 1 second and 10 seconds. See [ksher.WithPolling].
+func WithPolling(first, most time.Duration) WaitOption {
+	return func(w *waiting) error { return w.SetPauses(first, most) }
+}
+
+// WithProgress tells a function of every answer while an order is waited for.
+func WithProgress(progress func(context.Context, *Charge)) WaitOption {
+	return func(w *waiting) error { return w.SetProgress(progress) }
+}
+
 // Check asks about an order once. It returns nil only if its charge is paid and the
 // function of [NewPayments] has returned nil for it, now or earlier. The errors are those
 // of [ksher.Payments.Check]; of a charge that failed, [ksher.ErrNotPaid] has the
@@ -141,7 +155,7 @@ func (p *Payments) Check(ctx context.Context, order OpenOrder) (*Charge, error) 
 }
 
 // Wait asks about an order until it is known how it ended: at once, then after a second,
-// and then less and less often, up to every 10 seconds. Its errors are those of
+// and then less and less often, up to every 10 seconds; see [WithPolling]. Its errors are those of
 // [Payments.Check], and
 //
 //   - [ksher.ErrOrderExpired]: it was still pending a minute after its Expires;
@@ -149,11 +163,15 @@ func (p *Payments) Check(ctx context.Context, order OpenOrder) (*Charge, error) 
 //
 // Answers that can't be read or believed don't end the waiting, so give the context a
 // deadline or the order its Expires.
-func (p *Payments) Wait(ctx context.Context, order OpenOrder) (*Charge, error) {
+func (p *Payments) Wait(ctx context.Context, order OpenOrder, opts ...WaitOption) (*Charge, error) {
 	if err := p.usable(ctx, "Wait", order.ChargeID); err != nil {
 		return nil, err
 	}
-	return p.engine.Wait(ctx, order, once.Polling[Charge]{First: firstPoll, Most: lastPoll, Grace: grace})
+	w := waiting{once.NewPolling[Charge](grace)}
+	if err := once.Apply("opn", "Wait", &w, opts); err != nil {
+		return nil, err
+	}
+	return p.engine.Wait(ctx, order, w.Polling)
 }
 
 // Pass goes over the open orders after a charge's ID, "" for all, and asks about each

@@ -298,3 +298,20 @@ func TestCheck(t *testing.T) {
 	_, err = p.Check(t.Context(), opn.OpenOrder{ChargeID: "chrg_test_gone", Amount: amount})
 	require.ErrorIs(t, err, ksher.ErrNotFound)
 }
+
+func TestWaitOptions(t *testing.T) {
+	_, client := gateway(t)
+	p, err := opn.NewPayments(client, func(context.Context, *opn.Charge) error { return nil })
+	require.NoError(t, err)
+	for want, opt := range map[string]opn.WaitOption{
+		"an option is nil":                  nil,
+		"WithProgress: the function is nil": opn.WithProgress(nil),
+		"waits from 0s to 1s":               opn.WithPolling(0, time.Second),
+		"waits from 2s to 1s":               opn.WithPolling(2*time.Second, time.Second),
+		"to 2h0m0s":                         opn.WithPolling(time.Second, 2*time.Hour),
+	} {
+		_, err := p.Wait(t.Context(), opn.OpenOrder{}, opt)
+		require.ErrorContains(t, err, "opn: Wait: ")
+		require.ErrorContains(t, err, want)
+	}
+}

@@ -17,11 +17,6 @@ import (
 	"github.com/ksher-go/ksher/internal/transport"
 )
 
-const (
-	firstPoll = time.Second
-	lastPoll  = 10 * time.Second
-)
-
 // OpenOrder is an order in the merchant's books, with what the merchant expects of it.
 // Each request that creates an order makes one, see [RedirectRequest.OpenOrder].
 type OpenOrder struct {
@@ -162,6 +157,22 @@ func WithBudget(b *ksher.Budget) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetBudget((*once.Budget)(b)) }
 }
 
+// WaitOption sets up [Payments.Wait].
+type WaitOption func(*waiting) error
+
+type waiting struct{ once.Polling[Order] }
+
+// WithPolling sets how long to wait between queries: at first, and at most, from 1 ms to 1
+// hour; by default 1 second and 10 seconds. See [ksher.WithPolling].
+func WithPolling(first, most time.Duration) WaitOption {
+	return func(w *waiting) error { return w.SetPauses(first, most) }
+}
+
+// WithProgress tells a function of every answer while an order is waited for.
+func WithProgress(progress func(context.Context, *Order)) WaitOption {
+	return func(w *waiting) error { return w.SetProgress(progress) }
+}
+
 // Check asks about an order once. It returns nil only if the order is paid and the
 // function of [NewPayments] has returned nil for it, now or earlier. The errors are those
 // of [ksher.Payments.Check].
@@ -173,7 +184,7 @@ func (p *Payments) Check(ctx context.Context, order OpenOrder) (*Order, error) {
 }
 
 // Wait asks about an order until it is known how it ended: at once, then after a second,
-// and then less and less often, up to every 10 seconds. Its errors are those of
+// and then less and less often, up to every 10 seconds; see [WithPolling]. Its errors are those of
 // [Payments.Check], and
 //
 //   - [ksher.ErrOrderExpired]: it was not paid when it was asked about after its Expires;
@@ -181,11 +192,15 @@ func (p *Payments) Check(ctx context.Context, order OpenOrder) (*Order, error) {
 //
 // A query that failed doesn't end the waiting, but a refusal does, such as for an order
 // that the gateway doesn't know. Give the context a deadline or the order its Expires.
-func (p *Payments) Wait(ctx context.Context, order OpenOrder) (*Order, error) {
+func (p *Payments) Wait(ctx context.Context, order OpenOrder, opts ...WaitOption) (*Order, error) {
 	if err := p.usable(ctx, "Wait", order.MerchantOrderID); err != nil {
 		return nil, err
 	}
-	return p.engine.Wait(ctx, order, once.Polling[Order]{First: firstPoll, Most: lastPoll})
+	w := waiting{once.NewPolling[Order](0)}
+	if err := once.Apply("vip", "Wait", &w, opts); err != nil {
+		return nil, err
+	}
+	return p.engine.Wait(ctx, order, w.Polling)
 }
 
 // Pass goes over the open orders after a number, "" for all, and asks about each once, as

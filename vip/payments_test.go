@@ -196,6 +196,14 @@ func TestWait(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, vip.StatusAvailable, o.Status)
 
+		patient, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		answers := 0
+		_, err = s.payments.Wait(patient, open("A-1"), vip.WithPolling(time.Minute, time.Minute),
+			vip.WithProgress(func(context.Context, *vip.Order) { answers++ }))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.InDelta(t, 10, answers, 3)
+
 		set(order("A-1", vip.StatusClosed))
 		_, err = s.payments.Wait(t.Context(), open("A-1"))
 		require.ErrorIs(t, err, ksher.ErrNotPaid)
@@ -429,4 +437,21 @@ func TestKeysOfTheDeduper(t *testing.T) {
 	o := open(long)
 	o.MID, o.Provider = long, "th"
 	require.LessOrEqual(t, len("ended "+keyOf(t, "https://"+long, o)), 300)
+}
+
+func TestWaitOptions(t *testing.T) {
+	client := answering(t, http.StatusNotFound, "")
+	p, err := vip.NewPayments(client, func(context.Context, *vip.Order) error { return nil })
+	require.NoError(t, err)
+	for want, opt := range map[string]vip.WaitOption{
+		"an option is nil":                  nil,
+		"WithProgress: the function is nil": vip.WithProgress(nil),
+		"waits from 0s to 1s":               vip.WithPolling(0, time.Second),
+		"waits from 2s to 1s":               vip.WithPolling(2*time.Second, time.Second),
+		"to 2h0m0s":                         vip.WithPolling(time.Second, 2*time.Hour),
+	} {
+		_, err := p.Wait(t.Context(), open("A-1"), opt)
+		require.ErrorContains(t, err, "vip: Wait: ")
+		require.ErrorContains(t, err, want)
+	}
 }

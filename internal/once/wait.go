@@ -25,6 +25,49 @@ type Polling[A any] struct {
 	Progress func(context.Context, *A)
 }
 
+// The pauses between queries by default, and the longest that there can be.
+const (
+	firstPoll = time.Second
+	lastPoll  = 10 * time.Second
+	maxPoll   = time.Hour
+)
+
+// NewPolling is polling with the usual pauses.
+func NewPolling[A any](grace time.Duration) Polling[A] {
+	return Polling[A]{First: firstPoll, Most: lastPoll, Grace: grace}
+}
+
+// Apply applies the options of a call.
+func Apply[T any, O ~func(*T) error](name, operation string, to *T, opts []O) error {
+	for _, opt := range opts {
+		if opt == nil {
+			return fmt.Errorf("%s: %s: an option is nil", name, operation)
+		}
+		if err := opt(to); err != nil {
+			return fmt.Errorf("%s: %s: %w", name, operation, err)
+		}
+	}
+	return nil
+}
+
+// SetPauses sets the pauses between queries.
+func (p *Polling[A]) SetPauses(first, most time.Duration) error {
+	if first < time.Millisecond || most < first || most > maxPoll {
+		return fmt.Errorf("WithPolling: waits from %v to %v are not between 1ms and %v", first, most, maxPoll)
+	}
+	p.First, p.Most = first, most
+	return nil
+}
+
+// SetProgress sets the function that is told of every answer.
+func (p *Polling[A]) SetProgress(progress func(context.Context, *A)) error {
+	if progress == nil {
+		return errors.New("WithProgress: the function is nil")
+	}
+	p.Progress = progress
+	return nil
+}
+
 // ErrPatience is the error of a wait that went on for as long as its For.
 var ErrPatience = errors.New("it took too long")
 
