@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -113,24 +114,28 @@ func TestPreparationFails(t *testing.T) {
 // cause of its own.
 func TestContextEndsInAPause(t *testing.T) {
 	for _, cause := range []error{nil, transport.Error{Err: errors.New("the line is dead")}} {
-		c, _ := caller(t)
-		require.NoError(t, c.Sender.Retry.Set(3, 10*time.Second))
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		var hooked error
-		c.Begin = func(ctx context.Context, _ call.Attempt) (context.Context, func(error)) {
-			return ctx, func(err error) { hooked = err; time.AfterFunc(time.Millisecond, cancel) }
-		}
-		err := c.Do(ctx, call.Query, call.Attempt{}, func() (call.Send, error) {
-			return func(context.Context, *call.Attempt) *call.Failure {
-				f := failure(errors.New("429"), 429)
-				f.Cause = cause
-				return f
-			}, nil
-		})
-		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorContains(t, err, "it was not repeated")
-		require.NotContains(t, err.Error(), "%!w")
-		require.NotErrorIs(t, hooked, context.Canceled, "the error that a hook kept has changed")
+		synctest.Test(t, func(t *testing.T) { contextEndsInAPause(t, cause) })
 	}
+}
+
+func contextEndsInAPause(t *testing.T, cause error) {
+	c, _ := caller(t)
+	require.NoError(t, c.Sender.Retry.Set(3, 10*time.Second))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var hooked error
+	c.Begin = func(ctx context.Context, _ call.Attempt) (context.Context, func(error)) {
+		return ctx, func(err error) { hooked = err; time.AfterFunc(time.Nanosecond, cancel) }
+	}
+	err := c.Do(ctx, call.Query, call.Attempt{}, func() (call.Send, error) {
+		return func(context.Context, *call.Attempt) *call.Failure {
+			f := failure(errors.New("429"), 429)
+			f.Cause = cause
+			return f
+		}, nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "it was not repeated")
+	require.NotContains(t, err.Error(), "%!w")
+	require.NotErrorIs(t, hooked, context.Canceled, "the error that a hook kept has changed")
 }
