@@ -538,66 +538,6 @@ func TestNested(t *testing.T) {
 	})
 }
 
-// waiting waits until somebody waits for a connection.
-func waiting(db *sql.DB, n int64) {
-	for db.Stats().WaitCount < n {
-		runtime.Gosched()
-	}
-}
-
-// TestSmallPool has one connection for everything.
-func TestSmallPool(t *testing.T) {
-	each(t, func(t *testing.T, p *place) {
-		s := p.server(t)
-		s.db.SetMaxOpenConns(1)
-
-		key := newKey()
-		require.NoError(t, s.Once(t.Context(), key, p.inTx(key)))
-		key = newKey()
-		require.NoError(t, s.Once(t.Context(), key, func(ctx context.Context) error { return p.effect(ctx, s.db, key) }))
-		require.Equal(t, 1, p.effects(t, key))
-
-		// The function waits for itself, until its request ends.
-		key = newKey()
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			waiting(s.db, 1)
-			cancel()
-		}()
-		require.ErrorIs(t, s.Once(ctx, key, func(ctx context.Context) error {
-			require.NoError(t, p.inTx(key)(ctx))
-			return p.effect(ctx, s.db, key)
-		}), context.Canceled)
-		require.Zero(t, p.effects(t, key))
-
-		// So does the transaction.
-		held, err := s.db.Conn(t.Context())
-		require.NoError(t, err)
-		ctx, cancel = context.WithCancel(t.Context())
-		go func() {
-			waiting(s.db, 2)
-			cancel()
-		}()
-		require.ErrorIs(t, s.Once(ctx, key, unwanted(t)), context.Canceled)
-		require.NoError(t, held.Close())
-
-		ctx, cancel = context.WithCancel(t.Context())
-		require.ErrorIs(t, s.Once(ctx, key, func(ctx context.Context) error {
-			held, err := s.db.Conn(ctx)
-			require.NoError(t, err)
-			defer held.Close()
-			go func() {
-				waiting(s.db, 3)
-				cancel()
-			}()
-			_, err = sqldedupe.Tx(ctx)
-			return err
-		}), context.Canceled)
-		require.NoError(t, s.Once(t.Context(), key, p.inTx(key)))
-		require.Equal(t, 1, p.effects(t, key))
-	})
-}
-
 func TestNoTable(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
 		if p.dialect != sqldedupe.SQLite {
