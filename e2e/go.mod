@@ -8,6 +8,7 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/ksher-go/ksher v0.0.0-00010101000000-000000000000
+	github.com/ksher-go/ksher/pgxdedupe v0.0.0-00010101000000-000000000000
 	github.com/ksher-go/ksher/redisdedupe v0.0.0-00010101000000-000000000000
 	github.com/makiuchi-d/gozxing v0.1.1
 	github.com/mattn/go-sqlite3 v1.14.53
@@ -45,5 +46,6 @@ require (
 
 replace (
 	github.com/ksher-go/ksher => ../
+	github.com/ksher-go/ksher/pgxdedupe => ../pgxdedupe
 	github.com/ksher-go/ksher/redisdedupe => ../redisdedupe
 )

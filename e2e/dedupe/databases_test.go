@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -24,6 +25,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/pgxdedupe"
 	"github.com/ksher-go/ksher/sqldedupe"
 )
 
@@ -46,6 +49,8 @@ type database struct {
 	session []string
 	// conns limits the pool.
 	conns int
+	// pgx has a pool of pgx and pgxdedupe instead of database/sql and sqldedupe.
+	pgx bool
 	// refuses says that of two transactions on the same row one is refused.
 	refuses bool
 }
@@ -56,6 +61,10 @@ var databases = []database{
 	{name: "PostgreSQL repeatable read", dialect: sqldedupe.PostgreSQL, env: "KSHER_POSTGRES",
 		session: []string{"SET default_transaction_isolation = 'repeatable read'"}, refuses: true},
 	{name: "PostgreSQL serializable", dialect: sqldedupe.PostgreSQL, env: "KSHER_POSTGRES",
+		session: []string{"SET default_transaction_isolation = 'serializable'"}, refuses: true},
+	{name: "pgx", dialect: sqldedupe.PostgreSQL, env: "KSHER_POSTGRES", pgx: true},
+	{name: "pgx without prepared statements", dialect: sqldedupe.PostgreSQL, env: "KSHER_POSTGRES", pgx: true, params: "&default_query_exec_mode=exec"},
+	{name: "pgx serializable", dialect: sqldedupe.PostgreSQL, env: "KSHER_POSTGRES", pgx: true,
 		session: []string{"SET default_transaction_isolation = 'serializable'"}, refuses: true},
 	{name: "MySQL", dialect: sqldedupe.MySQL, env: "KSHER_MYSQL"},
 	{name: "MySQL interpolated, found rows", dialect: sqldedupe.MySQL, env: "KSHER_MYSQL", params: "?interpolateParams=true&clientFoundRows=true"},
@@ -150,27 +159,57 @@ func (c sqliteConnector) Driver() driver.Driver {
 }
 
 // server is a program with a pool of its own.
-func (p *place) server(t *testing.T, opts ...sqldedupe.Option) *server {
+func (p *place) server(t *testing.T) *server {
 	t.Helper()
-	return p.serverOn(t, p.open(t, nil), opts...)
+	return p.serverWith(t, nil, 2*time.Minute)
 }
 
-func (p *place) serverOn(t *testing.T, db *sql.DB, opts ...sqldedupe.Option) *server {
+func (p *place) serverWith(t *testing.T, h hook, lease time.Duration) *server {
 	t.Helper()
-	d, err := sqldedupe.New(db, p.dialect, opts...)
+	if p.pgx {
+		pool, err := p.pool(h)
+		require.NoError(t, err)
+		t.Cleanup(pool.Close)
+		d, err := pgxdedupe.New(pool, pgxdedupe.WithLease(lease))
+		require.NoError(t, err)
+		return &server{deduper: d, db: pgxExecer{pool}}
+	}
+	db := p.open(t, h)
+	d, err := sqldedupe.New(db, p.dialect, sqldedupe.WithLease(lease))
 	require.NoError(t, err)
-	return &server{Deduper: d, place: p, db: db}
+	return &server{deduper: d, db: db}
 }
 
 type server struct {
-	*sqldedupe.Deduper
-	place *place
-	db    *sql.DB
+	deduper
+	db execer
+}
+
+// deduper is what sqldedupe and pgxdedupe have in common.
+type deduper interface {
+	ksher.Deduper
+	Forget(ctx context.Context, olderThan time.Duration) (int64, error)
 }
 
 // execer is a database or a transaction.
 type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// transaction is a *sql.Tx, or a pgx.Tx in its clothes.
+type transaction interface {
+	execer
+	Commit() error
+	Rollback() error
+}
+
+// tx is the transaction of a function.
+func (p *place) tx(ctx context.Context) (transaction, error) {
+	if !p.pgx {
+		return sqldedupe.Tx(ctx)
+	}
+	tx, err := pgxdedupe.Tx(ctx)
+	return pgxTx{pgxExecer{tx}, tx}, err
 }
 
 // effect is the work of a function.
@@ -182,7 +221,7 @@ func (p *place) effect(ctx context.Context, in execer, key string) error {
 // inTx is a function that does its work in the transaction.
 func (p *place) inTx(key string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		tx, err := sqldedupe.Tx(ctx)
+		tx, err := p.tx(ctx)
 		if err != nil {
 			return err
 		}

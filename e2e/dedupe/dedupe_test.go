@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
@@ -257,7 +258,7 @@ func TestFasterTakeOver(t *testing.T) {
 			require.ErrorIs(t, other.Once(t.Context(), key, func(context.Context) error { return errWork }), errWork)
 			p.expire(t, key)
 			fast := 0
-			s := p.serverOn(t, p.open(t, func(_ *conn, step string, do func() error) error {
+			s := p.serverWith(t, func(_ func() error, step string, do func() error) error {
 				if strings.HasPrefix(step, "UPDATE") && fast == 0 {
 					fast++
 					require.NoError(t, other.Once(t.Context(), key, nothing))
@@ -266,7 +267,7 @@ func TestFasterTakeOver(t *testing.T) {
 					}
 				}
 				return do()
-			}))
+			}, 2*time.Minute)
 			require.ErrorIs(t, s.Once(t.Context(), key, unwanted(t)), ksher.ErrInProgress)
 			require.Equal(t, 1, fast)
 			require.NoError(t, s.Once(t.Context(), key, unwanted(t)))
@@ -285,7 +286,7 @@ func TestNotCommitted(t *testing.T) {
 		}
 		key := newKey()
 		var tx *sql.Tx
-		s := p.serverOn(t, p.open(t, func(_ *conn, step string, do func() error) error {
+		s := p.serverWith(t, func(_ func() error, step string, do func() error) error {
 			if strings.HasPrefix(step, "SELECT") {
 				var err error
 				tx, err = p.db.Begin()
@@ -294,7 +295,7 @@ func TestNotCommitted(t *testing.T) {
 				require.NoError(t, err)
 			}
 			return do()
-		}))
+		}, 2*time.Minute)
 		err := s.Once(t.Context(), key, func(ctx context.Context) error {
 			err := s.Once(t.Context(), key, unwanted(t))
 			require.NoError(t, tx.Rollback())
@@ -307,10 +308,8 @@ func TestNotCommitted(t *testing.T) {
 
 func TestDeadline(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		for lease, s := range map[time.Duration]*server{
-			2 * time.Minute: p.server(t),
-			time.Hour:       p.server(t, sqldedupe.WithLease(time.Hour)),
-		} {
+		for _, lease := range []time.Duration{2 * time.Minute, time.Hour} {
+			s := p.serverWith(t, nil, lease)
 			before := time.Now()
 			key := newKey()
 			require.NoError(t, s.Once(t.Context(), key, func(ctx context.Context) error {
@@ -455,25 +454,25 @@ func TestTx(t *testing.T) {
 			// A context of its own that has ended spoils nothing.
 			ended, cancel := context.WithCancel(ctx)
 			cancel()
-			_, err := sqldedupe.Tx(ended)
+			_, err := p.tx(ended)
 			require.ErrorIs(t, err, context.Canceled)
 
 			short, cancel := context.WithCancel(ctx)
-			got := make([]*sql.Tx, 8)
+			got := make([]transaction, 8)
 			var wg sync.WaitGroup
 			for i := range got {
-				wg.Go(func() { got[i], _ = sqldedupe.Tx(short) })
+				wg.Go(func() { got[i], _ = p.tx(short) })
 			}
 			wg.Wait()
 			cancel()
 			for _, tx := range got {
 				require.NotNil(t, tx)
-				require.Same(t, got[0], tx)
+				require.True(t, got[0] == tx)
 			}
 			return p.inTx(key)(ctx)
 		}))
 		require.Equal(t, 1, p.effects(t, key))
-		_, err := sqldedupe.Tx(kept)
+		_, err := p.tx(kept)
 		require.ErrorContains(t, err, "has returned")
 		require.ErrorContains(t, err, key)
 	})
@@ -482,15 +481,15 @@ func TestTx(t *testing.T) {
 // TestEndedByTheFunction has the function end the transaction itself.
 func TestEndedByTheFunction(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
-		for effects, end := range []func(*sql.Tx) error{(*sql.Tx).Rollback, (*sql.Tx).Commit} {
+		for effects, end := range []func(transaction) error{transaction.Rollback, transaction.Commit} {
 			s, key := p.server(t), newKey()
 			err := s.Once(t.Context(), key, func(ctx context.Context) error {
 				require.NoError(t, p.inTx(key)(ctx))
-				tx, err := sqldedupe.Tx(ctx)
+				tx, err := p.tx(ctx)
 				require.NoError(t, err)
 				return end(tx)
 			})
-			require.ErrorIs(t, err, sql.ErrTxDone)
+			require.ErrorIs(t, err, map[bool]error{false: sql.ErrTxDone, true: pgx.ErrTxClosed}[p.pgx])
 			require.ErrorContains(t, err, "leave commit and rollback to Once")
 			require.Equal(t, effects, p.effects(t, key))
 			require.NoError(t, s.Once(t.Context(), key, p.inTx(key)))
@@ -505,7 +504,7 @@ func TestFailedStatement(t *testing.T) {
 		s, key := p.server(t), newKey()
 		err := s.Once(t.Context(), key, func(ctx context.Context) error {
 			require.NoError(t, p.inTx(key)(ctx))
-			tx, err := sqldedupe.Tx(ctx)
+			tx, err := p.tx(ctx)
 			require.NoError(t, err)
 			_, err = tx.ExecContext(ctx, "SELECT * FROM no_such_table")
 			require.Error(t, err)

@@ -2,12 +2,12 @@ package dedupe_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,7 +21,7 @@ type ending struct {
 	// statements are executed one by one.
 	statements []string
 	// between is run before them.
-	between func(t *testing.T, p *place, ctx context.Context, tx *sql.Tx)
+	between func(t *testing.T, p *place, ctx context.Context, tx transaction)
 	// kept is how much of the work before the end stays.
 	kept int
 	// only limits it to these databases.
@@ -140,7 +140,7 @@ func TestTransactionGivenUp(t *testing.T) {
 				for _, result := range []error{nil, errWork} {
 					err := s.Once(t.Context(), key, func(ctx context.Context) error {
 						p.firstHalf(t, ctx, e, key)
-						tx, err := sqldedupe.Tx(ctx)
+						tx, err := p.tx(ctx)
 						require.NoError(t, err)
 						require.Error(t, repeat(ctx, tx, p.one("INSERT INTO ksher_test_effects (payment) VALUES (?)"), key))
 						return result
@@ -168,18 +168,18 @@ func TestConnectionLostAtWork(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
 		for _, result := range []error{nil, errWork} {
 			key := newKey()
-			s := p.serverOn(t, p.open(t, func(c *conn, step string, do func() error) error {
+			s := p.serverWith(t, func(lose func() error, step string, do func() error) error {
 				if step == "SELECT 'break'" {
-					return c.lose()
+					return lose()
 				}
 				return do()
-			}))
+			}, 2*time.Minute)
 			err := s.Once(t.Context(), key, func(ctx context.Context) error {
 				p.firstHalf(t, ctx, ending{statements: []string{"SELECT 'break'"}}, key)
 				return result
 			})
 			if result == nil {
-				require.ErrorIs(t, err, errLost)
+				require.True(t, isLost(err), "%v", err)
 				require.NotContains(t, err.Error(), "ended before")
 			} else {
 				require.Same(t, result, err)
@@ -218,7 +218,7 @@ func (p *place) ends(t *testing.T, e ending, result error) {
 // goes on whatever comes of it.
 func (p *place) work(t *testing.T, ctx context.Context, e ending, key string, result error) error {
 	p.firstHalf(t, ctx, e, key)
-	tx, err := sqldedupe.Tx(ctx)
+	tx, err := p.tx(ctx)
 	require.NoError(t, err)
 	require.NoError(t, repeat(ctx, tx, p.one("INSERT INTO ksher_test_effects (payment) VALUES (?)"), key))
 	return result
@@ -226,7 +226,7 @@ func (p *place) work(t *testing.T, ctx context.Context, e ending, key string, re
 
 // firstHalf is the first half of it.
 func (p *place) firstHalf(t *testing.T, ctx context.Context, e ending, key string) {
-	tx, err := sqldedupe.Tx(ctx)
+	tx, err := p.tx(ctx)
 	require.NoError(t, err)
 	require.NoError(t, p.effect(ctx, tx, key))
 	if e.between != nil {
@@ -259,8 +259,8 @@ func (p *place) endingTables(t *testing.T) {
 
 // deadlock has two transactions wait for each other's lock. The database gives up
 // ours: MySQL the one that has changed less, PostgreSQL the one that looks first.
-func deadlock(lock string) func(*testing.T, *place, context.Context, *sql.Tx) {
-	return func(t *testing.T, p *place, ctx context.Context, tx *sql.Tx) {
+func deadlock(lock string) func(*testing.T, *place, context.Context, transaction) {
+	return func(t *testing.T, p *place, ctx context.Context, tx transaction) {
 		ours, theirs := newKey(), newKey()
 		if p.dialect == sqldedupe.MySQL {
 			_, err := p.db.Exec("INSERT INTO ksher_test_rows (name, n) VALUES (?, 0), (?, 0)", ours, theirs)
@@ -303,7 +303,7 @@ func deadlock(lock string) func(*testing.T, *place, context.Context, *sql.Tx) {
 
 // lockWait has a statement wait for a row for too long, which rolls back no more
 // than the statement.
-func lockWait(t *testing.T, p *place, ctx context.Context, tx *sql.Tx) {
+func lockWait(t *testing.T, p *place, ctx context.Context, tx transaction) {
 	row := newKey()
 	_, err := p.db.Exec("INSERT INTO ksher_test_rows (name, n) VALUES ('" + row + "', 0)")
 	require.NoError(t, err)
@@ -330,7 +330,7 @@ func cancelNow(test string) int {
 }
 
 // interrupt has the context of a statement end while it writes.
-func interrupt(t *testing.T, _ *place, ctx context.Context, tx *sql.Tx) {
+func interrupt(t *testing.T, _ *place, ctx context.Context, tx transaction) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cancels.Store(t.Name(), cancel)
@@ -341,8 +341,8 @@ func interrupt(t *testing.T, _ *place, ctx context.Context, tx *sql.Tx) {
 }
 
 // full has the disk be full, in the eyes of SQLite.
-func full(statement string) func(*testing.T, *place, context.Context, *sql.Tx) {
-	return func(t *testing.T, p *place, ctx context.Context, tx *sql.Tx) {
+func full(statement string) func(*testing.T, *place, context.Context, transaction) {
+	return func(t *testing.T, p *place, ctx context.Context, tx transaction) {
 		_, err := tx.ExecContext(ctx, "PRAGMA max_page_count = 1")
 		require.NoError(t, err)
 		_, err = tx.ExecContext(ctx, statement)

@@ -8,8 +8,8 @@ import (
 
 // hook stands between a pool and its database. It gets each step that the
 // database is to do, a statement or "BEGIN", "COMMIT" and "ROLLBACK", and what
-// does it.
-type hook func(c *conn, step string, do func() error) error
+// does it. To lose the connection it returns the error of lose.
+type hook func(lose func() error, step string, do func() error) error
 
 // connector makes connections with a hook.
 type connector struct {
@@ -64,7 +64,7 @@ func (c *conn) step(step string, do func() error) error {
 	if c.hook == nil {
 		return do()
 	}
-	return c.hook(c, step, do)
+	return c.hook(c.lose, step, do)
 }
 
 func (c *conn) Close() error {
@@ -96,7 +96,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (tx driver.Tx
 		tx, err = c.driverConn.BeginTx(ctx, opts)
 		return err
 	})
-	return transaction{tx, c}, err
+	return hookedTx{tx, c}, err
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (result driver.Result, err error) {
@@ -115,10 +115,10 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	return rows, err
 }
 
-type transaction struct {
+type hookedTx struct {
 	driver.Tx
 	conn *conn
 }
 
-func (t transaction) Commit() error   { return t.conn.step("COMMIT", t.Tx.Commit) }
-func (t transaction) Rollback() error { return t.conn.step("ROLLBACK", t.Tx.Rollback) }
+func (t hookedTx) Commit() error   { return t.conn.step("COMMIT", t.Tx.Commit) }
+func (t hookedTx) Rollback() error { return t.conn.step("ROLLBACK", t.Tx.Rollback) }

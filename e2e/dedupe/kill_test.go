@@ -11,10 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/pgxdedupe"
 	"github.com/ksher-go/ksher/sqldedupe"
 )
 
@@ -35,16 +37,16 @@ func TestEveryStep(t *testing.T) {
 }
 
 func everyStep(t *testing.T, p *place, inTx, crash, after bool) {
-	if p.dialect == sqldedupe.MySQL && !strings.Contains(p.dsn, "interpolateParams=true") {
+	if p.dialect == sqldedupe.MySQL && !strings.Contains(p.dsn, "interpolateParams=true") || p.pgx && !strings.Contains(p.dsn, "exec_mode") {
 		t.Skip("this driver prepares statements, which takes other steps")
 	}
 	sound := p.server(t)
 	for at, fired := 1, true; fired; at++ {
 		fired = false
 		var steps []string
-		doomed := p.serverOn(t, p.open(t, func(c *conn, step string, do func() error) error {
+		doomed := p.serverWith(t, func(lose func() error, step string, do func() error) error {
 			if fired && crash {
-				return c.lose()
+				return lose()
 			}
 			if steps = append(steps, step); len(steps) != at {
 				return do()
@@ -55,8 +57,8 @@ func everyStep(t *testing.T, p *place, inTx, crash, after bool) {
 					return err
 				}
 			}
-			return c.lose()
-		}))
+			return lose()
+		}, 2*time.Minute)
 		key := newKey()
 		once := func(s *server) error {
 			if inTx {
@@ -71,7 +73,7 @@ func everyStep(t *testing.T, p *place, inTx, crash, after bool) {
 			require.Len(t, steps, map[bool]int{true: 7, false: 3}[inTx], "%q", steps)
 			break
 		}
-		require.ErrorIs(t, err, errLost, "%q", steps)
+		require.True(t, isLost(err), "%q: %v", steps, err)
 		if crash || at == 1 {
 			// Nobody could give back the claim.
 			p.expire(t, key)
@@ -93,19 +95,15 @@ const (
 	childDialect = "KSHER_DEDUPE_DIALECT"
 	childDSN     = "KSHER_DEDUPE_DSN"
 	childKey     = "KSHER_DEDUPE_KEY"
+	childPgx     = "KSHER_DEDUPE_PGX"
 )
 
 // child handles a payment, but never returns from its function.
 func child() {
 	dialect, err := strconv.Atoi(os.Getenv(childDialect))
-	p := &place{database: database{dialect: sqldedupe.Dialect(dialect)}, dsn: os.Getenv(childDSN)}
-	c, e := p.connector()
-	if err := errors.Join(err, e); err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	d, err := sqldedupe.New(sql.OpenDB(c), p.dialect)
-	if err == nil {
+	p := &place{database: database{dialect: sqldedupe.Dialect(dialect), pgx: os.Getenv(childPgx) == "true"}, dsn: os.Getenv(childDSN)}
+	d, e := p.childDeduper()
+	if err = errors.Join(err, e); err == nil {
 		key := os.Getenv(childKey)
 		err = d.Once(context.Background(), key, func(ctx context.Context) error {
 			if err := p.inTx(key)(ctx); err != nil {
@@ -119,11 +117,26 @@ func child() {
 	os.Exit(1)
 }
 
+func (p *place) childDeduper() (ksher.Deduper, error) {
+	if p.pgx {
+		pool, err := p.pool(nil)
+		if err != nil {
+			return nil, err
+		}
+		return pgxdedupe.New(pool)
+	}
+	c, err := p.connector()
+	if err != nil {
+		return nil, err
+	}
+	return sqldedupe.New(sql.OpenDB(c), p.dialect)
+}
+
 func TestKill(t *testing.T) {
 	each(t, func(t *testing.T, p *place) {
 		key := newKey()
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childDialect+"="+strconv.Itoa(int(p.dialect)), childDSN+"="+p.dsn, childKey+"="+key)
+		cmd.Env = append(os.Environ(), childDialect+"="+strconv.Itoa(int(p.dialect)), childDSN+"="+p.dsn, childKey+"="+key, childPgx+"="+strconv.FormatBool(p.pgx))
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())

@@ -44,14 +44,14 @@ func TestOldTable(t *testing.T) {
 			values + "('given back', 'c', " + p.hoursAgo("1") + ", NULL)",
 			sqldedupe.Schema(p.dialect),
 		} {
-			_, err := s.db.Exec(statement)
+			_, err := s.db.ExecContext(t.Context(), statement)
 			require.NoError(t, err, statement)
 		}
 		require.NoError(t, s.Once(t.Context(), "done", unwanted(t)))
 		require.ErrorIs(t, s.Once(t.Context(), "running", unwanted(t)), ksher.ErrInProgress)
 		for _, key := range []string{"given back", "new"} {
 			require.NoError(t, s.Once(t.Context(), key, func(ctx context.Context) error {
-				_, err := sqldedupe.Tx(ctx)
+				_, err := p.tx(ctx)
 				return err
 			}))
 			require.NoError(t, s.Once(t.Context(), key, unwanted(t)))
