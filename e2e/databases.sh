@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Starts PostgreSQL, MariaDB and Redis for the tests, each on a free port of the
-# loopback address with a fresh folder for its data, and prints where they are:
+# Starts PostgreSQL, PgBouncer before it, MariaDB and Redis for the tests, each on a
+# free port of the loopback address with a fresh folder for its data, and prints
+# where they are:
 #
 #	where=$(e2e/databases.sh start)
 #	eval "$where"
@@ -83,6 +84,7 @@ postgres_bin() {
 install_missing() {
 	local missing=()
 	[ -n "$(postgres_bin)" ] || missing+=(postgresql)
+	command -v pgbouncer >/dev/null || missing+=(pgbouncer)
 	command -v mariadbd >/dev/null || missing+=(mariadb-server)
 	command -v redis-server >/dev/null || missing+=(redis-server)
 	if [ ${#missing[@]} -eq 0 ]; then
@@ -104,7 +106,7 @@ start() {
 	trap 'stop "$dir"' EXIT
 	cd "$dir"
 
-	local bin postgres mysql redis
+	local bin postgres pgbouncer mysql redis
 	bin=$(postgres_bin)
 	folder postgres postgres
 	folder mysql mysql
@@ -116,6 +118,23 @@ start() {
 		{ cat postgres.log >&2; return 1; }
 	launch postgres postgres "$bin/postgres" -D "$dir/postgres" -p "$postgres" -c listen_addresses=127.0.0.1 \
 		-c unix_socket_directories= -c fsync=off -c max_connections=200
+
+	pgbouncer=$(free_port 26432)
+	cat >pgbouncer.ini <<-INI
+		[databases]
+		postgres = host=127.0.0.1 port=$postgres user=ksher
+		[pgbouncer]
+		listen_addr = 127.0.0.1
+		listen_port = $pgbouncer
+		unix_socket_dir =
+		auth_type = any
+		pool_mode = transaction
+		; So that no transaction gets its connection by luck.
+		server_round_robin = 1
+		default_pool_size = 40
+		max_client_conn = 1000
+	INI
+	launch postgres pgbouncer pgbouncer "$dir/pgbouncer.ini"
 
 	mysql=$(free_port 23306)
 	cat >mysql.sql <<-'SQL'
@@ -137,6 +156,7 @@ start() {
 		--save '' --appendonly no
 
 	until_ready postgres "$(cat postgres.pid)" "$bin/pg_isready" -q -h 127.0.0.1 -p "$postgres"
+	until_ready pgbouncer "$(cat pgbouncer.pid)" "$bin/pg_isready" -q -h 127.0.0.1 -p "$pgbouncer"
 	until_ready mysql "$(cat mysql.pid)" mariadb --no-defaults -h 127.0.0.1 -P "$mysql" -u ksher -e 'SELECT 1' ksher
 	until_ready redis "$(cat redis.pid)" redis-cli -h 127.0.0.1 -p "$redis" ping
 
@@ -144,6 +164,7 @@ start() {
 	cat <<-OUT
 		export KSHER_DATABASES='$dir'
 		export KSHER_POSTGRES='postgres://ksher@127.0.0.1:$postgres/postgres?sslmode=disable'
+		export KSHER_PGBOUNCER='postgres://ksher@127.0.0.1:$pgbouncer/postgres?sslmode=disable'
 		export KSHER_MYSQL='ksher@tcp(127.0.0.1:$mysql)/ksher'
 		export KSHER_REDIS='127.0.0.1:$redis'
 	OUT

@@ -22,14 +22,13 @@
 // # PgBouncer
 //
 // In transaction mode each transaction may run on another connection, which
-// doesn't know the statements that pgx has prepared. Have pgx prepare none, by a
-// parameter of the connection string:
+// doesn't know the statements that pgx has prepared: most claims fail. Have pgx
+// prepare none, by a parameter of the connection string:
 //
 //	postgres://shop@127.0.0.1:6432/shop?default_query_exec_mode=exec
 //
-// The same parameter is right for sqldedupe with pgx's driver. Tests run with it
-// on PgBouncer 1.18, and with simple_protocol. PgBouncer from version 1.21 knows
-// prepared statements by itself, if max_prepared_statements is set there.
+// Tests run with it on PgBouncer 1.18, and with simple_protocol. The modes
+// cache_statement, which is pgx's default, and describe_exec fail there.
 package pgxdedupe
 
 import (

@@ -72,6 +72,12 @@
 // PostgreSQL refuses SET TRANSACTION ISOLATION LEVEL in the transaction of Tx,
 // which has begun with a savepoint.
 //
+// # PgBouncer
+//
+// Behind PgBouncer in transaction mode the driver must not prepare statements.
+// For pgx, add default_query_exec_mode=exec to the connection string. Programs
+// on pgx's own pool and transactions take package pgxdedupe, a module of its own.
+//
 // # SQLite
 //
 // SQLite has one writer at a time. Have the others wait for it with a

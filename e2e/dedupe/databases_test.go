@@ -2,6 +2,7 @@
 // starts them, and says where in these variables:
 //
 //	KSHER_POSTGRES  a URL such as postgres://ksher@127.0.0.1:25432/postgres?sslmode=disable
+//	KSHER_PGBOUNCER the same database behind PgBouncer in transaction mode
 //	KSHER_MYSQL     a data source name such as ksher@tcp(127.0.0.1:23306)/ksher
 //
 // Without one, the tests of that database are skipped, unless KSHER_E2E=1 says
@@ -66,6 +67,10 @@ var databases = []database{
 	{name: "pgx without prepared statements", dialect: sqldedupe.PostgreSQL, env: "KSHER_POSTGRES", pgx: true, params: "&default_query_exec_mode=exec"},
 	{name: "pgx serializable", dialect: sqldedupe.PostgreSQL, env: "KSHER_POSTGRES", pgx: true,
 		session: []string{"SET default_transaction_isolation = 'serializable'"}, refuses: true},
+	{name: "PgBouncer", dialect: sqldedupe.PostgreSQL, env: "KSHER_PGBOUNCER", params: "&default_query_exec_mode=exec"},
+	{name: "PgBouncer simple protocol", dialect: sqldedupe.PostgreSQL, env: "KSHER_PGBOUNCER", params: "&default_query_exec_mode=simple_protocol"},
+	{name: "PgBouncer pgx", dialect: sqldedupe.PostgreSQL, env: "KSHER_PGBOUNCER", pgx: true, params: "&default_query_exec_mode=exec"},
+	{name: "PgBouncer pgx simple protocol", dialect: sqldedupe.PostgreSQL, env: "KSHER_PGBOUNCER", pgx: true, params: "&default_query_exec_mode=simple_protocol"},
 	{name: "MySQL", dialect: sqldedupe.MySQL, env: "KSHER_MYSQL"},
 	{name: "MySQL interpolated, found rows", dialect: sqldedupe.MySQL, env: "KSHER_MYSQL", params: "?interpolateParams=true&clientFoundRows=true"},
 	{name: "MySQL in Latin 1, another time zone", dialect: sqldedupe.MySQL, env: "KSHER_MYSQL",
