@@ -16,6 +16,7 @@ import (
 	"database/sql/driver"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -219,7 +220,7 @@ func (p *place) tx(ctx context.Context) (transaction, error) {
 
 // effect is the work of a function.
 func (p *place) effect(ctx context.Context, in execer, key string) error {
-	_, err := in.ExecContext(ctx, p.one("INSERT INTO ksher_test_effects (payment) VALUES (?)"), key)
+	_, err := in.ExecContext(ctx, p.number("INSERT INTO ksher_test_effects (payment) VALUES (?)"), key)
 	return err
 }
 
@@ -237,24 +238,27 @@ func (p *place) inTx(key string) func(context.Context) error {
 // done tells whether the key is noted as done.
 func (p *place) done(t *testing.T, key string) (done bool) {
 	t.Helper()
-	require.NoError(t, p.db.QueryRow(p.one("SELECT done_at IS NOT NULL FROM ksher_dedupe WHERE payment = ?"), key).Scan(&done))
+	require.NoError(t, p.db.QueryRow(p.number("SELECT done_at IS NOT NULL FROM ksher_dedupe WHERE payment = ?"), key).Scan(&done))
 	return done
 }
 
 // effects is how often the work for a key was done.
 func (p *place) effects(t *testing.T, key string) (n int) {
 	t.Helper()
-	require.NoError(t, p.db.QueryRow(p.one("SELECT COUNT(*) FROM ksher_test_effects WHERE payment = ?"), key).Scan(&n))
+	require.NoError(t, p.db.QueryRow(p.number("SELECT COUNT(*) FROM ksher_test_effects WHERE payment = ?"), key).Scan(&n))
 	return n
 }
 
-// one writes the only parameter of a query as the database wants it.
-func (p *place) one(query string) string {
+// number writes the parameters of a query as the database wants them.
+func (p *place) number(query string) string {
 	if p.dialect != sqldedupe.PostgreSQL {
 		return query
 	}
-	before, after, _ := strings.Cut(query, "?")
-	return before + "$1" + after
+	parts := strings.Split(query, "?")
+	for i := range parts[1:] {
+		parts[i] += "$" + strconv.Itoa(i+1)
+	}
+	return strings.Join(parts, "")
 }
 
 // hoursAgo is a time by the database's clock.
@@ -276,7 +280,7 @@ func (p *place) expire(t *testing.T, key string) {
 
 func (p *place) set(t *testing.T, key, assignment string) {
 	t.Helper()
-	_, err := p.db.Exec(p.one("UPDATE ksher_dedupe SET "+assignment+" WHERE payment = ?"), key)
+	_, err := p.db.Exec(p.number("UPDATE ksher_dedupe SET "+assignment+" WHERE payment = ?"), key)
 	require.NoError(t, err)
 }
 

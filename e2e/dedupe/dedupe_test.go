@@ -291,7 +291,7 @@ func TestNotCommitted(t *testing.T) {
 				var err error
 				tx, err = p.db.Begin()
 				require.NoError(t, err)
-				_, err = tx.Exec(p.one("UPDATE ksher_dedupe SET done_at = claimed_until WHERE payment = ?"), key)
+				_, err = tx.Exec(p.number("UPDATE ksher_dedupe SET done_at = claimed_until WHERE payment = ?"), key)
 				require.NoError(t, err)
 			}
 			return do()
@@ -323,7 +323,7 @@ func TestDeadline(t *testing.T) {
 					sqldedupe.SQLite:     "(julianday(claimed_until) - julianday('now')) * 86400",
 				}[p.dialect]
 				var seconds float64
-				require.NoError(t, p.db.QueryRow(p.one("SELECT "+left+" FROM ksher_dedupe WHERE payment = ?"), key).Scan(&seconds))
+				require.NoError(t, p.db.QueryRow(p.number("SELECT "+left+" FROM ksher_dedupe WHERE payment = ?"), key).Scan(&seconds))
 				require.Greater(t, seconds, lease.Seconds()*0.9)
 				require.LessOrEqual(t, seconds, lease.Seconds()+0.001)
 				return nil
@@ -399,7 +399,7 @@ func TestExactKeys(t *testing.T) {
 		}
 		for _, key := range keys {
 			var n int
-			require.NoError(t, p.db.QueryRow(p.one("SELECT COUNT(*) FROM ksher_dedupe WHERE payment = ?"), key).Scan(&n))
+			require.NoError(t, p.db.QueryRow(p.number("SELECT COUNT(*) FROM ksher_dedupe WHERE payment = ?"), key).Scan(&n))
 			require.Equal(t, 1, n, "%q", key)
 		}
 	})
@@ -428,7 +428,7 @@ func TestForget(t *testing.T) {
 			return nil
 		}))
 		var rows int
-		require.NoError(t, p.db.QueryRow(p.one("SELECT COUNT(*) FROM ksher_dedupe WHERE payment = ?"), failed).Scan(&rows))
+		require.NoError(t, p.db.QueryRow(p.number("SELECT COUNT(*) FROM ksher_dedupe WHERE payment = ?"), failed).Scan(&rows))
 		require.Equal(t, 1, rows)
 		require.NoError(t, s.Once(t.Context(), young, unwanted(t)))
 		require.NoError(t, s.Once(t.Context(), running, unwanted(t)))

@@ -142,7 +142,7 @@ func TestTransactionGivenUp(t *testing.T) {
 						p.firstHalf(t, ctx, e, key)
 						tx, err := p.tx(ctx)
 						require.NoError(t, err)
-						require.Error(t, repeat(ctx, tx, p.one("INSERT INTO ksher_test_effects (payment) VALUES (?)"), key))
+						require.Error(t, repeat(ctx, tx, p.number("INSERT INTO ksher_test_effects (payment) VALUES (?)"), key))
 						return result
 					})
 					if result == nil {
@@ -220,7 +220,7 @@ func (p *place) work(t *testing.T, ctx context.Context, e ending, key string, re
 	p.firstHalf(t, ctx, e, key)
 	tx, err := p.tx(ctx)
 	require.NoError(t, err)
-	require.NoError(t, repeat(ctx, tx, p.one("INSERT INTO ksher_test_effects (payment) VALUES (?)"), key))
+	require.NoError(t, repeat(ctx, tx, p.number("INSERT INTO ksher_test_effects (payment) VALUES (?)"), key))
 	return result
 }
 

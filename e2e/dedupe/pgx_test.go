@@ -227,7 +227,7 @@ func TestPgxLease(t *testing.T) {
 			require.NoError(t, err)
 			wait, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			_, err = p.db.ExecContext(wait, p.one("SELECT pg_advisory_lock(hashtext(?))"), key)
+			_, err = p.db.ExecContext(wait, p.number("SELECT pg_advisory_lock(hashtext(?))"), key)
 			require.NoError(t, err)
 			return nil
 		})
