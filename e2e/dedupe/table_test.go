@@ -25,19 +25,7 @@ func TestOldTable(t *testing.T) {
 		if p.env == "KSHER_PGBOUNCER" {
 			t.Skip("a connection there has no settings of its own")
 		}
-		name := "ksher_test_" + strings.ToLower(rand.Text())
-		drop := "DROP TABLE ksher_dedupe"
-		switch p.dialect {
-		case sqldedupe.PostgreSQL:
-			p.execute(t, "CREATE SCHEMA "+name)
-			p.session, drop = append(p.session[:len(p.session):len(p.session)], "SET search_path = "+name), "DROP SCHEMA "+name+" CASCADE"
-		case sqldedupe.MySQL:
-			p.execute(t, "CREATE DATABASE "+name)
-			p.session, drop = append(p.session[:len(p.session):len(p.session)], "USE "+name), "DROP DATABASE "+name
-		case sqldedupe.SQLite:
-			p.execute(t, drop)
-		}
-		t.Cleanup(func() { p.execute(t, drop) })
+		p.withoutTable(t)
 		s := p.server(t)
 		const values = "INSERT INTO ksher_dedupe (payment, claim, claimed_until, done_at) VALUES "
 		for _, statement := range []string{
@@ -60,6 +48,23 @@ func TestOldTable(t *testing.T) {
 			require.NoError(t, s.Once(t.Context(), key, unwanted(t)))
 		}
 	})
+}
+
+// withoutTable has servers work where there is no table yet.
+func (p *place) withoutTable(t *testing.T) {
+	name := "ksher_test_" + strings.ToLower(rand.Text())
+	drop := "DROP TABLE ksher_dedupe"
+	switch p.dialect {
+	case sqldedupe.PostgreSQL:
+		p.execute(t, "CREATE SCHEMA "+name)
+		p.session, drop = append(p.session[:len(p.session):len(p.session)], "SET search_path = "+name), "DROP SCHEMA "+name+" CASCADE"
+	case sqldedupe.MySQL:
+		p.execute(t, "CREATE DATABASE "+name)
+		p.session, drop = append(p.session[:len(p.session):len(p.session)], "USE "+name), "DROP DATABASE "+name
+	case sqldedupe.SQLite:
+		p.execute(t, drop)
+	}
+	t.Cleanup(func() { p.execute(t, drop) })
 }
 
 func (p *place) execute(t *testing.T, statement string) {

@@ -1,0 +1,155 @@
+package dedupe_test
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher/sqldedupe"
+)
+
+// TestManyRows has PostgreSQL remember many payments of the last 30 days: every
+// statement of a payment uses the index. KSHER_ROWS says how many, ten thousand by
+// default; with more it compares with ten thousand, as .ci/long does.
+func TestManyRows(t *testing.T) {
+	p := newPlace(t, databases[0])
+	p.withoutTable(t)
+	rows, payments := 10_000, 20
+	if s := os.Getenv("KSHER_ROWS"); s != "" {
+		var err error
+		rows, err = strconv.Atoi(s)
+		require.NoError(t, err)
+		payments = 3000
+	}
+	m := &many{place: p, db: p.open(t, nil)}
+	m.execute(t, sqldedupe.Schema(sqldedupe.PostgreSQL))
+	m.execute(t, "CREATE TABLE ksher_test_effects (payment TEXT NOT NULL)")
+	m.fill(t, 1, 10_000)
+	m.plans(t)
+	few := m.pay(t, payments)
+	if rows > 10_000 {
+		m.fill(t, 10_001, rows)
+		m.plans(t)
+		growth := float64(m.pay(t, payments)) / float64(few)
+		t.Logf("a payment takes %.2f times as long as with 10000 rows", growth)
+		require.LessOrEqual(t, growth, 1.5)
+	}
+	m.forget(t, 40*24*time.Hour, 0)
+	m.forget(t, 29*24*time.Hour, rows/30)
+	m.forget(t, 10*24*time.Hour, rows/30*19)
+}
+
+// many is a table with many rows.
+type many struct {
+	*place
+	db *sql.DB
+}
+
+func (m *many) execute(t *testing.T, statement string) {
+	t.Helper()
+	_, err := m.db.ExecContext(t.Context(), statement)
+	require.NoError(t, err)
+}
+
+// fill adds rows of the last 30 days, whose keys are in no order.
+func (m *many) fill(t *testing.T, from, to int) {
+	start := time.Now()
+	m.execute(t, `INSERT INTO ksher_dedupe SELECT 'mch12345 SUCCESS ' || upper(substr(md5(n::text), 1, 26)), upper(substr(md5('claim ' || n), 1, 26)),
+		now() - n % 30 * interval '1 day', now() - n % 30 * interval '1 day' - interval '1 minute'
+		FROM generate_series(`+strconv.Itoa(from)+`, `+strconv.Itoa(to)+`) AS n`)
+	m.execute(t, "VACUUM ANALYZE ksher_dedupe")
+	var table, index int64
+	require.NoError(t, m.db.QueryRow("SELECT pg_table_size('ksher_dedupe'), pg_indexes_size('ksher_dedupe')").Scan(&table, &index))
+	t.Logf("%d rows: %d bytes a row in the table, %d in its index, %d MB in all; filled in %v",
+		to, table/int64(to), index/int64(to), (table+index)>>20, time.Since(start).Round(time.Millisecond))
+}
+
+// plans has PostgreSQL say how it executes the statements of a payment.
+func (m *many) plans(t *testing.T) {
+	var steps []string
+	s, key := m.serverWith(t, func(_ func() error, step string, do func() error) error {
+		if strings.Contains(step, "ksher_dedupe") && !slices.Contains(steps, step) {
+			steps = append(steps, step)
+		}
+		return do()
+	}, 2*time.Minute), newKey()
+	require.ErrorIs(t, s.Once(t.Context(), key, func(context.Context) error { return errWork }), errWork)
+	require.NoError(t, s.Once(t.Context(), key, m.inTx(key)))
+	require.Len(t, steps, 5)
+	for _, step := range steps {
+		args := []any{"a", "b"}[:strings.Count(step, "$")]
+		rows, err := m.db.Query("EXPLAIN "+step, args...)
+		require.NoError(t, err)
+		var plan []string
+		for rows.Next() {
+			var line string
+			require.NoError(t, rows.Scan(&line))
+			plan = append(plan, line)
+		}
+		require.NoError(t, rows.Err())
+		text := strings.Join(plan, "\n")
+		t.Logf("%s\n%s", step, text)
+		require.NotContains(t, text, "Seq Scan")
+		require.Regexp(t, "Index Scan using ksher_dedupe_pkey|Conflict Arbiter Indexes: ksher_dedupe_pkey", text)
+	}
+}
+
+// pay handles payments one after the other, and returns the time that the one in
+// the middle took.
+func (m *many) pay(t *testing.T, n int) time.Duration {
+	s := m.server(t)
+	before := m.written(t)
+	took := make([]time.Duration, n)
+	for i := range took {
+		key, start := newKey(), time.Now()
+		require.NoError(t, s.Once(t.Context(), key, m.inTx(key)))
+		took[i] = time.Since(start)
+	}
+	slices.Sort(took)
+	t.Logf("%d payments: half within %v, 99%% within %v; %d bytes of WAL each", n, took[n/2], took[n*99/100], (m.written(t)-before)/int64(n))
+	return took[n/2]
+}
+
+// written is how much PostgreSQL has written to its log.
+func (m *many) written(t *testing.T) (bytes int64) {
+	require.NoError(t, m.db.QueryRow("SELECT pg_current_wal_insert_lsn() - '0/0'").Scan(&bytes))
+	return bytes
+}
+
+// forget removes old rows while payments arrive.
+func (m *many) forget(t *testing.T, olderThan time.Duration, atLeast int) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	slowest := make(chan time.Duration)
+	s := m.server(t)
+	go func() {
+		longest := time.Duration(0)
+		for ctx.Err() == nil {
+			key, start := newKey(), time.Now()
+			if err := s.Once(t.Context(), key, m.inTx(key)); err != nil {
+				t.Error(err)
+			}
+			longest = max(longest, time.Since(start))
+		}
+		slowest <- longest
+	}()
+	before, start := m.written(t), time.Now()
+	n, err := m.server(t).Forget(t.Context(), olderThan)
+	took := time.Since(start)
+	cancel()
+	longest := <-slowest
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, n, int64(atLeast))
+	written := m.written(t) - before
+	start = time.Now()
+	m.execute(t, "VACUUM ksher_dedupe")
+	t.Logf("removing %d rows took %v and %d MB of WAL, VACUUM %v; the slowest payment meanwhile took %v",
+		n, took.Round(time.Millisecond), written>>20, time.Since(start).Round(time.Millisecond), longest.Round(time.Millisecond))
+}
