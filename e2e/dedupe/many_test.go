@@ -31,6 +31,9 @@ func TestManyRows(t *testing.T) {
 	m := &many{place: p, db: p.open(t, nil)}
 	m.execute(t, sqldedupe.Schema(sqldedupe.PostgreSQL))
 	m.execute(t, "CREATE TABLE ksher_test_effects (payment TEXT NOT NULL)")
+	var fsync string
+	require.NoError(t, m.db.QueryRow("SHOW fsync").Scan(&fsync))
+	t.Logf("fsync is %s", fsync)
 	m.fill(t, 1, 10_000)
 	m.plans(t)
 	few := m.pay(t, payments)
@@ -65,10 +68,15 @@ func (m *many) fill(t *testing.T, from, to int) {
 		now() - n % 30 * interval '1 day', now() - n % 30 * interval '1 day' - interval '1 minute'
 		FROM generate_series(`+strconv.Itoa(from)+`, `+strconv.Itoa(to)+`) AS n`)
 	m.execute(t, "VACUUM ANALYZE ksher_dedupe")
-	var table, index int64
-	require.NoError(t, m.db.QueryRow("SELECT pg_table_size('ksher_dedupe'), pg_indexes_size('ksher_dedupe')").Scan(&table, &index))
+	m.execute(t, "CHECKPOINT") // What is measured next begins with a disk at rest.
+	table, index := m.sizes(t)
 	t.Logf("%d rows: %d bytes a row in the table, %d in its index, %d MB in all; filled in %v",
 		to, table/int64(to), index/int64(to), (table+index)>>20, time.Since(start).Round(time.Millisecond))
+}
+
+func (m *many) sizes(t *testing.T) (table, index int64) {
+	require.NoError(t, m.db.QueryRow("SELECT pg_table_size('ksher_dedupe'), pg_indexes_size('ksher_dedupe')").Scan(&table, &index))
+	return table, index
 }
 
 // plans has PostgreSQL say how it executes the statements of a payment.
@@ -112,8 +120,13 @@ func (m *many) pay(t *testing.T, n int) time.Duration {
 		require.NoError(t, s.Once(t.Context(), key, m.inTx(key)))
 		took[i] = time.Since(start)
 	}
+	var all time.Duration
+	for _, d := range took {
+		all += d
+	}
 	slices.Sort(took)
-	t.Logf("%d payments: half within %v, 99%% within %v; %d bytes of WAL each", n, took[n/2], took[n*99/100], (m.written(t)-before)/int64(n))
+	t.Logf("%d payments: half within %v, 99%% within %v, %v on average; %d bytes of WAL each",
+		n, took[n/2], took[n*99/100], all/time.Duration(n), (m.written(t)-before)/int64(n))
 	return took[n/2]
 }
 
@@ -150,6 +163,8 @@ func (m *many) forget(t *testing.T, olderThan time.Duration, atLeast int) {
 	written := m.written(t) - before
 	start = time.Now()
 	m.execute(t, "VACUUM ksher_dedupe")
-	t.Logf("removing %d rows took %v and %d MB of WAL, VACUUM %v; the slowest payment meanwhile took %v",
-		n, took.Round(time.Millisecond), written>>20, time.Since(start).Round(time.Millisecond), longest.Round(time.Millisecond))
+	vacuum := time.Since(start)
+	table, index := m.sizes(t)
+	t.Logf("removing %d rows took %v and %d MB of WAL, VACUUM %v; the slowest payment meanwhile took %v; the table has %d MB then, its index %d MB",
+		n, took.Round(time.Millisecond), written>>20, vacuum.Round(time.Millisecond), longest.Round(time.Millisecond), table>>20, index>>20)
 }
