@@ -10,7 +10,8 @@
 #
 # (In one line, eval "$(...)" would hide that it failed.) What isn't there is
 # installed from Debian's packages, which takes root. The servers never run as
-# root, survive no crash of the machine, and let in everybody on it.
+# root and let in everybody on it. They survive no crash of the machine, but for
+# PostgreSQL with KSHER_FSYNC=on.
 set -euo pipefail
 
 usage() {
@@ -117,7 +118,7 @@ start() {
 		--encoding=UTF8 --locale=C --no-sync >postgres.log 2>&1 </dev/null ||
 		{ cat postgres.log >&2; return 1; }
 	launch postgres postgres "$bin/postgres" -D "$dir/postgres" -p "$postgres" -c listen_addresses=127.0.0.1 \
-		-c unix_socket_directories= -c fsync=off -c max_connections=200
+		-c unix_socket_directories= -c fsync="${KSHER_FSYNC:-off}" -c max_connections=200
 
 	pgbouncer=$(free_port 26432)
 	cat >pgbouncer.ini <<-INI
