@@ -51,7 +51,7 @@ type OpenOrders interface {
 
 // Deduper remembers which payments were handled, so that a merchant's function runs once for
 // each. [Payments] has one in its memory, for a single process. For several servers, or to
-// remember across restarts, use the packages sqldedupe and redisdedupe.
+// remember across restarts, use sqldedupe, pgxdedupe or redisdedupe.
 type Deduper interface {
 	// Once runs fn, unless it has returned nil for this key before, and returns its error,
 	// after which the next call runs fn again. While somebody else runs one for the key, it
@@ -82,7 +82,7 @@ type PaymentsOption func(*Payments) error
 // answer, whose number, amount and currency are those of the merchant's books. paid runs again
 // for the same order only if it returned an error or panicked, or if the program ended before
 // the [Deduper] had noted that it was done. For exactly once, work in the transaction of
-// sqldedupe or redisdedupe. The error says which argument or option is wrong.
+// sqldedupe, pgxdedupe or redisdedupe. The error says which argument or option is wrong.
 func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...PaymentsOption) (*Payments, error) {
 	if c == nil || c.key == nil {
 		return nil, errors.New("ksher: NewPayments: the client is nil, or was not made by NewClient")

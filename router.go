@@ -68,7 +68,7 @@ type lookup struct {
 // [ErrNotOurs] for an app ID of nobody, which is then not asked for again for 10 seconds.
 //
 // A router forgets merchants, and what they remember with them. So the payments that find
-// makes need [WithDeduper]: sqldedupe, redisdedupe, or one [NewMemoryDeduper] for all.
+// makes need [WithDeduper]: sqldedupe, pgxdedupe, redisdedupe, or one [NewMemoryDeduper] for all.
 func NewRouter(find func(ctx context.Context, appID string) (*Notifications, error)) (*Router, error) {
 	if find == nil {
 		return nil, errors.New("ksher: NewRouter: the lookup of merchants is nil")
