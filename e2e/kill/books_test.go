@@ -14,12 +14,14 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/mattn/go-sqlite3"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/pgxdedupe"
 	"github.com/ksher-go/ksher/redisdedupe"
 	"github.com/ksher-go/ksher/sqldedupe"
 )
@@ -52,13 +54,14 @@ type place struct {
 // The kinds of databases.
 const (
 	postgres = "PostgreSQL"
+	onPgx    = "PostgreSQL by pgx"
 	maria    = "MySQL"
 	sqlite   = "SQLite"
 	inRedis  = "Redis"
 )
 
 // variables say where the databases are.
-var variables = map[string]string{postgres: "KSHER_POSTGRES", maria: "KSHER_MYSQL", inRedis: "KSHER_REDIS"}
+var variables = map[string]string{postgres: "KSHER_POSTGRES", onPgx: "KSHER_POSTGRES", maria: "KSHER_MYSQL", inRedis: "KSHER_REDIS"}
 
 // newPlace returns a place that nobody else uses, with empty books in it.
 func newPlace(t *testing.T, kind string) place {
@@ -73,7 +76,7 @@ func newPlace(t *testing.T, kind string) place {
 	name := "ksher_kill_" + strings.ToLower(rand.Text())
 	p := place{Kind: kind, Address: address, Prefix: name + ":"}
 	switch kind {
-	case postgres:
+	case postgres, onPgx:
 		u, err := url.Parse(address)
 		require.NoError(t, err)
 		query := u.Query()
@@ -128,7 +131,12 @@ func (p place) open() (books, error) {
 		return nil, err
 	}
 	db.SetMaxIdleConns(deliveriesAtOnce)
-	return &sqlBooks{db, kind}, nil
+	inSQL := &sqlBooks{db, kind}
+	if p.Kind != onPgx {
+		return inSQL, nil
+	}
+	pool, err := pgxpool.New(context.Background(), p.Address)
+	return &pgxBooks{inSQL, pool}, err
 }
 
 type sqlKind struct {
@@ -139,6 +147,7 @@ type sqlKind struct {
 
 var sqlKinds = map[string]sqlKind{
 	postgres: {sqldedupe.PostgreSQL, "pgx", "INSERT INTO applied (no, amount) VALUES ($1, $2)"},
+	onPgx:    {sqldedupe.PostgreSQL, "pgx", "INSERT INTO applied (no, amount) VALUES ($1, $2)"},
 	maria:    {sqldedupe.MySQL, "mysql", "INSERT INTO applied (no, amount) VALUES (?, ?)"},
 	sqlite:   {sqldedupe.SQLite, "sqlite3", "INSERT INTO applied (no, amount) VALUES (?, ?)"},
 }
@@ -183,6 +192,35 @@ func (b *sqlBooks) read(ctx context.Context) (map[string]int, ksher.Amount, erro
 		sum += ksher.Amount(amount)
 	}
 	return times, sum, rows.Err()
+}
+
+// pgxBooks are read by database/sql.
+type pgxBooks struct {
+	*sqlBooks
+	pool *pgxpool.Pool
+}
+
+func (b *pgxBooks) deduper() (ksher.Deduper, error) {
+	return pgxdedupe.New(b.pool, pgxdedupe.WithLease(lease))
+}
+
+func (b *pgxBooks) apply(ctx context.Context, n *ksher.Order) error {
+	tx, err := pgxdedupe.Tx(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, b.kind.insert, n.MchOrderNo, n.TotalFee)
+	return err
+}
+
+func (b *pgxBooks) applyOutside(ctx context.Context, n *ksher.Order) error {
+	_, err := b.pool.Exec(ctx, b.kind.insert, n.MchOrderNo, n.TotalFee)
+	return err
+}
+
+func (b *pgxBooks) Close() error {
+	b.pool.Close()
+	return b.sqlBooks.Close()
 }
 
 type redisBooks struct {

@@ -71,6 +71,8 @@ func TestExactlyOnce(t *testing.T) {
 	}{
 		{postgres, 2, false},
 		{postgres, 2, true},
+		{onPgx, 2, false},
+		{onPgx, 2, true},
 		{maria, 2, false},
 		{inRedis, 2, false},
 		{sqlite, 1, false},
