@@ -125,21 +125,13 @@ func clock(plus time.Duration) string {
 	return "clock_timestamp() + make_interval(secs => " + strconv.FormatFloat(plus.Seconds(), 'f', 3, 64) + ")"
 }
 
-// Once runs fn, unless it has returned nil for this key before, on any server:
-// then the answer is nil. While somebody else has the claim on the key, it is
-// [ksher.ErrInProgress].
-//
-// fn gets a context that ends after three quarters of the lease, see
-// [WithLease], and that [Tx] takes. If fn returns nil, this is noted, together
-// with the work in the transaction of Tx if there is one, even if ctx has ended
-// by then. If fn returns an error or panics, the transaction is rolled back, and
-// the next call runs fn again.
-//
-// An error other than fn's means that the note may not have been written. If it
-// says that the transaction ended before fn returned, what fn did after that
-// stays, and is done again by the next call; it may come beside fn's error. If fn
-// took so long that somebody else took its claim over, that error is
-// [ksher.ErrInProgress], and the transaction was rolled back.
+// Once runs fn, unless it has returned nil for this key before, on any server: then the
+// answer is nil. While somebody else has the claim on the key, it is [ksher.ErrInProgress].
+// That fn is done is noted together with its work in the transaction of [Tx], if there is
+// one, also if ctx has ended; its context ends after three quarters of the lease. If fn
+// returns an error or panics, the transaction is rolled back, and the next call runs fn
+// again. An error other than fn's means that the note may not have been written: what fn
+// did after the transaction ended is done again.
 //
 // A key is text in UTF-8 of 1 to 300 bytes, without NUL. Each byte counts.
 func (d *Deduper) Once(ctx context.Context, key string, fn func(context.Context) error) error {

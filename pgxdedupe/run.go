@@ -14,20 +14,15 @@ import (
 	"github.com/ksher-go/ksher"
 )
 
-// Tx returns the transaction of the function that [Deduper.Once] runs with ctx:
-// the same for every call, begun by the first. It is committed, with the note
-// that the function is done, after the function has returned nil, and otherwise
-// rolled back. Leave both to Once. When the lease ends its connection is closed,
-// and PostgreSQL rolls it back.
+// Tx returns the transaction of the function that [Deduper.Once] runs with ctx: the same for
+// every call, begun by the first. Once commits it with the note that the function is done,
+// and otherwise rolls it back; when the lease ends, it closes the connection. Return the
+// error of each statement that fails, close the rows of each query, and don't execute
+// BEGIN, COMMIT or ROLLBACK. Savepoints are fine, also by Begin. It isn't safe for
+// concurrent use, nor to be used after the function returned.
 //
-// Return the error of each statement that fails, close the rows of each query,
-// and don't execute BEGIN, COMMIT or ROLLBACK. Savepoints are fine, and so is
-// Begin of the transaction, which makes one. Like every [pgx.Tx] it isn't safe
-// for concurrent use. Use it only until the function returns.
-//
-// The error says that ctx isn't the context of such a function, that the function
-// has returned, or why the transaction couldn't be begun. ctx only limits the
-// wait for that.
+// The error says that ctx isn't of such a function, that this has returned, or why the
+// transaction couldn't be begun. ctx only limits the wait for that.
 func Tx(ctx context.Context) (pgx.Tx, error) {
 	if ctx == nil {
 		return nil, errors.New("pgxdedupe: Tx: the context is nil")

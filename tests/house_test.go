@@ -15,7 +15,7 @@ import (
 )
 
 // notYetSplit are the directories whose test files may still be longer.
-var notYetSplit = []string{"e2e/dedupe", "redisdedupe"}
+var notYetSplit = []string{"redisdedupe"}
 
 func TestTestFilesAreShort(t *testing.T) {
 	const mostLines = 600

@@ -24,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write the listings of the exported surface anew")
 
 // exporting are the packages that merchants import.
-var exporting = []string{"ksher", "vip", "opn", "kshertest", "qrcode", "vip/migrate", "sqldedupe", "redisdedupe"}
+var exporting = []string{"ksher", "vip", "opn", "kshertest", "qrcode", "vip/migrate", "sqldedupe", "redisdedupe", "pgxdedupe"}
 
 // What is exported stands in testdata/surface, so that each change of it shows in a
 // review. go test ./tests -run TestSurface -update writes it anew.
