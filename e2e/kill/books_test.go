@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/e2e/fleet"
 	"github.com/ksher-go/ksher/pgxdedupe"
 	"github.com/ksher-go/ksher/redisdedupe"
 	"github.com/ksher-go/ksher/sqldedupe"
@@ -66,25 +65,15 @@ var variables = map[string]string{postgres: "KSHER_POSTGRES", onPgx: "KSHER_POST
 // newPlace returns a place that nobody else uses, with empty books in it.
 func newPlace(t *testing.T, kind string) place {
 	t.Helper()
-	address := os.Getenv(variables[kind])
-	if kind != sqlite && address == "" {
-		if os.Getenv("KSHER_E2E") == "1" {
-			t.Fatalf("%s isn't set: see databases.sh", variables[kind])
-		}
-		t.Skipf("%s isn't set: see databases.sh", variables[kind])
+	address := ""
+	if kind != sqlite {
+		address = fleet.Address(t, variables[kind])
 	}
 	name := "ksher_kill_" + strings.ToLower(rand.Text())
 	p := place{Kind: kind, Address: address, Prefix: name + ":"}
 	switch kind {
 	case postgres, onPgx:
-		u, err := url.Parse(address)
-		require.NoError(t, err)
-		query := u.Query()
-		query.Set("search_path", name)
-		u.RawQuery = query.Encode()
-		p.Address = u.String()
-		p.execute(t, "CREATE SCHEMA "+name)
-		t.Cleanup(func() { p.execute(t, "DROP SCHEMA "+name+" CASCADE") })
+		p.Address = fleet.NewSchema(t, address)
 	case maria:
 		config, err := mysql.ParseDSN(address)
 		require.NoError(t, err)

@@ -14,33 +14,25 @@
 package kill_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/e2e/fleet"
 	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
@@ -81,7 +73,7 @@ func TestExactlyOnce(t *testing.T) {
 		name := fmt.Sprintf("%s reconciled=%v", tt.kind, tt.reconciled)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := payments(t)
+			n := fleet.Payments(t, minPayments)
 			if tt.reconciled {
 				n = max(n/5, minPayments)
 			}
@@ -128,39 +120,23 @@ func TestDoubles(t *testing.T) {
 	}
 }
 
-func payments(t *testing.T) int {
-	text := os.Getenv("KSHER_PAYMENTS")
-	if text == "" {
-		return minPayments
-	}
-	n, err := strconv.Atoi(text)
-	require.NoError(t, err, "KSHER_PAYMENTS")
-	return max(n, minPayments)
-}
-
-// run is a shop with its servers, behind a balancer that gives each
-// notification to the next of them.
+// run is a shop with its servers, behind a balancer.
 type run struct {
 	shop
 	t       *testing.T
 	gateway *sandbox.Gateway
+	fleet   *fleet.Fleet
 	front   *httptest.Server
-	log     *os.File
 	// ctx ends with what went wrong in the background.
-	ctx     context.Context
-	fail    context.CancelCauseFunc
-	servers []*server
+	ctx  context.Context
+	fail context.CancelCauseFunc
 
 	mu     sync.Mutex
 	random *rand.Rand
-	turn   int
 	// stepsLeft is how many steps there are before the next kill, which comes at
 	// the first moment of moments.
 	stepsLeft int
 	moments   []moment
-	// processes is how many were started, alive has those that aren't killed.
-	processes int
-	alive     map[string]*server
 	// begun is how often the merchant's function was called, and done whether
 	// it needn't be called again. killed has the orders that a server was killed
 	// at.
@@ -172,27 +148,10 @@ type run struct {
 	deliveries int
 }
 
-// server is one of the merchant's servers. When its process is killed, another
-// takes its place.
-type server struct {
-	// mu is locked while there is no process, so that notifications wait.
-	mu    sync.RWMutex
-	cmd   *exec.Cmd
-	stdin io.Closer
-	url   *url.URL
-}
-
 func newRun(t *testing.T, s shop, servers int) *run {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("KSHER_SEED"); text != "" {
-		var err error
-		seed, err = strconv.ParseUint(text, 10, 64)
-		require.NoError(t, err, "KSHER_SEED")
-	}
-	t.Logf("KSHER_SEED=%d", seed)
 	r := &run{
-		shop: s, t: t, gateway: sandbox.New(t), random: rand.New(rand.NewPCG(seed, 0)), alive: make(map[string]*server),
+		shop: s, t: t, gateway: sandbox.New(t), random: fleet.Random(t),
 		begun: make(map[string]int), done: make(map[string]bool), killed: make(map[moment][]string),
 	}
 	r.plan()
@@ -201,43 +160,28 @@ func newRun(t *testing.T, s shop, servers int) *run {
 	t.Cleanup(cancel)
 	r.ctx, r.fail = context.WithCancelCause(r.ctx)
 
-	var err error
-	r.log, err = os.Create(filepath.Join(t.TempDir(), "log"))
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		r.log.Close()
-		text, err := os.ReadFile(r.log.Name())
-		require.NoError(t, err)
-		assert.NotContains(t, string(text), "DATA RACE")
-		if t.Failed() {
-			t.Logf("the end of what the servers said:\n%s", text[max(0, len(text)-10_000):])
-		}
-	})
-	// What was set up is taken down in reverse: first the front, whose end waits
-	// for a server that is just being replaced.
-	transport := &http.Transport{MaxIdleConnsPerHost: deliveriesAtOnce}
-	t.Cleanup(transport.CloseIdleConnections)
-	for range servers {
-		s := &server{}
-		r.servers = append(r.servers, s)
-		t.Cleanup(s.kill)
-	}
+	r.fleet = fleet.New(t, servers, deliveriesAtOnce, r.command)
 	mux := http.NewServeMux()
-	mux.Handle("/notify/", http.StripPrefix("/notify", &httputil.ReverseProxy{
-		Rewrite:      func(pr *httputil.ProxyRequest) { pr.SetURL(r.next()) },
-		Transport:    transport,
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-		ErrorLog:     log.New(io.Discard, "", 0),
-	}))
+	mux.Handle("/notify/", http.StripPrefix("/notify", r.fleet))
 	mux.HandleFunc("/step/{process}/{moment}/{no}", r.serveStep)
 	r.front = httptest.NewServer(mux)
 	t.Cleanup(r.front.Close)
 	r.GatewayURL = r.gateway.URL()
-
-	for _, s := range r.servers {
-		require.NoError(t, r.start(s))
-	}
+	require.NoError(t, r.fleet.Start())
 	return r
+}
+
+// command makes a process of the merchant's program.
+func (r *run) command(process string) (*exec.Cmd, error) {
+	told := r.shop
+	told.StepURL = r.front.URL + "/step/" + process
+	text, err := json.Marshal(told)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), asMerchant+"="+string(text))
+	return cmd, nil
 }
 
 // plan chooses when to kill next. The caller holds r.mu, if there is anybody
@@ -250,70 +194,11 @@ func (r *run) plan() {
 	}
 }
 
-// next returns where the next notification goes.
-func (r *run) next() *url.URL {
-	r.mu.Lock()
-	s := r.servers[r.turn%len(r.servers)]
-	r.turn++
-	r.mu.Unlock()
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.url
-}
-
-// start starts a process of the server.
-func (r *run) start(s *server) error {
-	r.mu.Lock()
-	r.processes++
-	process := strconv.Itoa(r.processes)
-	r.alive[process] = s
-	r.mu.Unlock()
-	told := r.shop
-	told.StepURL = r.front.URL + "/step/" + process
-	text, err := json.Marshal(told)
-	if err != nil {
-		return err
-	}
-	s.cmd = exec.Command(os.Args[0])
-	s.cmd.Env = append(os.Environ(), asMerchant+"="+string(text))
-	s.cmd.Stderr = r.log
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
-		return err
-	}
-	if err := s.cmd.Start(); err != nil {
-		return err
-	}
-	address, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("a server didn't start: %w", err)
-	}
-	s.url, err = url.Parse("http://" + strings.TrimSpace(address))
-	return err
-}
-
-// kill ends the process, if there is one.
-func (s *server) kill() {
-	if s.cmd == nil || s.cmd.Process == nil {
-		return
-	}
-	s.cmd.Process.Kill()
-	s.cmd.Wait()
-	s.stdin.Close()
-}
-
 // serveStep hears how far a process is, and perhaps kills it right there,
 // wherever it is with the other notifications that it has at hand.
 func (r *run) serveStep(w http.ResponseWriter, req *http.Request) {
-	process := req.PathValue("process")
-	if s := r.step(process, moment(req.PathValue("moment")), req.PathValue("no")); s != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.kill()
-		if err := r.start(s); err != nil {
+	if replace := r.step(req.PathValue("process"), moment(req.PathValue("moment")), req.PathValue("no")); replace != nil {
+		if err := replace(); err != nil {
 			r.fail(err)
 		}
 		return
@@ -321,8 +206,8 @@ func (r *run) serveStep(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// step notes a step, and returns the server if it is to be killed.
-func (r *run) step(process string, m moment, no string) *server {
+// step notes a step, and returns what kills the process if it is to be killed.
+func (r *run) step(process string, m moment, no string) (replace func() error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch m {
@@ -335,15 +220,16 @@ func (r *run) step(process string, m moment, no string) *server {
 		r.done[no] = true
 	}
 	r.stepsLeft--
-	s := r.alive[process]
-	if r.stepsLeft > 0 || m != r.moments[0] || s == nil {
+	if r.stepsLeft > 0 || m != r.moments[0] {
 		return nil
 	}
-	delete(r.alive, process)
+	if replace = r.fleet.Doom(process); replace == nil {
+		return nil
+	}
 	r.killed[m] = append(r.killed[m], no)
 	r.moments = r.moments[1:]
 	r.plan()
-	return s
+	return replace
 }
 
 // notify has all orders paid and notified: each twice at the same time, and once
@@ -392,37 +278,18 @@ func (r *run) notify() {
 		}
 	}
 	r.t.Logf("%d payments, %d deliveries, %d processes killed (%d before the work, %d before the commit, %d after it), %d payments taken over, %v",
-		r.Payments, r.deliveries, r.processes-len(r.servers), len(r.killed[claimed]), len(r.killed[written]), len(r.killed[answering]),
+		r.Payments, r.deliveries, r.fleet.Killed(), len(r.killed[claimed]), len(r.killed[written]), len(r.killed[answering]),
 		retaken, time.Since(start).Round(100*time.Millisecond))
 }
 
 // deliver delivers a notification of each order and returns the orders whose
 // notification wasn't accepted.
 func (r *run) deliver(orders []string) (left []string) {
-	var workers sync.WaitGroup
-	var mu sync.Mutex
-	queue := make(chan string)
-	for range deliveriesAtOnce {
-		workers.Go(func() {
-			for no := range queue {
-				err := r.gateway.Deliver(r.ctx, no)
-				if err != nil && !errors.Is(err, sandbox.ErrNotAccepted) {
-					r.fail(err)
-				}
-				mu.Lock()
-				r.deliveries++
-				if err != nil {
-					left = append(left, no)
-				}
-				mu.Unlock()
-			}
-		})
+	r.deliveries += len(orders)
+	left, err := fleet.Deliver(r.ctx, r.gateway, orders, deliveriesAtOnce)
+	if err != nil {
+		r.fail(err)
 	}
-	for _, no := range orders {
-		queue <- no
-	}
-	close(queue)
-	workers.Wait()
 	return left
 }
 
