@@ -77,10 +77,15 @@ func (s *shop) work() *river.Config {
 // notified does what the notification's handler would do in a shop without a queue.
 func (s *shop) notified(ctx context.Context, job *river.Job[notificationArgs]) error {
 	again, err := s.notifications.Accept(ctx, job.Args.Body)
-	if err != nil && !again {
+	switch {
+	case errors.Is(err, ksher.ErrInProgress):
+		// Another job of the same payment is at it, or its process has just died. This
+		// is no failure, after which River would wait longer each time.
+		return river.JobSnooze(2 * time.Second)
+	case err != nil && !again:
 		return river.JobCancel(err)
 	}
-	return err // River tries again later, and is done if it is nil.
+	return err // Of an error River tries again.
 }
 
 // fulfil packs the parcel of an order. The same job may run twice: a process may die after

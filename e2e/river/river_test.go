@@ -1,0 +1,257 @@
+// Package river_test kills the processes of examples/river, a shop whose work is done by
+// a job queue, at random moments while payments are notified twice each. At the end each
+// payment was applied and fulfilled once, and no job is lost or stuck.
+//
+// ../databases.sh starts the database, and says where in KSHER_POSTGRES. Without that
+// the test is skipped, unless KSHER_E2E=1 says that there has to be one.
+//
+// KSHER_PAYMENTS is the number of payments, 200 by default and at least that. KSHER_SEED
+// repeats the choices of an earlier run, though not its course.
+package river_test
+
+import (
+	"context"
+	"crypto/x509"
+	"database/sql"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/e2e/fleet"
+	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	minPayments      = 200
+	deliveriesAtOnce = 16
+	processes        = 4
+	// perKill is how many payments are notified between two kills, and minKills how many
+	// kills there are at least.
+	perKill, minKills = 40, 15
+	// patience is how long a run may take, several times what it does.
+	patience = 8 * time.Minute
+)
+
+// slowly makes the steps of a payment take so long that many a kill falls between them.
+const slowly = `
+CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN PERFORM pg_sleep(random() * 0.1); RETURN NEW; END $$;
+CREATE TRIGGER slowly AFTER UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION slowly();
+CREATE TRIGGER slowly AFTER INSERT ON parcels FOR EACH ROW EXECUTE FUNCTION slowly();
+CREATE TRIGGER slowly AFTER UPDATE ON ksher_dedupe FOR EACH ROW EXECUTE FUNCTION slowly();`
+
+// TestFulfilledOnce has four processes killed and started again.
+func TestFulfilledOnce(t *testing.T) {
+	address := fleet.NewSchema(t, fleet.Address(t, "KSHER_POSTGRES"))
+	random := fleet.Random(t)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("it takes too long"))
+	t.Cleanup(cancel)
+
+	s := newShop(t, ctx, address)
+	start := time.Now()
+	notified := s.pay(fleet.Payments(t, minPayments))
+	s.killAmong(random, append(notified, notified...))
+	killed := time.Since(start)
+	s.untilDone()
+
+	s.check(notified)
+	t.Logf("%d payments, %d processes killed within %v, %d jobs rescued, %v",
+		s.payments, s.fleet.Killed(), killed.Round(time.Second), s.count(rescued), time.Since(start).Round(time.Second))
+	require.Positive(t, s.count(rescued), "jobs that a killed process had")
+}
+
+// shop is the example, in four processes, and what is around it.
+type shop struct {
+	t        *testing.T
+	ctx      context.Context
+	db       *sql.DB
+	gateway  *sandbox.Gateway
+	fleet    *fleet.Fleet
+	front    *httptest.Server
+	payments int
+}
+
+func newShop(t *testing.T, ctx context.Context, address string) *shop {
+	t.Helper()
+	s := &shop{t: t, ctx: ctx, gateway: sandbox.New(t)}
+	var err error
+	s.db, err = sql.Open("pgx", address)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.db.Close() })
+
+	dir := t.TempDir()
+	program := filepath.Join(dir, "shop")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("..", "..", "examples", "river")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	env := append(os.Environ(), environment(t, dir, s.gateway, address)...)
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.Command(program, args...)
+		cmd.Env = env
+		return cmd
+	}
+	out, err = command("-migrate").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	s.execute(slowly)
+
+	s.fleet = fleet.New(t, processes, deliveriesAtOnce, func(string) (*exec.Cmd, error) {
+		return command("-listen", "127.0.0.1:0", "-patience", "4s", "-pass", "5s"), nil
+	})
+	s.front = httptest.NewServer(s.fleet)
+	t.Cleanup(s.front.Close)
+	require.NoError(t, s.fleet.Start())
+	return s
+}
+
+// environment is what ksher.ClientFromEnv and the shop read.
+func environment(t *testing.T, dir string, gateway *sandbox.Gateway, address string) []string {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(sandbox.PublicKey(ksher.SignV1))
+	require.NoError(t, err)
+	key := filepath.Join(dir, "key.pem")
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600))
+	return []string{
+		"KSHER_POSTGRES=" + address, "KSHER_APPID=" + kshertest.AppID, "KSHER_PRIVATE_KEY=" + kshertest.PrivateKeyPEM(),
+		"KSHER_GATEWAY_URL=" + gateway.GatewayURL(), "KSHER_MERCHANT_URL=" + gateway.MerchantURL(), "KSHER_PUBLIC_KEY_FILE=" + key,
+	}
+}
+
+// pay has orders made and paid, and returns those that are to be notified. Of one in ten
+// nobody tells, so that only a pass finds it.
+func (s *shop) pay(n int) (notified []string) {
+	s.payments = n
+	for i := range n {
+		no, total := fmt.Sprintf("A-%05d", i), ksher.Amount(100+i)
+		s.execute("INSERT INTO orders (no, total) VALUES ($1, $2)", no, int64(total))
+		request := &ksher.GatewayPayRequest{
+			MchOrderNo: no, MchCode: no, TotalFee: total, FeeType: "THB", ProductName: "Coffee",
+			ChannelList: []ksher.Channel{ksher.ChannelTrueMoney}, MchNotifyURL: s.front.URL + "/ksher/notify",
+			ReferURL: "https://shop.example", MchRedirectURL: "https://shop.example/ok", MchRedirectURLFail: "https://shop.example/no",
+		}
+		if i%10 == 0 {
+			request.MchNotifyURL = ""
+		} else {
+			notified = append(notified, no)
+		}
+		_, err := s.gateway.Client.GatewayPay(s.ctx, request)
+		require.NoError(s.t, err)
+		require.NoError(s.t, s.gateway.Pay(no, ""))
+	}
+	return notified
+}
+
+// killAmong delivers notifications until each was accepted, and kills a process now and
+// then, wherever it is with its jobs.
+func (s *shop) killAmong(random *rand.Rand, left []string) {
+	random.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+	some := min(perKill, len(left)/minKills)
+	for len(left) > 0 {
+		batch := left[:min(some, len(left))]
+		left = left[len(batch):]
+		delivered := make(chan []string)
+		go func() {
+			again, err := fleet.Deliver(s.ctx, s.gateway, batch, deliveriesAtOnce)
+			if err != nil {
+				s.t.Error(err)
+			}
+			delivered <- again
+		}()
+		time.Sleep(time.Duration(random.Int64N(int64(500 * time.Millisecond))))
+		alive := s.fleet.Alive()
+		err := s.fleet.Doom(alive[random.IntN(len(alive))])()
+		left = append(left, <-delivered...)
+		require.NoError(s.t, err)
+		require.NoError(s.t, context.Cause(s.ctx))
+	}
+}
+
+// What untilDone and check count.
+const (
+	unsent = "SELECT count(*) FROM orders WHERE state <> 'sent'"
+	// The state and the job are committed together, so there is none at any time.
+	stuck = `SELECT count(*) FROM orders o WHERE state = 'paid' AND NOT EXISTS
+		(SELECT FROM river_job j WHERE kind = 'fulfil' AND finalized_at IS NULL AND j.args->>'no' = o.no)`
+	// A pass is always under way or due.
+	undone   = "SELECT count(*) FROM river_job WHERE finalized_at IS NULL AND kind <> 'ksher_pass'"
+	lost     = "SELECT count(*) FROM river_job WHERE state IN ('cancelled', 'discarded') AND kind <> 'ksher_pass'"
+	fulfils  = "SELECT count(*) FROM river_job WHERE kind = 'fulfil'"
+	rescued  = "SELECT count(*) FROM river_job WHERE array_to_string(errors, ' ') LIKE '%rescued%'"
+	doubles  = "SELECT count(*) FROM orders WHERE applied <> 1"
+	parcels  = "SELECT count(*) FROM parcels"
+	packages = "SELECT count(DISTINCT no) FROM parcels"
+)
+
+// untilDone waits until nothing is left to do.
+func (s *shop) untilDone() {
+	for s.count(unsent) > 0 || s.count(undone) > 0 {
+		require.Zero(s.t, s.count(stuck), "paid orders without a job that fulfils")
+		time.Sleep(200 * time.Millisecond)
+		if err := context.Cause(s.ctx); err != nil {
+			s.t.Fatalf("%d orders aren't sent, and %d jobs aren't done: %v", s.unbounded(unsent), s.unbounded(undone), err)
+		}
+	}
+}
+
+// check compares the books with what was paid, and the queue with what was notified.
+func (s *shop) check(notified []string) {
+	require.Zero(s.t, s.count(doubles), "payments that weren't applied once")
+	require.Equal(s.t, s.payments, s.count(fulfils), "jobs that fulfil")
+	require.Equal(s.t, s.payments, s.count(parcels), "parcels")
+	require.Equal(s.t, s.payments, s.count(packages), "orders with a parcel")
+	require.Zero(s.t, s.count(lost), "jobs that were given up")
+
+	rows, err := s.db.QueryContext(s.ctx, "SELECT decode(args->>'body', 'base64') FROM river_job WHERE kind = 'ksher_notification'")
+	require.NoError(s.t, err)
+	defer rows.Close()
+	taken := make(map[string]bool)
+	for rows.Next() {
+		var body []byte
+		require.NoError(s.t, rows.Scan(&body))
+		n, err := ksher.ParseNotification(body, kshertest.Verifier())
+		require.NoError(s.t, err)
+		taken[n.Unconfirmed.MchOrderNo] = true
+	}
+	require.NoError(s.t, rows.Err())
+	var lost []string
+	for _, no := range notified {
+		if !taken[no] {
+			lost = append(lost, no)
+		}
+	}
+	require.Empty(s.t, strings.Join(lost, " "), "orders whose notification was accepted, and isn't in the queue")
+}
+
+func (s *shop) count(query string) (n int) {
+	if err := s.db.QueryRowContext(s.ctx, query).Scan(&n); err != nil && s.ctx.Err() == nil {
+		require.NoError(s.t, err)
+	}
+	return n
+}
+
+// unbounded counts when the time is over.
+func (s *shop) unbounded(query string) (n int) {
+	require.NoError(s.t, s.db.QueryRow(query).Scan(&n))
+	return n
+}
+
+func (s *shop) execute(statement string, args ...any) {
+	s.t.Helper()
+	_, err := s.db.ExecContext(s.ctx, statement, args...)
+	require.NoError(s.t, err)
+}
