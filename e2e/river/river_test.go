@@ -1,7 +1,7 @@
 // Package river_test kills the processes of examples/river, a shop whose work is done by
 // a job queue, at random moments while payments are notified twice each, some of them
-// once, and some never. At the end each payment was applied and fulfilled once, and no job
-// is lost or stuck.
+// once, and some never. At the end each payment was applied and fulfilled or refunded once,
+// and no job is lost or stuck.
 //
 // ../databases.sh starts the database, and says where in KSHER_POSTGRES. Without that
 // the test is skipped, unless KSHER_E2E=1 says that there has to be one.
@@ -73,25 +73,27 @@ func TestFulfilledOnce(t *testing.T) {
 	s.untilDone()
 
 	s.check(notified)
-	t.Logf("%d payments, %d processes killed within %v, %d jobs rescued, %v",
-		s.payments, s.fleet.Killed(), killed.Round(time.Second), s.count(rescued), time.Since(start).Round(time.Second))
+	t.Logf("%d sales, %d refunds, %d processes killed within %v, %d jobs rescued, %v",
+		s.sales, len(s.back), s.fleet.Killed(), killed.Round(time.Second), s.count(rescued), time.Since(start).Round(time.Second))
 	require.Positive(t, s.count(rescued), "jobs that a killed process had")
 }
 
 // shop is the example, in four processes, and what is around it.
 type shop struct {
-	t        *testing.T
-	ctx      context.Context
-	db       *sql.DB
-	gateway  *sandbox.Gateway
-	fleet    *fleet.Fleet
-	front    *httptest.Server
-	payments int
+	t       *testing.T
+	ctx     context.Context
+	db      *sql.DB
+	gateway *sandbox.Gateway
+	fleet   *fleet.Fleet
+	front   *httptest.Server
+	// sales is how many orders are to be fulfilled, and back what is to be refunded.
+	sales int
+	back  map[string]ksher.Amount
 }
 
 func newShop(t *testing.T, ctx context.Context, address string) *shop {
 	t.Helper()
-	s := &shop{t: t, ctx: ctx, gateway: sandbox.New(t)}
+	s := &shop{t: t, ctx: ctx, gateway: sandbox.New(t), back: make(map[string]ksher.Amount)}
 	var err error
 	s.db, err = sql.Open("pgx", address)
 	require.NoError(t, err)
@@ -136,12 +138,17 @@ func environment(t *testing.T, dir string, gateway *sandbox.Gateway, address str
 }
 
 // pay has orders made and paid, and returns those that are to be notified. Of one in ten
-// nobody tells, so that only a pass finds it.
+// nobody tells, so that only a pass finds it, and one in ten is cancelled in the books and
+// paid all the same.
 func (s *shop) pay(n int) (notified []string) {
-	s.payments = n
 	for i := range n {
-		no, total := fmt.Sprintf("A-%05d", i), ksher.Amount(100+i)
-		s.execute("INSERT INTO orders (no, total) VALUES ($1, $2)", no, int64(total))
+		no, total, state := fmt.Sprintf("A-%05d", i), ksher.Amount(100+i), "open"
+		if i%10 == 5 {
+			s.back[no], state = total, "cancelled"
+		} else {
+			s.sales++
+		}
+		s.execute("INSERT INTO orders (no, total, state) VALUES ($1, $2, $3)", no, int64(total), state)
 		request := &ksher.GatewayPayRequest{
 			MchOrderNo: no, MchCode: no, TotalFee: total, FeeType: "THB", ProductName: "Coffee",
 			ChannelList: []ksher.Channel{ksher.ChannelTrueMoney}, MchNotifyURL: s.front.URL + "/ksher/notify",
@@ -188,13 +195,14 @@ func (s *shop) killAmong(random *rand.Rand, left []string) {
 
 // What untilDone and check count.
 const (
-	unsent = "SELECT count(*) FROM orders WHERE state <> 'sent'"
+	unsent = "SELECT count(*) FROM orders WHERE state NOT IN ('sent', 'refunded')"
 	// The state and the job are committed together, so there is none at any time.
-	stuck = `SELECT count(*) FROM orders o WHERE state = 'paid' AND NOT EXISTS
-		(SELECT FROM river_job j WHERE kind = 'fulfil' AND finalized_at IS NULL AND j.args->>'no' = o.no)`
+	stuck = `SELECT count(*) FROM orders o WHERE state IN ('paid', 'refund due') AND NOT EXISTS
+		(SELECT FROM river_job j WHERE kind IN ('fulfil', 'refund') AND finalized_at IS NULL AND j.args->>'no' = o.no)`
 	// A pass is always under way or due.
 	undone   = "SELECT count(*) FROM river_job WHERE finalized_at IS NULL AND kind <> 'ksher_pass'"
 	lost     = "SELECT count(*) FROM river_job WHERE state IN ('cancelled', 'discarded') AND kind <> 'ksher_pass'"
+	refunds  = "SELECT count(*) FROM river_job WHERE kind = 'refund'"
 	fulfils  = "SELECT count(*) FROM river_job WHERE kind = 'fulfil'"
 	rescued  = "SELECT count(*) FROM river_job WHERE array_to_string(errors, ' ') LIKE '%rescued%'"
 	doubles  = "SELECT count(*) FROM orders WHERE applied <> 1"
@@ -205,7 +213,8 @@ const (
 // untilDone waits until nothing is left to do.
 func (s *shop) untilDone() {
 	for s.count(unsent) > 0 || s.count(undone) > 0 {
-		require.Zero(s.t, s.count(stuck), "paid orders without a job that fulfils")
+		require.Zero(s.t, s.count(stuck), "paid orders without a job that fulfils or refunds")
+		require.Zero(s.t, s.count(lost), "jobs that were given up")
 		time.Sleep(200 * time.Millisecond)
 		if err := context.Cause(s.ctx); err != nil {
 			s.t.Fatalf("%d orders aren't sent, and %d jobs aren't done: %v", s.count(unsent), s.count(undone), err)
@@ -216,9 +225,16 @@ func (s *shop) untilDone() {
 // check compares the books with what was paid, and the queue with what was notified.
 func (s *shop) check(notified []string) {
 	require.Zero(s.t, s.count(doubles), "payments that weren't applied once")
-	require.Equal(s.t, s.payments, s.count(fulfils), "jobs that fulfil")
-	require.Equal(s.t, s.payments, s.count(parcels), "parcels")
-	require.Equal(s.t, s.payments, s.count(packages), "orders with a parcel")
+	require.Equal(s.t, s.sales, s.count(fulfils), "jobs that fulfil")
+	require.Equal(s.t, s.sales, s.count(parcels), "parcels")
+	require.Equal(s.t, s.sales, s.count(packages), "orders with a parcel")
+	require.Equal(s.t, len(s.back), s.count(refunds), "jobs that refund")
+	for no, total := range s.back {
+		o, err := s.gateway.Order(no)
+		require.NoError(s.t, err)
+		require.Len(s.t, o.Refunds, 1, no)
+		require.Equal(s.t, total, o.Refunded, no)
+	}
 	require.Zero(s.t, s.count(lost), "jobs that were given up")
 
 	rows, err := s.db.QueryContext(s.ctx, "SELECT decode(args->>'body', 'base64') FROM river_job WHERE kind = 'ksher_notification'")
