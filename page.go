@@ -6,37 +6,38 @@ import (
 	"fmt"
 )
 
-// GatewayPage gets a buyer a checkout page, also if the answer to [Client.GatewayPay] is
-// lost: it asks about the order, sends the same again if Ksher doesn't know it, and otherwise
-// cancels the order and creates one under another number.
+// GatewayPage gets a buyer a checkout page after a [Client.GatewayPay] in doubt, or instead of
+// one: it asks about the order, sends the request if Ksher doesn't know it, and otherwise
+// cancels the order, whose page is lost, and creates one under another number.
 //
-// next is called then: it notes that the lost order stays on the list of open orders, because
-// it may still be paid, and returns a number that was never used. The response is that of the
-// order which has the page. See docs/doubt.md.
+// next is called before that: it keeps the lost order on the list of open orders, because it
+// may still be paid, and returns a number that was never used. The response is that of the
+// order which has the page. An order that was paid meanwhile is an [ErrDuplicate]. See
+// docs/doubt.md.
 func (c *Client) GatewayPage(ctx context.Context, req *GatewayPayRequest, next func(ctx context.Context, lost OpenOrder) (mchOrderNo string, err error)) (*GatewayPayResponse, error) {
 	if next == nil {
 		return nil, &ValidationError{Operation: gatewayPay.name, Fields: []FieldError{{"next", "is nil"}}}
 	}
-	again := false // With the same number.
+	sent := true // This number, perhaps. What next gives was never sent, so an order there is another's.
 	for attempt := 1; ; attempt++ {
+		if sent {
+			found, err := c.Resolve(ctx, req)
+			switch {
+			case err != nil:
+				return nil, fmt.Errorf("ksher: gateway_pay: asking whether the order exists: %w", err)
+			case found.Verdict != VerdictNotCarriedOut:
+				if req, err = c.abandon(ctx, req, found.Order, next); err != nil {
+					return nil, err
+				}
+				sent = false
+			}
+		}
 		page, err := c.GatewayPay(ctx, req)
-		// A duplicate of what wasn't sent before is somebody else's order.
-		doubt := errors.Is(err, ErrOutcomeUnknown) || again && errors.Is(err, ErrDuplicate)
+		doubt := errors.Is(err, ErrOutcomeUnknown) || sent && errors.Is(err, ErrDuplicate)
 		if !doubt || attempt == pageAttempts {
 			return page, err
 		}
-		found, failed := c.Resolve(ctx, req)
-		switch {
-		case failed != nil:
-			return nil, fmt.Errorf("%w; asking about it failed: %w", err, failed)
-		case found.Verdict == VerdictNotCarriedOut:
-			again = true
-			continue
-		}
-		if req, err = c.abandon(ctx, req, next); err != nil {
-			return nil, err
-		}
-		again = false
+		sent = true
 	}
 }
 
@@ -45,8 +46,11 @@ const pageAttempts = 4
 
 // abandon cancels an order whose page is lost, and returns a request under the next
 // number. That the cancellation fails is no obstacle: the order is watched anyway.
-func (c *Client) abandon(ctx context.Context, req *GatewayPayRequest, next func(context.Context, OpenOrder) (string, error)) (*GatewayPayRequest, error) {
+func (c *Client) abandon(ctx context.Context, req *GatewayPayRequest, found *Order, next func(context.Context, OpenOrder) (string, error)) (*GatewayPayRequest, error) {
 	lost := req.OpenOrder()
+	if found != nil && (found.Result.Paid() || found.Result == ResultRefund) {
+		return nil, fmt.Errorf("ksher: gateway_pay of order %q: %w: it is paid already, its result is %s", clipText(lost.MchOrderNo), ErrDuplicate, found.Result)
+	}
 	no, err := next(ctx, lost)
 	switch {
 	case err != nil:
