@@ -49,8 +49,8 @@ func (c *Charge) OpenOrder(orderNo string) OpenOrder {
 // implements it, usually by a query of the shop's database.
 type OpenOrders interface {
 	// OpenOrders returns orders in the order of their charges' IDs: those after the given
-	// ID, "" at first, and at most limit of them. An order should be in it for as long as
-	// it may turn paid, also some time after it has expired.
+	// ID, "" at first, as many as there are and at most limit. An order should be in it
+	// for as long as it may turn paid, also some time after it has expired.
 	OpenOrders(ctx context.Context, after string, limit int) ([]OpenOrder, error)
 }
 

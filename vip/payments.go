@@ -78,8 +78,8 @@ func openOrder(r CreateRequest, provider, currency string) OpenOrder {
 // implements it, usually by a query of the shop's database.
 type OpenOrders interface {
 	// OpenOrders returns orders in the order of their numbers: those after the given
-	// number, "" at first, and at most limit of them. An order should be in it for as
-	// long as it may turn paid: also after it was cancelled.
+	// number, "" at first, as many as there are and at most limit. An order should be in
+	// it for as long as it may turn paid: also after it was cancelled.
 	OpenOrders(ctx context.Context, after string, limit int) ([]OpenOrder, error)
 }
 

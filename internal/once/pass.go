@@ -58,7 +58,7 @@ func (e *Engine[O, A]) Pass(ctx context.Context, list List[O], after string) (Re
 	sum := Result{After: after}
 	began := e.Clock.ClockNow()
 	listed := map[string]bool{after: true}
-	for sum.Asked+sum.Later < maxPass {
+	for seen := 0; seen < maxPass; {
 		if err := ctx.Err(); err != nil {
 			return sum, e.interrupted(sum, err)
 		}
@@ -66,9 +66,9 @@ func (e *Engine[O, A]) Pass(ctx context.Context, list List[O], after string) (Re
 		if err != nil {
 			return sum, fmt.Errorf("%s: listing the open orders after %q: %w", e.Name, sum.After, err)
 		}
-		// Those that came in meanwhile are for the next pass, so that this one ends and
-		// the orders before them get their turn.
-		if len(orders) == 0 || e.allNew(orders, began) {
+		// Those that came in meanwhile are for the next pass, so that this one ends. Behind
+		// a full page of them there may be older ones.
+		if len(orders) == 0 || len(orders) < pageSize && e.allNew(orders, began) {
 			sum.After = ""
 			return sum, nil
 		}
@@ -77,7 +77,8 @@ func (e *Engine[O, A]) Pass(ctx context.Context, list List[O], after string) (Re
 			return sum, fmt.Errorf("%s: the list of open orders after %q ends with %q again, so it would never end", e.Name, sum.After, last)
 		}
 		listed[last] = true
-		if err := e.page(ctx, orders, &sum); err != nil {
+		seen += len(orders)
+		if err := e.page(ctx, orders, began, &sum); err != nil {
 			return sum, e.interrupted(sum, err)
 		}
 	}
@@ -90,20 +91,31 @@ func (e *Engine[O, A]) interrupted(sum Result, why error) error {
 
 func (e *Engine[O, A]) allNew(orders []O, began time.Time) bool {
 	for _, o := range orders {
-		if created := e.Gateway.About(o).Created; created.IsZero() || !created.After(began) {
+		if !e.isNew(o, began) {
 			return false
 		}
 	}
 	return true
 }
 
-// page asks about a page of orders, some at once. After is then the last number before
-// the first order that was not asked about.
-func (e *Engine[O, A]) page(ctx context.Context, orders []O, sum *Result) error {
+// isNew tells whether an order was created after the pass began. A time in the future is
+// a mistake, for which no order waits.
+func (e *Engine[O, A]) isNew(o O, began time.Time) bool {
+	created := e.Gateway.About(o).Created
+	return created.After(began) && !created.After(e.Clock.ClockNow())
+}
+
+// page asks about a page of orders, some at once, except those that are new. After is
+// then the last number before the first order whose turn didn't come.
+func (e *Engine[O, A]) page(ctx context.Context, orders []O, began time.Time, sum *Result) error {
 	counted := make([]func(*Result), len(orders))
 	var running sync.WaitGroup
 	var stopped error
 	for i, o := range orders {
+		if e.isNew(o, began) {
+			counted[i] = func(*Result) {}
+			continue
+		}
 		if e.early(o) {
 			counted[i] = func(r *Result) { r.Later++ }
 			continue
