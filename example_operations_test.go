@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ksher-go/ksher"
@@ -510,4 +512,89 @@ func ExampleWalletPayResponse_WeChatAppParams() {
 	json.Unmarshal(text, &members)
 	fmt.Println(len(members), members["appid"], members["package"])
 	// Output: 7 wxb4ba3c02aa476ea1 Sign=WXPay
+}
+
+// Serve the notifications of many merchants at one address, and send their requests.
+func ExampleNewRouter() {
+	gateway, _ := startGateway()
+	defer gateway.Close()
+	done, paid := ksher.NewMemoryDeduper(), make(chan string) // For several servers: sqldedupe.
+	router, err := ksher.NewRouter(func(_ context.Context, appID string) (*ksher.Notifications, error) {
+		client := gateway.Merchant(appID).Client // NewClient with the key from your database, or ErrNotOurs.
+		payments, err := ksher.NewPayments(client, func(_ context.Context, o *ksher.Order) error {
+			paid <- fmt.Sprintf("%s is paid %v for %s", o.AppID, o.TotalFee, o.MchOrderNo)
+			return nil
+		}, ksher.WithDeduper(done))
+		if err != nil {
+			return nil, err
+		}
+		return payments.Notifications(func(_ context.Context, mchOrderNo string) (ksher.OpenOrder, error) {
+			return order(mchOrderNo).OpenOrder(), nil // From the merchant's books, or ErrNotOurs.
+		})
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// In production: http.Handle("/ksher/notify", router)
+	platform := httptest.NewServer(router)
+	defer platform.Close()
+
+	for _, appID := range []string{"mch70001", "mch70002"} {
+		merchant, err := router.Get(context.Background(), appID)
+		if err != nil {
+			log.Fatal(err)
+		}
+		req := order("A-1001") // Each merchant has numbers of its own.
+		req.MchNotifyURL = platform.URL
+		merchant.Payments().Client().GatewayPay(context.Background(), req)
+		gateway.Merchant(appID).Pay("A-1001", ksher.ChannelTrueMoney)
+		fmt.Println(<-paid)
+	}
+	// Output:
+	// mch70001 is paid 150.50 for A-1001
+	// mch70002 is paid 150.50 for A-1001
+}
+
+// Change a merchant's key while requests are sent.
+func ExampleRouter_Forget() {
+	gateway, _ := startGateway()
+	defer gateway.Close()
+	done := ksher.NewMemoryDeduper()
+	var key atomic.Value // A row of your database.
+	key.Store("the old key")
+	router, err := ksher.NewRouter(func(_ context.Context, appID string) (*ksher.Notifications, error) {
+		fmt.Println(appID, "uses", key.Load()) // ParsePrivateKey and NewClient.
+		payments, err := ksher.NewPayments(gateway.Merchant(appID).Client, func(context.Context, *ksher.Order) error { return nil }, ksher.WithDeduper(done))
+		if err != nil {
+			return nil, err
+		}
+		return payments.Notifications(func(context.Context, string) (ksher.OpenOrder, error) { return ksher.OpenOrder{}, ksher.ErrNotOurs })
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var failed atomic.Int32
+	send := func(n int) { // A request takes the merchant from the router, and keeps it no longer.
+		merchant, err := router.Get(context.Background(), "mch70001")
+		if err == nil {
+			_, err = merchant.Payments().Client().GatewayPay(context.Background(), order(fmt.Sprint("A-", n)))
+		}
+		if err != nil {
+			failed.Add(1)
+		}
+	}
+	send(1000)
+	var sending sync.WaitGroup
+	for n := range 20 {
+		sending.Go(func() { send(1001 + n) })
+	}
+	key.Store("the new key") // Once Ksher has its public key.
+	router.Forget("mch70001")
+	sending.Wait()
+	send(1021)
+	fmt.Println(failed.Load(), "requests failed")
+	// Output:
+	// mch70001 uses the old key
+	// mch70001 uses the new key
+	// 0 requests failed
 }

@@ -292,6 +292,38 @@ func ExamplePayments_Notifications() {
 	// Output: paid: A-1006 150.50
 }
 
+// Put notifications into a queue, and let a worker deal with them.
+func ExampleNewReceiver() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	queue := make(chan []byte, 10) // In production one that survives a crash.
+	receiver, err := ksher.NewReceiver(kshertest.Verifier(), func(_ context.Context, body []byte) error {
+		queue <- body
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	shop := httptest.NewServer(receiver)
+	defer shop.Close()
+	req := order("A-1008")
+	req.MchNotifyURL = shop.URL
+	client.GatewayPay(context.Background(), req)
+	gateway.Pay("A-1008", ksher.ChannelTrueMoney)
+
+	// The worker, in another program.
+	payments, _ := ksher.NewPayments(client, func(_ context.Context, o *ksher.Order) error {
+		fmt.Println("paid:", o.MchOrderNo, o.TotalFee)
+		return nil
+	})
+	worker, _ := payments.Notifications(func(context.Context, string) (ksher.OpenOrder, error) { return req.OpenOrder(), nil })
+	again, err := worker.Accept(context.Background(), <-queue)
+	fmt.Println("try again:", again, err)
+	// Output:
+	// paid: A-1008 150.50
+	// try again: false <nil>
+}
+
 // Read a notification without a handler. Its signature alone isn't a proof:
 // query the order before you act on it.
 func ExampleParseNotification() {
