@@ -40,6 +40,12 @@
 //   - [Payments.Charge] takes a payment at a till.
 //   - [Payments.Run] and [Payments.Pass] find the payments that no notification
 //     reported.
+//   - [NewReceiver] stores notifications in a queue for [Notifications.Accept].
+//   - [NewRouter] finds the merchant of a notification, for a program that works
+//     for many.
+//
+// Which of them a shop needs stands in
+// https://github.com/ksher-go/ksher/blob/main/docs/running.md.
 //
 // # Refunds
 //
