@@ -53,10 +53,11 @@ func (p *Payments) Notifications(expected func(ctx context.Context, mchOrderNo s
 // Payments returns the payments that these are notifications of.
 func (n *Notifications) Payments() *Payments { return n.payments }
 
-// Accept deals with the body of one notification, as ServeHTTP does. A nil error means
-// that the payment is done, now or earlier. Otherwise again tells whether another try may
-// succeed: yes if the query or the merchant's function failed, no for a body that is
-// forged or an order that isn't the merchant's or isn't paid for good.
+// Accept deals with the body of one notification, as ServeHTTP does, for a queue's worker. A
+// nil error means that the payment is done, now or earlier. Otherwise again tells whether
+// another try may succeed: yes if the query or the merchant's function failed, no for a body
+// that is forged or an order that isn't the merchant's or ended unpaid. Wait some seconds
+// before you try again: within half a second the order isn't queried a second time.
 func (n *Notifications) Accept(ctx context.Context, body []byte) (again bool, err error) {
 	if n == nil || n.payments == nil {
 		return false, errors.New("ksher: Accept: the notifications were not made by Payments.Notifications")

@@ -31,8 +31,8 @@ const (
 )
 
 // Router serves the notifications of many merchants at one address. It is an
-// [http.Handler], and safe for concurrent use. It keeps the last 10,000 merchants that
-// were used; what each of them may do at once is a limit of its own.
+// [http.Handler], and safe for concurrent use. It remembers the 10,000 merchants that were
+// used last. Each has its own limit of notifications at once, so that none blocks another.
 type Router struct {
 	find     func(context.Context, string) (*Notifications, error)
 	clock    clock.Clock
@@ -62,13 +62,15 @@ type lookup struct {
 	err      error
 }
 
-// NewRouter returns a router that finds the notifications of a merchant by the app ID,
-// before anything of the message is believed. find may ask a database; it is called when
-// a merchant is used for the first time, and again after [Router.Forget]. It answers
-// [ErrNotOurs] for an app ID of nobody, which is then not asked for again for 10 seconds.
+// NewRouter returns a router that finds a merchant by the app ID, before anything in the
+// message is believed. find makes the merchant's [Client], [Payments] and [Notifications];
+// it may ask a database. It is called when a merchant is first used, and again after
+// [Router.Forget]. For an unknown app ID it returns [ErrNotOurs], and isn't asked for that
+// one again for 10 seconds.
 //
-// A router forgets merchants, and what they remember with them. So the payments that find
-// makes need [WithDeduper]: sqldedupe, pgxdedupe, redisdedupe, or one [NewMemoryDeduper] for all.
+// A router forgets merchants that weren't used for long, and with them what their payments
+// remember. So give these [WithDeduper]: sqldedupe, pgxdedupe, redisdedupe, or one
+// [NewMemoryDeduper] for all.
 func NewRouter(find func(ctx context.Context, appID string) (*Notifications, error)) (*Router, error) {
 	if find == nil {
 		return nil, errors.New("ksher: NewRouter: the lookup of merchants is nil")
@@ -86,10 +88,10 @@ func NewRouter(find func(ctx context.Context, appID string) (*Notifications, err
 	return r, nil
 }
 
-// Get returns the notifications of a merchant, and with [Notifications.Payments] and
-// [Payments.Client] what sends the merchant's requests. Don't keep it for longer than a
-// piece of work, so that a new key is used soon after [Router.Forget]. The error is
-// [ErrNotOurs] for an app ID of nobody, or that of the lookup.
+// Get returns the notifications of a merchant. [Notifications.Payments] and [Payments.Client]
+// lead from there to the merchant's client, for orders and refunds. Call Get for each piece of
+// work instead of keeping the result, so that a new key is used soon after [Router.Forget].
+// The error is [ErrNotOurs] for an unknown app ID, or that of the lookup.
 func (r *Router) Get(ctx context.Context, appID string) (*Notifications, error) {
 	switch {
 	case r == nil || r.find == nil:

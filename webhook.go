@@ -95,14 +95,15 @@ func decoded(body []byte) ([]byte, error) {
 	return []byte(text), nil
 }
 
-// NewReceiver returns the handler for a shop that works by a queue. It checks size, form
-// and signature of a notification, gives the body as it came to put, and answers SUCCESS
-// once put has returned nil: by then the queue must have it for good, because Ksher
-// won't send it again. A worker gives it to [Notifications.Accept], which does the rest.
-// One receiver serves all merchants, and [Router.Accept] finds the right one.
+// NewReceiver returns the handler of notifications for a shop that has a queue. It checks
+// size, form and signature, passes the body to put, and answers SUCCESS once put has returned
+// nil: by then the queue must have it for good, because Ksher won't send it again. A worker
+// passes it to [Notifications.Accept], or with many merchants to [Router.Accept], which does
+// the rest. See docs/being-paid.md.
 //
-// A copy of what put took in the last minute is answered without it. v has the keys that
-// sign, usually both of [GatewayPublicKey]. It is an error if an argument is nil.
+// A copy of a body that put took in the last minute is answered without calling put. v has the
+// keys that sign, usually both of [GatewayPublicKey]. Each notification is logged to
+// [slog.Default]. It is an error if an argument is nil.
 func NewReceiver(v *Verifier, put func(ctx context.Context, body []byte) error) (http.Handler, error) {
 	switch {
 	case v == nil || len(v.keys) == 0:
