@@ -123,16 +123,17 @@ func WithDeduper(d Deduper) PaymentsOption {
 // WithEnded calls a function for an order that ended without a payment, so that what was
 // reserved can be released: its Result is [ResultClosed], [ResultPayError], or [ResultRefund]
 // if it was paid and refunded. The *Order is nil if Ksher doesn't know the order and its time
-// is over. A closed order may still turn paid. The function runs once for each order, like
-// that of [NewPayments], by [WithDeduper] or, without it, a memory of its own.
+// is over. A closed order may still turn paid, so it stays open in the books, and the function
+// must not undo a payment. It runs once for each order, by [WithDeduper] as that of
+// [NewPayments] does, with sqldedupe.Tx in it, or else by a memory of its own.
 func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetEnded(ended) }
 }
 
-// WithProblem calls a function for what a person has to look at and no caller is told of: an
-// order of [Payments.Pass] or a notification that is paid over another amount, paid twice, or
-// whose function failed; the same problem of an order once an hour. Without this option
-// problems go to the client's logger, or to [slog.Default].
+// WithProblem calls a function for what a person has to look at and no caller is told of: in
+// [Payments.Pass] or a notification, an order was paid over another amount or paid twice, or
+// the merchant's function failed for it. The same problem of an order is reported once an
+// hour. Without this option problems go to the client's logger, or to [slog.Default].
 func WithProblem(problem func(context.Context, OpenOrder, error)) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetProblem(problem) }
 }
@@ -203,18 +204,21 @@ type PassResult struct {
 	Later  int    // how many it didn't ask about, because these payments did and the [NextCheck] is later
 }
 
-// NextCheck is when to ask again about an order created then and asked about now, for a
-// column of the merchant's own by which its open orders are listed. It is a minute later
-// in the first two hours, while Ksher watches an order itself; then every 10 minutes for
-// a day, which is as long as most codes can be paid; every hour for a week; every 6 hours
-// for 30 days; and once a day after that, because a saved PromptPay code never expires.
-// A zero created counts as new.
+// NextCheck is when to ask again about an order that was created then and is queried now.
+// [Payments.Pass] skips an order that it has asked about until then. With many open orders,
+// keep the time in a column and list only those that are due.
+//
+// It is a minute later in the first two hours, while Ksher watches an order itself; then
+// every 10 minutes for a day, which is as long as most codes can be paid; every hour for a
+// week; every 6 hours for 30 days; and once a day after that, because a saved PromptPay code
+// never expires. A zero created counts as new.
 func NextCheck(created, now time.Time) time.Time { return once.NextCheck(created, now) }
 
-// Pass goes over the open orders after a number, "" for all, and asks about each that is
-// due once, see [NextCheck]. It finds what no notification reported: orders paid more than two hours after they were
-// created, after they were cancelled, or while the shop was down. What goes wrong with one
-// order is counted and reported, see [WithProblem], and doesn't stop the pass.
+// Pass goes over the open orders after a number, "" for all, and asks once about each that is
+// due, see [NextCheck]. It finds payments that no notification reported: orders paid more than
+// two hours after they were created, after they were cancelled, or while the shop was down.
+// What goes wrong with one order is counted and reported, see [WithProblem], and doesn't stop
+// the pass.
 //
 // The result is valid beside an error, which is that of the list or the context: go on
 // after its After. Orders created after the pass began wait for the next one.
@@ -227,7 +231,8 @@ func (p *Payments) Pass(ctx context.Context, open OpenOrders, after string) (Pas
 }
 
 // Run makes passes until the context ends, a minute apart, and returns the context's
-// error. A pass that fails is logged, and the next one goes on where it stopped.
+// error. A pass that fails is logged, and the next one goes on where it stopped. One server
+// is enough; on several each makes its own queries.
 func (p *Payments) Run(ctx context.Context, open OpenOrders) error {
 	if err := p.listable(ctx, "Run", open); err != nil {
 		return err
