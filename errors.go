@@ -11,11 +11,14 @@ import (
 )
 
 // ErrOutcomeUnknown marks an error after which a request that pays, refunds, cancels or closes
-// may or may not have been carried out: it was sent, and no believable answer came back, or the
-// gateway said something else than yes or a documented no. Don't take such a request for failed.
-// [Client.Resolve] finds out what became of it; it may also be on its way still. The very same
-// request may be sent again, never one under a new number. A payout may not even be sent again.
-// The package never repeats such a request by itself, nor lets net/http do so: see [WithRetry].
+// may or may not have been carried out: it was sent, and what came back was nothing believable,
+// or neither a yes nor a documented no. Don't treat it as failed. [Client.Resolve] finds out
+// what became of it; it may still be on its way.
+//
+// The very same request may be sent again, but not under a new number, and a payout not at all.
+// If it is refused then, as with [ErrDuplicate], that says nothing about the first one. An
+// operation never repeats such a request, nor lets net/http do so: see [WithRetry].
+// [Client.Refund] and [Client.GatewayPage] do, where it is safe.
 var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
 
 // What else can be asked for with [errors.Is]. vip and opn return these, too.

@@ -70,8 +70,9 @@ type GatewayPayRequest struct {
 	Extra `url:"-"`
 }
 
-// OpenOrder is the order that the request makes, for [Payments]. Set its Created, and its
-// Expires if it has a time to be paid.
+// OpenOrder is the order that the request creates, as [Payments] needs it. Set its Created,
+// and its Expires if ExpireTime is set, and keep it in your database before you send the
+// request.
 func (r *GatewayPayRequest) OpenOrder() OpenOrder {
 	return newOpenOrder(HostGateway, r.MchOrderNo, r.TotalFee, r.FeeType)
 }

@@ -15,7 +15,8 @@ import (
 )
 
 // Refusal returns the error of a client whose request the gateway refuses with that
-// code, for a mock to return. The operation is a wire name such as "order_refund".
+// code, for a mock to return. The operation is a wire name such as "order_refund", which is
+// also that of [ksher.Client.Refund].
 //
 // It panics if there is no such operation.
 func Refusal(operation string, code ksher.Code) error {
