@@ -16,9 +16,9 @@ import (
 // what became of it; it may still be on its way.
 //
 // The very same request may be sent again, but not under a new number, and a payout not at all.
-// If it is refused then, as with [ErrDuplicate], that says nothing about the first one. An
-// operation never repeats such a request, nor lets net/http do so: see [WithRetry].
-// [Client.Refund] and [Client.GatewayPage] do, where it is safe.
+// A refusal then, such as [ErrDuplicate], says nothing about the first one. An operation never
+// repeats it, nor lets net/http do so: see [WithRetry]. A refund in vip and a charge in opn may
+// be carried out twice if sent again: see docs/vip.md and docs/kplus.md.
 var ErrOutcomeUnknown = fault.ErrOutcomeUnknown
 
 // What else can be asked for with [errors.Is]. vip and opn return these, too.

@@ -369,9 +369,9 @@ func clip(s string) string { return transport.Clip(s) }
 // for the money. Keep the charge's ID with the order and, if it is pending, send the
 // buyer to its AuthorizeURI. A charge that failed at once is an answer, not an error.
 //
-// It is never repeated in doubt: read [ksher.ErrOutcomeUnknown]. A charge that comes back
-// with another amount, currency, source or mode is [ksher.ErrOtherOrder], with its ID in the
-// [*Error].
+// It is never sent twice. After a [ksher.ErrOutcomeUnknown] don't send it again either: see
+// docs/kplus.md. A charge that comes back with another amount, currency, source or mode is
+// [ksher.ErrOtherOrder], with its ID in the [*Error].
 func (c *Client) CreateCharge(ctx context.Context, req *CreateChargeRequest) (*Charge, error) {
 	const name = "create charge"
 	if err := valid(ctx, c, name, req); err != nil {

@@ -29,11 +29,11 @@
 //
 // A [*ksher.ValidationError] means that nothing was sent. An [*Error] without an Err is
 // a refusal by Opn. [ksher.ErrNotPaid] means that a charge ended unpaid, and [errors.Is]
-// with a [FailureCode] tells why. After an [ksher.ErrOutcomeUnknown] a charge may have
-// been made whose ID was lost: read there what to do.
+// with a [FailureCode] tells why. After a [ksher.ErrOutcomeUnknown] a charge may have been
+// made whose ID was lost. Don't send the request again, as a shop may at Ksher: it might
+// charge the buyer twice. docs/kplus.md says what to do.
 //
-// Errors with the same meaning as in package ksher are the same values, so that
-// a shop which has both handles them in one place.
+// Errors with the same meaning as in package ksher are the same values.
 //
 // # Keys
 //
