@@ -201,7 +201,7 @@ type PassResult struct {
 	Ended  int    // how many ended in another way
 	Open   int    // how many are undecided, or being handled by somebody else
 	Failed int    // how many went wrong: the query, another amount, or the merchant's function
-	Later  int    // how many it didn't ask about, because these payments did and the [NextCheck] is later
+	Later  int    // how many it skipped, because it is too early to ask about them again, see [NextCheck]
 }
 
 // NextCheck is when to ask again about an order that was created then and is queried now.

@@ -85,8 +85,8 @@ func (c *Client) OrderRefund(ctx context.Context, req *OrderRefundRequest) (*Ord
 	return do[OrderRefundResponse](ctx, c, orderRefund, req)
 }
 
-// RefundQueryRequest asks for an order's refunds: at least one number of the order, and one
-// of the refund. Without that clients of others get all of them.
+// RefundQueryRequest asks for an order's refunds. It needs at least one number of the order
+// and one of the refund; for all refunds of an order call [Client.Refunds].
 type RefundQueryRequest struct {
 	MchOrderNo      string  `url:"mch_order_no,omitempty"`      // the order's number at the merchant host, of a GatewayPay its PayMchOrderNo
 	KsherOrderNo    string  `url:"ksher_order_no,omitempty"`    // Ksher's number of the order

@@ -118,8 +118,8 @@ func (r *Router) Get(ctx context.Context, appID string) (*Notifications, error) 
 	}
 }
 
-// Forget has a merchant looked up anew when it is used next, such as after its key was
-// changed. What is running goes on with the old one.
+// Forget makes the router look a merchant up again when it is next used. Call it when the
+// merchant's key has changed. Calls that are running go on with the old one.
 func (r *Router) Forget(appID string) {
 	if r == nil || r.find == nil {
 		return

@@ -51,8 +51,8 @@ func WithPatience(pin, reversal time.Duration) WaitOption {
 	}
 }
 
-// WithProgress tells a function of every answer while an order is waited for, for a
-// till's display: with [ResultUserPaying], ask the buyer for the PIN.
+// WithProgress calls a function with every answer while [Payments.Wait] or [Payments.Charge]
+// waits, for a till's display: with [ResultUserPaying], ask the buyer for the PIN.
 func WithProgress(progress func(context.Context, *Order)) WaitOption {
 	return func(w *waiting) error { return w.polling.SetProgress(progress) }
 }

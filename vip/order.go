@@ -532,13 +532,13 @@ var (
 const typeRefund = "Refund"
 
 // Create creates an order. After a [*CScanBRequest] [Order.Image] is the QR code, after any
-// other but a [*BScanCRequest] Reference is the page or what the wallet needs. That one
-// charges the buyer and succeeds only if the order is paid: [CodeFail] with the Reason
-// "invalid_payment_code" means that the code can't be charged.
+// other but a [*BScanCRequest] Reference is the page or what the wallet needs. A
+// BScanCRequest charges the buyer and succeeds only if the order is paid: [CodeFail] with the
+// Reason "invalid_payment_code" means that the code can't be charged.
 //
-// A [CodePending] of it, any other [CodeFail], and [ksher.ErrOtherOrder] are in doubt, an
-// [ksher.ErrOutcomeUnknown]: the order may be there, and paid. Ask [Client.Query], and take
-// no new number before it is known. See docs/vip.md.
+// [CodePending] after a BScanCRequest, any other [CodeFail] and [ksher.ErrOtherOrder] are each
+// a [ksher.ErrOutcomeUnknown] as well: the order may be there, and paid. Ask [Client.Query],
+// and don't use a new number before the outcome is known. See docs/vip.md.
 func (c *Client) Create(ctx context.Context, req CreateRequest) (*Order, error) {
 	if err := c.usable(ctx, "create", req); err != nil {
 		return nil, err
@@ -598,8 +598,8 @@ func (r *QueryRequest) check(c *checker)                    { c.orderID(r.Mercha
 //
 // An order that the gateway doesn't know is [ksher.ErrNotFound], [CodeFail] or
 // [CodeUnknown]; a plain [ksher.ErrBadAnswer] isn't the gateway's word on it. An answer
-// about another order or mid is [ksher.ErrOtherOrder]. With [CodeFail] an order comes only
-// if the answer names it, and a status in which nobody has paid.
+// about another order or mid is [ksher.ErrOtherOrder]. An answer with [CodeFail] is returned
+// as an order only if it names the order and shows it unpaid.
 func (c *Client) Query(ctx context.Context, kind Kind, req *QueryRequest) (*Order, error) {
 	return c.order(ctx, kind, "query", http.MethodGet, req, func(r *reply, o *Order) *Error {
 		switch {
