@@ -26,8 +26,9 @@ const (
 type Resolution struct {
 	Verdict Verdict // what became of the request
 	// MayRepeat says that the very same request, with the same numbers, may be sent again
-	// now: Ksher carries it out once. It is never true of a payout, and says nothing about
-	// a request under new numbers.
+	// now without harm: Ksher carries it out once. After [VerdictCarriedOut] that has no use:
+	// a creation ends in [ErrDuplicate], without a page or code. MayRepeat is never true of a
+	// payout, and says nothing about a request under new numbers.
 	MayRepeat bool
 	Order     *Order                    // as the gateway told of it, nil if it didn't
 	Refund    *Refund                   // as the gateway told of it, nil if it didn't
