@@ -61,9 +61,9 @@ type TB interface {
 // New starts a gateway for a test, and closes it when the test ends. Its clock stands
 // still until [Gateway.Advance] moves it, and it notifies only then or when
 // [Gateway.Deliver] says so. A client that waits, for a payment or before it repeats a
-// query, moves the clock as Advance does, and doesn't wait. So Payments.Run would go through
-// hours in a moment: test with Payments.Pass. Before another notification of an order that
-// wasn't paid, Advance by a second, or the handler answers 503 without a query.
+// query, moves the clock as Advance does, and doesn't wait; only Payments.Run waits for
+// Advance between its passes. Before another notification of an order that wasn't paid,
+// Advance by a second, or the handler answers 503 without a query.
 func New(tb TB, opts ...Option) *Gateway {
 	tb.Helper()
 	gw, err := Start(append([]Option{sandbox.WithSpeed(0)}, opts...)...)

@@ -15,6 +15,22 @@ type Clock interface {
 	ClockSleep(context.Context, time.Duration) error
 }
 
+// Awaiter is a clock that stands still until somebody moves it.
+type Awaiter interface {
+	// ClockAwait waits for others to move the clock by that much, or returns the
+	// context's error. ClockSleep moves it itself.
+	ClockAwait(context.Context, time.Duration) error
+}
+
+// Await waits as something in the background does, which nobody waits for: it doesn't
+// move a clock that stands still.
+func Await(ctx context.Context, c Clock, d time.Duration) error {
+	if a, ok := c.(Awaiter); ok {
+		return a.ClockAwait(ctx, d)
+	}
+	return c.ClockSleep(ctx, d)
+}
+
 // Real is the real time.
 var Real Clock = real{}
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/clock"
 	"github.com/ksher-go/ksher/internal/fault"
 )
 
@@ -241,7 +242,7 @@ func (e *Engine[O, A]) Run(ctx context.Context, list List[O]) error {
 		}
 		e.Log.LogAttrs(ctx, level, e.Name+" reconciliation", attrs...)
 		after = sum.After
-		if err := e.Clock.ClockSleep(ctx, passPause); err != nil {
+		if err := clock.Await(ctx, e.Clock, passPause); err != nil {
 			return err
 		}
 	}

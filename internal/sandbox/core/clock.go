@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,10 @@ func (g *Gateway) moveTo(t time.Time) error {
 	defer g.mu.Unlock()
 	if ahead := t.Sub(g.now()); ahead > 0 {
 		g.skew += ahead
+		for _, waiting := range g.ahead {
+			close(waiting)
+		}
+		g.ahead = nil
 	}
 	return g.save()
 }
@@ -97,6 +102,35 @@ func (g *Gateway) sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// await is the waiting of a client that nobody waits for, such as between two passes over
+// the open orders. It doesn't move a clock that stands still.
+func (g *Gateway) await(ctx context.Context, d time.Duration) error {
+	if g.config.Speed > 0 {
+		return g.sleep(ctx, d)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for until := g.now().Add(d); g.now().Before(until); {
+		ahead := make(chan struct{})
+		g.ahead = append(g.ahead, ahead)
+		g.mu.Unlock()
+		var err error
+		select {
+		case <-ahead:
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-g.alive.Done():
+			err = errClosed
+		}
+		g.mu.Lock()
+		if err != nil {
+			g.ahead = slices.DeleteFunc(g.ahead, func(c chan struct{}) bool { return c == ahead })
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
 // transport is how clients reach the gateway. They go by its clock.
 type transport struct {
 	g *Gateway
@@ -104,7 +138,10 @@ type transport struct {
 	anyHost bool
 }
 
-var _ clock.Clock = transport{}
+var (
+	_ clock.Clock   = transport{}
+	_ clock.Awaiter = transport{}
+)
 
 func (t transport) ClockNow() time.Time {
 	t.g.mu.Lock()
@@ -113,6 +150,7 @@ func (t transport) ClockNow() time.Time {
 }
 
 func (t transport) ClockSleep(ctx context.Context, d time.Duration) error { return t.g.sleep(ctx, d) }
+func (t transport) ClockAwait(ctx context.Context, d time.Duration) error { return t.g.await(ctx, d) }
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t.anyHost {
