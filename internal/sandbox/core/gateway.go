@@ -97,8 +97,8 @@ type Gateway struct {
 	started time.Time
 	skew    time.Duration
 	// ahead are closed when the clock is moved, one for each client that waits for that.
-	ahead []chan struct{}
-	serial  int
+	ahead  []chan struct{}
+	serial int
 	// list has the orders as they came, orders each under each of its numbers.
 	list   []*Entry
 	orders map[number]*Entry
