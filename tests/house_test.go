@@ -14,9 +14,6 @@ import (
 	"github.com/ksher-go/ksher/internal/testkit"
 )
 
-// notYetSplit are the directories whose test files may still be longer.
-var notYetSplit = []string{"redisdedupe"}
-
 func TestTestFilesAreShort(t *testing.T) {
 	const mostLines = 600
 	root := testkit.Path(t, ".")
@@ -24,16 +21,9 @@ func TestTestFilesAreShort(t *testing.T) {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		name, err := filepath.Rel(root, path)
-		require.NoError(t, err)
-		for _, dir := range notYetSplit {
-			if strings.HasPrefix(filepath.ToSlash(name), dir+"/") {
-				return nil
-			}
-		}
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		assert.LessOrEqual(t, bytes.Count(text, []byte("\n")), mostLines, "lines of %s", name)
+		assert.LessOrEqual(t, bytes.Count(text, []byte("\n")), mostLines, "lines of %s", path)
 		return nil
 	}))
 }
