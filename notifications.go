@@ -51,7 +51,12 @@ func (p *Payments) Notifications(expected func(ctx context.Context, mchOrderNo s
 }
 
 // Payments returns the payments that these are notifications of.
-func (n *Notifications) Payments() *Payments { return n.payments }
+func (n *Notifications) Payments() *Payments {
+	if n == nil {
+		return nil
+	}
+	return n.payments
+}
 
 // Accept deals with the body of one notification, as ServeHTTP does, for a queue's worker. A
 // nil error means that the payment is done, now or earlier. Otherwise again tells whether

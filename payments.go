@@ -108,7 +108,12 @@ func NewPayments(c *Client, paid func(context.Context, *Order) error, opts ...Pa
 }
 
 // Client returns the client of the payments.
-func (p *Payments) Client() *Client { return p.client }
+func (p *Payments) Client() *Client {
+	if p == nil {
+		return nil
+	}
+	return p.client
+}
 
 // NewMemoryDeduper returns a [Deduper] like the default of [NewPayments], for the payments
 // of several merchants in one process.

@@ -167,6 +167,9 @@ func TestRouterMadeWrong(t *testing.T) {
 		router.Forget("mch70001")
 		assert.Equal(t, http.StatusInternalServerError, deliver(router, "{}"), name)
 	}
+	var none *ksher.Notifications
+	_, err = none.Payments().Client().GetPayoutBalance(t.Context(), &ksher.GetPayoutBalanceRequest{FeeType: "THB"})
+	require.ErrorContains(t, err, "client was not made by NewClient")
 	p := newPlatform(t)
 	own, err := p.notifications(p.gw.Merchant("mch70001").Client)
 	require.NoError(t, err)
