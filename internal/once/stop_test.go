@@ -1,0 +1,33 @@
+package once_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/ksher-go/ksher/internal/clock"
+	"github.com/ksher-go/ksher/internal/once"
+)
+
+// Run waits for a function that is running when its context ends, so that a program may
+// close its database as soon as Run has returned.
+func TestRunEndsAfterTheFunction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		finished := false
+		e := once.New[string, string]("ksher", paidOrders{}, clock.Real, slog.New(slog.DiscardHandler), func(ctx context.Context, _ *string) error {
+			cancel()
+			assert.Error(t, ctx.Err(), "the function is told")
+			time.Sleep(5 * time.Second)
+			finished = true
+			return nil
+		})
+		err := e.Run(ctx, func(context.Context, string, int) ([]string, error) { return []string{"A-1"}, nil })
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.True(t, finished, "Run returned while the function was running")
+	})
+}
