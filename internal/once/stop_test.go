@@ -31,3 +31,25 @@ func TestRunEndsAfterTheFunction(t *testing.T) {
 		assert.True(t, finished, "Run returned while the function was running")
 	})
 }
+
+// What a stop cut off is neither counted nor passed over: the next pass has it again.
+func TestStopLeavesTheOrder(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	e := once.New[string, string]("ksher", paidOrders{}, clock.Real, slog.New(slog.DiscardHandler), func(ctx context.Context, _ *string) error {
+		cancel()
+		return ctx.Err()
+	})
+	list := func(_ context.Context, after string, _ int) ([]string, error) {
+		if after == "" {
+			return []string{"A-1"}, nil
+		}
+		return nil, nil
+	}
+	sum, err := e.Pass(ctx, list, "")
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, once.Result{}, sum)
+	e.Paid = func(context.Context, *string) error { return nil }
+	sum, err = e.Pass(t.Context(), list, sum.After)
+	assert.NoError(t, err)
+	assert.Equal(t, once.Result{Asked: 1, Paid: 1}, sum)
+}
