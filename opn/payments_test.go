@@ -258,13 +258,20 @@ func TestRun(t *testing.T) {
 	})
 	require.NoError(t, err)
 	passes := 0
-	err = p.Run(ctx, listFunc(func(ctx context.Context, after string, limit int) ([]opn.OpenOrder, error) {
-		if passes++; passes == 3 {
-			require.NoError(t, gw.PayOpn(list[0].ChargeID))
-		}
-		return list.OpenOrders(ctx, after, limit)
-	}))
-	require.ErrorIs(t, err, context.Canceled)
+	done := make(chan error, 1)
+	go func() {
+		done <- p.Run(ctx, listFunc(func(ctx context.Context, after string, limit int) ([]opn.OpenOrder, error) {
+			if passes++; passes == 3 {
+				assert.NoError(t, gw.PayOpn(list[0].ChargeID))
+			}
+			return list.OpenOrders(ctx, after, limit)
+		}))
+	}()
+	require.Eventually(t, func() bool {
+		gw.Advance(time.Second)
+		return ctx.Err() != nil
+	}, time.Minute, time.Millisecond)
+	require.ErrorIs(t, <-done, context.Canceled)
 	require.EqualError(t, context.Cause(ctx), "paid "+list[0].ChargeID)
 	require.GreaterOrEqual(t, gw.Now().Sub(began), time.Minute)
 }
