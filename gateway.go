@@ -30,6 +30,7 @@ func (t InstalTimes) EncodeValues(key string, v *url.Values) error {
 }
 
 // GatewayPayRequest asks for a checkout page. What isn't marked as required may be left zero.
+// For [Client.Resolve] it needs MchOrderNo, TotalFee and FeeType.
 type GatewayPayRequest struct {
 	MchOrderNo string `url:"mch_order_no"` // required, unique for the merchant, at most 32 characters, see [ErrDuplicate]
 	// MchCode is an order code that the buyer sees. Ksher's examples use the order number
@@ -183,7 +184,8 @@ func (c *Client) GatewayOrderQuery(ctx context.Context, req *GatewayOrderQueryRe
 	return do[GatewayOrderQueryResponse](ctx, c, gatewayOrderQuery, req)
 }
 
-// CancelOrderRequest names an unpaid order made with [Client.GatewayPay].
+// CancelOrderRequest names an unpaid order made with [Client.GatewayPay]. For
+// [Client.Resolve] it needs MchOrderNo.
 type CancelOrderRequest struct {
 	MchOrderNo string `url:"mch_order_no"`   // required, the number given to GatewayPay
 	Lang       string `url:"lang,omitempty"` // the language of messages: "en", "th" or "cn"

@@ -9,6 +9,7 @@ import (
 )
 
 // NativePayRequest asks for a QR code. What isn't marked as required may be left zero.
+// For [Client.Resolve] it needs MchOrderNo, TotalFee and FeeType.
 type NativePayRequest struct {
 	MchOrderNo   string  `url:"mch_order_no"`            // required, unique for the merchant, at most 32 characters
 	TotalFee     Amount  `url:"total_fee"`               // required, in cents of FeeType; the guide has 1 THB as the minimum, the gateway took less
@@ -145,7 +146,8 @@ func (c *Client) OrderQuery(ctx context.Context, req *OrderQueryRequest) (*Order
 	return do[OrderQueryResponse](ctx, c, orderQuery, req)
 }
 
-// OrderCloseRequest names an unpaid merchant-host order by at least one of its numbers.
+// OrderCloseRequest names an unpaid merchant-host order by at least one of its numbers, which
+// is also what [Client.Resolve] needs.
 type OrderCloseRequest struct {
 	MchOrderNo     string  `url:"mch_order_no,omitempty"`     // the merchant's number, at most 32 characters
 	KsherOrderNo   string  `url:"ksher_order_no,omitempty"`   // Ksher's number

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// PayoutRequest pays money out of the merchant's balance.
+// PayoutRequest pays money out of the merchant's balance. For [Client.Resolve] it needs
+// MchOrderNo, TotalFee and FeeType, not the receiver.
 type PayoutRequest struct {
 	// MchOrderNo is required, unique for the merchant, at most 32 characters. Keep it, with
 	// the amount, before you send it: without it a doubtful payout can't be asked for.

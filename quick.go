@@ -3,7 +3,8 @@ package ksher
 import "context"
 
 // QuickPayRequest charges the code that a buyer shows (B scan C). What isn't marked as
-// required may be left zero.
+// required may be left zero. For [Client.Resolve] it needs MchOrderNo, TotalFee and FeeType,
+// not the code.
 type QuickPayRequest struct {
 	MchOrderNo string `url:"mch_order_no"` // required, unique for the merchant, at most 32 characters
 	TotalFee   Amount `url:"total_fee"`    // required, what the buyer has to pay, in cents of FeeType
@@ -56,7 +57,7 @@ func (c *Client) QuickPay(ctx context.Context, req *QuickPayRequest) (*QuickPayR
 }
 
 // OrderReverseRequest names a doubtful order of [Client.QuickPay] by at least one of its
-// numbers.
+// numbers, which is also what [Client.Resolve] needs.
 type OrderReverseRequest struct {
 	MchOrderNo     string  `url:"mch_order_no,omitempty"`     // the merchant's number, at most 32 characters
 	KsherOrderNo   string  `url:"ksher_order_no,omitempty"`   // Ksher's number

@@ -6,7 +6,8 @@ import (
 )
 
 // OrderRefundRequest refunds a paid order, whole or in part, by at least one of the
-// order's numbers. For an order made with [Client.GatewayPay] use [Client.Refund].
+// order's numbers. For an order made with [Client.GatewayPay] use [Client.Refund]. For
+// [Client.Resolve] it needs an order's number, MchRefundNo and RefundFee.
 type OrderRefundRequest struct {
 	// MchRefundNo is the merchant's number of the refund: required, at most 32 characters.
 	// Each is carried out once, so keep it for as long as the refund is in doubt.

@@ -13,6 +13,7 @@ import (
 
 // JSAPIPayRequest asks for a payment on a page inside the buyer's wallet. What isn't
 // marked as required may be left zero. The other requests to wallets share its fields.
+// For [Client.Resolve] each needs MchOrderNo, TotalFee and FeeType.
 type JSAPIPayRequest struct {
 	MchOrderNo   string  `url:"mch_order_no"`            // required, unique for the merchant, at most 32 characters
 	TotalFee     Amount  `url:"total_fee"`               // required, what the buyer has to pay, in cents of FeeType
