@@ -50,6 +50,11 @@ func WithSpeed(times float64) Option { return sandbox.WithSpeed(times) }
 // 100,000 THB by default. Nothing adds to it: the payments of buyers don't.
 func WithPayoutBalance(balance ksher.Amount) Option { return sandbox.WithPayoutBalance(balance) }
 
+// WithStrict says whether the gateway refuses what Ksher's documentation doesn't allow, also
+// where the real gateway seems to accept it. One made by [New] is strict by default, and one
+// made by [Start] isn't: it notes what it lets pass in [Request].
+func WithStrict(strict bool) Option { return sandbox.WithStrict(strict) }
+
 // TB is the part of [testing.TB] that this package needs.
 type TB interface {
 	Helper()
@@ -66,7 +71,7 @@ type TB interface {
 // Advance by a second, or the handler answers 503 without a query.
 func New(tb TB, opts ...Option) *Gateway {
 	tb.Helper()
-	gw, err := Start(append([]Option{sandbox.WithSpeed(0)}, opts...)...)
+	gw, err := Start(append([]Option{sandbox.WithSpeed(0), sandbox.WithStrict(true)}, opts...)...)
 	if err != nil {
 		tb.Fatalf("%v", err)
 		return nil

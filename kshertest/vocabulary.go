@@ -13,8 +13,8 @@ type Delivery = sandbox.Delivery
 // Event is a step in the history of an order: At and What.
 type Event = sandbox.Event
 
-// Request is a request as the gateway received it: At, Operation, Params, SignText, Code and
-// Fault.
+// Request is a request as the gateway received it: At, Operation, Params, SignText, Code,
+// Fault and Notes.
 type Request = sandbox.Request
 
 // State is where an order stands in the gateway.

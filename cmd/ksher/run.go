@@ -66,6 +66,7 @@ type sandboxCommand struct {
 	Speed       float64 `default:"1" help:"How many times faster than the real clock the sandbox's runs: at 1440 a day of notifications takes a minute."`
 	VIPWebhook  string  `name:"vip-webhook" placeholder:"URL" help:"The address for notifications that the merchant has registered at vip.ksher.net."`
 	OpnWebhook  string  `name:"opn-webhook" placeholder:"URL" help:"The address for events that the merchant has registered on Opn's dashboard."`
+	Strict      bool    `help:"Refuse what Ksher's documentation doesn't allow, also where the real gateway seems to accept it. Without it such a request is served, with a note in the log of requests."`
 	Account     string  `enum:"any,offline,online" default:"any" help:"The merchant's kind of account, which decides the channels of native_pay: ${enum}."`
 }
 
@@ -82,7 +83,7 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 		return fmt.Errorf("--listen=%s can be reached from other machines, and whoever reaches the sandbox can pay and refund its orders "+
 			"and make it post to addresses of their choice: listen on 127.0.0.1, or add --allow-remote if you want that", s.Listen)
 	}
-	opts := []sandbox.Option{sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed)}
+	opts := []sandbox.Option{sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed), sandbox.WithStrict(s.Strict)}
 	if s.Data != "" {
 		store, err := openStore(s.Data)
 		if err != nil {

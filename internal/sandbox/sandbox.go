@@ -47,6 +47,7 @@ type options struct {
 	speed         float64
 	maxOrders     int
 	payoutBalance ksher.Amount
+	strict        bool
 	store         Store
 }
 
@@ -80,6 +81,10 @@ func WithPayoutBalance(balance ksher.Amount) Option {
 	return func(o *options) { o.payoutBalance = balance }
 }
 
+// WithStrict says whether the gateway refuses what the documentation doesn't allow, also
+// where the real gateway seems to accept it. One made by [New] does by default.
+func WithStrict(strict bool) Option { return func(o *options) { o.strict = strict } }
+
 // WithStore keeps the gateway's state, so that it survives restarts: the orders with
 // their payments, refunds, notifications and history, the payouts, and the clock.
 // Whatever was answered is in the store. Faults that wait, the log of requests and
@@ -102,7 +107,8 @@ type TB interface {
 // New starts a gateway for a test, and closes it when the test ends. Its clock
 // stands still until [Gateway.Advance] moves it, and it notifies only then or
 // when [Gateway.Deliver] says so. A client that waits, for a payment or before it
-// repeats a query, moves the clock as Advance does, and doesn't wait.
+// repeats a query, moves the clock as Advance does, and doesn't wait. It is strict, see
+// [WithStrict].
 func New(tb TB, opts ...Option) *Gateway {
 	tb.Helper()
 	gw, err := start(0, opts)
@@ -121,7 +127,7 @@ func Start(opts ...Option) (*Gateway, error) { return start(1, opts) }
 
 func start(speed float64, opts []Option) (*Gateway, error) {
 	g := &Gateway{
-		options:   options{address: "127.0.0.1:0", speed: speed, maxOrders: 10_000, payoutBalance: 100_000_00},
+		options:   options{address: "127.0.0.1:0", speed: speed, maxOrders: 10_000, payoutBalance: 100_000_00, strict: speed == 0},
 		merchants: make(map[string]*Merchant),
 	}
 	for _, opt := range opts {
@@ -152,7 +158,8 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	}
 	local := at.IP.IsLoopback()
 	g.Gateway, err = core.New(core.Config{
-		URL: url, Local: local, Speed: g.speed, MaxOrders: g.maxOrders, PayoutBalance: g.payoutBalance, Store: g.store,
+		URL: url, Local: local, Speed: g.speed, MaxOrders: g.maxOrders, PayoutBalance: g.payoutBalance,
+		Strict: g.strict, Store: g.store,
 	})
 	if err != nil {
 		return err

@@ -261,13 +261,15 @@ type requestData struct {
 	// Hint says what is wrong with a signature.
 	Hint  string         `json:"hint,omitzero"`
 	Fault core.FaultKind `json:"fault,omitzero"`
+	// Notes say what was accepted against the documentation.
+	Notes []string `json:"notes,omitzero"`
 }
 
 // requestDatas describes the requests, the newest first.
 func (c *Console) requestDatas() []requestData {
 	list := []requestData{}
 	for _, r := range slices.Backward(c.gw.Requests()) {
-		d := requestData{r.At.In(core.Zone), r.Operation, make(map[string]string), r.SignText, cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), r.Code, c.Hint(r), r.Fault}
+		d := requestData{r.At.In(core.Zone), r.Operation, make(map[string]string), r.SignText, cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), r.Code, c.Hint(r), r.Fault, r.Notes}
 		for name := range r.Params {
 			if name != "sign" {
 				d.Params[name] = r.Params.Get(name)

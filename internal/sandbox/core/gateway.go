@@ -38,6 +38,9 @@ type Config struct {
 	MaxOrders int
 	// PayoutBalance is what payouts can be made of.
 	PayoutBalance ksher.Amount
+	// Strict refuses what the documentation doesn't allow, also where the real gateway
+	// seems to accept it.
+	Strict bool
 	// Store keeps the state, nil for nowhere.
 	Store Store
 }

@@ -22,7 +22,36 @@ type Request struct {
 	Code ksher.Code
 	// Fault is the fault that was injected into it.
 	Fault FaultKind
+	// Notes say what was accepted although the documentation wants it otherwise.
+	Notes []string
 }
+
+// Leniency is what one request gets away with against the documentation, because the real
+// gateway seems to accept it: everything that is asked for, or nothing if the gateway is
+// strict.
+type Leniency struct {
+	strict bool
+	notes  []string
+}
+
+// Leniency returns that of a new request.
+func (g *Gateway) Leniency() *Leniency { return &Leniency{strict: g.config.Strict} }
+
+// Accepts tells whether a request may do what differs from the documentation, and if so
+// notes it. Both are parts of a sentence: `a GET`, `a POST`.
+func (l *Leniency) Accepts(what, documented string) bool {
+	if l.strict {
+		return false
+	}
+	note := what + " was accepted, as the real gateway seems to; the documentation wants " + documented
+	if !slices.Contains(l.notes, note) {
+		l.notes = append(l.notes, note)
+	}
+	return true
+}
+
+// Notes say what was accepted, for [Request].
+func (l *Leniency) Notes() []string { return l.notes }
 
 // maxRequests bounds the log of requests.
 const maxRequests = 200
