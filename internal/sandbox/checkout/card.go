@@ -1,7 +1,6 @@
 package checkout
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,8 +57,8 @@ func checkCard(s *scene, sub *submission) {
 	if len(sub.wrong) > 0 {
 		return
 	}
-	s.visit.card = card
-	s.visit.saveCard = s.member() != "" && sub.get("save_card") == "yes"
+	s.visit.Card = card.last4()
+	s.visit.SaveCard = s.member() != "" && sub.get("save_card") == "yes"
 	if card.declined {
 		sub.failed = "failed_declined"
 	}
@@ -67,100 +66,93 @@ func checkCard(s *scene, sub *submission) {
 
 func checkInstalment(s *scene, sub *submission) {
 	checkCard(s, sub)
-	s.visit.months, _ = strconv.Atoi(sub.get("months"))
+	s.visit.Months, _ = strconv.Atoi(sub.get("months"))
 }
 
-// savedCard is what the gateway remembers of a member's card.
-type savedCard struct {
-	id, brand, last4 string
+// testCardOf is the test card whose number ends so, nil if none does.
+func testCardOf(last4 string) *testCard {
+	i := slices.IndexFunc(testCards, func(c testCard) bool { return c.last4() == last4 })
+	if i < 0 {
+		return nil
+	}
+	return &testCards[i]
 }
+
+// card is the test card that the buyer pays with, nil if there is none yet.
+func (s *scene) card() *testCard { return testCardOf(s.visit.Card) }
+
+// savedCard is what the gateway remembers of a member's card.
+type savedCard struct{ ID, Brand, Last4 string }
 
 // maxSavedCards is how many cards a member has at most. The oldest goes first.
 const maxSavedCards = 10
 
-// member is who the merchant says the buyer is, "" for nobody.
-func (s *scene) member() string {
-	if id := s.o.Params.Get("member_id"); id != "" {
-		return s.o.AppID + " " + id
+// member is who the merchant says the buyer of an order is, "" for nobody.
+func member(o *core.Entry) string {
+	if id := o.Params.Get("member_id"); id != "" {
+		return o.AppID + " " + id
 	}
 	return ""
 }
 
+func (s *scene) member() string { return member(s.o) }
+
+// savedCards are the member's, each kept with the order that it was saved with.
 func (s *scene) savedCards() []savedCard {
 	if s.member() == "" {
 		return nil
 	}
-	cards, _ := s.page.cards.get(s.member())
-	return cards
+	var cards []savedCard
+	for o := range s.tx.All() {
+		if member(o) != s.member() {
+			continue
+		}
+		if c := remember(o).Card; c != nil {
+			cards = slices.DeleteFunc(cards, func(other savedCard) bool { return other.Brand == c.Brand && other.Last4 == c.Last4 })
+			cards = append(cards, *c)
+		}
+	}
+	return cards[max(0, len(cards)-maxSavedCards):]
 }
 
 func savedOptions(s *scene) []option {
 	var all []option
 	for _, c := range s.savedCards() {
-		all = append(all, option{Value: c.id, Text: c.brand + " •••• " + c.last4})
+		all = append(all, option{Value: c.ID, Text: c.Brand + " •••• " + c.Last4})
 	}
 	return all
 }
 
 func checkSavedCard(s *scene, sub *submission) {
 	for _, c := range s.savedCards() {
-		if c.id != sub.get("card") {
-			continue
-		}
-		for i := range testCards {
-			if testCards[i].Brand == c.brand && testCards[i].last4() == c.last4 {
-				s.visit.card = &testCards[i]
-			}
+		if c.ID == sub.get("card") {
+			s.visit.Card = c.Last4
 		}
 	}
 }
 
 // saveCard remembers the card that was paid with, if the buyer agreed.
 func (s *scene) saveCard() {
-	card := s.visit.card
-	if card == nil || !s.visit.saveCard {
+	if card := s.card(); card != nil && s.visit.SaveCard {
+		s.memory.Card = &savedCard{core.NewUUID(), card.Brand, card.last4()}
+	}
+}
+
+// deleteCard forgets a saved card, also where it was saved before.
+func (s *scene) deleteCard(id string) {
+	cards := s.savedCards()
+	i := slices.IndexFunc(cards, func(c savedCard) bool { return c.ID == id })
+	if i < 0 {
 		return
 	}
-	cards := slices.DeleteFunc(slices.Clone(s.savedCards()), func(c savedCard) bool { return c.brand == card.Brand && c.last4 == card.last4() })
-	cards = append(cards, savedCard{core.NewUUID(), card.Brand, card.last4()})
-	if len(cards) > maxSavedCards {
-		cards = cards[1:]
-	}
-	s.page.cards.put(s.member(), cards)
-}
-
-func (s *scene) deleteCard(id string) {
-	if s.member() != "" {
-		s.page.cards.put(s.member(), slices.DeleteFunc(slices.Clone(s.savedCards()), func(c savedCard) bool { return c.id == id }))
-	}
-}
-
-// maxRecent bounds a recent that says nothing else.
-const maxRecent = 1000
-
-// recent keeps the last values that were put into it. Its zero value is empty.
-type recent[V any] struct {
-	// most is how many it keeps, 0 standing for maxRecent.
-	most   int
-	values map[string]V
-	keys   []string
-}
-
-func (r *recent[V]) get(key string) (V, bool) {
-	v, ok := r.values[key]
-	return v, ok
-}
-
-func (r *recent[V]) put(key string, v V) {
-	if r.values == nil {
-		r.values = make(map[string]V)
-	}
-	if _, ok := r.values[key]; !ok {
-		if len(r.keys) == cmp.Or(r.most, maxRecent) {
-			delete(r.values, r.keys[0])
-			r.keys = slices.Delete(r.keys, 0, 1)
+	for o := range s.tx.All() {
+		if member(o) != s.member() {
+			continue
 		}
-		r.keys = append(r.keys, key)
+		if m := remember(o); m.Card != nil && m.Card.Brand == cards[i].Brand && m.Card.Last4 == cards[i].Last4 {
+			m.Card = nil
+			o.Page = core.Marshal(m)
+			s.tx.Touch(o)
+		}
 	}
-	r.values[key] = v
 }

@@ -143,6 +143,43 @@ func TestSavedCards(t *testing.T) {
 	}
 }
 
+// What the page keeps of its buyers outlives the gateway as the orders do.
+func TestBuyersSurviveARestart(t *testing.T) {
+	store := new(sandboxtest.MemoryStore)
+	gw := sandbox.New(t, sandbox.WithStore(store))
+	b := sandboxtest.NewBuyer(t, gw, "PC")
+	start := func(no string) string {
+		page := sandboxtest.Checkout(t, gw, no, func(r *ksher.GatewayPayRequest) { r.MemberID = "m1" }, ksher.ChannelCard)
+		b.Open(page)
+		return strings.TrimPrefix(page, gw.URL())
+	}
+	start("A-1")
+	b.Next("save_card", "yes")
+	b.Next()
+	require.Equal(t, sandbox.Paid, sandboxtest.Seen(t, gw, "A-1").State)
+	page := start("A-2")
+	b.Next()
+	require.Equal(t, "otp", b.Step())
+	b.Next("otp", "654321")
+	gw.Close()
+
+	gw = sandbox.New(t, sandbox.WithStore(store))
+	other := sandboxtest.NewBuyer(t, gw, "PC")
+	other.Open(page)
+	assert.Equal(t, http.StatusConflict, other.Status, "it is still the first buyer's")
+	again := sandboxtest.NewBuyer(t, gw, "PC")
+	again.Client.Jar = b.Client.Jar
+	again.Open(page)
+	require.Equal(t, "otp", again.Step())
+	again.Next("otp", "654321")
+	assert.Equal(t, sandbox.InProgress, sandboxtest.Seen(t, gw, "A-2").State)
+	again.Next("otp", "654321")
+	assert.Equal(t, sandbox.Failed, sandboxtest.Seen(t, gw, "A-2").State, "the third wrong code")
+	b = again
+	start("A-3")
+	assert.Equal(t, "saved", b.Step())
+}
+
 func TestInstalments(t *testing.T) {
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, "PC")

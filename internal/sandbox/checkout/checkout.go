@@ -5,6 +5,7 @@
 package checkout
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -16,20 +17,11 @@ import (
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 )
 
-// Page is the checkout page of a gateway, with what it remembers of its buyers. The
-// gateway's lock guards it.
-type Page struct {
-	gw *core.Gateway
-	// visits has the buyer of each order, by its UUID. It isn't kept across restarts.
-	visits recent[*visit]
-	// cards has the saved cards of each member, consents who has authorised
-	// K PLUS.
-	cards    recent[[]savedCard]
-	consents recent[bool]
-}
+// Page is the checkout page of a gateway.
+type Page struct{ gw *core.Gateway }
 
 // New returns the page of a gateway.
-func New(gw *core.Gateway) *Page { return &Page{gw: gw, visits: recent[*visit]{most: gw.MaxOrders()}} }
+func New(gw *core.Gateway) *Page { return &Page{gw: gw} }
 
 // Serve adds the page to what the gateway serves.
 func (p *Page) Serve(mux *http.ServeMux) {
@@ -43,24 +35,46 @@ func URL(gw *core.Gateway, o *core.Entry) string {
 	return gw.URL() + "/ua?order_uuid=" + url.QueryEscape(o.UUID)
 }
 
+// memory is what the page keeps with an order, see [core.Entry]: the buyer who came last,
+// and what that buyer agreed to for other orders.
+type memory struct {
+	Visit *visit `json:",omitzero"`
+	// Card is a card that was saved.
+	Card *savedCard `json:",omitzero"`
+	// Consent is who has authorised K PLUS.
+	Consent string `json:",omitzero"`
+}
+
+// remember reads what is kept with an order.
+func remember(o *core.Entry) (m memory) {
+	if len(o.Page) > 0 {
+		if err := json.Unmarshal(o.Page, &m); err != nil {
+			return memory{}
+		}
+	}
+	return m
+}
+
 // visit is how far a buyer has come with an order.
 type visit struct {
-	// browser is whose it is, by the cookie.
-	browser string
-	way     way
-	at      int
-	// seen is when the buyer last did something.
-	seen time.Time
+	// Browser is whose it is, by the cookie.
+	Browser string
+	// Way is the name of the way, At the step on it.
+	Way string
+	At  int
+	// Seen is when the buyer last did something.
+	Seen time.Time
 
-	card      *testCard
-	saveCard  bool
-	months    int
-	wrongOTPs int
-	// picked is the account or plan that was chosen, a phrase without its prefix.
-	picked string
-	resent bool
-	// failed is the phrase of why the payment failed.
-	failed string
+	// Card is the end of a test card's number.
+	Card      string `json:",omitzero"`
+	SaveCard  bool   `json:",omitzero"`
+	Months    int    `json:",omitzero"`
+	WrongOTPs int    `json:",omitzero"`
+	// Picked is the account or plan that was chosen, a phrase without its prefix.
+	Picked string `json:",omitzero"`
+	Resent bool   `json:",omitzero"`
+	// Failed is the phrase of why the payment failed.
+	Failed string `json:",omitzero"`
 }
 
 // maxIdle is after how long without a move another buyer may take over. How
@@ -84,6 +98,8 @@ type scene struct {
 	// buyer's own: one that hasn't begun isn't the order's yet.
 	channel ksher.Channel
 	visit   *visit
+	way     way
+	memory  memory
 	// taken says that somebody else is paying.
 	taken bool
 }
@@ -115,6 +131,7 @@ func (p *Page) enter(tx *core.Tx, r *http.Request, browser string) *scene {
 	if s.o == nil {
 		return s
 	}
+	s.memory = remember(s.o)
 	if l := s.o.Params.Get("lang"); query.Get("lang") == "" && slices.Contains(languages, l) {
 		s.lang = l
 	}
@@ -129,17 +146,16 @@ func (p *Page) enter(tx *core.Tx, r *http.Request, browser string) *scene {
 func (s *scene) findPlace() {
 	o := s.o
 	if o.State(s.now) == core.InProgress {
-		switch v := s.last(); {
-		case v != nil && v.browser == s.browser:
-			s.channel, s.visit = o.Channel, v
-			v.seen = s.now
+		switch v := s.memory.Visit; {
+		case v != nil && v.Browser == s.browser && s.goTo(o.Channel, v):
+			v.Seen = s.now
 			return
 		case s.now.Sub(s.lastMove()) < maxIdle:
 			s.taken = true
 			return
 		}
 		s.tx.GiveUp(o)
-		s.keep(nil)
+		s.memory.Visit = nil
 	}
 	offered := s.offered()
 	if chosen := ksher.Channel(s.query.Get("channel")); slices.Contains(offered, chosen) {
@@ -152,26 +168,29 @@ func (s *scene) findPlace() {
 	}
 	ways := s.ways(s.channel)
 	i := max(0, slices.IndexFunc(ways, func(w way) bool { return w.name == s.query.Get("way") }))
-	s.visit = &visit{browser: s.browser, way: ways[i], seen: s.now}
+	s.goTo(s.channel, &visit{Browser: s.browser, Way: ways[i].name, Seen: s.now})
 }
 
-// lastMove is when the buyer last did something: on the page, or if the page
-// doesn't know of one, as after a restart, by the history.
+// goTo puts the buyer there. It tells whether there is such a way, which a version of this
+// page that has kept the visit may have had.
+func (s *scene) goTo(channel ksher.Channel, v *visit) bool {
+	for _, w := range s.ways(channel) {
+		if w.name == v.Way && v.At >= 0 && v.At < len(w.steps) {
+			s.channel, s.visit, s.way = channel, v, w
+			return true
+		}
+	}
+	return false
+}
+
+// lastMove is when the buyer last did something: on the page, or by the history if that
+// wasn't there.
 func (s *scene) lastMove() time.Time {
-	if v := s.last(); v != nil {
-		return v.seen
+	if v := s.memory.Visit; v != nil {
+		return v.Seen
 	}
 	return s.o.History[len(s.o.History)-1].At
 }
-
-// last is the visit of the buyer who came last, nil if the page knows of none.
-func (s *scene) last() *visit {
-	v, _ := s.page.visits.get(s.o.UUID)
-	return v
-}
-
-// keep makes a visit the order's.
-func (s *scene) keep(v *visit) { s.page.visits.put(s.o.UUID, v) }
 
 // offered are the channels that the buyer can choose from.
 func (s *scene) offered() []ksher.Channel {
@@ -187,7 +206,7 @@ func (s *scene) offered() []ksher.Channel {
 }
 
 // step is where the buyer stands. There has to be a visit.
-func (s *scene) step() *step { return s.visit.way.steps[s.visit.at] }
+func (s *scene) step() *step { return s.way.steps[s.visit.At] }
 
 // link is the address of the page with other parameters: pairs of a name and a
 // value, which is left out if it is empty.
@@ -204,7 +223,7 @@ func (s *scene) link(pairs ...string) string {
 // here is the address of where the buyer stands.
 func (s *scene) here(pairs ...string) string {
 	if s.visit != nil {
-		pairs = append([]string{"channel", string(s.channel), "way", s.visit.way.name}, pairs...)
+		pairs = append([]string{"channel", string(s.channel), "way", s.way.name}, pairs...)
 	}
 	return s.link(pairs...)
 }
@@ -244,6 +263,9 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 func (s *scene) save() error {
 	if s.o == nil {
 		return nil
+	}
+	if s.memory != (memory{}) || len(s.o.Page) > 0 {
+		s.o.Page = core.Marshal(s.memory)
 	}
 	s.tx.Touch(s.o)
 	return s.tx.Save()
@@ -316,7 +338,7 @@ func (s *scene) act(form url.Values) (wrong *submission, to string) {
 		s.failFor("failed_asked")
 		return nil, s.link()
 	case "resend":
-		s.visit.resent = true
+		s.visit.Resent = true
 		return nil, s.here()
 	case "delete":
 		s.deleteCard(form.Get("card"))
@@ -342,21 +364,21 @@ func (s *scene) act(form url.Values) (wrong *submission, to string) {
 // in progress from the first step on.
 func (s *scene) advance() string {
 	v := s.visit
-	next := v.at + 1
-	for next < len(v.way.steps) && v.way.steps[next].skip != nil && v.way.steps[next].skip(s) {
+	next := v.At + 1
+	for next < len(s.way.steps) && s.way.steps[next].skip != nil && s.way.steps[next].skip(s) {
 		next++
 	}
-	if next == len(v.way.steps) {
+	if next == len(s.way.steps) {
 		s.finish()
 		return s.link()
 	}
-	if s.last() != v {
+	if s.memory.Visit != v {
 		if s.tx.Begin(s.o, s.channel) != nil {
 			return s.link()
 		}
-		s.keep(v)
+		s.memory.Visit = v
 	}
-	v.at, v.resent = next, false
+	v.At, v.Resent = next, false
 	return s.here()
 }
 
@@ -366,7 +388,7 @@ func (s *scene) finish() {
 	if s.tx.Pay(s.o, s.channel) != nil {
 		return
 	}
-	s.keep(s.visit)
+	s.memory.Visit = s.visit
 	s.saveCard()
 }
 
@@ -376,8 +398,8 @@ func (s *scene) failFor(reason string) {
 		return
 	}
 	if s.tx.Fail(s.o) == nil {
-		s.visit.failed = reason
-		s.keep(s.visit)
+		s.visit.Failed = reason
+		s.memory.Visit = s.visit
 	}
 }
 
@@ -386,5 +408,5 @@ func (s *scene) goBack() {
 	if s.o.State(s.now) == core.InProgress {
 		s.tx.GiveUp(s.o)
 	}
-	s.keep(nil)
+	s.memory.Visit = nil
 }

@@ -130,19 +130,6 @@ func TestColors(t *testing.T) {
 
 func hex2(n int) string { return string([]byte{"0123456789abcdef"[n/16], "0123456789abcdef"[n%16]}) }
 
-func TestRecentForgetsTheOldest(t *testing.T) {
-	var r recent[int]
-	for i := range maxRecent + 5 {
-		r.put(strings.Repeat("x", i), i)
-	}
-	assert.Len(t, r.values, maxRecent)
-	assert.Len(t, r.keys, maxRecent)
-	_, ok := r.get("xxxx")
-	assert.False(t, ok)
-	_, ok = r.get("xxxxx")
-	assert.True(t, ok)
-}
-
 func TestUnknownChannelsHaveJourneys(t *testing.T) {
 	for name, first := range map[ksher.Channel]*step{
 		"ktbcard": savedStep, "promptpay2": qrStep, "bbl_promptpay": qrStep, "scb_instal": instalStep, "bbl_ibs": loginStep,

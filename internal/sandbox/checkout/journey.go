@@ -133,8 +133,7 @@ var (
 	pinStep     = &step{name: "pin", outside: true, submit: "next", fields: []field{pinField}}
 	consentStep = &step{name: "consent", outside: true, submit: "authorise", check: rememberConsent,
 		skip: func(s *scene) bool {
-			_, ok := s.page.consents.get(s.consentKey())
-			return ok || s.channel != ksher.ChannelKPlus
+			return s.channel != ksher.ChannelKPlus || s.consented()
 		},
 		fields: []field{{name: "agree", kind: checkField, valid: ticked, wrong: "wrong_agree"}}}
 	accountStep = &step{name: "account", outside: true, submit: "next", check: keepChoice("bank"), fields: []field{
@@ -285,20 +284,20 @@ const (
 )
 
 func checkOTP(s *scene, sub *submission) {
-	silent := s.visit.card != nil && s.visit.card.silent
+	silent := s.card() != nil && s.card().silent
 	if sub.get("otp") == testOTP && !silent {
 		return
 	}
-	s.visit.wrongOTPs++
+	s.visit.WrongOTPs++
 	sub.wrong["otp"] = "wrong_otp"
-	if s.visit.wrongOTPs >= maxOTPs {
+	if s.visit.WrongOTPs >= maxOTPs {
 		sub.failed = "failed_otp"
 	}
 }
 
 func rememberConsent(s *scene, sub *submission) {
 	if len(sub.wrong) == 0 {
-		s.page.consents.put(s.consentKey(), true)
+		s.memory.Consent = s.consentKey()
 	}
 }
 
@@ -306,7 +305,7 @@ func rememberConsent(s *scene, sub *submission) {
 func keepChoice(field string) func(*scene, *submission) {
 	return func(s *scene, sub *submission) {
 		if sub.wrong[field] == "" {
-			s.visit.picked = field + "_" + sub.get(field)
+			s.visit.Picked = field + "_" + sub.get(field)
 		}
 	}
 }
@@ -317,6 +316,16 @@ func (s *scene) consentKey() string {
 		return "member " + m
 	}
 	return "browser " + s.browser
+}
+
+// consented tells whether K PLUS has had that consent, with any order.
+func (s *scene) consented() bool {
+	for o := range s.tx.All() {
+		if len(o.Page) > 0 && remember(o).Consent == s.consentKey() {
+			return true
+		}
+	}
+	return false
 }
 
 func phraseOptions(prefix string, names ...string) func(*scene) []option {

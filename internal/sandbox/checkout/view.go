@@ -255,9 +255,9 @@ func (s *scene) closed(v *View, state core.State) {
 		choice := s.channelChoice(s.o.Channel)
 		v.Channel = &choice
 	}
-	if visit := s.last(); visit != nil && visit.browser == s.browser {
-		if state == core.Failed && visit.failed != "" {
-			v.Lead = s.say(visit.failed)
+	if visit := s.memory.Visit; visit != nil && visit.Browser == s.browser {
+		if state == core.Failed && visit.Failed != "" {
+			v.Lead = s.say(visit.Failed)
 		}
 		if state == core.Paid || state == core.Failed {
 			v.LeadOn()
@@ -314,16 +314,16 @@ func (s *scene) stepView(v *View, sub *submission) {
 		v.Submit = s.say(st.submit, v.Amount, v.Currency)
 	}
 	v.Action = s.here()
-	if len(s.offered()) > 1 || s.visit.at > 0 {
+	if len(s.offered()) > 1 || s.visit.At > 0 {
 		// The form's action, not an address.
 		v.Back, v.BackText = "back", s.say("back")
 		if len(s.offered()) == 1 {
 			v.BackText = s.say("start_again")
 		}
 	}
-	if s.visit.at == 0 {
+	if s.visit.At == 0 {
 		for _, w := range s.ways(s.channel) {
-			if w.name != s.visit.way.name {
+			if w.name != s.way.name {
 				v.Ways = append(v.Ways, Choice{Name: w.name, Text: s.say("way_"+w.name, channel.Text),
 					URL: s.link("channel", string(s.channel), "way", w.name)})
 			}
@@ -341,14 +341,14 @@ func (s *scene) stepView(v *View, sub *submission) {
 		s.qrView(v)
 	}
 	v.TestCards, v.SavedCards = testCards, savedOptions(s)
-	v.OTP, v.Resent = testOTP, s.visit.resent
-	v.SilentOTP = s.visit.card != nil && s.visit.card.silent
+	v.OTP, v.Resent = testOTP, s.visit.Resent
+	v.SilentOTP = s.card() != nil && s.card().silent
 	v.Instalments, v.ShopPaysFee = kindIs(s.channel, instalStep), s.shopPaysFee()
-	if s.visit.picked != "" {
-		field, _, _ := strings.Cut(s.visit.picked, "_")
-		v.PickedFrom, v.Picked = s.say("label_"+field), s.say("option_"+s.visit.picked)
+	if s.visit.Picked != "" {
+		field, _, _ := strings.Cut(s.visit.Picked, "_")
+		v.PickedFrom, v.Picked = s.say("label_"+field), s.say("option_"+s.visit.Picked)
 	}
-	if n := s.visit.months; n > 0 {
+	if n := s.visit.Months; n > 0 {
 		v.Months = n
 		v.Monthly = ((s.o.Total + ksher.Amount(n) - 1) / ksher.Amount(n)).Display("")
 	}

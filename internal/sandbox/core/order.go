@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -98,6 +99,8 @@ type Entry struct {
 	// becomes Notice when the one before is done with.
 	Later      []*Notice `json:",omitzero"`
 	Deliveries []Delivery
+	// Page is what the checkout page keeps with the order, JSON of its own.
+	Page json.RawMessage `json:",omitzero"`
 	// Serial is greater than those of the orders before.
 	Serial int
 	// saved is the order as the store has it, nil if it hasn't.
