@@ -177,6 +177,10 @@ func TestRefusals(t *testing.T) {
 			g.Pay("A-1", "")
 			return errorOf(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
 		}, ksher.CodeOrderAlreadyPayOperationCannotBePerformed},
+		{"cancel a failed order", func(g *sandbox.Gateway) error {
+			g.Fail("A-1")
+			return errorOf(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))
+		}, ksher.CodeCancelError},
 		{"cancel an expired order", func(g *sandbox.Gateway) error {
 			g.Expire("A-1")
 			return errorOf(g.Client.CancelOrder(ctx, &ksher.CancelOrderRequest{MchOrderNo: "A-1"}))

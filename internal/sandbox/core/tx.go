@@ -124,6 +124,8 @@ func (tx *Tx) Cancel(o *Entry) ksher.Code {
 	switch o.State(tx.Now()) {
 	case Paid, RefundedInPart, Refunded:
 		return ksher.CodeOrderAlreadyPayOperationCannotBePerformed
+	case Failed:
+		return ksher.CodeCancelError
 	case Cancelled:
 		return ksher.CodeOrderAlreadyCancel
 	case Expired:

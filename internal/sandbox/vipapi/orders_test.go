@@ -76,7 +76,7 @@ func TestVIPStates(t *testing.T) {
 	}{
 		"new":       {gone, "Available", "PENDING", "SUCCESS"},
 		"begun":     {func(g *sandbox.Gateway) error { return g.Begin("V-1", ksher.ChannelTrueMoney) }, "Available", "PENDING", "SUCCESS"},
-		"failed":    {func(g *sandbox.Gateway) error { return g.Fail("V-1") }, "Closed", "SUCCESS", "SUCCESS"},
+		"failed":    {func(g *sandbox.Gateway) error { return g.Fail("V-1") }, "Closed", "SUCCESS", "FAIL"},
 		"expired":   {func(g *sandbox.Gateway) error { return g.Expire("V-1") }, "Closed", "SUCCESS", "FAIL"},
 		"timed out": {func(g *sandbox.Gateway) error { g.Advance(30 * time.Minute); return nil }, "Closed", "SUCCESS", "FAIL"},
 		"paid":      {func(g *sandbox.Gateway) error { return g.Pay("V-1", ksher.ChannelCard) }, "Paid", "SUCCESS", "FAIL"},
