@@ -59,6 +59,7 @@ func (g *Gateway) moveTo(t time.Time) error {
 			close(waiting)
 		}
 		g.ahead = nil
+		g.Wake()
 	}
 	return g.save()
 }

@@ -113,6 +113,8 @@ type Gateway struct {
 	paidOut map[string]ksher.Amount
 	// savedSkew is the skew that the store has.
 	savedSkew time.Duration
+	// savedAt is the real time at which the store was last written.
+	savedAt time.Time
 }
 
 // The merchant's key is fixed, so that a program in any language can be set up once. It
@@ -210,6 +212,7 @@ func (g *Gateway) Wait() {
 	for g.moving > 0 {
 		g.moved.Wait()
 	}
+	g.write() // The time at which it ended. Who closes it can't do anything about an error.
 }
 
 // ErrNotPayable is what Begin, Pay, Fail and the like return for an order that

@@ -29,8 +29,10 @@ type Notice struct {
 	Attempts int
 	// Due is when the next attempt is to be made, zero if there is none.
 	Due time.Time
-	// busy is set during an attempt.
-	busy bool
+	// Accepted says that the merchant has accepted it.
+	Accepted bool `json:",omitzero"`
+	// busy is how many attempts are under way.
+	busy int
 }
 
 // Delivery is an attempt to notify the merchant.
@@ -78,7 +80,7 @@ func (g *Gateway) announce(o *Entry, at time.Time) {
 // tell lets a notification go out, after those of the order that aren't done with.
 // The caller holds g.mu.
 func (g *Gateway) tell(o *Entry, n *Notice) {
-	if before := o.Notice; before != nil && (before.busy || !before.Due.IsZero()) {
+	if before := o.Notice; before != nil && (before.busy > 0 || !before.Due.IsZero()) {
 		o.Later = append(o.Later, n)
 	} else {
 		o.Notice = n
@@ -114,7 +116,7 @@ func (m *Merchant) take(mchOrderNo string) (*Entry, error) {
 	case o.Notice == nil:
 		return nil, ErrNoNotification
 	}
-	o.Notice.busy = true
+	o.Notice.busy++
 	return o, nil
 }
 
@@ -126,7 +128,8 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 	body := p.Body(n, o, fault, g.now())
 	postponed := fault.Kind == FaultLate || fault.Kind == FaultReorder
 	if postponed {
-		n.Due, n.busy = g.now().Add(fault.Delay), false
+		n.Due = g.now().Add(fault.Delay)
+		n.busy--
 		if fault.Kind == FaultReorder {
 			n.Due = g.now().Add(time.Millisecond)
 		}
@@ -143,7 +146,7 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 		times = 2
 	}
 	var err error
-	for range times {
+	for i := range times {
 		status, answer, postErr := g.post(ctx, p, n, body)
 		err = postErr
 		g.mu.Lock()
@@ -152,9 +155,13 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 		if len(o.Deliveries) < maxDeliveries {
 			o.Deliveries = append(o.Deliveries, delivery)
 		}
-		n.busy, n.Due = false, time.Time{}
-		if times := p.Schedule(); err != nil && n.Attempts <= len(times) {
-			n.Due = delivery.At.Add(times[n.Attempts-1])
+		n.Accepted = n.Accepted || err == nil
+		if i == times-1 {
+			n.busy--
+		}
+		n.Due = time.Time{}
+		if pauses := p.Schedule(); !n.Accepted && n.Attempts <= len(pauses) {
+			n.Due = delivery.At.Add(pauses[n.Attempts-1])
 		} else if o.Notice == n && len(o.Later) > 0 {
 			o.Notice, o.Later = o.Later[0], o.Later[1:]
 		}
@@ -218,7 +225,7 @@ func (g *Gateway) due(until time.Time) (first *Entry, when time.Time) {
 		if first.Notice == nil {
 			g.announce(first, when)
 		}
-		first.Notice.busy = true
+		first.Notice.busy++
 	}
 	return first, when
 }
@@ -227,7 +234,7 @@ func (g *Gateway) due(until time.Time) (first *Entry, when time.Time) {
 // caller holds g.mu.
 func (g *Gateway) nextDue(o *Entry) time.Time {
 	switch n := o.Notice; {
-	case n != nil && !n.busy:
+	case n != nil && n.busy == 0:
 		return n.Due
 	case n == nil && g.timesOut(o):
 		return o.Expires
@@ -276,6 +283,9 @@ func (g *Gateway) deliverAll(ctx context.Context) {
 		case <-ctx.Done():
 		}
 		timer.Stop()
+		g.mu.Lock()
+		g.write() // If only the clock has moved, for a while.
+		g.mu.Unlock()
 	}
 	g.posting.Wait()
 }

@@ -284,12 +284,8 @@ func (o *Entry) Query(now time.Time) ksher.Order {
 }
 
 func (o *Entry) view(now time.Time) Order {
-	params := make(url.Values)
-	for name, values := range o.Params {
-		if name != "sign" {
-			params[name] = slices.Clone(values)
-		}
-	}
+	params := cloneParams(o.Params)
+	params.Del("sign")
 	return Order{
 		Order:      o.Query(now),
 		State:      o.State(now),

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -60,5 +61,12 @@ const maxRequests = 200
 func (g *Gateway) Requests() []Request {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Clone(g.requests)
+	list := slices.Clone(g.requests)
+	for i := range list {
+		list[i].Params = cloneParams(list[i].Params)
+	}
+	return list
 }
+
+// cloneParams copies parameters, so that whoever gets them can't change an order's.
+func cloneParams(params url.Values) url.Values { return url.Values(http.Header(params).Clone()) }

@@ -35,8 +35,29 @@ type meta struct {
 	Serial int
 	// PaidOut is what the payouts of each merchant came to that were forgotten.
 	PaidOut map[string]ksher.Amount
-	// Clock was the gateway's time at the real time Real.
+	// Clock was the gateway's time at the real time Real, when it ran at Speed.
 	Clock, Real time.Time
+	Speed       float64
+	// Stopped says that the gateway has ended then.
+	Stopped bool
+}
+
+// The clock is written down after clockInterval, if nothing else is. clockLag is how far the
+// store may be behind, as a loop that sleeps for up to a minute looks after that.
+const (
+	clockInterval = time.Minute
+	clockLag      = 3 * clockInterval
+)
+
+// resumed is what the gateway's clock shows at that real time, after a time in which it may
+// have run on at its own speed without writing that down. It never goes back.
+func (m meta) resumed(real time.Time, speed float64) time.Time {
+	away := max(0, real.Sub(m.Real))
+	var ran time.Duration
+	if !m.Stopped {
+		ran = min(away, clockLag)
+	}
+	return m.Clock.Add(time.Duration(float64(ran)*max(m.Speed, speed) + float64(away-ran)*speed))
 }
 
 // storeFormat is the format of records that this package reads and writes.
@@ -75,8 +96,7 @@ func (g *Gateway) restore() error {
 	g.serial = m.Serial
 	maps.Copy(g.paidOut, m.PaidOut)
 	if !m.Clock.IsZero() {
-		away := max(0, g.started.Sub(m.Real))
-		g.skew = m.Clock.Add(time.Duration(float64(away) * g.config.Speed)).Sub(g.started)
+		g.skew = m.resumed(time.Now(), g.config.Speed).Sub(g.now())
 	}
 	g.savedSkew = g.skew
 	return g.save()
@@ -151,12 +171,16 @@ func (g *Gateway) write(changed ...*Entry) error {
 		for _, o := range surplus {
 			forget = append(forget, o.Serial)
 		}
-		if len(keep)+len(forget) > 0 || g.skew != g.savedSkew {
-			beside := Marshal(meta{Format: storeFormat, Serial: g.serial, PaidOut: paidOut, Clock: g.now(), Real: time.Now().Round(0)})
+		real := time.Now().Round(0)
+		if len(keep)+len(forget) > 0 || g.skew != g.savedSkew || g.alive.Err() != nil || g.config.Speed > 0 && real.Sub(g.savedAt) >= clockInterval {
+			beside := Marshal(meta{
+				Format: storeFormat, Serial: g.serial, PaidOut: paidOut,
+				Clock: g.now(), Real: real, Speed: g.config.Speed, Stopped: g.alive.Err() != nil,
+			})
 			if err := g.config.Store.Save(beside, keep, forget); err != nil {
 				return fmt.Errorf("%w: %w", ErrStore, err)
 			}
-			g.savedSkew = g.skew
+			g.savedSkew, g.savedAt = g.skew, real
 			for i, o := range orders {
 				o.saved = keep[i].Text
 			}

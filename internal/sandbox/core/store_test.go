@@ -175,3 +175,32 @@ func TestFullDisk(t *testing.T) {
 	defer gw.Close()
 	assert.Equal(t, before, state())
 }
+
+// The clock never goes back, however the gateway ended and at whatever speed it goes on.
+func TestClockAfterARestart(t *testing.T) {
+	for name, speeds := range map[string][2]float64{"slower": {1_000_000, 1}, "as fast": {60_000, 60_000}, "standing": {1_000_000, 0}, "faster": {1, 60_000}} {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " killed ", killed), func(t *testing.T) {
+				store := new(sandboxtest.MemoryStore)
+				gw, err := sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(speeds[0]))
+				require.NoError(t, err)
+				defer gw.Close()
+				_, err = gw.Client.GatewayPay(t.Context(), storedOrder("A-1"))
+				require.NoError(t, err)
+				for began := gw.Now(); speeds[0] > 1 && gw.Now().Sub(began) < 10*time.Second; { // A query then shows what nothing writes down.
+				}
+				if !killed {
+					gw.Close()
+				}
+				seen := gw.Now()
+				if !killed {
+					seen = seen.Add(-time.Hour) // It runs on while it is being looked at.
+				}
+				again, err := sandbox.Start(sandbox.WithStore(&sandboxtest.MemoryStore{Beside: store.Beside, Orders: store.Orders}), sandbox.WithSpeed(speeds[1]))
+				require.NoError(t, err)
+				defer again.Close()
+				assert.False(t, again.Now().Before(seen), "%v, and before %v", again.Now(), seen)
+			})
+		}
+	}
+}

@@ -301,8 +301,10 @@ func macOf(token, text string) string {
 func (s *Server) carryOut(c *call, refused *answer) (fault core.Fault, status int, text []byte) {
 	s.gw.Do(func(tx *core.Tx) {
 		c.tx = tx
-		fault = tx.NextFault(c.op.name)
 		a := refused
+		if a == nil { // Nobody else's request is to use a fault up.
+			fault = tx.NextFault(c.op.name)
+		}
 		if a == nil && !fault.Prevents() {
 			a = s.decide(c, fault)
 		}
