@@ -72,8 +72,8 @@ type sandboxCommand struct {
 
 // Run runs the gateway until ctx ends.
 func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
-	if s.Speed <= 0 {
-		return fmt.Errorf("--speed=%v: the clock has to run, so give more than 0", s.Speed)
+	if !(s.Speed > 0 && s.Speed <= sandbox.MaxSpeed) {
+		return fmt.Errorf("--speed=%v: the clock has to run, so give more than 0 and at most %d", s.Speed, sandbox.MaxSpeed)
 	}
 	remote, err := s.remote(ctx)
 	if err != nil {

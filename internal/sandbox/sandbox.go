@@ -125,6 +125,9 @@ func New(tb TB, opts ...Option) *Gateway {
 // are done. Its clients go by its clock, too, at the speed that [WithSpeed] sets.
 func Start(opts ...Option) (*Gateway, error) { return start(1, opts) }
 
+// MaxSpeed bounds [WithSpeed]: it is a year in half a minute. A clock that is much faster would overflow.
+const MaxSpeed = 1_000_000
+
 func start(speed float64, opts []Option) (*Gateway, error) {
 	g := &Gateway{
 		options:   options{address: "127.0.0.1:0", speed: speed, maxOrders: 10_000, payoutBalance: 100_000_00, strict: speed == 0},
@@ -133,7 +136,7 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 	for _, opt := range opts {
 		opt(&g.options)
 	}
-	if g.speed < 0 || g.maxOrders < 1 {
+	if !(g.speed >= 0 && g.speed <= MaxSpeed) || g.maxOrders < 1 {
 		return nil, fmt.Errorf("kshertest: a speed of %v and room for %d orders make no gateway", g.speed, g.maxOrders)
 	}
 	listener, err := net.Listen("tcp", g.address)

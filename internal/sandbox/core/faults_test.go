@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -372,7 +373,8 @@ func TestOldOrdersAreForgotten(t *testing.T) {
 
 func TestBadOptions(t *testing.T) {
 	for _, opt := range []sandbox.Option{
-		sandbox.WithSpeed(-1), sandbox.WithMaxOrders(0), sandbox.WithAddress("nowhere:at:all"),
+		sandbox.WithSpeed(-1), sandbox.WithSpeed(math.NaN()), sandbox.WithSpeed(math.Inf(1)), sandbox.WithSpeed(1e300),
+		sandbox.WithMaxOrders(0), sandbox.WithAddress("nowhere:at:all"),
 		sandbox.WithClientOptions(ksher.WithTimeout(-1)),
 	} {
 		_, err := sandbox.Start(opt)
