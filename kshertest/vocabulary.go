@@ -85,6 +85,13 @@ const (
 	// FaultCorrupt changes the amount in a notification, and nothing else. In one
 	// of vip.ksher.net, which has no amount, it changes the message.
 	FaultCorrupt = sandbox.FaultCorrupt
+	// FaultEncoded percent-encodes the body of a notification, as Ksher's PHP sample
+	// expects it.
+	FaultEncoded = sandbox.FaultEncoded
+	// FaultMinimal sends a notification as short as genuine ones can be: an envelope of
+	// code, msg, message, data and sign, and in data an empty cash_fee and cash_fee_type.
+	// Neither it nor FaultEncoded changes one of vip.ksher.net.
+	FaultMinimal = sandbox.FaultMinimal
 )
 
 // What the gateway's methods return, for [errors.Is].

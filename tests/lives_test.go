@@ -290,6 +290,7 @@ func (l *life) harm() {
 		kind := pick(l.rng, []sandbox.FaultKind{
 			sandbox.FaultDuplicate, sandbox.FaultLate, sandbox.FaultReorder, sandbox.FaultCorrupt,
 			sandbox.FaultBadSignature, sandbox.FaultOtherKey, sandbox.FaultTruncated,
+			sandbox.FaultEncoded, sandbox.FaultMinimal,
 		})
 		require.NoError(l.t, l.gw.Inject(sandbox.Fault{Operation: "notify", Kind: kind, Delay: time.Minute}))
 	case 1:

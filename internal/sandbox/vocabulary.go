@@ -62,6 +62,8 @@ const (
 	FaultLate         = core.FaultLate
 	FaultReorder      = core.FaultReorder
 	FaultCorrupt      = core.FaultCorrupt
+	FaultEncoded      = core.FaultEncoded
+	FaultMinimal      = core.FaultMinimal
 )
 
 var (

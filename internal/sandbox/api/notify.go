@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -47,9 +48,14 @@ func (notifier) News(o *core.Entry, at time.Time) (n *core.Notice, told string) 
 func (notifier) TimesOut(*core.Entry) bool { return false }
 
 func (notifier) Body(n *core.Notice, o *core.Entry, f core.Fault, now time.Time) []byte {
-	if f.Kind == core.FaultOtherKey {
+	switch f.Kind {
+	case core.FaultOtherKey:
 		answer := &ksher.GatewayOrderQueryResponse{Order: o.Query(now)}
 		return envelope(answer, signedUnder(f, ksher.SignV1), now)
+	case core.FaultEncoded:
+		return []byte(url.QueryEscape(string(n.Body)))
+	case core.FaultMinimal:
+		return minimal(n.Body)
 	}
 	return spoilNotification(f, n.Body)
 }
@@ -68,6 +74,21 @@ func (notifier) Accepted(answer []byte) bool {
 }
 
 func (notifier) Schedule() []time.Duration { return schedule }
+
+// minimal is a notification with the envelope and the empty fees that genuine ones may have.
+func minimal(body []byte) []byte {
+	var n struct {
+		Data map[string]json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(body, &n); err != nil {
+		panic(err) // It was made here.
+	}
+	n.Data["cash_fee"], n.Data["cash_fee_type"] = json.RawMessage(`""`), json.RawMessage(`""`)
+	data := core.Marshal(n.Data)
+	return core.Marshal(map[string]any{
+		"code": 0, "msg": "ok", "message": "ok", "data": json.RawMessage(data), "sign": signData(data, nil, ksher.SignV1),
+	})
+}
 
 // signedUnder is the version of the key that an answer is signed with under the
 // fault.

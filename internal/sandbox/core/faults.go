@@ -56,6 +56,13 @@ const (
 	// FaultCorrupt changes the amount in a notification, and nothing else. In one
 	// that has no amount it changes what it says.
 	FaultCorrupt FaultKind = "corrupt"
+	// FaultEncoded percent-encodes the body of a notification. It changes nothing in one
+	// that has no body.
+	FaultEncoded FaultKind = "percent-encoded"
+	// FaultMinimal leaves out of a notification what some genuine ones don't have: the
+	// envelope's members beside code, msg, message, data and sign, and the values of
+	// cash_fee and cash_fee_type. It changes nothing in one without an envelope.
+	FaultMinimal FaultKind = "minimal"
 )
 
 // Notify is the operation of a fault of notifications.
@@ -89,7 +96,7 @@ func OperationFaults() []FaultKind {
 
 // NotifyFaults are the kinds of faults that a notification can have.
 func NotifyFaults() []FaultKind {
-	return []FaultKind{FaultDuplicate, FaultLate, FaultReorder, FaultCorrupt, FaultBadSignature, FaultOtherKey, FaultTruncated}
+	return []FaultKind{FaultDuplicate, FaultLate, FaultReorder, FaultCorrupt, FaultBadSignature, FaultOtherKey, FaultTruncated, FaultEncoded, FaultMinimal}
 }
 
 func (f Fault) check(operations []string) error {

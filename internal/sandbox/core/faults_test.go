@@ -3,13 +3,17 @@ package core_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,6 +225,39 @@ func TestNotificationFaults(t *testing.T) {
 			require.Len(t, s.Bodies, 2)
 			assert.ErrorIs(t, verify(s.Bodies[0]), c.want)
 			assert.NoError(t, verify(s.Bodies[1]), "the repetition is genuine")
+		})
+	}
+	for _, kind := range []sandbox.FaultKind{sandbox.FaultEncoded, sandbox.FaultMinimal} {
+		t.Run(string(kind), func(t *testing.T) {
+			gw := sandbox.New(t)
+			heard := make(chan string, 1)
+			payments, err := ksher.NewPayments(gw.Client, func(_ context.Context, o *ksher.Order) error { heard <- o.MchOrderNo; return nil })
+			require.NoError(t, err)
+			notifications, err := payments.Notifications(func(_ context.Context, no string) (ksher.OpenOrder, error) {
+				return sandboxtest.GatewayPay(no).OpenOrder(), nil
+			})
+			require.NoError(t, err)
+			var body string
+			shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				text, _ := io.ReadAll(r.Body)
+				body = string(text)
+				r.Body = io.NopCloser(strings.NewReader(body))
+				notifications.ServeHTTP(w, r)
+			}))
+			defer shop.Close()
+			require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: kind}))
+			sandboxtest.PaidOrder(t, gw, "A-1", shop.URL)
+			gw.Advance(0)
+			sandbox.AssertNotified(t, gw, "A-1")
+			assert.Equal(t, "A-1", <-heard)
+			if kind == sandbox.FaultEncoded {
+				assert.True(t, strings.HasPrefix(body, "%7B%22"), body)
+				return
+			}
+			var members map[string]any
+			require.NoError(t, json.Unmarshal([]byte(body), &members))
+			assert.ElementsMatch(t, []string{"code", "msg", "message", "data", "sign"}, slices.Collect(maps.Keys(members)))
+			assert.Equal(t, "", members["data"].(map[string]any)["cash_fee"])
 		})
 	}
 	t.Run("duplicate", func(t *testing.T) {

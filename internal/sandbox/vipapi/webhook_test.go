@@ -173,6 +173,8 @@ func TestVIPWebhookFaults(t *testing.T) {
 		sandbox.FaultOtherKey:     "wrong",
 		sandbox.FaultTruncated:    "wrong",
 		sandbox.FaultCorrupt:      "wrong",
+		sandbox.FaultEncoded:      "right",
+		sandbox.FaultMinimal:      "right",
 		sandbox.FaultLate:         "right, late",
 		sandbox.FaultReorder:      "right, late",
 	} {
