@@ -24,13 +24,13 @@ const (
 	ChannelLinePay         Channel = "linepay"          // Rabbit LINE Pay
 	ChannelAtome           Channel = "atome"            // Atome, pay later, from 20 THB
 	ChannelSCBQRCard       Channel = "scb_qrcard"       // a card by QR code, from 1 THB; also a QR code, refundable on the same day only
-	ChannelWeChat          Channel = "wechat"           // WeChat Pay, of a phone's browsers only WeChat's; also a QR code
+	ChannelWeChat          Channel = "wechat"           // WeChat Pay, not in an app's web view, of a phone's browsers only WeChat's; also a QR code
 	ChannelAlipay          Channel = "alipay"           // Alipay; also a QR code for offline accounts
 	ChannelAlipayPlus      Channel = "alipayplus"       // Alipay+; also a QR code for offline accounts
 	ChannelCard            Channel = "card"             // Visa, Mastercard, UnionPay and TPN; refunds need the ksher_order_no
 	ChannelKTCInstal       Channel = "ktc_instal"       // KTC card instalments, from 3,000 THB
 	ChannelKBankInstal     Channel = "kbank_instal"     // KBank card instalments, from 3,000 THB
-	ChannelKCCInstal       Channel = "kcc_instal"       // Krungsri card instalments, from 3,000 THB
+	ChannelKCCInstal       Channel = "kcc_instal"       // Krungsri card instalments, from 3,000 THB, for 10 months or more from 5,000 THB
 	ChannelKFCInstal       Channel = "kfc_instal"       // First Choice card instalments, from 3,000 THB
 	ChannelSCBEasy         Channel = "scb_easy"         // the SCB Easy app, on phones only, from 20 THB
 	ChannelBBLDeeplink     Channel = "bbl_deeplink"     // the Bualuang mBanking app, on phones only, from 20 THB
@@ -46,6 +46,9 @@ type ChannelInfo struct {
 	GatewayPay        bool   // the checkout page of [Client.GatewayPay] offers it
 	GatewayPayMinimum Amount // the smallest amount there, 0 if none is documented
 	MobileOnly        bool   // the checkout page offers it on phones only
+	NoWebView         bool   // the checkout page can't take it inside an app's web view
+	LongInstalMinimum Amount // the smallest amount there for 10 months or more, 0 if none is documented
+	Country           string // where the checkout page has it: "TH", or "JP" for Alipay+
 
 	NativePayOffline, NativePayOnline bool          // the kinds of account for which [Client.NativePay] makes a QR code
 	NativePayMinimum                  Amount        // the smallest amount of such a code, 0 if none is documented
@@ -75,24 +78,24 @@ const nativePayMinimum Amount = 1_00
 // channelTable has every channel that the guides describe, in the order of the
 // checkout page.
 var channelTable = []ChannelInfo{
-	{Channel: ChannelPromptPay, Name: "PromptPay", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayNeverExpires: true, Savable: true, NoRefunds: true},
-	{Channel: ChannelTrueMoney, Name: "TrueMoney", GatewayPay: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", Savable: true, RefundQuery: true},
-	{Channel: ChannelAirPay, Name: "ShopeePay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, RefundQuery: true, OrderClose: true},
-	{Channel: ChannelLinePay, Name: "Rabbit LINE Pay", GatewayPay: true, RefundQuery: true},
-	{Channel: ChannelAtome, Name: "Atome", GatewayPay: true, GatewayPayMinimum: 20_00, RefundQuery: true},
-	{Channel: ChannelSCBQRCard, Name: "QR credit/debit card", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, Savable: true, RefundSameDay: true, RefundQuery: true},
-	{Channel: ChannelWeChat, Name: "WeChat Pay", GatewayPay: true, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 2 * time.Hour, RefundQuery: true, OrderClose: true},
-	{Channel: ChannelAlipay, Name: "Alipay", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 3 * time.Hour, OrderClose: true},
-	{Channel: ChannelAlipayPlus, Name: "Alipay+", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 10 * time.Minute, OrderClose: true},
-	{Channel: ChannelCard, Name: "Credit or debit card", GatewayPay: true, RefundQuery: true, Card: true},
-	{Channel: ChannelKTCInstal, Name: "KTC instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
-	{Channel: ChannelKBankInstal, Name: "KBank instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
-	{Channel: ChannelKCCInstal, Name: "Krungsri instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
-	{Channel: ChannelKFCInstal, Name: "First Choice instalments", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
-	{Channel: ChannelSCBEasy, Name: "SCB Easy", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
-	{Channel: ChannelBBLDeeplink, Name: "Bualuang mBanking", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
-	{Channel: ChannelBAYBankDeeplink, Name: "KMA", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
-	{Channel: ChannelKPlus, Name: "K PLUS", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
+	{Channel: ChannelPromptPay, Name: "PromptPay", Country: "TH", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayNeverExpires: true, Savable: true, NoRefunds: true},
+	{Channel: ChannelTrueMoney, Name: "TrueMoney", Country: "TH", GatewayPay: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 24 * time.Hour, NativePayExpirySetBy: "tmn_expire_time", Savable: true, RefundQuery: true},
+	{Channel: ChannelAirPay, Name: "ShopeePay", Country: "TH", GatewayPay: true, NoWebView: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelLinePay, Name: "Rabbit LINE Pay", Country: "TH", GatewayPay: true, RefundQuery: true},
+	{Channel: ChannelAtome, Name: "Atome", Country: "TH", GatewayPay: true, GatewayPayMinimum: 20_00, RefundQuery: true},
+	{Channel: ChannelSCBQRCard, Name: "QR credit/debit card", Country: "TH", GatewayPay: true, GatewayPayMinimum: 1_00, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, Savable: true, RefundSameDay: true, RefundQuery: true},
+	{Channel: ChannelWeChat, Name: "WeChat Pay", Country: "TH", GatewayPay: true, NoWebView: true, NativePayOffline: true, NativePayOnline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 2 * time.Hour, RefundQuery: true, OrderClose: true},
+	{Channel: ChannelAlipay, Name: "Alipay", Country: "TH", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 3 * time.Hour, OrderClose: true},
+	{Channel: ChannelAlipayPlus, Name: "Alipay+", Country: "JP", GatewayPay: true, NativePayOffline: true, NativePayMinimum: nativePayMinimum, NativePayExpiry: 10 * time.Minute, OrderClose: true},
+	{Channel: ChannelCard, Name: "Credit or debit card", Country: "TH", GatewayPay: true, RefundQuery: true, Card: true},
+	{Channel: ChannelKTCInstal, Name: "KTC instalments", Country: "TH", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
+	{Channel: ChannelKBankInstal, Name: "KBank instalments", Country: "TH", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
+	{Channel: ChannelKCCInstal, Name: "Krungsri instalments", Country: "TH", GatewayPay: true, GatewayPayMinimum: 3000_00, LongInstalMinimum: 5000_00, RefundQuery: true, Card: true},
+	{Channel: ChannelKFCInstal, Name: "First Choice instalments", Country: "TH", GatewayPay: true, GatewayPayMinimum: 3000_00, RefundQuery: true, Card: true},
+	{Channel: ChannelSCBEasy, Name: "SCB Easy", Country: "TH", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
+	{Channel: ChannelBBLDeeplink, Name: "Bualuang mBanking", Country: "TH", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
+	{Channel: ChannelBAYBankDeeplink, Name: "KMA", Country: "TH", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
+	{Channel: ChannelKPlus, Name: "K PLUS", Country: "TH", GatewayPay: true, GatewayPayMinimum: 20_00, MobileOnly: true, RefundQuery: true},
 }
 
 // Channels returns every channel that Ksher's guides describe, in the checkout page's order.

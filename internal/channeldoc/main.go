@@ -21,6 +21,7 @@ var page = template.Must(template.New("channels.md").Funcs(template.FuncMap{
 	"from":     from,
 	"accounts": accounts,
 	"expiry":   expiry,
+	"assumed":  assumed,
 }).Parse(source))
 
 func main() {
@@ -70,6 +71,14 @@ func accounts(c ksher.ChannelInfo) string {
 		return "online"
 	}
 	return "no"
+}
+
+// assumed marks what the guides say of channels of native_pay only.
+func assumed(c ksher.ChannelInfo) string {
+	if c.NativePayOffline || c.NativePayOnline {
+		return ""
+	}
+	return `\*`
 }
 
 // expiry is how long a code can be paid, and what sets another time.

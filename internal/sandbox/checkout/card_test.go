@@ -200,4 +200,22 @@ func TestInstalments(t *testing.T) {
 	assert.Contains(t, b.Body, "642.86 THB a month", "rounded up")
 	assert.NotContains(t, b.Body, `id="months-3"`)
 	assert.Contains(t, b.Body, "The shop pays the instalment fee")
+
+	for payer, text := range map[string]string{"1": "You pay the instalment fee", "2": "The shop pays the instalment fee"} {
+		b.Open(sandboxtest.Checkout(t, gw, "PAYER-"+payer, func(r *ksher.GatewayPayRequest) { r.InstalFeePayer = payer }, ksher.ChannelKTCInstal))
+		assert.Contains(t, b.Body, text)
+	}
+	for total, long := range map[ksher.Amount]bool{4999_99: false, 5000_00: true} {
+		b.Open(sandboxtest.Checkout(t, gw, "KCC-"+total.String(), func(r *ksher.GatewayPayRequest) { r.TotalFee = total }, ksher.ChannelKCCInstal))
+		assert.Contains(t, b.Body, `id="months-6"`)
+		assert.Equal(t, long, strings.Contains(b.Body, `id="months-10"`), total)
+	}
+}
+
+func TestMchCodeIsWhatTheBuyerSees(t *testing.T) {
+	gw := sandbox.New(t)
+	b := sandboxtest.NewBuyer(t, gw, "PC")
+	b.Open(sandboxtest.Checkout(t, gw, "A-1", func(r *ksher.GatewayPayRequest) { r.MchCode = "Table 7" }, ksher.ChannelCard))
+	assert.Contains(t, b.Body, "Table 7")
+	assert.NotContains(t, b.Body, "A-1")
 }

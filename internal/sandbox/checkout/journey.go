@@ -345,7 +345,10 @@ func (s *scene) months() []int {
 	json.Unmarshal([]byte(s.o.Params.Get("channel_instal_times_list")), &lists)
 	months := slices.DeleteFunc(lists[string(s.channel)], func(n int) bool { return n < 2 || n > 120 })
 	if len(months) == 0 {
-		return []int{3, 4, 6, 10}
+		months = []int{3, 4, 6, 10}
+	}
+	if s.o.FeeType == "THB" && s.o.Total < core.InfoOf(s.channel).LongInstalMinimum {
+		months = slices.DeleteFunc(months, func(n int) bool { return n >= 10 })
 	}
 	slices.Sort(months)
 	months = slices.Compact(months)
@@ -365,5 +368,5 @@ func monthOptions(s *scene) []option {
 // shopPaysFee says that the merchant bears the fee of the instalments.
 func (s *scene) shopPaysFee() bool {
 	list := s.o.Params.Get("instal_fee_payer_merchant_channel_list")
-	return slices.Contains(strings.Split(list, ","), string(s.channel)) || s.o.Params.Get("instal_fee_payer") == "merchant"
+	return slices.Contains(strings.Split(list, ","), string(s.channel)) || s.o.Params.Get("instal_fee_payer") == "2"
 }

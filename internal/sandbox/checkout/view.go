@@ -2,6 +2,7 @@ package checkout
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -212,7 +213,7 @@ func (s *scene) view(sub *submission) (int, *View) {
 		v.Explain = p.Get("ksher_explain")
 	}
 	v.Order, v.UUID = true, o.UUID
-	v.Amount, v.Currency, v.Product, v.No = o.Total.Display(""), o.FeeType, p.Get("product_name"), o.MchOrderNo
+	v.Amount, v.Currency, v.Product, v.No = o.Total.Display(""), o.FeeType, p.Get("product_name"), cmp.Or(p.Get("mch_code"), o.MchOrderNo)
 	if v.Product == "" {
 		v.Product = p.Get("product")
 	}
