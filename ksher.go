@@ -73,7 +73,7 @@
 // # Sources
 //
 // Where each fact about Ksher comes from stands in
-// https://github.com/ksher-go/ksher/blob/main/docs/sources.md. "Not documented" means
+// https://github.com/ksher-go/ksher/blob/main/docs/fidelity.md. "Not documented" means
 // that Ksher doesn't say it.
 package ksher
 

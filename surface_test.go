@@ -50,7 +50,7 @@ func parsePackage(tb testing.TB, dir string) *doc.Package {
 // calls begins the documentation of an operation.
 var calls = regexp.MustCompile(`^(\w+) calls ([a-z_]+):`)
 
-// Whatever a merchant can call has a source in docs/sources.md and is shown by an
+// Whatever a merchant can call has a source in docs/fidelity.md and is shown by an
 // example, and each operation has a place in the local gateway and in the tests
 // of all operations.
 func TestEveryMethodIsWhole(t *testing.T) {
@@ -76,7 +76,7 @@ func TestEveryMethodIsWhole(t *testing.T) {
 				return
 			case "KeyHealth": // It tells nothing of Ksher's.
 			default:
-				assert.Contains(t, sources, "Client."+method.Name, "a row in docs/sources.md")
+				assert.Contains(t, sources, "Client."+method.Name, "a row in docs/fidelity.md")
 			}
 			assert.NotEmpty(t, m.Examples, "an example")
 			for _, example := range m.Examples {
@@ -90,7 +90,7 @@ func TestEveryMethodIsWhole(t *testing.T) {
 			name := parts[2]
 			found = append(found, name)
 			assert.Equal(t, strings.ReplaceAll(name, "_", ""), strings.ToLower(method.Name))
-			assert.Equal(t, name, sources["Client."+method.Name], "the operation in docs/sources.md")
+			assert.Equal(t, name, sources["Client."+method.Name], "the operation in docs/fidelity.md")
 			at := slices.IndexFunc(testkit.Operations(), func(op testkit.Operation) bool { return op.Name == name })
 			require.GreaterOrEqual(t, at, 0, "in the tests of all operations")
 			base := gateway.MerchantURL()
@@ -114,7 +114,7 @@ func TestSources(t *testing.T) {
 	checkSources(t, "opn", "opn")
 }
 
-// checkSources makes sure that docs/sources.md is the one place for the sources of a
+// checkSources makes sure that docs/fidelity.md is the one place for the sources of a
 // package, that it has each request, answer and operation, and that what it names
 // exists. section is the package's heading there, "" for the root.
 func checkSources(t *testing.T, dir, section string) {
@@ -128,17 +128,17 @@ func checkSources(t *testing.T, dir, section string) {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		require.NoError(t, err)
 		for _, comment := range file.Comments {
-			assert.NotContains(t, "\n"+comment.Text(), "\nSource:", "%s: it belongs in docs/sources.md", name)
+			assert.NotContains(t, "\n"+comment.Text(), "\nSource:", "%s: it belongs in docs/fidelity.md", name)
 		}
 	}
 	sources := readSources(t, section)
 	pkg := parsePackage(t, dir)
 	for _, name := range sourced(pkg) {
-		assert.Contains(t, sources, name, "a row in docs/sources.md")
+		assert.Contains(t, sources, name, "a row in docs/fidelity.md")
 	}
 	exported := identifiers(pkg)
 	for name := range sources {
-		assert.Contains(t, exported, name, "docs/sources.md names what doesn't exist")
+		assert.Contains(t, exported, name, "docs/fidelity.md names what doesn't exist")
 	}
 }
 
@@ -159,11 +159,11 @@ func TestCommentsAreShort(t *testing.T) {
 	}
 }
 
-// readSources returns the identifiers of a section of docs/sources.md with their wire
+// readSources returns the identifiers of a section of docs/fidelity.md with their wire
 // operations, "" if there is none.
 func readSources(tb testing.TB, section string) map[string]string {
 	tb.Helper()
-	text, err := os.ReadFile("docs/sources.md")
+	text, err := os.ReadFile("docs/fidelity.md")
 	require.NoError(tb, err)
 	identifier := regexp.MustCompile("`([A-Z][\\w.]*)`(?: \\(`(\\w+)`\\))?")
 	found, in := map[string]string{}, ""
@@ -178,7 +178,7 @@ func readSources(tb testing.TB, section string) map[string]string {
 			continue
 		}
 		for _, match := range identifier.FindAllStringSubmatch(strings.Split(line, "|")[1], -1) {
-			assert.NotContains(tb, found, match[1], "twice in docs/sources.md")
+			assert.NotContains(tb, found, match[1], "twice in docs/fidelity.md")
 			found[match[1]] = match[2]
 		}
 	}

@@ -40,7 +40,7 @@
 // The secret key, "skey_…", creates and reads charges and belongs on the server
 // only. No key is in any error or log of this package.
 //
-// Where each fact comes from: https://github.com/ksher-go/ksher/blob/main/docs/sources.md.
+// Where each fact comes from: https://github.com/ksher-go/ksher/blob/main/docs/fidelity.md.
 package opn
 
 import (

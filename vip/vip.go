@@ -46,7 +46,7 @@
 //
 // The local gateway of package kshertest serves this API as well.
 //
-// Where each fact comes from: https://github.com/ksher-go/ksher/blob/main/docs/sources.md.
+// Where each fact comes from: https://github.com/ksher-go/ksher/blob/main/docs/fidelity.md.
 package vip
 
 // Kind is a kind of order. Each has addresses of its own.
