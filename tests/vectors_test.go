@@ -135,6 +135,7 @@ func compact(tb testing.TB, data []byte) []byte {
 }
 
 func TestGenuineAnswers(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "an answer is signed over its data's members, sorted by name, each as name=value with nothing between them")
 	eachVector(t, func(t *testing.T, v testkit.Vector) {
 		assert.NoError(t, verifierV1().Verify(v.Data, v.Sign))
 		assert.ErrorIs(t, testkit.NewVerifier(ksher.GatewayPublicKey(ksher.SignV2)).Verify(v.Data, v.Sign), fault.ErrSignatureMalformed)
