@@ -24,16 +24,22 @@ type Attempt struct {
 }
 
 // Outcome sums Err up in one word for a metric's label: "ok" if there is none, which says
-// nothing about the payment; "refused" if the gateway said no in due form; "unknown" of
-// an [ErrOutcomeUnknown]; "failed" of anything else, which surely changed nothing.
+// nothing about the payment; "refused" if the gateway said no in due form, or if a
+// notification can never be accepted, such as a forged one; "unknown" of an
+// [ErrOutcomeUnknown]; "failed" of anything else, which surely changed nothing.
 func (a Attempt) Outcome() string {
 	if a.Err == nil {
 		return "ok"
 	}
 	var failure *Error
+	var notAccepted *fault.NotAccepted
 	switch {
 	case errors.Is(a.Err, ErrOutcomeUnknown):
 		return "unknown"
+	case errors.As(a.Err, &notAccepted):
+		if !notAccepted.Again {
+			return "refused"
+		}
 	case errors.As(a.Err, &failure) && failure.Err == nil, errors.Is(a.Err, fault.ErrRefused):
 		return "refused"
 	}

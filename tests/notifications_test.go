@@ -162,7 +162,7 @@ func TestNotificationsHooks(t *testing.T) {
 		},
 		{
 			"not known to the gateway", unknown, testkit.Notified(t, testkit.OrderNo), nil,
-			[]string{"refused"}, "refused", testkit.OrderNo, ksher.CodeOrderNotExist,
+			[]string{"refused"}, "failed", testkit.OrderNo, ksher.CodeOrderNotExist,
 		},
 		{
 			"an outage", testkit.ByOperation{"order_query": testkit.Answering(502, "")}, testkit.Notified(t, testkit.OrderNo), nil,
@@ -170,13 +170,13 @@ func TestNotificationsHooks(t *testing.T) {
 		},
 		{
 			"another amount", testkit.ByOperation{"order_query": testkit.Answering(200, testkit.SignedAnswer(t, strings.Replace(testkit.ConfirmedNative, "10000", "9999", 1)))}, testkit.Notified(t, testkit.OrderNo), nil,
-			[]string{"ok"}, "failed", testkit.OrderNo, ksher.ErrOtherOrder,
+			[]string{"ok"}, "refused", testkit.OrderNo, ksher.ErrOtherOrder,
 		},
-		{"forged", confirms, testkit.WithSign(testkit.NotifiedNative, `"00"`), nil, nil, "failed", "", ksher.ErrSignature},
+		{"forged", confirms, testkit.WithSign(testkit.NotifiedNative, `"00"`), nil, nil, "refused", "", ksher.ErrSignature},
 		{"result FAIL", confirms, testkit.SignedAnswer(t, `{"result":"FAIL","err_code":"SYSTEMERROR"}`), nil, nil, "refused", "", ksher.CodeSystemError},
-		{"not JSON", confirms, "paid!", nil, nil, "failed", "", fault.ErrNotJSON},
-		{"nothing", confirms, "", nil, nil, "failed", "", fault.ErrEmptyBody},
-		{"too large", confirms, strings.Repeat(" ", 1<<20), nil, nil, "failed", "", fault.ErrTooLarge},
+		{"not JSON", confirms, "paid!", nil, nil, "refused", "", fault.ErrNotJSON},
+		{"nothing", confirms, "", nil, nil, "refused", "", fault.ErrEmptyBody},
+		{"too large", confirms, strings.Repeat(" ", 1<<20), nil, nil, "refused", "", fault.ErrTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -374,11 +374,11 @@ func TestProblemsAreBounded(t *testing.T) {
 // What has no error of its own gets one, so that no outcome is OK that wasn't.
 func TestNotificationsHooksEnd(t *testing.T) {
 	tests := map[string]struct {
-		r    *http.Request
-		want string
+		r             *http.Request
+		want, outcome string
 	}{
-		"another method": {httptest.NewRequest(http.MethodGet, "/", nil), "the method is not POST"},
-		"a panic":        {httptest.NewRequest(http.MethodPost, "/", strings.NewReader(testkit.Notified(t, testkit.OrderNo))), "panicked: out of luck"},
+		"another method": {httptest.NewRequest(http.MethodGet, "/", nil), "the method is not POST", "refused"},
+		"a panic":        {httptest.NewRequest(http.MethodPost, "/", strings.NewReader(testkit.Notified(t, testkit.OrderNo))), "panicked: out of luck", "failed"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -389,7 +389,7 @@ func TestNotificationsHooksEnd(t *testing.T) {
 			require.NotEmpty(t, hook.all)
 			require.True(t, hook.all[0].ended)
 			require.ErrorContains(t, hook.all[0].end.Err, tt.want)
-			assert.Equal(t, "failed", hook.all[0].end.Outcome())
+			assert.Equal(t, tt.outcome, hook.all[0].end.Outcome())
 		})
 	}
 }

@@ -43,6 +43,17 @@ var (
 // ErrRefused marks an error that says no in due form, for hooks. It isn't exported.
 var ErrRefused = errors.New("it was refused")
 
+// NotAccepted is why a message from outside wasn't accepted, for hooks. Again says that the
+// same message may be accepted later.
+type NotAccepted struct {
+	Err   error
+	Again bool
+}
+
+func (e *NotAccepted) Error() string { return e.Err.Error() }
+
+func (e *NotAccepted) Unwrap() error { return e.Err }
+
 // kind is an error of a kind that says which of the many ways it is.
 type kind struct {
 	of   error

@@ -111,7 +111,7 @@ func (rc *Receiver[M]) deal(ctx context.Context, read func() (Message, *Refusal)
 	}
 	cause := rc.cause(refusal)
 	// A hook that panics at the end changes nothing about the payment.
-	_ = guard.Protect(ctx, &number, func(context.Context) error { end(number, cause); return nil })
+	_ = guard.Protect(ctx, &number, func(context.Context) error { end(number, forHooks(refusal, cause)); return nil })
 	if !forwarded {
 		rc.record(ctx, guard, number, refusal)
 	}
@@ -127,6 +127,14 @@ func (rc *Receiver[M]) cause(refusal *Refusal) error {
 		return nil
 	}
 	return cmp.Or(refusal.Err, errors.New(rc.Name+": "+refusal.Reason))
+}
+
+// forHooks tells them whether another try may succeed, which the cause alone doesn't.
+func forHooks(refusal *Refusal, cause error) error {
+	if refusal == nil {
+		return nil
+	}
+	return &fault.NotAccepted{Err: cause, Again: refusal.Again}
 }
 
 // record logs what came of a message.
