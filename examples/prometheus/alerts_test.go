@@ -56,7 +56,7 @@ func TestNames(t *testing.T) {
 func TestAlertsLinkToNight(t *testing.T) {
 	alerts, night := read(t, "alerts.yml"), read(t, "../../docs/night.md")
 	rules := strings.Split(alerts, "- alert: ")[1:]
-	if len(rules) != 4 {
+	if len(rules) != 5 {
 		t.Fatalf("there are %d alerts", len(rules))
 	}
 	link := regexp.MustCompile(`summary: ".* https://github\.com/ksher-go/ksher/blob/main/docs/night\.md#alerts"`)

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
 )
 
 // exported returns the values of all series by metric and label, as a scrape sees them.
@@ -45,7 +46,8 @@ func TestStory(t *testing.T) {
 	for _, want := range []string{
 		`ksher_doubtful_requests_total\{operation="order_refund"\} 1`,
 		`ksher_doubtful_requests_total\{operation="payout"\} 0`,
-		`ksher_refused_notifications_total 1`,
+		`ksher_refused_notifications_total\{outcome="refused"\} 1`,
+		`ksher_refused_notifications_total\{outcome="failed"\} 0`,
 		`ksher_oldest_open_order_age_seconds 108\d\d\.\d+`, // three hours
 		`ksher_last_successful_query_age_seconds \d{1,2}\..*`,
 	} {
@@ -77,8 +79,47 @@ func TestOrdersMakeNoSeries(t *testing.T) {
 	if n := after["ksher_doubtful_requests_total operation=order_refund"]; n != 50 {
 		t.Errorf("%v refunds are doubtful", n)
 	}
-	if n := after["ksher_refused_notifications_total"]; n != 50 {
-		t.Errorf("%v notifications were refused", n)
+	if n := after["ksher_refused_notifications_total outcome=unknown"]; n != 50 {
+		t.Errorf("%v notifications ended in doubt", n)
+	}
+}
+
+// A stranger's forged notification isn't a payment that the shop can't book.
+func TestRefusedNotifications(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	m, err := NewMetrics(registry, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway := kshertest.New(t)
+	client, err := gateway.NewClient(ksher.WithHook(m.Hook))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payments, err := ksher.NewPayments(client, func(context.Context, *ksher.Order) error { return errors.New("the database is down") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := (&ksher.GatewayPayRequest{MchOrderNo: "A-1", TotalFee: 100_00, FeeType: "THB"}).OpenOrder()
+	notifications, err := payments.Notifications(func(context.Context, string) (ksher.OpenOrder, error) { return order, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := kshertest.SignedResponse(map[string]any{"appid": kshertest.AppID, "mch_order_no": "A-1", "total_fee": 100_00, "fee_type": "THB", "result": "SUCCESS"})
+	if _, err := notifications.Accept(t.Context(), []byte("{}")); err == nil {
+		t.Error("it was accepted")
+	}
+	// Nobody has created the order, so the query fails.
+	if again, err := notifications.Accept(t.Context(), body); err == nil || !again {
+		t.Error(again, err)
+	}
+	m.count(ksher.Attempt{Operation: "notification"})
+	m.count(ksher.Attempt{Operation: "notification", Err: fmt.Errorf("A-1: %w", ksher.ErrInProgress)})
+	values := exported(t, registry)
+	for outcome, want := range map[string]float64{"refused": 1, "failed": 1, "unknown": 0} {
+		if n := values["ksher_refused_notifications_total outcome="+outcome]; n != want {
+			t.Errorf("%v notifications are %s, want %v", n, outcome, want)
+		}
 	}
 }
 

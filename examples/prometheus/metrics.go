@@ -20,11 +20,11 @@ var changes = []string{
 }
 
 // Metrics are the four numbers that tell whether a shop's payments are well. Pass
-// [Metrics.Hook] to [ksher.WithHook], for all merchants of a process. The only label is the
-// operation, because each order number would be a time series of its own.
+// [Metrics.Hook] to [ksher.WithHook], for all merchants of a process. No label has an order
+// number, because each would be a time series of its own.
 type Metrics struct {
 	doubtful  *prometheus.CounterVec
-	refused   prometheus.Counter
+	refused   *prometheus.CounterVec
 	lastQuery atomic.Pointer[time.Time]
 }
 
@@ -45,13 +45,16 @@ func NewMetrics(registry prometheus.Registerer, oldest func(context.Context) (ti
 			Name: "ksher_doubtful_requests_total",
 			Help: "Requests that may or may not have been carried out.",
 		}, []string{"operation"}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ksher_refused_notifications_total",
-			Help: "Notifications that weren't answered with SUCCESS.",
-		}),
+			Help: "Notifications that weren't answered with SUCCESS: refused for good, or failed and to come again.",
+		}, []string{"outcome"}),
 	}
 	for _, operation := range changes {
 		m.doubtful.WithLabelValues(operation)
+	}
+	for _, outcome := range []string{"refused", "failed", "unknown"} {
+		m.refused.WithLabelValues(outcome)
 	}
 	now := time.Now()
 	m.lastQuery.Store(&now)
@@ -94,8 +97,9 @@ func (m *Metrics) count(a ksher.Attempt) {
 	outcome := a.Outcome()
 	switch a.Operation {
 	case "notification":
-		if outcome != "ok" {
-			m.refused.Inc()
+		// One that is in progress has another delivery, which counts.
+		if outcome != "ok" && !errors.Is(a.Err, ksher.ErrInProgress) {
+			m.refused.WithLabelValues(outcome).Inc()
 		}
 	case "order_query", "gateway_order_query", "refund_query", "order_query_payout":
 		if outcome == "ok" {
