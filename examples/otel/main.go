@@ -5,7 +5,8 @@
 //	cd examples/otel
 //	go run .
 //
-// The hook in hook.go is there to be copied.
+// hook.go, for traces and durations, and health.go, the four numbers that tell whether a
+// shop's payments are well, are there to be copied.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -59,19 +61,22 @@ func run(ctx context.Context, out io.Writer, opts ...ksher.Option) error {
 	if err != nil {
 		return err
 	}
-	httpClient := &http.Client{Transport: traced(gateway.HTTPClient().Transport, traces)}
-	client, err := gateway.NewClient(append(opts, ksher.WithHook(hook), ksher.WithHTTPClient(httpClient))...)
+	s := &sale{out: out, gateway: gateway, tracer: tracer, paid: make(chan struct{}, 1)}
+	health, err := NewHealth(meter, s.oldest)
 	if err != nil {
 		return err
 	}
-	s := &sale{out: out, gateway: gateway, client: client, tracer: tracer, paid: make(chan struct{}, 1)}
+	httpClient := &http.Client{Transport: traced(gateway.HTTPClient().Transport, traces)}
+	s.client, err = gateway.NewClient(append(opts, ksher.WithHook(hook), ksher.WithHook(health.Hook), ksher.WithHTTPClient(httpClient))...)
+	if err != nil {
+		return err
+	}
 	if err := s.payAndRefund(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "\nTraces:")
 	printSpans(out, spans.GetSpans())
-	fmt.Fprintln(out, "\nMetric ksher.client.duration:")
-	return printDurations(ctx, out, metrics)
+	return printMetrics(ctx, out, metrics)
 }
 
 // traced gives each HTTP request a span below that of its attempt. The request
@@ -90,6 +95,15 @@ type sale struct {
 	tracer  trace.Tracer
 	order   *ksher.GatewayPayRequest
 	paid    chan struct{}
+	created atomic.Pointer[time.Time] // when the order was, nil if none is open
+}
+
+// oldest is what a shop with a database asks it: SELECT min(created) FROM orders WHERE state = 'open'.
+func (s *sale) oldest(context.Context) (time.Time, error) {
+	if created := s.created.Load(); created != nil {
+		return *created, nil
+	}
+	return time.Time{}, nil
 }
 
 // payAndRefund plays the shop and the buyer.
@@ -111,6 +125,7 @@ func (s *sale) listen() (*http.Server, error) {
 	payments, err := ksher.NewPayments(s.client, func(ctx context.Context, _ *ksher.Order) error {
 		_, span := s.tracer.Start(ctx, "hand out the coffee")
 		defer span.End()
+		s.created.Store(nil)
 		s.paid <- struct{}{}
 		return nil
 	})
@@ -157,6 +172,8 @@ func (s *sale) step(ctx context.Context, name string, do func(context.Context) e
 
 // sell creates the order, has it paid, and waits until the shop knows.
 func (s *sale) sell(ctx context.Context) error {
+	now := time.Now()
+	s.created.Store(&now)
 	err := s.step(ctx, "check out", func(ctx context.Context) error {
 		_, err := s.client.GatewayPay(ctx, s.order)
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -51,27 +52,48 @@ func details(s tracetest.SpanStub) string {
 	return strings.Join(words, ", ")
 }
 
-// printDurations prints the histogram of the hook as a table.
-func printDurations(ctx context.Context, out io.Writer, reader metric.Reader) error {
+// printMetrics prints the histogram of hook.go as a table, and the numbers of health.go,
+// each counter summed up.
+func printMetrics(ctx context.Context, out io.Writer, reader metric.Reader) error {
 	var all metricdata.ResourceMetrics
 	if err := reader.Collect(ctx, &all); err != nil {
 		return err
 	}
-	var lines []string
+	var durations, numbers []string
 	for _, s := range all.ScopeMetrics {
 		for _, m := range s.Metrics {
-			histogram, _ := m.Data.(metricdata.Histogram[float64])
-			for _, p := range histogram.DataPoints {
-				mean := time.Duration(p.Sum / float64(p.Count) * float64(time.Second))
-				lines = append(lines, fmt.Sprintf("  %s\t%s\t%d\t%v\n", label(p.Attributes, "ksher.operation"),
-					label(p.Attributes, "ksher.outcome"), p.Count, mean.Round(100*time.Microsecond)))
+			var value string
+			switch data := m.Data.(type) {
+			case metricdata.Histogram[float64]:
+				durations = append(durations, rows(data)...)
+				continue
+			case metricdata.Sum[int64]:
+				sum := int64(0)
+				for _, p := range data.DataPoints {
+					sum += p.Value
+				}
+				value = strconv.FormatInt(sum, 10)
+			case metricdata.Gauge[float64]:
+				value = fmt.Sprintf("%.1f%s", data.DataPoints[0].Value, m.Unit)
 			}
+			numbers = append(numbers, fmt.Sprintf("  %s\t%s\n", m.Name, value))
 		}
 	}
-	slices.Sort(lines)
+	slices.Sort(durations)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "  operation\toutcome\tcount\tmean\n", strings.Join(lines, ""))
+	fmt.Fprint(w, "\nMetric ksher.client.duration:\n  operation\toutcome\tcount\tmean\n", strings.Join(durations, ""))
+	fmt.Fprint(w, "\nThe four numbers that tell health:\n", strings.Join(numbers, ""))
 	return w.Flush()
+}
+
+// rows are the lines of a histogram.
+func rows(histogram metricdata.Histogram[float64]) (lines []string) {
+	for _, p := range histogram.DataPoints {
+		mean := time.Duration(p.Sum / float64(p.Count) * float64(time.Second))
+		lines = append(lines, fmt.Sprintf("  %s\t%s\t%d\t%v\n", label(p.Attributes, "ksher.operation"),
+			label(p.Attributes, "ksher.outcome"), p.Count, mean.Round(100*time.Microsecond)))
+	}
+	return lines
 }
 
 func label(set attribute.Set, name attribute.Key) string {
