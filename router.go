@@ -33,6 +33,7 @@ const (
 // Router serves the notifications of many merchants at one address. It is an
 // [http.Handler], and safe for concurrent use. It remembers the 10,000 merchants that were
 // used last. Each has its own limit of notifications at once, so that none blocks another.
+// What the router refuses itself is logged to [slog.Default] as of [NewRouter].
 type Router struct {
 	find     func(context.Context, string) (*Notifications, error)
 	clock    clock.Clock

@@ -103,7 +103,7 @@ func decoded(body []byte) ([]byte, error) {
 //
 // A copy of a body that put took in the last minute is answered without calling put. v has the
 // keys that sign, usually both of [GatewayPublicKey]. Each notification is logged to
-// [slog.Default]. It is an error if an argument is nil.
+// [slog.Default], so set that first. It is an error if an argument is nil.
 func NewReceiver(v *Verifier, put func(ctx context.Context, body []byte) error) (http.Handler, error) {
 	switch {
 	case v == nil || len(v.keys) == 0:
