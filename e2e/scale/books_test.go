@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"fmt"
 	"strconv"
 	"sync"
 	"testing"
@@ -210,11 +209,12 @@ func pgxBooks(tb testing.TB) *books {
 	}
 }
 
-// redisClient is a client with names of its own, which are gone after the test.
+// redisClient is a client with names of its own, which are gone after the test. Their
+// prefix is as long as that of the package.
 func redisClient(tb testing.TB) (c *redis.Client, prefix string) {
 	ctx := context.Background()
 	c = redis.NewClient(&redis.Options{Addr: fleet.Address(tb, "KSHER_REDIS"), PoolSize: poolSize})
-	prefix = "scale:" + rand.Text() + ":"
+	prefix = rand.Text()[:len("ksher")] + ":"
 	tb.Cleanup(func() {
 		keys := c.Scan(ctx, 0, prefix+"*", 1000).Iterator()
 		for keys.Next(ctx) {
@@ -294,8 +294,8 @@ func BenchmarkRedisMemory(b *testing.B) {
 	}
 	payments := 0
 	remember := func() {
-		require.NoError(b, each(10_000, func(i int) error {
-			return deduper.Once(ctx, fmt.Sprintf("mch12345 gateway %026d", payments+i), func(context.Context) error { return nil })
+		require.NoError(b, each(10_000, func(int) error {
+			return deduper.Once(ctx, "mch12345 gateway "+ksher.NewOrderNo(), func(context.Context) error { return nil })
 		}))
 		payments += 10_000
 	}
