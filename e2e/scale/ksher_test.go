@@ -80,9 +80,7 @@ func playKsher() error {
 }
 
 func (d *double) query(w http.ResponseWriter, r *http.Request) {
-	d.mu.RLock()
-	answer, ok := d.answers[r.PostFormValue("mch_order_no")]
-	d.mu.RUnlock()
+	answer, ok := d.signed()[r.PostFormValue("mch_order_no")]
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -91,9 +89,18 @@ func (d *double) query(w http.ResponseWriter, r *http.Request) {
 	w.Write(answer)
 }
 
+func (d *double) signed() map[string][]byte {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.answers
+}
+
 // sign makes what is to be said of the orders of a turn, and forgets the last turn.
 func (d *double) sign(r *http.Request) (string, error) {
 	turn, n, err := turnOf(r)
+	if err != nil {
+		return "", err
+	}
 	answers := make(map[string][]byte)
 	for i := range n {
 		no := number(turn, i)
@@ -107,7 +114,7 @@ func (d *double) sign(r *http.Request) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.answers = answers
-	return "", err
+	return "", nil
 }
 
 // notify posts the notification of each order of a turn, and tells how long that took.
@@ -116,13 +123,13 @@ func (d *double) notify(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	to := r.FormValue("to")
+	to, answers := r.FormValue("to"), d.signed()
 	transport := &http.Transport{MaxIdleConnsPerHost: atOnce}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
 	start := time.Now()
 	err = each(n, func(i int) error {
-		resp, err := client.Post(to, "text/plain;charset=utf-8", bytes.NewReader(d.answers[number(turn, i)]))
+		resp, err := client.Post(to, "text/plain;charset=utf-8", bytes.NewReader(answers[number(turn, i)]))
 		if err != nil {
 			return err
 		}
