@@ -1,7 +1,7 @@
 // Package vipapi is the local gateway's API of the vip.ksher.net generation. Its orders
-// are the gateway's ordinary ones under other names. How requests are read and answers
-// written is in wire.go, its notifications are in webhook.go, and the reports in
-// reports.go.
+// are the gateway's ordinary ones under other names. How requests are read is in request.go,
+// how answers are written in wire.go; its notifications are in webhook.go, and the reports
+// in reports.go.
 package vipapi
 
 import (
