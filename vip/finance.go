@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"iter"
@@ -84,7 +85,8 @@ type Channels struct {
 	Verified bool
 }
 
-// Channels asks which channels a merchant has.
+// Channels asks which channels a merchant has. An answer in which they aren't named is an
+// [ksher.ErrBadAnswer].
 //
 // It changes nothing and may be repeated at will.
 func (c *Client) Channels(ctx context.Context, req *ChannelsRequest) (*Channels, error) {
@@ -93,35 +95,60 @@ func (c *Client) Channels(ctx context.Context, req *ChannelsRequest) (*Channels,
 		return nil, err
 	}
 	answer := &Channels{Data: bytes.Clone(data.Raw), Verified: verified}
-	if data.Kind == wire.String {
-		for name := range strings.SplitSeq(string(data.Text()), ",") {
+	if answer.Channels, err = c.channelNames(data); err != nil {
+		return nil, c.unreadable("channels", "data: %w", err)
+	}
+	return answer, nil
+}
+
+// channelNames reads a list of channels, which an object may have: of names, or of objects
+// with one. Only the object around a list of names is what Ksher is known to send.
+func (c *Client) channelNames(list wire.Value) (names []string, err error) {
+	if list.Kind == wire.Object {
+		members, err := wire.ParseObject(list.Raw)
+		if err != nil {
+			return nil, err
+		}
+		var found bool
+		if list, found = wire.Find(members, "channels"); !found {
+			return nil, errors.New("channels is missing")
+		}
+	}
+	switch {
+	case empty(list):
+		return nil, nil
+	case list.Kind == wire.String:
+		for name := range strings.SplitSeq(string(list.Text()), ",") {
 			if name = strings.TrimSpace(name); name != "" {
-				answer.Channels = append(answer.Channels, name)
+				names = append(names, name)
 			}
 		}
-		return answer, nil
+		return names, nil
 	}
-	elements, err := data.Elements()
+	elements, err := list.Elements()
 	if err != nil {
-		return answer, nil
+		return nil, fmt.Errorf("channels: %w", err)
 	}
 	for _, e := range elements {
 		var row struct {
 			Channel string `json:"channel"`
 		}
-		switch {
-		case e.Kind == wire.String:
+		switch e.Kind {
+		case wire.String:
 			row.Channel = string(e.Text())
-		case e.Kind == wire.Object:
+		case wire.Object:
 			if err := c.object(e, &row); err != nil {
-				return nil, c.unreadable("channels", "data: %w", err)
+				return nil, err
 			}
 		}
 		if row.Channel != "" {
-			answer.Channels = append(answer.Channels, row.Channel)
+			names = append(names, row.Channel)
 		}
 	}
-	return answer, nil
+	if len(names) == 0 && len(elements) > 0 {
+		return nil, errors.New("no channel of the list has a name")
+	}
+	return names, nil
 }
 
 // TransactionsRequest asks for the transactions of a day.

@@ -48,10 +48,6 @@ func TestReports(t *testing.T) {
 	channels, err := client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
 	require.NoError(t, err)
 	require.Equal(t, &vip.Channels{Channels: []string{"wechat", "alipay"}, Data: json.RawMessage(`[ {"channel":"wechat"}, "alipay", 1, {"channel":"False"}, {} ]`)}, channels)
-	client = answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"a":1}}`))
-	channels, err = client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
-	require.NoError(t, err)
-	require.Equal(t, &vip.Channels{Data: json.RawMessage(`{"a":1}`)}, channels)
 	// What isn't nested is proved, strictly or not.
 	client = answering(t, 200, signed(t, financePath+"channels", `{"error_code":"SUCCESS","data":"wechat, alipay,,"}`), vip.WithStrict())
 	channels, err = client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
@@ -60,6 +56,39 @@ func TestReports(t *testing.T) {
 	client = answering(t, 200, unproved(`{"error_code":"SUCCESS","data":"wechat"}`))
 	_, err = client.Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
 	require.ErrorIs(t, err, fault.ErrSignatureMismatch)
+}
+
+// Ksher has the list inside an object. What names no channel is not an account without any.
+func TestChannels(t *testing.T) {
+	for _, c := range []struct {
+		name, data string
+		want       []string
+		err        string
+	}{
+		{"as Ksher sends it", `{"channels":["wechat","alipay"]}`, []string{"wechat", "alipay"}, ""},
+		{"beside others", `{"mid":"mch35618","channels":["wechat"]}`, []string{"wechat"}, ""},
+		{"objects", `{"channels":[{"channel":"wechat"},{"channel":"False"}]}`, []string{"wechat"}, ""},
+		{"a text", `{"channels":"wechat, alipay"}`, []string{"wechat", "alipay"}, ""},
+		{"none", `{"channels":[]}`, nil, ""},
+		{"none, as Ksher writes it", `{"channels":false}`, nil, ""},
+		{"none, as a text", `{"channels":"False"}`, nil, ""},
+		{"no list", `{"a":1}`, nil, "channels is missing"},
+		{"an object", `{"channels":{"wechat":1}}`, nil, "channels: it is an object, not an array"},
+		{"a number", `{"channels":1}`, nil, "channels: it is a number, not an array"},
+		{"no names", `{"channels":[1,{"name":"wechat"}]}`, nil, "no channel of the list has a name"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := answering(t, 200, unproved(`{"error_code":"SUCCESS","data":`+c.data+`}`)).Channels(t.Context(), &vip.ChannelsRequest{MID: "m"})
+			if c.err != "" {
+				require.ErrorIs(t, err, ksher.ErrBadAnswer)
+				require.ErrorContains(t, err, c.err)
+				require.Nil(t, got)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, &vip.Channels{Channels: c.want, Data: json.RawMessage(c.data)}, got)
+		})
+	}
 }
 
 func TestReportsRefused(t *testing.T) {
@@ -74,14 +103,14 @@ func TestReportsRefused(t *testing.T) {
 		{"null", `{"error_code":"SUCCESS","data":null}`, result{fault.ErrNoData, fault.ErrNoData, fault.ErrNoData}},
 		{"text", `{"error_code":"SUCCESS","data":"wechat"}`, result{fault.ErrField, fault.ErrField, nil}},
 		{"not allowed", `{"error_code":"UNKNOWN","error_message":"NOT allowed mid"}`, result{vip.CodeUnknown, vip.CodeUnknown, vip.CodeUnknown}},
-		{"empty object", `{"error_code":"SUCCESS","data":{}}`, result{fault.ErrField, fault.ErrField, nil}},
+		{"empty object", `{"error_code":"SUCCESS","data":{}}`, result{fault.ErrField, fault.ErrField, fault.ErrField}},
 		{"list", `{"error_code":"SUCCESS","data":[]}`, result{fault.ErrField, fault.ErrField, nil}},
-		{"no list", `{"error_code":"SUCCESS","data":{"reference_id":"S","total":1}}`, result{nil, fault.ErrField, nil}},
-		{"no rows", `{"error_code":"SUCCESS","data":{"reference_id":"S","total":0,"data":null}}`, result{nil, nil, nil}},
-		{"amount", `{"error_code":"SUCCESS","data":{"reference_id":"S","amount":1.5,"data":[{"amount":1.5}]}}`, result{fault.ErrField, fault.ErrField, nil}},
-		{"row", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":["x"]}}`, result{nil, fault.ErrField, nil}},
-		{"total", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":-1}}`, result{nil, fault.ErrField, nil}},
-		{"total in words", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":"many"}}`, result{nil, fault.ErrField, nil}},
+		{"no list", `{"error_code":"SUCCESS","data":{"reference_id":"S","total":1}}`, result{nil, fault.ErrField, fault.ErrField}},
+		{"no rows", `{"error_code":"SUCCESS","data":{"reference_id":"S","total":0,"data":null,"channels":[]}}`, result{nil, nil, nil}},
+		{"amount", `{"error_code":"SUCCESS","data":{"reference_id":"S","amount":1.5,"data":[{"amount":1.5}]}}`, result{fault.ErrField, fault.ErrField, fault.ErrField}},
+		{"row", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":["x"]}}`, result{nil, fault.ErrField, fault.ErrField}},
+		{"total", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":-1}}`, result{nil, fault.ErrField, fault.ErrField}},
+		{"total in words", `{"error_code":"SUCCESS","data":{"reference_id":"S","data":[],"total":"many"}}`, result{nil, fault.ErrField, fault.ErrField}},
 		{"pending", `{"error_code":"PENDING","data":{"reference_id":"S","data":[],"total":0}}`, result{vip.CodePending, vip.CodePending, vip.CodePending}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -191,7 +191,7 @@ func calls() []call {
 		})
 	}
 	return append(all,
-		call{"channels", http.MethodGet, financePath + "channels", `{"error_code":"SUCCESS","data":["wechat"]}`, false, func(t testing.TB, c *vip.Client) error {
+		call{"channels", http.MethodGet, financePath + "channels", `{"error_code":"SUCCESS","data":{"channels":["wechat"]}}`, false, func(t testing.TB, c *vip.Client) error {
 			_, err := c.Channels(t.Context(), &vip.ChannelsRequest{MID: "mch35618"})
 			return err
 		}},
