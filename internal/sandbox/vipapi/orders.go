@@ -21,7 +21,6 @@ import (
 	"github.com/ksher-go/ksher/internal/sandbox/checkout"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/internal/sandbox/promptpay"
-	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // Server serves the API for the merchant of [Token].
@@ -77,17 +76,17 @@ func orderOperations() []*operation {
 	}{
 		{redirect, []field{required(webField("redirect_url")), required(webField("redirect_url_fail")), textField("channel"), textField("product_name")},
 			(*Server).makePage, nil},
-		{cScanB, []field{required(textField("channel"))}, (*Server).makeCode, (*Server).code},
+		{cScanB, []field{required(textField("channel")), textField("operator_id")}, (*Server).makeCode, (*Server).code},
 		{bScanC, []field{textField("channel"), required(textField("auth_code")), textField("device_id"), textField("operator_id")},
 			(*Server).makeCharge, nil},
-		{miniApp, []field{walletField, required(textField("miniapp_openid")), required(textField("miniapp_appid"))},
+		{miniApp, []field{walletField, ofWeChat("miniapp_openid"), ofWeChat("miniapp_appid")},
 			(*Server).makeOrder, (*Server).wallet},
 		{app, []field{walletField, textField("miniapp_openid"), textField("miniapp_appid")},
 			(*Server).makeOrder, (*Server).wallet},
 	} {
 		path := "/api/v1/" + a.name + "/orders"
 		add := func(what, method, path string, serve serving, fields ...field) {
-			fields = append(fields, required(scalarField("timestamp")), textField("mid"), oneOf("provider", "th", "ph", "my"))
+			fields = append(fields, required(scalarField("timestamp")), textField("mid"), providerField)
 			all = append(all, &operation{"vip " + a.name + " " + what, method, path, fields, serve})
 		}
 		create := func(s *Server, c *call) *answer {
@@ -107,7 +106,7 @@ func orderOperations() []*operation {
 			return &answer{body: v}
 		}
 		add("create", http.MethodPost, path, create, append([]field{
-			required(textField("merchant_order_id")), required(wholeField("amount", wire.Number, 1, 0)), textField("note")}, a.fields...)...)
+			required(textField("merchant_order_id")), required(wholeField("amount", 1, 0)), textField("note")}, a.fields...)...)
 		path += "/{id}"
 		add("query", http.MethodGet, path, ofOrder((*Server).query, a.name))
 		refunds := []string{a.name}
@@ -115,7 +114,7 @@ func orderOperations() []*operation {
 			refunds = append(refunds, miniApp)
 		}
 		add("refund", http.MethodPut, path, ofOrder((*Server).refund, refunds...),
-			required(textField("refund_order_id")), required(wholeField("refund_amount", wire.Number, 1, 0)))
+			required(textField("refund_order_id")), required(wholeField("refund_amount", 1, 0)))
 		add("cancel", http.MethodDelete, path, ofOrder((*Server).cancel, a.name))
 	}
 	return all
@@ -131,7 +130,7 @@ func (c *call) orderParams() url.Values {
 	} {
 		p.Set(own, p.Get(theirs))
 	}
-	p.Set("fee_type", map[string]string{"": "THB", "th": "THB", "ph": "PHP", "my": "MYR"}[p.Get("provider")])
+	p.Set("fee_type", map[string]string{"": "THB", ksherProvider: "THB", "th": "THB", "ph": "PHP", "my": "MYR"}[p.Get("provider")])
 	return p
 }
 

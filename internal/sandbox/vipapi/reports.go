@@ -10,7 +10,6 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
-	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // reportRows is how many rows a report has at once.
@@ -22,7 +21,7 @@ func reportOperations() []*operation {
 		return &operation{"vip " + name, http.MethodGet, root + path, append(fields, required(scalarField("timestamp"))), serve}
 	}
 	mid, channel := required(textField("mid")), textField("channel")
-	offset, limit := wholeField("offset", wire.String, 0, 0), wholeField("limit", wire.String, 1, reportRows)
+	offset, limit := wholeField("offset", 0, 0), wholeField("limit", 1, reportRows)
 	return []*operation{
 		add("channels", "channels", (*Server).channels, mid),
 		add("transactions", "order/{id}", ofDay((*Server).transactions), mid, offset, limit, channel),

@@ -19,6 +19,8 @@ import (
 // call is a request as it was read.
 type call struct {
 	op *operation
+	// lenient is what the request gets away with.
+	lenient *core.Leniency
 	// tx is there while the call is carried out.
 	tx *core.Tx
 	// path is the one that is signed, without its escapes. Whether they belong to
@@ -36,23 +38,67 @@ type call struct {
 type param struct {
 	name string
 	kind wire.Kind
-	// text is the value as it was written, and signed as it is signed.
-	text, signed string
+	// text is the value as it was written.
+	text string
+	// query says that it came in a query, which has only texts.
+	query bool
+}
+
+// spelling is how a client writes what isn't a text or a number when it signs.
+type spelling map[string]string
+
+// spellings are those of Python, JavaScript and PHP.
+var spellings = []spelling{
+	{"true": "True", "false": "False", "null": "None"},
+	{},
+	{"true": "True", "false": "False", "null": ""},
+}
+
+// signText is what is signed of a path and parameters in order.
+func signText(path string, params []param, s spelling) string {
+	text := path
+	for _, p := range params {
+		if p.name == "signature" {
+			continue
+		}
+		value := p.text
+		if p.kind == wire.Bool || p.kind == wire.Null {
+			if spelled, ok := s[value]; ok {
+				value = spelled
+			}
+		}
+		text += p.name + value
+	}
+	return text
 }
 
 // field is a parameter that an operation knows.
 type field struct {
 	name     string
 	required bool
+	// spared says which requests need not have it all the same, nil for none.
+	spared func(url.Values) bool
 	// wrong says what is wrong with a value, "" for nothing.
-	wrong func(param) string
+	wrong func(*core.Leniency, param) string
 }
 
 func required(f field) field { f.required = true; return f }
 
+// neededBy tells whether a request has to have the field.
+func (f field) neededBy(params url.Values) bool {
+	return f.required && (f.spared == nil || !f.spared(params))
+}
+
+// ofWeChat is a text that only WeChat Pay has to be given.
+func ofWeChat(name string) field {
+	f := required(textField(name))
+	f.spared = func(params url.Values) bool { return params.Get("channel") == string(ksher.ChannelAlipay) }
+	return f
+}
+
 // textField is a text, which in a body can't be given as anything else.
 func textField(name string) field {
-	return field{name: name, wrong: func(p param) string {
+	return field{name: name, wrong: func(_ *core.Leniency, p param) string {
 		if p.kind != wire.String {
 			return "Not a valid string."
 		}
@@ -61,11 +107,11 @@ func textField(name string) field {
 }
 
 func scalarField(name string) field {
-	return field{name: name, wrong: func(param) string { return "" }}
+	return field{name: name, wrong: func(*core.Leniency, param) string { return "" }}
 }
 
 func webField(name string) field {
-	return field{name: name, wrong: func(p param) string {
+	return field{name: name, wrong: func(_ *core.Leniency, p param) string {
 		if p.kind != wire.String || core.WebAddress(p.text) == "" {
 			return "Not a valid URL."
 		}
@@ -73,25 +119,28 @@ func webField(name string) field {
 	}}
 }
 
-// wholeField is a whole number, not above most unless that is 0. In a body it has to
-// be given as a number, and a query has only texts.
-func wholeField(name string, kind wire.Kind, least, most int64) field {
-	return field{name: name, wrong: func(p param) string {
+// wholeField is a whole number, not above most unless that is 0.
+func wholeField(name string, least, most int64) field {
+	return field{name: name, wrong: func(l *core.Leniency, p param) string {
+		const notWhole = "Not a valid integer."
 		n, err := strconv.ParseInt(p.text, 10, 64)
 		switch {
-		case err != nil || p.kind != kind:
-			return "Not a valid integer."
+		case err != nil:
+			return notWhole
 		case n < least:
 			return fmt.Sprintf("Must be greater than or equal to %d.", least)
 		case most > 0 && n > most:
 			return fmt.Sprintf("Must be less than or equal to %d.", most)
+		// Ksher's Java client sends every value as a text.
+		case p.kind == wire.String && !p.query && !l.Accepts(name+" as a text", "a number"):
+			return notWhole
 		}
 		return ""
 	}}
 }
 
 func oneOf(name string, values ...string) field {
-	return field{name: name, wrong: func(p param) string {
+	return field{name: name, wrong: func(_ *core.Leniency, p param) string {
 		if p.kind != wire.String || !slices.Contains(values, p.text) {
 			return "Must be one of: " + strings.Join(values, ", ") + "."
 		}
@@ -99,50 +148,95 @@ func oneOf(name string, values ...string) field {
 	}}
 }
 
-var walletField = oneOf("channel", string(ksher.ChannelWeChat), string(ksher.ChannelAlipay))
+var (
+	walletField  = oneOf("channel", string(ksher.ChannelWeChat), string(ksher.ChannelAlipay))
+	countryField = oneOf("provider", "th", "ph", "my")
+)
+
+// ksherProvider is what Ksher's own tests have for a provider.
+const ksherProvider = "Ksher"
+
+var providerField = field{name: "provider", wrong: func(l *core.Leniency, p param) string {
+	if p.text == ksherProvider && l.Accepts(`the provider "Ksher"`, "th, ph or my") {
+		return ""
+	}
+	return countryField.wrong(l, p)
+}}
 
 // read reads a request, and returns why it is refused, nil if it isn't. That a
-// field that is wrong comes before a wrong signature, and that a wrong signature is
-// HTTP 401, isn't documented.
+// field that is wrong comes before a wrong signature isn't documented.
 func (c *call) read(w http.ResponseWriter, r *http.Request) *answer {
 	c.params, c.text = url.Values{}, c.path
-	params, flaw := readParams(w, r)
+	params, flaw := c.readParams(w, r)
 	if flaw != "" {
 		return badRequest([][2]string{{"_schema", flaw}})
 	}
 	slices.SortFunc(params, func(a, b param) int { return strings.Compare(a.name, b.name) })
-	byName := make(map[string]param)
-	other := c.path // With booleans as JavaScript has them.
 	for _, p := range params {
+		if p.kind == wire.Null { // As if it weren't there.
+			p.text = ""
+		}
 		c.params.Set(p.name, p.text)
-		byName[p.name] = p
-		if p.name != "signature" {
-			c.text += p.name + p.signed
-			other += p.name + p.text
+	}
+	c.text = signText(c.path, params, spellings[0])
+	if wrong := c.wrong(params); len(wrong) > 0 {
+		return badRequest(wrong)
+	}
+	return c.verify(params)
+}
+
+// wrong is what is wrong with the parameters, each with its name.
+func (c *call) wrong(params []param) (wrong [][2]string) {
+	byName := make(map[string]param)
+	for _, p := range params {
+		if p.kind != wire.Null {
+			byName[p.name] = p
 		}
 	}
-	var wrong [][2]string
 	for _, f := range c.op.fields {
 		p, ok := byName[f.name]
+		needed := f.neededBy(c.params)
 		switch {
-		case !ok && f.required:
+		case !ok && needed:
 			wrong = append(wrong, [2]string{f.name, "Missing data for required field."})
-		case ok && p.text == "" && f.required:
+		case ok && p.text == "" && needed:
 			wrong = append(wrong, [2]string{f.name, "Shorter than minimum length 1."})
 		case ok && p.text != "":
-			if flaw := f.wrong(p); flaw != "" {
+			if flaw := f.wrong(c.lenient, p); flaw != "" {
 				wrong = append(wrong, [2]string{f.name, flaw})
 			}
 		}
 	}
-	if len(wrong) > 0 {
-		return badRequest(wrong)
+	return wrong
+}
+
+// verify checks the signature. That a wrong one is HTTP 401 isn't documented.
+func (c *call) verify(params []param) *answer {
+	ok := c.signs(params)
+	if !ok && c.op.method == http.MethodGet {
+		known := slices.DeleteFunc(slices.Clone(params), func(p param) bool {
+			return !slices.ContainsFunc(c.op.fields, func(f field) bool { return f.name == p.name })
+		})
+		ok = c.signs(known) && c.lenient.Accepts("a query with parameters that aren't signed", "each of them signed")
 	}
-	sign := []byte(c.params.Get("signature"))
-	if !hmac.Equal(sign, []byte(macOf(Token, c.text))) && !hmac.Equal(sign, []byte(macOf(Token, other))) {
+	sign := c.params.Get("signature")
+	if !ok || sign != strings.ToUpper(sign) && !c.lenient.Accepts("a signature in lower-case hex digits", "them in upper case") {
 		return problem(http.StatusUnauthorized, "The signature is missing or wrong.")
 	}
 	return nil
+}
+
+// signs tells whether the signature is of these parameters in any spelling, and keeps the
+// text that it is of.
+func (c *call) signs(params []param) bool {
+	sign := []byte(strings.ToUpper(c.params.Get("signature")))
+	for _, s := range spellings {
+		if text := signText(c.path, params, s); hmac.Equal(sign, []byte(macOf(Token, text))) {
+			c.text = text
+			return true
+		}
+	}
+	return false
 }
 
 // badRequest is the documented answer to fields that are wrong: the text of a
@@ -157,12 +251,17 @@ func badRequest(wrong [][2]string) *answer {
 
 // readParams reads the parameters: of a GET, and of a DELETE without a body, in
 // the query, of everything else in the JSON object that is the body.
-func readParams(w http.ResponseWriter, r *http.Request) (params []param, flaw string) {
+func (c *call) readParams(w http.ResponseWriter, r *http.Request) (params []param, flaw string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, core.MaxRequestBytes))
 	if err != nil {
 		return nil, "The body can't be read or is too long."
 	}
-	if r.Method == http.MethodGet || r.Method == http.MethodDelete && len(body) == 0 {
+	inQuery := r.Method == http.MethodGet || r.Method == http.MethodDelete && len(body) == 0
+	if r.Method == http.MethodGet && r.URL.RawQuery == "" && len(body) > 0 {
+		// As Ksher's PHP client does.
+		inQuery = !c.lenient.Accepts("a GET with its parameters in a JSON body", "them in the query")
+	}
+	if inQuery {
 		return readQuery(r.URL.RawQuery)
 	}
 	members, err := wire.ParseObject(body)
@@ -171,10 +270,7 @@ func readParams(w http.ResponseWriter, r *http.Request) (params []param, flaw st
 	}
 	for _, m := range members {
 		p := param{name: string(m.Name), kind: m.Value.Kind, text: string(m.Value.Text())}
-		switch p.signed = p.text; p.kind {
-		case wire.Bool:
-			p.signed = pythonText(m.Value.Raw)
-		case wire.Null, wire.Array, wire.Object:
+		if p.kind > wire.Null || p.kind == wire.Null && !c.lenient.Accepts("null for a parameter", "it left out") {
 			return nil, "Only texts, numbers and booleans are taken."
 		}
 		params = append(params, p)
@@ -191,7 +287,7 @@ func readQuery(query string) (params []param, flaw string) {
 		if len(all) != 1 || !utf8.ValidString(name) || !utf8.ValidString(all[0]) {
 			return nil, "A parameter occurs twice or isn't UTF-8."
 		}
-		params = append(params, param{name: name, text: all[0], signed: all[0]})
+		params = append(params, param{name: name, text: all[0], query: true})
 	}
 	return params, ""
 }

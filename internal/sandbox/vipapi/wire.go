@@ -47,7 +47,7 @@ func (s *Server) Serve(mux *http.ServeMux) {
 				s.write(w, problem(http.StatusMethodNotAllowed, "The method is not allowed here."))
 				return
 			}
-			c := &call{op: op, path: r.URL.Path, id: r.PathValue("id")}
+			c := &call{op: op, path: r.URL.Path, id: r.PathValue("id"), lenient: s.gw.Leniency()}
 			refused := c.read(w, r)
 			fault, status, answer := s.carryOut(c, refused)
 			w.Header().Set("Content-Type", "application/json")
@@ -134,7 +134,11 @@ func (s *Server) carryOut(c *call, refused *answer) (fault core.Fault, status in
 				text = s.signed(c.path, a.body, fault, tx.Now())
 			}
 		}
-		tx.Log(core.Request{Operation: c.op.name, Params: c.params, Code: code, Fault: fault.Kind, SignText: c.text})
+		seen := core.Request{Operation: c.op.name, Params: c.params, Code: code, Fault: fault.Kind, SignText: c.text}
+		if refused == nil {
+			seen.Notes = c.lenient.Notes()
+		}
+		tx.Log(seen)
 	})
 	return fault, status, text
 }
@@ -144,7 +148,7 @@ func (s *Server) decide(c *call, fault core.Fault) *answer {
 	if fault.Code != "" {
 		return injectedRefusal(fault.Code)
 	}
-	if mid := c.params.Get("mid"); mid != "" && mid != core.AppID {
+	if !c.midAllowed() {
 		v := &reportAnswer{}
 		v.outcome("UNKNOWN", "NOT allowed mid")
 		return &answer{body: v}
@@ -156,6 +160,17 @@ func (s *Server) decide(c *call, fault core.Fault) *answer {
 		a = &answer{body: v}
 	}
 	return a
+}
+
+// midAllowed tells whether the request is for the gateway's merchant.
+func (c *call) midAllowed() bool {
+	switch mid := c.params.Get("mid"); mid {
+	case "", core.AppID:
+		return true
+	case strings.TrimPrefix(core.AppID, "mch"):
+		return c.lenient.Accepts("a mid without mch", "it with mch, as in "+core.AppID)
+	}
+	return false
 }
 
 // injectedRefusal is the answer under FaultRefuse, whose code is an error_code here, or an
