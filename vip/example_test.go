@@ -228,8 +228,12 @@ func ExampleClient_SettlementOrders() {
 	paid(gateway, client, "A-1011")
 	day := gateway.Now().In(time.FixedZone("UTC+7", 7*60*60)).Format("20060102")
 	gateway.Advance(24 * time.Hour)
+	settlement, err := client.Settlement(context.Background(), &vip.SettlementRequest{Date: day, MID: kshertest.AppID, Channel: "truemoney"})
+	if err != nil {
+		log.Fatal(err)
+	}
 
-	for order, err := range client.SettlementOrders(context.Background(), &vip.SettlementOrdersRequest{ReferenceID: day + "-truemoney"}) {
+	for order, err := range client.SettlementOrders(context.Background(), &vip.SettlementOrdersRequest{ReferenceID: settlement.ReferenceID}) {
 		if err != nil {
 			log.Fatal(err)
 		}

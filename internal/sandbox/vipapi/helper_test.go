@@ -86,8 +86,13 @@ func (m merchant) call(method, path string, params fields) (int, fields) {
 		address, body = path+"?"+query.Encode(), nil
 	}
 	status, said := m.raw(method, address, string(body))
-	assert.Contains(m.t, said, "log_entry_url")
-	if status == 200 && said["data"] == nil {
+	if status != 200 {
+		assert.Contains(m.t, said, "log_entry_url")
+		return status, said
+	}
+	assert.NotContains(m.t, said, "log_entry_url", "Ksher's Java client would sign it")
+	assert.Equal(m.t, params["timestamp"], said["timestamp"])
+	if said["data"] == nil {
 		assert.Equal(m.t, macOf(sandbox.VIPToken, plain, said), said["signature"])
 	}
 	return status, said
@@ -127,6 +132,9 @@ var vipCreates = map[string]fields{
 	"miniapp":  {"amount": 40_00, "channel": "wechat", "miniapp_openid": "o1", "miniapp_appid": "wx1"},
 	"app":      {"amount": 40_00, "channel": "alipay"},
 }
+
+// vipNames are what answers call the APIs.
+var vipNames = map[string]string{"redirect": "Redirect", "cscanb": "CscanB", "bscanc": "BscanC", "miniapp": "miniAPP", "app": "app"}
 
 func vipPath(api string) string { return "/api/v1/" + api + "/orders" }
 

@@ -98,7 +98,7 @@ func orderOperations() []*operation {
 			v := s.view(c.tx, o)
 			v.outcome("SUCCESS", "")
 			if o.InProgress { // By a code at a till.
-				v.outcome("PENDING", "The buyer has to type a PIN")
+				v.outcome("PENDING", "")
 			}
 			if a.answer != nil {
 				a.answer(s, c.tx, o, v)
@@ -177,9 +177,22 @@ func (s *Server) makeCode(tx *core.Tx, p url.Values, o *core.Entry) ksher.Code {
 	return ""
 }
 
+// makeCharge charges a buyer's code. The order of a bad code is there, too, and has failed.
 func (s *Server) makeCharge(tx *core.Tx, p url.Values, o *core.Entry) ksher.Code {
 	o.Quick = true
-	return api.Charge(tx, p, o)
+	refusal := api.Charge(tx, p, o)
+	if badCode(refusal) && tx.Own(core.AppID, p.Get("mch_order_no")) == nil {
+		if refusal := s.makeOrder(tx, p, o); refusal != "" {
+			return refusal
+		}
+		tx.Fail(o)
+	}
+	return refusal
+}
+
+// badCode tells the refusals that are for a buyer's code.
+func badCode(refusal ksher.Code) bool {
+	return refusal == ksher.CodeOrderPaymentError || refusal == ksher.CodeKsherInvalidParam
 }
 
 // code puts a QR code into the answer.
@@ -303,12 +316,16 @@ func statusText(s core.State) wireText {
 	return "Available"
 }
 
+// apiNames are what answers call the APIs. That of app isn't documented.
+var apiNames = map[string]wireText{redirect: "Redirect", cScanB: "CscanB", bScanC: "BscanC", miniApp: "miniAPP", app: "app"}
+
 // view is what a query answers about an order. Its error_code tells of the
-// request, as the documentation has it, so that of a closed order is SUCCESS, too.
+// request, as the documentation has it, so that of a closed order is SUCCESS, too; but
+// not that of a charge that failed.
 func (s *Server) view(tx *core.Tx, o *core.Entry) *order {
 	state := o.State(tx.Now())
 	v := &order{
-		Acquirer: "Ksher", Amount: o.Total, APIName: wireText(o.API), Channel: wireText(o.Channel), Currency: wireText(o.FeeType),
+		Acquirer: "Ksher", Amount: o.Total, APIName: apiNames[o.API], Channel: wireText(o.Channel), Currency: wireText(o.FeeType),
 		Cleared: o.Settled, GatewayOrderID: wireText(o.KsherOrderNo), ID: wireText(strconv.Itoa(o.Serial)),
 		MerchantOrderID: wireText(o.MchOrderNo), MID: wireText(cmp.Or(o.Params.Get("mid"), core.AppID)), Note: wireText(o.Params.Get("note")),
 		OrderDate: timeText(o.Created), OrderType: "Sale", Status: statusText(state),
@@ -322,11 +339,13 @@ func (s *Server) view(tx *core.Tx, o *core.Entry) *order {
 	if o.API == redirect {
 		v.Reference = wireText(checkout.URL(s.gw, o))
 	}
-	switch v.Status {
-	case "Available":
-		v.outcome("PENDING", "The order isn't paid")
-	case "Refunded":
+	switch {
+	case v.Status == "Available":
+		v.outcome("PENDING", "")
+	case v.Status == "Refunded":
 		v.outcome("REFUNDED", "")
+	case o.API == bScanC && state == core.Failed:
+		v.outcome("FAIL", "Fail")
 	default:
 		v.outcome("SUCCESS", "")
 	}
@@ -338,7 +357,7 @@ func (s *Server) view(tx *core.Tx, o *core.Entry) *order {
 func (c *call) refuse(code ksher.Code) *answer {
 	v := &order{MerchantOrderID: wireText(cmp.Or(c.id, c.params.Get("merchant_order_id"))), OrderType: "Sale"}
 	v.outcome("FAIL", fmt.Sprintf("%s (%s at api.ksher.net)", api.Message(code), string(code)))
-	if c.params.Has("auth_code") && (code == ksher.CodeOrderPaymentError || code == ksher.CodeKsherInvalidParam) {
+	if c.params.Has("auth_code") && badCode(code) {
 		v.Reserved3 = "invalid_payment_code"
 	}
 	return &answer{body: v}

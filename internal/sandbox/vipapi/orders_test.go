@@ -25,13 +25,13 @@ func TestVIPOrderFromCreationToRefund(t *testing.T) {
 			path := vipPath(api) + "/V-1"
 			made := m.create(api, "V-1", "note", "table 4 & ชา")
 			has(t, made, fields{
-				"merchant_order_id": "V-1", "currency": "THB", "order_type": "Sale", "api_name": api, "note": "table 4 & ชา",
+				"merchant_order_id": "V-1", "currency": "THB", "order_type": "Sale", "api_name": vipNames[api], "note": "table 4 & ชา",
 				"mid": sandbox.AppID, "cleared": false, "amount": json.Number(fmt.Sprint(create["amount"])),
 			})
 			if api != "bscanc" {
 				assert.Equal(t, "Available", made["status"])
 				assert.Equal(t, "False", made["channel_order_id"])
-				assert.Equal(t, "Available", m.ok("PENDING", "GET", path, nil)["status"])
+				has(t, m.ok("PENDING", "GET", path, nil), fields{"status": "Available", "error_message": "PENDING"})
 				assert.Equal(t, "FAIL", m.ok("FAIL", "PUT", path, fields{"refund_order_id": "R-1", "refund_amount": 1})["error_code"])
 				require.NoError(t, m.gw.Pay("V-1", ""))
 			}
@@ -144,33 +144,32 @@ func TestVIPAnswersOfEachAPI(t *testing.T) {
 }
 
 func TestVIPTill(t *testing.T) {
-	for ending, c := range map[string]struct{ code, status, reason string }{
-		"00": {"SUCCESS", "Paid", "False"},
-		"01": {"PENDING", "Available", "False"},
-		"02": {"FAIL", "", "invalid_payment_code"},
-		"03": {"FAIL", "Closed", "invalid_payment_code"},
+	for ending, c := range map[string]struct{ code, status, message, reason string }{
+		"00": {"SUCCESS", "Paid", "SUCCESS", "False"},
+		"01": {"PENDING", "Available", "PENDING", "False"},
+		"02": {"FAIL", "Closed", "Fail", "invalid_payment_code"},
+		"03": {"FAIL", "Closed", "Fail", "invalid_payment_code"},
 	} {
 		m := merchant{t, sandbox.New(t)}
 		params := with(vipCreates["bscanc"], "merchant_order_id", "V-1", "auth_code", "2800000000000000"+ending, "channel", nil)
 		said := m.ok(c.code, "POST", vipPath("bscanc"), params)
 		assert.Equal(t, c.reason, said["reserved3"], ending)
-		status, said := m.call("GET", vipPath("bscanc")+"/V-1", nil)
-		if c.status == "" {
-			assert.Equal(t, 404, status, ending)
-			continue
-		}
-		assert.Equal(t, c.status, said["status"], ending)
-		m.ok("FAIL", "POST", vipPath("bscanc"), params)
+		said = m.ok(c.code, "GET", vipPath("bscanc")+"/V-1", nil)
+		has(t, said, fields{"status": c.status, "error_message": c.message, "merchant_order_id": "V-1", "amount": json.Number("4000")})
+		assert.Equal(t, "False", m.ok("FAIL", "POST", vipPath("bscanc"), params)["reserved3"], "an earlier one has the number")
 	}
 	m := merchant{t, sandbox.New(t)}
-	for _, params := range []fields{
-		{"auth_code": "999"}, // No wallet's.
-		{"auth_code": "280000000000000000", "channel": "wechat"},
+	for no, params := range map[string]fields{
+		"V-1": {"auth_code": "999"}, // No wallet's.
+		"V-2": {"auth_code": "280000000000000000", "channel": "wechat"},
 	} {
-		params = with(params, "merchant_order_id", "V-1", "amount", 1)
+		params = with(params, "merchant_order_id", no, "amount", 1)
 		assert.Equal(t, "invalid_payment_code", m.ok("FAIL", "POST", vipPath("bscanc"), params)["reserved3"])
+		assert.Equal(t, "Fail", m.ok("FAIL", "GET", vipPath("bscanc")+"/"+no, nil)["error_message"])
+		assert.Error(t, m.gw.Pay(no, ""))
 	}
-	assert.Empty(t, m.gw.Orders())
+	m.ok("FAIL", "POST", vipPath("bscanc"), with(vipCreates["bscanc"], "merchant_order_id", "V-3", "auth_code", "999", "channel", nil, "provider", "my"))
+	assert.Len(t, m.gw.Orders(), 2, "what is wrong with the third isn't its code")
 }
 
 func TestVIPRefusals(t *testing.T) {

@@ -2,6 +2,8 @@ package vipapi
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,7 +28,7 @@ func reportOperations() []*operation {
 		add("channels", "channels", (*Server).channels, mid),
 		add("transactions", "order/{id}", ofDay((*Server).transactions), mid, offset, limit, channel),
 		add("settlement", "{id}", ofDay((*Server).settlement), mid, required(channel)),
-		add("settlement orders", "settlement_order", (*Server).settlementOrders, required(textField("reference_id")), offset, limit),
+		add("settlement orders", "settlement_order", (*Server).settlementOrders, required(textField("reference_id")), required(offset), required(limit)),
 	}
 }
 
@@ -42,13 +44,15 @@ func report(data any) *answer {
 	return &answer{body: r}
 }
 
-// channels lists the channels. What this answer looks like isn't documented.
+// channels lists the channels.
 func (s *Server) channels(*call) *answer {
 	channels := []ksher.Channel{}
 	for _, info := range ksher.Channels() {
 		channels = append(channels, info.Channel)
 	}
-	return report(channels)
+	return report(struct {
+		Channels []ksher.Channel `json:"channels"`
+	}{channels})
 }
 
 // dayForm is how a path writes a day.
@@ -99,9 +103,9 @@ func rows(tx *core.Tx, day, channel string) []row {
 				Currency: wireText(o.FeeType), OrderID: wireText(own), KsherOrderID: wireText(theirs), at: at, settled: o.Settled,
 			})
 		}
-		add(o.PaidAt, "Sale", o.Total, o.MchOrderNo, o.KsherOrderNo)
+		add(o.PaidAt, "PAY", o.Total, o.MchOrderNo, o.KsherOrderNo)
 		for _, r := range o.Refunds {
-			add(r.RefundTime, "Refund", -r.MchRefundFee, r.MchRefundNo, r.KsherRefundNo)
+			add(r.RefundTime, "refund", -r.MchRefundFee, r.MchRefundNo, r.KsherRefundNo)
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return a.at.Compare(b.at) })
@@ -179,18 +183,25 @@ func (s *Server) settlement(c *call) *answer {
 		TransferAmount ksher.Amount `json:"transfer_amount"`
 		Time           wireText     `json:"time"`
 	}{
-		ReferenceID: wireText(c.id + "-" + channel), Start: timeText(day), End: timeText(next.Add(-time.Second)), Channel: wireText(channel),
+		ReferenceID: wireText(reference(c.id, channel)), Start: timeText(day), End: timeText(next.Add(-time.Second)), Channel: wireText(channel),
 		Count: count, Amount: sales, Refund: refunds, Net: sales - refunds, Currency: cmp.Or(rows[0].Currency, "THB"),
 		Transfer: transferred != 0, TransferAmount: transferred, Time: timeText(next),
 	})
 }
 
+// reference names the settlement of a day through a channel: the day, the merchant, and six
+// characters.
+func reference(day, channel string) string {
+	sum := sha256.Sum256([]byte(day + channel))
+	return fmt.Sprintf("%s_%s_%X", day, strings.TrimPrefix(core.AppID, "mch"), sum[:3])
+}
+
 func (s *Server) settlementOrders(c *call) *answer {
-	day, channel, _ := strings.Cut(c.params.Get("reference_id"), "-")
-	if channel != "" {
-		if rows := settledRows(c.tx, day, channel); len(rows) > 0 {
-			return c.page(rows)
-		}
+	wanted := c.params.Get("reference_id")
+	day, _, _ := strings.Cut(wanted, "_")
+	rows := slices.DeleteFunc(settledRows(c.tx, day, ""), func(r row) bool { return reference(day, string(r.Channel)) != wanted })
+	if len(rows) == 0 {
+		return problem(http.StatusNotFound, "There is no such settlement.")
 	}
-	return problem(http.StatusNotFound, "There is no such settlement.")
+	return c.page(rows)
 }

@@ -56,12 +56,12 @@ func TestVIPTransactions(t *testing.T) {
 	assert.Len(t, all, 50)
 	assert.Equal(t, "56", total)
 	first := all[0].(fields)
-	has(t, first, fields{"order_id": "V-0", "amount": json.Number("15050"), "type": "Sale", "channel": "truemoney", "currency": "THB", "device_id": "False"})
+	has(t, first, fields{"order_id": "V-0", "amount": json.Number("15050"), "type": "PAY", "channel": "truemoney", "currency": "THB", "device_id": "False"})
 	assert.True(t, strings.HasPrefix(first["transaction_time"].(string), m.gw.Now().In(thailand).Format("2006-01-02")+" 09:00:00"))
 	all, _ = m.rows("order/"+day, with(mid, "offset", 50, "limit", 50))
 	require.Len(t, all, 6)
 	last := all[5].(fields)
-	assert.Equal(t, "Refund", last["type"])
+	assert.Equal(t, "refund", last["type"])
 	assert.Equal(t, json.Number("-50"), last["amount"])
 	assert.Equal(t, "R-1", last["order_id"])
 	all, total = m.rows("order/"+day, with(mid, "channel", "card", "limit", 1, "offset", 1))
@@ -82,19 +82,25 @@ func TestVIPSettlement(t *testing.T) {
 	card := with(mid, "channel", "card")
 	status, _ := m.call("GET", reportsPath+day, card)
 	assert.Equal(t, 404, status, "the day isn't over")
-	status, _ = m.call("GET", reportsPath+"settlement_order", fields{"reference_id": day + "-card"})
-	assert.Equal(t, 404, status)
 	gw.Advance(24 * time.Hour)
 	settlement := m.ok("SUCCESS", "GET", reportsPath+day, card)["data"].(fields)
 	has(t, settlement, fields{
 		"count": json.Number("27"), "amount": json.Number("406350"), "refund": json.Number("50"), "net": json.Number("406300"),
 		"fee": json.Number("0"), "channel": "card", "currency": "THB", "transfer": false, "transfer_amount": json.Number("0"),
 	})
-	all, total := m.rows("settlement_order", fields{"reference_id": settlement["reference_id"], "limit": 2})
+	all, total := m.rows("settlement_order", fields{"reference_id": settlement["reference_id"], "offset": 0, "limit": 2})
 	assert.Len(t, all, 2)
 	assert.Equal(t, "28", total)
-	for _, reference := range []string{day, day + "-", day + "-wechat", "-card", "x"} {
-		status, _ = m.call("GET", reportsPath+"settlement_order", fields{"reference_id": reference})
+	reference := settlement["reference_id"].(string)
+	assert.Regexp(t, "^"+day+"_00000_[0-9A-Z]{6}$", reference)
+	early, _ := sold(t)
+	status, _ = early.call("GET", reportsPath+"settlement_order", fields{"reference_id": reference, "offset": 0, "limit": 2})
+	assert.Equal(t, 404, status, "the day isn't over there")
+	trueMoney := m.ok("SUCCESS", "GET", reportsPath+day, with(mid, "channel", "truemoney"))["data"].(fields)
+	assert.NotEqual(t, reference, trueMoney["reference_id"])
+	next := gw.Now().In(thailand).Format("20060102")
+	for _, reference := range []string{day, day + "_", next + reference[8:], reference[:15], reference[8:], "x"} {
+		status, _ = m.call("GET", reportsPath+"settlement_order", fields{"reference_id": reference, "offset": 0, "limit": 2})
 		assert.Equal(t, 404, status, reference)
 	}
 
@@ -103,7 +109,7 @@ func TestVIPSettlement(t *testing.T) {
 	assert.Equal(t, true, settlement["transfer"])
 	assert.Equal(t, json.Number("15000"), settlement["transfer_amount"])
 
-	assert.Contains(t, m.ok("SUCCESS", "GET", reportsPath+"channels", mid)["data"], "promptpay")
+	assert.Contains(t, m.ok("SUCCESS", "GET", reportsPath+"channels", mid)["data"].(fields)["channels"], "promptpay")
 	for _, path := range []string{"channels", "order/" + day, day} {
 		said := m.ok("UNKNOWN", "GET", reportsPath+path, fields{"mid": "mch99999", "channel": "card"})
 		assert.Equal(t, "NOT allowed mid", said["error_message"])

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -36,7 +35,8 @@ func TestVIPNestedSignature(t *testing.T) {
 		Amount  int    `json:"amount"`
 		OK      bool   `json:"ok"`
 	}{"it's ชา", -50, false}}, 1})
-	text := New(gw).signed("/api/v1/finance/settlements/order/20220314", answer.body, core.Fault{}, time.Unix(1647228347, 0))
+	asked := &call{path: "/api/v1/finance/settlements/order/20220314", params: url.Values{"timestamp": {"1647228347"}}}
+	text := New(gw).signed(asked, answer.body, core.Fault{})
 	assert.Contains(t, string(text), `"1E64EF4565B6BCB0353DD901214ACC5FC859D8D32E9451D10B2FB429401EC418"`)
 }
 

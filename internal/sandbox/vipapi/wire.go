@@ -131,7 +131,7 @@ func (s *Server) carryOut(c *call, refused *answer) (fault core.Fault, status in
 			if status = http.StatusOK; a.body == nil {
 				status, text = a.status, s.problem(a)
 			} else {
-				text = s.signed(c.path, a.body, fault, tx.Now())
+				text = s.signed(c, a.body, fault)
 			}
 		}
 		seen := core.Request{Operation: c.op.name, Params: c.params, Code: code, Fault: fault.Kind, SignText: c.text}
@@ -184,8 +184,8 @@ func injectedRefusal(code ksher.Code) *answer {
 	return &answer{body: v}
 }
 
-// logURL stands where Ksher has a link for its own people. Signatures leave it
-// out.
+// logURL stands where Ksher has a link for its own people: in problems. Signed answers
+// don't have it, or Ksher's Java client, which signs every member, couldn't verify them.
 func (s *Server) logURL() string { return s.gw.URL() + "/requests" }
 
 func (s *Server) problem(a *answer) []byte {
@@ -203,22 +203,23 @@ func (s *Server) write(w http.ResponseWriter, a *answer) {
 	w.Write(s.problem(a))
 }
 
-// signed writes an answer with its time and its signature.
-func (s *Server) signed(path string, body any, fault core.Fault, at time.Time) []byte {
-	if fault.Kind == core.FaultClockSkew {
-		at = at.Add(fault.Delay)
+// signed writes an answer with the time of the request and its signature.
+func (s *Server) signed(c *call, body any, fault core.Fault) []byte {
+	at := c.params.Get("timestamp")
+	if seconds, err := strconv.ParseInt(at, 10, 64); err == nil && fault.Kind == core.FaultClockSkew {
+		at = strconv.FormatInt(seconds+int64(fault.Delay/time.Second), 10)
 	}
 	object := func(before []byte, name, value string) []byte {
 		before = append(bytes.TrimSuffix(before, []byte("}")), fmt.Sprintf(`,"%s":`, name)...)
 		return append(append(before, core.Marshal(value)...), '}')
 	}
-	text := object(core.Marshal(body), "timestamp", strconv.FormatInt(at.Unix(), 10))
+	text := object(core.Marshal(body), "timestamp", at)
 	members, err := wire.ParseObject(text)
 	if err != nil {
 		panic(err) // It was written above.
 	}
 	slices.SortFunc(members, func(a, b wire.Member) int { return bytes.Compare(a.Name, b.Name) })
-	signed := path
+	signed := c.path
 	for _, m := range members {
 		signed += string(m.Name)
 		if m.Value.Kind == wire.String {
@@ -231,7 +232,7 @@ func (s *Server) signed(path string, body any, fault core.Fault, at time.Time) [
 	if fault.Kind == core.FaultBadSignature {
 		sign = core.OtherDigit(sign[:1]) + sign[1:]
 	}
-	return object(object(text, "log_entry_url", s.logURL()), "signature", sign)
+	return object(text, "signature", sign)
 }
 
 // tokenUnder is what signs under the fault.

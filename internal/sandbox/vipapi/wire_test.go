@@ -108,6 +108,8 @@ func TestVIPBadFields(t *testing.T) {
 		"no mid":          {"GET", "/api/v1/finance/settlements/channels", nil, "{'mid': ['Missing data for required field.']}"},
 		"limit":           {"GET", "/api/v1/finance/settlements/order/20261121", fields{"mid": sandbox.AppID, "offset": -1, "limit": 51}, "{'offset': ['Must be greater than or equal to 0.'], 'limit': ['Must be less than or equal to 50.']}"},
 		"limit, word":     {"GET", "/api/v1/finance/settlements/order/20261121", fields{"mid": sandbox.AppID, "limit": "x"}, "{'limit': ['Not a valid integer.']}"},
+		"no limit":        {"GET", "/api/v1/finance/settlements/settlement_order", fields{"reference_id": "x"}, "{'offset': ['Missing data for required field.'], 'limit': ['Missing data for required field.']}"},
+		"no channel":      {"GET", "/api/v1/finance/settlements/20261121", fields{"mid": sandbox.AppID}, "{'channel': ['Missing data for required field.']}"},
 		"day":             {"GET", "/api/v1/finance/settlements/order/20261301", fields{"mid": sandbox.AppID}, "{'date': ['Not a valid date.']}"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,7 +208,7 @@ func TestVIPFaults(t *testing.T) {
 				var members fields
 				if d.Decode(&members) != nil || macOf(sandbox.VIPToken, vipPath("redirect"), members) != members["signature"] {
 					said += " unsigned"
-				} else if members["timestamp"] == fmt.Sprint(gw.Now().Add(time.Hour).Unix()) {
+				} else if members["timestamp"] == "3601" {
 					said += " an hour"
 				}
 			}
