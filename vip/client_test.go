@@ -119,8 +119,8 @@ func TestRequests(t *testing.T) {
 			RedirectURL: "https://shop.example/a", RedirectURLFail: "https://shop.example/b", Channel: []string{"wechat", "card"}, ProductName: "Tea",
 			Logo: "l", ShopName: "s", Color: "c", Background: "b", PaymentColor: "p", Lang: "th",
 		})},
-		{"cscanb", http.MethodPost, "/api/v1/cscanb/orders", with(map[string]string{"channel": "promptpay"}), create(&vip.CScanBRequest{
-			MerchantOrderID: "A-1", Amount: 150_50, Note: "n", MID: "mch35618", Provider: "th", Extra: extra, Channel: "promptpay",
+		{"cscanb", http.MethodPost, "/api/v1/cscanb/orders", with(map[string]string{"channel": "promptpay", "operator_id": "o"}), create(&vip.CScanBRequest{
+			MerchantOrderID: "A-1", Amount: 150_50, Note: "n", MID: "mch35618", Provider: "th", Extra: extra, Channel: "promptpay", OperatorID: "o",
 		})},
 		{"bscanc", http.MethodPost, "/api/v1/bscanc/orders", with(map[string]string{"channel": "truemoney", "auth_code": "28", "device_id": "d", "operator_id": "o"}), create(&vip.BScanCRequest{
 			MerchantOrderID: "A-1", Amount: 150_50, Note: "n", MID: "mch35618", Provider: "th", Extra: extra, Channel: "truemoney", AuthCode: ksher.NewSecret("28"), DeviceID: "d", OperatorID: "o",

@@ -125,6 +125,8 @@ type CScanBRequest struct {
 
 	// Channel is whose QR code it is, such as "promptpay": required.
 	Channel string `url:"channel"`
+	// OperatorID names the cashier.
+	OperatorID string `url:"operator_id,omitempty"`
 
 	ksher.Extra `url:"-"`
 }

@@ -191,7 +191,7 @@ func (s Shop) NativePay(r *vip.CScanBRequest) (*ksher.NativePayRequest, error) {
 	m.required("notify_url", s.NotifyURL)
 	return done(m, &ksher.NativePayRequest{
 		MchOrderNo: r.MerchantOrderID, TotalFee: r.Amount, FeeType: s.FeeType,
-		Channel: ksher.Channel(r.Channel), NotifyURL: s.NotifyURL, Attach: r.Note,
+		Channel: ksher.Channel(r.Channel), NotifyURL: s.NotifyURL, Attach: r.Note, OperatorID: r.OperatorID,
 	})
 }
 

@@ -176,11 +176,11 @@ func TestFullRequests(t *testing.T) {
 	})
 	t.Run("cscanb", func(t *testing.T) {
 		r := cscanb()
-		r.Note = "table 5"
+		r.Note, r.OperatorID = "table 5", "Nok"
 		got, err := shop.NativePay(r)
 		require.NoError(t, err)
 		require.Equal(t, &ksher.NativePayRequest{MchOrderNo: "A-1", TotalFee: 150_50, FeeType: "THB",
-			Channel: ksher.ChannelPromptPay, NotifyURL: "https://shop.example/ksher", Attach: "table 5"}, got)
+			Channel: ksher.ChannelPromptPay, NotifyURL: "https://shop.example/ksher", Attach: "table 5", OperatorID: "Nok"}, got)
 	})
 	t.Run("bscanc", func(t *testing.T) {
 		r := bscanc()
