@@ -49,9 +49,9 @@ type RedirectRequest struct {
 	Amount ksher.Amount `url:"amount"`
 	// Note is a remark on the order.
 	Note string `url:"note,omitempty"`
-	// MID is the sub-merchant, such as "mch35618". An answer that names another one
-	// isn't believed. That it names the one that was asked for is not documented, so
-	// one that names none is.
+	// MID is the sub-merchant, such as "mch35618", with or without "mch" in front. An
+	// answer that names another one isn't believed. That it names the one that was asked
+	// for is not documented, so one that names none is.
 	MID string `url:"mid,omitempty"`
 	// Provider is the country: "th", "ph" or "my". The list isn't taken for complete,
 	// so another one is sent, and left to the gateway to refuse.
@@ -319,7 +319,7 @@ type Order struct {
 	Note string `json:"note"`
 	// APIName is the gateway's name of the API. Its values are not documented.
 	APIName string `json:"api_name"`
-	// MID is the sub-merchant.
+	// MID is the sub-merchant, as it was written, which may be without "mch" in front.
 	MID string `json:"mid"`
 	// Timestamp is the gateway's or the request's timestamp, as it was written.
 	Timestamp string `json:"timestamp"`
@@ -506,10 +506,19 @@ func (r *reply) contradicts(req orderRequest) *Error {
 	if got := r.text("refund_order_id"); got != "" && refundID != "" && got != refundID {
 		return other("refund_order_id", got, refundID)
 	}
-	if got, mid := r.text("mid"), req.mid(); got != "" && mid != "" && got != mid {
+	if got, mid := r.text("mid"), req.mid(); got != "" && mid != "" && wholeMID(got) != wholeMID(mid) {
 		return other("mid", got, mid)
 	}
 	return nil
+}
+
+// wholeMID is a sub-merchant in the one form of the two that Ksher takes, "" for none.
+func wholeMID(mid string) string {
+	if mid == "" {
+		return ""
+	}
+	const front = "mch"
+	return front + strings.TrimPrefix(mid, front)
 }
 
 // sameAmount says that an answer is about another amount.

@@ -258,6 +258,7 @@ func TestOtherSubMerchant(t *testing.T) {
 		want            error
 	}{
 		{"mch1", "mch1", nil}, {"mch1", "False", nil}, {"", "mch2", nil}, {"mch1", "mch2", ksher.ErrOtherOrder}, {"mch1", "MCH1", ksher.ErrOtherOrder},
+		{"1", "mch1", nil}, {"mch1", "1", nil}, {"1", "mch2", ksher.ErrOtherOrder}, {"mch1", "mchmch1", ksher.ErrOtherOrder}, {"mch", "1", ksher.ErrOtherOrder},
 	} {
 		naming := func(good string) *vip.Client {
 			return newClient(t, func(r *http.Request) (int, string, error) {

@@ -262,7 +262,7 @@ func (g gateway) About(o OpenOrder) once.About {
 func (g gateway) key(o OpenOrder) string {
 	merchant := g.client.host
 	if o.MID+o.Provider != "" {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", o.MID, o.Provider))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", wholeMID(o.MID), o.Provider))
 		merchant += fmt.Sprintf(" %x", sum[:12])
 	}
 	return "vip " + merchant + " Paid " + o.MerchantOrderID

@@ -432,6 +432,11 @@ func TestKeysOfTheDeduper(t *testing.T) {
 		seen[key] = true
 	}
 
+	// A mid is the same one in both its forms.
+	short, whole := open("A-1"), open("A-1")
+	short.MID, whole.MID = "35618", "mch35618"
+	require.Equal(t, keyOf(t, host, whole), keyOf(t, host, short))
+
 	// The longest key is one that every Deduper takes, with "ended" before it as well.
 	long := strings.Repeat("x", 128)
 	o := open(long)
