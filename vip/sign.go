@@ -83,14 +83,18 @@ func paramsText(prefix string, params []wire.Param) []byte {
 }
 
 // checkAnswer checks the signature of an answer. Ksher's peers disagree about what
-// isn't a text or a number, so either spelling will do. covered tells whether the
-// signature says anything about what is inside objects: in the second spelling it
+// isn't a text or a number, so that of Python, PHP or JavaScript will do. covered tells
+// whether the signature says anything about what is inside objects: in JavaScript's it
 // doesn't.
 func (m macFunc) checkAnswer(path string, members []wire.Member) (covered bool, err error) {
 	sign := textOf(members, signatureName)
 	members = slices.Clone(members)
 	slices.SortFunc(members, func(a, b wire.Member) int { return bytes.Compare(a.Name, b.Name) })
-	err = m.check(sign, answerText(path, members, pythonText))
+	texts := [][]byte{answerText(path, members, pythonText)}
+	if slices.ContainsFunc(members, func(v wire.Member) bool { return v.Value.Kind == wire.Null }) {
+		texts = append(texts, answerText(path, members, phpText))
+	}
+	err = m.check(sign, texts...)
 	if err != fault.ErrSignatureMismatch || !slices.ContainsFunc(members, func(v wire.Member) bool { return v.Value.Kind >= wire.Bool }) {
 		return err == nil, err
 	}
@@ -145,6 +149,15 @@ func pythonText(dst []byte, value wire.Value) []byte {
 		}
 	}
 	return dst
+}
+
+// phpText appends what Ksher's PHP client makes of a value that isn't a text: nothing of
+// null. Of booleans it must make what Python does, or it couldn't verify any order.
+func phpText(dst []byte, value wire.Value) []byte {
+	if value.Kind == wire.Null {
+		return dst
+	}
+	return pythonText(dst, value)
 }
 
 // pythonQuoted appends what Python's repr makes of a text.

@@ -142,7 +142,7 @@ func TestPathIsEscaped(t *testing.T) {
 	require.Equal(t, host+redirectPath+"/"+url.PathEscape("ชา 1+&=;"), address)
 }
 
-// An order's answer is believed in both spellings, and in no third.
+// An order's answer is believed in both spellings of booleans, and in no third.
 func TestAnswerSignatures(t *testing.T) {
 	_, all := vectors(t)
 	for _, name := range []string{"order", "escaped order"} {
@@ -183,6 +183,40 @@ func TestAnswerSignatures(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Null is spelled in three ways, each with booleans of its own.
+func TestAnswerWithNull(t *testing.T) {
+	object := strings.Replace(goodOrder, "{", `{"mid":null,"note":null,`, 1)
+	flat := members(t, object)
+	for _, c := range []struct {
+		name, null, no string
+		want           error
+	}{
+		{"Python", "None", "False", nil},
+		{"JavaScript", "null", "false", nil},
+		{"PHP", "", "False", nil},
+		{"Python's and PHP's", "None", "", fault.ErrSignatureMismatch},
+		{"PHP's and JavaScript's", "", "false", fault.ErrSignatureMismatch},
+		{"JavaScript's and Python's", "null", "False", fault.ErrSignatureMismatch},
+		{"a fourth", "NULL", "False", fault.ErrSignatureMismatch},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			flat["mid"], flat["note"], flat["cleared"] = c.null, c.null, c.no
+			body := withSignature(object, sign(signText(redirectPath+"/A-1", flat)))
+			order, err := answering(t, http.StatusOK, body).Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1", MID: "mch1"})
+			require.ErrorIs(t, err, c.want)
+			if c.want == nil {
+				require.NoError(t, order.CheckPaid("A-1", 150_50, "THB"))
+				require.Empty(t, order.Note)
+			}
+		})
+	}
+	// None of them lets a value be taken out.
+	flat["mid"], flat["note"], flat["cleared"] = "mch2", "", "False"
+	body := withSignature(object, sign(signText(redirectPath+"/A-1", flat)))
+	_, err := answering(t, http.StatusOK, body).Query(t.Context(), vip.KindRedirect, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	require.ErrorIs(t, err, fault.ErrSignatureMismatch)
 }
 
 func flip(signature string) string {
