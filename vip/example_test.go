@@ -186,7 +186,8 @@ func ExampleOrder_WeChatPayment() {
 	// Output: RSA true
 }
 
-// Add up the transactions of a day.
+// Add up the payments of a day. A report may also have refunds, and orders that nobody has
+// paid.
 func ExampleClient_Transactions() {
 	gateway, client := startGateway()
 	defer gateway.Close()
@@ -194,14 +195,16 @@ func ExampleClient_Transactions() {
 	paid(gateway, client, "A-1009")
 
 	today := gateway.Now().In(time.FixedZone("UTC+7", 7*60*60)).Format("20060102")
-	var sum ksher.Amount
+	var received ksher.Amount
 	for transaction, err := range client.Transactions(context.Background(), &vip.TransactionsRequest{Date: today, MID: kshertest.AppID}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		sum += transaction.Amount
+		if transaction.Type.Paid() {
+			received += transaction.Amount
+		}
 	}
-	fmt.Println(sum)
+	fmt.Println(received)
 	// Output: 301.00
 }
 

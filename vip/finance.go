@@ -190,16 +190,41 @@ func (c *checker) limit(value int) {
 	}
 }
 
-// Transaction is a payment or a refund in a report.
+// TransactionType is what a [Transaction] is.
+type TransactionType string
+
+// Types of a transaction. The list isn't taken for complete: another one stays as it was
+// written.
+const (
+	// TransactionTypePaid is a payment.
+	TransactionTypePaid TransactionType = "Paid"
+	// TransactionTypePay is a payment, too. What sets the two apart is not documented.
+	TransactionTypePay TransactionType = "PAY"
+	// TransactionTypeNotPaid is an order that nobody has paid.
+	TransactionTypeNotPaid TransactionType = "Notpaid"
+	// TransactionTypeInProgress is a payment that isn't decided yet.
+	TransactionTypeInProgress TransactionType = "On processes"
+	// TransactionTypeRefund is a refund.
+	TransactionTypeRefund TransactionType = "refund"
+)
+
+// Paid reports whether the transaction is a payment that was made. Count nothing else as
+// received: a report may have orders that aren't paid.
+func (t TransactionType) Paid() bool {
+	return t == TransactionTypePaid || t == TransactionTypePay
+}
+
+// Transaction is a row of a report: a payment, a refund, or an order that isn't paid. See
+// [TransactionType].
 type Transaction struct {
-	// Amount is in cents of Currency, as in an [Order]. That the unit is the same
-	// is not documented.
+	// Amount is in cents of Currency, as in an [Order]. That the unit is the same, and
+	// whether that of a refund is negative, is not documented.
 	Amount ksher.Amount `json:"amount"`
 	// TransactionTime is when it was, read in the client's zone; zero if that can't
 	// be read.
 	TransactionTime time.Time `json:"transaction_time"`
-	// Type is what it was. Its values are not documented.
-	Type string `json:"type"`
+	// Type is what it is.
+	Type TransactionType `json:"type"`
 	// Channel is how the buyer paid.
 	Channel string `json:"channel"`
 	// DeviceID names the till.
@@ -406,7 +431,8 @@ type Settlement struct {
 	Net ksher.Amount `json:"net"`
 	// Currency is an ISO 4217 code.
 	Currency string `json:"currency"`
-	// Transfer is about the payment to the merchant's bank, as it was written.
+	// Transfer is about the payment to the merchant's bank, as it was written: "true" of
+	// a boolean, and "" if the gateway wrote false, which also stands for nothing.
 	Transfer string `json:"transfer"`
 	// TransferAmount is what went to the merchant's bank.
 	TransferAmount ksher.Amount `json:"transfer_amount"`

@@ -22,7 +22,7 @@ import (
 func unproved(object string) string { return withSignature(object, sign("something else")) }
 
 func TestReports(t *testing.T) {
-	client := answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"data":[{"amount":15050,"transaction_time":"2021-07-20 11:12:34","type":"Sale",
+	client := answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"data":[{"amount":15050,"transaction_time":"2021-07-20 11:12:34","type":"PAY",
 		"channel":"wechat","device_id":"d","operator_id":"o","operator_name":"Somchai","currency":"THB","order_id":"A-1","ksher_order_id":"9"},
 		{"amount":"-5000","device_id":"False","operator_id":false,"operator_name":null}],"total":"2"}}`))
 	rows, err := collect(client.Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m"}))
@@ -30,7 +30,7 @@ func TestReports(t *testing.T) {
 	require.True(t, rows[0].TransactionTime.Equal(time.Date(2021, 7, 20, 4, 12, 34, 0, time.UTC)))
 	rows[0].TransactionTime = time.Time{}
 	require.Equal(t, []vip.Transaction{{
-		Amount: 150_50, Type: "Sale", Channel: "wechat", DeviceID: "d", OperatorID: "o", OperatorName: "Somchai", Currency: "THB", OrderID: "A-1", KsherOrderID: "9",
+		Amount: 150_50, Type: vip.TransactionTypePay, Channel: "wechat", DeviceID: "d", OperatorID: "o", OperatorName: "Somchai", Currency: "THB", OrderID: "A-1", KsherOrderID: "9",
 	}, {Amount: -50_00}}, rows)
 
 	client = answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"reference_id":"S-1","start":"a","end":"b","channel":"wechat","count":1,"amount":2,"fee":3,
@@ -88,6 +88,44 @@ func TestChannels(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, &vip.Channels{Channels: c.want, Data: json.RawMessage(c.data)}, got)
 		})
+	}
+}
+
+func TestTransactionTypes(t *testing.T) {
+	for written, c := range map[string]struct {
+		want vip.TransactionType
+		paid bool
+	}{
+		"Paid":         {vip.TransactionTypePaid, true},
+		"PAY":          {vip.TransactionTypePay, true},
+		"Notpaid":      {vip.TransactionTypeNotPaid, false},
+		"On processes": {vip.TransactionTypeInProgress, false},
+		"refund":       {vip.TransactionTypeRefund, false},
+		"paid":         {"paid", false},
+		"Adjusted":     {"Adjusted", false},
+		"False":        {"", false},
+	} {
+		t.Run(written, func(t *testing.T) {
+			rows, err := collect(answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"data":[{"amount":1,"type":"`+written+`"}],"total":1}}`)).
+				Transactions(t.Context(), &vip.TransactionsRequest{Date: "20210720", MID: "m"}))
+			require.NoError(t, err)
+			require.Len(t, rows, 1)
+			require.Equal(t, c.want, rows[0].Type)
+			require.Equal(t, c.paid, rows[0].Type.Paid())
+		})
+	}
+}
+
+// A settlement's transfer is a text or a boolean.
+func TestTransfer(t *testing.T) {
+	for written, want := range map[string]string{
+		`true`: "true", `false`: "", `"False"`: "", `null`: "", `""`: "", `"2021-07-21"`: "2021-07-21", `"True"`: "True", `1`: "1",
+	} {
+		s, err := answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"reference_id":"S-1","transfer":`+written+`,"transfer_amount":5}}`)).
+			Settlement(t.Context(), &vip.SettlementRequest{Date: "20210720", MID: "m", Channel: "wechat"})
+		require.NoError(t, err, written)
+		require.Equal(t, want, s.Transfer, written)
+		require.Equal(t, ksher.Amount(5), s.TransferAmount, written)
 	}
 }
 

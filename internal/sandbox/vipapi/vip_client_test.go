@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,12 +108,14 @@ func TestVIPClient(t *testing.T) {
 
 			day := gw.Now().In(time.FixedZone("", 7*60*60)).Format("20060102")
 			var amounts []ksher.Amount
+			var types []vip.TransactionType
 			for row, err := range client.Transactions(ctx, &vip.TransactionsRequest{Date: day, MID: sandbox.AppID, Limit: 1}) {
 				require.NoError(t, err)
 				assert.True(t, row.Verified)
 				assert.False(t, row.TransactionTime.IsZero())
-				amounts = append(amounts, row.Amount)
+				amounts, types = append(amounts, row.Amount), append(types, row.Type)
 			}
+			assert.Equal(t, []vip.TransactionType{vip.TransactionTypePay, vip.TransactionTypeRefund}, types)
 			assert.Equal(t, []ksher.Amount{150_50, -150_50}, amounts)
 			settle := &vip.SettlementRequest{Date: day, MID: sandbox.AppID, Channel: order.Channel}
 			_, err = client.Settlement(ctx, settle)
@@ -178,6 +181,49 @@ func TestVIPClientRefused(t *testing.T) {
 	assert.ErrorIs(t, err, vip.CodePending)
 	_, err = client.Channels(ctx, &vip.ChannelsRequest{MID: "mch99999"})
 	assert.ErrorIs(t, err, vip.CodeUnknown)
+}
+
+// The order of a code that can't be charged can be queried, and nobody takes it for paid.
+func TestVIPClientQueriesAFailedCharge(t *testing.T) {
+	ctx, gw := t.Context(), sandbox.New(t)
+	client := vipClient(t, gw, sandbox.VIPToken)
+	for _, code := range []string{"280000000000000002", "280000000000000003"} {
+		charge := &vip.BScanCRequest{MerchantOrderID: code, Amount: 1_00, Channel: "alipay", AuthCode: ksher.NewSecret(code)}
+		_, err := client.Create(ctx, charge)
+		require.ErrorIs(t, err, vip.CodeFail)
+		require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
+		order, err := client.Query(ctx, vip.KindBScanC, &vip.QueryRequest{MerchantOrderID: code})
+		require.NoError(t, err)
+		assert.Equal(t, vip.StatusClosed, order.Status)
+		assert.Equal(t, vip.CodeFail, order.ErrorCode)
+		assert.Equal(t, "Fail", order.ErrorMessage)
+		assert.ErrorIs(t, order.CheckPaid(code, 1_00, "THB"), ksher.ErrNotPaid)
+		_, err = client.Create(ctx, charge)
+		assert.ErrorIs(t, err, ksher.ErrOutcomeUnknown, "the number is taken")
+	}
+}
+
+func TestVIPClientOfAnAlipayMiniProgram(t *testing.T) {
+	client := vipClient(t, sandbox.New(t), sandbox.VIPToken)
+	order, err := client.Create(t.Context(), &vip.MiniAppRequest{MerchantOrderID: "A", Amount: 1_00, Channel: "alipay"})
+	require.NoError(t, err)
+	assert.Equal(t, "miniAPP", order.APIName)
+	assert.Contains(t, order.Reference, "sign=")
+}
+
+// An order made under one form of the mid is found under the other.
+func TestVIPClientOfASubMerchant(t *testing.T) {
+	ctx := t.Context()
+	short, whole := strings.TrimPrefix(sandbox.AppID, "mch"), sandbox.AppID
+	for _, mids := range [][2]string{{short, whole}, {whole, short}, {short, short}} {
+		client := vipClient(t, sandbox.New(t, sandbox.WithStrict(false)), sandbox.VIPToken)
+		_, err := client.Create(ctx, &vip.CScanBRequest{MerchantOrderID: "A", Amount: 1_00, Channel: "wechat", MID: mids[0]})
+		require.NoError(t, err)
+		_, err = client.Query(ctx, vip.KindCScanB, &vip.QueryRequest{MerchantOrderID: "A", MID: mids[1]})
+		require.NoError(t, err)
+		_, err = client.Query(ctx, vip.KindCScanB, &vip.QueryRequest{MerchantOrderID: "A", MID: "mch99999"})
+		assert.ErrorIs(t, err, vip.CodeUnknown)
+	}
 }
 
 // What the till's buyer does later reaches the merchant.
