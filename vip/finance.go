@@ -63,8 +63,8 @@ func (c *Client) object(v wire.Value, dst any) error {
 
 // ChannelsRequest asks for the channels of a merchant.
 type ChannelsRequest struct {
-	// MID is the merchant, such as "mch35618": required. One that the token may not
-	// ask about is [CodeUnknown].
+	// MID is the merchant, such as "mch35618", with or without "mch": required. One that
+	// the token may not ask about is [CodeUnknown].
 	MID string `url:"mid"`
 
 	ksher.Extra `url:"-"`
@@ -263,7 +263,7 @@ func (c *Client) Transactions(ctx context.Context, req *TransactionsRequest) ite
 
 // SettlementOrdersRequest asks for the orders of a settlement.
 type SettlementOrdersRequest struct {
-	// ReferenceID is the [Settlement]'s: required.
+	// ReferenceID is the [Settlement]'s, such as "20220317_35618_XXXXXX": required.
 	ReferenceID string `url:"reference_id"`
 	// Limit is how many orders to ask for at once, from 1 to 50, which is also the
 	// default.

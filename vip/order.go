@@ -317,11 +317,12 @@ type Order struct {
 	Reference string `json:"reference"`
 	// Note is the note of the request.
 	Note string `json:"note"`
-	// APIName is the gateway's name of the API. Its values are not documented.
+	// APIName is the gateway's name of the API: "Redirect", "CscanB", "BscanC" or
+	// "miniAPP". That of [KindApp] is not documented.
 	APIName string `json:"api_name"`
 	// MID is the sub-merchant, as it was written, which may be without "mch" in front.
 	MID string `json:"mid"`
-	// Timestamp is the gateway's or the request's timestamp, as it was written.
+	// Timestamp is that of the request.
 	Timestamp string `json:"timestamp"`
 	// Reserved1 is the QR code's picture of a [CScanBRequest]; see [Order.Image].
 	// Of a [MiniAppRequest] it is WeChat's timeStamp; see [Order.WeChatPayment].
