@@ -212,18 +212,23 @@ func (c *call) wrong(params []param) (wrong [][2]string) {
 
 // verify checks the signature. That a wrong one is HTTP 401 isn't documented.
 func (c *call) verify(params []param) *answer {
+	documented := c.text
 	ok := c.signs(params)
 	if !ok && c.op.method == http.MethodGet {
-		known := slices.DeleteFunc(slices.Clone(params), func(p param) bool {
-			return !slices.ContainsFunc(c.op.fields, func(f field) bool { return f.name == p.name })
-		})
+		known := slices.DeleteFunc(slices.Clone(params), func(p param) bool { return !c.op.knows(p.name) })
 		ok = c.signs(known) && c.lenient.Accepts("a query with parameters that aren't signed", "each of them signed")
 	}
 	sign := c.params.Get("signature")
 	if !ok || sign != strings.ToUpper(sign) && !c.lenient.Accepts("a signature in lower-case hex digits", "them in upper case") {
+		c.text = documented
 		return problem(http.StatusUnauthorized, "The signature is missing or wrong.")
 	}
 	return nil
+}
+
+// knows tells whether an operation has a parameter of that name.
+func (op *operation) knows(name string) bool {
+	return slices.ContainsFunc(op.fields, func(f field) bool { return f.name == name })
 }
 
 // signs tells whether the signature is of these parameters in any spelling, and keeps the

@@ -324,19 +324,24 @@ func (s *Server) Hint(r core.Request) string {
 	if sign == "" {
 		return "The request has no parameter signature."
 	}
-	var plain string
+	at := slices.IndexFunc(operations, func(op *operation) bool { return op.name == r.Operation })
+	var plain, known string
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
 		if name != "signature" {
 			plain += name + r.Params.Get(name)
+			if at >= 0 && operations[at].knows(name) {
+				known += name + r.Params.Get(name)
+			}
 			pairs = append(pairs, name+"="+r.Params.Get(name))
 		}
 	}
 	path := strings.TrimSuffix(r.SignText, plain)
 	for _, try := range []struct{ hint, text string }{
-		{"The signature is right but in lower case. Ksher takes upper-case hex digits.", r.SignText},
+		{"The signature is right but in lower case. The documentation wants upper-case hex digits.", r.SignText},
 		{"You signed the parameters without the path. The text begins with it.", plain},
 		{"You signed the host, too. The text begins with the path.", s.gw.URL() + r.SignText},
+		{"You left parameters out of the text. The documentation wants all of them in it, but for signature.", path + known},
 		{"You put = and & into the text. Nothing belongs between the names and the values.", path + strings.Join(pairs, "&")},
 		{"You signed the text with a line feed at its end. Leave it out: printf %s instead of echo.", r.SignText + "\n"},
 	} {

@@ -244,7 +244,12 @@ func TestVIPRequestsOnTheDashboard(t *testing.T) {
 		first, _, _ := strings.Cut(page, "Text to sign")
 		assert.Contains(t, first, hint)
 	}
-	_, page := sandboxtest.Ask(t, m.gw, "GET", "/setup", "")
+	status, _ := m.raw("GET", path+"?order_id=V-1&timestamp=1&signature="+good, "")
+	assert.Equal(t, 401, status)
+	_, page := sandboxtest.Ask(t, m.gw, "GET", "/requests", "")
+	assert.Contains(t, page, "You left parameters out of the text")
+
+	_, page = sandboxtest.Ask(t, m.gw, "GET", "/setup", "")
 	assert.Contains(t, page, sandbox.VIPToken)
 	_, page = sandboxtest.Ask(t, m.gw, "GET", "/faults", "")
 	assert.Contains(t, page, "vip settlement orders")
