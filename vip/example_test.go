@@ -186,6 +186,24 @@ func ExampleOrder_WeChatPayment() {
 	// Output: RSA true
 }
 
+// Give an Alipay mini program the text that it pays with. Alipay doesn't have to be told of
+// the buyer or the program.
+func ExampleClient_Create_alipayMiniProgram() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+
+	order, err := client.Create(context.Background(), &vip.MiniAppRequest{
+		MerchantOrderID: "A-1015",
+		Amount:          150_50, // 150.50 THB
+		Channel:         "alipay",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(order.Status, order.Reference != "")
+	// Output: Available true
+}
+
 // Add up the payments of a day. A report may also have refunds, and orders that nobody has
 // paid.
 func ExampleClient_Transactions() {
