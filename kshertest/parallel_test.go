@@ -90,7 +90,7 @@ func callVIPReports(t *testing.T, gw *Gateway) {
 	assert.Equal(t, "SUCCESS", askVIP(t, gw, http.MethodGet, path+"channels", map[string]any{"mid": AppID}))
 	assert.Equal(t, "SUCCESS", askVIP(t, gw, http.MethodGet, path+"order/20200101", mid))
 	assert.Empty(t, askVIP(t, gw, http.MethodGet, path+"20200101", mid), "there is none")
-	assert.Empty(t, askVIP(t, gw, http.MethodGet, path+"settlement_order", map[string]any{"reference_id": "20200101-card"}))
+	assert.Empty(t, askVIP(t, gw, http.MethodGet, path+"settlement_order", map[string]any{"reference_id": "20200101-card", "offset": 0, "limit": 10}))
 }
 
 // askVIP makes a signed request and returns the error_code of the answer.
