@@ -207,6 +207,8 @@ stop() {
 	rm -rf "$dir"
 }
 
+# redis.sh takes the functions from here.
+[ "${BASH_SOURCE[0]}" = "$0" ] || return 0
 case ${1:-} in
 start) [ $# -eq 1 ] || usage; start ;;
 stop) [ $# -eq 2 ] || usage; stop "$2" ;;

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Starts a Redis of several servers for the tests, and prints where it is, as
+# databases.sh does:
+#
+#	where=$(e2e/redis.sh start cluster)  # three primaries with a replica each
+#	where=$(e2e/redis.sh start sentinel) # a primary, two replicas, three sentinels
+#	eval "$where"
+#	e2e/redis.sh stop "$KSHER_REDIS_DIR"
+#
+# A primary that doesn't answer for a second is replaced. Nothing is written to
+# disks, and no server that died is started again.
+set -euo pipefail
+self=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=databases.sh
+source "$self/databases.sh"
+
+usage() {
+	echo "usage: $0 start cluster | start sentinel | stop DIR" >&2
+	exit 2
+}
+
+# server NAME OPTION... starts a server on a free port, and adds it to $nodes.
+server() {
+	local name=$1 port
+	shift
+	# Where nothing tells it, a cluster's server listens 10,000 above as well.
+	port=$(free_port "$next")
+	next=$((port + 1))
+	folder redis "$name"
+	printf '%s\n' "bind 127.0.0.1" "port $port" "dir $dir/$name" "$@" >"$name.conf"
+	if [ "$(id -u)" -eq 0 ]; then
+		chown redis: "$name.conf"
+	fi
+	launch redis "$name" redis-server "$dir/$name.conf" "${mode[@]}"
+	until_ready "$name" "$(cat "$name.pid")" redis-cli -h 127.0.0.1 -p "$port" ping
+	nodes+=("127.0.0.1:$port")
+}
+
+# all_say TEXT COMMAND... asks each of the nodes, and succeeds if each answer has it.
+all_say() {
+	local text=$1 node
+	shift
+	for node in "${nodes[@]}"; do
+		redis-cli -h 127.0.0.1 -p "${node#*:}" "$@" | grep -q "$text" || return 1
+	done
+}
+
+cluster() {
+	local i
+	for i in 1 2 3 4 5 6; do
+		server "node$i" "${memory[@]}" "cluster-enabled yes" "cluster-node-timeout 1000"
+	done
+	redis-cli --cluster create "${nodes[@]}" --cluster-replicas 1 --cluster-yes >cluster.log 2>&1 </dev/null ||
+		{ cat cluster.log >&2; return 1; }
+	until_ready node1 "$(cat node1.pid)" all_say cluster_state:ok cluster info
+	until_ready node1 "$(cat node1.pid)" replicated
+	echo "export KSHER_REDIS_CLUSTER='$(IFS=, && echo "${nodes[*]}")'"
+}
+
+# replicated tells whether each primary of the cluster has its replica.
+replicated() {
+	local node
+	for node in "${nodes[@]}"; do
+		redis-cli -h 127.0.0.1 -p "${node#*:}" info replication |
+			grep -q -e master_link_status:up -e state=online || return 1
+	done
+}
+
+sentinel() {
+	local i
+	server primary "${memory[@]}"
+	local primary=${nodes[0]#*:}
+	for i in 1 2; do
+		server "replica$i" "${memory[@]}" "replicaof 127.0.0.1 $primary"
+	done
+	until_ready primary "$(cat primary.pid)" replicated
+	nodes=()
+	mode=(--sentinel)
+	for i in 1 2 3; do
+		server "sentinel$i" "sentinel monitor ksher 127.0.0.1 $primary 2" \
+			"sentinel down-after-milliseconds ksher 1000" "sentinel failover-timeout ksher 5000"
+	done
+	until_ready sentinel1 "$(cat sentinel1.pid)" all_say 'slaves=2,sentinels=3' info sentinel
+	echo "export KSHER_REDIS_SENTINEL='$(IFS=, && echo "${nodes[*]}")'"
+}
+
+start_redis() {
+	export PATH=$PATH:/usr/sbin:/sbin
+	install_missing
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/ksher-redis.XXXXXX")
+	chmod 755 "$dir"
+	touch "$dir/ksher-databases"
+	trap 'stop "$dir"' EXIT
+	cd "$dir"
+	nodes=() mode=() next=27001
+	memory=('save ""' "appendonly no" "repl-diskless-sync-delay 0")
+	"$1"
+	trap - EXIT
+	echo "export KSHER_REDIS_DIR='$dir'"
+}
+
+case ${1:-} in
+start) [ $# -eq 2 ] && [[ $2 =~ ^(cluster|sentinel)$ ]] || usage; start_redis "$2" ;;
+stop) [ $# -eq 2 ] || usage; stop "$2" ;;
+*) usage ;;
+esac
