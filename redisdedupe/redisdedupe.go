@@ -15,8 +15,8 @@
 // and the note. Make that work idempotent, by the order number.
 //
 // When the function has returned nil, the end of its context doesn't matter any
-// more: what was queued, and the note, get 10 seconds of their own. If the answer
-// to them is lost, [Deduper.Once] returns an error. The next call returns nil if
+// more: what was queued, and the note, wait up to 10 seconds for a Redis that can
+// take them, but not for longer than the lease. If the answer to them is lost, [Deduper.Once] returns an error. The next call returns nil if
 // both were done, and otherwise runs the function again.
 //
 // # What can be queued
@@ -73,9 +73,12 @@ import (
 const (
 	defaultLease  = 2 * time.Minute
 	defaultPrefix = "ksher:"
-	// settleTimeout is for the end of a claim, which doesn't depend on the
-	// request any more.
-	settleTimeout = 10 * time.Second
+	// A claim's end doesn't depend on the request any more. The note waits for a
+	// failover, because without it the function runs again. To give a claim back only
+	// saves time.
+	noteTimeout = 10 * time.Second
+	giveTimeout = 2 * time.Second
+	settlePause = 100 * time.Millisecond
 	// keep is how long a key is remembered. The notifications of a payment repeat over
 	// 29 hours.
 	keep = 48 * time.Hour
@@ -179,7 +182,7 @@ func (d *Deduper) Once(ctx context.Context, key string, fn func(context.Context)
 	defer func() {
 		if !finished {
 			// If this fails, the claim ends with the lease.
-			_ = d.settle(ctx, key, token, redis.NewIntCmd(ctx, "del", key))
+			_ = d.settle(ctx, giveTimeout, key, token, redis.NewIntCmd(ctx, "del", key))
 		}
 	}()
 	q := &queue{Pipeliner: d.client.TxPipeline()}
@@ -230,7 +233,7 @@ func (d *Deduper) claim(ctx context.Context, key, token string) (bool, error) {
 func (d *Deduper) complete(ctx context.Context, key, token string, queued []redis.Cmder) error {
 	note := redis.NewStatusCmd(ctx, "set", key, done, "px", keep.Milliseconds())
 	cmds := append(queued, note)
-	err := d.settle(ctx, key, token, cmds...)
+	err := d.settle(ctx, noteTimeout, key, token, cmds...)
 	bad, noted := firstFailed(cmds), note.Val() == "OK"
 	switch {
 	case errors.Is(err, errLost):
@@ -240,7 +243,7 @@ func (d *Deduper) complete(ctx context.Context, key, token string, queued []redi
 	case noted:
 		err := fmt.Errorf("%w: %w", inPart(key, bad.Name()), bad.Err())
 		// In a second step, because a transaction of Redis can't look at its own answers.
-		if e := d.settle(ctx, key, done, redis.NewStatusCmd(ctx, "set", key, failed+bad.Name())); e != nil {
+		if e := d.settle(ctx, noteTimeout, key, done, redis.NewStatusCmd(ctx, "set", key, failed+bad.Name())); e != nil {
 			return fmt.Errorf("%w; the key may still hold %q: %w", err, done, e)
 		}
 		return err
@@ -268,32 +271,70 @@ func firstFailed(cmds []redis.Cmder) redis.Cmder {
 	return nil
 }
 
-// settle executes the commands in one transaction, if the key still holds that.
-func (d *Deduper) settle(ctx context.Context, key, holds string, cmds ...redis.Cmder) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+// settle executes the commands in one transaction, if the key still holds that. While
+// there is no primary that can, it tries again, but not for longer than the claim.
+func (d *Deduper) settle(ctx context.Context, timeout time.Duration, key, holds string, cmds ...redis.Cmder) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(timeout, d.lease))
 	defer cancel()
-	var err error
-	// A transaction can't change its connection, which may have died while fn
-	// ran. Once it is sent it isn't repeated: it may have been executed.
-	again := true
-	for attempt := 0; again && attempt < 3; attempt++ {
-		err = d.client.Watch(ctx, func(tx *redis.Tx) error {
-			value, err := tx.Get(ctx, key).Result()
-			if err != nil && !errors.Is(err, redis.Nil) {
-				return err
-			}
-			again = false
-			if value != holds {
-				return errLost
-			}
-			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error { return p.BatchProcess(ctx, cmds...) })
+	var failure error
+	for {
+		sent, err := d.attempt(ctx, key, holds, cmds)
+		if failure == nil || ctx.Err() == nil {
+			failure = err
+		}
+		// What may have been executed isn't sent again.
+		if err == nil || sent && !redis.IsExecAbortError(err) || !transient(err, cmds) {
+			return failure
+		}
+		select {
+		case <-ctx.Done():
+			return failure
+		case <-time.After(settlePause):
+		}
+	}
+}
+
+// attempt tries once, and reports whether the commands may have arrived.
+func (d *Deduper) attempt(ctx context.Context, key, holds string, cmds []redis.Cmder) (sent bool, err error) {
+	err = d.client.Watch(ctx, func(tx *redis.Tx) error {
+		value, err := tx.Get(ctx, key).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
 			return err
-		}, key)
-	}
+		}
+		if value != holds {
+			return errLost
+		}
+		sent = true
+		_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error { return p.BatchProcess(ctx, cmds...) })
+		return err
+	}, key)
 	if errors.Is(err, redis.TxFailedErr) {
-		return errLost
+		err = errLost
 	}
-	return err
+	return sent, err
+}
+
+// transient reports whether another primary, or the same one later, may do what failed.
+func transient(err error, cmds []redis.Cmder) bool {
+	if errors.Is(err, errLost) || errors.Is(err, redis.ErrClosed) {
+		return false
+	}
+	if bad := firstFailed(cmds); bad != nil && redis.IsExecAbortError(err) {
+		err = bad.Err()
+	}
+	var answer redis.Error
+	if !errors.As(err, &answer) {
+		return true
+	}
+	for _, is := range []func(error) bool{
+		redis.IsReadOnlyError, redis.IsClusterDownError, redis.IsTryAgainError, redis.IsLoadingError,
+		redis.IsMasterDownError, redis.IsNoReplicasError, redis.IsMaxClientsError,
+	} {
+		if is(err) {
+			return true
+		}
+	}
+	return false
 }
 
 // Pipeline returns the queue that belongs to the context of the function that
