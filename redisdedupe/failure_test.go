@@ -172,7 +172,7 @@ func TestRedisIsDown(t *testing.T) {
 	s := newMini(t)
 	deduper := func() *redisdedupe.Deduper {
 		// After as many failures as the pool is large, go-redis starts a goroutine that stays.
-		c := redis.NewClient(&redis.Options{Addr: s.addr, Password: password, MaxRetries: -1, DialerRetries: 1, PoolSize: 1000})
+		c := redis.NewClient(&redis.Options{Addr: s.addrs[0], Password: password, MaxRetries: -1, DialerRetries: 1, PoolSize: 1000})
 		t.Cleanup(func() { c.Close() })
 		return newDeduper(t, c, redisdedupe.WithLease(time.Second))
 	}

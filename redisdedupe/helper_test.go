@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,34 +24,41 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errOops = errors.New("oops")
 
-// server is a Redis, with a key and a counter in it that no other test uses.
+// server is a Redis, with keys in it that no other test uses. A cluster has all of
+// them in one slot.
 type server struct {
-	addr string
-	mini *miniredis.Miniredis
+	addrs []string
+	mini  *miniredis.Miniredis
 	redis.UniversalClient
-	key, counter string
+	key, counter, missing string
 }
 
 // redisKey is the name under which Redis knows the key.
 func (s *server) redisKey() string { return "ksher:" + s.key }
 
-// each runs a test with miniredis and, if there is one, with a real Redis.
+// each runs a test with miniredis and, if there are any, with a real Redis and a
+// cluster.
 func each(t *testing.T, test func(*testing.T, *server)) {
-	t.Run("miniredis", func(t *testing.T) {
-		mini := miniredis.RunT(t)
-		test(t, newServer(t, mini.Addr(), mini))
-	})
-	t.Run("redis", func(t *testing.T) {
-		addr := os.Getenv("KSHER_REDIS")
-		if addr == "" {
-			t.Skip("set KSHER_REDIS to the address of a Redis, such as 127.0.0.1:6379, to test with it")
-		}
-		test(t, newServer(t, addr, nil))
-	})
+	t.Run("miniredis", func(t *testing.T) { test(t, newMini(t)) })
+	for name, env := range map[string]string{"redis": "KSHER_REDIS", "cluster": "KSHER_REDIS_CLUSTER"} {
+		t.Run(name, func(t *testing.T) {
+			addrs := os.Getenv(env)
+			if addrs == "" {
+				t.Skip("to test with it, set " + env + " as e2e/databases.sh and e2e/redis.sh do")
+			}
+			test(t, newServer(t, nil, strings.Split(addrs, ",")...))
+		})
+	}
 }
 
-func newServer(t *testing.T, addr string, mini *miniredis.Miniredis) *server {
-	s := &server{addr: addr, mini: mini, key: "mch1 SUCCESS " + rand.Text(), counter: "counter:" + rand.Text()}
+func newMini(t *testing.T) *server {
+	mini := miniredis.RunT(t)
+	return newServer(t, mini, mini.Addr())
+}
+
+func newServer(t *testing.T, mini *miniredis.Miniredis, addrs ...string) *server {
+	tag := "{" + rand.Text() + "}"
+	s := &server{addrs: addrs, mini: mini, key: "mch1 SUCCESS " + tag, counter: "counter:" + tag, missing: "missing:" + tag}
 	s.UniversalClient = s.client(t, nil)
 	if mini == nil {
 		t.Cleanup(func() { s.Del(context.Background(), s.redisKey(), s.counter) })
@@ -58,8 +66,9 @@ func newServer(t *testing.T, addr string, mini *miniredis.Miniredis) *server {
 	return s
 }
 
-func (s *server) client(t *testing.T, dial func(context.Context, string, string) (net.Conn, error)) *redis.Client {
-	c := redis.NewClient(&redis.Options{Addr: s.addr, Dialer: dial})
+// client is of a cluster if there is more than one address.
+func (s *server) client(t *testing.T, dial func(context.Context, string, string) (net.Conn, error)) redis.UniversalClient {
+	c := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: s.addrs, Dialer: dial})
 	t.Cleanup(func() { c.Close() })
 	return c
 }

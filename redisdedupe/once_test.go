@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
@@ -101,11 +100,6 @@ func TestKeysDiffer(t *testing.T) {
 	require.NoError(t, s.deduper(t, other).Once(t.Context(), "a", nothing))
 	require.True(t, s.mini.Exists("{shop}:a"))
 	require.Len(t, s.mini.Keys(), 11)
-}
-
-func newMini(t *testing.T) *server {
-	mini := miniredis.RunT(t)
-	return newServer(t, mini.Addr(), mini)
 }
 
 func TestOneOfManyServers(t *testing.T) {
@@ -204,9 +198,13 @@ func TestLostClaim(t *testing.T) {
 func TestLostClaimInTheLastMoment(t *testing.T) {
 	each(t, func(t *testing.T, s *server) {
 		c := s.client(t, nil)
-		c.AddHook(beforeExec(func() {
+		hook := beforeExec(func() {
 			require.NoError(t, s.Set(t.Context(), s.redisKey(), "claimed other", time.Minute).Err())
-		}))
+		})
+		c.AddHook(hook)
+		if cluster, ok := c.(*redis.ClusterClient); ok {
+			cluster.OnNewNode(func(node *redis.Client) { node.AddHook(hook) })
+		}
 		err := newDeduper(t, c).Once(t.Context(), s.key, s.add(nil))
 		require.ErrorIs(t, err, ksher.ErrInProgress)
 		require.Zero(t, s.count(t))

@@ -20,7 +20,7 @@ func TestPipeline(t *testing.T) {
 			err := s.deduper(t).Once(t.Context(), s.key, func(ctx context.Context) error {
 				pipe, err := redisdedupe.Pipeline(ctx)
 				require.NoError(t, err)
-				missing = pipe.Get(ctx, "no such key")
+				missing = pipe.Get(ctx, s.missing)
 				incr = pipe.IncrBy(ctx, s.counter, 5)
 				require.Equal(t, 2, pipe.Len())
 				again, err := redisdedupe.Pipeline(ctx)
@@ -94,7 +94,7 @@ func TestRefusedCommands(t *testing.T) {
 				err := s.deduper(t).Once(t.Context(), s.key, func(ctx context.Context) error {
 					pipe, err := redisdedupe.Pipeline(ctx)
 					require.NoError(t, err)
-					pipe.Get(ctx, "no such key")
+					pipe.Get(ctx, s.missing)
 					pipe.Incr(ctx, s.counter)
 					tt.queue(ctx, pipe, s)
 					pipe.Incr(ctx, s.counter)

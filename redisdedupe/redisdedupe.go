@@ -247,11 +247,23 @@ func (d *Deduper) complete(ctx context.Context, key, token string, queued []redi
 			return fmt.Errorf("%w; the key may still hold %q: %w", err, done, e)
 		}
 		return err
+	case otherSlot(err, bad):
+		return fmt.Errorf("redisdedupe: nothing queued for %q was executed, because its keys aren't all in one slot of the cluster: put a hash tag into WithPrefix and into every key that is queued (or the slot has just moved: call again): %w", key, err)
 	case redis.IsExecAbortError(err) && bad != nil:
 		return fmt.Errorf("redisdedupe: nothing queued for %q was executed, because Redis refused %s: %w", key, bad.Name(), bad.Err())
 	default:
 		return fmt.Errorf("redisdedupe: noting that %q is done failed, or the answer was lost: %w", key, err)
 	}
+}
+
+// otherSlot reports whether a cluster refused the commands for where their keys are.
+// What it has itself it refuses at EXEC, what another server has when it is queued.
+func otherSlot(err error, bad redis.Cmder) bool {
+	if bad == nil {
+		return false
+	}
+	_, moved := redis.IsMovedError(bad.Err())
+	return moved && redis.IsExecAbortError(err) || redis.HasErrorPrefix(err, "CROSSSLOT")
 }
 
 // inPart is the error of a payment of which a queued command failed.
