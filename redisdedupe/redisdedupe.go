@@ -40,20 +40,24 @@
 //   - After a crash Redis knows what it had written to its disk. Without
 //     "appendfsync always" the last second is missing, without an append-only
 //     file more. What is queued with [Pipeline] is forgotten with the note.
-//   - When Redis fails over to a replica, what the replica hadn't received yet
-//     is lost.
+//   - When Redis fails over, what the promoted replica hadn't received is lost: a
+//     claim, so that two servers may run the function at once and the queue of only
+//     one is executed; or "done" with what was queued, so that both are done again.
 //   - When its memory is full, Redis removes keys, unless "maxmemory-policy" is
 //     "noeviction". All keys of this package expire but those that hold
 //     "failed", so the "volatile" policies remove them too, and leave what was
 //     queued with [Pipeline].
 //
+// docs/redis.md has measurements, and what WAIT and "min-replicas-to-write" change.
+//
 // # Redis Cluster
 //
-// A cluster executes commands together only if their keys are in one hash slot.
-// To use [Pipeline] there, put a hash tag into the prefix, such as
-// WithPrefix("{shop}:"), and the same tag into the keys of what is queued.
-// Otherwise the cluster refuses all of it, and [Deduper.Once] returns that
-// error. Without [Pipeline] a cluster needs nothing special.
+// A payment has one key, so without [Pipeline] a cluster needs nothing special. It
+// executes commands together only if their keys are in one hash slot: to use
+// [Pipeline], put a hash tag into the prefix, such as WithPrefix("{shop}:"), and the
+// same tag into the keys of what is queued. Otherwise nothing is executed, and
+// [Deduper.Once] returns an error that says so. One tag means one slot, and so one
+// primary for all payments of the shop.
 package redisdedupe
 
 import (
@@ -204,6 +208,7 @@ func (d *Deduper) Once(ctx context.Context, key string, fn func(context.Context)
 func (d *Deduper) claim(ctx context.Context, key, token string) (bool, error) {
 	ours, err := d.client.SetNX(ctx, key, token, d.lease).Result()
 	if err != nil {
+		d.lookAgain(ctx)
 		return false, fmt.Errorf("redisdedupe: claiming %q: %w", key, err)
 	}
 	if ours {
@@ -298,11 +303,20 @@ func (d *Deduper) settle(ctx context.Context, timeout time.Duration, key, holds 
 		if err == nil || sent && !redis.IsExecAbortError(err) || !transient(err, cmds) {
 			return failure
 		}
+		d.lookAgain(ctx)
 		select {
 		case <-ctx.Done():
 			return failure
 		case <-time.After(settlePause):
 		}
+	}
+}
+
+// lookAgain has the client of a cluster ask where the primaries are. After a dial that
+// failed go-redis does that only every minute.
+func (d *Deduper) lookAgain(ctx context.Context) {
+	if cluster, ok := d.client.(interface{ ReloadState(context.Context) }); ok {
+		cluster.ReloadState(ctx)
 	}
 }
 
