@@ -7,8 +7,8 @@
 #	eval "$where"
 #	e2e/redis.sh stop "$KSHER_REDIS_DIR"
 #
-# A primary that doesn't answer for a second is replaced. Nothing is written to
-# disks, and no server that died is started again. Each Redis has a loopback address
+# A primary that doesn't answer for a minute is replaced, so that a busy machine
+# replaces none; a test that kills one shortens that. Nothing is written to disks, and no server that died is started again. Each Redis has a loopback address
 # of its own, so that nobody else starts a server at the address of one that was
 # killed: empty as it is, it would be taken for the old primary, and replicas copy it.
 set -euo pipefail
@@ -44,11 +44,12 @@ server() {
 	# 10,000 above as well.
 	port=$((port + 1))
 	folder redis "$name"
-	printf '%s\n' "bind $address" "bind-source-addr $address" "protected-mode no" "port $port" "dir $dir/$name" "$@" >"$name.conf"
+	local conf=$dir/$name/conf # In a folder of its own, because a sentinel rewrites it.
+	printf '%s\n' "bind $address" "bind-source-addr $address" "protected-mode no" "port $port" "dir $dir/$name" "$@" >"$conf"
 	if [ "$(id -u)" -eq 0 ]; then
-		chown redis: "$name.conf"
+		chown redis: "$conf"
 	fi
-	launch redis "$name" redis-server "$dir/$name.conf" "${mode[@]}"
+	launch redis "$name" redis-server "$conf" "${mode[@]}"
 	until_ready "$name" "$(cat "$name.pid")" ours "$address:$port" "$(cat "$name.pid")"
 	nodes+=("$address:$port")
 }
@@ -75,7 +76,7 @@ all_say() {
 cluster() {
 	local i
 	for i in 1 2 3 4 5 6; do
-		server "node$i" "${memory[@]}" "cluster-enabled yes" "cluster-node-timeout 1000"
+		server "node$i" "${memory[@]}" "cluster-enabled yes" "cluster-node-timeout 60000"
 	done
 	redis-cli --cluster create "${nodes[@]}" --cluster-replicas 1 --cluster-yes >cluster.log 2>&1 </dev/null ||
 		{ cat cluster.log >&2; return 1; }
@@ -106,7 +107,7 @@ sentinel() {
 	mode=(--sentinel)
 	for i in 1 2 3; do
 		server "sentinel$i" "sentinel monitor ksher $address $primary 2" \
-			"sentinel down-after-milliseconds ksher 1000" "sentinel failover-timeout ksher 5000"
+			"sentinel down-after-milliseconds ksher 60000" "sentinel failover-timeout ksher 3000"
 	done
 	until_ready sentinel1 "$(cat sentinel1.pid)" all_say 'slaves=2,sentinels=3' info sentinel
 	echo "export KSHER_REDIS_SENTINEL='$(IFS=, && echo "${nodes[*]}")'"
