@@ -16,8 +16,9 @@
 //
 // When the function has returned nil, the end of its context doesn't matter any
 // more: what was queued, and the note, wait up to 10 seconds for a Redis that can
-// take them, but not for longer than the lease. If the answer to them is lost, [Deduper.Once] returns an error. The next call returns nil if
-// both were done, and otherwise runs the function again.
+// take them, but not for longer than the lease. If the answer to them is lost,
+// [Deduper.Once] returns an error. The next call returns nil if both were done, and
+// otherwise runs the function again.
 //
 // # What can be queued
 //
@@ -35,20 +36,15 @@
 //
 // # What Redis forgets
 //
-// A payment that Redis forgot is handled again when its notification repeats.
-//
-//   - After a crash Redis knows what it had written to its disk. Without
-//     "appendfsync always" the last second is missing, without an append-only
-//     file more. What is queued with [Pipeline] is forgotten with the note.
-//   - When Redis fails over, what the promoted replica hadn't received is lost: a
-//     claim, so that two servers may run the function at once and the queue of only
-//     one is executed; or "done" with what was queued, so that both are done again.
-//   - When its memory is full, Redis removes keys, unless "maxmemory-policy" is
-//     "noeviction". All keys of this package expire but those that hold
-//     "failed", so the "volatile" policies remove them too, and leave what was
-//     queued with [Pipeline].
-//
-// docs/redis.md has measurements, and what WAIT and "min-replicas-to-write" change.
+// If Redis forgets a claim or "done", the function runs again, at the same time or
+// with the next notification. A failover forgets what the promoted replica hadn't
+// received and what an old primary took before it heard of the new one; with "done"
+// it forgets what was queued with [Pipeline]. A crash forgets what wasn't on the
+// disk: without "appendfsync always" a second or more. A full memory forgets "done"
+// alone, so that what was queued is executed twice, unless "maxmemory-policy" is
+// "noeviction". Neither a setting nor WAIT excludes what a failover loses: money that
+// must be right belongs in SQL (sqldedupe, pgxdedupe), or in a row that is unique by
+// the order number. docs/redis.md says how to set Redis up, and what was measured.
 //
 // # Redis Cluster
 //
