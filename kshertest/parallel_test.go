@@ -133,6 +133,9 @@ func callOpn(t *testing.T, gw *Gateway) {
 		assert.NoError(t, gw.PayOpn(charge.ID))
 		_, err = gw.Opn.GetCharge(t.Context(), charge.ID)
 		assert.NoError(t, err)
+		assert.Contains(t, string(send(t, gw, http.MethodGet, address+"/"+charge.Source.ID, "")), `"charge_status":"successful"`)
+		list := strings.Replace(gw.sandbox.OpnURL(), "://", "://"+sandbox.OpnSecretKey+"@", 1) + "/charges"
+		assert.Contains(t, string(send(t, gw, http.MethodGet, list, "")), charge.ID)
 		assert.Contains(t, string(send(t, gw, http.MethodGet, charge.AuthorizeURI, "")), "Paid")
 	}
 }

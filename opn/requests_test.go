@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -186,7 +187,8 @@ func TestUncheckedRequests(t *testing.T) {
 }
 
 func TestLimitsAreAllowed(t *testing.T) {
-	_, client := gateway(t)
+	client, err := sandbox.New(t, sandbox.WithStrict(false)).NewOpnClient()
+	require.NoError(t, err)
 	for _, amount := range []ksher.Amount{opn.MinAmount, opn.MaxAmount} {
 		req := bothRequest()
 		req.Currency = "thb"                                                            // Opn takes any letters.

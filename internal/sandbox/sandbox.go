@@ -87,8 +87,8 @@ func WithStrict(strict bool) Option { return func(o *options) { o.strict = stric
 
 // WithStore keeps the gateway's state, so that it survives restarts: the orders with
 // their payments, refunds, notifications and history, the payouts, and the clock.
-// Whatever was answered is in the store. Faults that wait, the log of requests and
-// charges at Opn Payments aren't kept. A store belongs to one gateway at a time, and
+// Whatever was answered is in the store. Faults that wait and the log of requests
+// aren't kept. A store belongs to one gateway at a time, and
 // the caller closes it after the gateway.
 //
 // While the gateway doesn't run, its clock goes on at the gateway's speed. A
@@ -194,6 +194,9 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 
 // pageURL is the address of an order's checkout page, "" if it has none.
 func (g *Gateway) pageURL(o *core.Entry) string {
+	if o.Foreign {
+		return g.opn.PageURL(o)
+	}
 	if !o.Gateway && !vipapi.HasPage(o) {
 		return ""
 	}

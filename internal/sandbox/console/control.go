@@ -240,7 +240,7 @@ func (c *Console) datas(offset, limit int) (list []orderData, total int) {
 
 func (c *Console) orderData(mchOrderNo string) (d orderData, err error) {
 	c.gw.Do(func(tx *core.Tx) {
-		o := tx.Own(c.merchant.AppID, mchOrderNo)
+		o := tx.Either(c.merchant.AppID, mchOrderNo)
 		if o == nil {
 			err = fmt.Errorf("order %q: %w", mchOrderNo, core.ErrNoOrder)
 			return

@@ -5,6 +5,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	_ "embed" // For the key.
@@ -49,10 +50,9 @@ type Config struct {
 type Protocol struct {
 	// Operations are the names of its operations, for faults.
 	Operations []string
-	// Notifier tells merchants of its orders, nil if it has no orders.
+	// Notifier tells merchants of its orders, and Foreign says that they are foreign ones.
 	Notifier Notifier
-	// Post takes something else that has to be posted now, nil if there is nothing.
-	Post func() func(context.Context)
+	Foreign  bool
 }
 
 // Notifier is how a protocol tells merchants of its orders. Request and Accepted are
@@ -181,7 +181,7 @@ func (g *Gateway) Add(p Protocol) { g.protocols = append(g.protocols, p) }
 // notifier is who tells the merchant of an order, nil for nobody.
 func (g *Gateway) notifier(o *Entry) Notifier {
 	for _, p := range g.protocols {
-		if p.Notifier != nil && p.Notifier.Made(o) {
+		if p.Foreign == o.Foreign && p.Notifier.Made(o) {
 			return p.Notifier
 		}
 	}
@@ -222,29 +222,48 @@ var ErrNotPayable = errors.New("the order can't be paid")
 // ErrNoOrder means that the gateway has no order of that number.
 var ErrNoOrder = errors.New("there is no such order")
 
-// Orders returns the gateway's view of all orders, in the order they came.
+// Orders returns the gateway's view of all orders at Ksher, in the order they came.
 func (g *Gateway) Orders() []Order {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	views := make([]Order, len(g.list))
-	for i, o := range g.list {
-		views[i] = o.view(g.now())
+	var views []Order
+	for _, o := range g.list {
+		if !o.Foreign {
+			views = append(views, o.view(g.now()))
+		}
 	}
 	return views
 }
 
 // number is one of an order's numbers, apart for each merchant. Its kind is "own" for the
 // number that the merchant gave, "uuid" for the one in the address of the checkout page,
-// and for the numbers of the merchant host the parameter that has it.
+// and for the numbers of the merchant host the parameter that has it. Foreign orders and
+// drafts have kinds of their own, see [Tx.Foreign].
 type number struct{ appID, kind, no string }
 
+// numbers are those of an order, the first of which every order has.
 func (o *Entry) numbers() []number {
+	if o.Draft {
+		return []number{{o.AppID, "draft", o.MchOrderNo}}
+	}
+	if o.Foreign {
+		return []number{{o.AppID, "foreign", o.MchOrderNo}, {o.AppID, "source", o.Source}, {o.AppID, "page", o.UUID}}
+	}
 	all := []number{{o.AppID, "own", o.MchOrderNo}, {"", "uuid", o.UUID}}
 	if !o.Payout && o.API == "" { // The merchant host doesn't know those.
 		all = append(all, number{o.AppID, "mch_order_no", o.MerchantHostNo()},
 			number{o.AppID, "ksher_order_no", o.KsherOrderNo}, number{o.AppID, "channel_order_no", o.ChannelOrderNo})
 	}
 	return slices.DeleteFunc(all, func(n number) bool { return n.no == "" })
+}
+
+// kept tells the orders that weren't forgotten. The caller holds g.mu.
+func (g *Gateway) kept(o *Entry) bool { return g.orders[o.numbers()[0]] == o }
+
+// own finds an order by the merchant's own number, or by that of another provider, nil if
+// there is none. The caller holds g.mu.
+func (g *Gateway) own(appID, no string) *Entry {
+	return cmp.Or(g.orders[number{appID, "own", no}], g.orders[number{appID, "foreign", no}])
 }
 
 // nextNo returns a number of that many digits that begins with the prefix and

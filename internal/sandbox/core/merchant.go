@@ -101,7 +101,7 @@ func (m *Merchant) Pay(mchOrderNo string, channel ksher.Channel) error {
 
 // Fail plays the buyer whose payment fails for good.
 func (m *Merchant) Fail(mchOrderNo string) error {
-	return m.change("Fail", mchOrderNo, func(o *Entry) error { return o.fail(m.g.now()) })
+	return m.change("Fail", mchOrderNo, func(o *Entry) error { return o.fail(m.g.now(), "") })
 }
 
 // Expire ends the time to pay an order.
@@ -138,7 +138,7 @@ func (m *Merchant) change(what, mchOrderNo string, fn func(*Entry) error) error 
 	g := m.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	o := g.orders[number{m.AppID, "own", mchOrderNo}]
+	o := g.own(m.AppID, mchOrderNo)
 	err := ErrNoOrder
 	if o != nil {
 		err = fn(o)

@@ -109,7 +109,7 @@ func (m *Merchant) take(mchOrderNo string) (*Entry, error) {
 	g := m.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	o := g.orders[number{m.AppID, "own", mchOrderNo}]
+	o := g.own(m.AppID, mchOrderNo)
 	switch {
 	case o == nil:
 		return nil, ErrNoOrder
@@ -118,6 +118,39 @@ func (m *Merchant) take(mchOrderNo string) (*Entry, error) {
 	}
 	o.Notice.busy++
 	return o, nil
+}
+
+// Ahead takes the notification of an order that its merchant is to have before the answer
+// to the request at hand. What it returns is called without the lock, sends it, and waits
+// for the merchant's answer, at most that long. A gateway that doesn't notify by itself
+// leaves it to Advance and Deliver.
+func (tx *Tx) Ahead(o *Entry) (send func(ctx context.Context, patience time.Duration)) {
+	g := tx.g
+	if n := o.Notice; g.config.Speed == 0 || g.alive.Err() != nil || n == nil || n.busy > 0 || n.Due.IsZero() {
+		return func(context.Context, time.Duration) {}
+	}
+	o.Notice.busy++
+	sent, end := context.WithCancel(context.Background())
+	g.posting.Go(func() {
+		defer end()
+		g.attempt(g.alive, o)
+	})
+	return func(ctx context.Context, patience time.Duration) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		select {
+		case <-sent.Done():
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Deliver takes that notification of an order, in place of those that haven't gone out yet.
+// What it returns is called without the lock, and makes the attempt.
+func (tx *Tx) Deliver(o *Entry, n *Notice) (send func(context.Context) error) {
+	n.busy++
+	o.Notice, o.Later = n, nil
+	return func(ctx context.Context) error { return tx.g.attempt(ctx, o) }
 }
 
 // attempt posts a notification that was taken, and plans the next attempt.
@@ -294,14 +327,6 @@ func (g *Gateway) deliverAll(ctx context.Context) {
 func (g *Gateway) nextPost() func(context.Context) {
 	if o, _ := g.due(g.Now()); o != nil {
 		return func(ctx context.Context) { g.attempt(ctx, o) }
-	}
-	for _, p := range g.protocols {
-		if p.Post == nil {
-			continue
-		}
-		if post := p.Post(); post != nil {
-			return post
-		}
 	}
 	return nil
 }

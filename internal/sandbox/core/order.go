@@ -69,8 +69,17 @@ type Entry struct {
 	Payout bool
 	// API is which API of another generation made the order, such as "redirect", and ""
 	// for an order of api.ksher.net. Told is what its merchant was last told of.
-	API            string `json:"VIP,omitzero"`
-	Told           string `json:"VIPTold,omitzero"`
+	API  string `json:"VIP,omitzero"`
+	Told string `json:"VIPTold,omitzero"`
+	// Foreign says that it isn't an order at Ksher, but something like it at another
+	// provider. Its MchOrderNo is what that provider calls it.
+	Foreign bool `json:",omitzero"`
+	// Draft says that it only prepares a foreign order and can't be paid itself, and Source
+	// is the number of the draft that an order was made from.
+	Draft  bool   `json:",omitzero"`
+	Source string `json:",omitzero"`
+	// Data is what the protocol keeps of it besides.
+	Data           json.RawMessage `json:",omitzero"`
 	MchOrderNo     string
 	PayMchOrderNo  string
 	KsherOrderNo   string
@@ -88,10 +97,12 @@ type Entry struct {
 	PaidAt     time.Time
 	InProgress bool
 	Failed     bool
-	Cancelled  bool
-	Settled    bool
-	Refunds    []ksher.Refund
-	History    []Event
+	// Failure is why it failed, as far as its protocol says that.
+	Failure   string `json:",omitzero"`
+	Cancelled bool
+	Settled   bool
+	Refunds   []ksher.Refund
+	History   []Event
 	// Notice is the notification on its way or the last one, nil before the
 	// payment and for an order that wants none.
 	Notice *Notice
@@ -215,12 +226,16 @@ func (o *Entry) pay(channel ksher.Channel, now time.Time) error {
 	return nil
 }
 
-func (o *Entry) fail(now time.Time) error {
+func (o *Entry) fail(now time.Time, why string) error {
 	if s := o.State(now); s.Settled() {
 		return fmt.Errorf("%w: it is %s", ErrNotPayable, s)
 	}
-	o.Failed, o.InProgress = true, false
-	o.note(now, "the payment failed")
+	o.Failed, o.Failure, o.InProgress = true, why, false
+	if why == "" {
+		o.note(now, "the payment failed")
+	} else {
+		o.note(now, "the payment failed: %s", why)
+	}
 	return nil
 }
 

@@ -156,7 +156,7 @@ func (g *Gateway) write(changed ...*Entry) error {
 		var orders []*Entry
 		for _, o := range changed {
 			// An order may be forgotten while its notification is on its way.
-			if g.orders[number{o.AppID, "own", o.MchOrderNo}] != o || slices.Contains(surplus, o) {
+			if !g.kept(o) || slices.Contains(surplus, o) {
 				continue
 			}
 			text, err := json.Marshal(o)
@@ -196,7 +196,7 @@ func (g *Gateway) write(changed ...*Entry) error {
 
 // rollBack makes an order what it was when it was last saved.
 func (g *Gateway) rollBack(o *Entry) {
-	if g.orders[number{o.AppID, "own", o.MchOrderNo}] != o {
+	if !g.kept(o) {
 		return
 	}
 	g.unindex(o)

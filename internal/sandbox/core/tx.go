@@ -68,14 +68,51 @@ func (tx *Tx) AtMerchantHost(appID, kind, no string) *Entry {
 // ByUUID finds the order of a checkout page, nil if there is none.
 func (tx *Tx) ByUUID(uuid string) *Entry { return tx.g.orders[number{"", "uuid", uuid}] }
 
-// All are the orders as they came.
-func (tx *Tx) All() iter.Seq[*Entry] { return slices.Values(tx.g.list) }
+// NextSerial is a number that comes after those of all orders before, for a number of a
+// foreign order.
+func (tx *Tx) NextSerial() int {
+	tx.g.serial++
+	return tx.g.serial
+}
 
-// Newest are some of the orders, the newest first. total is how many there are.
+// Foreign finds a foreign order by a number that its provider knows it by, nil if there is
+// none. The kind is "foreign" for its own, "source" for that of the draft it was made from,
+// "page" for the one in the address of its page, and "draft" for that of a draft.
+func (tx *Tx) Foreign(appID, kind, no string) *Entry { return tx.g.orders[number{appID, kind, no}] }
+
+// Either finds an order at Ksher by the merchant's own number, or else a foreign one by
+// what its provider calls it, nil if there is none.
+func (tx *Tx) Either(appID, no string) *Entry { return tx.g.own(appID, no) }
+
+// All are the orders at Ksher as they came.
+func (tx *Tx) All() iter.Seq[*Entry] { return tx.those(func(o *Entry) bool { return !o.Foreign }) }
+
+// AllForeign are the foreign orders of that API as they came, without drafts.
+func (tx *Tx) AllForeign(api string) iter.Seq[*Entry] {
+	return tx.those(func(o *Entry) bool { return o.Foreign && !o.Draft && o.API == api })
+}
+
+func (tx *Tx) those(wanted func(*Entry) bool) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for _, o := range tx.g.list {
+			if wanted(o) && !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// Newest are some of the orders, the newest first, foreign ones among them. total is how
+// many there are.
 func (tx *Tx) Newest(offset, limit int) (some []*Entry, total int) {
-	total = len(tx.g.list)
-	for i := total - 1 - offset; i >= 0 && len(some) < limit; i-- {
-		some = append(some, tx.g.list[i])
+	for _, o := range slices.Backward(tx.g.list) {
+		if o.Draft {
+			continue
+		}
+		if total >= offset && len(some) < limit {
+			some = append(some, o)
+		}
+		total++
 	}
 	return some, total
 }
@@ -114,9 +151,18 @@ func (tx *Tx) Pay(o *Entry, channel ksher.Channel) error {
 }
 
 // Fail lets the payment of an order fail for good.
-func (tx *Tx) Fail(o *Entry) error {
+func (tx *Tx) Fail(o *Entry) error { return tx.FailBecause(o, "") }
+
+// FailBecause is Fail for a reason, as the order's protocol has reasons.
+func (tx *Tx) FailBecause(o *Entry, why string) error {
 	tx.Touch(o)
-	return o.fail(tx.Now())
+	return o.fail(tx.Now(), why)
+}
+
+// Expire ends the time to pay an order.
+func (tx *Tx) Expire(o *Entry) error {
+	tx.Touch(o)
+	return o.expire(tx.Now())
 }
 
 // Cancel ends an order that nobody has paid, or says why not.

@@ -1,6 +1,7 @@
 package opnapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,13 +13,8 @@ import (
 )
 
 // byPage finds the charge of a page, nil if there is none.
-func (a *Account) byPage(r *http.Request) *charge {
-	for _, c := range a.charges {
-		if c.page == r.PathValue("page") {
-			return c
-		}
-	}
-	return nil
+func byPage(tx *core.Tx, r *http.Request) *core.Entry {
+	return tx.Foreign(core.AppID, "page", r.PathValue("page"))
 }
 
 // showPage serves the address in authorize_uri.
@@ -27,8 +23,8 @@ func (a *Account) showPage(w http.ResponseWriter, r *http.Request) {
 	var now time.Time
 	a.gw.Do(func(tx *core.Tx) {
 		now = tx.Now()
-		if c := a.byPage(r); c != nil {
-			is := c.view(now)
+		if o := byPage(tx, r); o != nil {
+			is := a.view(o, now)
 			view = &is
 		}
 	})
@@ -65,25 +61,28 @@ func (a *Account) postPage(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
 		return
 	}
+	var err error
 	a.gw.Do(func(tx *core.Tx) {
-		if c := a.byPage(r); c != nil && c.view(tx.Now()).Status == opn.StatusPending {
-			a.press(tx, c, r.PostForm.Get("action"))
+		if o := byPage(tx, r); o != nil && statusOf(o, tx.Now()) == opn.StatusPending {
+			err = press(tx, o, r.PostForm.Get("action"))
 		}
 	})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	http.Redirect(w, r, r.URL.Path, http.StatusSeeOther)
 }
 
 // press does what a button says to a pending charge.
-func (a *Account) press(tx *core.Tx, c *charge, action string) {
+func press(tx *core.Tx, o *core.Entry, action string) (err error) {
 	switch {
 	case action == "successful":
-		c.end(tx.Now(), "")
-		a.announce(c)
+		err = tx.Pay(o, "")
 	case action == "expire":
-		c.ExpiresAt.V = moment(tx.Now())
-		c.expire(tx.Now())
+		err = tx.Expire(o)
 	case slices.Contains(opn.FailureCodes(), opn.FailureCode(action)):
-		c.end(tx.Now(), opn.FailureCode(action))
-		a.announce(c)
+		err = tx.FailBecause(o, action)
 	}
+	return errors.Join(err, tx.Save())
 }

@@ -5,19 +5,23 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/opn"
 )
 
-// SetWebhook registers the address that events go to, as one does on Opn's
-// dashboard, "" for none, which is the default. A gateway that runs in real time then posts
-// one soon after a charge was paid or has failed. A charge that expires, by the
-// clock or by the button of its page, isn't announced: whether Opn does that isn't
-// documented, so a shop has to ask. Any other waits for [Account.Deliver],
-// which posts an event about an expired charge, too. An address that isn't one of
-// http or https is an error and changes nothing.
+// The events of a charge, as Opn's guide to K PLUS has them.
+const (
+	chargeCreate   = "charge.create"
+	chargeComplete = "charge.complete"
+)
+
+// SetWebhook registers the address that events go to, as one does on Opn's dashboard, ""
+// for none, which is the default. An event tells of each charge from then on that is made,
+// paid or fails. A charge that expires isn't announced: whether Opn does that isn't
+// documented, so a shop has to ask. An address that isn't one of http or https is an error
+// and changes nothing.
 func (a *Account) SetWebhook(address string) error {
 	if address != "" && core.WebAddress(address) == "" {
 		return fmt.Errorf("kshertest: SetOpnWebhook: %q isn't an http or https address", address)
@@ -26,72 +30,82 @@ func (a *Account) SetWebhook(address string) error {
 	return nil
 }
 
-// announce lets the event of a charge go out if the gateway runs by itself.
-// Events aren't repeated: when Opn does so isn't documented.
-func (a *Account) announce(c *charge) {
-	if a.webhook != "" {
-		c.due = true
-		a.gw.Wake()
-	}
-}
-
-// post takes the charge whose event has to go out, nil if there is none.
-func (a *Account) post() (post func(context.Context)) {
-	a.gw.Do(func(*core.Tx) {
-		i := slices.IndexFunc(a.charges, func(c *charge) bool { return c.due })
-		if i < 0 {
-			return
-		}
-		c := a.charges[i]
-		c.due = false
-		post = func(ctx context.Context) { a.Deliver(ctx, c.ID) }
-	})
-	return post
-}
-
-// Deliver posts a charge.complete event about a charge to the registered
-// address now, whatever the charge's status, and as often as it is called. Any
-// answer but an HTTP status of 200 is [core.ErrNotAccepted].
+// Deliver posts a charge.complete event about a charge to the registered address now,
+// whatever the charge's status, and as often as it is called, in place of events that
+// haven't gone out yet. Any answer but an HTTP status of 200 is [core.ErrNotAccepted].
 func (a *Account) Deliver(ctx context.Context, chargeID string) error {
-	fail := func(err error) error { return fmt.Errorf("kshertest: DeliverOpn: charge %q: %w", chargeID, err) }
-	target, body, err := a.event(chargeID)
-	if err != nil {
-		return fail(err)
+	err := core.ErrNoOrder
+	var send func(context.Context) error
+	a.gw.Do(func(tx *core.Tx) {
+		if o := find(tx, chargeID); o != nil {
+			err = core.ErrNoNotification
+			if a.webhook != "" {
+				err, send = nil, tx.Deliver(o, a.notice(o, tx.Now(), chargeComplete))
+			}
+		}
+	})
+	if err == nil {
+		err = send(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		return fail(fmt.Errorf("%w: %w", core.ErrNotAccepted, err))
-	}
-	req.Header.Set("Content-Type", "application/json")
-	status, text, err := a.gw.Send(req)
-	switch {
-	case status == 0:
-		return fail(fmt.Errorf("%w: %w", core.ErrNotAccepted, err))
-	case err != nil || status != http.StatusOK:
-		return fail(fmt.Errorf("%w: it answered HTTP %d, %.200q", core.ErrNotAccepted, status, text))
+		return fmt.Errorf("kshertest: DeliverOpn: charge %q: %w", chargeID, err)
 	}
 	return nil
 }
 
-// event is what is posted about a charge, and where to.
-func (a *Account) event(chargeID string) (target string, body []byte, err error) {
-	a.gw.Do(func(tx *core.Tx) {
-		c, now := a.find(chargeID), tx.Now()
-		if target = a.webhook; c == nil {
-			err = core.ErrNoOrder
-			return
-		}
-		a.serial++
-		// Of an event only key and data are documented.
-		body = core.Marshal(map[string]any{
-			"object": "event", "id": a.id("evnt"), "livemode": false,
-			"key": "charge.complete", "created_at": moment(now), "data": c.view(now),
-		})
-		if target == "" {
-			err = core.ErrNoNotification
-		}
-	})
-	return target, body, err
+// notice is an event about a charge. Only its key and data are documented; the rest is as
+// in the tests of Opn's client for Node.
+func (a *Account) notice(o *core.Entry, at time.Time, key string) *core.Notice {
+	id := "evnt_test_" + core.NewUUID()[:19]
+	return &core.Notice{Target: a.webhook, Message: key, Body: core.Marshal(map[string]any{
+		"object": "event", "id": id, "location": "/events/" + id, "livemode": false,
+		"key": key, "created_at": moment(at), "data": a.view(o, at),
+	})}
 }
+
+// notifier tells the shop what has become of charges.
+type notifier struct{ a *Account }
+
+func (notifier) Made(o *core.Entry) bool { return o.API == api && !o.Draft }
+
+// News tells of each charge that it was made, and that it was paid or has failed.
+func (n notifier) News(o *core.Entry, at time.Time) (*core.Notice, string) {
+	key := chargeCreate
+	switch statusOf(o, at) {
+	case opn.StatusSuccessful, opn.StatusFailed:
+		key = chargeComplete
+	case opn.StatusExpired:
+		return nil, ""
+	}
+	if n.a.webhook == "" {
+		return nil, key
+	}
+	return n.a.notice(o, at, key), key
+}
+
+func (notifier) TimesOut(*core.Entry) bool { return false }
+
+// Body is that of an event under the fault. It isn't signed, so a fault of signatures
+// leaves it as it is.
+func (notifier) Body(n *core.Notice, _ *core.Entry, f core.Fault, _ time.Time) []byte {
+	switch f.Kind {
+	case core.FaultTruncated:
+		return n.Body[:len(n.Body)/2]
+	case core.FaultCorrupt:
+		return bytes.Replace(n.Body, []byte(`"amount":`), []byte(`"amount":1`), 1)
+	}
+	return n.Body
+}
+
+func (notifier) Request(ctx context.Context, n *core.Notice, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.Target, bytes.NewReader(body))
+	if err == nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, err
+}
+
+func (notifier) Accepted([]byte) bool { return true }
+
+// Schedule is empty: whether Opn repeats an event, and when, isn't documented.
+func (notifier) Schedule() []time.Duration { return nil }
