@@ -137,3 +137,26 @@ func TestWaitingAfterTheEnd(t *testing.T) {
 	gw.Close()
 	assert.ErrorContains(t, clockOf(gw).ClockSleep(t.Context(), time.Second), "closed")
 }
+
+// What is due at once goes out at once, also before the clock's next second.
+func TestNotificationsDoNotWaitForTheSecond(t *testing.T) {
+	told := make(chan struct{}, 1)
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		told <- struct{}{}
+		fmt.Fprint(w, `{"result":"SUCCESS","msg":"OK"}`)
+	}))
+	defer shop.Close()
+	gw, err := sandbox.Start(sandbox.WithSpeed(0.0001)) // A second takes hours.
+	require.NoError(t, err)
+	defer gw.Close()
+	req := storedOrder("A-1")
+	req.MchNotifyURL = shop.URL
+	_, err = gw.Client.GatewayPay(t.Context(), req)
+	require.NoError(t, err)
+	require.NoError(t, gw.Pay("A-1", ""))
+	select {
+	case <-told:
+	case <-time.After(10 * time.Second):
+		t.Error("it is still waiting")
+	}
+}

@@ -325,7 +325,10 @@ func (g *Gateway) deliverAll(ctx context.Context) {
 
 // nextPost takes what has to be posted now, nil if there is nothing.
 func (g *Gateway) nextPost() func(context.Context) {
-	if o, _ := g.due(g.Now()); o != nil {
+	g.mu.Lock()
+	now := g.now() // In whole seconds it would be before what is due at once.
+	g.mu.Unlock()
+	if o, _ := g.due(now); o != nil {
 		return func(ctx context.Context) { g.attempt(ctx, o) }
 	}
 	return nil
