@@ -135,12 +135,14 @@ func (c *Console) faultDatas() []faultData {
 
 // orderData is an order in JSON and on the dashboard.
 type orderData struct {
+	// API is which other API than that of api.ksher.net made it.
+	API            string          `json:"api,omitzero"`
 	MchOrderNo     string          `json:"mch_order_no"`
 	PayMchOrderNo  string          `json:"pay_mch_order_no,omitzero"`
-	KsherOrderNo   string          `json:"ksher_order_no"`
+	KsherOrderNo   string          `json:"ksher_order_no,omitzero"`
 	ChannelOrderNo string          `json:"channel_order_no,omitzero"`
 	State          core.State      `json:"state"`
-	Result         ksher.Result    `json:"result"`
+	Result         ksher.Result    `json:"result,omitzero"`
 	TotalFee       ksher.Amount    `json:"total_fee"`
 	FeeType        string          `json:"fee_type"`
 	Refunded       ksher.Amount    `json:"refunded"`
@@ -186,7 +188,7 @@ type eventData struct {
 func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 	s := o.State(tx.Now())
 	d := orderData{
-		MchOrderNo: o.MchOrderNo, PayMchOrderNo: o.PayMchOrderNo, KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
+		API: o.API, MchOrderNo: o.MchOrderNo, PayMchOrderNo: o.PayMchOrderNo, KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		State: s, Result: o.Result(tx.Now()), TotalFee: o.Total, FeeType: o.FeeType, Refunded: o.Refunded(),
 		Channel: o.Channel, Channels: slices.Clone(o.Channels), Created: o.Created.In(core.Zone), Settled: o.Settled,
 		Params: make(map[string]string), Refunds: append([]ksher.Refund{}, o.Refunds...), History: []eventData{},
@@ -196,6 +198,9 @@ func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 	}
 	if !o.PaidAt.IsZero() {
 		d.PaidAt = o.PaidAt.In(core.Zone)
+	}
+	if o.Foreign { // Ksher knows neither.
+		d.KsherOrderNo, d.Result = "", ""
 	}
 	d.PageURL = c.PageURL(o)
 	for name := range o.Params {

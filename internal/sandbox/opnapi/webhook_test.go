@@ -19,7 +19,6 @@ import (
 	"github.com/ksher-go/ksher/opn"
 )
 
-// A gateway that runs by itself posts events by itself.
 // opnShop is a shop that keeps the events that it was sent, and answers with the status.
 type opnShop struct {
 	*httptest.Server
@@ -40,6 +39,7 @@ func newOpnShop(t *testing.T) *opnShop {
 	return s
 }
 
+// A gateway that runs by itself posts events by itself.
 func TestOpnEvents(t *testing.T) {
 	shop := newOpnShop(t)
 	events := shop.events
