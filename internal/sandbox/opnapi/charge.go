@@ -240,11 +240,22 @@ func fail(c *opn.Charge, code opn.FailureCode) {
 
 // metadata is what the merchant attached to a charge.
 func metadata(params url.Values) json.RawMessage {
-	data := map[string]string{}
+	data := map[string]any{}
 	for name, values := range params {
-		if key, ok := strings.CutPrefix(name, "metadata["); ok {
-			data[strings.TrimSuffix(key, "]")] = values[0]
+		path, ok := strings.CutPrefix(name, "metadata[")
+		if !ok {
+			continue
 		}
+		object, keys := data, strings.Split(strings.TrimSuffix(path, "]"), "][")
+		for _, key := range keys[:len(keys)-1] {
+			inner, _ := object[key].(map[string]any)
+			if inner == nil {
+				inner = map[string]any{}
+				object[key] = inner
+			}
+			object = inner
+		}
+		object[keys[len(keys)-1]] = values[0]
 	}
 	return core.Marshal(data)
 }

@@ -32,10 +32,17 @@ func TestOpnTakesJSON(t *testing.T) {
 	status, body = post("/charges", secret, start+`"source":{"type":"mobile_banking_kbank","platform_type":"IOS"}}`)
 	require.Equal(t, 200, status, body)
 	assert.Equal(t, opn.PlatformTypeIOS, gw.OpnCharges()[1].Source.PlatformType.V)
-	for _, body := range []string{"", "[]", "{", `{"amount":[1]}`, `{"source":{"type":{}}}`, "amount=150000", "{}{}", `{"amount":1500.5}`} {
+	status, body = post("/charges", secret, start+`"source":{"type":"mobile_banking_kbank"},"webhook_endpoints":["https://shop.example/hook"],"metadata":{"a":{"b":true},"c":1}}`)
+	require.Equal(t, 200, status, body)
+	assert.JSONEq(t, `{"a":{"b":"true"},"c":"1"}`, string(gw.OpnCharges()[2].Metadata))
+	log := gw.Requests()
+	assert.Equal(t, []string{"https://shop.example/hook"}, log[len(log)-1].Params["webhook_endpoints[]"])
+	assert.Equal(t, []string{"true"}, log[len(log)-1].Params["metadata[a][b]"])
+	deep := `{"a":` + strings.Repeat(`[`, 30_000) + strings.Repeat(`]`, 30_000) + `}`
+	for _, body := range []string{"", deep, "[]", "{", `{"amount":[1]}`, `{"source":{"type":{}}}`, "amount=150000", "{}{}", `{"amount":1500.5}`} {
 		status, answer := post("/charges", secret, body)
 		assert.Equal(t, 400, status, body)
 		assert.Contains(t, answer, `"code":"bad_request"`, body)
 	}
-	assert.Len(t, gw.OpnCharges(), 2)
+	assert.Len(t, gw.OpnCharges(), 3)
 }

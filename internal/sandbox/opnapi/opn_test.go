@@ -142,9 +142,74 @@ func TestOpnRefuses(t *testing.T) {
 	assert.Len(t, gw.OpnCharges(), 2)
 }
 
+// What Opn's guide has otherwise is taken with a note, and refused by a strict gateway.
+func TestOpnIsLenient(t *testing.T) {
+	const note = "a currency in small letters was accepted, as the real gateway seems to; the documentation wants THB"
+	for currency, tt := range map[string]struct {
+		http, strict int
+		notes        []string
+	}{
+		"THB": {200, 200, nil},
+		"thb": {200, 400, []string{note}},
+		"Thb": {200, 400, []string{note}},
+		"USD": {400, 400, nil},
+		"":    {400, 400, nil},
+	} {
+		for path, key := range map[string]string{"/charges": sandbox.OpnSecretKey, "/sources": sandbox.OpnPublicKey} {
+			t.Run(currency+path, func(t *testing.T) {
+				form := opnForm("currency", currency, "type", opn.SourceType)
+				lenient, strict := sandbox.New(t, sandbox.WithStrict(false)), sandbox.New(t)
+				status, body := askOpn(t, lenient, "POST", path, key, form)
+				assert.Equal(t, tt.http, status)
+				assert.Equal(t, tt.notes, lenient.Requests()[0].Notes)
+				assert.Equal(t, tt.http == 200, strings.Contains(body, `"currency":"THB"`))
+				status, _ = askOpn(t, strict, "POST", path, key, form)
+				assert.Equal(t, tt.strict, status)
+				assert.Empty(t, strict.Requests()[0].Notes)
+			})
+		}
+	}
+}
+
+// Every call is in the log of requests, with nothing in it that is secret.
+func TestOpnRequestsAreLogged(t *testing.T) {
+	const public, secret = sandbox.OpnPublicKey, sandbox.OpnSecretKey
+	for name, tt := range map[string]struct {
+		method, path, key string
+		form              url.Values
+		operation         string
+		code              ksher.Code
+		params            url.Values
+	}{
+		"a charge":         {"POST", "/charges", secret, opnForm(), "opn charges", "", opnForm()},
+		"a refused one":    {"POST", "/charges", secret, opnForm("amount", "1"), "opn charges", "bad_request", opnForm("amount", "1")},
+		"a source":         {"POST", "/sources", public, opnForm("type", opn.SourceType), "opn sources", "", opnForm("type", opn.SourceType)},
+		"the wrong key":    {"POST", "/sources", secret, opnForm(), "opn sources", "authentication_failure", opnForm()},
+		"a query":          {"GET", "/charges/chrg_test_9", secret, nil, "opn charge", "not_found", url.Values{"id": {"chrg_test_9"}}},
+		"a source's query": {"GET", "/sources/src_test_9", public, nil, "opn source", "not_found", url.Values{"id": {"src_test_9"}}},
+		"a list":           {"GET", "/charges?limit=3", secret, nil, "opn charge list", "", url.Values{"limit": {"3"}}},
+		"no path":          {"POST", "/tokens", secret, nil, "opn", "not_found", url.Values{"method": {"POST"}, "path": {"/opn/tokens"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gw := sandbox.New(t)
+			askOpn(t, gw, tt.method, tt.path, tt.key, tt.form)
+			log := gw.Requests()
+			require.Len(t, log, 1)
+			assert.Equal(t, tt.operation, log[0].Operation)
+			assert.Equal(t, tt.code, log[0].Code)
+			assert.Equal(t, tt.params, log[0].Params)
+			_, page := sandboxtest.Ask(t, gw, "GET", "/requests", "")
+			assert.Contains(t, page, `<h2 class="mono">`+tt.operation+`</h2>`)
+			assert.NotContains(t, page, "Text to sign")
+			_, text := sandboxtest.Ask(t, gw, "GET", "/control/requests", "")
+			assert.NotContains(t, page+text, secret)
+		})
+	}
+}
+
 func TestOpnAnswersInJSONWhereNothingIs(t *testing.T) {
 	gw := sandbox.New(t)
-	for path, method := range map[string]string{"/": "GET", "/tokens": "POST", "/charges/chrg_test_1/refunds": "POST", "/sources": "DELETE"} {
+	for path, method := range map[string]string{"": "GET", "/": "GET", "/tokens": "POST", "/charges/chrg_test_1/refunds": "POST", "/sources": "DELETE", "/charges": "PUT"} {
 		status, body := askOpn(t, gw, method, path, sandbox.OpnSecretKey, nil)
 		assert.Equal(t, 404, status, path)
 		assert.Contains(t, body, `"object":"error"`)
@@ -200,6 +265,16 @@ func TestOpnFaults(t *testing.T) {
 	_, err = client.CreateSource(t.Context(), &opn.CreateSourceRequest{Amount: 1500_00, Currency: "THB"})
 	require.ErrorContains(t, err, "too_many_requests")
 	require.Error(t, gw.Inject(sandbox.Fault{Operation: "opn refunds", Kind: sandbox.FaultEmpty}))
+
+	// A call with the wrong key doesn't use it up.
+	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "opn charge", Kind: sandbox.FaultRefuse, Code: "service_unavailable"}))
+	status, _ := askOpn(t, gw, "GET", "/charges/"+charge.ID, sandbox.OpnPublicKey, nil)
+	assert.Equal(t, 401, status)
+	require.Len(t, gw.Faults(), 1)
+	_, err = client.GetCharge(t.Context(), charge.ID)
+	require.ErrorContains(t, err, "service_unavailable")
+	log := gw.Requests()
+	assert.Equal(t, sandbox.FaultRefuse, log[len(log)-1].Fault)
 }
 
 func TestOpnBesideKsher(t *testing.T) {

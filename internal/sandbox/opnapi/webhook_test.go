@@ -2,6 +2,7 @@ package opnapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 	"github.com/ksher-go/ksher/opn"
 )
@@ -120,6 +122,58 @@ func TestOpnEventsThatDoNotArrive(t *testing.T) {
 	require.ErrorIs(t, gw.FailOpn(paid.ID, opn.FailureCodePaymentRejected), sandbox.ErrNotPayable)
 	require.ErrorIs(t, gw.PayOpn("x"), sandbox.ErrNoOrder)
 	require.ErrorContains(t, gw.FailOpn(failed.ID, ""), "there is no code")
+}
+
+// Each attempt is kept with the charge, and none is repeated.
+func TestOpnAttempts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault core.FaultKind
+		http  int
+		// accepted is each attempt's outcome, with that text in the event.
+		accepted []bool
+		text     string
+	}{
+		"as it is":             {"", 200, []bool{true}, `"amount":150000`},
+		"not accepted":         {"", 500, []bool{false}, `"amount":150000`},
+		"twice":                {core.FaultDuplicate, 200, []bool{true, true}, `"amount":150000`},
+		"another amount":       {core.FaultCorrupt, 200, []bool{true}, `"amount":1150000`},
+		"cut in half":          {core.FaultTruncated, 200, []bool{true}, `"created_at"`},
+		"nothing to be signed": {core.FaultBadSignature, 200, []bool{true}, `"amount":150000`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			shop, gw := newOpnShop(t), sandbox.New(t)
+			require.NoError(t, gw.SetOpnWebhook(shop.URL))
+			_, charge := opnCharge(t, gw)
+			gw.Advance(time.Second)
+			<-shop.events // That it was made.
+			shop.status.Store(int64(tt.http))
+			if tt.fault != "" {
+				require.NoError(t, gw.Inject(sandbox.Fault{Operation: "notify", Kind: tt.fault}))
+			}
+			require.NoError(t, gw.PayOpn(charge.ID))
+			gw.Advance(48 * time.Hour)
+			require.Len(t, shop.events, len(tt.accepted))
+			for range tt.accepted {
+				told := <-shop.events
+				assert.Contains(t, told, tt.text)
+				assert.Equal(t, tt.fault != core.FaultTruncated, json.Valid([]byte(told)))
+			}
+			o, err := gw.Order(charge.ID)
+			require.NoError(t, err)
+			var accepted []bool
+			for _, d := range o.Deliveries[1:] {
+				accepted = append(accepted, d.Accepted)
+				assert.Equal(t, tt.fault, d.Fault)
+			}
+			assert.Equal(t, tt.accepted, accepted)
+			// The dashboard's button sends it once more.
+			shop.status.Store(200)
+			status, body := sandboxtest.Ask(t, gw, "POST", "/control/orders/"+charge.ID+"/deliver", "")
+			assert.Equal(t, 200, status)
+			assert.Contains(t, <-shop.events, `"key":"charge.complete"`)
+			assert.Contains(t, body, `"accepted": true`)
+		})
+	}
 }
 
 // The shop has all the time it likes: the buyer's page doesn't wait for it, and a
