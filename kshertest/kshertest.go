@@ -147,13 +147,15 @@ func (g *Gateway) FailOpn(chargeID string, code opn.FailureCode) error {
 }
 
 // SetOpnWebhook registers the address that events of Opn Payments go to, "" for none,
-// which is the default. A gateway made by [Start] posts one soon after a charge was paid
-// or has failed, and one made by [New] waits for DeliverOpn. An address that isn't one of
+// which is the default. A gateway made by [Start] posts a charge.create before it answers
+// the request that makes a charge, and a charge.complete soon after it was paid or has
+// failed. One made by [New] waits for Advance or DeliverOpn. An address that isn't one of
 // http or https is an error and changes nothing.
 func (g *Gateway) SetOpnWebhook(address string) error { return g.sandbox.SetOpnWebhook(address) }
 
 // DeliverOpn posts a charge.complete event about a charge to the registered address now,
-// whatever the charge's status, and as often as it is called. Any answer but an HTTP
+// whatever the charge's status, and as often as it is called. Events of the charge that
+// haven't gone out yet, charge.create among them, don't any more. Any answer but an HTTP
 // status of 200 is [ErrNotAccepted].
 func (g *Gateway) DeliverOpn(ctx context.Context, chargeID string) error {
 	return g.sandbox.DeliverOpn(ctx, chargeID)

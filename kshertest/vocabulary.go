@@ -34,8 +34,8 @@ const (
 
 // Fault is a misbehaviour to come. Its Operation is the name of the operation it happens
 // to, such as "order_refund", or "notify" for notifications; those of vip.ksher.net are
-// "vip redirect create" and the like, those of Opn Payments "opn sources", "opn charges"
-// and "opn charge". Its Kind happens Count times, 0 standing for once. Delay belongs to
+// "vip redirect create" and the like, those of Opn Payments "opn sources", "opn source",
+// "opn charges", "opn charge" and "opn charge list". Its Kind happens Count times, 0 standing for once. Delay belongs to
 // FaultLatency, FaultLate and FaultClockSkew, and Code to FaultRefuse.
 type Fault = sandbox.Fault
 

@@ -29,7 +29,8 @@ const (
 
 // Notifications deals with the events that Opn posts to the webhook endpoint of its
 // dashboard. It is an [http.Handler], and [Notifications.Accept] does the same for a
-// queue's worker.
+// queue's worker. Only charge.complete matters. Any other event is answered with 200, such
+// as charge.create, which comes before Opn's answer has told you the charge's ID.
 type Notifications struct {
 	payments *Payments
 	expected func(context.Context, string) (OpenOrder, error)

@@ -31,13 +31,8 @@ func (g *Gateway) OpnURL() string { return g.URL() + "/opn" }
 // NewOpnClient returns a client for the gateway's account at Opn Payments. If the
 // gateway was made by [New], the client repeats queries without pausing.
 //
-// The gateway serves POST /sources, POST /charges, GET /charges/{id} and the page
-// of a charge's authorize_uri, where a charge can be made successful, failed or
-// expired. Charges can be paid for 10 minutes of the gateway's clock. They aren't
-// kept by [WithStore], and the oldest are forgotten as [WithMaxOrders] says. The
-// header Omise-Version may be left out, as in the commands of Opn's guide, or be any day
-// from [opn.APIVersion] on; bodies are forms or JSON. The guide doesn't say which codes a
-// refusal has, nor whether a source can be charged again: here it can't.
+// Charges are among the gateway's orders, and can be paid for 10 minutes of its clock. What
+// Opn's guide leaves open, such as the codes of refusals, is in docs/kplus.md.
 func (g *Gateway) NewOpnClient(opts ...opn.Option) (*opn.Client, error) {
 	client, base := g.Reach()
 	standard := []opn.Option{opn.WithHTTPClient(client), opn.WithBaseURL(base + "/opn")}
