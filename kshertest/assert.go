@@ -24,8 +24,8 @@ func AssertRefunded(tb TB, of Orders, mchOrderNo string, sum ksher.Amount) {
 	sandbox.AssertRefunded(tb, of, mchOrderNo, sum)
 }
 
-// AssertNotified fails the test unless the merchant has accepted a notification of the
-// order.
+// AssertNotified fails the test unless the merchant has accepted a notification of what
+// has become of the order. That a charge at Opn Payments was made isn't one.
 func AssertNotified(tb TB, of Orders, mchOrderNo string) {
 	tb.Helper()
 	sandbox.AssertNotified(tb, of, mchOrderNo)

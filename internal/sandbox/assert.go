@@ -1,6 +1,9 @@
 package sandbox
 
-import "github.com/ksher-go/ksher"
+import (
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/opnapi"
+)
 
 // Orders are those of a merchant.
 type Orders interface {
@@ -33,8 +36,8 @@ func AssertRefunded(tb TB, of Orders, mchOrderNo string, sum ksher.Amount) {
 	}
 }
 
-// AssertNotified fails the test unless the merchant has accepted a notification
-// of the order.
+// AssertNotified fails the test unless the merchant has accepted a notification of what
+// has become of the order. That a charge at Opn Payments was made isn't one.
 func AssertNotified(tb TB, of Orders, mchOrderNo string) {
 	tb.Helper()
 	o, err := of.Order(mchOrderNo)
@@ -43,7 +46,7 @@ func AssertNotified(tb TB, of Orders, mchOrderNo string) {
 		return
 	}
 	for _, d := range o.Deliveries {
-		if d.Accepted {
+		if d.Accepted && d.Message != opnapi.ChargeCreate {
 			return
 		}
 	}

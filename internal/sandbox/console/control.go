@@ -173,6 +173,7 @@ type notificationData struct {
 type deliveryData struct {
 	At       time.Time      `json:"at"`
 	Attempt  int            `json:"attempt"`
+	Message  string         `json:"message,omitzero"`
 	Status   int            `json:"status"`
 	Answer   string         `json:"answer"`
 	Accepted bool           `json:"accepted"`
@@ -218,7 +219,7 @@ func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 		}
 		for _, a := range o.Deliveries {
 			d.Notification.Attempts = append(d.Notification.Attempts,
-				deliveryData{a.At.In(core.Zone), a.Attempt, a.Status, a.Answer, a.Accepted, a.Fault})
+				deliveryData{a.At.In(core.Zone), a.Attempt, a.Message, a.Status, a.Answer, a.Accepted, a.Fault})
 		}
 	}
 	for _, a := range actions {

@@ -24,6 +24,7 @@ import (
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/opn"
 )
 
 // Each fault on a request that creates an order: what the client makes of it,
@@ -434,6 +435,20 @@ func TestAssertions(t *testing.T) {
 	sandbox.AssertPaid(t, gw, "A-1", 150_50)
 	sandbox.AssertNotified(t, gw, "A-1")
 	sandbox.AssertRefunded(t, gw, "A-1", 0)
+
+	// A charge at Opn Payments is announced when it is made, too.
+	require.NoError(t, gw.SetOpnWebhook(s.URL))
+	client, err := gw.NewOpnClient()
+	require.NoError(t, err)
+	charge, err := client.CreateChargeWithSource(t.Context(), &opn.CreateChargeWithSourceRequest{Amount: 150_50, Currency: "THB", ReturnURI: "https://shop.example"})
+	require.NoError(t, err)
+	gw.Advance(0)
+	sandbox.AssertNotified(failing, gw, charge.ID)
+	assert.Len(t, failing.errors, 5)
+	require.NoError(t, gw.Pay(charge.ID, ""))
+	gw.Advance(0)
+	sandbox.AssertPaid(t, gw, charge.ID, 150_50)
+	sandbox.AssertNotified(t, gw, charge.ID)
 }
 
 type recorder struct{ errors []string }

@@ -39,8 +39,10 @@ type Notice struct {
 type Delivery struct {
 	// At is when, by the gateway's clock.
 	At time.Time
-	// Attempt counts from 1.
+	// Attempt counts from 1, anew for each notification.
 	Attempt int
+	// Message is what the notification said, if its protocol has several.
+	Message string `json:",omitzero"`
 	// Status is the HTTP status of the answer, 0 if there was none.
 	Status int
 	// Answer is the beginning of the answer, or what went wrong instead.
@@ -184,7 +186,7 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 		err = postErr
 		g.mu.Lock()
 		n.Attempts++
-		delivery := Delivery{At: g.now(), Attempt: n.Attempts, Status: status, Answer: answer, Accepted: err == nil, Fault: fault.Kind}
+		delivery := Delivery{At: g.now(), Attempt: n.Attempts, Message: n.Message, Status: status, Answer: answer, Accepted: err == nil, Fault: fault.Kind}
 		if len(o.Deliveries) < maxDeliveries {
 			o.Deliveries = append(o.Deliveries, delivery)
 		}

@@ -13,7 +13,7 @@ import (
 
 // The events of a charge, as Opn's guide to K PLUS has them.
 const (
-	chargeCreate   = "charge.create"
+	ChargeCreate   = "charge.create"
 	chargeComplete = "charge.complete"
 )
 
@@ -70,7 +70,7 @@ func (notifier) Made(o *core.Entry) bool { return o.API == api && !o.Draft }
 
 // News tells of each charge that it was made, and that it was paid or has failed.
 func (n notifier) News(o *core.Entry, at time.Time) (*core.Notice, string) {
-	key := chargeCreate
+	key := ChargeCreate
 	switch statusOf(o, at) {
 	case opn.StatusSuccessful, opn.StatusFailed:
 		key = chargeComplete

@@ -161,7 +161,9 @@ func TestOpnAttempts(t *testing.T) {
 			o, err := gw.Order(charge.ID)
 			require.NoError(t, err)
 			var accepted []bool
+			assert.Equal(t, "charge.create", o.Deliveries[0].Message)
 			for _, d := range o.Deliveries[1:] {
+				assert.Equal(t, "charge.complete", d.Message)
 				accepted = append(accepted, d.Accepted)
 				assert.Equal(t, tt.fault, d.Fault)
 			}
@@ -172,6 +174,7 @@ func TestOpnAttempts(t *testing.T) {
 			assert.Equal(t, 200, status)
 			assert.Contains(t, <-shop.events, `"key":"charge.complete"`)
 			assert.Contains(t, body, `"accepted": true`)
+			assert.Contains(t, body, `"message": "charge.complete"`)
 		})
 	}
 }
