@@ -124,6 +124,33 @@ func TestOpnEventsThatDoNotArrive(t *testing.T) {
 	require.ErrorContains(t, gw.FailOpn(failed.ID, ""), "there is no code")
 }
 
+// A shop with one process takes the event of a charge only when it has the answer that made
+// the charge. It gets the answer all the same.
+func TestOpnShopWithOneProcess(t *testing.T) {
+	answered, taken := make(chan struct{}), make(chan struct{})
+	shop := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		<-answered
+		taken <- struct{}{}
+	}))
+	defer shop.Close()
+	gw, err := sandbox.Start()
+	require.NoError(t, err)
+	defer gw.Close()
+	require.NoError(t, gw.SetOpnWebhook(shop.URL))
+	_, charge := opnCharge(t, gw)
+	o, err := gw.Order(charge.ID)
+	require.NoError(t, err)
+	assert.Empty(t, o.Deliveries)
+	require.NoError(t, gw.PayOpn(charge.ID))
+	close(answered)
+	<-taken // That it was made.
+	<-taken // That it was paid, only after that.
+	o, err = gw.Order(charge.ID)
+	require.NoError(t, err)
+	require.Equal(t, "charge.create", o.Deliveries[0].Message)
+	assert.True(t, o.Deliveries[0].Accepted)
+}
+
 // Each attempt is kept with the charge, and none is repeated.
 func TestOpnAttempts(t *testing.T) {
 	for name, tt := range map[string]struct {
