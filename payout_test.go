@@ -264,6 +264,16 @@ func TestResolveOfAPayout(t *testing.T) {
 		require.Equal(t, ksher.VerdictCarriedOut, verdict)
 		require.Equal(t, ksher.ResultSuccess, told.Result)
 	})
+	t.Run("sent without checks", func(t *testing.T) {
+		hosts := testkit.AnswersOf(map[string]testkit.Reply{"order_query_payout": testkit.Tells(ksher.ResultSuccess, testkit.WithNumber(testkit.Thai33))})
+		req := &ksher.PayoutRequest{MchOrderNo: testkit.Thai33, TotalFee: 100_00, FeeType: "THB"}
+		_, _, err := testkit.ResolvePayout(t.Context(), hosts.Client(t), req)
+		require.ErrorContains(t, err, "To send it all the same, list in Extra.Unchecked: mch_order_no")
+		req.Unchecked = []string{"mch_order_no"}
+		verdict, _, err := testkit.ResolvePayout(t.Context(), hosts.Client(t), req)
+		require.NoError(t, err)
+		require.Equal(t, ksher.VerdictCarriedOut, verdict)
+	})
 	t.Run("a query that fails once", func(t *testing.T) {
 		n := 0
 		hosts := testkit.AnswersOf(map[string]testkit.Reply{"order_query_payout": func(r *http.Request) ([]byte, error) {

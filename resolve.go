@@ -43,6 +43,7 @@ type Doubtful interface {
 	// sought checks the fields by which the outcome is found.
 	sought(*checker)
 	numbers() (orderNo, refundNo string)
+	extra() Extra
 }
 
 // Resolve finds out by queries what became of a request that ended in [ErrOutcomeUnknown]. It
@@ -60,11 +61,12 @@ func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error)
 	if check.IsNil(req) {
 		problems.Refuse("request", "is nil")
 	} else {
+		problems.Unchecked = req.extra().Unchecked // What was sent with it has to be found.
 		req.sought(problems)
 		orderNo, _ = req.numbers()
 	}
 	if len(problems.Fields) > 0 {
-		return nil, &ValidationError{Operation: "Resolve", OrderNo: orderNo, Fields: problems.Fields}
+		return nil, problems.invalid("Resolve", orderNo)
 	}
 	res, err := req.resolve(ctx, c)
 	if err != nil {
