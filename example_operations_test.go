@@ -196,10 +196,9 @@ func ExampleGatewayPayForm_WriteHTML() {
 
 func payoutTo(no string, satang ksher.Amount) *ksher.PayoutRequest {
 	return &ksher.PayoutRequest{
-		MchOrderNo: no,
-		TotalFee:   satang,
-		FeeType:    "THB",
-		// The names are invented: Ksher gives the real ones with the contract.
+		MchOrderNo:   no,
+		TotalFee:     satang,
+		FeeType:      "THB",
 		ReceiverType: "PROMPTPAY_MSISDN", ReceiverNo: ksher.NewSecret("0812345678"),
 	}
 }
@@ -235,8 +234,8 @@ func ExampleClient_OrderQueryPayout() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(state.Result, state.TotalFee, state.FeeType)
-	// Output: PENDING 150.01 THB
+	fmt.Println(state.Result, state.TotalFee)
+	// Output: PENDING 150.01
 }
 
 // Ask how much is left to pay out.

@@ -5,28 +5,33 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/ksher-go/ksher/internal/day"
 )
 
-// PayoutRequest pays money out of the merchant's balance. For [Client.Resolve] it needs
-// MchOrderNo, TotalFee and FeeType, not the receiver.
+// PayoutRequest pays money out of the merchant's balance. What isn't marked as required may
+// be left zero. For [Client.Resolve] it needs MchOrderNo, TotalFee and FeeType, not the
+// receiver.
 type PayoutRequest struct {
 	// MchOrderNo is required, unique for the merchant, at most 32 characters. Keep it, with
 	// the amount, before you send it: without it a doubtful payout can't be asked for.
 	MchOrderNo string `url:"mch_order_no"`
-	TotalFee   Amount `url:"total_fee"` // required, in cents of FeeType; whether Ksher's fee comes on top is not documented
-	FeeType    string `url:"fee_type"`  // required, an ISO 4217 code
+	TotalFee   Amount `url:"total_fee"` // required, at most 2,000,000 THB; whether Ksher's fee comes on top is not documented
+	FeeType    string `url:"fee_type"`  // required, "THB"
 
-	ReceiverType     string `url:"receiver_type,omitempty"`      // what ReceiverNo is: BANK, PROMPTPAY_NATID or PROMPTPAY_MSISDN
-	ReceiverNo       Secret `url:"receiver_no,omitempty"`        // the receiver's account or PromptPay ID: required, here or in Extra
-	ReceiverBankCode string `url:"receiver_bank_code,omitempty"` // the receiver's bank, for BANK
+	// ReceiverType says what ReceiverNo is: "BANK" for an account at a bank, "PROMPTPAY_NATID"
+	// for a national ID, "PROMPTPAY_MSISDN" for a telephone number. It is required.
+	ReceiverType     string `url:"receiver_type,omitempty"`
+	ReceiverNo       Secret `url:"receiver_no,omitempty"`        // required; in which form telephone numbers are is not documented
+	ReceiverBankCode string `url:"receiver_bank_code,omitempty"` // the bank, by Ksher's list: required for "BANK"
 	ReceiverMobile   Secret `url:"receiver_mobile,omitempty"`    // the receiver's telephone number
 
-	Channel Channel `url:"channel"` // "payout", which needn't be set
+	Channel Channel `url:"channel"`           // "payout", which needn't be set
+	Version string  `url:"version,omitempty"` // "3.0.0" in Ksher's documentation, which needn't be set
 
-	// Extra is for what Ksher gives with the contract for payouts. No error and no log of
-	// this package repeats the values of its Params.
+	// Extra is for what Ksher adds. No error and no log of this package repeats the values
+	// of its Params.
 	Extra `url:"-"`
 }
 
@@ -40,18 +45,30 @@ func (r PayoutRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprin
 
 func (r *PayoutRequest) numbers() (orderNo, refundNo string) { return r.MchOrderNo, "" }
 
+// maxPayout is the largest amount of a payout.
+const maxPayout Amount = 2_000_000_00
+
 func (r *PayoutRequest) check(c *checker) {
-	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
-	if r.ReceiverNo.Reveal() != "" {
-		return
+	c.ownNumber("mch_order_no", r.MchOrderNo)
+	if r.TotalFee < 1 || r.TotalFee > maxPayout {
+		c.Problem("total_fee", "is %v, and a payout is of 0.01 to %v THB", r.TotalFee, maxPayout)
 	}
-	for name, value := range r.Params {
-		if strings.TrimSpace(value) != "" && strings.Contains(name, "receiver") {
-			return
-		}
+	if r.FeeType != "THB" {
+		c.Problem("fee_type", "is %q, and payouts are in THB", clipText(r.FeeType))
 	}
-	c.Problem("receiver_no", "is required, or the receiver's parameters in Extra")
+	c.Required("receiver_type", r.ReceiverType)
+	c.oneOf("receiver_type", r.ReceiverType, receiverBank, "PROMPTPAY_NATID", "PROMPTPAY_MSISDN")
+	c.Required("receiver_no", r.ReceiverNo.Reveal())
+	if r.ReceiverType == receiverBank {
+		c.Required("receiver_bank_code", r.ReceiverBankCode)
+	}
+	if day.PayoutsOpenIn(c.now) > 0 {
+		c.Problem("time_stamp", "is %s in Thailand, and there are no payouts from 02:30 to 03:00", c.now.In(thailand).Format("15:04"))
+	}
 }
+
+// receiverBank is the type of a receiver by whose account at a bank it gets the money.
+const receiverBank = "BANK"
 
 // PayoutResponse is the answer to [Client.Payout]. Only ReceiverName, MDR and TradeType are
 // known; the others follow those of other answers.
@@ -64,7 +81,7 @@ type PayoutResponse struct {
 	ReceiverName   string `json:"receiver_name"`    // who gets the money: personal data
 	MDR            string `json:"mdr"`              // Ksher's fee, a decimal number; its unit is not documented
 	TradeType      string `json:"trade_type"`       // "PAYOUT"
-	TotalFee       Amount `json:"total_fee"`        // how much is paid out, in cents of the request's FeeType
+	TotalFee       Amount `json:"total_fee"`        // how much is paid out, in cents of THB
 	NonceStr       string `json:"nonce_str"`        // random
 }
 
@@ -81,7 +98,7 @@ var payout = declareChange("payout", onMerchant, proof{has: []string{"result", "
 
 // receiver is whatever a payout says beside its own terms.
 var receiver = secrets{params: func(name string) bool {
-	return !slices.Contains([]string{"appid", "nonce_str", "time_stamp", "mch_order_no", "total_fee", "fee_type", "channel"}, name)
+	return !slices.Contains([]string{"appid", "nonce_str", "time_stamp", "mch_order_no", "total_fee", "fee_type", "channel", "version", "receiver_type"}, name)
 }}
 
 // payoutRefusals are the codes that say what is wrong with the request itself, so
@@ -98,6 +115,8 @@ var payoutRefusals = []Code{
 
 // Payout calls payout: it pays money out of the merchant's balance. Without an error the
 // gateway did it or has taken it on; which of the two is not documented.
+//
+// Ksher makes none from 02:30 to 03:00 Thai time: a [*ValidationError] about time_stamp.
 //
 // Never send a payout again: nothing documents that Ksher carries out its number only
 // once. Unless it is certain that nothing was paid, the error is an [ErrOutcomeUnknown],
@@ -127,7 +146,7 @@ func (r *OrderQueryPayoutRequest) check(c *checker) {
 }
 
 // OrderQueryPayoutResponse is the answer to [Client.OrderQueryPayout]. Its fields are
-// not documented: they are those of genuine answers.
+// not documented: they are those of genuine answers, which have no currency.
 type OrderQueryPayoutResponse struct {
 	Answer         `json:"-"`
 	AppID          string    `json:"appid"`                      // the merchant's app ID
@@ -136,9 +155,8 @@ type OrderQueryPayoutResponse struct {
 	ChannelOrderNo string    `json:"channel_order_no"`           // the channel's number of the payout
 	Channel        Channel   `json:"channel"`                    // "payout"
 	MDR            string    `json:"mdr"`                        // Ksher's fee, a decimal number; its unit is not documented
-	TotalFee       Amount    `json:"total_fee"`                  // how much is paid out, in cents of FeeType
+	TotalFee       Amount    `json:"total_fee"`                  // how much is paid out, in cents of THB
 	RawTotalFee    Amount    `json:"raw_total_fee" wire:"loose"` // what TotalFee was at first, 0 if the gateway gave none
-	FeeType        string    `json:"fee_type"`                   // the currency
 	CashFee        Amount    `json:"cash_fee" wire:"loose"`      // as in an [Order]
 	CashFeeType    string    `json:"cash_fee_type"`              // as in an [Order]
 	Rate           string    `json:"rate"`                       // as in an [Order]

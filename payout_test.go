@@ -28,7 +28,7 @@ func TestPayout(t *testing.T) {
 	assert.Equal(t, "https://api.mch.ksher.net/KsherPay/payout", rec.Only(t).URL.String())
 	testkit.RequireParameters(t, rec.Only(t), map[string]string{
 		"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "account": "9876543210", "name": "สมชาย ใจดี",
-		"receiver_no": "0812345678", "channel": "payout",
+		"receiver_type": "PROMPTPAY_MSISDN", "receiver_no": "0812345678", "channel": "payout",
 	})
 	assert.Equal(t, &ksher.PayoutResponse{
 		Answer: testkit.WantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200",
@@ -38,7 +38,7 @@ func TestPayout(t *testing.T) {
 
 func TestOrderQueryPayout(t *testing.T) {
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"4200","channel":"payout",
-		"mdr":0.5,"total_fee":10000,"raw_total_fee":"10000","fee_type":"THB","cash_fee":"10000","cash_fee_type":"THB","rate":"1.000000",
+		"mdr":0.5,"total_fee":10000,"raw_total_fee":"10000","cash_fee":"10000","cash_fee_type":"THB","rate":"1.000000",
 		"operation":"PAYOUT","operator_id":7,"device_id":"d","openid":"o","attach":"a","time_end":"2026-01-02 03:04:05",
 		"result":"PENDING","nonce_str":"n1"}`
 	tests := []struct {
@@ -60,7 +60,7 @@ func TestOrderQueryPayout(t *testing.T) {
 			testkit.RequireParameters(t, rec.Only(t), tt.want)
 			assert.Equal(t, &ksher.OrderQueryPayoutResponse{
 				Answer: testkit.WantAnswer(data), AppID: "mch12345", MchOrderNo: "order1", KsherOrderNo: "900", ChannelOrderNo: "4200", Channel: "payout",
-				MDR: "0.5", TotalFee: 100_00, RawTotalFee: 100_00, FeeType: "THB", CashFee: 100_00, CashFeeType: "THB", Rate: "1.000000",
+				MDR: "0.5", TotalFee: 100_00, RawTotalFee: 100_00, CashFee: 100_00, CashFeeType: "THB", Rate: "1.000000",
 				Operation: "PAYOUT", OperatorID: "7", DeviceID: "d", OpenID: "o", Attach: "a", TimeEnd: time.Date(2026, 1, 2, 3, 4, 5, 0, testkit.Bangkok), Result: ksher.ResultPending, NonceStr: "n1",
 			}, resp)
 		})

@@ -276,9 +276,15 @@ func (r *PayoutRequest) resolve(ctx context.Context, c *Client) (*Resolution, er
 		return res, nil
 	case err != nil:
 		return nil, err
-	case answer.TotalFee != 0 && answer.TotalFee != r.TotalFee, answer.FeeType != "" && answer.FeeType != r.FeeType:
+	}
+	data, err := wire.ParseObject(answer.Data)
+	feeType := string(text(data, "fee_type")) // Genuine answers have none.
+	switch {
+	case err != nil:
+		return nil, err
+	case answer.TotalFee != 0 && answer.TotalFee != r.TotalFee, feeType != "" && feeType != r.FeeType:
 		return nil, fmt.Errorf("ksher: resolving payout %q: %w: the gateway has a payout of %v %s under this number, not %v %s",
-			r.MchOrderNo, ErrOtherOrder, answer.TotalFee, clipText(answer.FeeType), r.TotalFee, r.FeeType)
+			r.MchOrderNo, ErrOtherOrder, answer.TotalFee, clipText(feeType), r.TotalFee, r.FeeType)
 	case answer.MchOrderNo == "" || answer.TotalFee == 0:
 		return res, nil
 	}

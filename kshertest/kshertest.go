@@ -88,6 +88,7 @@ func Start(opts ...Option) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	gw.OpenPayouts()
 	g := &Gateway{Client: gw.Client, merchant: merchant{gw.Merchant}, sandbox: gw}
 	if g.VIP, err = gw.NewVIPClient(); err == nil {
 		g.Opn, err = gw.NewOpnClient()

@@ -117,7 +117,8 @@ var calls = map[string]func(context.Context, *ksher.Client) error{
 	"rate_query":          calling((*ksher.Client).RateQuery, &ksher.RateQueryRequest{Channel: ksher.ChannelWeChat, FeeType: "THB", Date: "20261120"}),
 	"get_settlement_info": calling((*ksher.Client).GetSettlementInfo, &ksher.GetSettlementInfoRequest{BeginDate: "2026-11-20", EndDate: "2026-11-20"}),
 	"payout": calling((*ksher.Client).Payout, &ksher.PayoutRequest{
-		MchOrderNo: "mock", TotalFee: 1_00, FeeType: "THB", ReceiverNo: ksher.NewSecret("0000000000"),
+		MchOrderNo: "mock", TotalFee: 1_00, FeeType: "THB", ReceiverType: "PROMPTPAY_MSISDN", ReceiverNo: ksher.NewSecret("0000000000"),
+		Extra: ksher.Extra{Unchecked: []string{"time_stamp"}}, // Tests run at any hour.
 	}),
 	"order_query_payout": calling((*ksher.Client).OrderQueryPayout, &ksher.OrderQueryPayoutRequest{MchOrderNo: "mock"}),
 	"get_payout_balance": calling((*ksher.Client).GetPayoutBalance, &ksher.GetPayoutBalanceRequest{FeeType: "THB"}),

@@ -63,25 +63,34 @@ func TestPayoutIsChecked(t *testing.T) {
 	changes := []change[req]{
 		{"good", func(*req) {}, nil},
 		{"a number of 32 characters", func(r *req) { r.MchOrderNo = testkit.Thai32 }, nil},
-		{"the largest amount", func(r *req) { r.TotalFee = maxAmount }, nil},
-		{"another currency", func(r *req) { r.FeeType = "MYR" }, nil},
-		{"nothing", func(r *req) { *r = req{} }, []string{"mch_order_no", "total_fee", "fee_type", "receiver_no"}},
+		{"the smallest amount", func(r *req) { r.TotalFee = 1 }, nil},
+		{"the largest amount", func(r *req) { r.TotalFee = 2_000_000_00 }, nil},
+		{"more than that", func(r *req) { r.TotalFee = 2_000_000_01 }, []string{"total_fee"}},
+		{"another currency", func(r *req) { r.FeeType = "MYR" }, []string{"fee_type"}},
+		{"nothing", func(r *req) { *r = req{Extra: r.Extra} }, []string{"mch_order_no", "total_fee", "fee_type", "receiver_type", "receiver_no"}},
 		{"no number", func(r *req) { r.MchOrderNo = "\t" }, []string{"mch_order_no"}},
 		{"a number with a line feed", func(r *req) { r.MchOrderNo += "\n" }, []string{"mch_order_no"}},
 		{"a long number", func(r *req) { r.MchOrderNo = testkit.Thai33 }, []string{"mch_order_no"}},
 		{"a number that isn't UTF-8", func(r *req) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
-		{"no receiver", func(r *req) { r.Extra, r.ReceiverNo = ksher.Extra{}, ksher.Secret{} }, []string{"receiver_no"}},
+		{"no receiver", func(r *req) { r.Params, r.ReceiverNo = nil, ksher.Secret{} }, []string{"receiver_no"}},
 		{"an empty receiver", func(r *req) { r.ReceiverNo = ksher.NewSecret("") }, []string{"receiver_no"}},
+		{"a blank receiver", func(r *req) { r.ReceiverNo = ksher.NewSecret(" \t") }, []string{"receiver_no"}},
 		{"a receiver in Extra", func(r *req) {
-			r.Extra, r.ReceiverNo = ksher.Extra{Params: map[string]string{"receiver_account": "9876543210"}}, ksher.Secret{}
-		}, nil},
-		{"a receiver of blanks", func(r *req) {
-			r.Extra, r.ReceiverNo = ksher.Extra{Params: map[string]string{"receiver_account": " "}}, ksher.Secret{}
+			r.Params, r.ReceiverNo = map[string]string{"receiver_account": "9876543210"}, ksher.Secret{}
 		}, []string{"receiver_no"}},
-		{"a receiver with a blank", func(r *req) { r.Params["name"] = "" }, nil},
 		{"no receiver but a note", func(r *req) {
-			r.Extra, r.ReceiverNo = ksher.Extra{Params: map[string]string{"note": "x", "version": "1"}}, ksher.Secret{}
+			r.Params, r.ReceiverNo = map[string]string{"note": "x"}, ksher.Secret{}
 		}, []string{"receiver_no"}},
+		{"no type of receiver", func(r *req) { r.ReceiverType = "" }, []string{"receiver_type"}},
+		{"another type of receiver", func(r *req) { r.ReceiverType = "bank" }, []string{"receiver_type"}},
+		{"a national ID", func(r *req) { r.ReceiverType = "PROMPTPAY_NATID" }, nil},
+		{"an account", func(r *req) { r.ReceiverType, r.ReceiverBankCode = "BANK", "014" }, nil},
+		{"an account at a bank that isn't known", func(r *req) { r.ReceiverType, r.ReceiverBankCode = "BANK", "the new one" }, nil},
+		{"an account without a bank", func(r *req) { r.ReceiverType = "BANK" }, []string{"receiver_bank_code"}},
+		{"everything", func(r *req) {
+			r.ReceiverMobile, r.Channel, r.Version = ksher.NewSecret("0812345678"), "payout", "3.0.0"
+		}, nil},
+		{"an empty extra", func(r *req) { r.Params["name"] = "" }, nil},
 		{"the receiver's name isn't UTF-8", func(r *req) { r.Params["name"] = "9876543210\xff" }, []string{"name"}},
 		{"a parameter without a name", func(r *req) { r.Params[""] = "9876543210" }, []string{"Extra"}},
 		{"the amount as an extra", func(r *req) { r.Params["total_fee"] = "9876543210" }, []string{"total_fee"}},
@@ -98,8 +107,8 @@ func TestPayoutIsChecked(t *testing.T) {
 		return err
 	}, changes)
 
-	_, err := testkit.NewClient(t, http.NotFoundHandler()).Payout(t.Context(), &req{MchOrderNo: testkit.OrderNo, TotalFee: 1, FeeType: "THB"})
-	require.EqualError(t, err, `ksher: payout of order "order1" was not sent: receiver_no is required, or the receiver's parameters in Extra. To send it all the same, list in Extra.Unchecked: receiver_no`)
+	_, err := testkit.NewClient(t, http.NotFoundHandler()).Payout(t.Context(), &req{MchOrderNo: testkit.OrderNo, TotalFee: 1, FeeType: "THB", Extra: testkit.GoodPayout().Extra})
+	require.EqualError(t, err, `ksher: payout of order "order1" was not sent: receiver_type is required; receiver_no is required. To send it all the same, list in Extra.Unchecked: receiver_type, receiver_no`)
 
 	checkRequest(t, "order_query_payout", testkit.PayoutQuery, func(ctx context.Context, c *ksher.Client, r *ksher.OrderQueryPayoutRequest) error {
 		_, err := c.OrderQueryPayout(ctx, r)

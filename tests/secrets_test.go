@@ -105,36 +105,43 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 		},
 		"not a number": func(v string) testkit.Reply { return testkit.Says(`{"code":` + fmt.Sprintf("%q", v) + `}`) },
 	}
-	for kind, value := range receivers {
-		for name, answer := range answers {
-			t.Run(kind+"/"+name, func(t *testing.T) {
-				var o testkit.Observer
-				var log testkit.LogBuffer
-				hosts := testkit.AnswersOf(map[string]testkit.Reply{"payout": answer(value)})
-				req := testkit.GoodPayout()
-				req.Extra = ksher.Extra{Params: map[string]string{"account": value}}
-				_, err := hosts.Client(t, ksher.WithHook(o.Hook), ksher.WithLogger(log.Logger(slog.LevelDebug))).Payout(t.Context(), req)
-				require.Error(t, err)
-				refused := slices.Contains([]string{"err_msg", "inside a word", "message"}, name)
-				require.Equal(t, !refused, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
-				if refused {
-					require.ErrorIs(t, err, ksher.CodeParamError, "what is Ksher's own stays")
-				}
-				var failed *ksher.Error
-				require.ErrorAs(t, err, &failed)
-				said := failed.Message + "\n" + string(failed.Code)
-				if failed.Err != nil {
-					said += "\n" + failed.Err.Error()
-				}
-				require.False(t, saysValue(said, value), "%q", said)
-				require.Len(t, o.Done, 1)
-				require.Equal(t, err, o.Done[0].Err)
-				if len(value) > 3 {
-					for _, text := range []string{fmt.Sprintf("%+v %q %#v", err, err, o.Done[0].Outcome()), log.Text()} {
-						require.False(t, saysValue(text, value), "%s", text)
+	places := map[string]func(*ksher.PayoutRequest, string){
+		"receiver_no":     func(r *ksher.PayoutRequest, v string) { r.Params, r.ReceiverNo = nil, ksher.NewSecret(v) },
+		"receiver_mobile": func(r *ksher.PayoutRequest, v string) { r.Params, r.ReceiverMobile = nil, ksher.NewSecret(v) },
+		"Extra":           func(r *ksher.PayoutRequest, v string) { r.Extra.Params = map[string]string{"account": v} },
+	}
+	for place, put := range places {
+		for kind, value := range receivers {
+			for name, answer := range answers {
+				t.Run(place+"/"+kind+"/"+name, func(t *testing.T) {
+					var o testkit.Observer
+					var log testkit.LogBuffer
+					hosts := testkit.AnswersOf(map[string]testkit.Reply{"payout": answer(value)})
+					req := testkit.GoodPayout()
+					put(req, value)
+					_, err := hosts.Client(t, ksher.WithHook(o.Hook), ksher.WithLogger(log.Logger(slog.LevelDebug))).Payout(t.Context(), req)
+					require.Error(t, err)
+					refused := slices.Contains([]string{"err_msg", "inside a word", "message"}, name)
+					require.Equal(t, !refused, errors.Is(err, ksher.ErrOutcomeUnknown), "%v", err)
+					if refused {
+						require.ErrorIs(t, err, ksher.CodeParamError, "what is Ksher's own stays")
 					}
-				}
-			})
+					var failed *ksher.Error
+					require.ErrorAs(t, err, &failed)
+					said := failed.Message + "\n" + string(failed.Code)
+					if failed.Err != nil {
+						said += "\n" + failed.Err.Error()
+					}
+					require.False(t, saysValue(said, value), "%q", said)
+					require.Len(t, o.Done, 1)
+					require.Equal(t, err, o.Done[0].Err)
+					if len(value) > 3 {
+						for _, text := range []string{fmt.Sprintf("%+v %q %#v", err, err, o.Done[0].Outcome()), log.Text()} {
+							require.False(t, saysValue(text, value), "%s", text)
+						}
+					}
+				})
+			}
 		}
 	}
 	// A number is one in any form.
@@ -142,7 +149,7 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 		"123-4-56789-0": "no account 1234567890", "1234567890": "no account 123-4-56789-0", "123 4 56789 0": "no account ***-*-*5678-90",
 	} {
 		req := testkit.GoodPayout()
-		req.Extra = ksher.Extra{Params: map[string]string{"account": account}}
+		req.Params = map[string]string{"account": account}
 		_, err := testkit.AnswersOf(map[string]testkit.Reply{"payout": testkit.Says(signed(map[string]string{"result": "FAIL", "err_code": "PARAM_ERROR", "err_msg": text}))}).
 			Client(t).Payout(t.Context(), req)
 		require.ErrorIs(t, err, ksher.CodeParamError)
@@ -163,7 +170,7 @@ func TestPayoutReceiverIsNotQuoted(t *testing.T) {
 	}
 	// What isn't an echo is kept, however short the receiver's parameters are.
 	req := testkit.GoodPayout()
-	req.Extra = ksher.Extra{Params: map[string]string{"a": "7", "b": "e", "e": "TH", "f": "NOTENOUGH"}}
+	req.Params = map[string]string{"a": "7", "b": "e", "e": "TH", "f": "NOTENOUGH"}
 	_, err := testkit.AnswersOf(map[string]testkit.Reply{"payout": testkit.Says(signed(map[string]string{"result": "FAIL", "err_code": "NOTENOUGH", "err_msg": "there are 70 THB left"}))}).
 		Client(t).Payout(t.Context(), req)
 	require.ErrorIs(t, err, ksher.CodeNotEnough)

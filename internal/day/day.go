@@ -1,4 +1,5 @@
-// Package day tells days that somebody means from days of another calendar.
+// Package day tells days that somebody means from days of another calendar, and when
+// payouts are made.
 package day
 
 import (

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/day"
 	"github.com/ksher-go/ksher/internal/sandbox/api"
 	"github.com/ksher-go/ksher/internal/sandbox/checkout"
 	"github.com/ksher-go/ksher/internal/sandbox/console"
@@ -117,8 +118,13 @@ func New(tb TB, opts ...Option) *Gateway {
 		return nil
 	}
 	tb.Cleanup(gw.Close)
+	gw.OpenPayouts()
 	return gw
 }
+
+// OpenPayouts moves the clock on to when payouts are open, so that a test which pays out
+// passes at any hour.
+func (g *Gateway) OpenPayouts() { g.Advance(day.PayoutsOpenIn(g.Now())) }
 
 // Start starts a gateway that runs in real time and notifies by itself, on a
 // free port of the loopback interface unless told otherwise. Close it when you

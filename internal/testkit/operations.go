@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/ksher-go/ksher"
 )
@@ -123,10 +124,12 @@ func tested[Req, Resp any](name, url string, k kind, good func() *Req, method fu
 		func(ctx context.Context, c *ksher.Client, extra ksher.Extra) (any, error) {
 			req := good()
 			field := reflect.ValueOf(req).Elem().FieldByName("Extra")
-			if own := field.Interface().(ksher.Extra).Params; len(own) > 0 { // It can't do without.
-				maps.Copy(own, extra.Params)
-				extra.Params = own
+			own := field.Interface().(ksher.Extra)
+			if len(own.Params) > 0 {
+				maps.Copy(own.Params, extra.Params)
+				extra.Params = own.Params
 			}
+			extra.Unchecked = slices.Concat(own.Unchecked, extra.Unchecked)
 			field.Set(reflect.ValueOf(extra))
 			resp, err := method(c, ctx, req)
 			if resp == nil {
@@ -144,8 +147,10 @@ func GatewayPayOf(no string) *ksher.GatewayPayRequest {
 	return req
 }
 
+// GoodPayout is one at any hour: tests run also when Ksher makes no payouts.
 func GoodPayout() *ksher.PayoutRequest {
-	return &ksher.PayoutRequest{MchOrderNo: OrderNo, TotalFee: 100_00, FeeType: "THB", ReceiverNo: ksher.NewSecret("0812345678"), Extra: ksher.Extra{Params: map[string]string{"account": "9876543210", "name": "สมชาย ใจดี"}}}
+	return &ksher.PayoutRequest{MchOrderNo: OrderNo, TotalFee: 100_00, FeeType: "THB", ReceiverType: "PROMPTPAY_MSISDN", ReceiverNo: ksher.NewSecret("0812345678"),
+		Extra: ksher.Extra{Params: map[string]string{"account": "9876543210", "name": "สมชาย ใจดี"}, Unchecked: []string{"time_stamp"}}}
 }
 
 func PayoutQuery() *ksher.OrderQueryPayoutRequest {

@@ -109,7 +109,7 @@ func TestSettlementInfo(t *testing.T) {
 // Payouts aren't sales.
 func TestSettlementInfoLeavesOutPayouts(t *testing.T) {
 	gw, day := atNine(t)
-	code := sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/payout", map[string]string{"mch_order_no": "P-1", "total_fee": "10000", "fee_type": "THB", "channel": "payout", "receiver_no": "1"})
+	code := sandboxtest.PostSigned(t, gw, gw.MerchantURL()+"/payout", map[string]string{"mch_order_no": "P-1", "total_fee": "10000", "fee_type": "THB", "channel": "payout", "receiver_type": "PROMPTPAY_NATID", "receiver_no": "1"})
 	require.Empty(t, code)
 	require.Len(t, gw.Orders(), 1)
 	gw.Advance(48 * time.Hour)

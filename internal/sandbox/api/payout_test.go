@@ -1,21 +1,27 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func payout(no string, fee ksher.Amount) *ksher.PayoutRequest {
-	return &ksher.PayoutRequest{MchOrderNo: no, TotalFee: fee, FeeType: "THB", Extra: ksher.Extra{Params: map[string]string{"receiver": "9876543210"}}}
+	return &ksher.PayoutRequest{
+		MchOrderNo: no, TotalFee: fee, FeeType: "THB", ReceiverType: "BANK", ReceiverNo: ksher.NewSecret("9876543210"), ReceiverBankCode: "014",
+	}
 }
 
 func balance(t *testing.T, gw *sandbox.Gateway) ksher.Amount {
@@ -55,11 +61,11 @@ func TestPayout(t *testing.T) {
 	seen, err := gw.Order("P-1")
 	require.NoError(t, err)
 	assert.Equal(t, sandbox.Paid, seen.State)
-	assert.Equal(t, "9876543210", seen.Params.Get("receiver"))
+	assert.Equal(t, "9876543210", seen.Params.Get("receiver_no"))
 }
 
 func TestPayoutParameters(t *testing.T) {
-	good := map[string]string{"mch_order_no": "P-2", "total_fee": "4000", "fee_type": "THB", "channel": "payout", "receiver": "9876543210"}
+	good := map[string]string{"mch_order_no": "P-2", "total_fee": "4000", "fee_type": "THB", "channel": "payout", "receiver_type": "BANK", "receiver_no": "9876543210", "receiver_bank_code": "014"}
 	for _, c := range []struct {
 		name, value string
 		want        ksher.Code
@@ -75,13 +81,27 @@ func TestPayoutParameters(t *testing.T) {
 		{"total_fee", "40.00", ksher.CodePriceNotExist},
 		{"total_fee", "9900", ""},
 		{"total_fee", "9902", ksher.CodeNotEnough},
-		{"total_fee", "9223372036854775807", ksher.CodeNotEnough},
+		{"total_fee", "200000000", ksher.CodeNotEnough},
+		{"total_fee", "200000001", ksher.CodeKsherExceedAmountLimit},
+		{"total_fee", "9223372036854775807", ksher.CodeKsherExceedAmountLimit},
 		{"total_fee", "9223372036854775808", ksher.CodePriceNotExist},
 		{"total_fee", "4003", ksher.CodeOrderPaymentError},
 		{"fee_type", "", ksher.CodeLackParams},
 		{"fee_type", "JPY", ksher.CodeKsherFeeTypeNotMatch},
 		{"channel", "promptpay", ksher.CodeParamError},
-		{"receiver", "-", ksher.CodeLackParams}, // Left out.
+		{"channel", "-", ksher.CodeLackParams}, // Left out.
+		{"receiver_no", "-", ksher.CodeLackParams},
+		{"receiver_type", "-", ksher.CodeLackParams},
+		{"receiver_type", "bank", ksher.CodeParamError},
+		{"receiver_type", "PROMPTPAY_NATID", ""},
+		{"receiver_type", "PROMPTPAY_MSISDN", ""},
+		{"receiver_bank_code", "-", ksher.CodeLackParams},
+		{"receiver_bank_code", "", ksher.CodeLackParams},
+		{"receiver_bank_code", "002", ""},
+		{"receiver_bank_code", "999", ksher.CodeKsherInvalidParam},
+		{"receiver_bank_code", "14", ksher.CodeKsherInvalidParam},
+		{"receiver_mobile", "0812345678", ""},
+		{"version", "3.0.0", ""},
 	} {
 		t.Run(c.name+"="+c.value, func(t *testing.T) {
 			gw := sandbox.New(t, sandbox.WithPayoutBalance(100_00))
@@ -158,6 +178,73 @@ func TestPayoutAmounts(t *testing.T) {
 	}
 }
 
+// Nothing is paid out in half an hour of each night, by the gateway's clock.
+func TestPayoutsCloseAtNight(t *testing.T) {
+	gw := sandbox.New(t)
+	night := gw.Now().In(core.Zone).AddDate(0, 0, 1)
+	until := func(hour, minute, second int) {
+		gw.Advance(time.Date(night.Year(), night.Month(), night.Day(), hour, minute, second, 0, core.Zone).Sub(gw.Now()))
+	}
+	anyway := func(no string) error {
+		req := payout(no, 1_00)
+		req.Unchecked = []string{"time_stamp"}
+		_, err := gw.Client.Payout(t.Context(), req)
+		return err
+	}
+	until(2, 29, 59)
+	_, err := gw.Client.Payout(t.Context(), payout("P-1", 1_00))
+	require.NoError(t, err)
+	for range 2 {
+		until(2, 30, 0)
+		_, err = gw.Client.Payout(t.Context(), payout("P-2", 1_00))
+		require.Equal(t, []string{"time_stamp"}, testkit.FieldsOf(err), "the client goes by the same clock")
+		require.ErrorIs(t, anyway("P-2"), ksher.CodeNoAuth)
+		assert.Equal(t, ksher.Amount(99_999_00), balance(t, gw))
+		assert.Equal(t, ksher.ResultSuccess, queryPayout(t, gw, "P-1").Result, "queries are answered")
+		until(2, 59, 59)
+	}
+	gw.OpenPayouts()
+	assert.Equal(t, "03:00:00", gw.Now().In(core.Zone).Format(time.TimeOnly))
+	require.NoError(t, anyway("P-2"))
+	_, err = gw.Client.Payout(t.Context(), payout("P-3", 1_00))
+	require.NoError(t, err)
+}
+
+// The members of an answer, as the client for any language sees them.
+func TestShapeOfPayoutAnswers(t *testing.T) {
+	gw := sandbox.New(t)
+	paid, err := gw.Client.Payout(t.Context(), payout("P-1", 1_00))
+	require.NoError(t, err)
+	told, err := gw.Client.OrderQueryPayout(t.Context(), &ksher.OrderQueryPayoutRequest{MchOrderNo: "P-1"})
+	require.NoError(t, err)
+	left, err := gw.Client.GetPayoutBalance(t.Context(), &ksher.GetPayoutBalanceRequest{FeeType: "THB"})
+	require.NoError(t, err)
+	const text, number = "string", "float64"
+	for name, c := range map[string]struct {
+		data json.RawMessage
+		want map[string]string
+	}{
+		"payout": {paid.Data, map[string]string{
+			"appid": text, "channel_order_no": text, "ksher_order_no": text, "mch_order_no": text, "mdr": number, "nonce_str": text,
+			"receiver_name": text, "result": text, "total_fee": number, "trade_type": text,
+		}},
+		"order_query_payout": {told.Data, map[string]string{
+			"appid": text, "attach": text, "cash_fee": number, "cash_fee_type": text, "channel": text, "channel_order_no": text, "device_id": text,
+			"ksher_order_no": text, "mch_order_no": text, "mdr": number, "nonce_str": text, "openid": text, "operation": text,
+			"operator_id": number, "rate": text, "raw_total_fee": number, "result": text, "time_end": text, "total_fee": number,
+		}},
+		"get_payout_balance": {left.Data, map[string]string{"appid": text, "balance": number, "nonce_str": text, "result": text}},
+	} {
+		var members map[string]any
+		require.NoError(t, json.Unmarshal(c.data, &members))
+		kinds := make(map[string]string)
+		for member, value := range members {
+			kinds[member] = fmt.Sprintf("%T", value)
+		}
+		assert.Equal(t, c.want, kinds, name)
+	}
+}
+
 // A payout isn't an order, and an order isn't a payout.
 func TestPayoutsAreNoOrders(t *testing.T) {
 	gw := sandbox.New(t)
@@ -184,7 +271,7 @@ func TestPayoutsAreNoOrders(t *testing.T) {
 
 	// Nobody is notified, even if a payout asks for it.
 	req := payout("P-2", 1_00)
-	req.Params["notify_url"] = "http://127.0.0.1:1/"
+	req.Params = map[string]string{"notify_url": "http://127.0.0.1:1/"}
 	_, err = gw.Client.Payout(ctx, req)
 	require.NoError(t, err)
 	require.ErrorIs(t, gw.Deliver(ctx, "P-2"), sandbox.ErrNoNotification)
