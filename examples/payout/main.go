@@ -6,9 +6,8 @@
 //
 //	go run ./examples/payout
 //
-// With KSHER_APPID and KSHER_PRIVATE_KEY set it shows the real balance, and stops
-// there: to pay out takes the receiver's parameters, which Ksher gives with the
-// contract. The other variables are those of ksher.ClientFromEnv.
+// With KSHER_APPID and KSHER_PRIVATE_KEY set it shows the real balance, and pays
+// nothing. The other variables are those of ksher.ClientFromEnv.
 package main
 
 import (
@@ -50,16 +49,16 @@ func run(ctx context.Context) error {
 		return err
 	}
 
-	fmt.Println("\nThe first payout goes well.")
-	if err := payOut(ctx, gateway.Client, 1500_00); err != nil {
+	fmt.Println("\nThe first payout, to a bank account, goes well.")
+	if err := payOut(ctx, gateway.Client, 1500_00, receiver{kind: "BANK", no: ksher.NewSecret("9876543210"), bank: "014"}); err != nil {
 		return err
 	}
 
-	fmt.Println("\nThe second one is made, but the connection breaks before the answer comes.")
+	fmt.Println("\nThe second one, to a PromptPay number, is made, but the connection breaks before the answer comes.")
 	if err := gateway.Inject(kshertest.Fault{Operation: "payout", Kind: kshertest.FaultDropAfter}); err != nil {
 		return err
 	}
-	if err := payOut(ctx, gateway.Client, 2000_00); err != nil {
+	if err := payOut(ctx, gateway.Client, 2000_00, receiver{kind: "PROMPTPAY_MSISDN", no: ksher.NewSecret("0812345678")}); err != nil {
 		return err
 	}
 
@@ -76,15 +75,22 @@ func showBalance(ctx context.Context, client *ksher.Client) error {
 	return nil
 }
 
+// receiver is where money goes. No log has its number, which is a ksher.Secret.
+type receiver struct {
+	kind string
+	no   ksher.Secret
+	bank string
+}
+
 // payOut pays a receiver, once.
-func payOut(ctx context.Context, client *ksher.Client, amount ksher.Amount) error {
+func payOut(ctx context.Context, client *ksher.Client, amount ksher.Amount, to receiver) error {
 	req := &ksher.PayoutRequest{
 		// A real program writes number, amount and receiver to its database here,
 		// before it pays.
 		MchOrderNo:   ksher.NewOrderNo(),
 		TotalFee:     amount,
 		FeeType:      "THB",
-		ReceiverType: "PROMPTPAY_MSISDN", ReceiverNo: ksher.NewSecret("0812345678"),
+		ReceiverType: to.kind, ReceiverNo: to.no, ReceiverBankCode: to.bank,
 	}
 	fmt.Printf("Paying out %v %s under %s.\n", req.TotalFee, req.FeeType, req.MchOrderNo)
 	_, err := client.Payout(ctx, req)
@@ -93,6 +99,7 @@ func payOut(ctx context.Context, client *ksher.Client, amount ksher.Amount) erro
 		return resolve(ctx, client, req)
 	}
 	if err != nil {
+		// Among others from 02:30 to 03:00 Thai time: it can be paid out afterwards.
 		return fmt.Errorf("nothing was paid: %w", err)
 	}
 	fmt.Println("It is paid out.")
