@@ -268,6 +268,7 @@ func TestQuickPay(t *testing.T) {
 		}},
 		{"full", full, map[string]string{
 			"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "auth_code": testkit.AuthCode,
+	full.DeviceID, full.NotifyURL, full.Product, full.Attach = "till-1", "https://shop.example/notify", "กาแฟ", "table 7"
 			"channel": "alipay", "operator_id": "somchai", "new": "1",
 		}},
 	}
@@ -279,6 +280,7 @@ func TestQuickPay(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/quick_pay", rec.Only(t).URL.String())
 			testkit.RequireParameters(t, rec.Only(t), tt.want)
+			"device_id": "till-1", "notify_url": "https://shop.example/notify", "product": "กาแฟ", "attach": "table 7",
 			assert.Equal(t, &ksher.QuickPayResponse{
 				Answer: testkit.WantAnswer(data),
 				Order: ksher.Order{

@@ -12,8 +12,12 @@ type QuickPayRequest struct {
 	// AuthCode is what the scanner read from the buyer's phone: required. Whoever has it
 	// can charge the buyer, for about a minute.
 	AuthCode   Secret  `url:"auth_code"`
-	Channel    Channel `url:"channel,omitempty"`     // the buyer's wallet, which Ksher otherwise finds out from the code
+	Channel    Channel `url:"channel,omitempty"`     // the wallet, else found out from the code: wechat, alipay, alipayplus, truemoney, airpay, linepay
 	OperatorID string  `url:"operator_id,omitempty"` // the cashier or the like
+	DeviceID   string  `url:"device_id,omitempty"`   // the till
+	NotifyURL  string  `url:"notify_url,omitempty"`  // where the notification goes, see [Payments.Notifications]
+	Product    string  `url:"product,omitempty"`     // what the buyer pays for, plain text
+	Attach     string  `url:"attach,omitempty"`      // returned as it is in queries and notifications
 
 	Extra `url:"-"`
 }
@@ -30,6 +34,7 @@ func (r *QuickPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrd
 func (r *QuickPayRequest) check(c *checker) {
 	c.newOrder(r.MchOrderNo, r.TotalFee, r.FeeType)
 	c.Required("auth_code", r.AuthCode.Reveal())
+	c.httpURL("notify_url", r.NotifyURL)
 }
 
 // QuickPayResponse is the answer to [Client.QuickPay]. Its fields follow those of
@@ -39,7 +44,7 @@ type QuickPayResponse struct {
 	Order
 	Operation  string `json:"operation"`   // the name of the operation
 	OperatorID string `json:"operator_id"` // the operator_id of the request
-	DeviceID   string `json:"device_id"`   // the till
+	DeviceID   string `json:"device_id"`   // the device_id of the request
 }
 
 var quickPay = declareChange("quick_pay", onMerchant, proof{has: paidTerms, same: orderTerms}, secret("auth_code"),

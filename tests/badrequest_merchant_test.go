@@ -137,6 +137,7 @@ func TestQuickPayRefusesBadRequests(t *testing.T) {
 		{"the largest amount", func(r *ksher.QuickPayRequest) { r.TotalFee = maxAmount }, nil},
 		{"nothing", func(r *ksher.QuickPayRequest) { *r = ksher.QuickPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "auth_code"}},
 		{"no number", func(r *ksher.QuickPayRequest) { r.MchOrderNo = " " }, []string{"mch_order_no"}},
+		{"a notification to nowhere", func(r *ksher.QuickPayRequest) { r.NotifyURL = "shop.example/notify" }, []string{"notify_url"}},
 		{"a long number", func(r *ksher.QuickPayRequest) { r.MchOrderNo = testkit.Thai33 }, []string{"mch_order_no"}},
 		{"a number that isn't UTF-8", func(r *ksher.QuickPayRequest) { r.MchOrderNo = "\xff" }, []string{"mch_order_no"}},
 		{"no code", func(r *ksher.QuickPayRequest) { r.AuthCode = ksher.NewSecret("") }, []string{"auth_code"}},

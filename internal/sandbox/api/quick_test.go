@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"context"
 	"maps"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -251,6 +253,32 @@ func TestOrderReverseRefused(t *testing.T) {
 
 // Orders of quick_pay come back after a restart as they were, and are of
 // quick_pay still.
+// What the till says of a charge comes back, and the merchant hears of it.
+func TestQuickPayNotifies(t *testing.T) {
+	gw := sandbox.New(t)
+	var told []string
+	shop := httptest.NewServer(sandboxtest.Notifications(t, gw, func(_ context.Context, o *ksher.Order) error {
+		told = append(told, o.MchOrderNo+" "+o.Attach)
+		return nil
+	}))
+	defer shop.Close()
+	resp, err := gw.Client.QuickPay(t.Context(), &ksher.QuickPayRequest{
+		MchOrderNo: "Q-1", TotalFee: 40_00, FeeType: "THB", AuthCode: ksher.NewSecret(alipayCode), Channel: ksher.ChannelAlipayPlus,
+		OperatorID: "Nok", DeviceID: "till 2", NotifyURL: shop.URL, Product: "coffee", Attach: "table 7",
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Nok", "till 2", "table 7"}, []string{resp.OperatorID, resp.DeviceID, resp.Attach})
+	require.NoError(t, gw.Deliver(t.Context(), "Q-1"))
+	assert.Equal(t, []string{"Q-1 table 7"}, told)
+
+	for _, channel := range []ksher.Channel{ksher.ChannelLinePay, ksher.ChannelTrueMoney, ksher.ChannelAirPay} {
+		_, err := gw.Client.QuickPay(t.Context(), &ksher.QuickPayRequest{
+			MchOrderNo: string(channel), TotalFee: 40_00, FeeType: "THB", AuthCode: ksher.NewSecret("3876344382566400"), Channel: channel,
+		})
+		require.NoError(t, err, channel)
+	}
+}
+
 func TestQuickPaySurvivesARestart(t *testing.T) {
 	store := new(sandboxtest.MemoryStore)
 	gw, err := sandbox.Start(sandbox.WithStore(store), sandbox.WithSpeed(0))
