@@ -43,6 +43,7 @@ func ExampleShop_QuickPay() {
 		Channel:         "alipay",
 		AuthCode:        ksher.NewSecret("287634438256643900"),
 		MID:             "mch35618",
+		Provider:        "my",
 		DeviceID:        "till 2",
 	}
 	_, err := shop.QuickPay(charge)
@@ -54,13 +55,13 @@ func ExampleShop_QuickPay() {
 	}
 
 	without := *charge
-	without.MID, without.DeviceID = "", ""
+	without.MID, without.Provider = "", ""
 	order, err := shop.QuickPay(&without)
-	fmt.Println(order.MchOrderNo, err)
+	fmt.Println(order.MchOrderNo, order.DeviceID, err)
 	// Output:
 	// mid has no counterpart at api.ksher.net
-	// device_id has no counterpart at api.ksher.net
-	// A-1002 <nil>
+	// provider has no counterpart at api.ksher.net
+	// A-1002 till 2 <nil>
 }
 
 // A refund has to say what the order cost.

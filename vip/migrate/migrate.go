@@ -69,8 +69,8 @@ type Shop struct {
 	// NotifyURL is where notifications of api.ksher.net go; see
 	// [ksher.Payments.Notifications]. They come as POST, in place of the webhook that was
 	// registered with the account at vip.ksher.net and is called by GET. It is
-	// required, but for [Shop.QuickPay] and [Shop.OrderRefund], which have none. A
-	// shop that only asks takes it out of the request that it gets.
+	// required, but for [Shop.QuickPay], which asks anyway, and [Shop.OrderRefund], which
+	// has none. A shop that only asks takes it out of the request that it gets.
 	NotifyURL string
 	// ReferURL is the page that the buyer comes from: required for [Shop.GatewayPay],
 	// and for [Shop.AppPay] by Alipay.
@@ -196,19 +196,18 @@ func (s Shop) NativePay(r *vip.CScanBRequest) (*ksher.NativePayRequest, error) {
 }
 
 // QuickPay turns the charge of a buyer's code into one for [ksher.Client.QuickPay] or,
-// better, [ksher.Payments.Charge]. A note and a device_id have no counterpart there.
-// There is no notification either.
+// better, [ksher.Payments.Charge]. The note becomes Attach. It does without a NotifyURL,
+// because the charge is asked about anyway.
 //
 // Source: as for [Shop.GatewayPay].
 func (s Shop) QuickPay(r *vip.BScanCRequest) (*ksher.QuickPayRequest, error) {
 	r = given(r)
 	m := newMove("quick_pay", r.MerchantOrderID, r.MID, r.Provider, r.Extra)
 	m.required("fee_type", s.FeeType)
-	m.lost("note", r.Note)
-	m.lost("device_id", r.DeviceID)
 	return done(m, &ksher.QuickPayRequest{
 		MchOrderNo: r.MerchantOrderID, TotalFee: r.Amount, FeeType: s.FeeType,
-		AuthCode: r.AuthCode, Channel: ksher.Channel(r.Channel), OperatorID: r.OperatorID,
+		AuthCode: r.AuthCode, Channel: ksher.Channel(r.Channel), OperatorID: r.OperatorID, DeviceID: r.DeviceID,
+		NotifyURL: s.NotifyURL, Attach: r.Note,
 	})
 }
 

@@ -184,13 +184,13 @@ func TestFullRequests(t *testing.T) {
 	})
 	t.Run("bscanc", func(t *testing.T) {
 		r := bscanc()
-		r.OperatorID = "Nok"
+		r.OperatorID, r.DeviceID, r.Note = "Nok", "till 2", "table 5"
 		got, err := shop.QuickPay(r)
 		require.NoError(t, err)
 		require.Equal(t, "287634438256643900", got.AuthCode.Reveal())
 		got.AuthCode = ksher.Secret{}
 		require.Equal(t, &ksher.QuickPayRequest{MchOrderNo: "A-1", TotalFee: 150_50, FeeType: "THB",
-			Channel: ksher.ChannelAlipay, OperatorID: "Nok"}, got)
+			Channel: ksher.ChannelAlipay, OperatorID: "Nok", DeviceID: "till 2", NotifyURL: "https://shop.example/ksher", Attach: "table 5"}, got)
 	})
 	t.Run("miniapp", func(t *testing.T) {
 		r := miniApp()
@@ -381,9 +381,9 @@ func TestErrors(t *testing.T) {
 		{"no refund", func() (any, error) { return migrate.Refund(vip.KindRedirect, nil) }, []string{"merchant_order_id", "refund_order_id"}, "is required"},
 		{"till", func() (any, error) {
 			r := bscanc()
-			r.Note, r.DeviceID, r.Provider = "table 5", "till 2", "my"
+			r.MID, r.Provider = "mch35618", "my"
 			return migrate.Shop{}.QuickPay(r)
-		}, []string{"provider", "fee_type", "note", "device_id"}, "has no counterpart at api.ksher.net"},
+		}, []string{"mid", "provider", "fee_type"}, "has no counterpart at api.ksher.net"},
 		{"empty shop, code", func() (any, error) { return migrate.Shop{}.NativePay(cscanb()) }, []string{"fee_type", "notify_url"}, "is required by api.ksher.net"},
 		{"empty shop, mini program", func() (any, error) { return migrate.Shop{}.MiniProgramPay(miniApp()) }, []string{"fee_type", "notify_url"}, ""},
 		{"empty shop, Alipay's app", func() (any, error) { return migrate.Shop{}.AppPay(app()) }, []string{"fee_type", "notify_url", "refer_url"}, ""},
@@ -429,9 +429,9 @@ func TestErrors(t *testing.T) {
 	require.NoError(t, err, "32 characters, whatever their bytes, and Thailand")
 
 	code := bscanc()
-	code.Note = "x"
+	code.Provider = "ph"
 	_, err = shop.QuickPay(code)
-	require.EqualError(t, err, `migrate: quick_pay of order "A-1": note has no counterpart at api.ksher.net`)
+	require.EqualError(t, err, `migrate: quick_pay of order "A-1": provider has no counterpart at api.ksher.net`)
 	require.NotContains(t, fmt.Sprintf("%+v", err), code.AuthCode.Reveal())
 }
 
