@@ -286,6 +286,9 @@ type proof struct {
 	// same names parameters that the answer has to repeat if it has them, beside those
 	// that every answer has to.
 	same []string
+	// local says that the amount may be another one if local_total_fee was sent, which
+	// nobody explains.
+	local bool
 	// signed names the members of data that the gateway signs, nil for all.
 	signed []string
 	// order says that the result is an order's. Any other has to be SUCCESS, if there
@@ -461,8 +464,9 @@ func (c *Client) exchange(ctx context.Context, op *operation, params []wire.Para
 	}
 	r := reading{verifier: c.verifier, proof: op.proof, change: op.effect == call.Change, location: c.location}
 	r.same = make([]wire.Param, 0, 4)
+	local := op.proof.local && slices.ContainsFunc(params, func(p wire.Param) bool { return p.Name == "local_total_fee" })
 	for _, p := range params {
-		if op.repeats(p.Name) {
+		if op.repeats(p.Name) && !(local && (p.Name == "total_fee" || p.Name == "fee_type")) {
 			r.same = append(r.same, p)
 		}
 	}

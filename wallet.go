@@ -49,9 +49,11 @@ func (r *JSAPIPayRequest) check(c *checker) {
 // MiniProgramPayRequest asks for a payment in a mini program. Its fields without a comment are those of
 // [JSAPIPayRequest]. What RedirectURL means in a mini program isn't documented.
 type MiniProgramPayRequest struct {
-	MchOrderNo    string  `url:"mch_order_no"`
-	TotalFee      Amount  `url:"total_fee"`
-	LocalTotalFee Amount  `url:"local_total_fee,omitempty"` // not explained anywhere: leave it zero unless Ksher tells you
+	MchOrderNo string `url:"mch_order_no"`
+	TotalFee   Amount `url:"total_fee"`
+	// LocalTotalFee is not explained anywhere, and some of Ksher's SDKs send it in place of
+	// TotalFee: leave it zero unless Ksher tells you. With it the answer's amount isn't compared.
+	LocalTotalFee Amount  `url:"local_total_fee,omitempty"`
 	FeeType       string  `url:"fee_type"`
 	Channel       Channel `url:"channel"`
 	// SubOpenID is the buyer's ID in the mini program, for WeChat what its login gives as
@@ -97,7 +99,7 @@ func (r *MiniProgramPayRequest) check(c *checker) {
 type AppPayRequest struct {
 	MchOrderNo      string  `url:"mch_order_no"`
 	TotalFee        Amount  `url:"total_fee"`
-	LocalTotalFee   Amount  `url:"local_total_fee,omitempty"` // not explained anywhere: leave it zero unless Ksher tells you
+	LocalTotalFee   Amount  `url:"local_total_fee,omitempty"` // as in a [MiniProgramPayRequest]
 	FeeType         string  `url:"fee_type"`
 	Channel         Channel `url:"channel"`                     // required, [ChannelWeChat] or [ChannelAlipay]
 	SubOpenID       string  `url:"sub_openid,omitempty"`        // the buyer's ID at the wallet: personal data; who wants it isn't documented
@@ -135,18 +137,19 @@ func (r *AppPayRequest) check(c *checker) {
 // WapPayRequest asks for a payment on the wallet's page in the browser of a phone. Its
 // fields without a comment are those of [JSAPIPayRequest].
 type WapPayRequest struct {
-	MchOrderNo   string  `url:"mch_order_no"`
-	TotalFee     Amount  `url:"total_fee"`
-	FeeType      string  `url:"fee_type"`
-	Channel      Channel `url:"channel"`             // required; only [ChannelAlipay] is documented
-	ReferURL     string  `url:"refer_url,omitempty"` // the page of the shop that the buyer comes from; some of Ksher's SDKs send it
-	NotifyURL    string  `url:"notify_url,omitempty"`
-	RedirectURL  string  `url:"redirect_url,omitempty"`
-	PaypageTitle string  `url:"paypage_title,omitempty"`
-	Product      string  `url:"product,omitempty"`
-	Attach       string  `url:"attach,omitempty"`
-	OperatorID   string  `url:"operator_id,omitempty"`
-	DeviceID     string  `url:"device_id,omitempty"` // the device that the merchant sells by
+	MchOrderNo    string  `url:"mch_order_no"`
+	TotalFee      Amount  `url:"total_fee"`
+	LocalTotalFee Amount  `url:"local_total_fee,omitempty"` // as in a [MiniProgramPayRequest]
+	FeeType       string  `url:"fee_type"`
+	Channel       Channel `url:"channel"`             // required, [ChannelAlipay] or, on phones, [ChannelAlipayPlus]
+	ReferURL      string  `url:"refer_url,omitempty"` // the page of the shop that the buyer comes from; some of Ksher's SDKs send it
+	NotifyURL     string  `url:"notify_url,omitempty"`
+	RedirectURL   string  `url:"redirect_url,omitempty"`
+	PaypageTitle  string  `url:"paypage_title,omitempty"`
+	Product       string  `url:"product,omitempty"`
+	Attach        string  `url:"attach,omitempty"`
+	OperatorID    string  `url:"operator_id,omitempty"`
+	DeviceID      string  `url:"device_id,omitempty"` // the device that the merchant sells by
 
 	Extra `url:"-"`
 }
@@ -166,6 +169,7 @@ func (r *WapPayRequest) numbers() (orderNo, refundNo string) { return r.MchOrder
 
 func (r *WapPayRequest) check(c *checker) {
 	c.walletOrder(r.MchOrderNo, r.TotalFee, r.FeeType, r.Channel, r.NotifyURL, r.RedirectURL)
+	c.localTotalFee(r.LocalTotalFee)
 	c.httpURL("refer_url", r.ReferURL)
 }
 
@@ -204,7 +208,7 @@ func (c *checker) localTotalFee(value Amount) {
 // WalletPayResponse is the answer to [Client.JSAPIPay], [Client.MiniProgramPay],
 // [Client.AppPay], [Client.WapPay] and [Client.WebPay]. Its methods return what the wallet
 // needs, which depends on the operation and the channel; whatever came is in Data. The
-// amount isn't compared for mini_program_pay and app_pay, as nobody explains local_total_fee.
+// amount isn't compared for mini_program_pay and app_pay, nor if local_total_fee was sent.
 type WalletPayResponse struct {
 	Answer       `json:"-"`
 	AppID        string `json:"appid"`          // the merchant's app ID at Ksher, not the one at the wallet
@@ -376,7 +380,7 @@ func (r *WalletPayResponse) lacks(what, problem string) error {
 }
 
 // wallet is the proof of an order for a wallet.
-func wallet(same ...string) proof { return proof{has: []string{"result"}, same: same} }
+func wallet(same ...string) proof { return proof{has: []string{"result"}, same: same, local: true} }
 
 var (
 	jsapiPay       = declareChange("jsapi_pay", onMerchant, wallet(orderTerms...), noSecrets, documented)
@@ -411,8 +415,8 @@ func (c *Client) AppPay(ctx context.Context, req *AppPayRequest) (*WalletPayResp
 	return do[WalletPayResponse](ctx, c, appPay, req)
 }
 
-// WapPay calls wap_pay: it creates an order to be paid with Alipay in the browser of a
-// phone. [WalletPayResponse.PageURL] has the page for the buyer. See [Client.JSAPIPay].
+// WapPay calls wap_pay: it creates an order to be paid with Alipay or Alipay+ in the browser
+// of a phone. [WalletPayResponse.PageURL] has the page for the buyer. See [Client.JSAPIPay].
 func (c *Client) WapPay(ctx context.Context, req *WapPayRequest) (*WalletPayResponse, error) {
 	return do[WalletPayResponse](ctx, c, wapPay, req)
 }

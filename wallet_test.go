@@ -37,7 +37,7 @@ func TestWalletPay(t *testing.T) {
 	wap := ksher.WapPayRequest{
 		MchOrderNo: "order1", TotalFee: 100_00, FeeType: "THB", Channel: ksher.ChannelAlipay, ReferURL: "https://shop.example/cart",
 		NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
-		Attach: "table 7", OperatorID: "somchai", DeviceID: "till-1", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
+		Attach: "table 7", OperatorID: "somchai", DeviceID: "till-1", LocalTotalFee: 500_00, Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 	}
 	web := ksher.WebPayRequest(wap)
 	weChat, alipay := map[string]string{"channel": "wechat"}, map[string]string{"channel": "alipay"}
@@ -70,8 +70,8 @@ func TestWalletPay(t *testing.T) {
 			NotifyURL: "https://shop.example/notify", RedirectURL: "https://shop.example/paid", PaypageTitle: "Shop", Product: "กาแฟ",
 			Attach: "table 7", OperatorID: "somchai", Extra: ksher.Extra{Params: map[string]string{"new": "1"}},
 		}), with(minimal, alipay, mini, cart, rest, map[string]string{"local_total_fee": "50000"})},
-		{"full", "wap_pay", testkit.WalletCall((*ksher.Client).WapPay, &wap), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
-		{"full", "web_pay", testkit.WalletCall((*ksher.Client).WebPay, &web), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1"})},
+		{"full", "wap_pay", testkit.WalletCall((*ksher.Client).WapPay, &wap), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1", "local_total_fee": "50000"})},
+		{"full", "web_pay", testkit.WalletCall((*ksher.Client).WebPay, &web), with(minimal, alipay, cart, rest, map[string]string{"device_id": "till-1", "local_total_fee": "50000"})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.operation+" "+tt.name, func(t *testing.T) {
@@ -424,4 +424,35 @@ func checkRead(t *testing.T, data []byte, id string, values ...string) {
 	}
 	require.True(t, whole, "no place has all of %q", values)
 	require.True(t, id == "" || hasID, "no place has %q", id)
+}
+
+// Nobody explains local_total_fee, so that another amount is no other order with it.
+func TestLocalTotalFee(t *testing.T) {
+	wap := func(req ksher.WapPayRequest) func(context.Context, *ksher.Client) error {
+		return func(ctx context.Context, c *ksher.Client) error {
+			_, err := c.WapPay(ctx, &req)
+			return err
+		}
+	}
+	plain, local := *testkit.GoodWapPay(), *testkit.GoodWapPay()
+	local.LocalTotalFee = 500_00
+	native := testkit.GoodNativePay()
+	native.Params = map[string]string{"local_total_fee": "50000"}
+	for _, tt := range []struct {
+		name, data string
+		call       func(context.Context, *ksher.Client) error
+		want       error
+	}{
+		{"another amount", `{"mch_order_no":"order1","total_fee":50000,"fee_type":"JPY","result":"SUCCESS"}`, wap(local), nil},
+		{"another amount, without a local one", `{"mch_order_no":"order1","total_fee":50000,"result":"SUCCESS"}`, wap(plain), ksher.ErrOtherOrder},
+		{"another order", `{"mch_order_no":"order2","total_fee":10000,"result":"SUCCESS"}`, wap(local), ksher.ErrOtherOrder},
+		{"not for a wallet", `{"mch_order_no":"order1","total_fee":50000,"result":"SUCCESS","code_url":"weixin://pay"}`,
+			func(ctx context.Context, c *ksher.Client) error { _, err := c.NativePay(ctx, native); return err }, ksher.ErrOtherOrder},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.call(t.Context(), testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, tt.data))))
+			require.ErrorIs(t, err, tt.want)
+			require.Equal(t, tt.want == nil, err == nil)
+		})
+	}
 }

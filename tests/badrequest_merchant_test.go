@@ -429,6 +429,8 @@ func TestWalletPayIsChecked(t *testing.T) {
 	checkRequest(t, "wap_pay", testkit.GoodWapPay, wap, []change[ksher.WapPayRequest]{
 		{"nothing", func(r *ksher.WapPayRequest) { *r = ksher.WapPayRequest{} }, []string{"mch_order_no", "total_fee", "fee_type", "channel"}},
 		{"a shop that is no address", func(r *ksher.WapPayRequest) { r.ReferURL = "shop" }, []string{"refer_url"}},
+		{"Alipay+", func(r *ksher.WapPayRequest) { r.Channel = ksher.ChannelAlipayPlus }, nil},
+		{"a negative local amount", func(r *ksher.WapPayRequest) { r.LocalTotalFee = -1 }, []string{"local_total_fee"}},
 		{"a modelled parameter as an extra", func(r *ksher.WapPayRequest) {
 			r.Extra = ksher.Extra{Params: map[string]string{"refer_url": "https://shop.example"}}
 		}, []string{"refer_url"}},
