@@ -50,6 +50,7 @@ const notSigned = "kshertest-no-signature"
 // be paid.
 func (a *walletAnswer) page() {
 	a.PayContent = a.s.gw.URL() + "/ua?order_uuid=" + a.o.UUID
+	a.PayURL = a.PayContent // Where one of Ksher's demos reads it.
 }
 
 func (a *walletAnswer) weChat() { a.WalletParams = string(core.Marshal(WeChatParams(a.tx, a.o))) }

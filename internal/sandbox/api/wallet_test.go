@@ -162,6 +162,7 @@ func TestWalletPayAnswers(t *testing.T) {
 	page, err := resp.PageURL()
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(page, gw.URL()), page)
+	assert.Equal(t, page, resp.PayURL)
 
 	req := appPay("app", ksher.ChannelWeChat)
 	req.ChannelSubAppID = "wx1"
