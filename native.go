@@ -27,8 +27,10 @@ type NativePayRequest struct {
 	// says that it can't be set for PromptPay, Alipay, Alipay+ and WeChat Pay, whose times
 	// docs/channels.md has; TrueMoney has TMNExpireTime. Close the order if it isn't to be
 	// paid any more.
-	ExpireTime    int `url:"expire_time,omitempty"`
-	TMNExpireTime int `url:"tmn_expire_time,omitempty"` // how long a TrueMoney code can be paid, 1 day by default; likely minutes, not documented
+	ExpireTime int `url:"expire_time,omitempty"`
+	// TMNExpireTime is how long a TrueMoney code can be paid, 1 day by default; likely in
+	// minutes, not documented. 0 isn't sent; if it is to be, put it into Extra.
+	TMNExpireTime int `url:"tmn_expire_time,omitempty"`
 
 	Extra `url:"-"`
 }

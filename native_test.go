@@ -252,12 +252,23 @@ func TestOrderClose(t *testing.T) {
 	}
 }
 
+// 0 is sent by those who ask for it by name.
+func TestNoTMNExpireTime(t *testing.T) {
+	rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
+	req := testkit.GoodNativePay()
+	req.Params = map[string]string{"tmn_expire_time": "0"}
+	_, err := testkit.NewClient(t, rec).NativePay(t.Context(), req)
+	require.NoError(t, err)
+	require.Equal(t, "0", rec.Only(t).PostForm.Get("tmn_expire_time"))
+}
+
 func TestQuickPay(t *testing.T) {
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"4200","channel":"alipay",
 		"fee_type":"THB","total_fee":"10000","cash_fee":2234,"cash_fee_type":"CNY","rate":"0.223410","result":"SUCCESS",
 		"time_end":"2026-11-21 09:00:00","openid":"buyer-4711","operation":"QUICK-PAY","operator_id":25382,"device_id":7,"nonce_str":"n1"}`
 	full := testkit.GoodQuickPay()
 	full.Channel, full.OperatorID, full.Extra = ksher.ChannelAlipay, "somchai", ksher.Extra{Params: map[string]string{"new": "1"}}
+	full.DeviceID, full.NotifyURL, full.Product, full.Attach = "till-1", "https://shop.example/notify", "กาแฟ", "table 7"
 	tests := []struct {
 		name string
 		req  *ksher.QuickPayRequest
@@ -268,8 +279,8 @@ func TestQuickPay(t *testing.T) {
 		}},
 		{"full", full, map[string]string{
 			"mch_order_no": "order1", "total_fee": "10000", "fee_type": "THB", "auth_code": testkit.AuthCode,
-	full.DeviceID, full.NotifyURL, full.Product, full.Attach = "till-1", "https://shop.example/notify", "กาแฟ", "table 7"
 			"channel": "alipay", "operator_id": "somchai", "new": "1",
+			"device_id": "till-1", "notify_url": "https://shop.example/notify", "product": "กาแฟ", "attach": "table 7",
 		}},
 	}
 	for _, tt := range tests {
@@ -280,7 +291,6 @@ func TestQuickPay(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "https://api.mch.ksher.net/KsherPay/quick_pay", rec.Only(t).URL.String())
 			testkit.RequireParameters(t, rec.Only(t), tt.want)
-			"device_id": "till-1", "notify_url": "https://shop.example/notify", "product": "กาแฟ", "attach": "table 7",
 			assert.Equal(t, &ksher.QuickPayResponse{
 				Answer: testkit.WantAnswer(data),
 				Order: ksher.Order{

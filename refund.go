@@ -18,7 +18,7 @@ type OrderRefundRequest struct {
 	MchOrderNo     string  `url:"mch_order_no,omitempty"`     // the order's number at the merchant host, of a GatewayPay its PayMchOrderNo
 	KsherOrderNo   string  `url:"ksher_order_no,omitempty"`   // Ksher's number, required for a card payment
 	ChannelOrderNo string  `url:"channel_order_no,omitempty"` // the channel's number
-	Channel        Channel `url:"channel,omitempty"`          // how the order was paid
+	Channel        Channel `url:"channel,omitempty"`          // how the order was paid, such as linepay, atome or card
 	OperatorID     string  `url:"operator_id,omitempty"`      // the cashier or the like
 	Attach         string  `url:"attach,omitempty"`           // returned as it is
 	Version        string  `url:"version,omitempty"`          // the version of the API, its values not documented
