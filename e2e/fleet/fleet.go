@@ -1,5 +1,5 @@
-// Package fleet runs processes of a server behind one address, kills them, and starts
-// others in their place, for tests of what survives that.
+// Package fleet runs processes of a server behind one address, kills or stops them, and
+// starts others in their place, for tests of what survives that.
 package fleet
 
 import (
@@ -33,15 +33,19 @@ type Fleet struct {
 
 	mu   sync.Mutex
 	turn int
-	// processes is how many were started, alive has those that aren't killed.
+	// processes is how many were started, alive has those that nobody ends.
 	processes int
 	alive     map[string]*server
 }
 
-// server is one of them. When its process is killed, another takes its place.
+// server is one of them. When its process ends, another takes its place.
 type server struct {
 	// mu is locked while there is no process, so that requests wait.
-	mu    sync.RWMutex
+	mu sync.RWMutex
+	process
+}
+
+type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
 	url   *url.URL
@@ -73,7 +77,7 @@ func New(t testing.TB, servers, atOnce int, command func(process string) (*exec.
 	for range servers {
 		s := &server{}
 		f.servers = append(f.servers, s)
-		t.Cleanup(s.kill)
+		t.Cleanup(func() { s.kill() })
 	}
 	f.proxy = &httputil.ReverseProxy{
 		Rewrite:      func(pr *httputil.ProxyRequest) { pr.SetURL(f.next()) },
@@ -97,15 +101,15 @@ func (f *Fleet) Start() error {
 // ServeHTTP gives a request to the next server.
 func (f *Fleet) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.proxy.ServeHTTP(w, r) }
 
-// Alive returns the processes that weren't doomed.
+// Alive returns the processes that nobody ends.
 func (f *Fleet) Alive() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Sorted(maps.Keys(f.alive))
 }
 
-// Killed is how many processes were killed and replaced.
-func (f *Fleet) Killed() int {
+// Replaced is how many processes were killed or stopped, and replaced.
+func (f *Fleet) Replaced() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.processes - len(f.servers)
@@ -114,19 +118,26 @@ func (f *Fleet) Killed() int {
 // Doom returns the function that kills a process and starts another in its place, nil if
 // somebody else has it.
 func (f *Fleet) Doom(process string) (replace func() error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s := f.alive[process]
+	s := f.take(process)
 	if s == nil {
 		return nil
 	}
-	delete(f.alive, process)
 	return func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.kill()
 		return f.start(s)
 	}
+}
+
+// take returns the server of a process, which is the caller's to end, nil if somebody else
+// has it.
+func (f *Fleet) take(process string) *server {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.alive[process]
+	delete(f.alive, process)
+	return s
 }
 
 // next returns where the next request goes.
@@ -144,11 +155,11 @@ func (f *Fleet) next() *url.URL {
 func (f *Fleet) start(s *server) error {
 	f.mu.Lock()
 	f.processes++
-	process := strconv.Itoa(f.processes)
-	f.alive[process] = s
+	name := strconv.Itoa(f.processes)
+	f.alive[name] = s
 	f.mu.Unlock()
 	var err error
-	if s.cmd, err = f.command(process); err != nil {
+	if s.cmd, err = f.command(name); err != nil {
 		return err
 	}
 	s.cmd.Stderr = f.log
@@ -171,11 +182,11 @@ func (f *Fleet) start(s *server) error {
 }
 
 // kill ends the process, if there is one.
-func (s *server) kill() {
-	if s.cmd == nil || s.cmd.Process == nil {
+func (p process) kill() {
+	if p.cmd == nil || p.cmd.Process == nil {
 		return
 	}
-	s.cmd.Process.Kill()
-	s.cmd.Wait()
-	s.stdin.Close()
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+	p.stdin.Close()
 }

@@ -278,7 +278,7 @@ func (r *run) notify() {
 		}
 	}
 	r.t.Logf("%d payments, %d deliveries, %d processes killed (%d before the work, %d before the commit, %d after it), %d payments taken over, %v",
-		r.Payments, r.deliveries, r.fleet.Killed(), len(r.killed[claimed]), len(r.killed[written]), len(r.killed[answering]),
+		r.Payments, r.deliveries, r.fleet.Replaced(), len(r.killed[claimed]), len(r.killed[written]), len(r.killed[answering]),
 		retaken, time.Since(start).Round(100*time.Millisecond))
 }
 

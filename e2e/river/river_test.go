@@ -74,7 +74,7 @@ func TestFulfilledOnce(t *testing.T) {
 
 	s.check(notified)
 	t.Logf("%d sales, %d refunds, %d processes killed within %v, %d jobs rescued, %v",
-		s.sales, len(s.back), s.fleet.Killed(), killed.Round(time.Second), s.count(rescued), time.Since(start).Round(time.Second))
+		s.sales, len(s.back), s.fleet.Replaced(), killed.Round(time.Second), s.count(rescued), time.Since(start).Round(time.Second))
 	require.Positive(t, s.count(rescued), "jobs that a killed process had")
 }
 
