@@ -51,6 +51,8 @@ const (
 	defaultLease = 2 * time.Minute
 	minLease     = time.Second
 	maxKey       = 300
+	// unsure is how long it may take to give back a claim that may not have been made.
+	unsure = 2 * time.Second
 	// minAge is how long the notifications of a payment, and its order at the
 	// gateway, can come back.
 	minAge = 48 * time.Hour

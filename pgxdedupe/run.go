@@ -58,9 +58,16 @@ type run struct {
 // claim makes the claim, unless the key is done.
 func (r *run) claim(ctx context.Context) (done bool, err error) {
 	defer func() {
-		if err != nil {
-			err = fmt.Errorf("pgxdedupe: claiming %q: %w", r.key, err)
+		if err == nil {
+			return
 		}
+		if ctx.Err() != nil {
+			// The statement may have arrived, and nobody would run for its claim.
+			detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(unsure, r.d.lease/4))
+			defer cancel()
+			_, _ = change(detached, r.d.pool, r.d.giveBack, r.key, r.token)
+		}
+		err = fmt.Errorf("pgxdedupe: claiming %q: %w", r.key, err)
 	}()
 	n, err := change(ctx, r.d.pool, r.d.claim, r.key, r.token)
 	if n == 1 || err != nil {

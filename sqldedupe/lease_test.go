@@ -161,3 +161,16 @@ func TestLeftRunning(t *testing.T) {
 		require.Equal(t, []string{"INSERT", "BEGIN", "UPDATE"}, d.steps)
 	})
 }
+
+// TestClaimCutOff has a context end before the database has answered the claim, which may
+// have arrived all the same.
+func TestClaimCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &double{hangs: "INSERT"}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := onDouble(t, d).Once(ctx, "A-1", func(context.Context) error { return nil })
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, []string{"INSERT", "UPDATE"}, d.steps, "the claim is given back")
+	})
+}

@@ -116,6 +116,8 @@ const (
 	defaultLease = 2 * time.Minute
 	minLease     = time.Second
 	maxKey       = 300
+	// unsure is how long it may take to give back a claim that may not have been made.
+	unsure = 2 * time.Second
 )
 
 // Deduper runs a function once for each key, and keeps what is done in a table.
@@ -285,9 +287,16 @@ type run struct {
 // claim makes the claim, unless the key is done.
 func (r *run) claim(ctx context.Context) (done bool, err error) {
 	defer func() {
-		if err != nil {
-			err = fmt.Errorf("sqldedupe: claiming %q: %w", r.key, err)
+		if err == nil {
+			return
 		}
+		if ctx.Err() != nil {
+			// The statement may have arrived, and nobody would run for its claim.
+			detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(unsure, r.d.lease/4))
+			defer cancel()
+			_, _ = change(detached, r.d.db, r.d.giveBack, r.key, r.token)
+		}
+		err = fmt.Errorf("sqldedupe: claiming %q: %w", r.key, err)
 	}()
 	n, err := change(ctx, r.d.db, r.d.claim, r.key, r.token)
 	if n == 1 || err != nil {
