@@ -222,17 +222,15 @@ func (e *Engine[O, A]) report(ctx context.Context, o O, err error) {
 	})
 }
 
-// Run makes passes until the context ends, a minute apart, whose error it returns. A
-// pass that fails is logged, and the next one goes on where it stopped.
+// Run makes passes until the context ends, a minute apart, whose error it returns. Each
+// pass is logged, also the one that the end cut off. After one that failed the next goes on
+// where it stopped.
 func (e *Engine[O, A]) Run(ctx context.Context, list List[O]) error {
 	after := ""
 	for {
 		sum, err := e.Pass(ctx, list, after)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		level := slog.LevelDebug
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			level = slog.LevelError
 		}
 		attrs := []slog.Attr{slog.Int("asked", sum.Asked), slog.Int("paid", sum.Paid), slog.Int("ended", sum.Ended),

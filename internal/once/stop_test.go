@@ -1,6 +1,7 @@
 package once_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"testing"
@@ -19,7 +20,9 @@ func TestRunEndsAfterTheFunction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		finished := false
-		e := once.New[string, string]("ksher", paidOrders{}, clock.Real, slog.New(slog.DiscardHandler), func(ctx context.Context, _ *string) error {
+		var log bytes.Buffer
+		debug := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		e := once.New[string, string]("ksher", paidOrders{}, clock.Real, debug, func(ctx context.Context, _ *string) error {
 			cancel()
 			assert.Error(t, ctx.Err(), "the function is told")
 			time.Sleep(5 * time.Second)
@@ -29,6 +32,7 @@ func TestRunEndsAfterTheFunction(t *testing.T) {
 		err := e.Run(ctx, func(context.Context, string, int) ([]string, error) { return []string{"A-1"}, nil })
 		assert.ErrorIs(t, err, context.Canceled)
 		assert.True(t, finished, "Run returned while the function was running")
+		assert.Regexp(t, `level=DEBUG msg="ksher reconciliation" asked=1 paid=1 .*context canceled`, log.String())
 	})
 }
 
