@@ -1,5 +1,5 @@
-// Package river_test kills the processes of examples/river, a shop whose work is done by
-// a job queue, at random moments while payments are notified twice each, some of them
+// Package river_test kills or stops the processes of examples/river, a shop whose work is done
+// by a job queue, at random moments while payments are notified twice each, some of them
 // once, and some never. At the end each payment was applied and fulfilled or refunded once,
 // and no job is lost or stuck.
 //
@@ -44,6 +44,8 @@ const (
 	// perKill is how many payments are notified between two kills, and minKills how many
 	// kills there are at least.
 	perKill, minKills = 40, 15
+	// stopLimit is how long a process may take to stop: twice its -patience, and then some.
+	stopLimit = 10 * time.Second
 	// patience is how long a run may take, several times what it does.
 	patience = 8 * time.Minute
 )
@@ -71,9 +73,10 @@ func TestFulfilledOnce(t *testing.T) {
 	s.killAmong(random, append(notified, notified[len(notified)/5:]...))
 	killed := time.Since(start)
 	s.untilDone()
+	require.NoError(t, s.fleet.Stop(stopLimit))
 
 	s.check(notified)
-	t.Logf("%d sales, %d refunds, %d processes killed within %v, %d jobs rescued, %v",
+	t.Logf("%d sales, %d refunds, %d processes killed or stopped within %v, %d jobs rescued, %v",
 		s.sales, len(s.back), s.fleet.Replaced(), killed.Round(time.Second), s.count(rescued), time.Since(start).Round(time.Second))
 	require.Positive(t, s.count(rescued), "jobs that a killed process had")
 }
@@ -166,8 +169,8 @@ func (s *shop) pay(n int) (notified []string) {
 	return notified
 }
 
-// killAmong delivers notifications until each was accepted, and kills a process now and
-// then, wherever it is with its jobs.
+// killAmong delivers notifications until each was accepted, and kills or stops a process now
+// and then, wherever it is with its jobs.
 func (s *shop) killAmong(random *rand.Rand, left []string) {
 	random.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
 	some := min(perKill, len(left)/minKills)
@@ -186,7 +189,13 @@ func (s *shop) killAmong(random *rand.Rand, left []string) {
 		moments := []time.Duration{30 * time.Millisecond, 500 * time.Millisecond}
 		time.Sleep(time.Duration(random.Int64N(int64(moments[random.IntN(len(moments))]))))
 		alive := s.fleet.Alive()
-		err := s.fleet.Doom(alive[random.IntN(len(alive))])()
+		ended := alive[random.IntN(len(alive))]
+		var err error
+		if random.IntN(4) == 0 {
+			err = s.fleet.Roll(ended, stopLimit)
+		} else {
+			err = s.fleet.Doom(ended)()
+		}
 		left = append(left, <-delivered...)
 		require.NoError(s.t, err)
 		require.NoError(s.t, context.Cause(s.ctx))
