@@ -80,7 +80,12 @@ func open(ctx context.Context, file string, gateway *kshertest.Gateway, address 
 	return s, nil
 }
 
-func (s *shop) close() error { return errors.Join(s.server.Close(), s.db.Close()) }
+// close lets the notifications that have begun finish, as a server does at SIGTERM.
+func (s *shop) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(s.server.Shutdown(ctx), s.db.Close())
+}
 
 // create writes an order down before it exists at Ksher, so that none is paid
 // that the shop doesn't know.
