@@ -113,3 +113,22 @@ func TestPlaceIsKeptAtTheEnd(t *testing.T) {
 		t.Errorf("it keeps %q, %v, not %q", after, err, result.After)
 	}
 }
+
+// A run that SIGTERM ends is no failure, and the next one goes on where it stopped.
+func TestStopped(t *testing.T) {
+	s, _, _ := newShop(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	time.AfterFunc(300*time.Millisecond, cancel)
+	result, err := s.pass(ctx, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var place string
+	if err := s.db.QueryRow("SELECT after FROM place").Scan(&place); err != nil {
+		t.Fatal(err)
+	}
+	if result.After == "" || place != result.After {
+		t.Fatalf("it stopped after %q, and the place is %q", result.After, place)
+	}
+}

@@ -79,8 +79,8 @@ func (s *shop) pass(ctx context.Context, within time.Duration) (ksher.PassResult
 	short, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	result, err := s.payments.Pass(short, s, after)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = nil // The next run goes on.
+	if ended := short.Err(); ended != nil && errors.Is(err, ended) {
+		err = nil // The time was over, or SIGTERM came. The next run goes on.
 	}
 	// Whatever ended the pass, what it did is written down.
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
