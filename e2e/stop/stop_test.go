@@ -132,6 +132,19 @@ func TestWaiting(t *testing.T) {
 	require.Equal(t, ksher.ResultClosed, o.Result, "the charge was reversed before the process ended")
 }
 
+// TestPage holds that docs/stopping.md shows the code that these tests run.
+func TestPage(t *testing.T) {
+	code, err := os.ReadFile("serve_test.go")
+	require.NoError(t, err)
+	page, err := os.ReadFile("../../docs/stopping.md")
+	require.NoError(t, err)
+	_, shown, _ := strings.Cut(string(code), ")\n\n") // after the imports
+	serving, waiting, found := strings.Cut(shown, "\n\n// until ")
+	require.True(t, found)
+	require.Contains(t, string(page), "```go\n"+serving+"\n```\n")
+	require.Contains(t, string(page), "```go\n// until "+waiting+"```\n")
+}
+
 // run is a shop with its servers, behind a balancer.
 type run struct {
 	t       *testing.T
