@@ -82,7 +82,7 @@ func TestDatabaseHangs(t *testing.T) {
 		err   error
 		took  time.Duration
 	}{
-		{"claim", "INSERT", nil, time.Hour},
+		{"claim", "INSERT", nil, time.Hour + 2*time.Second},
 		{"note and release", "UPDATE", nil, lease / 2},
 		{"release", "UPDATE", errWork, lease / 4},
 	} {

@@ -51,7 +51,7 @@ const (
 	defaultLease = 2 * time.Minute
 	minLease     = time.Second
 	maxKey       = 300
-	// unsure is how long it may take to give back a claim that may not have been made.
+	// unsure is how long to wait for the claim once nobody wants it, and for giving it back.
 	unsure = 2 * time.Second
 	// minAge is how long the notifications of a payment, and its order at the
 	// gateway, can come back.

@@ -58,18 +58,14 @@ type run struct {
 // claim makes the claim, unless the key is done.
 func (r *run) claim(ctx context.Context) (done bool, err error) {
 	defer func() {
-		if err == nil {
-			return
+		if err != nil {
+			err = fmt.Errorf("pgxdedupe: claiming %q: %w", r.key, err)
 		}
-		if ctx.Err() != nil {
-			// The statement may have arrived, and nobody would run for its claim.
-			detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(unsure, r.d.lease/4))
-			defer cancel()
-			_, _ = change(detached, r.d.pool, r.d.giveBack, r.key, r.token)
-		}
-		err = fmt.Errorf("pgxdedupe: claiming %q: %w", r.key, err)
 	}()
-	n, err := change(ctx, r.d.pool, r.d.claim, r.key, r.token)
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	n, err := r.take(ctx, r.d.claim, r.key, r.token)
 	if n == 1 || err != nil {
 		return false, err
 	}
@@ -77,11 +73,35 @@ func (r *run) claim(ctx context.Context) (done bool, err error) {
 	if done || err != nil {
 		return done, err
 	}
-	n, err = change(ctx, r.d.pool, r.d.takeOver, r.token, r.key)
+	n, err = r.take(ctx, r.d.takeOver, r.token, r.key)
 	if n != 1 && err == nil {
 		err = ksher.ErrInProgress
 	}
 	return false, err
+}
+
+// take executes a statement that may make the claim. If ctx ends meanwhile, it waits a
+// moment for the answer, because a statement that was cut off may arrive later than the one
+// that gives its claim back, and then nobody works for it.
+func (r *run) take(ctx context.Context, query string, args ...any) (int64, error) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	wait := min(unsure, r.d.lease/4)
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(wait):
+			cancel()
+		case <-longer.Done():
+		}
+	})()
+	n, err := change(longer, r.d.pool, query, args...)
+	if ctx.Err() == nil {
+		return n, err
+	}
+	detached, cancelDetached := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancelDetached()
+	_, _ = change(detached, r.d.pool, r.d.giveBack, r.key, r.token)
+	return 0, ctx.Err()
 }
 
 // do runs fn and notes that it is done, or gives the claim back.
