@@ -12,6 +12,7 @@ for bits in 512 1024 2048 4096; do
 	openssl rsa -in $key.pkcs1.pem -RSAPublicKey_out -out $key.pkcs1pub.pem
 	openssl dgst -md5 -sign $key.pkcs1.pem -hex openssl/text.txt | sed 's/.*= *//' > openssl/rsa$bits.sign
 done
+openssl dgst -sha1 -sign keys/rsa512.pkcs1.pem -hex openssl/text.txt | sed 's/.*= *//' > openssl/rsa512.sha1.sign
 openssl rsa -aes128 -passout pass:test -traditional -in keys/rsa1024.pkcs1.pem -out keys/encrypted.pkcs1.pem
 openssl pkcs8 -topk8 -passout pass:test -in keys/rsa1024.pkcs1.pem -out keys/encrypted.pkcs8.pem
 openssl ecparam -name prime256v1 -genkey -noout -out keys/ec.sec1.pem

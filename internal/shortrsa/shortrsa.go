@@ -4,7 +4,7 @@
 // refused keys under 1024 bits since Go 1.24 unless the main module says
 // otherwise, which a library can't. This package does the one thing Ksher
 // needs of such keys, PKCS #1 v1.5 signatures (RFC 8017, section 8.2) of MD5
-// digests, on the constant-time arithmetic of filippo.io/bigmod and, modulo the
+// digests (and, for the local gateway, verifies those of SHA-1), on the constant-time arithmetic of filippo.io/bigmod and, modulo the
 // primes of a 512-bit key, on some of its own.
 //
 // Such signatures prove little: 512 bits can be factored in hours.
@@ -14,6 +14,7 @@ import (
 	"crypto"
 	"crypto/md5"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -27,18 +28,24 @@ import (
 // Limits of the keys this package takes, in bits. Below MinBits the encoded
 // digest and its padding don't fit; from MaxBits on crypto/rsa does the work.
 const (
-	MinBits = 8 * (11 + len(md5Prefix) + md5.Size)
+	MinBits = 8 * (minPadding + len(md5Prefix) + md5.Size)
 	MaxBits = 1024
 )
+
+// minPadding is how many bytes of an encoding are not the DigestInfo.
+const minPadding = 11
 
 // ErrVerification says that a signature isn't one of the digest by the key.
 var ErrVerification = errors.New("the signature is not one by this key")
 
 var errNotReversed = errors.New("the RSA private key doesn't belong to its public part: no signature by it could be verified")
 
-// md5Prefix is the DER encoding of an MD5 DigestInfo up to the digest itself
-// (RFC 8017, section 9.2, note 1).
-const md5Prefix = "\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"
+// The DER encodings of a DigestInfo up to the digest itself (RFC 8017, section 9.2,
+// note 1).
+const (
+	md5Prefix  = "\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10"
+	sha1Prefix = "\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14"
+)
 
 // PublicKey is an RSA public key made ready for verifying. It is safe for
 // concurrent use.
@@ -84,7 +91,17 @@ func (k *PublicKey) Size() int { return k.n.Size() }
 // the whole encoding instead of parsing it, so that there is nothing in a
 // forged one to be lenient about.
 func (k *PublicKey) Verify(digest [md5.Size]byte, sig []byte) error {
-	if len(sig) != k.Size() {
+	return k.verify(md5Prefix+string(digest[:]), sig)
+}
+
+// VerifySHA1 is like Verify for a SHA-1 digest. Answers and notifications are never signed
+// with it, but requests of other clients are.
+func (k *PublicKey) VerifySHA1(digest [sha1.Size]byte, sig []byte) error {
+	return k.verify(sha1Prefix+string(digest[:]), sig)
+}
+
+func (k *PublicKey) verify(info string, sig []byte) error {
+	if len(sig) != k.Size() || len(sig) < minPadding+len(info) {
 		return ErrVerification
 	}
 	s, err := bigmod.NewNat().SetBytes(sig, k.n)
@@ -93,22 +110,21 @@ func (k *PublicKey) Verify(digest [md5.Size]byte, sig []byte) error {
 	}
 	got := bigmod.NewNat().ExpShortVarTime(s, k.e, k.n).Bytes(k.n)
 	var buf [MaxBits / 8]byte
-	if subtle.ConstantTimeCompare(got, encode(buf[:k.Size()], digest[:])) != 1 {
+	if subtle.ConstantTimeCompare(got, encode(buf[:k.Size()], info)) != 1 {
 		return ErrVerification
 	}
 	return nil
 }
 
-// encode fills em with the EMSA-PKCS1-v1_5 encoding of an MD5 digest.
-func encode(em, digest []byte) []byte {
-	tail := len(em) - len(md5Prefix) - len(digest)
+// encode fills em with the EMSA-PKCS1-v1_5 encoding of a DigestInfo.
+func encode(em []byte, info string) []byte {
+	tail := len(em) - len(info)
 	em[0], em[1] = 0, 1
 	for i := 2; i < tail-1; i++ {
 		em[i] = 0xff
 	}
 	em[tail-1] = 0
-	copy(em[tail:], md5Prefix)
-	copy(em[tail+len(md5Prefix):], digest)
+	copy(em[tail:], info)
 	return em
 }
 
@@ -180,7 +196,7 @@ func (k *PrivateKey) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([
 
 // encode returns the number that is raised to the private exponent for a digest.
 func (k *PrivateKey) encode(digest []byte) *bigmod.Nat {
-	m, err := bigmod.NewNat().SetBytes(encode(make([]byte, k.public.Size()), digest), k.public.n)
+	m, err := bigmod.NewNat().SetBytes(encode(make([]byte, k.public.Size()), md5Prefix+string(digest)), k.public.n)
 	if err != nil {
 		panic(err) // It begins with a zero byte, and n doesn't.
 	}

@@ -5,10 +5,14 @@ import (
 	"crypto"
 	"crypto/md5"
 	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -318,4 +322,34 @@ func TestPrivateKeyIsNotPrinted(t *testing.T) {
 	// A search that finds nothing anywhere would prove nothing.
 	assert.Contains(t, fmt.Sprint(d), secrets[4])
 	assert.Contains(t, hex.EncodeToString(d), secrets[1])
+}
+
+// openssl has made the signature, see testdata/make-openssl.sh.
+func TestVerifySHA1(t *testing.T) {
+	read := func(name string) []byte {
+		text, err := os.ReadFile("../../testdata/" + name)
+		require.NoError(t, err)
+		return text
+	}
+	block, _ := pem.Decode(read("keys/rsa512.pkcs1pub.pem"))
+	key, err := x509.ParsePKCS1PublicKey(block.Bytes)
+	require.NoError(t, err)
+	public, err := shortrsa.NewPublicKey(key)
+	require.NoError(t, err)
+	text := read("openssl/text.txt")
+	sig, err := hex.DecodeString(strings.TrimSpace(string(read("openssl/rsa512.sha1.sign"))))
+	require.NoError(t, err)
+	require.NoError(t, public.VerifySHA1(sha1.Sum(text), sig))
+	assert.ErrorIs(t, public.VerifySHA1(sha1.Sum(text[1:]), sig), shortrsa.ErrVerification)
+	assert.ErrorIs(t, public.Verify(md5.Sum(text), sig), shortrsa.ErrVerification)
+	for i := range sig {
+		sig[i] ^= 1
+		assert.ErrorIs(t, public.VerifySHA1(sha1.Sum(text), sig), shortrsa.ErrVerification)
+		sig[i] ^= 1
+	}
+	// One byte too short for a SHA-1 signature, whatever it is.
+	short := makeKey(t, 360, 65537)
+	public, err = shortrsa.NewPublicKey(&short.PublicKey)
+	require.NoError(t, err)
+	assert.ErrorIs(t, public.VerifySHA1(sha1.Sum(text), make([]byte, 45)), shortrsa.ErrVerification)
 }
