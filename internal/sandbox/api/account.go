@@ -88,7 +88,7 @@ type merchantAccount struct {
 
 // merchantInfo tells the merchant's account. All of it but the channels, the
 // zone and the kind of account is made up.
-func (s *Server) merchantInfo(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) merchantInfo(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	id := cmp.Or(p.Get("mch_appid"), p.Get("appid"))
 	mchID := mchID(id)
 	opened := time.Date(2020, time.January, 1, 0, 0, 0, 0, core.Zone)
@@ -127,7 +127,7 @@ func (s *Server) merchantInfo(tx *core.Tx, p url.Values) (any, ksher.Code) {
 
 // rateQuery answers the rate of the gateway's orders, whatever the channel and
 // the day.
-func (s *Server) rateQuery(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) rateQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	return ksher.RateQueryResponse{
 		AppID: appID(p), Channel: ksher.Channel(p.Get("channel")), FeeType: p.Get("fee_type"), Date: p.Get("date"),
 		Rate: "1.000000", NonceStr: p.Get("nonce_str"),
@@ -138,7 +138,7 @@ func (s *Server) rateQuery(tx *core.Tx, p url.Values) (any, ksher.Code) {
 // a row of its own, on the next day (T+1). It takes no commission. What Settle
 // has played is transferred on the day of the settlement, and is in a row at
 // once.
-func (s *Server) settlementInfo(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) settlementInfo(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	begin, end := p.Get("begin_date"), p.Get("end_date")
 	for _, date := range []string{begin, end} {
 		if _, err := time.Parse(time.DateOnly, date); err != nil {

@@ -20,10 +20,10 @@ import (
 func (s *Server) serveForms(mux *http.ServeMux) {
 	for path, device := range map[string]string{"/pc": "PC", "/h5": "H5"} {
 		op := operations[slices.IndexFunc(operations, func(op operation) bool { return op.name() == "gateway_pay" })]
-		op.serve = func(s *Server, tx *core.Tx, p url.Values) (any, ksher.Code) {
+		op.serve = func(s *Server, tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 			p = maps.Clone(p)
 			p.Set("device", string(device))
-			return s.gatewayPay(tx, p)
+			return s.gatewayPay(tx, p, l)
 		}
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { s.takeForm(w, r, op, device) })
 	}
@@ -33,8 +33,9 @@ func (s *Server) serveForms(mux *http.ServeMux) {
 // why it was refused. Which page Ksher shows then, and with which status, is not
 // documented.
 func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, device string) {
-	params, code := s.readRequest(w, r, op)
-	fault, answer := s.carryOut(op, params, code, ksher.SignV1)
+	lenient := s.gw.Leniency()
+	params, code := s.readRequest(w, r, op, lenient)
+	fault, answer := s.carryOut(op, params, code, ksher.SignV1, lenient)
 	switch fault.Kind {
 	case "", core.FaultRefuse, core.FaultBadSignature, core.FaultOtherKey, core.FaultClockSkew: // A page has no signature and no time.
 	case core.FaultLatency:
@@ -65,7 +66,7 @@ func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, 
 	v := checkout.Message("refused", checkout.LangOf(params.Get("lang")), device == "H5")
 	v.Lead, _ = v.T("lead_form", string(code), Message(code))
 	// Only what the merchant has signed may lead the buyer away.
-	if m := s.gw.Known(core.AppID); signed(m, params) {
+	if m := s.gw.Known(core.AppID); signed(m, params, lenient) {
 		v.Return = template.URL(core.WebAddress(params.Get("mch_redirect_url_fail")))
 	}
 	v.Render(w, status)

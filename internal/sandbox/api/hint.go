@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"crypto"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/hex"
@@ -73,7 +74,7 @@ func signHint(m *core.Merchant, params url.Values) string {
 		{"You signed the MD5 of the MD5. Sign the text itself with RSA and MD5, or its MD5 once.", digest[:]},
 		{"You signed the MD5 written as hex digits. Sign the text itself with RSA and MD5.", []byte(hex.EncodeToString(digest[:]))},
 	} {
-		if !bytes.Equal(try.text, right) && m.Verify(md5.Sum(try.text), sig) {
+		if !bytes.Equal(try.text, right) && m.SignedWith(try.text, sig) == crypto.MD5 {
 			return try.hint
 		}
 	}

@@ -115,15 +115,15 @@ func partlySigned(data any, part []string, version ksher.SignVersion, at time.Ti
 // Refusal is the body of an answer that refuses a request of that operation with that
 // code.
 func Refusal(operation string, code ksher.Code) []byte {
-	return partlySigned(refusal(core.AppID, code, core.NewUUID()), signedParts[operation], ksher.SignV1, time.Now())
+	return partlySigned(refusal(core.AppID, code, new(core.Leniency), core.NewUUID()), signedParts[operation], ksher.SignV1, time.Now())
 }
 
 // refusal is the data of an answer that refuses.
-func refusal(appID string, code ksher.Code, nonce string) map[string]any {
+func refusal(appID string, code ksher.Code, l *core.Leniency, nonce string) map[string]any {
 	return map[string]any{
 		"appid":     appID,
 		"err_code":  string(code),
-		"err_msg":   Message(code),
+		"err_msg":   because(code, l),
 		"nonce_str": nonce,
 		"result":    string(ksher.ResultFail),
 	}

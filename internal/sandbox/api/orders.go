@@ -59,7 +59,7 @@ func Create(tx *core.Tx, p url.Values, o *core.Entry, duplicate ksher.Code) kshe
 	return ""
 }
 
-func (s *Server) gatewayPay(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) gatewayPay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	o := &core.Entry{Gateway: true, UUID: core.NewUUID()}
 	for _, channel := range strings.Split(p.Get("channel_list"), ",") {
 		if channel == "" || strings.TrimSpace(channel) != channel {
@@ -117,7 +117,7 @@ func byHostNo(tx *core.Tx, p url.Values) (*core.Entry, ksher.Code) {
 	return nil, ksher.CodeKsherErrorOrderNo
 }
 
-func (s *Server) gatewayOrderQuery(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) gatewayOrderQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	o := byOwnNo(tx, p)
 	if o == nil {
 		return nil, ksher.CodeOrderNotExist
@@ -127,7 +127,7 @@ func (s *Server) gatewayOrderQuery(tx *core.Tx, p url.Values) (any, ksher.Code) 
 	return answer, ""
 }
 
-func (s *Server) cancelOrder(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) cancelOrder(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	o := byOwnNo(tx, p)
 	if o == nil {
 		return nil, ksher.CodeOrderNotExist
@@ -138,7 +138,7 @@ func (s *Server) cancelOrder(tx *core.Tx, p url.Values) (any, ksher.Code) {
 	return ksher.CancelOrderResponse{AppID: o.AppID, MchOrderNo: o.MchOrderNo, NonceStr: p.Get("nonce_str")}, ""
 }
 
-func (s *Server) nativePay(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) nativePay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	channel := ksher.Channel(p.Get("channel"))
 	info := core.InfoOf(channel)
 	if s.account == OfflineAccount && !info.NativePayOffline || s.account == OnlineAccount && !info.NativePayOnline ||
@@ -175,7 +175,7 @@ func (s *Server) nativePay(tx *core.Tx, p url.Values) (any, ksher.Code) {
 	return answer, ""
 }
 
-func (s *Server) orderQuery(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) orderQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	o, code := byHostNo(tx, p)
 	if code != "" {
 		return nil, code
@@ -191,7 +191,7 @@ func (s *Server) orderQuery(tx *core.Tx, p url.Values) (any, ksher.Code) {
 	return answer, ""
 }
 
-func (s *Server) orderClose(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) orderClose(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	o, code := byHostNo(tx, p)
 	if code != "" {
 		return nil, code
@@ -205,7 +205,7 @@ func (s *Server) orderClose(tx *core.Tx, p url.Values) (any, ksher.Code) {
 	return ksher.OrderCloseResponse{AppID: o.AppID, MchOrderNo: o.MerchantHostNo(), NonceStr: p.Get("nonce_str")}, ""
 }
 
-func (s *Server) orderRefund(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) orderRefund(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	o, code := byHostNo(tx, p)
 	if code != "" {
 		return nil, code
@@ -233,7 +233,7 @@ func (s *Server) orderRefund(tx *core.Tx, p url.Values) (any, ksher.Code) {
 	}, ""
 }
 
-func (s *Server) refundQuery(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) refundQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	o, code := byHostNo(tx, p)
 	if code != "" {
 		return nil, code

@@ -73,7 +73,7 @@ func refusesPayout(tx *core.Tx, p url.Values) ksher.Code {
 
 // payout pays out. How it goes is in the package's documentation. That a number
 // can't be used again, also not that of an order, isn't documented.
-func (s *Server) payout(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) payout(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	if code := refusesPayout(tx, p); code != "" {
 		return nil, code
 	}
@@ -96,7 +96,7 @@ func (s *Server) payout(tx *core.Tx, p url.Values) (any, ksher.Code) {
 	}, ""
 }
 
-func (s *Server) orderQueryPayout(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) orderQueryPayout(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	if p.Get("channel") != string(payoutChannel) {
 		return nil, ksher.CodeParamError
 	}
@@ -116,7 +116,7 @@ func (s *Server) orderQueryPayout(tx *core.Tx, p url.Values) (any, ksher.Code) {
 	}, "0.00", "0"}, ""
 }
 
-func (s *Server) getPayoutBalance(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) getPayoutBalance(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	if p.Get("fee_type") != "THB" {
 		return nil, ksher.CodeKsherFeeTypeNotMatch
 	}

@@ -32,7 +32,7 @@ func walletOf(code string) ksher.Channel {
 	return ""
 }
 
-func (s *Server) quickPay(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) quickPay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	o := &core.Entry{Quick: true}
 	if refusal := Charge(tx, p, o); refusal != "" {
 		return nil, refusal
@@ -78,7 +78,7 @@ func Charge(tx *core.Tx, p url.Values, o *core.Entry) ksher.Code {
 }
 
 // orderReverse undoes an order of quick_pay. What it refuses isn't documented.
-func (s *Server) orderReverse(tx *core.Tx, p url.Values) (any, ksher.Code) {
+func (s *Server) orderReverse(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	o, code := byHostNo(tx, p)
 	switch {
 	case code != "":

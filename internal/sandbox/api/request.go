@@ -1,7 +1,7 @@
 package api
 
 import (
-	"crypto/md5"
+	"crypto"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -19,15 +19,12 @@ var everyRequest = []string{"nonce_str", "time_stamp"}
 
 // readRequest returns the parameters of a request, as far as they can be read,
 // and the code that refuses it if it isn't signed and complete.
-func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, op operation) (url.Values, ksher.Code) {
-	if r.Method != http.MethodPost {
-		return nil, ksher.CodeRequirePostMethod
+func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, op operation, l *core.Leniency) (url.Values, ksher.Code) {
+	text, code := formText(w, r)
+	if code != "" {
+		return nil, code
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, core.MaxRequestBytes))
-	if err != nil {
-		return nil, ksher.CodeKsherParamOverlength
-	}
-	params, err := url.ParseQuery(string(body))
+	params, err := url.ParseQuery(text)
 	if err != nil {
 		return nil, ksher.CodeParamError
 	}
@@ -50,27 +47,44 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, op operatio
 	if merchant == nil {
 		return params, ksher.CodeKsherInvalidMchInfo
 	}
-	if !signed(merchant, params) {
+	if !signed(merchant, params, l) {
 		return params, ksher.CodeKsherSignError
 	}
-	for _, name := range slices.Concat(op.required, everyRequest) {
-		if params.Get(name) == "" {
-			return params, ksher.CodeLackParams
-		}
+	return params, op.complete(params, l)
+}
+
+// formText is the text that has a request's parameters.
+func formText(w http.ResponseWriter, r *http.Request) (string, ksher.Code) {
+	if r.Method != http.MethodPost {
+		return "", ksher.CodeRequirePostMethod
 	}
-	for _, name := range []string{"mch_order_no", "mch_refund_no", "nonce_str"} {
-		if utf8.RuneCountInString(params.Get(name)) > 32 {
-			return params, ksher.CodeKsherParamOverlength
-		}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, core.MaxRequestBytes))
+	if err != nil {
+		return "", ksher.CodeKsherParamOverlength
 	}
-	return params, ""
+	return string(body), ""
 }
 
 // signed tells whether the merchant has signed the parameters.
-func signed(m *core.Merchant, params url.Values) bool {
+func signed(m *core.Merchant, params url.Values, l *core.Leniency) bool {
 	sig, err := hex.DecodeString(params.Get("sign"))
 	if err != nil {
 		return false
 	}
-	return m.Verify(md5.Sum(wire.ParamsSignText(wire.FormParams(params))), sig)
+	return m.SignedWith(wire.ParamsSignText(wire.FormParams(params)), sig) == crypto.MD5
+}
+
+// complete says what the parameters of a signed request lack.
+func (op operation) complete(params url.Values, l *core.Leniency) ksher.Code {
+	for _, name := range slices.Concat(op.required, everyRequest) {
+		if params.Get(name) == "" {
+			return ksher.CodeLackParams
+		}
+	}
+	for _, name := range []string{"mch_order_no", "mch_refund_no", "nonce_str"} {
+		if utf8.RuneCountInString(params.Get(name)) > 32 {
+			return ksher.CodeKsherParamOverlength
+		}
+	}
+	return ""
 }

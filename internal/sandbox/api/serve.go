@@ -48,7 +48,7 @@ type operation struct {
 	required []string
 	// serve carries it out under the gateway's lock. It returns the data of the
 	// answer, or a code that refuses.
-	serve func(s *Server, tx *core.Tx, p url.Values) (data any, refusal ksher.Code)
+	serve func(s *Server, tx *core.Tx, p url.Values, l *core.Leniency) (data any, refusal ksher.Code)
 }
 
 // name is the operation's name, the last part of its path.
@@ -58,19 +58,20 @@ func (op operation) name() string { return path.Base(op.path) }
 var operations = slices.Concat(orderOperations(), quickOperations(), walletOperations(), accountOperations(), payoutOperations())
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, op operation) {
-	params, code := s.readRequest(w, r, op)
+	lenient := s.gw.Leniency()
+	params, code := s.readRequest(w, r, op, lenient)
 	version := ksher.SignV1
 	if r.Header.Get("ksher-sign-version") == "V2" {
 		version = ksher.SignV2
 	}
-	fault, answer := s.carryOut(op, params, code, version)
+	fault, answer := s.carryOut(op, params, code, version, lenient)
 	w.Header().Set("Content-Type", "application/json")
 	fault.Spoil(w, r, answer)
 }
 
 // carryOut does what a request asks for, unless code or a fault refuses it, and
 // makes the answer.
-func (s *Server) carryOut(op operation, params url.Values, code ksher.Code, version ksher.SignVersion) (fault core.Fault, answer []byte) {
+func (s *Server) carryOut(op operation, params url.Values, code ksher.Code, version ksher.SignVersion, l *core.Leniency) (fault core.Fault, answer []byte) {
 	s.gw.Do(func(tx *core.Tx) {
 		if code == "" { // Nobody else's request is to use a fault up.
 			fault = tx.NextFault(op.name())
@@ -81,16 +82,16 @@ func (s *Server) carryOut(op operation, params url.Values, code ksher.Code, vers
 		}
 		switch {
 		case code != "":
-			answer = callFailed(code, at)
+			answer = callFailed(code, l, at)
 		case fault.Prevents():
 		default:
 			var data any
-			data, code = s.decide(tx, op, params, fault)
+			data, code = s.decide(tx, op, params, fault, l)
 			answer = forge(fault, partlySigned(data, signedParts[op.name()], signedUnder(fault, version), at))
 		}
 		tx.Log(core.Request{
 			Operation: op.name(), Params: params, Code: code, Fault: fault.Kind,
-			SignText: string(wire.ParamsSignText(wire.FormParams(params))),
+			SignText: string(wire.ParamsSignText(wire.FormParams(params))), Notes: l.Notes(),
 		})
 	})
 	return fault, answer
@@ -98,15 +99,15 @@ func (s *Server) carryOut(op operation, params url.Values, code ksher.Code, vers
 
 // decide carries a request out or refuses it. It returns the data of the answer, and the
 // code of a refusal.
-func (s *Server) decide(tx *core.Tx, op operation, params url.Values, fault core.Fault) (data any, code ksher.Code) {
+func (s *Server) decide(tx *core.Tx, op operation, params url.Values, fault core.Fault, l *core.Leniency) (data any, code ksher.Code) {
 	if code = fault.Code; code == "" {
-		data, code = op.serve(s, tx, params)
+		data, code = op.serve(s, tx, params, l)
 		if err := tx.Save(); err != nil {
 			code = ksher.CodeKsherSystemError
 		}
 	}
 	if code != "" {
-		data = refusal(cmp.Or(op.appID(params), core.AppID), code, params.Get("nonce_str"))
+		data = refusal(cmp.Or(op.appID(params), core.AppID), code, l, params.Get("nonce_str"))
 	}
 	return data, code
 }
@@ -114,11 +115,11 @@ func (s *Server) decide(tx *core.Tx, op operation, params url.Values, fault core
 // callFailed is the answer to a call that wasn't processed: its code isn't 0,
 // and it has neither data nor signature. Where such an answer has the name of
 // the error isn't documented.
-func callFailed(code ksher.Code, at time.Time) []byte {
+func callFailed(code ksher.Code, l *core.Leniency, at time.Time) []byte {
 	return core.Marshal(map[string]any{
 		"code":        1,
 		"msg":         string(code),
-		"message":     Message(code),
+		"message":     because(code, l),
 		"status_code": "",
 		"status_msg":  "",
 		"lang":        "en",
@@ -131,4 +132,12 @@ func callFailed(code ksher.Code, at time.Time) []byte {
 func Message(code ksher.Code) string {
 	info, _ := code.Info()
 	return info.Meaning
+}
+
+// because is what a code means and, from a strict gateway, why a request is refused.
+func because(code ksher.Code, l *core.Leniency) string {
+	if why := l.Refusal(); why != "" {
+		return Message(code) + ": " + why
+	}
+	return Message(code)
 }

@@ -90,8 +90,8 @@ func AlipayText(tx *core.Tx, o *core.Entry) string {
 // walletPay serves an operation that makes an order for a wallet. For which
 // wallets each is, what it refuses, and how long its orders can be paid isn't
 // documented: here for ever, unless expire_time says otherwise.
-func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) func(*Server, *core.Tx, url.Values) (any, ksher.Code) {
-	return func(s *Server, tx *core.Tx, p url.Values) (any, ksher.Code) {
+func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) func(*Server, *core.Tx, url.Values, *core.Leniency) (any, ksher.Code) {
+	return func(s *Server, tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 		channel := ksher.Channel(p.Get("channel"))
 		kind, local := kinds[channel], p.Get("local_total_fee")
 		if kind == nil {

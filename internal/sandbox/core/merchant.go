@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -59,17 +60,28 @@ func (g *Gateway) MerchantOf(appID string) (*Merchant, error) {
 // PublicKey is what the merchant's signatures are checked with.
 func (m *Merchant) PublicKey() *rsa.PublicKey { return m.key.Public().(*rsa.PublicKey) }
 
-// Verify tells whether the merchant has signed that MD5 sum. The standard library takes
-// keys from 1024 bits on.
-func (m *Merchant) Verify(sum [md5.Size]byte, sig []byte) bool {
-	if m.PublicKey().N.BitLen() >= merchantKeyBits {
-		return rsa.VerifyPKCS1v15(m.PublicKey(), crypto.MD5, sum[:], sig) == nil
+// SignedWith tells by which digest the merchant has signed the text, MD5 or SHA-1, and is 0
+// if it hasn't. The standard library takes keys from 1024 bits on.
+func (m *Merchant) SignedWith(text, sig []byte) crypto.Hash {
+	md5Sum, sha1Sum := md5.Sum(text), sha1.Sum(text)
+	long := m.PublicKey()
+	isMD5 := func() bool { return rsa.VerifyPKCS1v15(long, crypto.MD5, md5Sum[:], sig) == nil }
+	isSHA1 := func() bool { return rsa.VerifyPKCS1v15(long, crypto.SHA1, sha1Sum[:], sig) == nil }
+	if long.N.BitLen() < merchantKeyBits {
+		short, err := shortrsa.NewPublicKey(long)
+		if err != nil {
+			panic(err) // The key is part of this package.
+		}
+		isMD5 = func() bool { return short.Verify(md5Sum, sig) == nil }
+		isSHA1 = func() bool { return short.VerifySHA1(sha1Sum, sig) == nil }
 	}
-	key, err := shortrsa.NewPublicKey(m.PublicKey())
-	if err != nil {
-		panic(err) // The key is part of this package.
+	switch {
+	case isMD5():
+		return crypto.MD5
+	case isSHA1():
+		return crypto.SHA1
 	}
-	return key.Verify(sum, sig) == nil
+	return 0
 }
 
 // PrivateKeyPEM returns the merchant's private key as PEM, for programs that read it from

@@ -1,9 +1,11 @@
 package core
 
 import (
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ksher-go/ksher"
@@ -23,7 +25,8 @@ type Request struct {
 	Code ksher.Code
 	// Fault is the fault that was injected into it.
 	Fault FaultKind
-	// Notes say what was accepted although the documentation wants it otherwise.
+	// Notes say what was accepted although the documentation wants it otherwise, or, by a
+	// strict gateway, refused because of that.
 	Notes []string
 }
 
@@ -41,21 +44,32 @@ func (g *Gateway) Leniency() *Leniency { return &Leniency{strict: g.config.Stric
 // Accepts tells whether a request may do what differs from the documentation, and if so
 // notes it. Both are parts of a sentence: `a GET`, `a POST`.
 func (l *Leniency) Accepts(what, documented string) bool {
-	if l.strict {
-		return false
-	}
 	note := what + " was accepted, as the real gateway seems to; the documentation wants " + documented
+	if l.strict {
+		note = what + " was refused, as this gateway is strict; the documentation wants " + documented
+	}
 	if !slices.Contains(l.notes, note) {
 		l.notes = append(l.notes, note)
 	}
-	return true
+	return !l.strict
 }
 
-// Notes say what was accepted, for [Request].
+// Notes say what was accepted or, by a strict gateway, refused, for [Request].
 func (l *Leniency) Notes() []string { return l.notes }
+
+// Refusal says why a strict gateway refuses, "" for no such reason.
+func (l *Leniency) Refusal() string {
+	if !l.strict {
+		return ""
+	}
+	return strings.Join(l.notes, "; ")
+}
 
 // maxRequests bounds the log of requests.
 const maxRequests = 200
+
+// Requests are those of the log, the oldest first.
+func (tx *Tx) Requests() iter.Seq[Request] { return slices.Values(tx.g.requests) }
 
 // Requests returns the last 200 requests, the oldest first.
 func (g *Gateway) Requests() []Request {
