@@ -34,7 +34,8 @@ func (s *Server) serveForms(mux *http.ServeMux) {
 // documented.
 func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, device string) {
 	lenient := s.gw.Leniency()
-	params, code := s.readRequest(w, r, op, lenient)
+	text, code := posted(w, r)
+	params, code := s.readRequest(op, text, code, lenient)
 	fault, answer := s.carryOut(op, params, code, ksher.SignV1, lenient)
 	switch fault.Kind {
 	case "", core.FaultRefuse, core.FaultBadSignature, core.FaultOtherKey, core.FaultClockSkew: // A page has no signature and no time.

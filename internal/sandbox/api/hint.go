@@ -60,6 +60,12 @@ func signHint(m *core.Merchant, params url.Values) string {
 	all := func(wire.Param) bool { return true }
 	full := func(p wire.Param) bool { return p.Value != "" }
 	right := join("", asIs, all)
+	switch m.SignedWith(right, sig) { // Only a strict gateway has refused these.
+	case crypto.MD5:
+		return "The signature is in upper-case hex digits. Ksher's documentation has lower-case ones."
+	case crypto.SHA1:
+		return "You signed the SHA-1 of the text. Ksher's documentation wants RSA with MD5."
+	}
 	digest := md5.Sum(right)
 	for _, try := range []struct {
 		hint string
@@ -74,10 +80,10 @@ func signHint(m *core.Merchant, params url.Values) string {
 		{"You signed the MD5 of the MD5. Sign the text itself with RSA and MD5, or its MD5 once.", digest[:]},
 		{"You signed the MD5 written as hex digits. Sign the text itself with RSA and MD5.", []byte(hex.EncodeToString(digest[:]))},
 	} {
-		if !bytes.Equal(try.text, right) && m.SignedWith(try.text, sig) == crypto.MD5 {
+		if !bytes.Equal(try.text, right) && m.SignedWith(try.text, sig) != 0 {
 			return try.hint
 		}
 	}
-	return "The signature is of another text, by another key, or of another digest than MD5. " +
+	return "The signature is of another text, by another key, or of another digest than MD5 or SHA-1. " +
 		"Compare the text that you signed with the one below, byte by byte, and your key with the one on the set-up page."
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher"
@@ -17,10 +18,9 @@ import (
 // everyRequest are the parameters that no request can do without.
 var everyRequest = []string{"nonce_str", "time_stamp"}
 
-// readRequest returns the parameters of a request, as far as they can be read,
-// and the code that refuses it if it isn't signed and complete.
-func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, op operation, l *core.Leniency) (url.Values, ksher.Code) {
-	text, code := formText(w, r)
+// readRequest returns the parameters of a request with that text, as far as they can be
+// read, and the code that refuses it if that isn't given, or it isn't signed and complete.
+func (s *Server) readRequest(op operation, text string, code ksher.Code, l *core.Leniency) (url.Values, ksher.Code) {
 	if code != "" {
 		return nil, code
 	}
@@ -53,8 +53,8 @@ func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, op operatio
 	return params, op.complete(params, l)
 }
 
-// formText is the text that has a request's parameters.
-func formText(w http.ResponseWriter, r *http.Request) (string, ksher.Code) {
+// posted is the text of a posted form.
+func posted(w http.ResponseWriter, r *http.Request) (string, ksher.Code) {
 	if r.Method != http.MethodPost {
 		return "", ksher.CodeRequirePostMethod
 	}
@@ -65,13 +65,36 @@ func formText(w http.ResponseWriter, r *http.Request) (string, ksher.Code) {
 	return string(body), ""
 }
 
+// postedOrAsked is the text of a posted form or of the query of a GET. No client is known
+// that posts a query.
+func postedOrAsked(w http.ResponseWriter, r *http.Request, l *core.Leniency) (string, ksher.Code) {
+	query := r.URL.RawQuery
+	if r.Method != http.MethodGet || query == "" || !l.Accepts("a GET with a query", "a POST with a form") {
+		return posted(w, r)
+	}
+	if len(query) > core.MaxRequestBytes {
+		return "", ksher.CodeKsherParamOverlength
+	}
+	return query, ""
+}
+
 // signed tells whether the merchant has signed the parameters.
 func signed(m *core.Merchant, params url.Values, l *core.Leniency) bool {
-	sig, err := hex.DecodeString(params.Get("sign"))
+	sign := params.Get("sign")
+	sig, err := hex.DecodeString(sign)
 	if err != nil {
 		return false
 	}
-	return m.SignedWith(wire.ParamsSignText(wire.FormParams(params)), sig) == crypto.MD5
+	switch m.SignedWith(wire.ParamsSignText(wire.FormParams(params)), sig) {
+	case crypto.MD5:
+	case crypto.SHA1:
+		if !l.Accepts("a signature of a SHA-1 digest", "one of an MD5 digest") {
+			return false
+		}
+	default:
+		return false
+	}
+	return sign == strings.ToLower(sign) || l.Accepts("a signature in upper-case hex digits", "lower-case ones")
 }
 
 // complete says what the parameters of a signed request lack.

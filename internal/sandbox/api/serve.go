@@ -59,7 +59,8 @@ var operations = slices.Concat(orderOperations(), quickOperations(), walletOpera
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, op operation) {
 	lenient := s.gw.Leniency()
-	params, code := s.readRequest(w, r, op, lenient)
+	text, code := postedOrAsked(w, r, lenient)
+	params, code := s.readRequest(op, text, code, lenient)
 	version := ksher.SignV1
 	if r.Header.Get("ksher-sign-version") == "V2" {
 		version = ksher.SignV2

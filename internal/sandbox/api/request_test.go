@@ -1,0 +1,200 @@
+package api_test
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"maps"
+	"math/big"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+)
+
+// asked is a request as some client makes it.
+type asked struct {
+	method, path string
+	params       map[string]string
+	// query has the parameters instead of the body.
+	query bool
+	sha1  bool
+	// spell writes the signature.
+	spell func([]byte) string
+}
+
+// documented is a request of an operation as the documentation has it, about the orders of
+// [sold].
+func documented(operation string, params ...string) asked {
+	a := asked{
+		method: http.MethodPost, path: "/KsherPay/" + operation, spell: hex.EncodeToString,
+		params: map[string]string{"appid": sandbox.AppID, "nonce_str": "0123456789abcdef", "time_stamp": "20261121100000"},
+	}
+	if slices.Contains([]string{"gateway_pay", "gateway_order_query", "cancel_order"}, operation) {
+		a.path = "/api/" + operation
+	}
+	a.set(params...)
+	return a
+}
+
+// set changes parameters: names and values by turns. It takes those away that get "-".
+func (a *asked) set(params ...string) {
+	for i := 0; i < len(params); i += 2 {
+		a.params[params[i]] = params[i+1]
+		if params[i+1] == "-" {
+			delete(a.params, params[i])
+		}
+	}
+}
+
+// with returns a change of parameters.
+func with(params ...string) func(*asked) { return func(a *asked) { a.set(params...) } }
+
+// sign makes the signature with the arithmetic of the textbook: crypto/rsa has none for
+// keys as short.
+func (a asked) sign(t *testing.T, text string) []byte {
+	t.Helper()
+	block, _ := pem.Decode([]byte(sandbox.PrivateKeyPEM()))
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	require.NoError(t, err)
+	sum := md5.Sum([]byte(text))
+	info := "\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10" + string(sum[:])
+	if a.sha1 {
+		sum := sha1.Sum([]byte(text))
+		info = "\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14" + string(sum[:])
+	}
+	m := new(big.Int).SetBytes([]byte("\x01" + strings.Repeat("\xff", key.Size()-3-len(info)) + "\x00" + info))
+	return m.Exp(m, key.D, key.N).FillBytes(make([]byte, key.Size()))
+}
+
+// send returns the code of the answer and what it says about it.
+func (a asked) send(t *testing.T, gw *sandbox.Gateway) (code ksher.Code, why string) {
+	t.Helper()
+	form := make(url.Values)
+	var pairs []string
+	for name, value := range a.params {
+		form.Set(name, value)
+		pairs = append(pairs, name+"="+value)
+	}
+	slices.Sort(pairs)
+	form.Set("sign", a.spell(a.sign(t, strings.Join(pairs, ""))))
+	path, body := a.path, form.Encode()
+	if a.query {
+		path, body = path+"?"+body, ""
+	}
+	_, text := sandboxtest.Ask(t, gw, a.method, path, body, "Content-Type", "application/x-www-form-urlencoded")
+	var answer struct {
+		Code         int
+		Msg, Message string
+		Data         struct {
+			ErrCode string `json:"err_code"`
+			ErrMsg  string `json:"err_msg"`
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(text), &answer), text)
+	if answer.Code != 0 {
+		return ksher.Code(answer.Msg), answer.Message
+	}
+	return ksher.Code(answer.Data.ErrCode), answer.Data.ErrMsg
+}
+
+func newGatewayPay() asked {
+	return documented("gateway_pay", "mch_order_no", "A-1", "total_fee", "4000", "fee_type", "THB", "channel_list", "promptpay,card",
+		"mch_code", "A-1", "product_name", "Coffee", "refer_url", "https://shop.example",
+		"mch_redirect_url", "https://shop.example/y", "mch_redirect_url_fail", "https://shop.example/n")
+}
+
+func queryG1() asked { return documented("gateway_order_query", "mch_order_no", "G-1") }
+
+// dialect is a way in which a client may differ from the documentation.
+type dialect struct {
+	name   string
+	good   asked
+	change func(*asked)
+	// note is the beginning of what a lenient gateway notes, "" for nothing.
+	note string
+	// lenient and strict are the codes of the two gateways, "" if they accept.
+	lenient, strict ksher.Code
+}
+
+func inQuery(a *asked) { a.method, a.query = http.MethodGet, true }
+
+var dialects = []dialect{
+	{"as documented", newGatewayPay(), func(*asked) {}, "", "", ""},
+	{"as documented", queryG1(), func(*asked) {}, "", "", ""},
+
+	{"a GET", newGatewayPay(), inQuery, "a GET with a query", "", ksher.CodeRequirePostMethod},
+	{"a GET", queryG1(), inQuery, "a GET with a query", "", ksher.CodeRequirePostMethod},
+	{"a GET without a query", queryG1(), func(a *asked) { a.method = http.MethodGet }, "", ksher.CodeRequirePostMethod, ksher.CodeRequirePostMethod},
+	{"a PUT", queryG1(), func(a *asked) { a.method = http.MethodPut }, "", ksher.CodeRequirePostMethod, ksher.CodeRequirePostMethod},
+	{"a GET that is too long", queryG1(), func(a *asked) { inQuery(a); a.set("attach", strings.Repeat("x", 64<<10)) },
+		"a GET with a query", ksher.CodeKsherParamOverlength, ksher.CodeRequirePostMethod},
+	{"a POST of a query", queryG1(), func(a *asked) { a.query = true }, "", ksher.CodePostDataEmpty, ksher.CodePostDataEmpty},
+
+	{"a SHA-1 signature", newGatewayPay(), func(a *asked) { a.sha1 = true }, "a signature of a SHA-1 digest", "", ksher.CodeKsherSignError},
+	{"upper-case hex", queryG1(), func(a *asked) { a.spell = upperHex }, "a signature in upper-case hex digits", "", ksher.CodeKsherSignError},
+	{"no hex", queryG1(), func(a *asked) { a.spell = func([]byte) string { return "x" } }, "", ksher.CodeKsherSignError, ksher.CodeKsherSignError},
+}
+
+func upperHex(sig []byte) string { return strings.ToUpper(hex.EncodeToString(sig)) }
+
+// sold starts a gateway with an order of each host, of 40 THB, that were paid by card and
+// by WeChat: G-1 and K-1. K-1 was refunded in part.
+func sold(t *testing.T, strict bool) *sandbox.Gateway {
+	t.Helper()
+	gw := sandbox.New(t, sandbox.WithStrict(strict))
+	req := sandboxtest.GatewayPay("G-1", ksher.ChannelCard)
+	req.TotalFee = 40_00
+	_, err := gw.Client.GatewayPay(t.Context(), req)
+	require.NoError(t, err)
+	require.NoError(t, gw.Pay("G-1", ""))
+	_, err = gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
+	require.NoError(t, err)
+	require.NoError(t, gw.Pay("K-1", ""))
+	return gw
+}
+
+// The gateway serves what the real one seems to, and says so; a strict one holds clients to
+// the documentation, and says to what.
+func TestDialects(t *testing.T) {
+	for _, d := range dialects {
+		for mode, want := range map[string]ksher.Code{"lenient": d.lenient, "strict": d.strict} {
+			t.Run(strings.TrimPrefix(d.good.path, "/")+" "+d.name+" "+mode, func(t *testing.T) {
+				strict := mode == "strict"
+				gw := sold(t, strict)
+				a := d.good
+				a.params = maps.Clone(a.params)
+				d.change(&a)
+				code, why := a.send(t, gw)
+				assert.Equal(t, string(want), string(code), why)
+				requests := gw.Requests()
+				last := requests[len(requests)-1]
+				assert.Equal(t, want, last.Code)
+				if d.note == "" {
+					assert.Empty(t, last.Notes)
+					return
+				}
+				require.Len(t, last.Notes, 1)
+				assert.Regexp(t, `^.* was (accepted|refused), as .*; the documentation wants .*$`, last.Notes[0])
+				if strict {
+					assert.Contains(t, last.Notes[0], d.note+" was refused")
+					assert.Contains(t, why, last.Notes[0])
+				} else {
+					assert.Contains(t, last.Notes[0], d.note+" was accepted")
+					assert.NotContains(t, why, last.Notes[0])
+				}
+			})
+		}
+	}
+}
