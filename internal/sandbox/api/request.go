@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher"
@@ -95,6 +96,27 @@ func signed(m *core.Merchant, params url.Values, l *core.Leniency) bool {
 		return false
 	}
 	return sign == strings.ToLower(sign) || l.Accepts("a signature in upper-case hex digits", "lower-case ones")
+}
+
+// timeLayout is the documented form of a time_stamp.
+const timeLayout = "20060102150405"
+
+// fresh refuses a nonce that another request has had, and a time in another form than the
+// documented one. Clients send Unix seconds, milliseconds and texts with letters in them,
+// from which it seems that the real gateway doesn't look. A request that is sent twice is
+// no other one, so that a client may repeat a query.
+func fresh(tx *core.Tx, op operation, p url.Values, l *core.Leniency) ksher.Code {
+	id, nonce, sign := op.appID(p), p.Get("nonce_str"), p.Get("sign")
+	for r := range tx.Requests() {
+		used := r.Params.Get("nonce_str") == nonce && r.Params.Get("sign") != sign && op.appID(r.Params) == id
+		if used && !l.Accepts("a nonce_str that was used before", "another one in each request") {
+			return ksher.CodeParamError
+		}
+	}
+	if _, err := time.Parse(timeLayout, p.Get("time_stamp")); err != nil && !l.Accepts("a time_stamp in another form", "yyyymmddHHMMSS") {
+		return ksher.CodeParamError
+	}
+	return ""
 }
 
 // complete says what the parameters of a signed request lack.

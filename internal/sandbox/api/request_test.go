@@ -30,6 +30,8 @@ type asked struct {
 	// query has the parameters instead of the body.
 	query bool
 	sha1  bool
+	// key is the merchant's, as PEM.
+	key string
 	// spell writes the signature.
 	spell func([]byte) string
 }
@@ -38,7 +40,7 @@ type asked struct {
 // [sold].
 func documented(operation string, params ...string) asked {
 	a := asked{
-		method: http.MethodPost, path: "/KsherPay/" + operation, spell: hex.EncodeToString,
+		method: http.MethodPost, path: "/KsherPay/" + operation, key: sandbox.PrivateKeyPEM(), spell: hex.EncodeToString,
 		params: map[string]string{"appid": sandbox.AppID, "nonce_str": "0123456789abcdef", "time_stamp": "20261121100000"},
 	}
 	if slices.Contains([]string{"gateway_pay", "gateway_order_query", "cancel_order"}, operation) {
@@ -65,7 +67,7 @@ func with(params ...string) func(*asked) { return func(a *asked) { a.set(params.
 // keys as short.
 func (a asked) sign(t *testing.T, text string) []byte {
 	t.Helper()
-	block, _ := pem.Decode([]byte(sandbox.PrivateKeyPEM()))
+	block, _ := pem.Decode([]byte(a.key))
 	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
 	require.NoError(t, err)
 	sum := md5.Sum([]byte(text))
@@ -144,8 +146,20 @@ var dialects = []dialect{
 
 	{"a SHA-1 signature", newGatewayPay(), func(a *asked) { a.sha1 = true }, "a signature of a SHA-1 digest", "", ksher.CodeKsherSignError},
 	{"upper-case hex", queryG1(), func(a *asked) { a.spell = upperHex }, "a signature in upper-case hex digits", "", ksher.CodeKsherSignError},
+	{"Unix seconds", queryG1(), with("time_stamp", "1795687200"), "a time_stamp in another form", "", ksher.CodeParamError},
+	{"milliseconds", newGatewayPay(), with("time_stamp", "1795687200000"), "a time_stamp in another form", "", ksher.CodeParamError},
+	{"letters in the time", queryG1(), with("time_stamp", "20261121100000SSS"), "a time_stamp in another form", "", ksher.CodeParamError},
+	{"no such day", queryG1(), with("time_stamp", "20261131100000"), "a time_stamp in another form", "", ksher.CodeParamError},
+	{"an old time", queryG1(), with("time_stamp", "20160101000000"), "", "", ""},
+	{"no time", queryG1(), with("time_stamp", "-"), "", ksher.CodeLackParams, ksher.CodeLackParams},
+	{"a nonce of another request", queryG1(), with("nonce_str", usedNonce), "a nonce_str that was used before", "", ksher.CodeParamError},
+	{"no nonce", queryG1(), with("nonce_str", ""), "", ksher.CodeLackParams, ksher.CodeLackParams},
+
 	{"no hex", queryG1(), func(a *asked) { a.spell = func([]byte) string { return "x" } }, "", ksher.CodeKsherSignError, ksher.CodeKsherSignError},
 }
+
+// usedNonce is that of a request in [sold].
+const usedNonce = "a nonce"
 
 func upperHex(sig []byte) string { return strings.ToUpper(hex.EncodeToString(sig)) }
 
@@ -162,6 +176,10 @@ func sold(t *testing.T, strict bool) *sandbox.Gateway {
 	_, err = gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
 	require.NoError(t, err)
 	require.NoError(t, gw.Pay("K-1", ""))
+	before := queryG1()
+	before.set("nonce_str", usedNonce, "attach", "another request")
+	code, why := before.send(t, gw)
+	require.Empty(t, code, why)
 	return gw
 }
 
@@ -197,4 +215,20 @@ func TestDialects(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A nonce is used by another request of the same merchant only.
+func TestNonceOfTheSameRequest(t *testing.T) {
+	gw := sold(t, true)
+	for range 2 {
+		code, why := queryG1().send(t, gw)
+		assert.Empty(t, code, why)
+	}
+	other, err := gw.MerchantOf("mch2")
+	require.NoError(t, err)
+	a := newGatewayPay()
+	a.key = other.PrivateKeyPEM()
+	a.set("appid", "mch2")
+	code, why := a.send(t, gw)
+	assert.Empty(t, code, why)
 }

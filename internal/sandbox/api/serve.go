@@ -74,7 +74,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op operation) {
 // makes the answer.
 func (s *Server) carryOut(op operation, params url.Values, code ksher.Code, version ksher.SignVersion, l *core.Leniency) (fault core.Fault, answer []byte) {
 	s.gw.Do(func(tx *core.Tx) {
-		if code == "" { // Nobody else's request is to use a fault up.
+		if code == "" {
+			code = fresh(tx, op, params, l)
+		}
+		if code == "" { // A request that is refused leaves the faults for others.
 			fault = tx.NextFault(op.name())
 		}
 		at := tx.Now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/md5"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"io"
@@ -120,7 +121,7 @@ func PaidOrder(t *testing.T, gw *sandbox.Gateway, no, target string) {
 func PostSigned(t *testing.T, gw *sandbox.Gateway, address string, params map[string]string) ksher.Code {
 	t.Helper()
 	all := maps.Clone(params)
-	for name, value := range map[string]string{"appid": sandbox.AppID, "nonce_str": "n", "time_stamp": "20261121100000"} {
+	for name, value := range map[string]string{"appid": sandbox.AppID, "nonce_str": rand.Text(), "time_stamp": "20261121100000"} {
 		if _, set := all[name]; !set {
 			all[name] = value
 		}
