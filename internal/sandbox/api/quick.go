@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,16 @@ func walletOf(code string) ksher.Channel {
 	return ""
 }
 
+// quickChannels are the channels that quick_pay is documented for.
+var quickChannels = []ksher.Channel{
+	ksher.ChannelWeChat, ksher.ChannelAlipay, ksher.ChannelAlipayPlus, ksher.ChannelTrueMoney, ksher.ChannelAirPay, ksher.ChannelLinePay,
+}
+
 func (s *Server) quickPay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
+	c := ksher.Channel(p.Get("channel"))
+	if _, known := c.Info(); known && !slices.Contains(quickChannels, c) {
+		return nil, ksher.CodeNoAuth
+	}
 	o := &core.Entry{Quick: true}
 	if refusal := Charge(tx, p, o); refusal != "" {
 		return nil, refusal

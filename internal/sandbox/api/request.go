@@ -41,7 +41,7 @@ func (s *Server) readRequest(op operation, text string, code ksher.Code, l *core
 		}
 	}
 	id := op.appID(params)
-	if id == "" {
+	if id == "" || op.name() == "get_settlement_info" && !params.Has("mch_appid") && !l.Accepts("the app ID as appid", "it as mch_appid") {
 		return params, ksher.CodeAppIDNotExist
 	}
 	merchant := s.gw.Known(id)
@@ -119,10 +119,23 @@ func fresh(tx *core.Tx, op operation, p url.Values, l *core.Leniency) ksher.Code
 	return ""
 }
 
+// leftOut are parameters that are documented as required, or sent by most of Ksher's own
+// clients, and that others leave out or empty, by operation.
+var leftOut = map[string][]string{
+	"gateway_pay": {"mch_code", "product_name"},
+	"wap_pay":     {"refer_url"},
+	"web_pay":     {"refer_url"},
+}
+
 // complete says what the parameters of a signed request lack.
 func (op operation) complete(params url.Values, l *core.Leniency) ksher.Code {
 	for _, name := range slices.Concat(op.required, everyRequest) {
 		if params.Get(name) == "" {
+			return ksher.CodeLackParams
+		}
+	}
+	for _, name := range leftOut[op.name()] {
+		if !given(params, name, l) {
 			return ksher.CodeLackParams
 		}
 	}
@@ -132,4 +145,9 @@ func (op operation) complete(params url.Values, l *core.Leniency) ksher.Code {
 		}
 	}
 	return ""
+}
+
+// given tells whether a request has a parameter, or may do without.
+func given(params url.Values, name string, l *core.Leniency) bool {
+	return params.Get(name) != "" || l.Accepts("a request without "+name, "one with it")
 }

@@ -117,6 +117,26 @@ func newGatewayPay() asked {
 		"mch_redirect_url", "https://shop.example/y", "mch_redirect_url_fail", "https://shop.example/n")
 }
 
+// newWalletOrder is a request of an operation for a wallet, or at a till.
+func newWalletOrder(operation string, more ...string) asked {
+	return documented(operation, append([]string{"mch_order_no", "W-1", "total_fee", "4000", "fee_type", "THB", "channel", "alipay",
+		"refer_url", "https://shop.example"}, more...)...)
+}
+
+func newQuickPay() asked {
+	return newWalletOrder("quick_pay", "auth_code", "12345678", "refer_url", "-")
+}
+
+func newMiniProgramPay() asked {
+	return newWalletOrder("mini_program_pay", "sub_openid", "o1", "channel_sub_appid", "wx1")
+}
+
+func settlementInfo() asked {
+	return documented("get_settlement_info", "appid", "-", "mch_appid", sandbox.AppID, "begin_date", "2026-11-20", "end_date", "2026-11-20")
+}
+
+func merchantInfo() asked { return documented("merchant_info") }
+
 func queryG1() asked { return documented("gateway_order_query", "mch_order_no", "G-1") }
 
 // dialect is a way in which a client may differ from the documentation.
@@ -155,7 +175,50 @@ var dialects = []dialect{
 	{"a nonce of another request", queryG1(), with("nonce_str", usedNonce), "a nonce_str that was used before", "", ksher.CodeParamError},
 	{"no nonce", queryG1(), with("nonce_str", ""), "", ksher.CodeLackParams, ksher.CodeLackParams},
 
+	{"no mch_code", newGatewayPay(), with("mch_code", "-"), "a request without mch_code", "", ksher.CodeLackParams},
+	{"an empty mch_code", newGatewayPay(), with("mch_code", ""), "a request without mch_code", "", ksher.CodeLackParams},
+	{"no product_name", newGatewayPay(), with("product_name", "-"), "a request without product_name", "", ksher.CodeLackParams},
+	{"an empty product_name", newGatewayPay(), with("product_name", ""), "a request without product_name", "", ksher.CodeLackParams},
+	{"a version", newGatewayPay(), with("version", "3.0.0"), "", "", ""},
+	{"a number of 36 characters", newGatewayPay(), with("mch_order_no", strings.Repeat("x", 36)), "", ksher.CodeKsherParamOverlength, ksher.CodeKsherParamOverlength},
+	{"a long channel_list", newGatewayPay(), with("channel_list", everyChannel()), "", "", ""},
+	{"no lang", documented("cancel_order", "mch_order_no", "G-2"), func(*asked) {}, "", "", ""},
+
+	{"no refer_url", newWalletOrder("wap_pay"), with("refer_url", ""), "a request without refer_url", "", ksher.CodeLackParams},
+	{"no refer_url", newWalletOrder("web_pay"), with("refer_url", "-"), "a request without refer_url", "", ksher.CodeLackParams},
+	{"no refer_url", newWalletOrder("app_pay"), with("refer_url", "-"), "a request without refer_url", "", ksher.CodeLackParams},
+	{"no refer_url for WeChat", newWalletOrder("app_pay"), with("refer_url", "-", "channel", "wechat"), "", "", ""},
+	{"local_total_fee", newWalletOrder("wap_pay"), localTotal, "local_total_fee in place of total_fee", "", ksher.CodeLackParams},
+	{"local_total_fee", newWalletOrder("web_pay"), localTotal, "local_total_fee in place of total_fee", "", ksher.CodeLackParams},
+	{"local_total_fee", newMiniProgramPay(), localTotal, "local_total_fee in place of total_fee", "", ksher.CodeLackParams},
+	{"local_total_fee", newWalletOrder("jsapi_pay"), localTotal, "", ksher.CodeLackParams, ksher.CodeLackParams},
+	{"no total", newWalletOrder("wap_pay"), with("total_fee", "-"), "", ksher.CodeLackParams, ksher.CodeLackParams},
+	{"alipayplus", newWalletOrder("wap_pay"), with("channel", "alipayplus"), "", "", ""},
+	{"alipayplus", newWalletOrder("web_pay"), with("channel", "alipayplus"), "", ksher.CodeNoAuth, ksher.CodeNoAuth},
+	{"alipayplus", newQuickPay(), with("channel", "alipayplus"), "", "", ""},
+	{"truemoney", newQuickPay(), with("channel", "truemoney"), "", "", ""},
+	{"linepay", newQuickPay(), with("channel", "linepay"), "", "", ""},
+	{"card", newQuickPay(), with("channel", "card"), "", ksher.CodeNoAuth, ksher.CodeNoAuth},
+
+	{"by mch_appid", settlementInfo(), func(*asked) {}, "", "", ""},
+	{"by appid", settlementInfo(), with("mch_appid", "-", "appid", sandbox.AppID), "the app ID as appid", "", ksher.CodeAppIDNotExist},
+	{"by appid", merchantInfo(), func(*asked) {}, "", "", ""},
+	{"by mch_appid", merchantInfo(), with("appid", "-", "mch_appid", sandbox.AppID), "", "", ""},
+	{"by mch_appid", queryG1(), with("appid", "-", "mch_appid", sandbox.AppID), "", ksher.CodeAppIDNotExist, ksher.CodeAppIDNotExist},
+
 	{"no hex", queryG1(), func(a *asked) { a.spell = func([]byte) string { return "x" } }, "", ksher.CodeKsherSignError, ksher.CodeKsherSignError},
+}
+
+func localTotal(a *asked) { a.set("local_total_fee", a.params["total_fee"], "total_fee", "-") }
+
+// everyChannel is as long a channel_list as the examples of Ksher's documentation, which
+// says that it has at most 128 characters.
+func everyChannel() string {
+	var all []string
+	for _, c := range ksher.Channels() {
+		all = append(all, string(c.Channel))
+	}
+	return strings.Join(all, ",")
 }
 
 // usedNonce is that of a request in [sold].
@@ -164,7 +227,7 @@ const usedNonce = "a nonce"
 func upperHex(sig []byte) string { return strings.ToUpper(hex.EncodeToString(sig)) }
 
 // sold starts a gateway with an order of each host, of 40 THB, that were paid by card and
-// by WeChat: G-1 and K-1. K-1 was refunded in part.
+// by WeChat, G-1 and K-1, and the unpaid order G-2.
 func sold(t *testing.T, strict bool) *sandbox.Gateway {
 	t.Helper()
 	gw := sandbox.New(t, sandbox.WithStrict(strict))
@@ -176,6 +239,8 @@ func sold(t *testing.T, strict bool) *sandbox.Gateway {
 	_, err = gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
 	require.NoError(t, err)
 	require.NoError(t, gw.Pay("K-1", ""))
+	_, err = gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("G-2"))
+	require.NoError(t, err)
 	before := queryG1()
 	before.set("nonce_str", usedNonce, "attach", "another request")
 	code, why := before.send(t, gw)

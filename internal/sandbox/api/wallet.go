@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -10,21 +11,28 @@ import (
 )
 
 func walletOperations() []operation {
-	order := []string{"mch_order_no", "total_fee", "fee_type", "channel"}
-	page := map[ksher.Channel]forWallet{ksher.ChannelAlipay: (*walletAnswer).page}
+	unpriced := []string{"mch_order_no", "fee_type", "channel"}
+	order := slices.Concat(unpriced, []string{"total_fee"})
+	pages := func(channels ...ksher.Channel) map[ksher.Channel]forWallet {
+		kinds := make(map[ksher.Channel]forWallet)
+		for _, c := range channels {
+			kinds[c] = (*walletAnswer).page
+		}
+		return kinds
+	}
 	return []operation{
 		{"/KsherPay/jsapi_pay", order, walletPay("JSAPI", map[ksher.Channel]forWallet{
 			ksher.ChannelWeChat: (*walletAnswer).weChatPage, ksher.ChannelAlipay: (*walletAnswer).page,
 		})},
-		{"/KsherPay/mini_program_pay", slices.Concat(order, []string{"sub_openid", "channel_sub_appid"}),
-			walletPay("JSAPI", map[ksher.Channel]forWallet{
+		{"/KsherPay/mini_program_pay", slices.Concat(unpriced, []string{"sub_openid", "channel_sub_appid"}),
+			localTotal(walletPay("JSAPI", map[ksher.Channel]forWallet{
 				ksher.ChannelWeChat: (*walletAnswer).weChat, ksher.ChannelAlipay: (*walletAnswer).alipay,
-			})},
+			}))},
 		{"/KsherPay/app_pay", order, walletPay("APP", map[ksher.Channel]forWallet{
 			ksher.ChannelWeChat: (*walletAnswer).weChatApp, ksher.ChannelAlipay: (*walletAnswer).alipay,
 		})},
-		{"/KsherPay/wap_pay", order, walletPay("WAP", page)},
-		{"/KsherPay/web_pay", order, walletPay("WEB", page)},
+		{"/KsherPay/wap_pay", unpriced, localTotal(walletPay("WAP", pages(ksher.ChannelAlipay, ksher.ChannelAlipayPlus)))},
+		{"/KsherPay/web_pay", unpriced, localTotal(walletPay("WEB", pages(ksher.ChannelAlipay)))},
 	}
 }
 
@@ -87,10 +95,28 @@ func AlipayText(tx *core.Tx, o *core.Entry) string {
 	}.Encode()
 }
 
+// serveWallet is what serves an operation.
+type serveWallet = func(*Server, *core.Tx, url.Values, *core.Leniency) (any, ksher.Code)
+
+// localTotal serves an operation for which some clients give the total as local_total_fee
+// only. The order then has a total_fee of that much.
+func localTotal(serve serveWallet) serveWallet {
+	return func(s *Server, tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
+		if p.Get("total_fee") == "" {
+			if p.Get("local_total_fee") == "" || !l.Accepts("local_total_fee in place of total_fee", "total_fee") {
+				return nil, ksher.CodeLackParams
+			}
+			p = maps.Clone(p)
+			p.Set("total_fee", p.Get("local_total_fee"))
+		}
+		return serve(s, tx, p, l)
+	}
+}
+
 // walletPay serves an operation that makes an order for a wallet. For which
 // wallets each is, what it refuses, and how long its orders can be paid isn't
 // documented: here for ever, unless expire_time says otherwise.
-func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) func(*Server, *core.Tx, url.Values, *core.Leniency) (any, ksher.Code) {
+func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) serveWallet {
 	return func(s *Server, tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 		channel := ksher.Channel(p.Get("channel"))
 		kind, local := kinds[channel], p.Get("local_total_fee")
@@ -100,7 +126,7 @@ func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) func(*Server
 		if _, ok := Amount(local); !ok && local != "" {
 			return nil, ksher.CodePriceNotExist
 		}
-		if tradeType == "APP" && channel == ksher.ChannelAlipay && p.Get("refer_url") == "" {
+		if tradeType == "APP" && channel == ksher.ChannelAlipay && !given(p, "refer_url", l) {
 			return nil, ksher.CodeLackParams
 		}
 		o := &core.Entry{Channels: []ksher.Channel{channel}, UUID: core.NewUUID()}

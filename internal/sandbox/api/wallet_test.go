@@ -56,8 +56,8 @@ func walletTests() (good map[string]map[string]string, tests []walletTest) {
 		"jsapi_pay":        with("channel", "wechat"),
 		"mini_program_pay": with("channel", "wechat", "sub_openid", "o1", "channel_sub_appid", "wx1"),
 		"app_pay":          with("channel", "alipay", "refer_url", "https://shop.example"),
-		"wap_pay":          with("channel", "alipay"),
-		"web_pay":          with("channel", "alipay"),
+		"wap_pay":          with("channel", "alipay", "refer_url", "https://shop.example"),
+		"web_pay":          with("channel", "alipay", "refer_url", "https://shop.example"),
 	}
 	for operation, params := range good {
 		for name := range params {
@@ -74,13 +74,15 @@ func walletTests() (good map[string]map[string]string, tests []walletTest) {
 			walletTest{operation, "fee_type", "CNY", ksher.CodeKsherFeeTypeNotMatch},
 			walletTest{operation, "expire_time", "-1", ksher.CodeKsherInvalidParam},
 			walletTest{operation, "channel", "promptpay", ksher.CodeNoAuth},
-			walletTest{operation, "channel", "alipayplus", ksher.CodeNoAuth},
 		)
-		other := ksher.CodeNoAuth
+		weChat, alipayPlus := ksher.CodeNoAuth, ksher.CodeNoAuth
 		if operation != "wap_pay" && operation != "web_pay" {
-			other = ""
+			weChat = ""
 		}
-		tests = append(tests, walletTest{operation, "channel", "wechat", other})
+		if operation == "wap_pay" {
+			alipayPlus = ""
+		}
+		tests = append(tests, walletTest{operation, "channel", "wechat", weChat}, walletTest{operation, "channel", "alipayplus", alipayPlus})
 	}
 	tests = append(tests, walletTest{"jsapi_pay", "channel", "alipay", ""}, walletTest{"mini_program_pay", "channel", "alipay", ""})
 	return good, tests
