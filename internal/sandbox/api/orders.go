@@ -103,18 +103,33 @@ func byOwnNo(tx *core.Tx, p url.Values) *core.Entry {
 	return nil
 }
 
-// byHostNo finds an order by the first of the three numbers that the merchant
-// host knows it by.
-func byHostNo(tx *core.Tx, p url.Values) (*core.Entry, ksher.Code) {
-	for _, kind := range []string{"mch_order_no", "ksher_order_no", "channel_order_no"} {
-		if no := p.Get(kind); no != "" {
-			if o := tx.AtMerchantHost(appID(p), kind, no); o != nil {
-				return o, ""
-			}
+// hostNos are the parameters by which the merchant host knows an order, what counts most
+// first: clients refund by Ksher's number, with a wrong one of their own beside it.
+var hostNos = []string{"ksher_order_no", "mch_order_no", "channel_order_no"}
+
+// byHostNo finds an order by the first of its numbers that is given.
+func byHostNo(tx *core.Tx, p url.Values, l *core.Leniency) (*core.Entry, ksher.Code) {
+	var found *core.Entry
+	for _, kind := range hostNos {
+		no := p.Get(kind)
+		if no == "" {
+			continue
+		}
+		o := tx.AtMerchantHost(appID(p), kind, no)
+		if found == nil && o == nil {
+			return nil, ksher.CodeKsherInvalidOrderNo
+		}
+		if found == nil {
+			found = o
+		}
+		if o != found && !l.Accepts("a "+kind+" that isn't the order's", "numbers of one order only") {
 			return nil, ksher.CodeKsherInvalidOrderNo
 		}
 	}
-	return nil, ksher.CodeKsherErrorOrderNo
+	if found == nil {
+		return nil, ksher.CodeKsherErrorOrderNo
+	}
+	return found, ""
 }
 
 func (s *Server) gatewayOrderQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
@@ -176,7 +191,7 @@ func (s *Server) nativePay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ks
 }
 
 func (s *Server) orderQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
-	o, code := byHostNo(tx, p)
+	o, code := byHostNo(tx, p, l)
 	if code != "" {
 		return nil, code
 	}
@@ -192,7 +207,7 @@ func (s *Server) orderQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, k
 }
 
 func (s *Server) orderClose(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
-	o, code := byHostNo(tx, p)
+	o, code := byHostNo(tx, p, l)
 	if code != "" {
 		return nil, code
 	}
@@ -206,7 +221,7 @@ func (s *Server) orderClose(tx *core.Tx, p url.Values, l *core.Leniency) (any, k
 }
 
 func (s *Server) orderRefund(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
-	o, code := byHostNo(tx, p)
+	o, code := byHostNo(tx, p, l)
 	if code != "" {
 		return nil, code
 	}
@@ -234,18 +249,18 @@ func (s *Server) orderRefund(tx *core.Tx, p url.Values, l *core.Leniency) (any, 
 }
 
 func (s *Server) refundQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
-	o, code := byHostNo(tx, p)
+	o, code := byHostNo(tx, p, l)
 	if code != "" {
 		return nil, code
 	}
 	if !o.PaidAt.IsZero() && !core.InfoOf(o.Channel).RefundQuery {
 		return nil, ksher.CodeNoAuth
 	}
-	// Ksher's own clients also ask by the order's number alone.
-	named := p.Get("mch_refund_no")+p.Get("ksher_refund_no")+p.Get("channel_refund_no") == "" || slices.ContainsFunc(o.Refunds, func(r ksher.Refund) bool {
+	if p.Get("mch_refund_no")+p.Get("ksher_refund_no")+p.Get("channel_refund_no") == "" {
+		l.Note("an order's number alone", "a refund's number, too") // Client.Refunds asks so.
+	} else if !slices.ContainsFunc(o.Refunds, func(r ksher.Refund) bool {
 		return r.MchRefundNo == p.Get("mch_refund_no") || r.KsherRefundNo == p.Get("ksher_refund_no") || r.ChannelRefundNo == p.Get("channel_refund_no")
-	})
-	if !named {
+	}) {
 		return nil, ksher.CodeInvalidOrderNo
 	}
 	return ksher.RefundQueryResponse{

@@ -89,7 +89,7 @@ func Charge(tx *core.Tx, p url.Values, o *core.Entry) ksher.Code {
 
 // orderReverse undoes an order of quick_pay. What it refuses isn't documented.
 func (s *Server) orderReverse(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
-	o, code := byHostNo(tx, p)
+	o, code := byHostNo(tx, p, l)
 	switch {
 	case code != "":
 		return nil, code

@@ -137,6 +137,19 @@ func settlementInfo() asked {
 
 func merchantInfo() asked { return documented("merchant_info") }
 
+// Numbers in a request that stand for those that the gateway gave the orders of [sold].
+const ksherG1, ksherK1, orderG1 = "Ksher's number of G-1", "Ksher's number of K-1", "the host's number of G-1"
+
+func queryK1() asked { return documented("order_query", "ksher_order_no", ksherK1) }
+
+func refundG1() asked {
+	return documented("order_refund", "ksher_order_no", ksherG1, "mch_refund_no", "R-G", "refund_fee", "100", "total_fee", "4000", "fee_type", "THB")
+}
+
+func refundQuery() asked {
+	return documented("refund_query", "ksher_order_no", ksherK1, "mch_refund_no", "R-1")
+}
+
 func queryG1() asked { return documented("gateway_order_query", "mch_order_no", "G-1") }
 
 // dialect is a way in which a client may differ from the documentation.
@@ -206,6 +219,18 @@ var dialects = []dialect{
 	{"by mch_appid", merchantInfo(), with("appid", "-", "mch_appid", sandbox.AppID), "", "", ""},
 	{"by mch_appid", queryG1(), with("appid", "-", "mch_appid", sandbox.AppID), "", ksher.CodeAppIDNotExist, ksher.CodeAppIDNotExist},
 
+	{"a wrong number beside a right one", queryK1(), with("ksher_order_no", "-", "mch_order_no", "other"), "", ksher.CodeKsherInvalidOrderNo, ksher.CodeKsherInvalidOrderNo},
+	{"a wrong number beside a right one", queryK1(), with("mch_order_no", "other"), "a mch_order_no that isn't the order's", "", ksher.CodeKsherInvalidOrderNo},
+	{"another order's number", queryK1(), with("mch_order_no", orderG1), "a mch_order_no that isn't the order's", "", ksher.CodeKsherInvalidOrderNo},
+	{"another channel's number", queryK1(), with("channel_order_no", "1"), "a channel_order_no that isn't the order's", "", ksher.CodeKsherInvalidOrderNo},
+	{"both numbers", queryK1(), with("mch_order_no", "K-1"), "", "", ""},
+	{"a wrong Ksher number", queryK1(), with("ksher_order_no", "1", "mch_order_no", "K-1"), "", ksher.CodeKsherInvalidOrderNo, ksher.CodeKsherInvalidOrderNo},
+	{"no number", queryK1(), with("ksher_order_no", ""), "", ksher.CodeKsherErrorOrderNo, ksher.CodeKsherErrorOrderNo},
+	{"a wrong number beside a right one", refundG1(), with("mch_order_no", "G-1"), "a mch_order_no that isn't the order's", "", ksher.CodeKsherInvalidOrderNo},
+	{"a wrong number beside a right one", refundQuery(), with("mch_order_no", "other"), "a mch_order_no that isn't the order's", "", ksher.CodeKsherInvalidOrderNo},
+	{"an order's number alone", refundQuery(), with("mch_refund_no", "-"), "an order's number alone", "", ""},
+	{"no such refund", refundQuery(), with("mch_refund_no", "R-2"), "", ksher.CodeInvalidOrderNo, ksher.CodeInvalidOrderNo},
+
 	{"no hex", queryG1(), func(a *asked) { a.spell = func([]byte) string { return "x" } }, "", ksher.CodeKsherSignError, ksher.CodeKsherSignError},
 }
 
@@ -227,7 +252,7 @@ const usedNonce = "a nonce"
 func upperHex(sig []byte) string { return strings.ToUpper(hex.EncodeToString(sig)) }
 
 // sold starts a gateway with an order of each host, of 40 THB, that were paid by card and
-// by WeChat, G-1 and K-1, and the unpaid order G-2.
+// by WeChat, G-1 and K-1, and the unpaid order G-2. Some of K-1 was refunded.
 func sold(t *testing.T, strict bool) *sandbox.Gateway {
 	t.Helper()
 	gw := sandbox.New(t, sandbox.WithStrict(strict))
@@ -241,11 +266,33 @@ func sold(t *testing.T, strict bool) *sandbox.Gateway {
 	require.NoError(t, gw.Pay("K-1", ""))
 	_, err = gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("G-2"))
 	require.NoError(t, err)
+	_, err = gw.Client.OrderRefund(t.Context(), &ksher.OrderRefundRequest{
+		MchOrderNo: "K-1", MchRefundNo: "R-1", RefundFee: 1_00, TotalFee: 40_00, FeeType: "THB",
+	})
+	require.NoError(t, err)
 	before := queryG1()
 	before.set("nonce_str", usedNonce, "attach", "another request")
 	code, why := before.send(t, gw)
 	require.Empty(t, code, why)
 	return gw
+}
+
+// given returns the number that a placeholder stands for.
+func given(t *testing.T, gw *sandbox.Gateway, value string) string {
+	t.Helper()
+	g1, err := gw.Order("G-1")
+	require.NoError(t, err)
+	k1, err := gw.Order("K-1")
+	require.NoError(t, err)
+	switch value {
+	case ksherG1:
+		return g1.KsherOrderNo
+	case ksherK1:
+		return k1.KsherOrderNo
+	case orderG1:
+		return g1.PayMchOrderNo
+	}
+	return value
 }
 
 // The gateway serves what the real one seems to, and says so; a strict one holds clients to
@@ -259,6 +306,9 @@ func TestDialects(t *testing.T) {
 				a := d.good
 				a.params = maps.Clone(a.params)
 				d.change(&a)
+				for name, value := range a.params {
+					a.set(name, given(t, gw, value))
+				}
 				code, why := a.send(t, gw)
 				assert.Equal(t, string(want), string(code), why)
 				requests := gw.Requests()
@@ -270,7 +320,7 @@ func TestDialects(t *testing.T) {
 				}
 				require.Len(t, last.Notes, 1)
 				assert.Regexp(t, `^.* was (accepted|refused), as .*; the documentation wants .*$`, last.Notes[0])
-				if strict {
+				if strict && d.strict != "" {
 					assert.Contains(t, last.Notes[0], d.note+" was refused")
 					assert.Contains(t, why, last.Notes[0])
 				} else {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ksher-go/ksher"
@@ -34,36 +33,42 @@ type Request struct {
 // gateway seems to accept it: everything that is asked for, or nothing if the gateway is
 // strict.
 type Leniency struct {
-	strict bool
-	notes  []string
+	strict  bool
+	notes   []string
+	refusal string
 }
 
 // Leniency returns that of a new request.
 func (g *Gateway) Leniency() *Leniency { return &Leniency{strict: g.config.Strict} }
 
-// Accepts tells whether a request may do what differs from the documentation, and if so
-// notes it. Both are parts of a sentence: `a GET`, `a POST`.
+// Accepts tells whether a request may do what differs from the documentation, and notes
+// it. Both are parts of a sentence: `a GET`, `a POST`.
 func (l *Leniency) Accepts(what, documented string) bool {
-	note := what + " was accepted, as the real gateway seems to; the documentation wants " + documented
 	if l.strict {
-		note = what + " was refused, as this gateway is strict; the documentation wants " + documented
+		l.refusal = what + " was refused, as this gateway is strict; the documentation wants " + documented
+		l.note(l.refusal)
+		return false
 	}
-	if !slices.Contains(l.notes, note) {
-		l.notes = append(l.notes, note)
+	l.Note(what, documented)
+	return true
+}
+
+// Note notes what differs from the documentation and is accepted by a strict gateway, too.
+func (l *Leniency) Note(what, documented string) {
+	l.note(what + " was accepted, as the real gateway seems to; the documentation wants " + documented)
+}
+
+func (l *Leniency) note(text string) {
+	if !slices.Contains(l.notes, text) {
+		l.notes = append(l.notes, text)
 	}
-	return !l.strict
 }
 
 // Notes say what was accepted or, by a strict gateway, refused, for [Request].
 func (l *Leniency) Notes() []string { return l.notes }
 
 // Refusal says why a strict gateway refuses, "" for no such reason.
-func (l *Leniency) Refusal() string {
-	if !l.strict {
-		return ""
-	}
-	return strings.Join(l.notes, "; ")
-}
+func (l *Leniency) Refusal() string { return l.refusal }
 
 // maxRequests bounds the log of requests.
 const maxRequests = 200
