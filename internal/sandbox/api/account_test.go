@@ -124,6 +124,7 @@ func TestSettlementInfoParameters(t *testing.T) {
 		want        ksher.Code
 	}{
 		{"pay_channel", "wechat", ""},
+		{"pay_channel", "brand_new", ksher.CodeKsherInvalidParam},
 		{"begin_date", "2026-11-21", ""},
 		{"begin_date", "", ksher.CodeLackParams},
 		{"end_date", "", ksher.CodeLackParams},

@@ -3,6 +3,7 @@ package api
 import (
 	"crypto"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -144,7 +146,47 @@ func (op operation) complete(params url.Values, l *core.Leniency) ksher.Code {
 			return ksher.CodeKsherParamOverlength
 		}
 	}
+	return op.channels(params, l)
+}
+
+// channels refuses channels that the guides don't describe. Ksher may know more of them, but
+// one that is spelled wrong is met more often, and a test with it proves nothing.
+func (op operation) channels(params url.Values, l *core.Leniency) ksher.Code {
+	for _, name := range check.ChannelParams {
+		for _, c := range check.Channels(params.Get(name)) {
+			wanted := "one of Ksher's channels"
+			if near := check.Nearest(c, channelNames()); near != "" {
+				wanted += fmt.Sprintf(", such as %q", near)
+			}
+			if op.describes(ksher.Channel(c)) || l.Accepts(fmt.Sprintf("the unknown channel %q in %s", c, name), wanted) {
+				continue
+			}
+			if name == "channel_list" {
+				return ksher.CodeChannelListError
+			}
+			return ksher.CodeKsherInvalidParam
+		}
+	}
 	return ""
+}
+
+// describes tells whether the documentation of an operation, or the guides, have a channel.
+func (op operation) describes(c ksher.Channel) bool {
+	info, known := c.Info()
+	switch op.name() {
+	case "payout", "order_query_payout":
+		return known || c == payoutChannel
+	case "order_close":
+		return known || info.OrderClose
+	}
+	return known
+}
+
+func channelNames() (names []string) {
+	for _, c := range ksher.Channels() {
+		names = append(names, string(c.Channel))
+	}
+	return names
 }
 
 // given tells whether a request has a parameter, or may do without.

@@ -123,6 +123,10 @@ func newWalletOrder(operation string, more ...string) asked {
 		"refer_url", "https://shop.example"}, more...)...)
 }
 
+func newNativePay() asked {
+	return documented("native_pay", "mch_order_no", "N-1", "total_fee", "4000", "fee_type", "THB", "channel", "promptpay")
+}
+
 func newQuickPay() asked {
 	return newWalletOrder("quick_pay", "auth_code", "12345678", "refer_url", "-")
 }
@@ -230,6 +234,27 @@ var dialects = []dialect{
 	{"a wrong number beside a right one", refundQuery(), with("mch_order_no", "other"), "a mch_order_no that isn't the order's", "", ksher.CodeKsherInvalidOrderNo},
 	{"an order's number alone", refundQuery(), with("mch_refund_no", "-"), "an order's number alone", "", ""},
 	{"no such refund", refundQuery(), with("mch_refund_no", "R-2"), "", ksher.CodeInvalidOrderNo, ksher.CodeInvalidOrderNo},
+
+	{"an unknown channel", newGatewayPay(), with("channel_list", "card,true_money"), `the unknown channel "true_money" in channel_list`, "", ksher.CodeChannelListError},
+	{"an unknown channel", newGatewayPay(), with("instal_fee_payer_merchant_channel_list", "ktc"), `the unknown channel "ktc" in instal_fee_payer_merchant_channel_list`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", newGatewayPay(), with("channel_instal_times_list", `{"ktc":[3]}`), `the unknown channel "ktc" in channel_instal_times_list`, "", ksher.CodeKsherInvalidParam},
+	{"a known channel", newGatewayPay(), with("channel_instal_times_list", `{"ktc_instal":[3]}`), "", "", ""},
+	{"blanks", newGatewayPay(), with("channel_list", "card, promptpay"), "", ksher.CodeChannelListError, ksher.CodeChannelListError},
+	{"an unknown channel", newNativePay(), with("channel", "PromptPay"), `the unknown channel "PromptPay" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", newQuickPay(), with("channel", "newpay"), `the unknown channel "newpay" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", newWalletOrder("jsapi_pay"), with("channel", "WeChat"), `the unknown channel "WeChat" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", newWalletOrder("app_pay"), with("channel", "WeChat"), `the unknown channel "WeChat" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", newMiniProgramPay(), with("channel", "WeChat"), `the unknown channel "WeChat" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", newWalletOrder("wap_pay"), with("channel", "ali_pay"), `the unknown channel "ali_pay" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", newWalletOrder("web_pay"), with("channel", "ali_pay"), `the unknown channel "ali_pay" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", queryK1(), with("channel", "Line Pay"), `the unknown channel "Line Pay" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"linepay", queryK1(), with("channel", "linepay"), "", "", ""},
+	{"an unknown channel", refundG1(), with("channel", "visa"), `the unknown channel "visa" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", refundQuery(), with("channel", "visa"), `the unknown channel "visa" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"payout", queryK1(), with("channel", "payout"), `the unknown channel "payout" in channel`, "", ksher.CodeKsherInvalidParam},
+	{"ktbcard", documented("order_close", "ksher_order_no", ksherK1), with("channel", "ktbcard"), "", ksher.CodeOrderAlreadyPayOperationCannotBePerformed, ksher.CodeOrderAlreadyPayOperationCannotBePerformed},
+	{"an unknown channel", settlementInfo(), with("pay_channel", "visa"), `the unknown channel "visa" in pay_channel`, "", ksher.CodeKsherInvalidParam},
+	{"an unknown channel", documented("rate_query", "fee_type", "THB", "date", "20261120"), with("channel", "visa"), `the unknown channel "visa" in channel`, "", ksher.CodeKsherInvalidParam},
 
 	{"no hex", queryG1(), func(a *asked) { a.spell = func([]byte) string { return "x" } }, "", ksher.CodeKsherSignError, ksher.CodeKsherSignError},
 }
@@ -346,4 +371,27 @@ func TestNonceOfTheSameRequest(t *testing.T) {
 	a.set("appid", "mch2")
 	code, why := a.send(t, gw)
 	assert.Empty(t, code, why)
+}
+
+// The refusal names what was meant, and the buyer of a lenient gateway can pay by a channel
+// that it doesn't know.
+func TestUnknownChannel(t *testing.T) {
+	a := newGatewayPay()
+	a.set("channel_list", "true_money")
+	code, why := a.send(t, sold(t, true))
+	assert.Equal(t, ksher.CodeChannelListError, code)
+	assert.Contains(t, why, `such as "truemoney"`)
+	a.set("channel_list", "bitcoin")
+	_, why = a.send(t, sold(t, true))
+	assert.NotContains(t, why, "such as")
+
+	gw := sandbox.New(t, sandbox.WithStrict(false))
+	page, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1", "true_money", ksher.ChannelCard))
+	require.NoError(t, err)
+	b := sandboxtest.NewBuyer(t, gw, "a browser")
+	b.Open(page.PayContent)
+	assert.Equal(t, http.StatusOK, b.Status)
+	assert.Contains(t, b.Body, "true_money")
+	require.NoError(t, gw.Pay("A-1", "true_money"))
+	sandbox.AssertPaid(t, gw, "A-1", 150_50)
 }

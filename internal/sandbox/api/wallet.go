@@ -120,6 +120,9 @@ func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) serveWallet 
 	return func(s *Server, tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 		channel := ksher.Channel(p.Get("channel"))
 		kind, local := kinds[channel], p.Get("local_total_fee")
+		if _, known := channel.Info(); !known { // What its client code wants isn't known either.
+			kind = (*walletAnswer).page
+		}
 		if kind == nil {
 			return nil, ksher.CodeNoAuth
 		}

@@ -99,7 +99,7 @@ func (c journey) walk(t *testing.T, b *sandboxtest.Buyer) {
 }
 
 func (c journey) pay(t *testing.T) {
-	gw := sandbox.New(t)
+	gw := sandbox.New(t, sandbox.WithStrict(false)) // One of the channels is unknown.
 	var notified []string
 	shop := httptest.NewServer(sandboxtest.Notifications(t, gw, func(_ context.Context, n *ksher.Order) error {
 		notified = append(notified, n.MchOrderNo)
@@ -120,7 +120,7 @@ func (c journey) pay(t *testing.T) {
 }
 
 func (c journey) fail(t *testing.T) {
-	gw := sandbox.New(t)
+	gw := sandbox.New(t, sandbox.WithStrict(false)) // One of the channels is unknown.
 	b := c.start(t, gw, "FAILED", "https://shop.example/notify")
 	if c.channel == ksher.ChannelKPlus {
 		assert.NotEqual(t, "consent", b.Step())
@@ -134,7 +134,7 @@ func (c journey) fail(t *testing.T) {
 }
 
 func (c journey) leave(t *testing.T) {
-	gw := sandbox.New(t)
+	gw := sandbox.New(t, sandbox.WithStrict(false)) // One of the channels is unknown.
 	b := c.start(t, gw, "LEFT", "")
 	c.walk(t, b)
 	want := sandbox.Created
