@@ -1,17 +1,20 @@
 package ksher
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
 //go:generate go run ./internal/channeldoc docs/channels.md
 
-// Channel is a way to pay. A channel without a constant here is sent as it is, because Ksher
-// adds channels faster than anyone documents them. [Channel.Info] has what is documented of
+// Channel is a way to pay. A channel without a constant here is sent as it is, with a warning
+// in the log, because Ksher adds channels faster than anyone documents them. [Channel.Info] has what is documented of
 // one, and docs/channels.md shows all of it as a table.
 type Channel string
 
@@ -160,4 +163,50 @@ const payoutChannel Channel = "payout"
 func (c Channel) facts() ChannelInfo {
 	info, _ := c.Info()
 	return info
+}
+
+// warnings remembers which unknown channels a client has warned of.
+type warnings struct {
+	mu   sync.Mutex
+	seen map[Channel]bool
+}
+
+// maxWarnings bounds how many channels are remembered: a merchant may take them from a buyer.
+const maxWarnings = 100
+
+// first tells whether the channel wasn't warned of before.
+func (w *warnings) first(c Channel) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seen[c] || len(w.seen) == maxWarnings {
+		return false
+	}
+	w.seen[c] = true
+	return true
+}
+
+// warnOfChannels logs the channels of a request that the guides don't describe. They are
+// sent, because Ksher may know them, but a misspelled one takes no payments.
+func (c *Client) warnOfChannels(op *operation, params []wire.Param) {
+	for _, p := range params {
+		if !slices.Contains(check.ChannelParams, p.Name) {
+			continue
+		}
+		for _, name := range check.Channels(p.Value) {
+			channel := Channel(name)
+			isPayout := channel == payoutChannel && (op == payout || op == orderQueryPayout)
+			if _, known := channel.Info(); known || isPayout || !c.warned.first(channel) {
+				continue
+			}
+			c.log.Warn("ksher: a channel is unknown to this library and sent as it is",
+				slog.String("operation", op.name), slog.String("channel", clipText(name)), slog.String("nearest", check.Nearest(name, channelNames())))
+		}
+	}
+}
+
+func channelNames() (names []string) {
+	for _, info := range channelTable {
+		names = append(names, string(info.Channel))
+	}
+	return names
 }

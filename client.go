@@ -42,6 +42,7 @@ type Client struct {
 	log         *slog.Logger
 	ownLog      bool
 	location    *time.Location
+	warned      *warnings
 	hooks       call.Hooks[Attempt]
 	calls       *call.Caller
 }
@@ -65,6 +66,7 @@ func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error)
 		log:         slog.New(slog.DiscardHandler),
 		sender:      transport.NewSender(""),
 		location:    thailand,
+		warned:      &warnings{seen: make(map[Channel]bool)},
 	}
 	if err := c.setUp(key, opts); err != nil {
 		return nil, fmt.Errorf("ksher: NewClient: %w", err)
@@ -434,6 +436,7 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 		orderNo, _ := req.numbers()
 		return nil, check.invalid(op.name, orderNo)
 	}
+	c.warnOfChannels(op, params)
 	return params, nil
 }
 

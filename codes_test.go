@@ -2,12 +2,14 @@ package ksher_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"regexp"
@@ -22,6 +24,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/testkit"
 )
 
@@ -425,4 +428,47 @@ func TestMerchantInfoNarrowsTheChannels(t *testing.T) {
 			assert.Equal(t, tt.want, tt.answer.Channels())
 		})
 	}
+}
+
+// An unknown channel is sent, and warned of once by each client.
+func TestUnknownChannelsAreLogged(t *testing.T) {
+	warned := func(gw *sandbox.Gateway, call func(*ksher.Client)) (channels []string) {
+		log := &testkit.LogBuffer{}
+		client, err := gw.NewClient(ksher.WithLogger(log.Logger(slog.LevelWarn)))
+		require.NoError(t, err)
+		call(client)
+		for line := range strings.Lines(log.Text()) {
+			var said struct{ Msg, Channel, Nearest string }
+			require.NoError(t, json.Unmarshal([]byte(line), &said))
+			if strings.Contains(said.Msg, "is unknown") {
+				channels = append(channels, said.Channel+" "+said.Nearest)
+			}
+		}
+		return channels
+	}
+	gw := sandbox.New(t, sandbox.WithStrict(false))
+	twice := func(c *ksher.Client) {
+		for _, no := range []string{"A-1", "A-2"} {
+			req := testkit.GatewayPayOf(no)
+			req.ChannelList = []ksher.Channel{"true_money", ksher.ChannelCard, "bitcoin"}
+			c.GatewayPay(t.Context(), req)
+			req.Device = "PC"
+			_, err := c.GatewayPayForm(req)
+			require.NoError(t, err)
+		}
+	}
+	assert.Equal(t, []string{"true_money truemoney", "bitcoin "}, warned(gw, twice))
+	assert.Len(t, gw.Orders(), 2, "they were sent")
+	assert.Equal(t, []string{"true_money truemoney", "bitcoin "}, warned(gw, twice), "another client")
+	assert.Equal(t, []string{"PromptPay promptpay", "Visa "}, warned(gw, func(c *ksher.Client) {
+		c.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: "A-1", Channel: "PromptPay"})
+		c.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: "A-1", Channel: ksher.ChannelLinePay})
+		c.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: "A-1", Extra: ksher.Extra{Params: map[string]string{"channel_list": "Visa"}}})
+		c.OrderQueryPayout(t.Context(), &ksher.OrderQueryPayoutRequest{MchOrderNo: "A-1"})
+	}))
+	assert.Len(t, warned(gw, func(c *ksher.Client) {
+		for i := range 200 {
+			c.OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: "A-1", Channel: ksher.Channel(fmt.Sprint("x", i))})
+		}
+	}), 100, "memory is bounded")
 }
