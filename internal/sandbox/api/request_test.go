@@ -395,3 +395,21 @@ func TestUnknownChannel(t *testing.T) {
 	require.NoError(t, gw.Pay("A-1", "true_money"))
 	sandbox.AssertPaid(t, gw, "A-1", 150_50)
 }
+
+// A form that a browser posts is read as a call is, and isn't taken by GET.
+func TestFormDialects(t *testing.T) {
+	for strict, status := range map[bool]int{false: http.StatusOK, true: http.StatusBadRequest} {
+		gw := sandbox.New(t, sandbox.WithStrict(strict))
+		action, fields := formOf(t, gw, sandboxtest.GatewayPay("A-1"))
+		got, _ := sandboxtest.Ask(t, gw, http.MethodGet, strings.TrimPrefix(action, gw.URL())+"?"+fields.Encode(), "")
+		assert.Equal(t, http.StatusMethodNotAllowed, got)
+		fields.Set("sign", strings.ToUpper(fields.Get("sign")))
+		b := sandboxtest.NewBuyer(t, gw, "a browser")
+		b.Post(action, fields)
+		assert.Equal(t, status, b.Status)
+		requests := gw.Requests()
+		require.Len(t, requests, 2)
+		require.Len(t, requests[1].Notes, 1)
+		assert.Contains(t, requests[1].Notes[0], "upper-case hex")
+	}
+}
