@@ -65,9 +65,9 @@ func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, 
 		w.Header().Set("Allow", http.MethodPost)
 	}
 	v := checkout.Message("refused", checkout.LangOf(params.Get("lang")), device == "H5")
-	v.Lead, _ = v.T("lead_form", string(code), Message(code))
+	v.Lead, _ = v.T("lead_form", string(code), because(code, lenient))
 	// Only what the merchant has signed may lead the buyer away.
-	if m := s.gw.Known(core.AppID); signed(m, params, lenient) {
+	if m := s.gw.Known(op.appID(params)); m != nil && signed(m, params, lenient) {
 		v.Return = template.URL(core.WebAddress(params.Get("mch_redirect_url_fail")))
 	}
 	v.Render(w, status)

@@ -158,6 +158,27 @@ func TestFormIsRefused(t *testing.T) {
 	}
 }
 
+// What another merchant than the first has signed leads the buyer back, too.
+func TestFormOfAnotherMerchantIsRefused(t *testing.T) {
+	gw := sandbox.New(t)
+	other, err := gw.MerchantOf("mch2")
+	require.NoError(t, err)
+	client, err := other.NewClient()
+	require.NoError(t, err)
+	req := sandboxtest.GatewayPay("A-1")
+	req.FeeType, req.Device = "MYR", "PC"
+	form, err := client.GatewayPayForm(req)
+	require.NoError(t, err)
+	fields := make(url.Values)
+	for name, value := range form.Fields {
+		fields.Set(name, value)
+	}
+	b := sandboxtest.NewBuyer(t, gw, "PC")
+	b.Post(form.Action, fields)
+	assert.Equal(t, http.StatusBadRequest, b.Status)
+	assert.Contains(t, b.Body, `id="return" href="https://shop.example/sorry"`)
+}
+
 const hostile = `"><script>alert(1)</script>`
 
 // Pressing enter in the address bar is a GET.

@@ -411,5 +411,6 @@ func TestFormDialects(t *testing.T) {
 		require.Len(t, requests, 2)
 		require.Len(t, requests[1].Notes, 1)
 		assert.Contains(t, requests[1].Notes[0], "upper-case hex")
+		assert.Equal(t, strict, strings.Contains(b.Body, "upper-case hex"))
 	}
 }
