@@ -256,6 +256,10 @@ var dialects = []dialect{
 	{"an unknown channel", settlementInfo(), with("pay_channel", "visa"), `the unknown channel "visa" in pay_channel`, "", ksher.CodeKsherInvalidParam},
 	{"an unknown channel", documented("rate_query", "fee_type", "THB", "date", "20261120"), with("channel", "visa"), `the unknown channel "visa" in channel`, "", ksher.CodeKsherInvalidParam},
 
+	{"payout", documented("order_query_payout", "mch_order_no", "A-1"), with("channel", "payout"), "", ksher.CodeKsherInvalidOrderNo, ksher.CodeKsherInvalidOrderNo},
+
+	{"another's signature", queryG1(), func(a *asked) { a.spell = func(sig []byte) string { sig[9]++; return hex.EncodeToString(sig) } },
+		"", ksher.CodeKsherSignError, ksher.CodeKsherSignError},
 	{"no hex", queryG1(), func(a *asked) { a.spell = func([]byte) string { return "x" } }, "", ksher.CodeKsherSignError, ksher.CodeKsherSignError},
 }
 
