@@ -165,7 +165,9 @@ func TestOpnIsLenient(t *testing.T) {
 				assert.Equal(t, tt.http == 200, strings.Contains(body, `"currency":"THB"`))
 				status, _ = askOpn(t, strict, "POST", path, key, form)
 				assert.Equal(t, tt.strict, status)
-				assert.Empty(t, strict.Requests()[0].Notes)
+				for _, note := range strict.Requests()[0].Notes {
+					assert.Contains(t, note, "refused, as this gateway is strict")
+				}
 			})
 		}
 	}

@@ -102,7 +102,9 @@ func TestVIPDialects(t *testing.T) {
 			m, status, said = c.ask(t, true)
 			assert.Equal(t, c.status, status, "%v", said)
 			assert.Contains(t, fmt.Sprint(said["description"], said["error_message"]), c.words)
-			assert.Empty(t, m.gw.Requests()[len(m.gw.Requests())-1].Notes)
+			for _, note := range m.gw.Requests()[len(m.gw.Requests())-1].Notes {
+				assert.Contains(t, note, "refused, as this gateway is strict")
+			}
 			assert.Len(t, m.gw.Orders(), 2)
 		})
 	}
