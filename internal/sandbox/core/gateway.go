@@ -266,10 +266,21 @@ func (g *Gateway) own(appID, no string) *Entry {
 	return cmp.Or(g.orders[number{appID, "own", no}], g.orders[number{appID, "foreign", no}])
 }
 
+// numberZone is that of the time in Ksher's own numbers, which is an hour ahead of the
+// times in its answers.
+var numberZone = time.FixedZone("", 8*60*60)
+
 // nextNo returns a number of that many digits that begins with the prefix and
 // doesn't come again. The caller holds g.mu.
 func (g *Gateway) nextNo(prefix string, size int) string {
 	g.serial++
-	no := prefix + g.now().In(Zone).Format("20060102150405")
+	no := prefix + g.now().In(numberZone).Format("20060102150405")
 	return fmt.Sprintf("%s%0*d", no, size-len(no), g.serial)
+}
+
+// nextPayNo returns the number that the merchant host knows an order of gateway_pay by. It
+// has 16 digits, too few for the time of day beside a number that doesn't come again.
+func (g *Gateway) nextPayNo() string {
+	g.serial++
+	return fmt.Sprintf("%s%010d", g.now().In(numberZone).Format("060102"), g.serial)
 }

@@ -122,7 +122,7 @@ func (tx *Tx) Add(o *Entry) {
 	g := tx.g
 	o.KsherOrderNo = g.nextNo("900", 23)
 	if o.Gateway {
-		o.PayMchOrderNo = g.nextNo("", 20)
+		o.PayMchOrderNo = g.nextPayNo()
 	}
 	o.Created = g.now()
 	o.note(g.now(), "created over %v %s", o.Total, o.FeeType)
