@@ -155,7 +155,7 @@ func TestClosedOrders(t *testing.T) {
 				}
 				assert.Equal(t, http.StatusOK, b.Status)
 				assert.Contains(t, b.Body, c.text)
-				assert.Contains(t, b.Body, `href="https://shop.example/`+c.link+`"`)
+				assert.Contains(t, b.Body, `href="https://shop.example/`+c.link+`?mch_order_no=A-1"`)
 				assert.NotContains(t, b.Body, "<form")
 				assert.NotContains(t, b.Body, "http-equiv=\"refresh\"", "this buyer didn't pay")
 				assert.Equal(t, before, sandboxtest.Seen(t, gw, "A-1").State)

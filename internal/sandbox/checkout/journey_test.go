@@ -110,8 +110,8 @@ func (c journey) pay(t *testing.T) {
 	c.walk(t, b)
 	b.Next()
 	assert.Contains(t, b.Body, "Payment successful")
-	assert.Contains(t, b.Body, `<meta http-equiv="refresh" content="4;url=https://shop.example/thanks">`)
-	assert.Contains(t, b.Body, `href="https://shop.example/thanks"`)
+	assert.Contains(t, b.Body, `<meta http-equiv="refresh" content="4;url=https://shop.example/thanks?mch_order_no=PAID">`)
+	assert.Contains(t, b.Body, `href="https://shop.example/thanks?mch_order_no=PAID"`)
 	paid := sandboxtest.Seen(t, gw, "PAID")
 	assert.Equal(t, sandbox.Paid, paid.State)
 	assert.Equal(t, c.channel, paid.Channel)
@@ -128,7 +128,7 @@ func (c journey) fail(t *testing.T) {
 	c.walk(t, b)
 	b.Leave("fail")
 	assert.Contains(t, b.Body, "Payment failed")
-	assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry"`)
+	assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry?mch_order_no=FAILED"`)
 	assert.Equal(t, sandbox.Failed, sandboxtest.Seen(t, gw, "FAILED").State)
 	assert.ErrorIs(t, gw.Deliver(t.Context(), "FAILED"), sandbox.ErrNoNotification)
 }
@@ -144,7 +144,7 @@ func (c journey) leave(t *testing.T) {
 	assert.Equal(t, want, sandboxtest.Seen(t, gw, "LEFT").State)
 	b.Leave("abandon")
 	assert.Contains(t, b.Body, "Payment cancelled")
-	assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry"`)
+	assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry?mch_order_no=LEFT"`)
 	assert.Equal(t, sandbox.Created, sandboxtest.Seen(t, gw, "LEFT").State, "it can still be paid")
 }
 

@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"math"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -218,7 +219,7 @@ func (s *scene) view(sub *submission) (int, *View) {
 		v.Product = p.Get("product")
 	}
 	state := o.State(s.now)
-	v.Return = template.URL(core.WebAddress(p.Get("mch_redirect_url_fail")))
+	v.Return = s.returnTo("mch_redirect_url_fail")
 	if !state.Settled() && !o.Expires.IsZero() && p.Get("hide_exp_time") != string(ksher.VisibilityHidden) {
 		v.Left = NewCountdown(o.Expires.Sub(s.now), s.page.gw.Speed())
 	}
@@ -243,15 +244,32 @@ func (s *scene) view(sub *submission) (int, *View) {
 	return http.StatusOK, v
 }
 
+// returnTo is the merchant's address in a parameter, with the order's number as Ksher adds
+// it, "" if there is none that a page may have.
+func (s *scene) returnTo(param string) template.URL {
+	address, err := url.Parse(core.WebAddress(s.o.Params.Get(param)))
+	if err != nil || address.Host == "" {
+		return ""
+	}
+	if s.o.API == "" {
+		query := "mch_order_no=" + url.QueryEscape(s.o.MchOrderNo)
+		if address.RawQuery != "" {
+			query = address.RawQuery + "&" + query
+		}
+		address.RawQuery = query
+	}
+	return template.URL(address.String())
+}
+
 // closed is the page of an order that nothing more can be done about.
 func (s *scene) closed(v *View, state core.State) {
 	name := "closed_" + strings.ReplaceAll(string(state), " ", "_")
 	v.Block, v.Heading, v.Lead = "message", s.say("title_"+name), s.say("lead_"+name)
 	v.Good, v.Bad = state == core.Paid || state == core.Refunded || state == core.RefundedInPart, state == core.Failed
 	if v.Good {
-		v.Return = template.URL(core.WebAddress(s.o.Params.Get("mch_redirect_url")))
+		v.Return = s.returnTo("mch_redirect_url")
 		if v.Return == "" {
-			v.Return = template.URL(core.WebAddress(s.o.Params.Get("redirect_url")))
+			v.Return = s.returnTo("redirect_url")
 		}
 		choice := s.channelChoice(s.o.Channel)
 		v.Channel = &choice
