@@ -59,11 +59,8 @@ func ExampleMerchantInfoResponse_Channels() {
 	// Output:
 	// PromptPay
 	// TrueMoney
-	// ShopeePay
 	// QR credit/debit card
 	// WeChat Pay
-	// Alipay
-	// Alipay+
 }
 
 // Ask for a rate to show beside the price.

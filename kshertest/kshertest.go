@@ -55,6 +55,10 @@ func WithPayoutBalance(balance ksher.Amount) Option { return sandbox.WithPayoutB
 // made by [Start] isn't: it notes what it lets pass in [Request].
 func WithStrict(strict bool) Option { return sandbox.WithStrict(strict) }
 
+// WithVariedFees lets a quarter of the orders have their fees as texts, and another quarter
+// an empty cash fee, by their numbers, as genuine answers have them now and then.
+func WithVariedFees() Option { return sandbox.WithVariedFees() }
+
 // TB is the part of [testing.TB] that this package needs.
 type TB interface {
 	Helper()

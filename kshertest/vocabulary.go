@@ -69,7 +69,7 @@ const (
 	FaultOtherKey = sandbox.FaultOtherKey
 	// FaultRefuse refuses the request with Fault.Code.
 	FaultRefuse = sandbox.FaultRefuse
-	// FaultClockSkew shifts the time_stamp of the answer by Fault.Delay.
+	// FaultClockSkew shifts the time_stamp of the answer by Fault.Delay, where it has one.
 	FaultClockSkew = sandbox.FaultClockSkew
 )
 

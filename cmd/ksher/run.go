@@ -83,7 +83,7 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 		return fmt.Errorf("--listen=%s can be reached from other machines, and whoever reaches the sandbox can pay and refund its orders "+
 			"and make it post to addresses of their choice: listen on 127.0.0.1, or add --allow-remote if you want that", s.Listen)
 	}
-	opts := []sandbox.Option{sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed), sandbox.WithStrict(s.Strict)}
+	opts := []sandbox.Option{sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed), sandbox.WithStrict(s.Strict), sandbox.WithVariedFees()}
 	if s.Data != "" {
 		store, err := openStore(s.Data)
 		if err != nil {

@@ -49,6 +49,7 @@ type options struct {
 	maxOrders     int
 	payoutBalance ksher.Amount
 	strict        bool
+	varied        bool
 	store         Store
 }
 
@@ -85,6 +86,10 @@ func WithPayoutBalance(balance ksher.Amount) Option {
 // WithStrict says whether the gateway refuses what the documentation doesn't allow, also
 // where the real gateway seems to accept it. One made by [New] does by default.
 func WithStrict(strict bool) Option { return func(o *options) { o.strict = strict } }
+
+// WithVariedFees lets a quarter of the orders have their fees as texts, and another quarter
+// an empty cash fee, by their numbers, as genuine answers have them now and then.
+func WithVariedFees() Option { return func(o *options) { o.varied = true } }
 
 // WithStore keeps the gateway's state, so that it survives restarts: the orders with
 // their payments, refunds, notifications and history, the payouts, and the clock.
@@ -176,7 +181,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	if g.Merchant, err = g.MerchantOf(AppID); err != nil {
 		return err
 	}
-	ksherAPI := api.New(g.Gateway, g.account)
+	ksherAPI := api.New(g.Gateway, g.account, g.varied)
 	g.vip, g.opn = vipapi.New(g.Gateway), opnapi.New(g.Gateway)
 	desk := console.New(g.Gateway, console.Config{
 		Address: g.address, Local: local,

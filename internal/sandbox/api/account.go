@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,6 +70,7 @@ type merchantAccount struct {
 	ksher.MerchantInfoResponse
 	MchName             map[string]string   `json:"mch_name"`
 	MerchantType        string              `json:"merchant_type"`
+	LogoURL             string              `json:"logo_url"`
 	Contact             string              `json:"contact"`
 	BusinessAddressCode string              `json:"business_address_code"`
 	CityNameTH          string              `json:"city_name_th"`
@@ -94,13 +96,13 @@ func (s *Server) merchantInfo(tx *core.Tx, p url.Values, l *core.Leniency) (any,
 	opened := time.Date(2020, time.January, 1, 0, 0, 0, 0, core.Zone)
 	answer := merchantAccount{
 		MerchantInfoResponse: ksher.MerchantInfoResponse{
-			Mobile: "000000000", MchID: mchID, AccountType: "Test", BusinessMode: string(s.account), NonceStr: p.Get("nonce_str"),
+			Mobile: "000000000", MchID: mchID, AccountType: "Test", BusinessMode: string(cmp.Or(s.account, OnlineAccount)), NonceStr: p.Get("nonce_str"),
 			MchAppID: id, MasterMchID: mchID, IsMasterMch: "N", RegistTime: opened,
 			TimeZone:           tx.Now().In(core.Zone).Format("-07:00"),
 			AllowPartialRefund: "Y", PriceFeeType: "THB", SettlementFeeType: "THB",
 		},
 		MchName:      map[string]string{"merchant_name": "Kshertest Co., Ltd.", "mch_brief_name": promptpay.Stall},
-		MerchantType: "Test", Contact: "kshertest",
+		MerchantType: "Test", Contact: "kshertest", LogoURL: "https://kshertest.example/logo.png",
 		BusinessAddressCode: "50200", CityNameTH: "เชียงใหม่", CityNameEN: "Chiang Mai", CityNameCN: "清迈",
 		CountryInfo:    map[string]string{"country_name": "Thailand", "phone_code": "+66"},
 		AllowRemotePay: "N", HasOpenUseCoupon: "N",
@@ -132,6 +134,26 @@ func (s *Server) rateQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, ks
 		AppID: appID(p), Channel: ksher.Channel(p.Get("channel")), FeeType: p.Get("fee_type"), Date: p.Get("date"),
 		Rate: "1.000000", NonceStr: p.Get("nonce_str"),
 	}, ""
+}
+
+// settlementAnswer is the answer to get_settlement_info, whose sums are numbers also where
+// they are zero.
+type settlementAnswer struct {
+	ksher.GetSettlementInfoResponse
+	SettlementData []settlementRow `json:"settlement_data"`
+}
+
+type settlementRow struct {
+	ksher.SettlementRow
+	SettlementAmount json.Number `json:"settlement_amount"`
+	TransferAmount   json.Number `json:"transfer_amount"`
+	CommissionFee    json.Number `json:"commission_fee"`
+	VAT              json.Number `json:"vat"`
+}
+
+func newSettlementRow(r ksher.SettlementRow) settlementRow {
+	number := func(a ksher.Amount) json.Number { return json.Number(strconv.FormatInt(int64(a), 10)) }
+	return settlementRow{r, number(r.SettlementAmount), number(r.TransferAmount), number(r.CommissionFee), number(r.VAT)}
 }
 
 // settlementInfo settles a day's payments less the day's refunds, each channel in
@@ -181,11 +203,11 @@ func (s *Server) settlementInfo(tx *core.Tx, p url.Values, l *core.Leniency) (an
 			count(o, r.RefundTime, -r.MchRefundFee)
 		}
 	}
-	answer := ksher.GetSettlementInfoResponse{BeginDate: begin, EndDate: end, NonceStr: p.Get("nonce_str")}
+	answer := settlementAnswer{GetSettlementInfoResponse: ksher.GetSettlementInfoResponse{BeginDate: begin, EndDate: end, NonceStr: p.Get("nonce_str")}}
 	for _, row := range rows {
-		answer.SettlementData = append(answer.SettlementData, *row)
+		answer.SettlementData = append(answer.SettlementData, newSettlementRow(*row))
 	}
-	slices.SortFunc(answer.SettlementData, func(a, b ksher.SettlementRow) int {
+	slices.SortFunc(answer.SettlementData, func(a, b settlementRow) int {
 		return cmp.Or(strings.Compare(a.BeginDate, b.BeginDate), strings.Compare(string(a.PayChannel), string(b.PayChannel)))
 	})
 	return answer, ""

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
@@ -166,7 +167,7 @@ func TestMerchantInfo(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, sandbox.AppID, info.MchAppID)
 			assert.Equal(t, strings.TrimPrefix(sandbox.AppID, "mch"), info.MchID)
-			assert.Equal(t, string(account), info.BusinessMode)
+			assert.Equal(t, string(cmp.Or(account, sandbox.OnlineAccount)), info.BusinessMode)
 			assert.Len(t, info.NonceStr, 32)
 			assert.Equal(t, "+07:00", info.TimeZone)
 
@@ -249,7 +250,7 @@ func TestPartialSignatures(t *testing.T) {
 		require.NoError(t, err)
 		info, err := client.MerchantInfo(t.Context(), &ksher.MerchantInfoRequest{})
 		require.NoError(t, err)
-		requirePart(t, body, version, "account_type=Testbusiness_mode=mch_id=00000mobile=000000000nonce_str="+info.NonceStr)
+		requirePart(t, body, version, "account_type=Testbusiness_mode=onlinemch_id=00000mobile=000000000nonce_str="+info.NonceStr)
 		settled, err := client.GetSettlementInfo(t.Context(), &ksher.GetSettlementInfoRequest{BeginDate: "2026-11-20", EndDate: "2026-11-21"})
 		require.NoError(t, err)
 		requirePart(t, body, version, "begin_date=2026-11-20end_date=2026-11-21nonce_str="+settled.NonceStr)

@@ -88,56 +88,41 @@ func SignedNotification(target string, data any) *http.Request {
 
 // envelope writes an answer of code 0 around data, signed as its type is.
 func envelope(data any, version ksher.SignVersion, at time.Time) []byte {
-	return partlySigned(data, signedPart(data), version, at)
-}
-
-// partlySigned writes an answer of code 0 around data of which only the members
-// of those names are signed, all of them if part is nil.
-func partlySigned(data any, part []string, version ksher.SignVersion, at time.Time) []byte {
-	text, err := dataText(data)
-	if err != nil {
-		panic(fmt.Sprintf("kshertest: the data of an answer: %v", err))
-	}
-	return core.Marshal(map[string]any{
-		"code":        0,
-		"msg":         "ok",
-		"message":     "ok",
-		"status_code": "",
-		"status_msg":  "",
-		"lang":        "en",
-		"version":     "3.0.0",
-		"time_stamp":  timeStamp(at),
-		"data":        json.RawMessage(text),
-		"sign":        signData(text, part, version),
-	})
+	return verdict{at: at}.signed(bothHosts, dataText(data), signedPart(data), version)
 }
 
 // Refusal is the body of an answer that refuses a request of that operation with that
 // code.
 func Refusal(operation string, code ksher.Code) []byte {
-	return partlySigned(refusal(core.AppID, code, new(core.Leniency), core.NewUUID()), signedParts[operation], ksher.SignV1, time.Now())
+	v := verdict{code, new(core.Leniency), time.Now()}
+	return v.signed(bothHosts, dataText(v.refusal(core.AppID, core.NewUUID())), signedParts[operation], ksher.SignV1)
 }
 
 // refusal is the data of an answer that refuses.
-func refusal(appID string, code ksher.Code, l *core.Leniency, nonce string) map[string]any {
+func (v verdict) refusal(appID, nonce string) map[string]any {
 	return map[string]any{
 		"appid":     appID,
-		"err_code":  string(code),
-		"err_msg":   because(code, l),
+		"err_code":  string(v.code),
+		"err_msg":   because(v.code, v.l),
 		"nonce_str": nonce,
 		"result":    string(ksher.ResultFail),
 	}
 }
 
-func dataText(data any) ([]byte, error) {
-	if v := reflect.Indirect(reflect.ValueOf(data)); v.IsValid() && v.Kind() == reflect.Struct {
-		text, err := wire.Encode(data, core.Zone)
-		if err == nil && saysCarriedOut(v.Type()) {
-			text = slices.Concat([]byte(`{"result":"SUCCESS",`), text[1:])
-		}
-		return text, err
+// dataText is the data of an answer as its type has it.
+func dataText(data any) json.RawMessage {
+	v := reflect.Indirect(reflect.ValueOf(data))
+	if !v.IsValid() || v.Kind() != reflect.Struct {
+		return core.Marshal(data)
 	}
-	return json.Marshal(data)
+	text, err := wire.Encode(data, core.Zone)
+	if err != nil {
+		panic(fmt.Sprintf("kshertest: the data of an answer: %v", err))
+	}
+	if saysCarriedOut(v.Type()) {
+		text = slices.Concat([]byte(`{"result":"SUCCESS",`), text[1:])
+	}
+	return text
 }
 
 // carriedOut are the answers whose result says no more than that the call was carried
@@ -172,9 +157,4 @@ func signData(data []byte, part []string, version ksher.SignVersion) string {
 		panic(fmt.Sprintf("kshertest: signing: %v", err))
 	}
 	return hex.EncodeToString(sign)
-}
-
-// timeStamp writes the moment of an answer. Ksher does it in UTC+8.
-func timeStamp(at time.Time) string {
-	return at.In(time.FixedZone("", 8*60*60)).Format(time.RFC3339)
 }

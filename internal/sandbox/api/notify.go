@@ -27,12 +27,12 @@ var schedule = []time.Duration{
 const watching = 2 * time.Hour
 
 // notifier tells merchants of payments.
-type notifier struct{}
+type notifier struct{ *Server }
 
 func (notifier) Made(o *core.Entry) bool { return o.API == "" }
 
 // News is the notification of a payment, which is made once.
-func (notifier) News(o *core.Entry, at time.Time) (n *core.Notice, told string) {
+func (s notifier) News(o *core.Entry, at time.Time) (n *core.Notice, told string) {
 	target := o.Params.Get("notify_url")
 	if o.Gateway {
 		target = o.Params.Get("mch_notify_url")
@@ -40,18 +40,22 @@ func (notifier) News(o *core.Entry, at time.Time) (n *core.Notice, told string) 
 	if o.PaidAt.IsZero() || o.Payout || o.Notice != nil || target == "" || o.PaidAt.Sub(o.Created) > watching {
 		return nil, ""
 	}
+	return &core.Notice{Target: target, Body: s.paid(o, ksher.SignV1, at)}, ""
+}
+
+// paid is the body of a notification, which comes in what the gateway host's answers do.
+func (s notifier) paid(o *core.Entry, version ksher.SignVersion, at time.Time) []byte {
 	answer := &ksher.GatewayOrderQueryResponse{Order: o.Query(at)}
 	answer.NonceStr = core.NewUUID()
-	return &core.Notice{Target: target, Body: envelope(answer, ksher.SignV1, at)}, ""
+	return verdict{at: at}.signed(gatewayHost, s.shaped("notification", answer), nil, version)
 }
 
 func (notifier) TimesOut(*core.Entry) bool { return false }
 
-func (notifier) Body(n *core.Notice, o *core.Entry, f core.Fault, now time.Time) []byte {
+func (s notifier) Body(n *core.Notice, o *core.Entry, f core.Fault, now time.Time) []byte {
 	switch f.Kind {
 	case core.FaultOtherKey:
-		answer := &ksher.GatewayOrderQueryResponse{Order: o.Query(now)}
-		return envelope(answer, signedUnder(f, ksher.SignV1), now)
+		return s.paid(o, signedUnder(f, ksher.SignV1), now)
 	case core.FaultEncoded:
 		return []byte(url.QueryEscape(string(n.Body)))
 	case core.FaultMinimal:

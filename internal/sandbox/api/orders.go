@@ -138,7 +138,9 @@ func (s *Server) gatewayOrderQuery(tx *core.Tx, p url.Values, l *core.Leniency) 
 		return nil, ksher.CodeOrderNotExist
 	}
 	answer := ksher.GatewayOrderQueryResponse{Order: o.Query(tx.Now())}
-	answer.NonceStr = p.Get("nonce_str")
+	if !o.PaidAt.IsZero() { // A genuine answer about an order that isn't paid has none.
+		answer.NonceStr = p.Get("nonce_str")
+	}
 	return answer, ""
 }
 

@@ -47,12 +47,16 @@ func (s *Server) quickPay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksh
 	if refusal := Charge(tx, p, o); refusal != "" {
 		return nil, refusal
 	}
+	if o.InProgress {
+		return map[string]string{
+			"err_code": "PAYMENT_IN_PROCESS", "err_msg": "the buyer is typing a PIN", "result": string(ksher.ResultNotSure),
+			"ksher_order_no": o.KsherOrderNo, "mch_order_no": o.MchOrderNo, "nonce_str": p.Get("nonce_str"),
+		}, ""
+	}
 	answer := ksher.QuickPayResponse{
 		Order: o.Query(tx.Now()), Operation: "QUICK-PAY", OperatorID: p.Get("operator_id"), DeviceID: p.Get("device_id"),
 	}
-	if answer.NonceStr = p.Get("nonce_str"); o.InProgress {
-		answer.Result = ksher.ResultNotSure
-	}
+	answer.NonceStr = p.Get("nonce_str")
 	return answer, ""
 }
 

@@ -99,6 +99,7 @@ func (a asked) send(t *testing.T, gw *sandbox.Gateway) (code ksher.Code, why str
 	var answer struct {
 		Code         int
 		Msg, Message string
+		StatusMsg    string `json:"status_msg"`
 		Data         struct {
 			ErrCode string `json:"err_code"`
 			ErrMsg  string `json:"err_msg"`
@@ -106,7 +107,7 @@ func (a asked) send(t *testing.T, gw *sandbox.Gateway) (code ksher.Code, why str
 	}
 	require.NoError(t, json.Unmarshal([]byte(text), &answer), text)
 	if answer.Code != 0 {
-		return ksher.Code(answer.Msg), answer.Message
+		return ksher.Code(answer.Msg), answer.Message + answer.StatusMsg
 	}
 	return ksher.Code(answer.Data.ErrCode), answer.Data.ErrMsg
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"path"
 	"slices"
-	"time"
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
@@ -19,17 +18,19 @@ import (
 type Server struct {
 	gw      *core.Gateway
 	account Account
+	varied  bool
 }
 
 // New returns the API of a gateway whose merchants have that kind of account, and lets the
-// gateway know of it.
-func New(gw *core.Gateway, account Account) *Server {
-	s := &Server{gw, account}
+// gateway know of it. With varied the fees of some orders are written as genuine answers
+// have them now and then.
+func New(gw *core.Gateway, account Account, varied bool) *Server {
+	s := &Server{gw, account, varied}
 	var names []string
 	for _, op := range operations {
 		names = append(names, op.name())
 	}
-	gw.Add(core.Protocol{Operations: names, Notifier: notifier{}})
+	gw.Add(core.Protocol{Operations: names, Notifier: notifier{s}})
 	return s
 }
 
@@ -86,12 +87,13 @@ func (s *Server) carryOut(op operation, params url.Values, code ksher.Code, vers
 		}
 		switch {
 		case code != "":
-			answer = callFailed(code, l, at)
+			answer = verdict{code, l, at}.failed(op.hostOf())
 		case fault.Prevents():
 		default:
 			var data any
 			data, code = s.decide(tx, op, params, fault, l)
-			answer = forge(fault, partlySigned(data, signedParts[op.name()], signedUnder(fault, version), at))
+			text := s.shaped(op.name(), data)
+			answer = forge(fault, verdict{code, l, at}.signed(op.hostOf(), text, signedParts[op.name()], signedUnder(fault, version)))
 		}
 		tx.Log(core.Request{
 			Operation: op.name(), Params: params, Code: code, Fault: fault.Kind,
@@ -111,25 +113,9 @@ func (s *Server) decide(tx *core.Tx, op operation, params url.Values, fault core
 		}
 	}
 	if code != "" {
-		data = refusal(cmp.Or(op.appID(params), core.AppID), code, l, params.Get("nonce_str"))
+		data = verdict{code: code, l: l}.refusal(cmp.Or(op.appID(params), core.AppID), params.Get("nonce_str"))
 	}
 	return data, code
-}
-
-// callFailed is the answer to a call that wasn't processed: its code isn't 0,
-// and it has neither data nor signature. Where such an answer has the name of
-// the error isn't documented.
-func callFailed(code ksher.Code, l *core.Leniency, at time.Time) []byte {
-	return core.Marshal(map[string]any{
-		"code":        1,
-		"msg":         string(code),
-		"message":     because(code, l),
-		"status_code": "",
-		"status_msg":  "",
-		"lang":        "en",
-		"version":     "3.0.0",
-		"time_stamp":  timeStamp(at),
-	})
 }
 
 // Message is what a code means, in words.

@@ -40,7 +40,7 @@ const (
 	FaultOtherKey FaultKind = "other-key"
 	// FaultRefuse refuses the request with Fault.Code.
 	FaultRefuse FaultKind = "refuse"
-	// FaultClockSkew shifts the time_stamp of the answer by Fault.Delay.
+	// FaultClockSkew shifts the time_stamp of the answer by Fault.Delay, where it has one.
 	FaultClockSkew FaultKind = "clock-skew"
 )
 

@@ -116,16 +116,35 @@ func PaidOrder(t *testing.T, gw *sandbox.Gateway, no, target string) {
 	require.NoError(t, gw.Pay(no, ""))
 }
 
+// AskSigned sends parameters, correctly signed, to the path of an operation, and returns the
+// answer as it came.
+func AskSigned(t *testing.T, gw *sandbox.Gateway, path string, params map[string]string) string {
+	t.Helper()
+	return postSigned(t, gw, gw.URL()+path, params)
+}
+
 // PostSigned sends parameters that the client of this project would refuse to
 // send, correctly signed, and returns the code of the answer.
 func PostSigned(t *testing.T, gw *sandbox.Gateway, address string, params map[string]string) ksher.Code {
 	t.Helper()
-	all := maps.Clone(params)
-	for name, value := range map[string]string{"appid": sandbox.AppID, "nonce_str": rand.Text(), "time_stamp": "20261121100000"} {
-		if _, set := all[name]; !set {
-			all[name] = value
+	var answer struct {
+		Code int
+		Msg  string
+		Data struct {
+			ErrCode string `json:"err_code"`
 		}
 	}
+	require.NoError(t, json.Unmarshal([]byte(postSigned(t, gw, address, params)), &answer))
+	if answer.Code != 0 {
+		return ksher.Code(answer.Msg)
+	}
+	return ksher.Code(answer.Data.ErrCode)
+}
+
+func postSigned(t *testing.T, gw *sandbox.Gateway, address string, params map[string]string) string {
+	t.Helper()
+	all := map[string]string{"appid": sandbox.AppID, "nonce_str": rand.Text(), "time_stamp": "20261121100000"}
+	maps.Copy(all, params)
 	form := make(url.Values)
 	var pairs []string
 	for name, value := range all {
@@ -141,18 +160,9 @@ func PostSigned(t *testing.T, gw *sandbox.Gateway, address string, params map[st
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	var answer struct {
-		Code int
-		Msg  string
-		Data struct {
-			ErrCode string `json:"err_code"`
-		}
-	}
-	require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer))
-	if answer.Code != 0 {
-		return ksher.Code(answer.Msg)
-	}
-	return ksher.Code(answer.Data.ErrCode)
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(text)
 }
 
 // Query is what the merchant host answers about an order.
