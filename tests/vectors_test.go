@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -113,7 +114,7 @@ var vectorFiles = []string{"testdata/published-v1.json", "../shared/vectors/resp
 func eachVector(t *testing.T, test func(t *testing.T, v testkit.Vector)) {
 	t.Helper()
 	for _, file := range vectorFiles {
-		t.Run(file, func(t *testing.T) {
+		t.Run(path.Base(file), func(t *testing.T) {
 			for _, v := range testkit.ReadVectors(t, file) {
 				if v.SignedFields == nil {
 					t.Run(v.Name, func(t *testing.T) { test(t, v) })
