@@ -14,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,9 @@ import (
 
 	"github.com/ksher-go/ksher/internal/testkit"
 )
+
+// order is that of the evidence, the surest first.
+var order = []testkit.Evidence{testkit.Genuine, testkit.Published, testkit.Documented, testkit.Clients, testkit.Assumed}
 
 // The part of the page that is written stands between those lines.
 const (
@@ -57,7 +61,7 @@ func run(dir, file string, check, partly bool) error {
 		return fmt.Errorf("%s lacks the lines between which it is written", file)
 	}
 	if !check {
-		return os.WriteFile(file, []byte(head+begin+table(rows)+end+tail), 0o644)
+		return os.WriteFile(file, []byte(head+begin+tables(rows)+end+tail), 0o644)
 	}
 	if wrong := differences(old, rows, partly); len(wrong) > 0 {
 		return fmt.Errorf("%s and the tests differ:\n%s\nwrite it anew, as the comment of internal/fidelitydoc says", file, strings.Join(wrong, "\n"))
@@ -87,22 +91,56 @@ func read(dir string) ([]testkit.Statement, error) {
 		}
 		rows = append(rows, s)
 	}
-	order := []testkit.Evidence{testkit.Genuine, testkit.Published, testkit.Documented, testkit.Clients, testkit.Assumed}
 	slices.SortFunc(rows, func(a, b testkit.Statement) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Evidence), slices.Index(order, b.Evidence)), cmp.Compare(a.What, b.What), cmp.Compare(a.Test, b.Test))
 	})
 	return slices.Compact(rows), nil
 }
 
-func row(s testkit.Statement) string {
-	return fmt.Sprintf("| %s | %s | `%s` |\n", s.What, s.Evidence, s.Test)
+// assumed is the subject of what is known of nowhere, whatever it is about: whoever can ask
+// Ksher has it in one place.
+const assumed = "Assumed"
+
+// parts returns the subject of a statement, which stands before its first colon, and the rest.
+func parts(s testkit.Statement) (subject, rest string) {
+	subject, rest, ok := strings.Cut(s.What, ": ")
+	switch {
+	case s.Evidence == testkit.Assumed:
+		return assumed, s.What
+	case !ok:
+		return "Other", s.What
+	}
+	return subject, rest
 }
 
-func table(rows []testkit.Statement) string {
-	var b strings.Builder
-	b.WriteString("\n| statement | evidence | held by |\n|---|---|---|\n")
+func row(s testkit.Statement) string {
+	_, what := parts(s)
+	return fmt.Sprintf("| %s | %s | `%s` |\n", strings.ReplaceAll(what, "|", `\|`), s.Evidence, strings.ReplaceAll(s.Test, "|", `\|`))
+}
+
+// tables writes a table for each subject, the assumed last.
+func tables(rows []testkit.Statement) string {
+	bySubject := map[string][]testkit.Statement{}
+	count := map[testkit.Evidence]int{}
 	for _, s := range rows {
-		b.WriteString(row(s))
+		subject, _ := parts(s)
+		bySubject[subject] = append(bySubject[subject], s)
+		count[s.Evidence]++
+	}
+	subjects := slices.Sorted(maps.Keys(bySubject))
+	if i := slices.Index(subjects, assumed); i >= 0 {
+		subjects = append(slices.Delete(subjects, i, i+1), assumed)
+	}
+	var b strings.Builder
+	b.WriteString("\n| evidence | statements |\n|---|---|\n")
+	for _, e := range order {
+		fmt.Fprintf(&b, "| %s | %d |\n", e, count[e])
+	}
+	for _, subject := range subjects {
+		fmt.Fprintf(&b, "\n### %s\n\n| statement | evidence | held by |\n|---|---|---|\n", subject)
+		for _, s := range bySubject[subject] {
+			b.WriteString(row(s))
+		}
 	}
 	b.WriteString("\n")
 	return b.String()
@@ -118,10 +156,13 @@ func differences(page string, rows []testkit.Statement, partly bool) (wrong []st
 		}
 	}
 	for _, line := range strings.SplitAfter(page, "\n") {
-		isRow := strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| statement |")
+		isRow := strings.Count(line, " | ") == 2 && !strings.HasPrefix(line, "| statement |")
 		if isRow && !partly && !slices.Contains(said, line) {
 			wrong = append(wrong, "held by no test: "+line)
 		}
+	}
+	if len(wrong) == 0 && !partly && page != tables(rows) {
+		wrong = append(wrong, "the rows are the same, and their headings, order or number aren't")
 	}
 	return wrong
 }
