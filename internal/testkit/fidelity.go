@@ -29,8 +29,9 @@ type Statement struct {
 	Test string
 }
 
-// Holds says which statement about the wire the test holds, for docs/fidelity.md. It is
-// recorded if the test passes and the environment names a folder in KSHER_FIDELITY.
+// Holds says which statement about the wire the test holds, for docs/fidelity.md, such as
+// "order_refund: version may be sent". What stands before the colon is the table that it comes
+// into. It is recorded if the test passes and the environment names a folder in KSHER_FIDELITY.
 func Holds(t *testing.T, evidence Evidence, what string) {
 	t.Helper()
 	dir := os.Getenv("KSHER_FIDELITY")
