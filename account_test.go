@@ -44,6 +44,7 @@ func merchantAnswer() *ksher.MerchantInfoResponse {
 }
 
 func TestMerchantInfo(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "merchant_info: the app ID goes as appid, although the table of parameters says mch_appid")
 	tests := []struct {
 		name string
 		req  *ksher.MerchantInfoRequest
@@ -71,6 +72,8 @@ func TestMerchantInfo(t *testing.T) {
 }
 
 func TestRateQuery(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "rate_query: takes channel, fee_type and date")
+	testkit.Holds(t, testkit.Assumed, "rate_query: answers under the names of the request, with rate")
 	const data = `{"appid":"mch12345","channel":"wechat","fee_type":"THB","date":20261120,"rate":"0.2071","nonce_str":"n1"}`
 	full := testkit.GoodRateQuery()
 	full.Extra = ksher.Extra{Params: map[string]string{"new": "1"}}
@@ -117,6 +120,7 @@ func answerTo(t *testing.T, operation, data string) http.Handler {
 // The part that is signed has to be as it was signed. The rest is told by TLS
 // alone.
 func TestMerchantInfoIsSignedInPart(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "merchant_info: only mobile, mch_id, account_type, business_mode and nonce_str are signed")
 	body := testkit.SignedFor(&http.Request{URL: mustURL(t, "/merchant_info")}, testkit.SignedAnswer(t, merchantData))
 	ask := func(t *testing.T, body string) (*ksher.MerchantInfoResponse, error) {
 		// Not answering, which would sign it anew.
@@ -170,6 +174,7 @@ func TestMerchantInfoOfOtherForms(t *testing.T) {
 }
 
 func TestMerchantInfoLocation(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "merchant_info: time_zone is an offset such as +07:00")
 	for text, want := range map[string]int{
 		"+07:00": 7 * 3600, "+05:45": 5*3600 + 45*60, "-03:30": -(3*3600 + 30*60), "+00:00": 0, "+14:00": 14 * 3600, "-12:00": -12 * 3600,
 	} {
@@ -236,6 +241,8 @@ func mustURL(tb testing.TB, address string) *url.URL {
 }
 
 func TestGetSettlementInfo(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "get_settlement_info: the app ID goes as mch_appid")
+	testkit.Holds(t, testkit.Assumed, "get_settlement_info: amounts are in cents")
 	const data = `{"begin_date":"2026-11-01","end_date":"2026-11-20","nonce_str":"n1","settlement_data":[
 		{"begin_date":"2026-11-18","commission_fee":150,"end_date":"2026-11-19","pay_channel":"wechat","settlement_amount":"9840",
 		"settlement_date":"2026-11-20","transfer_amount":9840,"transfer_date":"2026-11-21","vat":10},
@@ -289,6 +296,7 @@ func TestGetSettlementInfo(t *testing.T) {
 
 // The days are signed, so that an answer to another question doesn't pass.
 func TestGetSettlementInfoIsTheAnswerToTheQuestion(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "get_settlement_info: the two days and nonce_str are signed, and none of the rows is")
 	const row = `{"begin_date":"2026-11-20","pay_channel":"wechat","settlement_amount":100}`
 	tests := []struct {
 		name, data string

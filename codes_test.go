@@ -29,6 +29,7 @@ import (
 )
 
 func TestCatalogue(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "error code: there are 71 of them, spelled as the guides spell them, mistakes included")
 	codes := ksher.Codes()
 	assert.Len(t, codes, 71)
 	assert.True(t, slices.IsSorted(codes))
@@ -217,6 +218,7 @@ func TestErrorIsAndAs(t *testing.T) {
 
 // The gateway itself can leave a request in doubt.
 func TestErrorOutcomeUnknown(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "error code: SYSTEMERROR, KSHER_SYSTEMERROR and TRADE_STATE_ERROR don't say what became of a refund")
 	refund := &ksher.OrderRefundRequest{MchRefundNo: "r1", RefundFee: 1, TotalFee: 1, FeeType: "THB", MchOrderNo: "2026-1"}
 	for code, unknown := range map[ksher.Code]bool{
 		ksher.CodeSystemError:           true,
@@ -266,6 +268,7 @@ func TestValidationErrorText(t *testing.T) {
 // number. A program that switches on the Action of the refusal that follows
 // must not come to refund once more under a new one.
 func TestUsedRefundNumberAsksForAQuery(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "error code: that a number was used before may be about the request's own first attempt")
 	for _, code := range []ksher.Code{ksher.CodeKsherDuplicatedRefundOrderNo, ksher.CodeKsherInvalidRefundOrderNo} {
 		info, _ := code.Info()
 		assert.Equal(t, ksher.ActionQueryOrder, info.Action, string(code))
@@ -274,6 +277,11 @@ func TestUsedRefundNumberAsksForAQuery(t *testing.T) {
 
 // The table of the KIOSK guide, and the times below it.
 func TestChannelsOfNativePay(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "channel: which accounts have a channel of native_pay, and how long its codes last, is as in the table of the KIOSK guide")
+	testkit.Holds(t, testkit.Documented, "channel: PromptPay has no refunds, and scb_qrcard has them on the same day only")
+	testkit.Holds(t, testkit.Documented, "channel: refund_query is for wechat, airpay, scb_qrcard and truemoney, and not for promptpay and alipay")
+	testkit.Holds(t, testkit.Documented, "channel: order_close is for airpay, wechat, alipay and alipayplus")
+	testkit.Holds(t, testkit.Assumed, "channel: a channel that only the checkout page has can be refunded, and its refunds queried")
 	guide := map[ksher.Channel]ksher.ChannelInfo{
 		"promptpay":  {NativePayOffline: true, NativePayOnline: true, NativePayNeverExpires: true, NoRefunds: true},
 		"alipay":     {NativePayOffline: true, NativePayExpiry: 3 * time.Hour},
@@ -307,6 +315,8 @@ func TestChannelsOfNativePay(t *testing.T) {
 }
 
 func TestChannelInfo(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "channel: order_close is for the old ktbcard, too")
+	testkit.Holds(t, testkit.Assumed, "channel: a channel that no guide describes can do everything that others can")
 	for _, want := range ksher.Channels() {
 		got, known := want.Channel.Info()
 		assert.True(t, known)
@@ -343,6 +353,8 @@ func TestChannelInfo(t *testing.T) {
 // Whoever reads the documentation of a channel's constant reads the same as a
 // program that asks for its facts.
 func TestChannelConstantsSayWhatTheTableHas(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "channel: alipayplus on the checkout page is for Japan")
+	testkit.Holds(t, testkit.Documented, "channel: minimum amounts, and what works on phones only or not in a web view, is as in the Website guide")
 	file, err := parser.ParseFile(token.NewFileSet(), "channel.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	minimum := regexp.MustCompile(`from ([\d,]+) THB`)
@@ -382,6 +394,7 @@ func TestChannelConstantsSayWhatTheTableHas(t *testing.T) {
 }
 
 func TestMerchantInfoNarrowsTheChannels(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "channel: a merchant has those that merchant_info lists, and of native_pay those for its kind of account")
 	answer := func(mode string, channels ...ksher.Channel) ksher.MerchantInfoResponse {
 		list := []string{}
 		for _, c := range channels {

@@ -25,6 +25,11 @@ import (
 )
 
 func TestGatewayPay(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "gateway_pay: the order's number, code, amount, currency, channels, product, shop and two addresses to come back to are all that it needs")
+	testkit.Holds(t, testkit.Documented, "gateway_pay: channel_list is separated by commas, without blanks")
+	testkit.Holds(t, testkit.Documented, "gateway_pay: hide_explain and hide_exp_time are 1 to show and 0 to hide")
+	testkit.Holds(t, testkit.Clients, "gateway_pay: instal_fee_payer_merchant_channel_list is separated by commas")
+	testkit.Holds(t, testkit.Clients, "gateway_pay: channel_instal_times_list is a JSON object of channels with their months")
 	minimal := map[string]string{
 		"mch_order_no":          "order1",
 		"mch_code":              "order1",
@@ -121,6 +126,7 @@ func TestGatewayPay(t *testing.T) {
 	}
 
 	t.Run("a genuine answer", func(t *testing.T) {
+		testkit.Holds(t, testkit.Genuine, "gateway_pay: pay_content is the address of the checkout page, with order_uuid")
 		genuine := testkit.GenuineAnswer(t, "gateway_pay")
 		client := testkit.OfflineClient(t, "mch35005", testkit.Answering(200, genuine.Body))
 		resp, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())
@@ -130,6 +136,8 @@ func TestGatewayPay(t *testing.T) {
 }
 
 func TestGatewayOrderQuery(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "answer: an amount is a number, digits in a text, or empty")
+	testkit.Holds(t, testkit.Assumed, "answer: a time that can't be read is left out, and fails nothing")
 	// The same order in the forms that were seen on the wire and in others
 	// that mean the same.
 	paid := ksher.Order{
@@ -193,6 +201,7 @@ func TestGatewayOrderQuery(t *testing.T) {
 	}
 
 	t.Run("a genuine answer", func(t *testing.T) {
+		testkit.Holds(t, testkit.Genuine, "gateway_order_query: an unpaid order is NOTSURE, with its amount and pay_mch_order_no, and an empty cash_fee")
 		genuine := testkit.GenuineAnswer(t, "gateway_order_query_unpaid_empty_fields")
 		client := testkit.OfflineClient(t, genuine.AppID, testkit.Answering(200, genuine.Body))
 		resp, err := client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "2023-02-22-17-11-00"})
@@ -205,6 +214,8 @@ func TestGatewayOrderQuery(t *testing.T) {
 }
 
 func TestCancelOrder(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "cancel_order: lang may be left out, as the page's own example does")
+	testkit.Holds(t, testkit.Assumed, "cancel_order: answers with the order's number and a result")
 	const data = `{"appid":"mch12345","mch_order_no":"order1","result":"SUCCESS","nonce_str":"n1"}`
 	tests := []struct {
 		name string
@@ -252,6 +263,7 @@ func posted(form *ksher.GatewayPayForm) url.Values {
 
 // The form has what the call sends, to the last parameter.
 func TestGatewayPayFormSignsWhatTheCallSends(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "gateway_pay: the form has the parameters of the call, signed alike")
 	full := goodForm()
 	full.Device, full.Lang, full.ExpireTime, full.Attach = "H5", "th", 30, "ก ข & \"c\" + 1\r\n2"
 	full.ChannelInstalTimesList = ksher.InstalTimes{ksher.ChannelKTCInstal: {3, 4}}
@@ -282,6 +294,8 @@ func TestGatewayPayFormSignsWhatTheCallSends(t *testing.T) {
 }
 
 func TestGatewayPayFormAction(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "gateway_pay: the form is posted to /pc or /h5 of the gateway host")
+	testkit.Holds(t, testkit.Assumed, "gateway_pay: the form may be posted by https, though its page has http")
 	for _, tt := range []struct {
 		gateway string
 		device  string
@@ -512,6 +526,7 @@ func TestGatewayPayFormKeepsItsSignature(t *testing.T) {
 }
 
 func TestDeviceOf(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "gateway_pay: a phone is known by Sec-CH-UA-Mobile, or by Mobi in its User-Agent")
 	const (
 		chromeAndroid = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36"
 		chromeWindows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"

@@ -64,6 +64,7 @@ func TestNewBudgetRefuses(t *testing.T) {
 }
 
 func TestNotificationsConfirm(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "notification: accepted by a body of result SUCCESS and msg OK alone")
 	native := testkit.Answering(200, testkit.SignedAnswer(t, testkit.ConfirmedNative))
 	gateway := testkit.Answering(200, testkit.SignedAnswer(t, testkit.ConfirmedGateway))
 	unknown := testkit.UnknownOrder("ORDER_NOT_EXIST")
@@ -195,6 +196,7 @@ func requireLogged(tb testing.TB, m *testkit.Merchant, sign string) testkit.LogL
 }
 
 func TestNotificationsDoesNotConfirm(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "notification: proves nothing by itself, however it is signed, until a query says the same")
 	good := testkit.SignedAnswer(t, testkit.NotifiedNative)
 	answer := func(old, replacement string) http.Handler {
 		return testkit.Answering(200, testkit.SignedAnswer(t, strings.Replace(testkit.ConfirmedNative, old, replacement, 1)))
@@ -256,6 +258,7 @@ func TestNotificationsFunctionFails(t *testing.T) {
 }
 
 func TestNotificationsMethods(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "notification: comes by POST")
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "post", strings.Repeat("X", 10_000)} {
 		m := testkit.NewMerchant(t, testkit.ByOperation{}, nil)
 		r := httptest.NewRequest(http.MethodPost, "/notify", strings.NewReader(testkit.SignedAnswer(t, testkit.NotifiedNative)))
@@ -314,6 +317,7 @@ func TestNotificationsContext(t *testing.T) {
 // Ksher's own keys sign a notification unless the merchant says otherwise, and
 // either does.
 func TestNotificationsKeys(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "notification: either of Ksher's keys may have signed it, whichever version was asked for")
 	example := testkit.PublishedExample(t, "order_query")
 	signedByTestKey := testkit.SignedAnswer(t, testkit.NotifiedNative)
 	for _, version := range []ksher.SignVersion{ksher.SignV1, ksher.SignV2} {
@@ -345,6 +349,8 @@ func TestNotificationsKeys(t *testing.T) {
 }
 
 func TestParseNotification(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "notification: the body is a query's answer in JSON, as it is")
+	testkit.Holds(t, testkit.Clients, "notification: the body may be percent-encoded, which one old client of Ksher's expects")
 	example := testkit.PublishedExample(t, "order_query")
 	v1 := testkit.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1))
 	test := testkit.NewVerifier(&testkit.RSAKey(t, 1024).PublicKey)
@@ -463,6 +469,7 @@ func pad(s string, size int) string { return s + strings.Repeat(" ", size-len(s)
 
 // Encoders disagree about the plus; the signature decides.
 func TestPlusInAPercentEncodedNotification(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "notification: the signature decides whether a + in a percent-encoded body is a blank")
 	verifier := testkit.NewVerifier(&testkit.RSAKey(t, 1024).PublicKey)
 	good := testkit.SignedAnswer(t, `{"mch_order_no":"order1","attach":"a+b c","result":"SUCCESS"}`)
 	for name, body := range map[string]string{

@@ -19,6 +19,8 @@ import (
 )
 
 func TestPayout(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "payout: goes with channel=payout, and the receiver among the parameters")
+	testkit.Holds(t, testkit.Genuine, "payout: answers with receiver_name and trade_type, with mdr as a number, and without fee_type")
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":900,"channel_order_no":"4200","receiver_name":"SOMCHAI J",
 		"mdr":1.25,"trade_type":"PAYOUT","total_fee":"10000","result":"SUCCESS","nonce_str":"n1"}`
 	rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, data)))
@@ -37,6 +39,8 @@ func TestPayout(t *testing.T) {
 }
 
 func TestOrderQueryPayout(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "payout: order_query_payout needs channel=payout")
+	testkit.Holds(t, testkit.Genuine, "payout: order_query_payout answers as order_query does, with operator_id as a number, and without receiver_name")
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"4200","channel":"payout",
 		"mdr":0.5,"total_fee":10000,"raw_total_fee":"10000","cash_fee":"10000","cash_fee_type":"THB","rate":"1.000000",
 		"operation":"PAYOUT","operator_id":7,"device_id":"d","openid":"o","attach":"a","time_end":"2026-01-02 03:04:05",
@@ -68,6 +72,8 @@ func TestOrderQueryPayout(t *testing.T) {
 }
 
 func TestGetPayoutBalance(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "payout: the balance is in cents")
+	testkit.Holds(t, testkit.Genuine, "payout: get_payout_balance answers without fee_type")
 	tests := []struct {
 		balance string // "" for none.
 		want    ksher.Amount
@@ -127,6 +133,7 @@ func TestGetPayoutBalance(t *testing.T) {
 
 // Anything but a believable yes and a no that is certain leaves a payout in doubt.
 func TestPayoutOutcomes(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "payout: only some codes are certain to say that nothing was paid out")
 	type test struct {
 		name    string
 		reply   testkit.Reply
@@ -188,6 +195,7 @@ func TestPayoutOutcomes(t *testing.T) {
 }
 
 func TestResolveOfAPayout(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "payout: a number that isn't known yet may still arrive")
 	unknownCodes := []ksher.Code{ksher.CodeOrderNotExist, ksher.CodeOrderNotExistR, ksher.CodeInvalidOrderNo, ksher.CodeKsherInvalidOrderNo}
 	type test struct {
 		name    string

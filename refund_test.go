@@ -20,6 +20,9 @@ import (
 )
 
 func TestOrderRefund(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "order_refund: version may be sent, as 3.0.0")
+	testkit.Holds(t, testkit.Published, "order_refund: answers with three numbers of the refund, its amount and refund_time")
+	testkit.Holds(t, testkit.Documented, "order_refund: the refund's number and amount, the order's amount and currency, and one number of the order are all that it needs")
 	example := testkit.PublishedExample(t, "order_refund")
 	full := &ksher.OrderRefundRequest{
 		MchRefundNo:    "refund_2103301701291052",
@@ -104,6 +107,8 @@ func TestOrderRefund(t *testing.T) {
 
 // An answer about something else, or that doesn't say done, is no refund.
 func TestOrderRefundIsNotDone(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "answer: code 0 says that the call was processed, and result what came of it")
+	testkit.Holds(t, testkit.Assumed, "order_refund: PENDING and NOTSURE leave a refund open")
 	for _, tt := range []struct {
 		name, data string
 		want       error
@@ -132,6 +137,8 @@ func TestOrderRefundIsNotDone(t *testing.T) {
 }
 
 func TestRefundQuery(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "refund_query: one number of the order and one of the refund are all that it needs")
+	testkit.Holds(t, testkit.Assumed, "refund_query: null or an empty text for a list is an empty list")
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"42","fee_type":"THB",
 		"total_fee":10000,"cash_fee":"48","cash_fee_type":"CNY","refund_count":"2","refund_fee":"2","result":"SUCCESS",
 		"time_end":"2026-11-21 09:30:00","nonce_str":"n1","refund_orders":[
@@ -228,6 +235,9 @@ func TestRefundQuery(t *testing.T) {
 	}
 
 	t.Run("a genuine answer", func(t *testing.T) {
+		testkit.Holds(t, testkit.Genuine, "refund_query: refund_count, refund_fee and cash_fee are texts")
+		testkit.Holds(t, testkit.Genuine, "refund_query: lists each refund of the order, a successful one as REFUNDSUCCESS")
+		testkit.Holds(t, testkit.Genuine, "signature: a list is signed as compact JSON, its objects' names sorted")
 		genuine := testkit.GenuineAnswer(t, "refund_query_nested")
 		client := testkit.OfflineClient(t, genuine.AppID, testkit.Answering(200, genuine.Body))
 		resp, err := client.RefundQuery(t.Context(), &ksher.RefundQueryRequest{MchOrderNo: "2023042111163700", MchRefundNo: "refund1"})
@@ -256,6 +266,10 @@ func gatewayOrder(members string) string {
 }
 
 func TestRefund(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "order_refund: an order of the checkout page goes by pay_mch_order_no as mch_order_no, or by ksher_order_no")
+	testkit.Holds(t, testkit.Documented, "order_refund: a payment by card goes by ksher_order_no")
+	testkit.Holds(t, testkit.Assumed, "order_refund: instalments and the old ktbcard are payments by card, and scb_qrcard isn't one")
+	testkit.Holds(t, testkit.Assumed, "order_refund: which channels have refunds on the checkout page is as in the KIOSK guide's table")
 	good := func() *ksher.RefundRequest {
 		return &ksher.RefundRequest{Host: ksher.HostGateway, MchOrderNo: "order1", MchRefundNo: "refund1", RefundFee: 50_00}
 	}
@@ -474,6 +488,7 @@ func TestRefundFails(t *testing.T) {
 }
 
 func TestRefunds(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "refund_query: the order's number alone gets all of its refunds")
 	for _, host := range []ksher.Host{ksher.HostGateway, ksher.HostMerchant} {
 		t.Run(string(host), func(t *testing.T) {
 			gw := sandbox.New(t)

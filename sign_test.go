@@ -35,7 +35,7 @@ import (
 var keySizes = []int{512, 1024, 2048, 4096}
 
 func TestSignaturesEqualOpenSSLs(t *testing.T) {
-	testkit.Holds(t, testkit.Documented, "a request is signed with RSA and MD5, PKCS #1 v1.5, in hex digits")
+	testkit.Holds(t, testkit.Documented, "signature: a request is signed with the merchant's RSA key over MD5, in PKCS #1 v1.5")
 	text := testkit.ReadFile(t, "openssl/text.txt")
 	digest := md5.Sum([]byte(text))
 	for _, bits := range keySizes {
@@ -98,6 +98,10 @@ func TestOpenSSLVerifies(t *testing.T) {
 // The signature that arrives is compared with the documentation's recipe,
 // applied to what arrives.
 func TestRequestSignature(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "signature: the text of a request has each parameter but sign as name=value, sorted, with nothing between")
+	testkit.Holds(t, testkit.Documented, "signature: a value is signed as it was before it was encoded for the form, in UTF-8")
+	testkit.Holds(t, testkit.Documented, "signature: a request's signature is in lower-case hex digits")
+	testkit.Holds(t, testkit.Documented, "signature: the pairs are sorted as a whole and not by name alone, so that a1=2 comes before a=1")
 	const answer = `{"pay_content":"https://gateway.ksher.com/ua?order_uuid=1&lang=en"}`
 	for _, bits := range []int{512, 1024, 2048} {
 		t.Run(fmt.Sprint(bits), func(t *testing.T) {
@@ -343,6 +347,7 @@ func TestNilVerifier(t *testing.T) {
 }
 
 func TestFormOfSignature(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "signature: an answer's may be in hex digits of either case")
 	for _, bits := range keySizes {
 		sign := testkit.TextSign(testkit.RSAKey(t, bits), smallText)
 		for _, c := range []struct {
@@ -391,6 +396,7 @@ func TestFormOfSignature(t *testing.T) {
 }
 
 func TestVerifierWithSeveralKeys(t *testing.T) {
+	testkit.Holds(t, testkit.Published, "signature: the published answers are signed with the V1 key that Ksher publishes")
 	verifier := testkit.NewVerifier(&testkit.RSAKey(t, 512).PublicKey, &testkit.RSAKey(t, 1024).PublicKey, &testkit.RSAKey(t, 2048).PublicKey, ksher.GatewayPublicKey(ksher.SignV1))
 	for _, bits := range []int{512, 1024, 2048} {
 		sign := testkit.TextSign(testkit.RSAKey(t, bits), smallText)
@@ -412,6 +418,9 @@ func TestVerifierWithSeveralKeys(t *testing.T) {
 }
 
 func TestSignedTextOfData(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "signature: true, false and null are signed as JSON or as Python writes them, and not in a mixture of both")
+	testkit.Holds(t, testkit.Assumed, "signature: within an array or an object true, false and null are signed as JSON writes them")
+	testkit.Holds(t, testkit.Documented, "signature: a number is signed as it is written, and never computed")
 	key := testkit.RSAKey(t, 512)
 	verifier := testkit.NewVerifier(&key.PublicKey)
 	for _, c := range []struct {
@@ -473,6 +482,7 @@ func TestSignedTextOfData(t *testing.T) {
 }
 
 func TestGatewayPublicKey(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "signature: Ksher's V1 key has 512 bits, and its V2 key 2,048")
 	for version, bits := range map[ksher.SignVersion]int{ksher.SignV1: 512, ksher.SignV2: 2048} {
 		key := ksher.GatewayPublicKey(version)
 		assert.Equal(t, bits, key.N.BitLen())

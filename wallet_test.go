@@ -17,6 +17,10 @@ import (
 )
 
 func TestWalletPay(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "wallets: jsapi_pay, mini_program_pay, app_pay, wap_pay and web_pay take the parameters of native_pay")
+	testkit.Holds(t, testkit.Clients, "wallets: mini_program_pay takes sub_openid and channel_sub_appid, and wap_pay and web_pay refer_url")
+	testkit.Holds(t, testkit.Assumed, "wallets: answers have the fields of native_pay, and pay_content")
+	testkit.Holds(t, testkit.Assumed, "wallets: local_total_fee may be left out")
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":900,"trade_type":"JSAPI","total_fee":"10000","fee_type":"THB",
 		"pay_content":"https://pay.example/1","result":"SUCCESS","nonce_str":"n1","prepay_id":"wx1","rate":null}`
 	// minimal and rest are what the full requests below have.
@@ -168,6 +172,7 @@ func asText(t *testing.T, object string) string {
 }
 
 func TestWeChatParams(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "wallets: WeChat's parameters are in data itself, or in a member that is an object or the text of one")
 	want := ksher.WeChatParams{TimeStamp: "1414561699", NonceStr: "5K8264", Package: "prepay_id=wx1", SignType: "RSA", PaySign: "oR9d8Puhn"}
 	withID := want
 	withID.AppID = "wx1"
@@ -296,6 +301,7 @@ func TestWeChatParamsInJSON(t *testing.T) {
 }
 
 func TestPayContent(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "wallets: pay_content is Alipay's order for app_pay, and a page for wap_pay and web_pay")
 	for _, tt := range []struct {
 		name, content string
 		page, order   bool

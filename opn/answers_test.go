@@ -12,6 +12,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/opn"
 )
 
@@ -120,6 +121,7 @@ func TestUnbelievableAnswers(t *testing.T) {
 // A buyer may be sent to an app as well as to a page. By http only a local gateway has
 // pages.
 func TestAuthorizeURI(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "opn: authorize_uri is a page or a link into the bank's app")
 	for address, remote := range map[string]bool{
 		"https://pay.example/authorize": true, "HTTPS://pay.example": true, "kplus://pay?token=1": true, "intent:pay#Intent;end": true,
 		"http://pay.example/authorize": false, "http://127.0.0.1:1/authorize": false,
@@ -158,6 +160,7 @@ func TestFailedAtOnce(t *testing.T) {
 }
 
 func TestHostileAnswers(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "opn: an error is an object with code, message and location, and a status of 4xx")
 	const refusal = `{"object":"error","location":"https://www.omise.co/api-errors#x","code":"bad_request","message":"amount is\nwrong"}`
 	deep := strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000)
 	tests := []struct {

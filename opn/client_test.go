@@ -20,10 +20,12 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/opn"
 )
 
 func TestKeys(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "opn: keys begin with pkey_ and skey_, with test_ behind that in test mode")
 	const live, liveSecret = "pkey_5public0123", "skey_5secret0123"
 	tests := []struct{ name, public, secret, want string }{
 		{"test", publicKey, secretKey, ""},

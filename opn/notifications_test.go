@@ -19,6 +19,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/kshertest"
 	"github.com/ksher-go/ksher/opn"
 )
@@ -187,6 +188,7 @@ func TestTwoDoors(t *testing.T) {
 
 // An event is taken for nothing but the charge's ID, whatever it claims.
 func TestEventsClaimNothing(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "opn: an event isn't signed, and proves nothing but that there is news of a charge")
 	for _, claimed := range []opn.Status{opn.StatusFailed, opn.StatusExpired, opn.StatusReversed, opn.StatusPending, "teleported", ""} {
 		t.Run(string(claimed), func(t *testing.T) {
 			queries, calls := 0, 0
@@ -359,6 +361,7 @@ func TestNotificationsDeduper(t *testing.T) {
 }
 
 func TestNotificationsRefuses(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "opn: the end of a charge is told by charge.complete")
 	log := &logBuffer{}
 	gw, client := gateway(t, opn.WithLogger(log.logger()))
 	charge, err := client.CreateChargeWithSource(t.Context(), bothRequest())

@@ -13,11 +13,14 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/opn"
 )
 
 // What goes over the wire, to the letter.
 func TestRequests(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "opn: a source is made with the public key, and everything else with the secret one")
+	testkit.Holds(t, testkit.Assumed, "opn: the header Omise-Version names the version that K PLUS needs")
 	want := map[string]string{
 		"create source":             "amount=123450&currency=THB&platform_type=IOS&type=mobile_banking_kbank",
 		"create charge":             "amount=123450&currency=THB&return_uri=" + url.QueryEscape(returnURI) + "&source=" + sourceID,
@@ -26,6 +29,7 @@ func TestRequests(t *testing.T) {
 	}
 	for _, call := range calls {
 		t.Run(call.name, func(t *testing.T) {
+			testkit.Holds(t, testkit.Documented, "opn: "+call.name+" is "+call.method+" "+strings.Replace(call.path, chargeID, "{id}", 1))
 			var got *http.Request
 			var body []byte
 			client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,6 +68,7 @@ func TestByteOrderMark(t *testing.T) {
 }
 
 func TestRequestsWithLess(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "opn: platform_type may be left out")
 	var form url.Values
 	client := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		assert.NoError(t, r.ParseForm())
@@ -82,6 +87,7 @@ func TestRequestsWithLess(t *testing.T) {
 }
 
 func TestBadRequests(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "opn: a charge needs return_uri")
 	sent := 0
 	client := newClient(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { sent++ }))
 	source := func(change func(*opn.CreateSourceRequest)) error {
@@ -189,6 +195,9 @@ func TestUncheckedRequests(t *testing.T) {
 func TestLimitsAreAllowed(t *testing.T) {
 	client, err := sandbox.New(t, sandbox.WithStrict(false)).NewOpnClient()
 	require.NoError(t, err)
+	testkit.Holds(t, testkit.Documented, "opn: a charge is of 20 to 150,000 THB, in satang")
+	testkit.Holds(t, testkit.Clients, "opn: a currency may be in small letters")
+	_, client := gateway(t)
 	for _, amount := range []ksher.Amount{opn.MinAmount, opn.MaxAmount} {
 		req := bothRequest()
 		req.Currency = "thb"                                                            // Opn takes any letters.

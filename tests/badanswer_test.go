@@ -51,6 +51,7 @@ func withData(tb testing.TB, data string) string {
 }
 
 func TestBadAnswers(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "answer: one with code 0 and without a signature proves nothing")
 	t.Parallel()
 	good := testkit.SignedAnswer(t, testkit.GoodData)
 	sign := testkit.PeerSign(t, testkit.RSAKey(t, 1024), testkit.GoodData)
@@ -293,6 +294,10 @@ func (c *atWill) Err() error {
 
 // A documented refusal in due form is an answer: nothing was carried out.
 func TestRefusals(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "answer: a refusal of the business has code 0, the result FAIL, and its reason in err_code and err_msg")
+	testkit.Holds(t, testkit.Documented, "answer: with a code other than 0, data and sign may be missing")
+	testkit.Holds(t, testkit.Assumed, "answer: a refusal without data has its reason in msg, message, status_code or status_msg, whichever looks like a code")
+	testkit.Holds(t, testkit.Assumed, "answer: a code that isn't documented leaves open whether the request was carried out")
 	t.Parallel()
 	failed := func(members string) string {
 		return testkit.SignedAnswer(t, `{"appid":"mch12345","mch_order_no":"order1","result":"FAIL"`+members+`}`)
@@ -386,6 +391,7 @@ func TestRefusals(t *testing.T) {
 // An unsigned or badly signed answer that claims to be a refusal with code 0
 // isn't one: somebody may want a refund to look refused.
 func TestRefusalHasToBeSigned(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "answer: a refusal with data is to be signed like any answer")
 	body := strings.Replace(testkit.SignedAnswer(t, `{"result":"FAIL","err_code":"NOTENOUGH"}`), "NOTENOUGH", "NOAUTH", 1)
 	for _, op := range testkit.Operations() {
 		_, err := op.Call(t.Context(), testkit.NewClient(t, testkit.Answering(200, body)), ksher.Extra{})

@@ -22,6 +22,7 @@ import (
 // Genuine answers of the account go the whole way, and each of their values
 // comes out in the field of its name. They name people, so none of them is here.
 func TestGenuineAccountAnswers(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "merchant_info: each field has the name and the kind of the genuine answer, and so has each of get_settlement_info")
 	genuine := map[string]func(c *ksher.Client, data map[string]any) (any, error){
 		"merchant_info_partial": func(c *ksher.Client, _ map[string]any) (any, error) {
 			resp, err := c.MerchantInfo(t.Context(), testkit.GoodMerchantInfo())
@@ -136,7 +137,9 @@ func compact(tb testing.TB, data []byte) []byte {
 }
 
 func TestGenuineAnswers(t *testing.T) {
-	testkit.Holds(t, testkit.Genuine, "an answer is signed over its data's members, sorted by name, each as name=value with nothing between them")
+	testkit.Holds(t, testkit.Genuine, "signature: an answer is signed over all members of data as name=value, sorted, with nothing between")
+	testkit.Holds(t, testkit.Genuine, "signature: an empty member of an answer is signed, too, as name=")
+	testkit.Holds(t, testkit.Genuine, "signature: nothing but data is signed of an answer")
 	eachVector(t, func(t *testing.T, v testkit.Vector) {
 		assert.NoError(t, verifierV1().Verify(v.Data, v.Sign))
 		assert.ErrorIs(t, testkit.NewVerifier(ksher.GatewayPublicKey(ksher.SignV2)).Verify(v.Data, v.Sign), fault.ErrSignatureMalformed)
@@ -145,6 +148,7 @@ func TestGenuineAnswers(t *testing.T) {
 
 // A signature of a part must not pass for one of the whole.
 func TestPartIsNotTheWhole(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "signature: merchant_info and get_settlement_info are signed in part, and other answers as a whole")
 	parts := 0
 	for _, v := range testkit.ReadVectors(t, "../shared/vectors/responses-v1.json") {
 		if v.SignedFields != nil {
@@ -156,6 +160,7 @@ func TestPartIsNotTheWhole(t *testing.T) {
 }
 
 func TestGenuineAnswersWrittenAnotherWay(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "signature: white space, escapes and the order of members don't matter to the signature of an answer")
 	eachVector(t, func(t *testing.T, v testkit.Vector) {
 		verifier := verifierV1()
 		reversed := reverseMembers(t, v.Data)

@@ -73,6 +73,11 @@ func TestNothingToCallWith(t *testing.T) {
 // The same for every operation: where it goes, how it looks, and what every
 // request carries.
 func TestWhatEveryRequestCarries(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "request: every operation takes a POST with a form")
+	testkit.Holds(t, testkit.Documented, "request: nonce_str has 32 characters, and is new with each request")
+	testkit.Holds(t, testkit.Documented, "request: time_stamp has 14 digits, from the year to the second")
+	testkit.Holds(t, testkit.Assumed, "request: time_stamp is in the merchant's zone")
+	testkit.Holds(t, testkit.Documented, "request: the header ksher-sign-version with V2 asks for answers under the V2 key")
 	tests := []struct {
 		name   string
 		opts   []ksher.Option
@@ -120,6 +125,7 @@ func TestWhatEveryRequestCarries(t *testing.T) {
 
 // Over a real connection, because some headers are the transport's.
 func TestOnTheWire(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "request: the operations are at /api/ on the gateway host, and at /KsherPay/ on the merchant host")
 	for _, op := range testkit.Operations() {
 		t.Run(op.Name, func(t *testing.T) {
 			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
@@ -143,6 +149,7 @@ func TestOnTheWire(t *testing.T) {
 }
 
 func TestExtra(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "request: a parameter that no page lists may be sent, and is signed like the others")
 	for _, op := range testkit.Operations() {
 		t.Run(op.Name, func(t *testing.T) {
 			rec := testkit.Recording(testkit.Answering(200, testkit.SignedAnswer(t, testkit.GoodData)))
@@ -384,6 +391,7 @@ func TestConcurrentCalls(t *testing.T) {
 
 // An answer about another number than the one asked for, whichever it is.
 func TestAnswerAboutAnotherNumber(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "answer: one about another number than was asked for proves nothing")
 	client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"mch_order_no":"order1","ksher_order_no":"901","result":"SUCCESS"}`)))
 	_, err := client.OrderQuery(t.Context(), &ksher.OrderQueryRequest{KsherOrderNo: "900"})
 	assert.ErrorIs(t, err, ksher.ErrOtherOrder)
@@ -413,6 +421,7 @@ func TestParametersArriveAsGiven(t *testing.T) {
 
 // A buyer's browser is sent where the answer says.
 func TestGatewayPayLeadsToAPage(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "gateway_pay: a pay_content that isn't a web address is no page to send a buyer to")
 	for _, address := range []string{"javascript:alert(1)", "data:text/html,x", "//shop.example", "/pay", "weixin://pay", "https://"} {
 		client := testkit.NewClient(t, testkit.Answering(200, testkit.SignedAnswer(t, `{"pay_content":"`+address+`"}`)))
 		answer, err := client.GatewayPay(t.Context(), testkit.GoodGatewayPay())

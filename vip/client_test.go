@@ -23,6 +23,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -163,6 +164,7 @@ func TestRequests(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			testkit.Holds(t, testkit.Documented, "vip: "+c.name+" is "+c.method+" "+strings.NewReplacer("A-1", "{id}", "20210720", "{date}").Replace(c.path))
 			asked := 0
 			client := newClient(t, func(r *http.Request) (int, string, error) {
 				asked++
@@ -184,6 +186,7 @@ func TestRequests(t *testing.T) {
 
 // Amounts are numbers in a body, and everything else is text.
 func TestBodyKinds(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "vip: amounts are numbers of cents in a JSON body, and everything else is text")
 	var bodies []string
 	client := newClient(t, func(r *http.Request) (int, string, error) {
 		body, err := io.ReadAll(r.Body)
@@ -286,6 +289,7 @@ func faults() []mishap {
 // Whatever happens, a call that changes something is tried once, a doubt about its
 // outcome is said, and nothing else is in doubt.
 func TestFaults(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "vip: 400, 401, 403 and 404 come with a code and a name")
 	for _, c := range calls() {
 		for _, f := range faults() {
 			t.Run(c.name+" "+f.name, func(t *testing.T) {

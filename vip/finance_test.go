@@ -15,6 +15,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -22,6 +23,7 @@ import (
 func unproved(object string) string { return withSignature(object, sign("something else")) }
 
 func TestReports(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "vip: rows are in data.data, and their number in data.total")
 	client := answering(t, 200, unproved(`{"error_code":"SUCCESS","data":{"data":[{"amount":15050,"transaction_time":"2021-07-20 11:12:34","type":"PAY",
 		"channel":"wechat","device_id":"d","operator_id":"o","operator_name":"Somchai","currency":"THB","order_id":"A-1","ksher_order_id":"9"},
 		{"amount":"-5000","device_id":"False","operator_id":false,"operator_name":null}],"total":"2"}}`))
@@ -60,6 +62,7 @@ func TestReports(t *testing.T) {
 
 // Ksher has the list inside an object. What names no channel is not an account without any.
 func TestChannels(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "vip: a merchant's channels are in data.channels")
 	for _, c := range []struct {
 		name, data string
 		want       []string
@@ -92,6 +95,7 @@ func TestChannels(t *testing.T) {
 }
 
 func TestTransactionTypes(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "vip: a transaction is Paid, PAY, Notpaid, On processes or refund")
 	for written, c := range map[string]struct {
 		want vip.TransactionType
 		paid bool
@@ -118,6 +122,7 @@ func TestTransactionTypes(t *testing.T) {
 
 // A settlement's transfer is a text or a boolean.
 func TestTransfer(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "vip: transfer of a settlement may be a boolean")
 	for written, want := range map[string]string{
 		`true`: "true", `false`: "", `"False"`: "", `null`: "", `""`: "", `"2021-07-21"`: "2021-07-21", `"True"`: "True", `1`: "1",
 	} {
@@ -193,6 +198,7 @@ func pager(t testing.TB, rows int, total string, asked *[]string) *vip.Client {
 }
 
 func TestPages(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "vip: a page has at most 50 rows")
 	for _, c := range []struct {
 		name  string
 		rows  int
@@ -232,6 +238,7 @@ func TestPages(t *testing.T) {
 
 // A gateway that gives less at once than it was asked for isn't at its end.
 func TestPagesOfTheGatewaysOwnSize(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "vip: a page with fewer rows than asked for may not be the last")
 	client := newClient(t, func(r *http.Request) (int, string, error) {
 		page := map[string]string{"0": `[{"amount":1},{"amount":2}]`, "2": `[{"amount":3}]`}[received(t, r)["offset"]]
 		return 200, unproved(`{"error_code":"SUCCESS","data":{"data":` + cmp.Or(page, "[]") + `}}`), nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/fault"
+	"github.com/ksher-go/ksher/internal/testkit"
 	"github.com/ksher-go/ksher/vip"
 )
 
@@ -20,6 +21,8 @@ const wholeOrder = `{"id":4711,"merchant_order_id":"A-1","gateway_order_id":"g",
 	"cleared":true,"force_clear":true,"locked":true,"log_entry_url":"https://x.example/1"}`
 
 func TestOrder(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "vip: a field that is empty may be the text False")
+	testkit.Holds(t, testkit.Assumed, "vip: times are in the zone of Thailand")
 	whole := &vip.Order{
 		Kind: vip.KindRedirect, ID: "4711", MerchantOrderID: "A-1", GatewayOrderID: "g", Acquirer: "a", AcquirerOrderID: "ao", Channel: "wechat", ChannelOrderID: "co",
 		Status: vip.StatusPaid, ErrorCode: vip.CodeSuccess, ErrorMessage: "ok", Amount: 150_50, Currency: "THB", OrderType: "Sale",
@@ -69,6 +72,10 @@ func TestOrder(t *testing.T) {
 
 // What each call takes for a yes, a no, and neither.
 func TestOutcomes(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "vip: a refund is done with the error_code REFUNDED, the type Refund and a negative amount")
+	testkit.Holds(t, testkit.Documented, "vip: invalid_payment_code in reserved3 says that a bscanc order isn't paid")
+	testkit.Holds(t, testkit.Assumed, "vip: any other FAIL of a new order may be about an earlier one under its number")
+	testkit.Holds(t, testkit.Assumed, "vip: an error_code that isn't documented leaves open whether a change was made")
 	const (
 		yes = iota
 		no
@@ -232,6 +239,7 @@ func TestReference(t *testing.T) {
 
 // How a charge failed can be read, and isn't taken for anything else.
 func TestQueryOfAFailedCharge(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "vip: a bscanc order whose code was bad can be queried")
 	const path = "/api/v1/bscanc/orders/A-1"
 	failed := strings.NewReplacer("SUCCESS", "FAIL", "Paid", "Closed", "{", `{"reserved3":"invalid_payment_code",`).Replace(goodOrder)
 	got, err := answering(t, http.StatusOK, signed(t, path, failed)).Query(t.Context(), vip.KindBScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
@@ -253,6 +261,7 @@ func TestQueryOfAFailedCharge(t *testing.T) {
 
 // An answer that names another sub-merchant than was asked for isn't believed.
 func TestOtherSubMerchant(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "vip: a mid is the same with and without mch before it")
 	for _, c := range []struct {
 		asked, answered string
 		want            error
@@ -337,6 +346,7 @@ func TestErrorTexts(t *testing.T) {
 
 // The HTML of a 400 is taken apart as far as it can be.
 func TestFieldErrors(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "vip: a 400 names the wrong parameters in a description of HTML")
 	nested := strings.Repeat("{'a': ", 20)
 	for _, c := range []struct {
 		name, description string
@@ -405,6 +415,7 @@ func TestCheckPaidOfNoOrder(t *testing.T) {
 }
 
 func TestCheckPaid(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "vip: a paid order has the status Paid and the error_code SUCCESS")
 	order := func(change func(*vip.Order)) *vip.Order {
 		o := &vip.Order{MerchantOrderID: "A-1", Amount: 150_50, Currency: "THB", Status: vip.StatusPaid, ErrorCode: vip.CodeSuccess, OrderType: "Sale"}
 		change(o)
@@ -440,6 +451,7 @@ func TestCheckPaid(t *testing.T) {
 }
 
 func TestImage(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "vip: reserved1 of a cscanb order is its QR code as a data URI")
 	image, mediaType, err := (&vip.Order{Reserved1: "Data:image/png;charset=utf-8; base64, iVBO Rw0K%47go"}).Image()
 	require.NoError(t, err)
 	require.Equal(t, "\x89PNG\r\n\x1a\n", string(image))
@@ -452,6 +464,7 @@ func TestImage(t *testing.T) {
 }
 
 func TestWeChatPayment(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "vip: reserved2 to reserved4 are WeChat's nonce, kind of signature and signature")
 	good := vip.Order{Reference: "prepay_id=wx1", Reserved1: "1626754354", Reserved2: "nonce", Reserved3: "MD5", Reserved4: "sign"}
 	p, err := good.WeChatPayment()
 	require.NoError(t, err)

@@ -19,6 +19,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 var thailand = time.FixedZone("UTC+7", 7*60*60)
@@ -55,6 +56,7 @@ func giveBack(t *testing.T, gw *sandbox.Gateway, no string, fee ksher.Amount) {
 }
 
 func TestSettlementInfo(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "get_settlement_info: a day ends at midnight in the merchant's zone")
 	gw, day := atNine(t)
 	row := func(n int, channel ksher.Channel, amount ksher.Amount) ksher.SettlementRow {
 		return ksher.SettlementRow{BeginDate: day(n), EndDate: day(n), SettlementDate: day(n + 1), PayChannel: channel, SettlementAmount: amount}

@@ -11,9 +11,13 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func TestWrongParameters(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "local gateway: which code answers a parameter that is missing or wrong is chosen by the code's name")
+	testkit.Holds(t, testkit.Documented, "gateway_pay: member_id has at most 32 characters, and not digits alone")
+	testkit.Holds(t, testkit.Documented, "channel: instalments are from 3,000 THB")
 	gatewayPay := map[string]string{
 		"mch_order_no": "A-1", "mch_code": "A-1", "total_fee": "15050", "fee_type": "THB", "channel_list": "promptpay,card",
 		"product_name": "Coffee", "refer_url": "https://shop.example", "mch_redirect_url": "https://shop.example/y", "mch_redirect_url_fail": "https://shop.example/n",

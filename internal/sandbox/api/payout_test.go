@@ -247,6 +247,7 @@ func TestShapeOfPayoutAnswers(t *testing.T) {
 
 // A payout isn't an order, and an order isn't a payout.
 func TestPayoutsAreNoOrders(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "payout: order_query doesn't know payouts, and nobody is notified of them")
 	gw := sandbox.New(t)
 	ctx := t.Context()
 	paid, err := gw.Client.Payout(ctx, payout("P-1", 40_00))

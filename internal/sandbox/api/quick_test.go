@@ -13,6 +13,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func quickPay(no, code string) *ksher.QuickPayRequest {
@@ -74,6 +75,7 @@ func TestQuickPayParameters(t *testing.T) {
 }
 
 func TestQuickPayWallets(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "quick_pay: without a channel, the code tells the wallet")
 	for _, c := range []struct {
 		code    string
 		channel ksher.Channel
@@ -102,6 +104,7 @@ func TestQuickPayWallets(t *testing.T) {
 
 // The ends of the buyer's code.
 func TestQuickPayCodes(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "quick_pay: a code that is refused leaves its number free if it is too old, and taken if there is no money")
 	const pin, old, poor = alipayCode + "01", alipayCode + "02", alipayCode + "03"
 	for _, c := range []struct {
 		name, code string
@@ -167,6 +170,7 @@ func charged(t *testing.T, code string) *sandbox.Gateway {
 }
 
 func TestOrderReverse(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "order_reverse: an unpaid order is closed by it, and a paid one refunded")
 	t.Run("unpaid", func(t *testing.T) {
 		gw := charged(t, pinCode)
 		require.NoError(t, reverse(t, gw, "Q-1"))

@@ -13,6 +13,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func TestCardNumbers(t *testing.T) {
@@ -88,6 +89,7 @@ func TestOTP(t *testing.T) {
 }
 
 func TestSavedCards(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: member_id lets a buyer save cards")
 	gw := sandbox.New(t)
 	member := func(id string) func(*ksher.GatewayPayRequest) {
 		return func(r *ksher.GatewayPayRequest) { r.MemberID = id }
@@ -181,6 +183,8 @@ func TestBuyersSurviveARestart(t *testing.T) {
 }
 
 func TestInstalments(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "page: instal_fee_payer is 1 for the buyer and 2 for the merchant")
+	testkit.Holds(t, testkit.Documented, "channel: kcc_instal has 10 months and more from 5,000 THB")
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, "PC")
 	b.Open(sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelKTCInstal))
@@ -213,6 +217,7 @@ func TestInstalments(t *testing.T) {
 }
 
 func TestMchCodeIsWhatTheBuyerSees(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: mch_code is what the buyer sees of the order")
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, "PC")
 	b.Open(sandboxtest.Checkout(t, gw, "A-1", func(r *ksher.GatewayPayRequest) { r.MchCode = "Table 7" }, ksher.ChannelCard))

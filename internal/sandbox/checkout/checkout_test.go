@@ -16,9 +16,13 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func TestChooser(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: has the layout of the device that gateway_pay names, and that of the browser otherwise")
+	testkit.Holds(t, testkit.Documented, "page: mobile banking is offered on phones alone")
+	testkit.Holds(t, testkit.Documented, "page: a channel isn't offered below its minimum")
 	all := []ksher.Channel{"promptpay", "truemoney", "atome", "wechat", "alipay", "card", "ktc_instal", "scb_easy", "kplus"}
 	for _, c := range []struct {
 		name    string
@@ -71,6 +75,7 @@ func TestChooser(t *testing.T) {
 }
 
 func TestGoingBackInTheMiddle(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "cancel_order: a card in its OTP step can't be cancelled")
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, "PC")
 	b.Open(sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelCard, ksher.ChannelPromptPay) + "&channel=card")
@@ -91,6 +96,7 @@ func TestGoingBackInTheMiddle(t *testing.T) {
 }
 
 func TestTwoBuyers(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: a second buyer is told not to pay while one is at it")
 	gw := sandbox.New(t)
 	page := sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelCard)
 	one, two := sandboxtest.NewBuyer(t, gw, "PC"), sandboxtest.NewBuyer(t, gw, "PC")
@@ -125,6 +131,7 @@ func TestTwoBuyers(t *testing.T) {
 }
 
 func TestClosedOrders(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: says that an order is paid, cancelled, expired or refunded")
 	for _, c := range []struct {
 		text, link string
 		bring      func(*sandbox.Gateway) error
@@ -173,6 +180,7 @@ func refund(gw *sandbox.Gateway, fee ksher.Amount) error {
 }
 
 func TestASavedQRCodeOfACancelledOrderCanBePaid(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "cancel_order: a QR code that the buyer saved can be paid afterwards")
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, "PC")
 	b.Open(sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelPromptPay))
@@ -196,6 +204,7 @@ func TestPageOfNoOrder(t *testing.T) {
 }
 
 func TestLanguages(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: is in English, Chinese or Thai, by lang")
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, "PC")
 	page := sandboxtest.Checkout(t, gw, "A-1", func(r *ksher.GatewayPayRequest) { r.Lang = "th" })

@@ -15,6 +15,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 type journey struct {
@@ -62,6 +63,8 @@ var journeys = []journey{
 }
 
 func TestJourneys(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: each channel has the steps of the guides, on a PC and on a phone")
+	testkit.Holds(t, testkit.Documented, "page: leads to mch_redirect_url after a payment, and to mch_redirect_url_fail otherwise")
 	for _, c := range journeys {
 		layout := "H5"
 		if c.agent == "PC" {
@@ -149,6 +152,7 @@ func (c journey) leave(t *testing.T) {
 }
 
 func TestKPlusAsksForConsentOnce(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: K PLUS asks for consent the first time")
 	gw := sandbox.New(t)
 	pay := func(no string, b *sandboxtest.Buyer, member string) string {
 		b.Open(sandboxtest.Checkout(t, gw, no, func(r *ksher.GatewayPayRequest) { r.MemberID = member }, ksher.ChannelKPlus))
@@ -170,6 +174,7 @@ func TestKPlusAsksForConsentOnce(t *testing.T) {
 }
 
 func TestAppIsNotInstalled(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: a buyer without the bank's app is shown to the store")
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
 	page := sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelSCBEasy)
@@ -182,6 +187,7 @@ func TestAppIsNotInstalled(t *testing.T) {
 }
 
 func TestWeChatOnAPhoneOutsideWeChat(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: on a phone, WeChat Pay works within WeChat alone")
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
 	page := sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelWeChat)

@@ -25,6 +25,7 @@ import (
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 	"github.com/ksher-go/ksher/opn"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // Each fault on a request that creates an order: what the client makes of it,
@@ -156,6 +157,7 @@ func TestEveryCode(t *testing.T) {
 }
 
 func TestSchedule(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "notification: one that isn't accepted comes 12 more times, over 29 hours")
 	gw, s := sandbox.New(t), sandboxtest.NewShop(t)
 	s.Answer = "no"
 	start := gw.Now()
@@ -196,6 +198,7 @@ func TestScheduleEndsWhenAccepted(t *testing.T) {
 }
 
 func TestNoNotificationAfterTwoHours(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "notification: an order is watched for two hours, and a later payment isn't told")
 	gw, s := sandbox.New(t), sandboxtest.NewShop(t)
 	req := sandboxtest.GatewayPay("A-1")
 	req.MchNotifyURL = s.URL
@@ -209,6 +212,7 @@ func TestNoNotificationAfterTwoHours(t *testing.T) {
 }
 
 func TestNotificationFaults(t *testing.T) {
+	testkit.Holds(t, testkit.Published, "notification: one of Ksher's examples has no time_stamp or version, and an empty cash_fee of a paid order")
 	verify := func(body string) error {
 		_, err := ksher.ParseNotification([]byte(body), verifierV1(t))
 		return err
@@ -318,6 +322,8 @@ func TestStartNotifiesByItself(t *testing.T) {
 }
 
 func TestBuyerInTheMiddle(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "gateway_order_query: an order is USERPAYING while the buyer is at it")
+	testkit.Holds(t, testkit.Documented, "order_refund: what is settled is refused with KSHER_REFUND_EXPIRE")
 	gw := sandbox.New(t)
 	for _, no := range []string{"card", "qr", "gone"} {
 		_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay(no))
@@ -356,6 +362,7 @@ func TestBuyerInTheMiddle(t *testing.T) {
 }
 
 func TestAccounts(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "native_pay: alipay is for offline accounts, truemoney for online ones, and promptpay for both")
 	for _, c := range []struct {
 		account sandbox.Account
 		channel ksher.Channel
@@ -379,6 +386,7 @@ func TestAccounts(t *testing.T) {
 }
 
 func TestNativeExpiry(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "native_pay: a code lasts 3 hours for alipay, 10 minutes for alipayplus, 2 hours for wechat, a day for truemoney, and for ever for promptpay")
 	for channel, after := range map[ksher.Channel]time.Duration{
 		ksher.ChannelAlipay:     3 * time.Hour,
 		ksher.ChannelAlipayPlus: 10 * time.Minute,
