@@ -2,6 +2,7 @@ package ksher_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 )
 
 func TestNativePay(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "native_pay: number, amount, currency and channel are all that it needs")
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","imgdat":"data:image/png;base64,aGk=",
 		"code_url":"00020101021230","PaymentCode":"00020101021230","PaymentID":900,"trade_type":"NATIVE","total_fee":"10000",
 		"fee_type":"THB","stalls_name":"90035005","device_id":"kiosk-1","result":"SUCCESS","nonce_str":"n1"}`
@@ -92,6 +94,7 @@ func TestNativePay(t *testing.T) {
 	}
 
 	t.Run("a genuine answer", func(t *testing.T) {
+		testkit.Holds(t, testkit.Genuine, "native_pay: for PromptPay it answers with a PNG as a data URI, and the same text in code_url and PaymentCode")
 		genuine := testkit.GenuineAnswer(t, "native_pay_promptpay_with_image")
 		client := testkit.OfflineClient(t, genuine.AppID, testkit.Answering(200, genuine.Body))
 		_, err := client.NativePay(t.Context(), testkit.GoodNativePay())
@@ -132,7 +135,11 @@ func TestImage(t *testing.T) {
 }
 
 func TestOrderQuery(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "order_query: one of the merchant's, Ksher's and the channel's number is enough")
+	testkit.Holds(t, testkit.Clients, "order_query: channel may be left out, although the page has it as required")
 	t.Run("the published answer", func(t *testing.T) {
+		testkit.Holds(t, testkit.Published, "answer: time_end has no zone, and is in the merchant's")
+		testkit.Holds(t, testkit.Published, "order_query: operator_id is a number, and operation, raw_total_fee and merchant_remark come beside the order")
 		example := testkit.PublishedExample(t, "order_query")
 		want := ksher.OrderQueryResponse{
 			Answer: ksher.Answer{Data: []byte(example.Data)},
@@ -219,6 +226,8 @@ func TestOrderQuery(t *testing.T) {
 }
 
 func TestOrderClose(t *testing.T) {
+	testkit.Holds(t, testkit.Published, "order_close: answers with appid, mch_order_no, nonce_str and result alone")
+	testkit.Holds(t, testkit.Clients, "order_close: channel may be left out, although the page has it as required")
 	example := testkit.PublishedExample(t, "order_close")
 	tests := []struct {
 		name string
@@ -263,6 +272,8 @@ func TestNoTMNExpireTime(t *testing.T) {
 }
 
 func TestQuickPay(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "quick_pay: number, amount, currency and auth_code are all that it needs")
+	testkit.Holds(t, testkit.Assumed, "quick_pay: answers with what order_query answers with")
 	const data = `{"appid":"mch12345","mch_order_no":"order1","ksher_order_no":"900","channel_order_no":"4200","channel":"alipay",
 		"fee_type":"THB","total_fee":"10000","cash_fee":2234,"cash_fee_type":"CNY","rate":"0.223410","result":"SUCCESS",
 		"time_end":"2026-11-21 09:00:00","openid":"buyer-4711","operation":"QUICK-PAY","operator_id":25382,"device_id":7,"nonce_str":"n1"}`
@@ -306,6 +317,8 @@ func TestQuickPay(t *testing.T) {
 }
 
 func TestOrderReverse(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "order_reverse: answers with what order_close answers with")
+	testkit.Holds(t, testkit.Clients, "order_reverse: channel may be left out, although the page has it as required")
 	const data = `{"appid":"mch12345","mch_order_no":"order1","result":"SUCCESS","nonce_str":"n1"}`
 	tests := []struct {
 		name string
@@ -341,6 +354,7 @@ func TestOrderReverse(t *testing.T) {
 // Anything but a believable yes and a documented no leaves a charge and a
 // reversal in doubt.
 func TestQuickPayOutcomes(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "quick_pay: NOTSURE says that nobody knows yet whether it is paid")
 	calls := map[string]func(*ksher.Client) error{
 		"quick_pay": func(c *ksher.Client) error { _, err := c.QuickPay(t.Context(), testkit.GoodQuickPay()); return err },
 		"order_reverse": func(c *ksher.Client) error {
@@ -481,4 +495,40 @@ func TestResolveQuickPay(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ksher.VerdictCarriedOut, res.Verdict)
 	require.Equal(t, "900", hosts.Questions("")[0].Form.Get("ksher_order_no"))
+}
+
+// An answer that says little is genuine, and its reason isn't lost.
+func TestGenuineQuickPayInDoubt(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "quick_pay: in doubt it answers NOTSURE with err_code and err_msg, and without the amount")
+	testkit.Holds(t, testkit.Genuine, "error code: there are others than those of the guides")
+	genuine := testkit.GenuineAnswer(t, "quick_pay_in_doubt")
+	var data map[string]string
+	require.NoError(t, json.Unmarshal([]byte(genuine.Data), &data))
+	_, has := data["total_fee"]
+	require.False(t, has)
+	client := testkit.OfflineClient(t, cmp.Or(genuine.AppID, testkit.AppID), testkit.Answering(200, genuine.Body))
+	req := testkit.GoodQuickPay()
+	req.MchOrderNo = data["mch_order_no"]
+	_, err := client.QuickPay(t.Context(), req)
+	require.ErrorIs(t, err, ksher.ErrOutcomeUnknown)
+	var failed *ksher.Error
+	require.ErrorAs(t, err, &failed)
+	assert.True(t, data["err_code"] == string(failed.Code), "the code is lost")
+	assert.True(t, strings.Contains(failed.Message, data["err_msg"]), "the words are lost")
+	_, known := failed.Code.Info()
+	assert.False(t, known)
+}
+
+func TestGenuineOneSatang(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "native_pay: PromptPay of less than 1 THB is taken, although the guide has that as its minimum")
+	genuine := testkit.GenuineAnswer(t, "native_pay_promptpay_of_one_satang")
+	var data struct {
+		MchOrderNo string `json:"mch_order_no"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(genuine.Data), &data))
+	client := testkit.OfflineClient(t, genuine.AppID, testkit.Answering(200, genuine.Body))
+	req := testkit.GoodNativePay()
+	req.MchOrderNo, req.TotalFee, req.Channel = data.MchOrderNo, 1, ksher.ChannelPromptPay
+	_, err := client.NativePay(t.Context(), req)
+	require.NoError(t, err)
 }

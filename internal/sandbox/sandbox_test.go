@@ -21,6 +21,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -80,6 +81,7 @@ func TestGatewayOrderFromCreationToRefund(t *testing.T) {
 }
 
 func TestNativeOrder(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "order_query: an unpaid order of the merchant host is NOTPAY, while the gateway host says NOTSURE")
 	for _, c := range []struct {
 		channel ksher.Channel
 		format  string
@@ -113,7 +115,47 @@ func TestNativeOrder(t *testing.T) {
 	}
 }
 
+func TestRefundInPart(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "order_refund: an order of either host that is refunded in part stays SUCCESS, and becomes REFUND with the rest")
+	gw := sandbox.New(t)
+	_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))
+	require.NoError(t, err)
+	_, err = gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelWeChat))
+	require.NoError(t, err)
+	for no, host := range map[string]ksher.Host{"A-1": ksher.HostGateway, "K-1": ksher.HostMerchant} {
+		require.NoError(t, gw.Pay(no, ""))
+		result := func() ksher.Result {
+			if host == ksher.HostGateway {
+				return sandboxtest.GatewayState(t, gw, no).Result
+			}
+			return sandboxtest.Query(t, gw, no).Result
+		}
+		order, err := gw.Order(no)
+		require.NoError(t, err)
+		for refund, want := range []ksher.Result{ksher.ResultSuccess, ksher.ResultRefund} {
+			fee := []ksher.Amount{1_00, order.TotalFee - 1_00}[refund]
+			_, err := gw.Client.Refund(t.Context(), &ksher.RefundRequest{Host: host, MchOrderNo: no, MchRefundNo: fmt.Sprint("R-", no, refund), RefundFee: fee})
+			require.NoError(t, err)
+			assert.Equal(t, want, result(), no)
+		}
+	}
+}
+
+func TestTMNExpireTime(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "native_pay: tmn_expire_time is in minutes")
+	gw := sandbox.New(t)
+	req := sandboxtest.NativePay("K-1", ksher.ChannelTrueMoney)
+	req.TMNExpireTime = 5
+	_, err := gw.Client.NativePay(t.Context(), req)
+	require.NoError(t, err)
+	gw.Advance(5*time.Minute - time.Second)
+	assert.Equal(t, ksher.ResultNotPay, sandboxtest.Query(t, gw, "K-1").Result)
+	gw.Advance(time.Second)
+	assert.Equal(t, ksher.ResultClosed, sandboxtest.Query(t, gw, "K-1").Result)
+}
+
 func TestPromptPayCode(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "native_pay: code_url for PromptPay is an EMVCo text")
 	gw := sandbox.New(t)
 	code, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", ksher.ChannelPromptPay))
 	require.NoError(t, err)
@@ -245,6 +287,7 @@ func TestRefundRefusals(t *testing.T) {
 func testRefusals(t *testing.T, refused []refusedRequest) {
 	for _, c := range refused {
 		t.Run(c.name, func(t *testing.T) {
+			testkit.Holds(t, testkit.Assumed, "local gateway: refused with "+string(c.want)+": "+c.name)
 			gw := sandbox.New(t)
 			_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))
 			require.NoError(t, err)
@@ -259,6 +302,7 @@ func testRefusals(t *testing.T, refused []refusedRequest) {
 
 // What a client of this project never sends.
 func TestBadRequests(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "local gateway: a request that is no signed form of the merchant is refused in the envelope, with the code in msg and without data")
 	gw := sandbox.New(t)
 	client := gw.HTTPClient()
 	for _, c := range []struct{ name, method, body, want string }{
@@ -288,6 +332,8 @@ func TestBadRequests(t *testing.T) {
 }
 
 func TestTheBuyer(t *testing.T) {
+	testkit.Holds(t, testkit.Assumed, "gateway_order_query: a failed order is PAYERROR, and one whose time is over CLOSED")
+	testkit.Holds(t, testkit.Documented, "gateway_pay: expire_time is in minutes")
 	gw := sandbox.New(t)
 	create := func(no string, minutes int) {
 		req := sandboxtest.GatewayPay(no)
@@ -323,6 +369,8 @@ func TestTheBuyer(t *testing.T) {
 }
 
 func TestDeliver(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "notification: only payments are told")
+	testkit.Holds(t, testkit.Documented, "notification: goes to mch_notify_url of gateway_pay, and to notify_url of the merchant host")
 	gw := sandbox.New(t)
 	var got []*ksher.Order
 	answer := error(nil)
