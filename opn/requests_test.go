@@ -197,7 +197,6 @@ func TestLimitsAreAllowed(t *testing.T) {
 	require.NoError(t, err)
 	testkit.Holds(t, testkit.Documented, "opn: a charge is of 20 to 150,000 THB, in satang")
 	testkit.Holds(t, testkit.Clients, "opn: a currency may be in small letters")
-	_, client := gateway(t)
 	for _, amount := range []ksher.Amount{opn.MinAmount, opn.MaxAmount} {
 		req := bothRequest()
 		req.Currency = "thb"                                                            // Opn takes any letters.

@@ -80,7 +80,7 @@ func TestAnswersHaveGenuineShapes(t *testing.T) {
 					if file == genuineFiles[0] {
 						evidence = testkit.Published
 					}
-					testkit.Holds(t, evidence, "answers: which members there are, of which kind, and which are empty, as of "+v.Name)
+					testkit.Holds(t, evidence, "answer: which members there are, of which kind, and which are empty, as of "+v.Name)
 					gw := sandbox.New(t)
 					_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A", ksher.ChannelCard))
 					require.NoError(t, err)

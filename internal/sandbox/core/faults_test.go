@@ -24,8 +24,8 @@ import (
 	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
-	"github.com/ksher-go/ksher/opn"
 	"github.com/ksher-go/ksher/internal/testkit"
+	"github.com/ksher-go/ksher/opn"
 )
 
 // Each fault on a request that creates an order: what the client makes of it,
