@@ -1,0 +1,76 @@
+package tests
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	mdLink   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	mdTitle  = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	notInTag = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// pages are all pages of the project, as they are named from its root.
+func pages(t *testing.T) []string {
+	var all []string
+	for _, pattern := range []string{"../*.md", "../docs/*.md", "../examples/*/*.md", "../*/README.md"} {
+		found, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		all = append(all, found...)
+	}
+	require.NotEmpty(t, all)
+	return all
+}
+
+func TestLinksOfPagesLeadSomewhere(t *testing.T) {
+	for _, page := range pages(t) {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, link := range mdLink.FindAllStringSubmatch(string(text), -1) {
+			target, title, _ := strings.Cut(link[1], "#")
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			file := page
+			if target != "" {
+				file = filepath.Join(filepath.Dir(page), target)
+			}
+			if _, err := os.Stat(file); !assert.NoError(t, err, "%s leads to %s", page, link[1]) || title == "" {
+				continue
+			}
+			assert.Contains(t, titles(t, file), title, "%s leads to %s", page, link[1])
+		}
+	}
+}
+
+// titles are the names by which the parts of a page are linked to.
+func titles(t *testing.T, page string) []string {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	var all []string
+	for _, m := range mdTitle.FindAllStringSubmatch(string(text), -1) {
+		all = append(all, strings.ReplaceAll(notInTag.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return all
+}
+
+// Whoever comes to docs finds every page there, and reads the README in some minutes.
+func TestPagesAreFound(t *testing.T) {
+	start, err := os.ReadFile("../docs/README.md")
+	require.NoError(t, err)
+	for _, page := range pages(t) {
+		if name := filepath.Base(page); filepath.Dir(page) == "../docs" && name != "README.md" {
+			assert.Contains(t, string(start), "("+name, "docs/README.md leads to each page")
+		}
+	}
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	assert.LessOrEqual(t, strings.Count(string(readme), "\n"), 150)
+}
