@@ -17,6 +17,8 @@ import (
 // commands are what the command line offers.
 type commands struct {
 	Sandbox sandboxCommand `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
+	Explain explainCommand `cmd:"" help:"Say what an error code or a line from a log means, and what to do."`
+	Key     keyCommand     `cmd:"" help:"Make and look at keys."`
 	Version version        `cmd:"" help:"Print the version."`
 }
 
@@ -24,7 +26,7 @@ type commands struct {
 type exit int
 
 // run does what the arguments say, until ctx ends.
-func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) (err error) {
 	defer func() {
 		if code := recover(); code != nil {
 			if code, ok := code.(exit); !ok || code != 0 {
@@ -47,6 +49,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (err error) {
 		return fmt.Errorf("%w; ksher --help lists what there is", err)
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.BindTo(stdin, (*io.Reader)(nil))
 	parsed.BindTo(stdout, (*io.Writer)(nil))
 	return parsed.Run()
 }

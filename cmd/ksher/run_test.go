@@ -62,7 +62,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			err := run(t.Context(), tt.args, &out)
+			err := run(t.Context(), tt.args, strings.NewReader(""), &out)
 			if tt.err != "" {
 				assert.ErrorContains(t, err, tt.err)
 				return
@@ -82,7 +82,7 @@ func TestSandboxUntilCancelled(t *testing.T) {
 		out, w := io.Pipe()
 		ended := make(chan error, 1)
 		go func() {
-			ended <- run(ctx, append([]string{"sandbox"}, args...), w)
+			ended <- run(ctx, append([]string{"sandbox"}, args...), strings.NewReader(""), w)
 			w.Close()
 		}()
 		lines := bufio.NewScanner(out)
@@ -138,7 +138,7 @@ func startProgram(t *testing.T, file string) *program {
 func TestSignalEndsIt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "data.db")
 	p := startProgram(t, file)
-	err := run(t.Context(), []string{"sandbox", "--listen=127.0.0.1:0", "--data=" + file}, io.Discard)
+	err := run(t.Context(), []string{"sandbox", "--listen=127.0.0.1:0", "--data=" + file}, strings.NewReader(""), io.Discard)
 	assert.ErrorContains(t, err, "in use by another gateway")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	assert.NoError(t, p.cmd.Wait())
