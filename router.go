@@ -115,6 +115,7 @@ func (r *Router) Get(ctx context.Context, appID string) (*Notifications, error) 
 	case <-running.done:
 		return running.merchant, running.err
 	case <-ctx.Done():
+		r.leave(running, mine)
 		return nil, fmt.Errorf("ksher: merchant %q: waiting for the lookup: %w", clipText(appID), ctx.Err())
 	}
 }
@@ -174,14 +175,25 @@ func (r *Router) cached(appID string) (_ *Notifications, running *lookup, mine b
 		return nil, nil, false, fmt.Errorf("ksher: merchant %q: %w: it was looked up a moment ago", clipText(appID), ErrNotOurs)
 	}
 	if running, ok := r.lookups[appID]; ok && !running.stale {
-		if running.waiting++; running.waiting > maxLookupWaiters {
+		if running.waiting >= maxLookupWaiters {
 			return nil, nil, false, fmt.Errorf("ksher: merchant %q: %w", clipText(appID), once.ErrTooMany)
 		}
+		running.waiting++
 		return nil, running, false, nil
 	}
 	running = &lookup{done: make(chan struct{})}
 	r.lookups[appID] = running
 	return nil, running, true, nil
+}
+
+// leave makes room for another caller that waits for a lookup.
+func (r *Router) leave(running *lookup, mine bool) {
+	if mine {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	running.waiting--
 }
 
 // run looks a merchant up in a goroutine of its own, so that no caller waits for longer

@@ -234,6 +234,26 @@ func TestRouterKeepsMerchantsApart(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Who has gone doesn't wait for a lookup any more.
+func TestRouterForgetsWhoLeft(t *testing.T) {
+	p := newPlatform(t)
+	hang := make(chan struct{})
+	router, err := ksher.NewRouter(func(ctx context.Context, appID string) (*ksher.Notifications, error) {
+		<-hang
+		return p.merchant(ctx, appID)
+	})
+	require.NoError(t, err)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 150 {
+		_, err := router.Get(gone, "mch70000")
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	close(hang)
+	_, err = router.Get(t.Context(), "mch70000")
+	require.NoError(t, err)
+}
+
 // A key is changed while the merchant is called, and no call fails.
 func TestKeyIsChangedWhileRunning(t *testing.T) {
 	p := newPlatform(t)
