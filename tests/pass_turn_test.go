@@ -39,7 +39,7 @@ func TestShortPassesGetThrough(t *testing.T) {
 		asked []int
 	}{
 		{"by default", nil, []int{20, 10, 20}},
-		{"eleven a second", []ksher.PaymentsOption{budget(t, 11, 1)}, []int{11, 10, 9}},
+		{"eleven a second", []ksher.PaymentsOption{budget(t, 11, 1)}, []int{11, 11, 8}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

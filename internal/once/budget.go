@@ -42,17 +42,21 @@ func newBudget(perSecond float64, atOnce int) *Budget {
 	return &Budget{every: time.Duration(float64(time.Second) / perSecond), places: make(chan struct{}, atOnce)}
 }
 
+// atOnce is how many queries may be made at once.
+func (b *Budget) atOnce() int { return cap(b.places) }
+
 // Take waits until a query may be made. Its error is the context's. give is to be
-// called when the query has been made.
+// called when the query has been made, and does nothing when it is called again.
 func (b *Budget) Take(ctx context.Context, c clock.Clock) (give func(), err error) {
 	select {
 	case b.places <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	give = func() { <-b.places }
+	give = sync.OnceFunc(func() { <-b.places })
 	if wait := b.reserve(c.ClockNow()); wait > 0 {
 		if err := c.ClockSleep(ctx, wait); err != nil {
+			b.cancel()
 			give()
 			return nil, err
 		}
@@ -70,4 +74,12 @@ func (b *Budget) reserve(now time.Time) time.Duration {
 	wait := b.next.Sub(now)
 	b.next = b.next.Add(b.every)
 	return wait
+}
+
+// cancel gives back what was reserved for a query that isn't made. Otherwise passes that
+// are cut short, one after the other, would put the next query off for ever.
+func (b *Budget) cancel() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.next = b.next.Add(-b.every)
 }

@@ -112,6 +112,9 @@ func (e *Engine[O, A]) page(ctx context.Context, orders []O, began time.Time, su
 	counted := make([]func(*Result), len(orders))
 	var running sync.WaitGroup
 	var stopped error
+	// The merchant's functions have places of their own: one that hangs may not keep a
+	// place of a budget that others share.
+	places := make(chan struct{}, e.Budget.atOnce())
 	for i, o := range orders {
 		if e.isNew(o, began) {
 			counted[i] = func(*Result) {}
@@ -121,14 +124,14 @@ func (e *Engine[O, A]) page(ctx context.Context, orders []O, began time.Time, su
 			counted[i] = func(r *Result) { r.Later++ }
 			continue
 		}
-		give, err := e.Budget.Take(ctx, e.Clock)
+		give, err := e.turn(ctx, places)
 		if err != nil {
 			stopped = err
 			break
 		}
 		running.Go(func() {
-			defer give()
-			if count := e.visit(ctx, o); count != nil {
+			defer func() { give(); <-places }()
+			if count := e.visit(ctx, o, give); count != nil {
 				counted[i] = func(r *Result) { r.Asked++; count(r) }
 			}
 		})
@@ -146,6 +149,16 @@ func (e *Engine[O, A]) page(ctx context.Context, orders []O, began time.Time, su
 	return stopped
 }
 
+// turn waits for a place, and then until a query may be made.
+func (e *Engine[O, A]) turn(ctx context.Context, places chan struct{}) (give func(), err error) {
+	select {
+	case places <- struct{}{}:
+		return e.Budget.Take(ctx, e.Clock)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // early tells whether an order was asked about, and isn't due again. Those of the first
 // two hours always are.
 func (e *Engine[O, A]) early(o O) bool {
@@ -154,17 +167,20 @@ func (e *Engine[O, A]) early(o O) bool {
 	return wait > passPause && !about.Booked && e.asked.Lately(about.Key, about.Expected, now, wait)
 }
 
-// visit asks about one order and returns how to count it, nil if the context ended.
-func (e *Engine[O, A]) visit(ctx context.Context, o O) func(*Result) {
+// visit asks about one order and returns how to count it, nil if the context ended. asked
+// is called when the query has been made.
+func (e *Engine[O, A]) visit(ctx context.Context, o O, asked func()) func(*Result) {
 	about := e.Gateway.About(o)
 	if about.Booked {
 		return func(r *Result) { r.Paid++ }
 	}
 	if err := e.Gateway.Check("Pass", o); err != nil {
+		asked()
 		e.report(ctx, o, err)
 		return func(r *Result) { r.Failed++ }
 	}
 	a, err := e.Gateway.Ask(ctx, o)
+	asked()
 	var standing Standing
 	var why error
 	switch {

@@ -1,0 +1,86 @@
+package once_test
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher/internal/clock"
+	"github.com/ksher-go/ksher/internal/once"
+)
+
+// engine has the given budget, and calls paid.
+func engine(t *testing.T, g once.Gateway[string, string], b *once.Budget, paid func(context.Context, *string) error) *once.Engine[string, string] {
+	e := once.New("ksher", g, clock.Real, slog.New(slog.DiscardHandler), paid)
+	require.NoError(t, e.SetBudget(b))
+	return e
+}
+
+func newBudget(t *testing.T, perSecond float64, atOnce int) *once.Budget {
+	b, err := once.NewBudget(perSecond, atOnce)
+	require.NoError(t, err)
+	return b
+}
+
+// orders lists the numbers, on one page.
+func orders(numbers ...string) once.List[string] {
+	return func(_ context.Context, after string, _ int) ([]string, error) {
+		if after == "" {
+			return numbers, nil
+		}
+		return nil, nil
+	}
+}
+
+func nothing(context.Context, *string) error { return nil }
+
+// A merchant whose function hangs doesn't keep the queries of those it shares a budget with.
+func TestBudgetIsForQueries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := newBudget(t, 1000, 2)
+		hang := make(chan struct{})
+		var running atomic.Int64
+		slow := engine(t, paidOrders{}, shared, func(context.Context, *string) error {
+			running.Add(1)
+			<-hang
+			return nil
+		})
+		passed := make(chan error)
+		go func() {
+			_, err := slow.Pass(t.Context(), orders("A", "B", "C", "D"), "")
+			passed <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		sum, err := engine(t, paidOrders{}, shared, nothing).Pass(ctx, orders("A", "B", "C"), "")
+		require.NoError(t, err)
+		assert.Equal(t, 3, sum.Paid)
+		assert.EqualValues(t, 2, running.Load(), "no more functions at once than queries")
+		close(hang)
+		require.NoError(t, <-passed)
+	})
+}
+
+// What nobody waits for any more isn't kept for it.
+func TestBudgetForgetsWhoLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := engine(t, paidOrders{}, newBudget(t, 0.5, 1), nothing)
+		for range 50 {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			_, _ = e.Pass(ctx, orders("A", "B"), "")
+			cancel()
+		}
+		start := time.Now()
+		sum, err := e.Pass(t.Context(), orders("A"), "")
+		require.NoError(t, err)
+		assert.Equal(t, 1, sum.Paid)
+		assert.LessOrEqual(t, time.Since(start), 2*time.Second)
+	})
+}
