@@ -63,7 +63,11 @@ func (e *Engine[O, A]) Pass(ctx context.Context, list List[O], after string) (Re
 		if err := ctx.Err(); err != nil {
 			return sum, e.interrupted(sum, err)
 		}
-		orders, err := list(ctx, sum.After, pageSize)
+		var orders []O
+		err := e.run(ctx, sum.After, func(ctx context.Context) (err error) {
+			orders, err = list(ctx, sum.After, pageSize)
+			return err
+		})
 		if err != nil {
 			return sum, fmt.Errorf("%s: listing the open orders after %q: %w", e.Name, sum.After, err)
 		}
@@ -131,7 +135,7 @@ func (e *Engine[O, A]) page(ctx context.Context, orders []O, began time.Time, su
 		}
 		running.Go(func() {
 			defer func() { give(); <-places }()
-			if count := e.visit(ctx, o, give); count != nil {
+			if count := e.safely(ctx, o, give); count != nil {
 				counted[i] = func(r *Result) { r.Asked++; count(r) }
 			}
 		})
@@ -165,6 +169,21 @@ func (e *Engine[O, A]) early(o O) bool {
 	about, now := e.Gateway.About(o), e.Clock.ClockNow()
 	wait := NextCheck(about.Created, now).Sub(now)
 	return wait > passPause && !about.Booked && e.asked.Lately(about.Key, about.Expected, now, wait)
+}
+
+// safely is visit, but for a hook, a transport or a Deduper that panics: nothing else
+// would recover in a goroutine of a pass.
+func (e *Engine[O, A]) safely(ctx context.Context, o O, asked func()) (count func(*Result)) {
+	err := e.run(ctx, e.Gateway.About(o).No, func(ctx context.Context) error {
+		count = e.visit(ctx, o, asked)
+		return nil
+	})
+	if err != nil {
+		asked()
+		e.report(ctx, o, err)
+		return func(r *Result) { r.Failed++ }
+	}
+	return count
 }
 
 // visit asks about one order and returns how to count it, nil if the context ended. asked

@@ -111,9 +111,7 @@ func (e *Engine[O, A]) poll(ctx context.Context, o O, p Polling[A], step func() 
 		a, err, decided := step()
 		if a != nil {
 			known = a
-			if p.Progress != nil {
-				p.Progress(ctx, a)
-			}
+			e.progress(ctx, about.No, p, a)
 		}
 		switch {
 		case decided:
@@ -129,6 +127,18 @@ func (e *Engine[O, A]) poll(ctx context.Context, o O, p Polling[A], step func() 
 			return known, e.stopped(about.No, stop, a == nil, err)
 		}
 	}
+}
+
+// progress tells of an answer. A display that panics doesn't end the waiting, because
+// a till would then leave a charge that nobody reverses.
+func (e *Engine[O, A]) progress(ctx context.Context, no string, p Polling[A], a *A) {
+	if p.Progress == nil {
+		return
+	}
+	_ = e.run(ctx, no, func(ctx context.Context) error {
+		p.Progress(ctx, a)
+		return nil
+	})
 }
 
 // ends is when the last query is due, zero for never.
