@@ -101,7 +101,7 @@ func decoded(body []byte) ([]byte, error) {
 // passes it to [Notifications.Accept], or with many merchants to [Router.Accept], which does
 // the rest. See docs/being-paid.md.
 //
-// A copy of a body that put took in the last minute is answered without calling put. v has the
+// A copy of a notification that put took in the last minute is answered without calling put. v has the
 // keys that sign, usually both of [GatewayPublicKey]. Each notification is logged to
 // [slog.Default], so set that first. It is an error if an argument is nil.
 func NewReceiver(v *Verifier, put func(ctx context.Context, body []byte) error) (http.Handler, error) {
@@ -112,29 +112,39 @@ func NewReceiver(v *Verifier, put func(ctx context.Context, body []byte) error) 
 		return nil, errors.New("ksher: NewReceiver: the function for the queue is nil")
 	}
 	taken := &once.Recent{}
-	return &receive.Receiver[[]byte]{
+	return &receive.Receiver[queued]{
 		Name: "ksher notification", NumberKey: "order_no",
 		Method: http.MethodPost, MaxBytes: maxNotificationBytes,
 		Log: slog.Default(), Attrs: errorAttrs, Answer: answerKsher,
-		Parse: func(message receive.Message) (*[]byte, string, *receive.Refusal) {
+		Parse: func(message receive.Message) (*queued, string, *receive.Refusal) {
 			got, number, refusal := parseReceived(message, v, "", thailand)
 			if refusal == nil && got.AppID == "" {
 				refusal = &receive.Refusal{Status: http.StatusBadRequest, Reason: "it names no app ID"}
 			}
-			return &message.Body, number, refusal
+			if refusal != nil {
+				return nil, number, refusal
+			}
+			return &queued{message.Body, sha256.Sum256(fmt.Appendf(nil, "%q", got.Order))}, number, nil
 		},
-		Once: func(ctx context.Context, body *[]byte) *receive.Refusal {
-			sum := sha256.Sum256(*body)
-			if taken.Lately(string(sum[:]), "", time.Now(), putAgain) {
+		Once: func(ctx context.Context, q *queued) *receive.Refusal {
+			key := string(q.sum[:])
+			if taken.Lately(key, "", time.Now(), putAgain) {
 				return nil
 			}
-			if err := put(ctx, *body); err != nil {
+			if err := put(ctx, q.body); err != nil {
 				return &receive.Refusal{Status: http.StatusInternalServerError, Reason: "the queue didn't take it", Err: err, Again: true}
 			}
-			taken.Again(string(sum[:]), "", time.Now(), 0)
+			taken.Again(key, "", time.Now(), 0)
 			return nil
 		},
 	}, nil
+}
+
+// queued is a notification for the queue. sum is of what it says, because a copy can be
+// written in other ways: one blank more makes another body under the same signature.
+type queued struct {
+	body []byte
+	sum  [sha256.Size]byte
 }
 
 // putAgain is how soon another copy of a notification goes into the queue. Without it a

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -308,7 +309,11 @@ func TestReceiver(t *testing.T) {
 	for range 3 {
 		assert.Equal(t, http.StatusOK, deliver(receiver, body))
 	}
-	assert.Equal(t, []string{body}, queue, "as it came, and not its copies")
+	for _, copied := range []string{body + " ", strings.Replace(body, ":", ": ", 1), strings.ReplaceAll(body, `","`, `", "`), url.QueryEscape(body)} {
+		require.NotEqual(t, body, copied)
+		assert.Equal(t, http.StatusOK, deliver(receiver, copied))
+	}
+	assert.Equal(t, []string{body}, queue, "as it came, and not its copies, however they are written")
 	assert.Equal(t, http.StatusOK, deliver(receiver, announcement(t, "mch70002", "A-2")))
 	assert.Len(t, queue, 2, "one receiver for all")
 
