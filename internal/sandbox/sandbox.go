@@ -199,7 +199,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	g.vip.Serve(mux)
 	g.opn.Serve(mux)
 	mux.Handle("/", desk.Handler())
-	g.handler = mux
+	g.handler = refuseCrossSite(mux)
 	return nil
 }
 

@@ -133,7 +133,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c.showError(w, r, &statusError{http.StatusNotFound, "There is no page at this address."})
 	})
-	return c.guard(http.NewCrossOriginProtection().Handler(mux))
+	return c.guard(mux)
 }
 
 // readNumber reads a number into target, which an empty text leaves alone.

@@ -1,0 +1,52 @@
+package sandbox
+
+import (
+	"net/http"
+	"strings"
+)
+
+// refuseCrossSite refuses what a page of another website makes a developer's browser send:
+// everybody has the merchant's key, so any page could sign for it. Links and redirects may
+// lead to pages, and a shop's page posts the form of gateway_pay. Programs send none of the
+// headers by which a browser is known.
+func refuseCrossSite(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if crossSite(r) && !openToOthers(r) {
+			http.Error(w, "This request was refused: a page of another website made the browser send it, by its headers Sec-Fetch-Site and Origin. "+
+				"Send requests to the gateway from your server, as in production; programs such as curl aren't concerned. "+
+				"From a shop's page the browser may follow a link to the checkout page, and post the form of gateway_pay to /pc or /h5. "+
+				"docs/sandbox.md says more.", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// crossSite tells the requests of another website's page. A GET is judged as if it were a
+// POST, because some of the gateway's make orders.
+func crossSite(r *http.Request) bool {
+	post := *r
+	post.Method = http.MethodPost
+	return http.NewCrossOriginProtection().Check(&post) != nil
+}
+
+// openToOthers tells the requests that other websites' pages have a reason for.
+func openToOthers(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodPost:
+		return r.URL.Path == "/pc" || r.URL.Path == "/h5"
+	case http.MethodGet, http.MethodHead:
+		mode := r.Header.Get("Sec-Fetch-Mode")
+		return (mode == "navigate" || mode == "") && isPage(r.URL.Path)
+	}
+	return false
+}
+
+// isPage tells the paths that show something and change nothing.
+func isPage(path string) bool {
+	switch path {
+	case "/", "/ua", "/order", "/requests", "/faults", "/setup":
+		return true
+	}
+	return strings.HasPrefix(path, "/opn/payments/")
+}

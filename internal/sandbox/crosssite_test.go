@@ -1,0 +1,83 @@
+package sandbox_test
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+)
+
+// Whatever a page of another website makes the browser send changes nothing, in every room,
+// but for the form that a shop's page is there to post.
+func TestCrossSite(t *testing.T) {
+	const form, anySite = "application/x-www-form-urlencoded", ""
+	for _, tt := range []struct {
+		name, method, path, site, mode string
+		refused                        bool
+	}{
+		{"a program's call", "POST", "/api/gateway_pay", anySite, "", false},
+		{"a program's call by GET", "GET", "/api/gateway_pay", anySite, "", false},
+		{"a form at another site", "POST", "/api/gateway_pay", "cross-site", "navigate", true},
+		{"another port of this machine", "POST", "/api/gateway_pay", "same-site", "cors", true},
+		{"an image at another site", "GET", "/api/gateway_pay", "cross-site", "no-cors", true},
+		{"a link at another site", "GET", "/api/gateway_pay", "cross-site", "navigate", true},
+		{"a call of the merchant host", "POST", "/KsherPay/quick_pay", "cross-site", "no-cors", true},
+		{"a call of vip.ksher.net", "POST", "/api/v1/redirect/orders", "cross-site", "no-cors", true},
+		{"a call of Opn's", "POST", "/opn/charges", "cross-site", "no-cors", true},
+		{"a query of Opn's by a link", "GET", "/opn/charges", "cross-site", "navigate", true},
+		{"the control API", "POST", "/control/advance", "cross-site", "no-cors", true},
+		{"reading by the control API", "GET", "/control/orders", "cross-site", "cors", true},
+		{"a button of the dashboard", "POST", "/do/clear", "cross-site", "navigate", true},
+		{"a button of the dashboard on itself", "POST", "/do/clear", "same-origin", "navigate", false},
+		{"a button of the checkout page", "POST", "/ua", "cross-site", "navigate", true},
+		{"a button of Opn's page", "POST", "/opn/payments/x/authorize", "cross-site", "navigate", true},
+		{"a shop's form for a PC", "POST", "/pc", "cross-site", "navigate", false},
+		{"a shop's form for a phone", "POST", "/h5", "same-site", "navigate", false},
+		{"a shop's link to the checkout page", "GET", "/ua", "cross-site", "navigate", false},
+		{"a shop's link to Opn's page", "GET", "/opn/payments/x/authorize", "cross-site", "navigate", false},
+		{"a link to the dashboard", "GET", "/", "cross-site", "navigate", false},
+		{"an address that was typed", "GET", "/control/orders", "none", "navigate", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			gw := sandbox.New(t, sandbox.WithStrict(false))
+			req := sandboxtest.GatewayPay("A-1")
+			req.Device = "PC"
+			signed, err := gw.Client.GatewayPayForm(req)
+			require.NoError(t, err)
+			fields := make(url.Values)
+			for name, value := range signed.Fields {
+				fields.Set(name, value)
+			}
+			path, body := tt.path, fields.Encode()
+			if tt.method == http.MethodGet {
+				path, body = path+"?"+body, ""
+			}
+			header := []string{"Content-Type", form}
+			if tt.site != anySite {
+				header = append(header, "Sec-Fetch-Site", tt.site, "Sec-Fetch-Mode", tt.mode)
+			}
+			status, answer := sandboxtest.Ask(t, gw, tt.method, path, body, header...)
+			if !tt.refused {
+				assert.NotEqual(t, http.StatusForbidden, status, answer)
+				return
+			}
+			assert.Equal(t, http.StatusForbidden, status)
+			assert.Contains(t, answer, "a page of another website")
+			assert.Empty(t, gw.Orders())
+		})
+	}
+}
+
+// A browser that knows no Sec-Fetch-Site, or is at a plain http name, sends the Origin alone.
+func TestCrossSiteByOrigin(t *testing.T) {
+	gw := sandbox.New(t)
+	for origin, refused := range map[string]bool{"https://evil.example": true, "null": true, gw.URL(): false} {
+		status, _ := sandboxtest.Ask(t, gw, "POST", "/api/gateway_pay", "", "Origin", origin)
+		assert.Equal(t, refused, status == http.StatusForbidden, origin)
+	}
+}
