@@ -71,6 +71,8 @@ type sandboxCommand struct {
 	OpnWebhook  string  `name:"opn-webhook" placeholder:"URL" help:"The address for events that the merchant has registered on Opn's dashboard."`
 	Strict      bool    `help:"Refuse what Ksher's documentation doesn't allow, also where the real gateway seems to accept it. Without it such a request is served, with a note in the log of requests."`
 	Account     string  `enum:"any,offline,online" default:"any" help:"The merchant's kind of account, which decides the channels of native_pay: ${enum}."`
+
+	AllowNotify []string `placeholder:"HOST" help:"Notify this host, too, beyond this machine and private networks: a name or an address, or * for all but link-local addresses. Can be given several times."`
 }
 
 // Run runs the gateway until ctx ends.
@@ -86,7 +88,10 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 		return fmt.Errorf("--listen=%s can be reached from other machines, and whoever reaches the sandbox can pay and refund its orders "+
 			"and make it post to addresses of their choice: listen on 127.0.0.1, or add --allow-remote if you want that", s.Listen)
 	}
-	opts := []sandbox.Option{sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed), sandbox.WithStrict(s.Strict), sandbox.WithVariedFees()}
+	opts := []sandbox.Option{
+		sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed), sandbox.WithStrict(s.Strict), sandbox.WithVariedFees(),
+		sandbox.WithNotifyHosts(s.AllowNotify...),
+	}
 	if s.Data != "" {
 		store, err := openStore(s.Data)
 		if err != nil {

@@ -58,6 +58,7 @@ func TestRun(t *testing.T) {
 		"elsewhere":     {args: []string{"sandbox", "--listen=192.0.2.1:0"}, err: "--allow-remote"},
 		"vip webhook":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--vip-webhook=shop"}, err: "--vip-webhook"},
 		"opn webhook":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--opn-webhook=shop"}, err: "--opn-webhook"},
+		"notify host":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--allow-notify=shop", "--allow-notify=https://shop.example"}, err: "without scheme and port"},
 		"bad data file": {args: []string{"sandbox", "--listen=127.0.0.1:0", "--data=/dev/null/x"}, err: "data file"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -50,6 +50,7 @@ type options struct {
 	payoutBalance ksher.Amount
 	strict        bool
 	varied        bool
+	notifyHosts   []string
 	store         Store
 }
 
@@ -90,6 +91,12 @@ func WithStrict(strict bool) Option { return func(o *options) { o.strict = stric
 // WithVariedFees lets a quarter of the orders have their fees as texts, and another quarter
 // an empty cash fee, by their numbers, as genuine answers have them now and then.
 func WithVariedFees() Option { return func(o *options) { o.varied = true } }
+
+// WithNotifyHosts lets notifications go to those hosts beyond this machine and private
+// networks, by names or addresses, "*" for all but link-local addresses.
+func WithNotifyHosts(hosts ...string) Option {
+	return func(o *options) { o.notifyHosts = append(o.notifyHosts, hosts...) }
+}
 
 // WithStore keeps the gateway's state, so that it survives restarts: the orders with
 // their payments, refunds, notifications and history, the payouts, and the clock.
@@ -173,7 +180,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	local := at.IP.IsLoopback()
 	g.Gateway, err = core.New(core.Config{
 		URL: url, Local: local, Speed: g.speed, MaxOrders: g.maxOrders, PayoutBalance: g.payoutBalance,
-		Strict: g.strict, Store: g.store,
+		Strict: g.strict, NotifyHosts: g.notifyHosts, Store: g.store,
 	})
 	if err != nil {
 		return err

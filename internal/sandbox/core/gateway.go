@@ -42,6 +42,9 @@ type Config struct {
 	// Strict refuses what the documentation doesn't allow, also where the real gateway
 	// seems to accept it.
 	Strict bool
+	// NotifyHosts are names and addresses that notifications may go to besides this
+	// machine and private networks, [AnyHost] for all.
+	NotifyHosts []string
 	// Store keeps the state, nil for nowhere.
 	Store Store
 }
@@ -84,8 +87,9 @@ type Gateway struct {
 	// alive ends with the gateway.
 	alive context.Context
 	stop  context.CancelFunc
-	// connections are the gateway's own and those of its clients.
+	// connections are those of the gateway's clients, outgoing those of notifications.
 	connections *http.Transport
+	outgoing    *http.Transport
 	woken       chan struct{}
 
 	mu sync.Mutex
@@ -146,6 +150,9 @@ func PrivateKeyPEM() string { return merchantKeyPEM }
 // New returns a gateway with the merchant [AppID] and what its store has. It does nothing
 // by itself before [Gateway.Run].
 func New(c Config) (*Gateway, error) {
+	if err := checkNotifyHosts(c.NotifyHosts); err != nil {
+		return nil, err
+	}
 	g := &Gateway{
 		config:      c,
 		connections: &http.Transport{MaxIdleConnsPerHost: 32},
@@ -156,6 +163,7 @@ func New(c Config) (*Gateway, error) {
 		paidOut:     make(map[string]ksher.Amount),
 		refundNos:   make(map[number]bool),
 	}
+	g.outgoing = g.newOutgoing()
 	g.alive, g.stop = context.WithCancel(context.Background())
 	g.moved = sync.NewCond(&g.mu)
 	g.merchants[AppID] = &Merchant{AppID: AppID, g: g, key: PrivateKey(), pem: PrivateKeyPEM()}
@@ -201,6 +209,7 @@ func (g *Gateway) Stop() {
 	g.stop()
 	g.mu.Unlock()
 	g.connections.CloseIdleConnections()
+	g.outgoing.CloseIdleConnections()
 }
 
 // Wait returns when what Stop has ended leaves no goroutine behind.

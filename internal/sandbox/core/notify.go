@@ -219,9 +219,9 @@ func (g *Gateway) post(ctx context.Context, p Notifier, n *Notice, body []byte) 
 	if err != nil {
 		return 0, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
 	}
-	status, text, err := g.Send(req)
-	if status == 0 {
-		return 0, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
+	status, text, err := g.send(req)
+	if status == 0 || errors.Is(err, errRedirect) {
+		return status, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
 	}
 	if err != nil || status != http.StatusOK || !p.Accepted(text) {
 		err = fmt.Errorf("%w: it answered HTTP %d, %.200q", ErrNotAccepted, status, text)
@@ -229,9 +229,14 @@ func (g *Gateway) post(ctx context.Context, p Notifier, n *Notice, body []byte) 
 	return status, string(text[:min(len(text), 200)]), err
 }
 
-// Send sends a request of the gateway's own. The status is 0 if there was no answer.
-func (g *Gateway) Send(req *http.Request) (status int, text []byte, err error) {
-	resp, err := (&http.Client{Transport: g.connections}).Do(req)
+// errRedirect means that an answer leads elsewhere, where the gateway doesn't go: a shop
+// that answers from there would hide that its address is wrong.
+var errRedirect = errors.New("a redirect, which isn't followed; give the address that answers by itself")
+
+// send sends a notification. The status is 0 if there was no answer.
+func (g *Gateway) send(req *http.Request) (status int, text []byte, err error) {
+	client := http.Client{Transport: g.outgoing, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
 	if err != nil {
 		if broken := new(url.Error); errors.As(err, &broken) {
 			err = broken.Err // Without the address, which may have a signature in it.
@@ -239,6 +244,10 @@ func (g *Gateway) Send(req *http.Request) (status int, text []byte, err error) {
 		return 0, nil, err
 	}
 	defer resp.Body.Close()
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		to.RawQuery, to.User = "", nil // A query may have a signature in it.
+		return resp.StatusCode, nil, fmt.Errorf("%w: it leads to %.100s", errRedirect, to)
+	}
 	text, err = io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	return resp.StatusCode, text, err
 }

@@ -26,7 +26,10 @@ func (a *Account) SetWebhook(address string) error {
 	if address != "" && core.WebAddress(address) == "" {
 		return fmt.Errorf("kshertest: SetOpnWebhook: %q isn't an http or https address", address)
 	}
-	a.gw.Do(func(*core.Tx) { a.webhook = address })
+	a.gw.Do(func(tx *core.Tx) {
+		tx.AllowNotify(address)
+		a.webhook = address
+	})
 	return nil
 }
 

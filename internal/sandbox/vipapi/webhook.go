@@ -34,7 +34,10 @@ func (s *Server) SetWebhook(address string) error {
 	if address != "" && core.WebAddress(address) == "" || strings.ContainsAny(address, "?#") {
 		return fmt.Errorf("kshertest: SetVIPWebhook: %q isn't an http or https address without a query", address)
 	}
-	s.gw.Do(func(*core.Tx) { s.webhook = address })
+	s.gw.Do(func(tx *core.Tx) {
+		tx.AllowNotify(address)
+		s.webhook = address
+	})
 	s.gw.Wake()
 	return nil
 }
