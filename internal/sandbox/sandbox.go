@@ -51,6 +51,7 @@ type options struct {
 	strict        bool
 	varied        bool
 	notifyHosts   []string
+	readTimeout   time.Duration
 	store         Store
 }
 
@@ -97,6 +98,10 @@ func WithVariedFees() Option { return func(o *options) { o.varied = true } }
 func WithNotifyHosts(hosts ...string) Option {
 	return func(o *options) { o.notifyHosts = append(o.notifyHosts, hosts...) }
 }
+
+// WithReadTimeout bounds how long the header of a request may take to come in, and how long
+// its body, ten seconds each by default.
+func WithReadTimeout(d time.Duration) Option { return func(o *options) { o.readTimeout = d } }
 
 // WithStore keeps the gateway's state, so that it survives restarts: the orders with
 // their payments, refunds, notifications and history, the payouts, and the clock.
@@ -148,7 +153,9 @@ const MaxSpeed = 1_000_000
 
 func start(speed float64, opts []Option) (*Gateway, error) {
 	g := &Gateway{
-		options:   options{address: "127.0.0.1:0", speed: speed, maxOrders: 10_000, payoutBalance: 100_000_00, strict: speed == 0},
+		options: options{
+			address: "127.0.0.1:0", speed: speed, maxOrders: 10_000, payoutBalance: 100_000_00, strict: speed == 0, readTimeout: 10 * time.Second,
+		},
 		merchants: make(map[string]*Merchant),
 	}
 	for _, opt := range opts {
@@ -165,7 +172,10 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 		listener.Close()
 		return nil, err
 	}
-	g.server = &http.Server{Handler: g.handler, ReadHeaderTimeout: 10 * time.Second}
+	g.server = &http.Server{
+		Handler: g.handler, ReadHeaderTimeout: g.readTimeout, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 2 * core.MaxRequestBytes, // Parameters may come in a query.
+	}
 	g.running.Go(func() { g.server.Serve(listener) })
 	g.Run()
 	return g, nil
@@ -206,7 +216,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	g.vip.Serve(mux)
 	g.opn.Serve(mux)
 	mux.Handle("/", desk.Handler())
-	g.handler = refuseCrossSite(mux)
+	g.handler = refuseCrossSite(cutOffSlow(mux, g.readTimeout))
 	return nil
 }
 
