@@ -47,6 +47,7 @@ type options struct {
 	address       string
 	speed         float64
 	maxOrders     int
+	maxBytes      int
 	payoutBalance ksher.Amount
 	strict        bool
 	varied        bool
@@ -78,6 +79,10 @@ func WithSpeed(times float64) Option { return func(o *options) { o.speed = times
 // WithMaxOrders bounds how many orders the gateway keeps, payouts among them,
 // 10,000 by default. It forgets the oldest first.
 func WithMaxOrders(n int) Option { return func(o *options) { o.maxOrders = n } }
+
+// WithMaxBytes bounds the memory that the orders take together, roughly, 128 MiB by default.
+// The gateway forgets the oldest first.
+func WithMaxBytes(n int) Option { return func(o *options) { o.maxBytes = n } }
 
 // WithPayoutBalance sets how much payouts can be made of, before the first of
 // them, 100,000 THB by default. Nothing adds to it: the payments of buyers don't.
@@ -189,7 +194,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	}
 	local := at.IP.IsLoopback()
 	g.Gateway, err = core.New(core.Config{
-		URL: url, Local: local, Speed: g.speed, MaxOrders: g.maxOrders, PayoutBalance: g.payoutBalance,
+		URL: url, Local: local, Speed: g.speed, MaxOrders: g.maxOrders, MaxBytes: g.maxBytes, PayoutBalance: g.payoutBalance,
 		Strict: g.strict, NotifyHosts: g.notifyHosts, Store: g.store,
 	})
 	if err != nil {

@@ -275,15 +275,19 @@ type requestData struct {
 func (c *Console) requestDatas() []requestData {
 	list := []requestData{}
 	for _, r := range slices.Backward(c.gw.Requests()) {
-		d := requestData{r.At.In(core.Zone), r.Operation, make(map[string]string), r.SignText, cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), r.Code, c.Hint(r), r.Fault, r.Notes}
-		for name := range r.Params {
-			if name != "sign" {
-				d.Params[name] = r.Params.Get(name)
-			}
-		}
-		list = append(list, d)
+		list = append(list, c.requestData(r))
 	}
 	return list
+}
+
+func (c *Console) requestData(r core.Request) requestData {
+	d := requestData{r.At.In(core.Zone), r.Operation, make(map[string]string), r.SignText, cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), r.Code, c.Hint(r), r.Fault, r.Notes}
+	for name := range r.Params {
+		if name != "sign" {
+			d.Params[name] = r.Params.Get(name)
+		}
+	}
+	return d
 }
 
 // statusError is an error with the HTTP status that tells it.
@@ -330,10 +334,7 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) {
 func (c *Console) control() http.Handler {
 	mux := http.NewServeMux()
 	route := func(path string, methods methods) { mux.HandleFunc(path, methods.serve) }
-	route("/control/orders", methods{"GET": func(*http.Request) (any, error) {
-		list, _ := c.datas(0, math.MaxInt)
-		return map[string]any{"orders": list}, nil
-	}})
+	route("/control/orders", methods{"GET": c.orderList})
 	route("/control/orders/{no}", methods{"GET": func(r *http.Request) (any, error) {
 		return c.orderData(r.PathValue("no"))
 	}})
@@ -365,9 +366,7 @@ func (c *Console) control() http.Handler {
 			return faults(nil)
 		},
 	})
-	route("/control/requests", methods{"GET": func(*http.Request) (any, error) {
-		return map[string]any{"requests": c.requestDatas()}, nil
-	}})
+	route("/control/requests", methods{"GET": c.requestList})
 	route("/control/advance", methods{"POST": func(r *http.Request) (any, error) {
 		var body struct {
 			Seconds float64 `json:"seconds"`
@@ -410,6 +409,10 @@ func answerJSON(w http.ResponseWriter, answer any, err error) {
 	if err != nil {
 		w.WriteHeader(statusOf(err))
 		answer = map[string]any{"error": err.Error()}
+	}
+	if l, ok := answer.(list); ok {
+		l.write(w)
+		return
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

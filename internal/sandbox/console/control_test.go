@@ -32,6 +32,13 @@ func TestControl(t *testing.T) {
 		want               string
 	}{
 		{"GET", "/control/orders", "", 200, `"mch_order_no": "two"`},
+		{"GET", "/control/orders?offset=1&limit=1", "", 200, "\"orders\": [\n    {\n      \"mch_order_no\": \"two\""},
+		{"GET", "/control/orders?limit=0", "", 200, "\"orders\": [],\n  \"total\": 3\n}"},
+		{"GET", "/control/orders?offset=9", "", 200, `"orders": []`},
+		{"GET", "/control/orders?limit=-1", "", 400, "limit takes a whole number"},
+		{"GET", "/control/orders?offset=x", "", 400, "offset takes a whole number"},
+		{"GET", "/control/requests?offset=2&limit=1", "", 200, `mch_order_no=one`},
+		{"GET", "/control/requests?offset=3", "", 200, `"requests": []`},
 		{"GET", "/control/orders/one", "", 200, `"state": "created"`},
 		{"GET", "/control/orders/a%2Fb%20c", "", 200, `"a/b c"`},
 		{"GET", "/control/orders/none", "", 404, "there is no such order"},

@@ -37,6 +37,8 @@ type Config struct {
 	Speed float64
 	// MaxOrders bounds how many orders the gateway keeps.
 	MaxOrders int
+	// MaxBytes bounds the memory that orders take together, 128 MiB if it is 0.
+	MaxBytes int
 	// PayoutBalance is what payouts can be made of.
 	PayoutBalance ksher.Amount
 	// Strict refuses what the documentation doesn't allow, also where the real gateway
@@ -109,6 +111,8 @@ type Gateway struct {
 	// list has the orders as they came, orders each under each of its numbers.
 	list   []*Entry
 	orders map[number]*Entry
+	// bytes is what the orders in list count for, and logBytes what those in requests do.
+	bytes, logBytes int
 	// refundNos has the refund numbers that were used.
 	refundNos map[number]bool
 	faults    []Fault
@@ -153,6 +157,7 @@ func New(c Config) (*Gateway, error) {
 	if err := checkNotifyHosts(c.NotifyHosts); err != nil {
 		return nil, err
 	}
+	c.MaxBytes = cmp.Or(c.MaxBytes, defaultMaxBytes)
 	g := &Gateway{
 		config:      c,
 		connections: &http.Transport{MaxIdleConnsPerHost: 32},

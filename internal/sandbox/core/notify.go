@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -83,6 +84,9 @@ func (g *Gateway) announce(o *Entry, at time.Time) {
 // The caller holds g.mu.
 func (g *Gateway) tell(o *Entry, n *Notice) {
 	if before := o.Notice; before != nil && (before.busy > 0 || !before.Due.IsZero()) {
+		if len(o.Later) == maxDeliveries {
+			o.Later = slices.Delete(o.Later, 0, 1)
+		}
 		o.Later = append(o.Later, n)
 	} else {
 		o.Notice = n
@@ -217,16 +221,22 @@ func (g *Gateway) post(ctx context.Context, p Notifier, n *Notice, body []byte) 
 	defer cancel()
 	req, err := p.Request(ctx, n, body)
 	if err != nil {
-		return 0, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
+		return 0, briefly(err), fmt.Errorf("%w: %w", ErrNotAccepted, err)
 	}
 	status, text, err := g.send(req)
 	if status == 0 || errors.Is(err, errRedirect) {
-		return status, err.Error(), fmt.Errorf("%w: %w", ErrNotAccepted, err)
+		return status, briefly(err), fmt.Errorf("%w: %w", ErrNotAccepted, err)
 	}
 	if err != nil || status != http.StatusOK || !p.Accepted(text) {
 		err = fmt.Errorf("%w: it answered HTTP %d, %.200q", ErrNotAccepted, status, text)
 	}
 	return status, string(text[:min(len(text), 200)]), err
+}
+
+// briefly is the text of an error for [Delivery].
+func briefly(err error) string {
+	text := err.Error()
+	return text[:min(len(text), maxErrorBytes)]
 }
 
 // errRedirect means that an answer leads elsewhere, where the gateway doesn't go: a shop

@@ -116,6 +116,8 @@ type Entry struct {
 	Serial int
 	// saved is the order as the store has it, nil if it hasn't.
 	saved []byte
+	// size is what the order counts for in [Config].MaxBytes.
+	size int
 }
 
 // State is where the order stands at that time.

@@ -27,6 +27,8 @@ type Request struct {
 	// Notes say what was accepted although the documentation wants it otherwise, or, by a
 	// strict gateway, refused because of that.
 	Notes []string
+
+	size int // what it counts for in maxLogBytes
 }
 
 // Leniency is what one request gets away with against the documentation, because the real
@@ -59,7 +61,7 @@ func (l *Leniency) Note(what, documented string) {
 }
 
 func (l *Leniency) note(text string) {
-	if !slices.Contains(l.notes, text) {
+	if len(l.notes) < maxNotes && !slices.Contains(l.notes, text) {
 		l.notes = append(l.notes, text)
 	}
 }
@@ -70,13 +72,13 @@ func (l *Leniency) Notes() []string { return l.notes }
 // Refusal says why a strict gateway refuses, "" for no such reason.
 func (l *Leniency) Refusal() string { return l.refusal }
 
-// maxRequests bounds the log of requests.
+// maxRequests bounds the log of requests, as maxLogBytes does.
 const maxRequests = 200
 
 // Requests are those of the log, the oldest first.
 func (tx *Tx) Requests() iter.Seq[Request] { return slices.Values(tx.g.requests) }
 
-// Requests returns the last 200 requests, the oldest first.
+// Requests returns the last 200 requests, or fewer large ones, the oldest first.
 func (g *Gateway) Requests() []Request {
 	g.mu.Lock()
 	defer g.mu.Unlock()

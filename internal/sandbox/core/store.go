@@ -92,6 +92,7 @@ func (g *Gateway) restore() error {
 		}
 		g.list = append(g.list, o)
 		g.index(o)
+		g.measure(o)
 	}
 	g.serial = m.Serial
 	maps.Copy(g.paidOut, m.PaidOut)
@@ -144,7 +145,12 @@ func (g *Gateway) save(changed ...*Entry) error {
 // write is save without taking anything back: for what has happened outside the
 // gateway already.
 func (g *Gateway) write(changed ...*Entry) error {
-	surplus := g.list[:max(0, len(g.list)-g.config.MaxOrders)]
+	for _, o := range changed {
+		if g.kept(o) {
+			g.measure(o)
+		}
+	}
+	surplus := g.surplus()
 	paidOut := maps.Clone(g.paidOut)
 	for _, o := range surplus {
 		if o.drawn(g.now()) {
@@ -183,11 +189,13 @@ func (g *Gateway) write(changed ...*Entry) error {
 			g.savedSkew, g.savedAt = g.skew, real
 			for i, o := range orders {
 				o.saved = keep[i].Text
+				g.measure(o)
 			}
 		}
 	}
 	for _, o := range surplus {
 		g.unindex(o)
+		g.uncount(o)
 	}
 	g.list = slices.Delete(g.list, 0, len(surplus))
 	g.paidOut = paidOut
@@ -200,6 +208,7 @@ func (g *Gateway) rollBack(o *Entry) {
 		return
 	}
 	g.unindex(o)
+	g.uncount(o)
 	if o.saved == nil {
 		g.list = slices.DeleteFunc(g.list, func(other *Entry) bool { return other == o })
 		return
@@ -216,4 +225,5 @@ func (g *Gateway) rollBack(o *Entry) {
 	}
 	*o = last
 	g.index(o)
+	g.measure(o)
 }

@@ -48,10 +48,14 @@ func (tx *Tx) NextFault(operation string) Fault { return tx.g.nextFault(operatio
 // Log keeps a request for [Gateway.Requests].
 func (tx *Tx) Log(r Request) {
 	r.At = tx.Now()
-	if len(tx.g.requests) == maxRequests {
-		tx.g.requests = slices.Delete(tx.g.requests, 0, 1)
+	g := tx.g
+	r.size = r.bytes()
+	g.requests = append(g.requests, r)
+	g.logBytes += r.size
+	for len(g.requests) > maxRequests || g.logBytes > maxLogBytes && len(g.requests) > 1 {
+		g.logBytes -= g.requests[0].size
+		g.requests = slices.Delete(g.requests, 0, 1)
 	}
-	tx.g.requests = append(tx.g.requests, r)
 }
 
 // Own finds an order by the number that its merchant gave it, nil if there is none.
