@@ -160,6 +160,7 @@ type orderData struct {
 	History      []eventData       `json:"history"`
 
 	actions []action
+	full    map[string]string // Params as they were, if some are masked
 }
 
 // notificationData is the notification of an order.
@@ -209,6 +210,7 @@ func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 			d.Params[name] = o.Params.Get(name)
 		}
 	}
+	d.full = mask(d.Params)
 	for _, e := range o.History {
 		d.History = append(d.History, eventData{e.At.In(core.Zone), e.What})
 	}
@@ -269,6 +271,9 @@ type requestData struct {
 	Fault core.FaultKind `json:"fault,omitzero"`
 	// Notes say what was accepted against the documentation.
 	Notes []string `json:"notes,omitzero"`
+
+	full     map[string]string // Params as they were, if some are masked
+	fullText string            // SignText in that case
 }
 
 // requestDatas describes the requests, the newest first.
@@ -281,11 +286,17 @@ func (c *Console) requestDatas() []requestData {
 }
 
 func (c *Console) requestData(r core.Request) requestData {
-	d := requestData{r.At.In(core.Zone), r.Operation, make(map[string]string), r.SignText, cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), r.Code, c.Hint(r), r.Fault, r.Notes}
+	d := requestData{
+		At: r.At.In(core.Zone), Operation: r.Operation, Params: make(map[string]string), SignText: r.SignText,
+		Sign: cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), Code: r.Code, Hint: c.Hint(r), Fault: r.Fault, Notes: r.Notes,
+	}
 	for name := range r.Params {
 		if name != "sign" {
 			d.Params[name] = r.Params.Get(name)
 		}
+	}
+	if d.full = mask(d.Params); d.full != nil {
+		d.SignText, d.fullText = maskText(d.SignText, d.full), d.SignText
 	}
 	return d
 }
@@ -336,7 +347,11 @@ func (c *Console) control() http.Handler {
 	route := func(path string, methods methods) { mux.HandleFunc(path, methods.serve) }
 	route("/control/orders", methods{"GET": c.orderList})
 	route("/control/orders/{no}", methods{"GET": func(r *http.Request) (any, error) {
-		return c.orderData(r.PathValue("no"))
+		d, err := c.orderData(r.PathValue("no"))
+		if showsSecrets(r) {
+			d.reveal()
+		}
+		return d, err
 	}})
 	route("/control/orders/{no}/{action}", methods{"POST": func(r *http.Request) (any, error) {
 		var body struct {

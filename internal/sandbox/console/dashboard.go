@@ -84,9 +84,7 @@ func (c *Console) Handler() http.Handler {
 	mux.Handle("/control/", c.control())
 	mux.HandleFunc("GET /{$}", c.showOrders)
 	mux.HandleFunc("GET /order", c.showOrder)
-	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, r *http.Request) {
-		c.render(w, r, http.StatusOK, "requests", "Requests", c.requestDatas())
-	})
+	mux.HandleFunc("GET /requests", c.showRequests)
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, r *http.Request) {
 		c.render(w, r, http.StatusOK, "faults", "Clock and faults", faultsPage{c.faultDatas(), c.gw.Operations(), core.OperationFaults(), core.NotifyFaults()})
 	})
@@ -247,6 +245,16 @@ func (c *Console) showOrders(w http.ResponseWriter, r *http.Request) {
 	c.render(w, r, http.StatusOK, "orders", "Orders", ordersPage{list, total, page, max(1, (total+pageOrders-1)/pageOrders)})
 }
 
+func (c *Console) showRequests(w http.ResponseWriter, r *http.Request) {
+	list := c.requestDatas()
+	if showsSecrets(r) {
+		for i := range list {
+			list[i].reveal()
+		}
+	}
+	c.render(w, r, http.StatusOK, "requests", "Requests", list)
+}
+
 type orderPage struct {
 	orderData
 	Actions []actionButton
@@ -264,6 +272,9 @@ func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		c.showError(w, r, err)
 		return
+	}
+	if showsSecrets(r) {
+		d.reveal()
 	}
 	page := orderPage{orderData: d}
 	for _, a := range d.actions {

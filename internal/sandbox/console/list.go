@@ -88,7 +88,11 @@ func (c *Console) requestList(r *http.Request) (any, error) {
 	l := list{name: "requests", total: len(all)}
 	l.items = func(yield func(any) bool) {
 		for i := len(all) - 1 - min(offset, len(all)); i >= 0 && len(all)-1-i-offset < limit; i-- {
-			if !yield(c.requestData(all[i])) {
+			d := c.requestData(all[i])
+			if showsSecrets(r) {
+				d.reveal()
+			}
+			if !yield(d) {
 				return
 			}
 		}
