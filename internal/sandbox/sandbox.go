@@ -4,7 +4,6 @@
 package sandbox
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -213,7 +212,6 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 			OpnURL: g.OpnURL(), OpnPublicKey: OpnPublicKey, OpnSecretKey: OpnSecretKey,
 		},
 		PageURL: g.pageURL,
-		Hint:    func(r core.Request) string { return cmp.Or(ksherAPI.Hint(r), g.vip.Hint(r)) },
 	})
 	mux := http.NewServeMux()
 	ksherAPI.Serve(mux)

@@ -16,6 +16,8 @@ type HMACRequest struct {
 	Request
 	// Method, Host and Path are those of the request, the host with its scheme.
 	Method, Host, Path string
+	// Known tells the parameters that the operation knows.
+	Known func(name string) bool
 }
 
 // HMAC explains the signature of a request to vip.ksher.net, and whether the explanation is
@@ -147,6 +149,10 @@ func hmacMistakes(r HMACRequest, d draft) []mistake {
 	}
 	if at := strings.LastIndexByte(r.Path, '/'); at > 0 {
 		all = append(all, mistake{path, "You left the order's number out of the path. The text begins with the whole path.", func(d *draft) { d.prefix = r.Path[:at] }})
+	}
+	if r.Known != nil {
+		all = append(all, mistake{selection, "You left parameters out of the text that this operation doesn't know. Every parameter but signature is signed.",
+			func(d *draft) { d.drop(func(p param) bool { return !r.Known(p.name) }) }})
 	}
 	all = append(all, jsonMistakes()...)
 	return append(all, common(d, "signature")...)

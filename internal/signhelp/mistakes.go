@@ -99,12 +99,12 @@ func valueMistakes() []mistake {
 		lines   = "The line ends in a value changed between signing and sending. Give it line feeds alone, or none."
 	)
 	return []mistake{
+		onValue("You signed a plus sign where the request has a space. If the value has a plus sign, form-encode what you send: + as %2B. If it has a space, sign it before encoding.",
+			func(s string) string { return strings.ReplaceAll(s, " ", "+") }),
 		onValue(encoded, url.QueryEscape),
 		onValue(encoded, percentEncoded),
 		onValue(encoded, uriComponent),
 		onValue(encoded, func(s string) string { return lowerEscapes(url.QueryEscape(s)) }),
-		onValue("A plus sign came as a space, because the value wasn't encoded in the request. Form-encode what you send: + as %2B.",
-			func(s string) string { return strings.ReplaceAll(s, " ", "+") }),
 		onValue("A space came as a plus sign, because the value was encoded otherwise than a form is, or twice. Encode it once.",
 			func(s string) string { return strings.ReplaceAll(s, "+", " ") }),
 		onValue("The values are encoded twice in the request. Encode them once, after signing.", decoded),

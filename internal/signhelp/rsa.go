@@ -85,31 +85,20 @@ type opened struct {
 // openAny opens the signature in the first way that gives the padding of one.
 func openAny(read []spelled, keys []Key) (opened, bool) {
 	for i, key := range keys {
+		foreign := ""
+		if i > 0 {
+			foreign = fmt.Sprintf("The signature is by %s. It has to be by %s: sign with the private key that belongs to the app ID.", key.Name, keys[0].Name)
+		}
 		for _, r := range read {
-			var what []string
-			if r.what != "" {
-				what = append(what, r.what)
+			payload, wrong, ok := open(key.Public, r.bytes)
+			turned := ""
+			if !ok {
+				payload, wrong, ok = open(key.Public, backwards(r.bytes))
+				turned = "The bytes of the signature are in reverse order, as old Windows interfaces have them. Turn them round."
 			}
-			if i > 0 {
-				what = append(what, fmt.Sprintf("The signature is by %s. It has to be by %s: sign with the private key that belongs to the app ID.", key.Name, keys[0].Name))
-			}
-			for _, turned := range []struct {
-				bytes []byte
-				what  string
-			}{
-				{r.bytes, ""},
-				{backwards(r.bytes), "The bytes of the signature are in reverse order, as old Windows interfaces have them. Turn them round."},
-			} {
-				payload, wrong, ok := open(key.Public, turned.bytes)
-				if !ok {
-					continue
-				}
-				for _, w := range []string{turned.what, wrong} {
-					if w != "" {
-						what = append(what, w)
-					}
-				}
-				return opened{payload, what}, true
+			if ok {
+				what := []string{r.what, foreign, turned, wrong}
+				return opened{payload, slices.DeleteFunc(what, func(s string) bool { return s == "" })}, true
 			}
 		}
 	}

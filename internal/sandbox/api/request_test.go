@@ -419,3 +419,34 @@ func TestFormDialects(t *testing.T) {
 		assert.Equal(t, strict, strings.Contains(b.Body, "upper-case hex"))
 	}
 }
+
+// A wrong signature is explained by what the program sent, in its order, and by the keys of
+// all merchants.
+func TestHint(t *testing.T) {
+	gw := sandbox.New(t, sandbox.WithStrict(true))
+	other, err := gw.MerchantOf("mch2")
+	require.NoError(t, err)
+	a := queryG1()
+	const params = "time_stamp=20260101000000&nonce_str=a+b&mch_order_no=G-1&appid=" + sandbox.AppID
+	const right = "appid=" + sandbox.AppID + "mch_order_no=G-1nonce_str=a btime_stamp=20260101000000"
+	for _, tt := range []struct{ key, text, want string }{
+		{sandbox.PrivateKeyPEM(), "time_stamp=20260101000000nonce_str=a bmch_order_no=G-1appid=" + sandbox.AppID, "in the order in which you send them"},
+		{sandbox.PrivateKeyPEM(), strings.Replace(right, "a b", "a+b", 1), "a plus sign where the request has a space"},
+		{other.PrivateKeyPEM(), right, `by the key of merchant "mch2". It has to be by the key of merchant "` + sandbox.AppID + `"`},
+	} {
+		for _, path := range []string{a.path, "/pc"} {
+			a.key = tt.key
+			sandboxtest.Ask(t, gw, http.MethodPost, path, params+"&sign="+hex.EncodeToString(a.sign(t, tt.text)),
+				"Content-Type", "application/x-www-form-urlencoded")
+			requests := gw.Requests()
+			last := requests[len(requests)-1]
+			assert.Equal(t, len(requests), last.No)
+			assert.Equal(t, ksher.CodeKsherSignError, last.Code)
+			assert.Contains(t, last.Hint, tt.want)
+		}
+	}
+	_, err = gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))
+	require.NoError(t, err)
+	requests := gw.Requests()
+	assert.Empty(t, requests[len(requests)-1].Hint)
+}

@@ -66,14 +66,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op operation) {
 	if r.Header.Get("ksher-sign-version") == "V2" {
 		version = ksher.SignV2
 	}
-	fault, answer := s.carryOut(op, params, code, version, lenient)
+	fault, answer := s.carryOut(op, text, params, code, version, lenient)
 	w.Header().Set("Content-Type", "application/json")
 	fault.Spoil(w, r, answer)
 }
 
-// carryOut does what a request asks for, unless code or a fault refuses it, and
-// makes the answer.
-func (s *Server) carryOut(op operation, params url.Values, code ksher.Code, version ksher.SignVersion, l *core.Leniency) (fault core.Fault, answer []byte) {
+// carryOut does what a request of that text asks for, unless code or a fault refuses it,
+// and makes the answer.
+func (s *Server) carryOut(op operation, text string, params url.Values, code ksher.Code, version ksher.SignVersion, l *core.Leniency) (fault core.Fault, answer []byte) {
+	hint := s.hint(op, text, params, code)
 	s.gw.Do(func(tx *core.Tx) {
 		if code == "" {
 			code = fresh(tx, op, params, l)
@@ -96,7 +97,7 @@ func (s *Server) carryOut(op operation, params url.Values, code ksher.Code, vers
 			answer = forge(fault, verdict{code, l, at}.signed(op.hostOf(), text, signedParts[op.name()], signedUnder(fault, version)))
 		}
 		tx.Log(core.Request{
-			Operation: op.name(), Params: params, Code: code, Fault: fault.Kind,
+			Operation: op.name(), Params: params, Code: code, Hint: hint, Fault: fault.Kind,
 			SignText: string(wire.ParamsSignText(wire.FormParams(params))), Notes: l.Notes(),
 		})
 	})

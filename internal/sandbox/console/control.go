@@ -288,7 +288,7 @@ func (c *Console) requestDatas() []requestData {
 func (c *Console) requestData(r core.Request) requestData {
 	d := requestData{
 		At: r.At.In(core.Zone), Operation: r.Operation, Params: make(map[string]string), SignText: r.SignText,
-		Sign: cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), Code: r.Code, Hint: c.Hint(r), Fault: r.Fault, Notes: r.Notes,
+		Sign: cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), Code: r.Code, Hint: r.Hint, Fault: r.Fault, Notes: r.Notes,
 	}
 	for name := range r.Params {
 		if name != "sign" {

@@ -187,7 +187,7 @@ func TestSnippets(t *testing.T) {
 		{`printf %s "$text"`, `echo "$text"`, "line feed"},
 		{`| tr -d '\n')` + "\nsign", `| paste -sd '&' | tr -d '\n')` + "\nsign", "You put &amp; between"},
 		{`xxd -p | tr -d '\n'`, `openssl base64 -A`, "Base64"},
-		{`openssl dgst -md5 -sign`, `openssl dgst -sha256 -sign`, "another digest"},
+		{`openssl dgst -md5 -sign`, `openssl dgst -sha256 -sign`, "the SHA-256 of the text"},
 		{`openssl dgst -md5 -sign`, `openssl dgst -sha1 -sign`, "the SHA-1 of the text"},
 		{`xxd -p |`, `xxd -p -u |`, "in upper-case hex digits"},
 		{`"sign=$sign"`, `"x=$sign"`, "no parameter sign"},

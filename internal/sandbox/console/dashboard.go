@@ -32,8 +32,6 @@ type Config struct {
 	Setup Setup
 	// PageURL is the checkout page of an order, "" if it has none.
 	PageURL func(*core.Entry) string
-	// Hint says what is wrong with the signature of a request, "" for nothing.
-	Hint func(core.Request) string
 }
 
 // Console is the dashboard and the control API of a gateway.

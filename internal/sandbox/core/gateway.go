@@ -117,6 +117,8 @@ type Gateway struct {
 	refundNos map[number]bool
 	faults    []Fault
 	requests  []Request
+	// logged counts the requests.
+	logged int
 	// paidOut is what the payouts of each merchant came to that were forgotten.
 	paidOut map[string]ksher.Amount
 	// savedSkew is the skew that the store has.

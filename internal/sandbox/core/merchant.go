@@ -9,6 +9,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/shortrsa"
@@ -34,6 +37,13 @@ func (g *Gateway) Known(appID string) *Merchant {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.merchants[appID]
+}
+
+// Merchants are those that the gateway knows, by their app IDs.
+func (g *Gateway) Merchants() []*Merchant {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.SortedFunc(maps.Values(g.merchants), func(a, b *Merchant) int { return strings.Compare(a.AppID, b.AppID) })
 }
 
 // MerchantOf returns the merchant of that app ID, whom the gateway knows from then on. It

@@ -12,6 +12,8 @@ import (
 
 // Request is a request as the gateway received it.
 type Request struct {
+	// No tells it from other requests to this gateway. They are numbered from 1.
+	No int
 	// At is when, by the gateway's clock.
 	At time.Time
 	// Operation is its name.
@@ -22,6 +24,8 @@ type Request struct {
 	SignText string
 	// Code is why it was refused, "" if it wasn't.
 	Code ksher.Code
+	// Hint says what is wrong with its signature, if that is why it was refused.
+	Hint string
 	// Fault is the fault that was injected into it.
 	Fault FaultKind
 	// Notes say what was accepted although the documentation wants it otherwise, or, by a

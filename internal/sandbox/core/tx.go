@@ -47,8 +47,9 @@ func (tx *Tx) NextFault(operation string) Fault { return tx.g.nextFault(operatio
 
 // Log keeps a request for [Gateway.Requests].
 func (tx *Tx) Log(r Request) {
-	r.At = tx.Now()
 	g := tx.g
+	g.logged++
+	r.At, r.No = tx.Now(), g.logged
 	r.size = r.bytes()
 	g.requests = append(g.requests, r)
 	g.logBytes += r.size

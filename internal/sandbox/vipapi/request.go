@@ -32,6 +32,10 @@ type call struct {
 	params url.Values
 	// text is what had to be signed.
 	text string
+	// sent is the query or the body, whichever has the parameters.
+	sent string
+	// hint says what is wrong with the signature, "" for nothing.
+	hint string
 }
 
 // param is a parameter as it came.
@@ -61,16 +65,21 @@ func signText(path string, params []param, s spelling) string {
 		if p.name == "signature" {
 			continue
 		}
-		value := p.text
-		if p.kind == wire.Bool || p.kind == wire.Null {
-			if spelled, ok := s[value]; ok {
-				value = spelled
-			}
-		}
-		text += p.name + value
+		text += p.name + p.spelled(s)
 	}
 	return text
 }
+
+// spelled is the value as it is signed.
+func (p param) spelled(s spelling) string {
+	if spelled, ok := s[p.text]; ok && p.literal() {
+		return spelled
+	}
+	return p.text
+}
+
+// literal tells what is spelled in more than one way.
+func (p param) literal() bool { return p.kind == wire.Bool || p.kind == wire.Null }
 
 // field is a parameter that an operation knows.
 type field struct {
@@ -182,7 +191,7 @@ func (c *call) read(w http.ResponseWriter, r *http.Request) *answer {
 	if wrong := c.wrong(params); len(wrong) > 0 {
 		return badRequest(wrong)
 	}
-	return c.verify(params)
+	return c.verify(r, params)
 }
 
 // wrong is what is wrong with the parameters, each with its name.
@@ -211,7 +220,7 @@ func (c *call) wrong(params []param) (wrong [][2]string) {
 }
 
 // verify checks the signature. That a wrong one is HTTP 401 isn't documented.
-func (c *call) verify(params []param) *answer {
+func (c *call) verify(r *http.Request, params []param) *answer {
 	documented := c.text
 	ok := c.signs(params)
 	if !ok && c.op.method == http.MethodGet {
@@ -221,6 +230,7 @@ func (c *call) verify(params []param) *answer {
 	sign := c.params.Get("signature")
 	if !ok || sign != strings.ToUpper(sign) && !c.lenient.Accepts("a signature in lower-case hex digits", "them in upper case") {
 		c.text = documented
+		c.hint = c.explain(r, params)
 		return problem(http.StatusUnauthorized, "The signature is missing or wrong.")
 	}
 	return nil
@@ -267,8 +277,10 @@ func (c *call) readParams(w http.ResponseWriter, r *http.Request) (params []para
 		inQuery = !c.lenient.Accepts("a GET with its parameters in a JSON body", "them in the query")
 	}
 	if inQuery {
+		c.sent = r.URL.RawQuery
 		return readQuery(r.URL.RawQuery)
 	}
+	c.sent = string(body)
 	members, err := wire.ParseObject(body)
 	if err != nil {
 		return nil, "Invalid input type."

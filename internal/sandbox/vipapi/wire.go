@@ -27,9 +27,6 @@ const Token = "kshertest-vip-token"
 // otherToken signs where a fault wants another key.
 const otherToken = "kshertest-other-vip-token"
 
-// unauthorized is how the log of requests has a wrong signature.
-const unauthorized ksher.Code = "401"
-
 // Serve adds the API to what the gateway serves.
 func (s *Server) Serve(mux *http.ServeMux) {
 	byPath := make(map[string]map[string]*operation)
@@ -134,7 +131,7 @@ func (s *Server) carryOut(c *call, refused *answer) (fault core.Fault, status in
 				text = s.signed(c, a.body, fault)
 			}
 		}
-		seen := core.Request{Operation: c.op.name, Params: c.params, Code: code, Fault: fault.Kind, SignText: c.text}
+		seen := core.Request{Operation: c.op.name, Params: c.params, Code: code, Hint: c.hint, Fault: fault.Kind, SignText: c.text}
 		if refused == nil {
 			seen.Notes = c.lenient.Notes()
 		}
@@ -312,43 +309,4 @@ func pythonQuote(s string) string {
 	}
 	b.WriteRune(quote)
 	return b.String()
-}
-
-// Hint says what seems to be wrong with a request that was refused for its signature, by
-// trying the usual mistakes, and "" for any other.
-func (s *Server) Hint(r core.Request) string {
-	if r.Code != unauthorized {
-		return ""
-	}
-	sign := r.Params.Get("signature")
-	if sign == "" {
-		return "The request has no parameter signature."
-	}
-	at := slices.IndexFunc(operations, func(op *operation) bool { return op.name == r.Operation })
-	var plain, known string
-	var pairs []string
-	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
-		if name != "signature" {
-			plain += name + r.Params.Get(name)
-			if at >= 0 && operations[at].knows(name) {
-				known += name + r.Params.Get(name)
-			}
-			pairs = append(pairs, name+"="+r.Params.Get(name))
-		}
-	}
-	path := strings.TrimSuffix(r.SignText, plain)
-	for _, try := range []struct{ hint, text string }{
-		{"The signature is right but in lower case. The documentation wants upper-case hex digits.", r.SignText},
-		{"You signed the parameters without the path. The text begins with it.", plain},
-		{"You signed the host, too. The text begins with the path.", s.gw.URL() + r.SignText},
-		{"You left parameters out of the text. The documentation wants all of them in it, but for signature.", path + known},
-		{"You put = and & into the text. Nothing belongs between the names and the values.", path + strings.Join(pairs, "&")},
-		{"You signed the text with a line feed at its end. Leave it out: printf %s instead of echo.", r.SignText + "\n"},
-	} {
-		if strings.EqualFold(sign, macOf(Token, try.text)) {
-			return try.hint
-		}
-	}
-	return "The signature is of another text or by another token. Compare the text that you signed with the one below, " +
-		"byte by byte, and your token with the one on the set-up page."
 }

@@ -252,6 +252,23 @@ func TestVIPRequestsOnTheDashboard(t *testing.T) {
 	_, page := sandboxtest.Ask(t, m.gw, "GET", "/requests", "")
 	assert.Contains(t, page, "You left parameters out of the text")
 
+	// A body whose members are signed in the order in which they stand, with booleans as
+	// JavaScript has them.
+	const inOrder = "timestamp1merchant_order_idV-2channelwechatamount100"
+	for body, hint := range map[string]string{
+		inOrder:                 "in the order in which you send them",
+		inOrder + "verbosetrue": "in the order in which you send them",
+	} {
+		more := map[bool]string{true: `,"verbose":true`}[strings.HasSuffix(body, "true")]
+		sign := macOf(sandbox.VIPToken, vipPath("cscanb")+body, nil)
+		status, _ := m.raw("POST", vipPath("cscanb"), `{"timestamp":"1","merchant_order_id":"V-2","channel":"wechat","amount":100`+more+`,"signature":"`+sign+`"}`)
+		assert.Equal(t, 401, status)
+		requests := m.gw.Requests()
+		got := requests[len(requests)-1].Hint
+		assert.Contains(t, got, hint)
+		assert.NotContains(t, got, "Two things")
+	}
+
 	_, page = sandboxtest.Ask(t, m.gw, "GET", "/setup", "")
 	assert.Contains(t, page, sandbox.VIPToken)
 	_, page = sandboxtest.Ask(t, m.gw, "GET", "/faults", "")
