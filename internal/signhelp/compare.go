@@ -38,8 +38,7 @@ type Piece struct {
 type Comparison struct {
 	// Same says that it doesn't.
 	Same bool
-	// At counts the characters before the first difference, and First says what it is.
-	At     int
+	// First says what the first difference is, "" for none.
 	First  string
 	Pieces []Piece
 	// Cut says that only the beginnings were compared.
@@ -58,10 +57,8 @@ func Compare(right, other string) Comparison {
 	for end < len(a)-start && end < len(b)-start && a[len(a)-1-end] == b[len(b)-1-end] {
 		end++
 	}
-	c.At = start
-	c.First = firstDifference(a, b, start)
-	if c.Same {
-		c.First = ""
+	if !c.Same {
+		c.First = firstDifference(a, b, start)
 	}
 	c.add(Both, a[:start])
 	c.middle(a[start:len(a)-end], b[start:len(b)-end])
@@ -220,7 +217,6 @@ func visible(character string) (text, name string) {
 	if known, ok := invisible[r]; ok {
 		return known[0], known[1]
 	}
-	// A letter without a mark looks like itself. A mark alone might hide on the letter before.
 	if r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) {
 		return character, ""
 	}
