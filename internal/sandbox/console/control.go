@@ -260,6 +260,7 @@ func (c *Console) orderData(mchOrderNo string) (d orderData, err error) {
 
 // requestData is a request as it was received.
 type requestData struct {
+	No        int               `json:"no"`
 	At        time.Time         `json:"at"`
 	Operation string            `json:"operation"`
 	Params    map[string]string `json:"params"`
@@ -287,7 +288,7 @@ func (c *Console) requestDatas() []requestData {
 
 func (c *Console) requestData(r core.Request) requestData {
 	d := requestData{
-		At: r.At.In(core.Zone), Operation: r.Operation, Params: make(map[string]string), SignText: r.SignText,
+		No: r.No, At: r.At.In(core.Zone), Operation: r.Operation, Params: make(map[string]string), SignText: r.SignText,
 		Sign: cmp.Or(r.Params.Get("sign"), r.Params.Get("signature")), Code: r.Code, Hint: r.Hint, Fault: r.Fault, Notes: r.Notes,
 	}
 	for name := range r.Params {

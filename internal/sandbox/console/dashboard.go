@@ -83,6 +83,8 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /{$}", c.showOrders)
 	mux.HandleFunc("GET /order", c.showOrder)
 	mux.HandleFunc("GET /requests", c.showRequests)
+	mux.HandleFunc("GET /compare", c.showCompare)
+	mux.HandleFunc("POST /compare", c.showCompare)
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, r *http.Request) {
 		c.render(w, r, http.StatusOK, "faults", "Clock and faults", faultsPage{c.faultDatas(), c.gw.Operations(), core.OperationFaults(), core.NotifyFaults()})
 	})
