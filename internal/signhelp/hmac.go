@@ -30,8 +30,8 @@ func HMAC(r HMACRequest, token string) (text string, known bool) {
 	if len(read) == 0 {
 		return "The signature isn't made of hex digits. Ksher takes it as upper-case hex digits.", true
 	}
-	s := &searcher{right: newDraft(r.Params, r.Path, func(a, b param) int { return cmp.Compare(a.name, b.name) }, list("", ""))}
-	s.mistakes = hmacMistakes(r, s.right)
+	right := newDraft(r.Params, r.Path, func(a, b param) int { return cmp.Compare(a.name, b.name) }, list("", ""))
+	s := newSearcher(right, hmacMistakes(r, right))
 	// One mistake of each kind comes before two of one, which take most of the work.
 	for most := 1; most <= maxMistakes; most++ {
 		for _, reading := range read {
@@ -121,7 +121,7 @@ func macs(token string) []mac {
 
 func hmacMistakes(r HMACRequest, d draft) []mistake {
 	at := func(what, prefix string) mistake {
-		return mistake{path, what, func(d *draft) { d.prefix = prefix }}
+		return mistake{stage: path, what: what, make: func(d *draft) { d.prefix = prefix }}
 	}
 	const (
 		nothing = " Nothing belongs between the names and the values."
@@ -147,12 +147,12 @@ func hmacMistakes(r HMACRequest, d draft) []mistake {
 		joined("You put a colon into the text."+nothing, list(":", "")),
 		joined("You signed the values without their names. The name stands before each value.", onlyValues),
 	}
-	if at := strings.LastIndexByte(r.Path, '/'); at > 0 {
-		all = append(all, mistake{path, "You left the order's number out of the path. The text begins with the whole path.", func(d *draft) { d.prefix = r.Path[:at] }})
+	if last := strings.LastIndexByte(r.Path, '/'); last > 0 {
+		all = append(all, at("You left the order's number out of the path. The text begins with the whole path.", r.Path[:last]))
 	}
 	if r.Known != nil {
-		all = append(all, mistake{selection, "You left parameters out of the text that this operation doesn't know. Every parameter but signature is signed.",
-			func(d *draft) { d.drop(func(p param) bool { return !r.Known(p.name) }) }})
+		all = append(all, leftOut("You left parameters out of the text that this operation doesn't know. Every parameter but signature is signed.",
+			func(p param) bool { return !r.Known(p.name) }))
 	}
 	all = append(all, jsonMistakes()...)
 	return append(all, common(d, "signature")...)

@@ -29,38 +29,39 @@ func common(d draft, signName string) (all []mistake) {
 
 func selections(d draft, signName string) []mistake {
 	all := []mistake{
-		{selection, "You left out the empty parameters. They are signed, too.", func(d *draft) {
-			d.drop(func(p param) bool { return p.value == "" })
-		}},
-		{selection, "You left out the parameters that are empty or 0. They are signed, too.", func(d *draft) {
-			d.drop(func(p param) bool { return p.value == "" || p.value == "0" || p.value == "false" || p.value == "False" })
-		}},
-		{selection, "You signed the parameter " + signName + " as well, while it was empty. Leave it out of the text.", func(d *draft) {
+		leftOut("You left out the empty parameters. They are signed, too.", func(p param) bool { return p.value == "" }),
+		leftOut("You left out the parameters that are empty or 0. They are signed, too.", func(p param) bool {
+			return p.value == "" || p.value == "0" || strings.EqualFold(p.value, "false")
+		}),
+		{stage: selection, what: "You signed the parameter " + signName + " as well, while it was empty. Leave it out of the text.", make: func(d *draft) {
 			at := len(d.params)
 			for i, p := range d.params {
 				if p.name > signName {
 					at = min(at, i)
 				}
 			}
-			d.params = append(append(append([]param(nil), d.params[:at]...), param{name: signName, at: len(d.params)}), d.params[at:]...)
+			d.params = slices.Insert(slices.Clone(d.params), at, param{name: signName, at: len(d.params)})
 		}},
 	}
-	for i, p := range d.params {
-		if i == maxNames {
-			break
-		}
-		name := p.name
-		all = append(all, mistake{
-			selection, fmt.Sprintf("You left %.64q out of the text. Every parameter but %s is signed.", name, signName),
-			func(d *draft) { d.drop(func(p param) bool { return p.name == name }) },
-		})
+	for _, p := range d.params[:min(len(d.params), maxNames)] {
+		what := fmt.Sprintf("You left %.64q out of the text. Every parameter but %s is signed.", p.name, signName)
+		all = append(all, leftOut(what, func(other param) bool { return other.name == p.name }))
 	}
 	return all
 }
 
+func leftOut(what string, dropped func(param) bool) mistake {
+	return mistake{stage: selection, what: what, make: func(d *draft) { d.drop(dropped) }}
+}
+
+// amongValues is a mistake that is made with the values of some parameters.
+func amongValues(what string, change func(param) string) mistake {
+	return mistake{stage: values, what: what, make: func(d *draft) { d.values(change) }}
+}
+
 // onValue is a mistake that is made with each value.
 func onValue(what string, change func(string) string) mistake {
-	return mistake{values, what, func(d *draft) { d.values(func(p param) string { return change(p.value) }) }}
+	return amongValues(what, func(p param) string { return change(p.value) })
 }
 
 // otherWord is what [onBool] and [onNothing] say.
@@ -144,15 +145,13 @@ func valueMistakes() []mistake {
 
 // amount is a mistake with the parameters that are amounts.
 func amount(what string, change func(string) string) mistake {
-	return mistake{values, what, func(d *draft) {
-		d.values(func(p param) string {
-			named := strings.Contains(p.name, "fee") || strings.Contains(p.name, "amount")
-			if !named || p.value == "" || strings.Trim(p.value, "0123456789.") != "" {
-				return p.value
-			}
-			return change(p.value)
-		})
-	}}
+	return amongValues(what, func(p param) string {
+		named := strings.Contains(p.name, "fee") || strings.Contains(p.name, "amount")
+		if !named || p.value == "" || strings.Trim(p.value, "0123456789.") != "" {
+			return p.value
+		}
+		return change(p.value)
+	})
 }
 
 func hundredths(n string) string {
@@ -169,20 +168,27 @@ func orders() []mistake {
 	}
 	same := func(s string) string { return s }
 	const locale = "You sorted the parameters as a dictionary does, without regard to case or underscores. Sort them by their bytes (LC_ALL=C, an ordinal comparison)."
-	return []mistake{
-		{order, "You sorted the parameters by their names alone. Sort them as the texts name=value, in which a digit comes before the equals sign.", by(byName(same)).set},
-		{order, "You signed the parameters in the order in which you send them. Sort them first.", by(func(a, b param) int { return cmp.Compare(a.at, b.at) }).set},
-		{order, "You sorted the parameters in descending order. Sort them in ascending order.", by(func(a, b param) int { return cmp.Compare(b.name, a.name) }).set},
-		{order, locale, by(byName(strings.ToLower)).set},
-		{order, locale, by(byName(func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) })).set},
-		{order, "You sorted the parameters by their values. Sort them by their names.", by(func(a, b param) int { return cmp.Compare(a.value, b.value) }).set},
-		{order, "You sorted the parameters by the length of their names. Sort them by their bytes.", by(func(a, b param) int { return cmp.Compare(len(a.name), len(b.name)) }).set},
+	var all []mistake
+	for _, o := range []struct {
+		what    string
+		compare func(a, b param) int
+	}{
+		{"You sorted the parameters by their names alone. Sort them as the texts name=value, in which a digit comes before the equals sign.", byName(same)},
+		{"You signed the parameters in the order in which you send them. Sort them first.", func(a, b param) int { return cmp.Compare(a.at, b.at) }},
+		{"You sorted the parameters in descending order. Sort them in ascending order.", func(a, b param) int { return cmp.Compare(b.name, a.name) }},
+		{locale, byName(strings.ToLower)},
+		{locale, byName(func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) })},
+		{"You sorted the parameters by their values. Sort them by their names.", func(a, b param) int { return cmp.Compare(a.value, b.value) }},
+		{"You sorted the parameters by the length of their names. Sort them by their bytes.", func(a, b param) int { return cmp.Compare(len(a.name), len(b.name)) }},
+	} {
+		all = append(all, mistake{stage: order, what: o.what, make: func(d *draft) { d.order = o.compare }})
 	}
+	return all
 }
 
 // onText is a mistake that is made with the finished text.
 func onText(what string, change func(string) string) mistake {
-	return mistake{whole, what, func(d *draft) { d.then(change) }}
+	return mistake{stage: whole, what: what, text: change}
 }
 
 func wholes() []mistake {
@@ -218,13 +224,9 @@ func wholes() []mistake {
 	}
 }
 
-type by func(a, b param) int
-
-func (f by) set(d *draft) { d.order = f }
-
 // joined is a mistake in how the parameters become a text.
 func joined(what string, join func([]param) string) mistake {
-	return mistake{joining, what, func(d *draft) { d.join = join }}
+	return mistake{stage: joining, what: what, make: func(d *draft) { d.join = join }}
 }
 
 // list joins the parameters, with equal in each and between in between.

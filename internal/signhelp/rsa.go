@@ -44,8 +44,8 @@ func RSA(r Request, key Key, others ...Key) string {
 	if hashing != "" {
 		what = append(what, hashing)
 	}
-	s := &searcher{right: newDraft(r.Params, "", func(a, b param) int { return cmp.Compare(a.name+"=", b.name+"=") }, list("=", ""))}
-	s.mistakes = rsaMistakes(s.right)
+	right := newDraft(r.Params, "", func(a, b param) int { return cmp.Compare(a.name+"=", b.name+"=") }, list("=", ""))
+	s := newSearcher(right, rsaMistakes(right))
 	more, found := s.find(maxMistakes-len(what), match)
 	switch what = append(what, more...); {
 	case found:

@@ -263,3 +263,21 @@ func FuzzRSA(f *testing.F) {
 		require.Equal(t, strings.Join(parts, "") == text, help == "", help)
 	})
 }
+
+// The bound of the work leaves room for two mistakes in the longest of genuine requests.
+func TestManyParameters(t *testing.T) {
+	var params []wire.Param
+	var text string
+	for name := 'z'; name >= 'a'; name-- {
+		value := strings.Repeat(string(name)+" ", 10)
+		params = append(params, wire.Param{Name: string(name), Value: value})
+		if name != 'z' {
+			text = string(name) + "=" + value + text
+		}
+	}
+	key := signhelp.Key{Name: "the key", Public: &shortKey().PublicKey}
+	sign := signed(hex.EncodeToString([]byte(sha256Of(text))))
+	help := signhelp.RSA(signhelp.Request{Params: params, Sign: sign}, key)
+	assert.Contains(t, help, `You left "z" out`)
+	assert.Contains(t, help, "another hash")
+}

@@ -25,8 +25,9 @@ const (
 	maxMistakes = 2
 	// maxWork bounds the bytes of all the texts that are tried for a signature.
 	maxWork = 8 << 20
-	// workOfText is what a text costs beside its bytes.
-	workOfText = 256
+	// workOfText and workOfParam are what a text and a parameter cost beside their bytes.
+	workOfText  = 256
+	workOfParam = 32
 )
 
 // param is a parameter with its place in the request.
@@ -43,7 +44,6 @@ type draft struct {
 	params []param
 	order  func(a, b param) int
 	join   func([]param) string
-	finish []func(string) string
 }
 
 // newDraft is that of the right text.
@@ -62,11 +62,7 @@ func (d draft) text() string {
 		params = slices.Clone(params)
 		slices.SortStableFunc(params, d.order)
 	}
-	text := d.prefix + d.join(params)
-	for _, f := range d.finish {
-		text = f(text)
-	}
-	return text
+	return d.prefix + d.join(params)
 }
 
 // values puts other values into the draft.
@@ -79,10 +75,6 @@ func (d *draft) values(change func(param) string) {
 
 func (d *draft) drop(dropped func(param) bool) {
 	d.params = slices.DeleteFunc(slices.Clone(d.params), dropped)
-}
-
-func (d *draft) then(f func(string) string) {
-	d.finish = append(slices.Clip(d.finish), f)
 }
 
 // stage is when a mistake is made. Of some stages only one can be.
@@ -99,61 +91,101 @@ const (
 
 func (s stage) single() bool { return s == path || s == order || s == joining }
 
-// mistake is one that a program makes on the way to its text.
+// mistake is one that a program makes on the way to its text, or with the finished text.
 type mistake struct {
 	stage stage
 	what  string
 	make  func(*draft)
+	text  func(string) string
 }
 
 // searcher looks for the text that a signature is of.
 type searcher struct {
-	right    draft
-	mistakes []mistake
-	work     int
+	right draft
+	work  int
+	// text is that of right, and telling are the mistakes that change it, each in another
+	// way, those with the finished text last.
+	text    string
+	telling []mistake
+}
+
+// newSearcher finds out which mistakes matter with these parameters. Of those that come to
+// the same text the first counts.
+func newSearcher(right draft, mistakes []mistake) *searcher {
+	s := &searcher{right: right, text: right.text()}
+	seen := map[string]bool{s.text: true}
+	for _, m := range mistakes {
+		if s.work > maxWork {
+			break
+		}
+		text := s.after(s.right, s.text, m)
+		if !seen[text] {
+			seen[text] = true
+			s.telling = append(s.telling, m)
+		}
+	}
+	s.work = 0
+	return s
+}
+
+// after is the text with one more mistake than in a draft, which makes that text.
+func (s *searcher) after(d draft, text string, m mistake) string {
+	if m.text != nil {
+		text = m.text(text)
+	} else {
+		m.make(&d)
+		text = d.text()
+	}
+	s.work += len(text) + workOfText + workOfParam*len(d.params)
+	return text
 }
 
 // find returns what was done wrong, nothing for the right text, with at most that many
-// mistakes. A mistake that changes nothing is never named, as the text without it comes first.
+// mistakes.
 func (s *searcher) find(most int, match func(text string) bool) (what []string, found bool) {
-	if s.try(match) {
+	if match(s.text) {
 		return nil, true
 	}
 	if most < 1 {
 		return nil, false
 	}
-	for _, m := range s.mistakes {
-		if s.try(match, m) {
+	for _, m := range s.telling {
+		if s.work > maxWork {
+			return nil, false
+		}
+		if match(s.after(s.right, s.text, m)) {
 			return []string{m.what}, true
 		}
 	}
 	if most < 2 {
 		return nil, false
 	}
-	for i, first := range s.mistakes {
-		for _, second := range s.mistakes[i+1:] {
-			if first.stage == second.stage && first.stage.single() {
-				continue
-			}
-			if s.try(match, first, second) {
-				return slices.Compact([]string{first.what, second.what}), true
-			}
+	for i, first := range s.telling {
+		if second, ok := s.findSecond(first, s.telling[i+1:], match); ok {
+			return slices.Compact([]string{first.what, second.what}), true
 		}
 	}
 	return nil, false
 }
 
-func (s *searcher) try(match func(string) bool, made ...mistake) bool {
-	if s.work > maxWork {
-		return false
+// findSecond looks for the mistake that makes the right text beside the first one.
+func (s *searcher) findSecond(first mistake, others []mistake, match func(text string) bool) (mistake, bool) {
+	d, text := s.right, s.after(s.right, s.text, first)
+	if first.make != nil {
+		first.make(&d)
 	}
-	d := s.right
-	for _, m := range made {
-		m.make(&d)
+	for _, second := range others {
+		if s.work > maxWork {
+			break
+		}
+		if first.stage == second.stage && first.stage.single() {
+			continue
+		}
+		if match(s.after(d, text, second)) {
+			return second, true
+		}
 	}
-	text := d.text()
-	s.work += len(text) + workOfText
-	return match(text)
+	return mistake{}, false
 }
 
 // tell makes one text of what is wrong.
