@@ -2,7 +2,6 @@ package signhelp
 
 import (
 	"fmt"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -195,24 +194,24 @@ var invisible = map[rune][2]string{
 	'\t':     {"⇥", "tab"},
 	0:        {"␀", "NUL"},
 	0x7f:     {"␡", "delete"},
-	'\u00a0': {"⍽", "no-break space"},
-	'\u00ad': {"▯", "soft hyphen"},
-	'\u200b': {"▯", "zero-width space"},
-	'\u200c': {"▯", "zero-width non-joiner"},
-	'\u200d': {"▯", "zero-width joiner"},
-	'\u200e': {"▯", "left-to-right mark"},
-	'\u200f': {"▯", "right-to-left mark"},
-	'\u2060': {"▯", "word joiner"},
-	'\u3000': {"▯", "ideographic space"},
-	'\ufeff': {"▯", "byte order mark"},
-	'\ufffd': {"�", "replacement character U+FFFD, in place of something that wasn't UTF-8"},
+	'\u00a0': {"NBSP", "no-break space"},
+	'\u00ad': {"SHY", "soft hyphen"},
+	'\u200b': {"ZWSP", "zero-width space"},
+	'\u200c': {"ZWNJ", "zero-width non-joiner"},
+	'\u200d': {"ZWJ", "zero-width joiner"},
+	'\u200e': {"LRM", "left-to-right mark"},
+	'\u200f': {"RLM", "right-to-left mark"},
+	'\u2060': {"WJ", "word joiner"},
+	'\u3000': {"IDSP", "ideographic space"},
+	'\ufeff': {"BOM", "byte order mark"},
+	'\ufffd': {"U+FFFD", "replacement character U+FFFD, in place of something that wasn't UTF-8"},
 }
 
 // visible is a character as it can be shown, with a name if it can't be seen itself.
 func visible(character string) (text, name string) {
 	r, size := utf8.DecodeRuneInString(character)
 	if r == utf8.RuneError && size == 1 {
-		return "�", fmt.Sprintf("byte %02x, which isn't UTF-8", character[0])
+		return fmt.Sprintf(`\x%02x`, character[0]), fmt.Sprintf("byte %02x, which isn't UTF-8", character[0])
 	}
 	if known, ok := invisible[r]; ok {
 		return known[0], known[1]
@@ -220,5 +219,6 @@ func visible(character string) (text, name string) {
 	if r == ' ' || unicode.IsGraphic(r) && !unicode.IsSpace(r) {
 		return character, ""
 	}
-	return "▯", "U+" + strings.ToUpper(fmt.Sprintf("%04x", r))
+	code := fmt.Sprintf("%U", r)
+	return code, code
 }

@@ -50,7 +50,7 @@ func TestCompare(t *testing.T) {
 	assert.Contains(t, compare(t, gw, ""), "Your text ends after 0 characters")
 	for signed, want := range map[string]string{
 		right + "\r\n":   `A-1<ins><span class="unseen" title="line feed">↵`,
-		"\ufeff" + right: `<pre tabindex="0" class="pieces"><ins><span class="unseen" title="byte order mark">`,
+		"\ufeff" + right: `<pre tabindex="0" class="pieces"><ins><span class="unseen" title="byte order mark">BOM`,
 		strings.Replace(right, "mch_order", "&mch_order", 1): "<ins>&amp;</ins>mch_order_no=A-1</pre>",
 		strings.Replace(right, "A-1", "A-2", 1):              "A-<del>1</del><ins>2</ins></pre>",
 		strings.Replace(right, "=A", "=\u00a0A", 1):          `title="no-break space"`,
