@@ -45,7 +45,7 @@ func openToOthers(r *http.Request) bool {
 // isPage tells the paths that show something and change nothing.
 func isPage(path string) bool {
 	switch path {
-	case "/", "/ua", "/order", "/requests", "/faults", "/setup":
+	case "/", "/ua", "/order", "/requests", "/faults", "/setup", "/compare":
 		return true
 	}
 	return strings.HasPrefix(path, "/opn/payments/")

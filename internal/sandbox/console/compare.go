@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -41,7 +42,7 @@ func (c *Console) showCompare(w http.ResponseWriter, r *http.Request) {
 			// A browser makes a carriage return and a line feed of each line end in a form.
 			lines := strings.NewReplacer("\r\n", "\n")
 			page.Signed = lines.Replace(r.PostForm.Get("signed"))
-			page.Comparison = signhelp.Compare(lines.Replace(d.SignText), page.Signed)
+			page.Comparison = signhelp.Compare(lines.Replace(cmp.Or(d.fullText, d.SignText)), page.Signed)
 		}
 		c.render(w, r, http.StatusOK, "compare", "Compare signed texts", page)
 		return
