@@ -99,21 +99,6 @@ func TestOldOrdersAreDueLater(t *testing.T) {
 	}
 }
 
-// A run that is told to end keeps its place.
-func TestPlaceIsKeptAtTheEnd(t *testing.T) {
-	s, _, _ := newShop(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(300*time.Millisecond, cancel)
-	result, err := s.pass(ctx, time.Minute)
-	if err == nil || result.After == "" {
-		t.Fatalf("%+v, %v: it ended too late", result, err)
-	}
-	var after string
-	if err := s.db.QueryRow("SELECT after FROM place").Scan(&after); err != nil || after != result.After {
-		t.Errorf("it keeps %q, %v, not %q", after, err, result.After)
-	}
-}
-
 // A run that SIGTERM ends is no failure, and the next one goes on where it stopped.
 func TestStopped(t *testing.T) {
 	s, _, _ := newShop(t)
