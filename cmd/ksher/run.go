@@ -19,6 +19,9 @@ type commands struct {
 	Sandbox sandboxCommand `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
 	Explain explainCommand `cmd:"" help:"Say what an error code or a line from a log means, and what to do."`
 	Key     keyCommand     `cmd:"" help:"Make and look at keys."`
+	Sign    signCommand    `cmd:"" help:"Sign the parameters of a request."`
+	Verify  verifyCommand  `cmd:"" help:"Tell whether a request, an answer or a notification is signed rightly, and what is wrong otherwise."`
+	Decode  decodeCommand  `cmd:"" help:"Print an answer or a notification, readable."`
 	Version version        `cmd:"" help:"Print the version."`
 }
 
