@@ -1,5 +1,6 @@
-// Package clients runs programs in other languages against the local gateway. They sign, ask
-// and verify with the libraries that clients in those languages have, in their ways.
+// Package clients runs other people's clients, from npm, and programs in other languages
+// against the local gateway. The programs sign, ask and verify with the libraries that
+// clients in those languages have, in their ways. A test fails where a tool is missing.
 package clients
 
 import (

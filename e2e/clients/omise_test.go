@@ -1,5 +1,3 @@
-// Package clients runs other people's clients against the local gateway. They are
-// installed by npm, and a test fails where that isn't there.
 package clients
 
 import (

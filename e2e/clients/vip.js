@@ -1,6 +1,6 @@
 // Ksher's own client for vip.ksher.net, from npm.
 'use strict';
-const Client = require('ksher-payment');
+const Client = require(`${process.env.MODULES}/ksher-payment`);
 
 // The client prints what it signs.
 const print = console.log;
