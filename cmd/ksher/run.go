@@ -104,7 +104,7 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 		opts = append(opts, sandbox.WithStore(store))
 	}
 	if s.Account != "any" {
-		opts = append(opts, sandbox.WithAccount(sandbox.Account(s.Account)))
+		opts = append(opts, sandbox.WithMerchant(sandbox.AppID, sandbox.Terms{Account: sandbox.Account(s.Account)}))
 	}
 	gateway, err := sandbox.Start(opts...)
 	if err != nil {

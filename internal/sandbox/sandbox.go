@@ -42,7 +42,7 @@ type Gateway struct {
 // options are what the Options set.
 type options struct {
 	client        []ksher.Option
-	account       Account
+	terms         map[string]Terms
 	address       string
 	speed         float64
 	maxOrders     int
@@ -63,8 +63,11 @@ func WithClientOptions(opts ...ksher.Option) Option {
 	return func(o *options) { o.client = append(o.client, opts...) }
 }
 
-// WithAccount sets the merchant's kind of account, [AnyAccount] by default.
-func WithAccount(a Account) Option { return func(o *options) { o.account = a } }
+// WithMerchant lets the gateway know a merchant with those terms from the start. It may be
+// [AppID], whose key is fixed.
+func WithMerchant(appID string, terms Terms) Option {
+	return func(o *options) { o.terms[appID] = terms }
+}
 
 // WithAddress sets where the gateway listens, a free port of the loopback
 // interface by default. Whoever can reach the address can pay and refund orders
@@ -159,6 +162,7 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 	g := &Gateway{
 		options: options{
 			address: "127.0.0.1:0", speed: speed, maxOrders: 10_000, payoutBalance: 100_000_00, strict: speed == 0, readTimeout: 10 * time.Second,
+			terms: make(map[string]Terms),
 		},
 		merchants: make(map[string]*Merchant),
 	}
@@ -194,7 +198,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	local := at.IP.IsLoopback()
 	g.Gateway, err = core.New(core.Config{
 		URL: url, Local: local, Speed: g.speed, MaxOrders: g.maxOrders, MaxBytes: g.maxBytes, PayoutBalance: g.payoutBalance,
-		Strict: g.strict, NotifyHosts: g.notifyHosts, Store: g.store,
+		Strict: g.strict, NotifyHosts: g.notifyHosts, Merchants: g.terms, Store: g.store,
 	})
 	if err != nil {
 		return err
@@ -202,8 +206,8 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	if g.Merchant, err = g.MerchantOf(AppID); err != nil {
 		return err
 	}
-	ksherAPI := api.New(g.Gateway, g.account, g.varied)
-	g.vip, g.opn = vipapi.New(g.Gateway), opnapi.New(g.Gateway)
+	ksherAPI := api.New(g.Gateway, g.varied)
+	g.vip, g.opn = vipapi.New(g.Gateway, g.varied), opnapi.New(g.Gateway)
 	desk := console.New(g.Gateway, console.Config{
 		Address: g.address, Local: local,
 		Setup: console.Setup{

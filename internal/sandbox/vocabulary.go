@@ -23,7 +23,8 @@ type (
 	FaultKind = core.FaultKind
 	Store     = core.Store
 	Record    = core.Record
-	Account   = api.Account
+	Account   = core.Account
+	Terms     = core.Terms
 )
 
 const (
@@ -33,9 +34,9 @@ const (
 	OpnPublicKey = opnapi.PublicKey
 	OpnSecretKey = opnapi.SecretKey
 
-	AnyAccount     = api.AnyAccount
-	OfflineAccount = api.OfflineAccount
-	OnlineAccount  = api.OnlineAccount
+	AnyAccount     = core.AnyAccount
+	OfflineAccount = core.OfflineAccount
+	OnlineAccount  = core.OnlineAccount
 
 	Created        = core.Created
 	InProgress     = core.InProgress

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,19 +13,6 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/internal/sandbox/promptpay"
-)
-
-// Account is a kind of merchant account, which decides the channels of
-// native_pay.
-//
-// Source: Ksher's KIOSK (C Scan B) Integration Guide.
-type Account string
-
-// Kinds of account.
-const (
-	AnyAccount     Account = ""        // AnyAccount has the channels of both.
-	OfflineAccount Account = "offline" // OfflineAccount is for shops with a counter.
-	OnlineAccount  Account = "online"  // OnlineAccount is for websites.
 )
 
 func accountOperations() []operation {
@@ -62,6 +50,9 @@ func (op operation) appID(p url.Values) string {
 	return p.Get("appid")
 }
 
+// merchant is the app ID of whom a request is answered to.
+func (op operation) merchant(p url.Values) string { return cmp.Or(op.appID(p), core.AppID) }
+
 // mchID is a merchant's number.
 func mchID(appID string) string { return strings.TrimPrefix(appID, "mch") }
 
@@ -93,13 +84,14 @@ type merchantAccount struct {
 func (s *Server) merchantInfo(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	id := cmp.Or(p.Get("mch_appid"), p.Get("appid"))
 	mchID := mchID(id)
-	opened := time.Date(2020, time.January, 1, 0, 0, 0, 0, core.Zone)
+	terms := tx.Terms(id)
+	opened := time.Date(2020, time.January, 1, 0, 0, 0, 0, terms.Location())
 	answer := merchantAccount{
 		MerchantInfoResponse: ksher.MerchantInfoResponse{
-			Mobile: "000000000", MchID: mchID, AccountType: "Test", BusinessMode: string(cmp.Or(s.account, OnlineAccount)), NonceStr: p.Get("nonce_str"),
+			Mobile: "000000000", MchID: mchID, AccountType: "Test", BusinessMode: string(cmp.Or(terms.Account, core.OnlineAccount)), NonceStr: p.Get("nonce_str"),
 			MchAppID: id, MasterMchID: mchID, IsMasterMch: "N", RegistTime: opened,
-			TimeZone:           tx.Now().In(core.Zone).Format("-07:00"),
-			AllowPartialRefund: "Y", PriceFeeType: "THB", SettlementFeeType: "THB",
+			TimeZone:           opened.Format("-07:00"),
+			AllowPartialRefund: "Y", PriceFeeType: terms.Currency(), SettlementFeeType: terms.Currency(),
 		},
 		MchName:      map[string]string{"merchant_name": "Kshertest Co., Ltd.", "mch_brief_name": promptpay.Stall},
 		MerchantType: "Test", Contact: "kshertest", LogoURL: "https://kshertest.example/logo.png",
@@ -118,7 +110,7 @@ func (s *Server) merchantInfo(tx *core.Tx, p url.Values, l *core.Leniency) (any,
 	}
 	for _, c := range ksher.Channels() {
 		answer.CountrySupportChannel = append(answer.CountrySupportChannel, c.Channel)
-		if c.GatewayPay || s.account != OnlineAccount && c.NativePayOffline || s.account != OfflineAccount && c.NativePayOnline {
+		if terms.Offers(c.Channel) && (c.GatewayPay || scannable(terms.Account, c)) {
 			answer.MchSupportChannel = append(answer.MchSupportChannel, map[string]any{
 				"pay_channel": string(c.Channel), "settlement_time_type": "T+1", "single_order_limit": -1, "day_sum_limit": -1,
 			})
@@ -127,9 +119,17 @@ func (s *Server) merchantInfo(tx *core.Tx, p url.Values, l *core.Leniency) (any,
 	return answer, ""
 }
 
-// rateQuery answers the rate of the gateway's orders, whatever the channel and
-// the day.
+// scannable tells whether native_pay has a channel for an account of that kind.
+func scannable(a core.Account, c ksher.ChannelInfo) bool {
+	return a != core.OnlineAccount && c.NativePayOffline || a != core.OfflineAccount && c.NativePayOnline
+}
+
+// rateQuery answers the rate of the merchant's orders, each of which is settled in its own
+// currency, whatever the channel and the day.
 func (s *Server) rateQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
+	if !tx.Terms(appID(p)).Takes(p.Get("fee_type")) {
+		return nil, ksher.CodeKsherFeeTypeNotMatch
+	}
 	return ksher.RateQueryResponse{
 		AppID: appID(p), Channel: ksher.Channel(p.Get("channel")), FeeType: p.Get("fee_type"), Date: p.Get("date"),
 		Rate: "1.000000", NonceStr: p.Get("nonce_str"),
@@ -157,7 +157,7 @@ func newSettlementRow(r ksher.SettlementRow) settlementRow {
 }
 
 // settlementInfo settles a day's payments less the day's refunds, each channel in
-// a row of its own, on the next day (T+1). It takes no commission. What Settle
+// a row of its own, and so is each currency, on the next day (T+1). It takes no commission. What Settle
 // has played is transferred on the day of the settlement, and is in a row at
 // once.
 func (s *Server) settlementInfo(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
@@ -173,12 +173,15 @@ func (s *Server) settlementInfo(tx *core.Tx, p url.Values, l *core.Leniency) (an
 	type key struct {
 		day     string
 		channel ksher.Channel
+		feeType string
 	}
+	merchant := cmp.Or(p.Get("mch_appid"), p.Get("appid"))
+	zone := tx.Terms(merchant).Location()
 	rows := make(map[key]*ksher.SettlementRow)
-	today := tx.Now().In(core.Zone).Format(time.DateOnly)
+	today := tx.Now().In(zone).Format(time.DateOnly)
 	count := func(o *core.Entry, at time.Time, fee ksher.Amount) {
-		at = at.In(core.Zone)
-		k := key{at.Format(time.DateOnly), o.Channel}
+		at = at.In(zone)
+		k := key{at.Format(time.DateOnly), o.Channel, o.FeeType}
 		if k.day < begin || end < k.day || k.day >= today && !o.Settled {
 			return
 		}
@@ -193,7 +196,6 @@ func (s *Server) settlementInfo(tx *core.Tx, p url.Values, l *core.Leniency) (an
 			row.TransferAmount += fee
 		}
 	}
-	merchant := cmp.Or(p.Get("mch_appid"), p.Get("appid"))
 	for o := range tx.All() {
 		if channel := ksher.Channel(p.Get("pay_channel")); o.AppID != merchant || o.PaidAt.IsZero() || o.Payout || o.API != "" || channel != "" && channel != o.Channel {
 			continue
@@ -204,11 +206,10 @@ func (s *Server) settlementInfo(tx *core.Tx, p url.Values, l *core.Leniency) (an
 		}
 	}
 	answer := settlementAnswer{GetSettlementInfoResponse: ksher.GetSettlementInfoResponse{BeginDate: begin, EndDate: end, NonceStr: p.Get("nonce_str")}}
-	for _, row := range rows {
-		answer.SettlementData = append(answer.SettlementData, newSettlementRow(*row))
+	for _, k := range slices.SortedFunc(maps.Keys(rows), func(a, b key) int {
+		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.channel, b.channel), cmp.Compare(a.feeType, b.feeType))
+	}) {
+		answer.SettlementData = append(answer.SettlementData, newSettlementRow(*rows[k]))
 	}
-	slices.SortFunc(answer.SettlementData, func(a, b settlementRow) int {
-		return cmp.Or(strings.Compare(a.BeginDate, b.BeginDate), strings.Compare(string(a.PayChannel), string(b.PayChannel)))
-	})
 	return answer, ""
 }

@@ -164,7 +164,7 @@ func TestRateQuery(t *testing.T) {
 func TestMerchantInfo(t *testing.T) {
 	for _, account := range []sandbox.Account{sandbox.AnyAccount, sandbox.OfflineAccount, sandbox.OnlineAccount} {
 		t.Run(string(account), func(t *testing.T) {
-			gw := sandbox.New(t, sandbox.WithAccount(account))
+			gw := sandbox.New(t, sandbox.WithMerchant(sandbox.AppID, sandbox.Terms{Account: account}))
 			info, err := gw.Client.MerchantInfo(t.Context(), &ksher.MerchantInfoRequest{})
 			require.NoError(t, err)
 			assert.Equal(t, sandbox.AppID, info.MchAppID)

@@ -67,7 +67,7 @@ func Verifier() *ksher.Verifier {
 //
 // It panics if data can't be written as a JSON object.
 func SignedResponse(data any) []byte {
-	return envelope(data, ksher.SignV1, time.Now())
+	return envelope(data, ksher.SignV1, time.Now().In(core.Zone))
 }
 
 // SignedNotification returns a notification with that data, signed by the local
@@ -78,7 +78,7 @@ func SignedResponse(data any) []byte {
 // It panics if data can't be written as a JSON object, or if the target is not
 // an address.
 func SignedNotification(target string, data any) *http.Request {
-	req, err := http.NewRequest(http.MethodPost, target, strings.NewReader(string(envelope(data, ksher.SignV1, time.Now()))))
+	req, err := http.NewRequest(http.MethodPost, target, strings.NewReader(string(envelope(data, ksher.SignV1, time.Now().In(core.Zone)))))
 	if err != nil {
 		panic(fmt.Sprintf("kshertest: SignedNotification: %v", err))
 	}
@@ -88,14 +88,14 @@ func SignedNotification(target string, data any) *http.Request {
 
 // envelope writes an answer of code 0 around data, signed as its type is.
 func envelope(data any, version ksher.SignVersion, at time.Time) []byte {
-	return verdict{at: at}.signed(bothHosts, dataText(data), signedPart(data), version)
+	return verdict{at: at}.signed(bothHosts, dataText(data, at.Location()), signedPart(data), version)
 }
 
 // Refusal is the body of an answer that refuses a request of that operation with that
 // code.
 func Refusal(operation string, code ksher.Code) []byte {
 	v := verdict{code, new(core.Leniency), time.Now()}
-	return v.signed(bothHosts, dataText(v.refusal(core.AppID, core.NewUUID())), signedParts[operation], ksher.SignV1)
+	return v.signed(bothHosts, dataText(v.refusal(core.AppID, core.NewUUID()), core.Zone), signedParts[operation], ksher.SignV1)
 }
 
 // refusal is the data of an answer that refuses.
@@ -109,13 +109,13 @@ func (v verdict) refusal(appID, nonce string) map[string]any {
 	}
 }
 
-// dataText is the data of an answer as its type has it.
-func dataText(data any) json.RawMessage {
+// dataText is the data of an answer as its type has it, with its times in that zone.
+func dataText(data any, zone *time.Location) json.RawMessage {
 	v := reflect.Indirect(reflect.ValueOf(data))
 	if !v.IsValid() || v.Kind() != reflect.Struct {
 		return core.Marshal(data)
 	}
-	text, err := wire.Encode(data, core.Zone)
+	text, err := wire.Encode(data, zone)
 	if err != nil {
 		panic(fmt.Sprintf("kshertest: the data of an answer: %v", err))
 	}

@@ -47,7 +47,7 @@ func (s notifier) News(o *core.Entry, at time.Time) (n *core.Notice, told string
 func (s notifier) paid(o *core.Entry, version ksher.SignVersion, at time.Time) []byte {
 	answer := &ksher.GatewayOrderQueryResponse{Order: o.Query(at)}
 	answer.NonceStr = core.NewUUID()
-	return verdict{at: at}.signed(gatewayHost, s.shaped("notification", answer), nil, version)
+	return verdict{at: at}.signed(gatewayHost, s.shaped("notification", answer, o.Location()), nil, version)
 }
 
 func (notifier) TimesOut(*core.Entry) bool { return false }

@@ -39,11 +39,14 @@ func Amount(text string) (ksher.Amount, bool) {
 // is the code for a number that was used before.
 func Create(tx *core.Tx, p url.Values, o *core.Entry, duplicate ksher.Code) ksher.Code {
 	total, ok := Amount(p.Get("total_fee"))
+	terms := tx.Terms(appID(p))
 	switch {
 	case !ok:
 		return ksher.CodePriceNotExist
-	case p.Get("fee_type") != "THB":
+	case !terms.Takes(p.Get("fee_type")):
 		return ksher.CodeKsherFeeTypeNotMatch
+	case !o.Payout && !o.Gateway && slices.ContainsFunc(o.Channels, func(c ksher.Channel) bool { return !terms.Offers(c) }):
+		return ksher.CodeNoAuth
 	case own(tx, p) != nil:
 		return duplicate
 	}
@@ -73,8 +76,13 @@ func (s *Server) gatewayPay(tx *core.Tx, p url.Values, l *core.Leniency) (any, k
 	case member != "" && strings.Trim(member, "0123456789") == "":
 		return nil, ksher.CodeMemberIDError
 	}
+	terms := tx.Terms(appID(p))
+	o.Channels = slices.DeleteFunc(o.Channels, func(c ksher.Channel) bool { return !terms.Offers(c) })
+	if len(o.Channels) == 0 {
+		return nil, ksher.CodeChannelListError
+	}
 	fee, ok := Amount(p.Get("total_fee"))
-	if ok && !slices.ContainsFunc(o.Channels, func(c ksher.Channel) bool { return core.InfoOf(c).GatewayPayMinimum <= fee }) {
+	if ok && p.Get("fee_type") == "THB" && !slices.ContainsFunc(o.Channels, func(c ksher.Channel) bool { return core.InfoOf(c).GatewayPayMinimum <= fee }) {
 		return nil, ksher.CodeKsherAmountIsTooSmall
 	}
 	if code := Create(tx, p, o, ksher.CodeOrderError); code != "" {
@@ -158,8 +166,7 @@ func (s *Server) cancelOrder(tx *core.Tx, p url.Values, l *core.Leniency) (any, 
 func (s *Server) nativePay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
 	channel := ksher.Channel(p.Get("channel"))
 	info := core.InfoOf(channel)
-	if s.account == OfflineAccount && !info.NativePayOffline || s.account == OnlineAccount && !info.NativePayOnline ||
-		!info.NativePayOffline && !info.NativePayOnline {
+	if !scannable(tx.Terms(appID(p)).Account, info) {
 		return nil, ksher.CodeNoAuth
 	}
 	o := &core.Entry{Channels: []ksher.Channel{channel}, UUID: core.NewUUID()}
@@ -182,7 +189,7 @@ func (s *Server) nativePay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ks
 		CodeURL:  "kshertest://pay/" + o.UUID,
 	}
 	if channel == ksher.ChannelPromptPay {
-		answer.CodeURL = promptpay.Code(o.Total, o.KsherOrderNo)
+		answer.CodeURL = promptpay.Code(o.Total, o.FeeType, o.KsherOrderNo)
 		answer.PaymentCode, answer.PaymentID = answer.CodeURL, o.KsherOrderNo
 	}
 	var err error
@@ -269,6 +276,6 @@ func (s *Server) refundQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, 
 		AppID: o.AppID, MchOrderNo: o.MerchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		FeeType: o.FeeType, TotalFee: o.Total, CashFee: o.Total, CashFeeType: o.FeeType,
 		RefundCount: len(o.Refunds), RefundFee: o.Refunded(), RefundOrders: slices.Clone(o.Refunds),
-		TimeEnd: o.PaidAt.In(core.Zone), NonceStr: p.Get("nonce_str"),
+		TimeEnd: o.PaidAt, NonceStr: p.Get("nonce_str"),
 	}, ""
 }

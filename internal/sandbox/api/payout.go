@@ -57,6 +57,8 @@ func refusesPayout(tx *core.Tx, p url.Values) ksher.Code {
 		return ksher.CodeParamError
 	case !slices.Contains([]string{"BANK", "PROMPTPAY_NATID", "PROMPTPAY_MSISDN"}, p.Get("receiver_type")):
 		return ksher.CodeParamError
+	case p.Get("fee_type") != "THB":
+		return ksher.CodeKsherFeeTypeNotMatch
 	case p.Get("receiver_type") == "BANK" && bank == "":
 		return ksher.CodeLackParams
 	case p.Get("receiver_type") == "BANK" && !slices.Contains(banks, bank):

@@ -3,7 +3,6 @@
 package api
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 	"path"
@@ -16,16 +15,14 @@ import (
 
 // Server serves the API.
 type Server struct {
-	gw      *core.Gateway
-	account Account
-	varied  bool
+	gw     *core.Gateway
+	varied bool
 }
 
-// New returns the API of a gateway whose merchants have that kind of account, and lets the
-// gateway know of it. With varied the fees of some orders are written as genuine answers
-// have them now and then.
-func New(gw *core.Gateway, account Account, varied bool) *Server {
-	s := &Server{gw, account, varied}
+// New returns the API of a gateway, and lets the gateway know of it. With varied the fees of
+// some orders are written as genuine answers have them now and then.
+func New(gw *core.Gateway, varied bool) *Server {
+	s := &Server{gw, varied}
 	var names []string
 	for _, op := range operations {
 		names = append(names, op.name())
@@ -93,7 +90,7 @@ func (s *Server) carryOut(op operation, text string, params url.Values, code ksh
 		default:
 			var data any
 			data, code = s.decide(tx, op, params, fault, l)
-			text := s.shaped(op.name(), data)
+			text := s.shaped(op.name(), data, tx.Terms(op.merchant(params)).Location())
 			answer = forge(fault, verdict{code, l, at}.signed(op.hostOf(), text, signedParts[op.name()], signedUnder(fault, version)))
 		}
 		tx.Log(core.Request{
@@ -114,7 +111,7 @@ func (s *Server) decide(tx *core.Tx, op operation, params url.Values, fault core
 		}
 	}
 	if code != "" {
-		data = verdict{code: code, l: l}.refusal(cmp.Or(op.appID(params), core.AppID), params.Get("nonce_str"))
+		data = verdict{code: code, l: l}.refusal(op.merchant(params), params.Get("nonce_str"))
 	}
 	return data, code
 }

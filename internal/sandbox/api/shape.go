@@ -68,9 +68,10 @@ func vary(members map[string]json.RawMessage) {
 	}
 }
 
-// shaped is the data of an answer to an operation as the real gateway writes it.
-func (s *Server) shaped(operation string, data any) json.RawMessage {
-	text := dataText(data)
+// shaped is the data of an answer to an operation as the real gateway writes it, with its
+// times in that zone.
+func (s *Server) shaped(operation string, data any, zone *time.Location) json.RawMessage {
+	text := dataText(data, zone)
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
 		panic(fmt.Sprintf("kshertest: the data of an answer: %v", err))

@@ -90,7 +90,7 @@ func (a *walletAnswer) alipay() { a.PayContent = AlipayText(a.tx, a.o) }
 func AlipayText(tx *core.Tx, o *core.Entry) string {
 	return url.Values{
 		"app_id": {"kshertest"}, "method": {"alipay.trade.app.pay"}, "charset": {"utf-8"}, "sign_type": {"RSA2"}, "sign": {notSigned},
-		"timestamp":   {tx.Now().In(core.Zone).Format("2006-01-02 15:04:05")},
+		"timestamp":   {tx.Now().In(o.Location()).Format("2006-01-02 15:04:05")},
 		"biz_content": {string(core.Marshal(map[string]string{"out_trade_no": o.MchOrderNo, "total_amount": o.Total.String()}))},
 	}.Encode()
 }

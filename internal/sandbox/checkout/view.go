@@ -377,7 +377,7 @@ func (s *scene) stepView(v *View, sub *submission) {
 func (s *scene) qrView(v *View) {
 	v.QRText = "kshertest://pay/" + s.o.UUID
 	if s.channel == ksher.ChannelPromptPay {
-		v.QRText, v.SaveQR = promptpay.Code(s.o.Total, s.o.KsherOrderNo), true
+		v.QRText, v.SaveQR = promptpay.Code(s.o.Total, s.o.FeeType, s.o.KsherOrderNo), true
 	}
 	// It can't fail: the text is short.
 	image, _ := promptpay.Image(v.QRText, "png")

@@ -375,7 +375,7 @@ func TestAccounts(t *testing.T) {
 		{sandbox.OnlineAccount, ksher.ChannelTrueMoney, true},
 		{sandbox.OnlineAccount, ksher.ChannelPromptPay, true},
 	} {
-		gw := sandbox.New(t, sandbox.WithAccount(c.account))
+		gw := sandbox.New(t, sandbox.WithMerchant(sandbox.AppID, sandbox.Terms{Account: c.account}))
 		_, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay("K-1", c.channel))
 		if c.ok {
 			assert.NoError(t, err, "%s %s", c.account, c.channel)

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"crypto"
+	"crypto/rsa"
 	_ "embed" // For the key.
 	"errors"
 	"fmt"
@@ -47,6 +48,9 @@ type Config struct {
 	// NotifyHosts are names and addresses that notifications may go to besides this
 	// machine and private networks, [AnyHost] for all.
 	NotifyHosts []string
+	// Merchants are those that the gateway knows from the start, beside [AppID] or with
+	// the terms of that one.
+	Merchants map[string]Terms
 	// Store keeps the state, nil for nowhere.
 	Store Store
 }
@@ -97,6 +101,8 @@ type Gateway struct {
 	mu sync.Mutex
 	// merchants has all of them by their app IDs.
 	merchants map[string]*Merchant
+	// merchantsChanged says that the store doesn't have them as they are.
+	merchantsChanged bool
 	// moving counts the clients that move the clock, and moved tells when there is one
 	// less. A WaitGroup can't be used in more than one bubble of testing/synctest.
 	moving int
@@ -173,9 +179,13 @@ func New(c Config) (*Gateway, error) {
 	g.outgoing = g.newOutgoing()
 	g.alive, g.stop = context.WithCancel(context.Background())
 	g.moved = sync.NewCond(&g.mu)
-	g.merchants[AppID] = &Merchant{AppID: AppID, g: g, key: PrivateKey(), pem: PrivateKeyPEM()}
+	own := PrivateKey()
+	g.merchants[AppID] = &Merchant{AppID: AppID, g: g, public: own.Public().(*rsa.PublicKey), key: own, pem: PrivateKeyPEM()}
 	if err := g.restore(); err != nil {
 		return nil, fmt.Errorf("kshertest: what was stored: %w", err)
+	}
+	if err := g.addAll(c.Merchants); err != nil {
+		return nil, err
 	}
 	return g, nil
 }

@@ -8,10 +8,8 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/shortrsa"
@@ -21,10 +19,13 @@ import (
 type Merchant struct {
 	// AppID is the merchant's app ID.
 	AppID string
+	// Terms are what the merchant has agreed with Ksher.
+	Terms
 
-	g   *Gateway
+	g      *Gateway
+	public *rsa.PublicKey
+	// key is nil for a merchant with a key of its own, and pem is the key as PEM.
 	key crypto.Signer
-	// pem is the key as PEM.
 	pem string
 }
 
@@ -39,36 +40,30 @@ func (g *Gateway) Known(appID string) *Merchant {
 	return g.merchants[appID]
 }
 
-// Merchants are those that the gateway knows, by their app IDs.
-func (g *Gateway) Merchants() []*Merchant {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.SortedFunc(maps.Values(g.merchants), func(a, b *Merchant) int { return strings.Compare(a.AppID, b.AppID) })
-}
-
 // MerchantOf returns the merchant of that app ID, whom the gateway knows from then on. It
 // is the same for the same app ID.
 func (g *Gateway) MerchantOf(appID string) (*Merchant, error) {
 	if m := g.Known(appID); m != nil {
 		return m, nil
 	}
+	m, err := g.AddMerchant(appID, Terms{})
+	if errors.Is(err, ErrMerchantExists) { // Made meanwhile.
+		return g.Known(appID), nil
+	}
+	return m, err
+}
+
+// makeKey makes a private key, as PEM.
+func makeKey() (string, error) {
 	key, err := rsa.GenerateKey(rand.Reader, merchantKeyBits)
 	if err != nil {
-		return nil, fmt.Errorf("kshertest: a key for merchant %q: %w", appID, err)
+		return "", err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if there := g.merchants[appID]; there != nil { // Made meanwhile.
-		return there, nil
-	}
-	m := &Merchant{AppID: appID, g: g, key: key, pem: string(text)}
-	g.merchants[appID] = m
-	return m, nil
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})), nil
 }
 
 // PublicKey is what the merchant's signatures are checked with.
-func (m *Merchant) PublicKey() *rsa.PublicKey { return m.key.Public().(*rsa.PublicKey) }
+func (m *Merchant) PublicKey() *rsa.PublicKey { return m.public }
 
 // SignedWith tells by which digest the merchant has signed the text, MD5 or SHA-1, and is 0
 // if it hasn't. The standard library takes keys from 1024 bits on.
@@ -80,7 +75,7 @@ func (m *Merchant) SignedWith(text, sig []byte) crypto.Hash {
 	if long.N.BitLen() < merchantKeyBits {
 		short, err := shortrsa.NewPublicKey(long)
 		if err != nil {
-			panic(err) // The key is part of this package.
+			panic(err) // It was tried when the merchant was made.
 		}
 		isMD5 = func() bool { return short.Verify(md5Sum, sig) == nil }
 		isSHA1 = func() bool { return short.VerifySHA1(sha1Sum, sig) == nil }
@@ -95,10 +90,10 @@ func (m *Merchant) SignedWith(text, sig []byte) crypto.Hash {
 }
 
 // PrivateKeyPEM returns the merchant's private key as PEM, for programs that read it from
-// a file or the environment.
+// a file or the environment, "" if the gateway doesn't have it.
 func (m *Merchant) PrivateKeyPEM() string { return m.pem }
 
-// Signer is the merchant's private key.
+// Signer is the merchant's private key, nil if the gateway doesn't have it.
 func (m *Merchant) Signer() crypto.Signer { return m.key }
 
 // Begin plays the buyer who has chosen a channel and is typing a PIN or an OTP,

@@ -58,8 +58,9 @@ type Order struct {
 // Entry is an order as the gateway keeps it. Its exported fields are what a [Store]
 // keeps across restarts. Rooms read them, and change them through a [Tx] alone.
 type Entry struct {
-	// AppID is whose order it is.
+	// AppID is whose order it is, and Zone that merchant's time zone, "" for [Zone].
 	AppID string
+	Zone  string `json:",omitzero"`
 	// Gateway says that gateway_pay made the order. The merchant host knows it
 	// by PayMchOrderNo, and one of native_pay by MchOrderNo.
 	Gateway bool
@@ -294,7 +295,7 @@ func (o *Entry) Query(now time.Time) ksher.Order {
 		q.CashFee = o.Total
 		q.CashFeeType = o.FeeType
 		q.Rate = "1.000000"
-		q.TimeEnd = o.PaidAt.In(Zone)
+		q.TimeEnd = o.PaidAt.In(o.Location())
 		q.OpenID = "kshertest-buyer"
 	}
 	return q

@@ -35,6 +35,8 @@ type meta struct {
 	Serial int
 	// PaidOut is what the payouts of each merchant came to that were forgotten.
 	PaidOut map[string]ksher.Amount
+	// Merchants are those beside [AppID], by their app IDs.
+	Merchants map[string]storedMerchant `json:",omitempty"`
 	// Clock was the gateway's time at the real time Real, when it ran at Speed.
 	Clock, Real time.Time
 	Speed       float64
@@ -93,6 +95,9 @@ func (g *Gateway) restore() error {
 		g.list = append(g.list, o)
 		g.index(o)
 		g.measure(o)
+	}
+	if err := g.restoreMerchants(m.Merchants); err != nil {
+		return err
 	}
 	g.serial = m.Serial
 	maps.Copy(g.paidOut, m.PaidOut)
@@ -178,15 +183,15 @@ func (g *Gateway) write(changed ...*Entry) error {
 			forget = append(forget, o.Serial)
 		}
 		real := time.Now().Round(0)
-		if len(keep)+len(forget) > 0 || g.skew != g.savedSkew || g.alive.Err() != nil || g.config.Speed > 0 && real.Sub(g.savedAt) >= clockInterval {
+		if len(keep)+len(forget) > 0 || g.merchantsChanged || g.skew != g.savedSkew || g.alive.Err() != nil || g.config.Speed > 0 && real.Sub(g.savedAt) >= clockInterval {
 			beside := Marshal(meta{
-				Format: storeFormat, Serial: g.serial, PaidOut: paidOut,
+				Format: storeFormat, Serial: g.serial, PaidOut: paidOut, Merchants: g.stored(),
 				Clock: g.now(), Real: real, Speed: g.config.Speed, Stopped: g.alive.Err() != nil,
 			})
 			if err := g.config.Store.Save(beside, keep, forget); err != nil {
 				return fmt.Errorf("%w: %w", ErrStore, err)
 			}
-			g.savedSkew, g.savedAt = g.skew, real
+			g.savedSkew, g.savedAt, g.merchantsChanged = g.skew, real, false
 			for i, o := range orders {
 				o.saved = keep[i].Text
 				g.measure(o)

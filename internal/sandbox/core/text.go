@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Zone is that of the gateway's merchants.
+// Zone is that of the gateway, and of its merchants unless their terms say otherwise.
 var Zone = time.FixedZone("UTC+7", 7*60*60)
 
 // Marshal writes JSON of what can't fail: strings, numbers, structs of those, and JSON.

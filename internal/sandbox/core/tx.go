@@ -129,7 +129,7 @@ func (tx *Tx) Add(o *Entry) {
 	if o.Gateway {
 		o.PayMchOrderNo = g.nextPayNo()
 	}
-	o.Created = g.now()
+	o.Created, o.Zone = g.now(), tx.Terms(o.AppID).Zone
 	o.note(g.now(), "created over %v %s", o.Total, o.FeeType)
 	o.Serial = g.serial
 	g.list = append(g.list, o)
@@ -211,7 +211,7 @@ func (tx *Tx) Refund(o *Entry, no string, fee ksher.Amount) (ksher.Refund, ksher
 		code = ksher.CodeKsherInvalidRefundBalance
 	case o.Settled:
 		code = ksher.CodeKsherRefundExpire
-	case info.RefundSameDay && o.PaidAt.In(Zone).Format(time.DateOnly) != g.now().In(Zone).Format(time.DateOnly):
+	case info.RefundSameDay && o.PaidAt.In(o.Location()).Format(time.DateOnly) != g.now().In(o.Location()).Format(time.DateOnly):
 		code = ksher.CodeKsherRefundExpire
 	}
 	if code != "" {
@@ -223,7 +223,7 @@ func (tx *Tx) Refund(o *Entry, no string, fee ksher.Amount) (ksher.Refund, ksher
 		ChannelRefundNo: g.nextNo("5020", 28),
 		MchRefundFee:    fee,
 		RefundState:     "REFUNDSUCCESS",
-		RefundTime:      g.now().In(Zone),
+		RefundTime:      g.now().In(o.Location()),
 	}
 	tx.giveBack(o, refund)
 	o.note(g.now(), "refunded %v %s under %s", fee, o.FeeType, no)
@@ -244,7 +244,7 @@ func (tx *Tx) Reverse(o *Entry) ksher.Code {
 		no := g.nextNo("900", 23)
 		tx.giveBack(o, ksher.Refund{
 			MchRefundNo: no, KsherRefundNo: no, ChannelRefundNo: g.nextNo("5020", 28),
-			MchRefundFee: o.Total - o.Refunded(), RefundState: "REFUNDSUCCESS", RefundTime: g.now().In(Zone),
+			MchRefundFee: o.Total - o.Refunded(), RefundState: "REFUNDSUCCESS", RefundTime: g.now().In(o.Location()),
 		})
 		o.note(g.now(), "reversed, and the money given back")
 		return ""

@@ -16,14 +16,17 @@ const Stall = "90000000"
 // that nobody can pay a test order with real money.
 const biller = "000000000000000"
 
+// currencyNumbers are those of ISO 4217. PromptPay itself has only the first.
+var currencyNumbers = map[string]string{"THB": "764", "MYR": "458", "JPY": "392", "AED": "784"}
+
 // Code is the text of a PromptPay bill payment in the form of EMVCo's
 // merchant-presented QR codes, as in a genuine answer.
-func Code(total ksher.Amount, reference string) string {
+func Code(total ksher.Amount, currency, reference string) string {
 	field := func(id, value string) string { return fmt.Sprintf("%s%02d%s", id, len(value), value) }
 	text := field("00", "01") +
 		field("01", "12") + // For one payment only.
 		field("30", field("00", "A000000677010112")+field("01", biller)+field("02", reference)+field("03", Stall)) +
-		field("53", "764") + // The number of THB in ISO 4217.
+		field("53", currencyNumbers[currency]) +
 		field("54", total.String()) +
 		field("58", "TH") +
 		"6304"

@@ -199,7 +199,7 @@ func badCode(refusal ksher.Code) bool {
 func (s *Server) code(tx *core.Tx, o *core.Entry, v *order) {
 	text := "kshertest://pay/" + o.UUID
 	if o.Channels[0] == ksher.ChannelPromptPay {
-		text = promptpay.Code(o.Total, o.KsherOrderNo)
+		text = promptpay.Code(o.Total, o.FeeType, o.KsherOrderNo)
 	}
 	image, _ := promptpay.Image(text, "png") // It can't fail: the text is short.
 	v.Reserved1 = wireText(image)
