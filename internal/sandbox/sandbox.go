@@ -207,7 +207,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 		return err
 	}
 	ksherAPI := api.New(g.Gateway, g.varied)
-	g.vip, g.opn = vipapi.New(g.Gateway, g.varied), opnapi.New(g.Gateway)
+	g.vip, g.opn = vipapi.New(g.Gateway), opnapi.New(g.Gateway)
 	desk := console.New(g.Gateway, console.Config{
 		Address: g.address, Local: local,
 		Setup: console.Setup{

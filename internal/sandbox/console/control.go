@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -61,8 +62,17 @@ func canPay(o *core.Entry, s core.State) bool {
 	return !s.Settled() || s == core.Cancelled && slices.ContainsFunc(o.Channels, o.Savable)
 }
 
+// orderID says which order is meant.
+type orderID struct{ appID, mchOrderNo string }
+
+// idIn reads an order's numbers of an address or a form. Without an app ID it is an order of
+// the merchant [core.AppID].
+func idIn(values url.Values, mchOrderNo string) orderID {
+	return orderID{cmp.Or(values.Get("appid"), core.AppID), mchOrderNo}
+}
+
 // act carries out an action by its name.
-func (c *Console) act(ctx context.Context, name, mchOrderNo string, channel ksher.Channel) error {
+func (c *Console) act(ctx context.Context, name string, id orderID, channel ksher.Channel) error {
 	i := slices.IndexFunc(actions, func(a action) bool { return a.name == name })
 	if i < 0 {
 		var names []string
@@ -74,7 +84,11 @@ func (c *Console) act(ctx context.Context, name, mchOrderNo string, channel kshe
 	if channel != "" && !actions[i].channel {
 		return &statusError{http.StatusBadRequest, fmt.Sprintf("the action %q takes no channel", name)}
 	}
-	return actions[i].run(ctx, c.merchant, mchOrderNo, channel)
+	m := c.gw.Known(id.appID)
+	if m == nil {
+		return noMerchant(id.appID)
+	}
+	return actions[i].run(ctx, m, id.mchOrderNo, channel)
 }
 
 // maxSeconds bounds the times in requests: a year is more than any schedule of
@@ -137,6 +151,7 @@ func (c *Console) faultDatas() []faultData {
 type orderData struct {
 	// API is which other API than that of api.ksher.net made it.
 	API            string          `json:"api,omitzero"`
+	AppID          string          `json:"appid"`
 	MchOrderNo     string          `json:"mch_order_no"`
 	PayMchOrderNo  string          `json:"pay_mch_order_no,omitzero"`
 	KsherOrderNo   string          `json:"ksher_order_no,omitzero"`
@@ -190,7 +205,7 @@ type eventData struct {
 func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 	s := o.State(tx.Now())
 	d := orderData{
-		API: o.API, MchOrderNo: o.MchOrderNo, PayMchOrderNo: o.PayMchOrderNo, KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
+		API: o.API, AppID: o.AppID, MchOrderNo: o.MchOrderNo, PayMchOrderNo: o.PayMchOrderNo, KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		State: s, Result: o.Result(tx.Now()), TotalFee: o.Total, FeeType: o.FeeType, Refunded: o.Refunded(),
 		Channel: o.Channel, Channels: slices.Clone(o.Channels), Created: o.Created.In(core.Zone), Settled: o.Settled,
 		Params: make(map[string]string), Refunds: append([]ksher.Refund{}, o.Refunds...), History: []eventData{},
@@ -246,11 +261,11 @@ func (c *Console) datas(offset, limit int) (list []orderData, total int) {
 	return list, total
 }
 
-func (c *Console) orderData(mchOrderNo string) (d orderData, err error) {
+func (c *Console) orderData(id orderID) (d orderData, err error) {
 	c.gw.Do(func(tx *core.Tx) {
-		o := tx.Either(c.merchant.AppID, mchOrderNo)
+		o := tx.Either(id.appID, id.mchOrderNo)
 		if o == nil {
-			err = fmt.Errorf("order %q: %w", mchOrderNo, core.ErrNoOrder)
+			err = fmt.Errorf("order %q: %w", id.mchOrderNo, core.ErrNoOrder)
 			return
 		}
 		d = c.describe(tx, o)
@@ -346,9 +361,10 @@ func (m methods) serve(w http.ResponseWriter, r *http.Request) {
 func (c *Console) control() http.Handler {
 	mux := http.NewServeMux()
 	route := func(path string, methods methods) { mux.HandleFunc(path, methods.serve) }
+	route("/control/merchants", c.merchantMethods())
 	route("/control/orders", methods{"GET": c.orderList})
 	route("/control/orders/{no}", methods{"GET": func(r *http.Request) (any, error) {
-		d, err := c.orderData(r.PathValue("no"))
+		d, err := c.orderData(idIn(r.URL.Query(), r.PathValue("no")))
 		if showsSecrets(r) {
 			d.reveal()
 		}
@@ -361,10 +377,11 @@ func (c *Console) control() http.Handler {
 		if err := decode(r, &body); err != nil {
 			return nil, err
 		}
-		if err := c.act(r.Context(), r.PathValue("action"), r.PathValue("no"), body.Channel); err != nil {
+		id := idIn(r.URL.Query(), r.PathValue("no"))
+		if err := c.act(r.Context(), r.PathValue("action"), id, body.Channel); err != nil {
 			return nil, err
 		}
-		return c.orderData(r.PathValue("no"))
+		return c.orderData(id)
 	}})
 	faults := func(err error) (any, error) { return map[string]any{"faults": c.faultDatas()}, err }
 	route("/control/faults", methods{

@@ -53,6 +53,7 @@ var dashboardPages = template.Must(template.New("").Funcs(template.FuncMap{
 	"title":  func(c ksher.Channel) string { return core.InfoOf(c).Name },
 	"slug":   func(s core.State) string { return strings.ReplaceAll(string(s), " ", "-") },
 	"escape": url.QueryEscape,
+	"order":  func(appID, no string) string { return orderPath(orderID{appID, no}) },
 	"meaning": func(c ksher.Code) string {
 		info, _ := c.Info()
 		return info.Meaning
@@ -91,10 +92,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /setup", func(w http.ResponseWriter, r *http.Request) {
 		c.render(w, r, http.StatusOK, "setup", "Set-up", c.setup())
 	})
-	mux.HandleFunc("GET /setup/merchant.pem", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/x-pem-file")
-		w.Write([]byte(c.merchant.PrivateKeyPEM()))
-	})
+	mux.HandleFunc("GET /setup/merchant.pem", c.servePrivateKey)
 	mux.HandleFunc("GET /dashboard.css", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, dashboardFiles, "dashboard/dashboard.css")
 	})
@@ -125,7 +123,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /do/{action}", func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("action")
 		c.button("/order", name, func(r *http.Request) error {
-			return c.act(r.Context(), name, r.PostForm.Get("no"), ksher.Channel(r.PostForm.Get("channel")))
+			return c.act(r.Context(), name, idIn(r.PostForm, r.PostForm.Get("no")), ksher.Channel(r.PostForm.Get("channel")))
 		})(w, r)
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -220,20 +218,25 @@ func (c *Console) button(back, name string, do func(*http.Request) error) http.H
 		if no := r.PostForm.Get("no"); no != "" {
 			query.Set("no", no)
 		}
+		if appID := r.PostForm.Get("appid"); appID != "" {
+			query.Set("appid", appID)
+		}
 		http.Redirect(w, r, back+"?"+query.Encode(), http.StatusSeeOther)
 	}
 }
 
-type errorPage struct{ Message, No string }
+type errorPage struct{ Message, AppID, No string }
 
 func (c *Console) showError(w http.ResponseWriter, r *http.Request, err error) {
-	c.render(w, r, statusOf(err), "error", "That did not work", errorPage{strings.TrimPrefix(err.Error(), "kshertest: "), r.PostForm.Get("no")})
+	c.render(w, r, statusOf(err), "error", "That did not work", errorPage{strings.TrimPrefix(err.Error(), "kshertest: "), idIn(r.PostForm, "").appID, r.PostForm.Get("no")})
 }
 
 type ordersPage struct {
 	Orders []orderData
 	// Total is how many orders there are, and Page counts from 1.
 	Total, Page, Pages int
+	// Shared says that there is more than one merchant.
+	Shared bool
 }
 
 func (c *Console) showOrders(w http.ResponseWriter, r *http.Request) {
@@ -242,7 +245,7 @@ func (c *Console) showOrders(w http.ResponseWriter, r *http.Request) {
 		page = 1
 	}
 	list, total := c.datas((page-1)*pageOrders, pageOrders)
-	c.render(w, r, http.StatusOK, "orders", "Orders", ordersPage{list, total, page, max(1, (total+pageOrders-1)/pageOrders)})
+	c.render(w, r, http.StatusOK, "orders", "Orders", ordersPage{list, total, page, max(1, (total+pageOrders-1)/pageOrders), len(c.gw.Merchants()) > 1})
 }
 
 func (c *Console) showRequests(w http.ResponseWriter, r *http.Request) {
@@ -268,7 +271,7 @@ type actionButton struct {
 }
 
 func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
-	d, err := c.orderData(r.URL.Query().Get("no"))
+	d, err := c.orderData(idIn(r.URL.Query(), r.URL.Query().Get("no")))
 	if err != nil {
 		c.showError(w, r, err)
 		return
@@ -306,12 +309,14 @@ type setupPage struct {
 	Setup
 	AppID, PrivateKey, V1, V2 string
 	Go, Curl                  string
+	Merchants                 []merchantData
 }
 
 func (c *Console) setup() setupPage {
 	page := setupPage{
 		Setup: c.Setup, AppID: c.merchant.AppID, PrivateKey: strings.TrimSpace(c.merchant.PrivateKeyPEM()),
-		V1: publicPEM(c.Setup.PublicKey(ksher.SignV1)), V2: publicPEM(c.Setup.PublicKey(ksher.SignV2)),
+		Merchants: c.merchantDatas(),
+		V1:        publicPEM(c.Setup.PublicKey(ksher.SignV1)), V2: publicPEM(c.Setup.PublicKey(ksher.SignV2)),
 	}
 	fill := strings.NewReplacer(
 		"{{appid}}", page.AppID, "{{url}}", c.gw.URL(), "{{gateway}}", page.GatewayURL, "{{merchant}}", page.MerchantURL,

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/ksher-go/ksher/internal/sandbox/core"
@@ -57,15 +58,23 @@ func part(r *http.Request) (offset, limit int, err error) {
 	return offset, limit, nil
 }
 
-// orderList is a part of the orders, the newest first. Each is described when it is written.
+// orderList is a part of the orders, those of one merchant if the query names it, the newest
+// first. Each is described when it is written.
 func (c *Console) orderList(r *http.Request) (any, error) {
 	offset, limit, err := part(r)
 	if err != nil {
 		return nil, err
 	}
-	l := list{name: "orders"}
+	appID := r.URL.Query().Get("appid")
+	if appID != "" && c.gw.Known(appID) == nil {
+		return nil, noMerchant(appID)
+	}
 	var some []*core.Entry
-	c.gw.Do(func(tx *core.Tx) { some, l.total = tx.Newest(offset, limit) })
+	c.gw.Do(func(tx *core.Tx) { some, _ = tx.Newest(0, math.MaxInt) })
+	some = slices.DeleteFunc(some, func(o *core.Entry) bool { return appID != "" && o.AppID != appID })
+	l := list{name: "orders", total: len(some)}
+	some = some[min(offset, len(some)):]
+	some = some[:min(limit, len(some))]
 	l.items = func(yield func(any) bool) {
 		for _, o := range some {
 			var d orderData
