@@ -59,6 +59,16 @@ func WithStrict(strict bool) Option { return sandbox.WithStrict(strict) }
 // an empty cash fee, by their numbers, as genuine answers have them now and then.
 func WithVariedFees() Option { return sandbox.WithVariedFees() }
 
+// Terms are what a merchant has agreed with Ksher: Account ("offline", "online", or "" for
+// the channels of both), Channels, Currencies (THB, MYR, JPY, AED), Zone such as "+08:00",
+// and PublicKey, the PEM of a key of the merchant's own. What is empty is as usual: every
+// channel, THB, "+07:00", and a pair of keys that is made.
+type Terms = sandbox.Terms
+
+// WithMerchant lets the gateway know a merchant with those terms, for [Gateway.Merchant]. It
+// may be [AppID], whose key is fixed. Terms that make no sense are an error of the start.
+func WithMerchant(appID string, terms Terms) Option { return sandbox.WithMerchant(appID, terms) }
+
 // TB is the part of [testing.TB] that this package needs.
 type TB interface {
 	Helper()

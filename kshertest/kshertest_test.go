@@ -130,3 +130,22 @@ func TestMerchantsApart(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "mch22222", balance.AppID)
 }
+
+func TestMerchantsByTheirTerms(t *testing.T) {
+	gw := kshertest.New(t,
+		kshertest.WithMerchant(kshertest.AppID, kshertest.Terms{Currencies: []string{"AED"}}),
+		kshertest.WithMerchant("mch60000", kshertest.Terms{Currencies: []string{"MYR"}, Zone: "+08:00"}))
+	for client, wants := range map[*ksher.Client]map[string]error{
+		gw.Client:                      {"AED": nil, "MYR": ksher.CodeKsherFeeTypeNotMatch, "THB": ksher.CodeKsherFeeTypeNotMatch},
+		gw.Merchant("mch60000").Client: {"AED": ksher.CodeKsherFeeTypeNotMatch, "MYR": nil, "THB": ksher.CodeKsherFeeTypeNotMatch},
+	} {
+		for currency, want := range wants {
+			req := order("A-"+currency, "")
+			req.FeeType = currency
+			_, err := client.GatewayPay(t.Context(), req)
+			assert.ErrorIs(t, err, want, currency)
+		}
+	}
+	_, err := kshertest.Start(kshertest.WithMerchant("mch1", kshertest.Terms{Currencies: []string{"USD"}}))
+	require.ErrorContains(t, err, "USD")
+}

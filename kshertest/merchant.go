@@ -13,14 +13,15 @@ import (
 type Merchant struct {
 	// AppID is the merchant's app ID.
 	AppID string
-	// Client is a client for the gateway, signing as the merchant.
+	// Client is a client for the gateway, signing as the merchant. It is nil if the merchant
+	// has a key of its own.
 	Client *ksher.Client
 
 	merchant
 }
 
 // Merchant returns the merchant of that app ID, whom the gateway knows from then on. Its
-// key is made for it.
+// key is made for it, and its terms are the usual ones, unless [WithMerchant] says otherwise.
 //
 // It panics if a client can't have that app ID.
 func (g *Gateway) Merchant(appID string) *Merchant {
@@ -32,7 +33,7 @@ func (g *Gateway) Merchant(appID string) *Merchant {
 }
 
 // PrivateKeyPEM returns the merchant's private key as PEM, for programs that read it from a
-// file or the environment.
+// file or the environment, "" if the merchant has a key of its own.
 func (m *Merchant) PrivateKeyPEM() string { return m.merchant.merchant.PrivateKeyPEM() }
 
 // merchant has what a test does with a merchant's orders.
