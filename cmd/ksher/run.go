@@ -66,14 +66,16 @@ func (version) Run(stdout io.Writer) error {
 }
 
 type sandboxCommand struct {
-	Listen      string  `default:"127.0.0.1:8765" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
-	AllowRemote bool    `help:"Allow to listen beyond the loopback interface. Whoever reaches the sandbox can pay and refund its orders and make it post to addresses of their choice."`
-	Data        string  `type:"path" placeholder:"FILE" help:"Keep the orders in this file, so that they survive restarts. Without it they are kept in memory only."`
-	Speed       float64 `default:"1" help:"How many times faster than the real clock the sandbox's runs: at 1440 a day of notifications takes a minute."`
-	VIPWebhook  string  `name:"vip-webhook" placeholder:"URL" help:"The address for notifications that the merchant has registered at vip.ksher.net."`
-	OpnWebhook  string  `name:"opn-webhook" placeholder:"URL" help:"The address for events that the merchant has registered on Opn's dashboard."`
-	Strict      bool    `help:"Refuse what Ksher's documentation doesn't allow, also where the real gateway seems to accept it. Without it such a request is served, with a note in the log of requests."`
-	Account     string  `enum:"any,offline,online" default:"any" help:"The merchant's kind of account, which decides the channels of native_pay: ${enum}."`
+	Listen      string   `default:"127.0.0.1:8765" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
+	AllowRemote bool     `help:"Allow to listen beyond the loopback interface. Whoever reaches the sandbox can pay and refund its orders and make it post to addresses of their choice."`
+	Data        string   `type:"path" placeholder:"FILE" help:"Keep the orders in this file, so that they survive restarts. Without it they are kept in memory only."`
+	Speed       float64  `default:"1" help:"How many times faster than the real clock the sandbox's runs: at 1440 a day of notifications takes a minute."`
+	VIPWebhook  string   `name:"vip-webhook" placeholder:"URL" help:"The address for notifications that the merchant has registered at vip.ksher.net."`
+	OpnWebhook  string   `name:"opn-webhook" placeholder:"URL" help:"The address for events that the merchant has registered on Opn's dashboard."`
+	Strict      bool     `help:"Refuse what Ksher's documentation doesn't allow, also where the real gateway seems to accept it. Without it such a request is served, with a note in the log of requests."`
+	Account     string   `enum:"any,offline,online" default:"any" help:"The merchant's kind of account, which decides the channels of native_pay: ${enum}."`
+	Currency    []string `placeholder:"CODE,…" help:"The currencies that the merchant's orders can be in, of THB, MYR, JPY and AED (THB)."`
+	Merchant    []string `sep:"none" placeholder:"SPEC" help:"One more merchant, as in appid=mch12345,key=pub.pem,account=online,channels=promptpay:truemoney,zone=+08:00,currency=MYR:THB. All but the app ID can be left out. Repeat it for more."`
 
 	AllowNotify []string `placeholder:"HOST" help:"Notify this host, too, beyond this machine and private networks: a name or an address, or * for all but link-local addresses. Can be given several times."`
 }
@@ -103,9 +105,11 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 		defer store.close()
 		opts = append(opts, sandbox.WithStore(store))
 	}
-	if s.Account != "any" {
-		opts = append(opts, sandbox.WithMerchant(sandbox.AppID, sandbox.Terms{Account: sandbox.Account(s.Account)}))
+	merchants, err := s.merchantOptions()
+	if err != nil {
+		return err
 	}
+	opts = append(opts, merchants...)
 	gateway, err := sandbox.Start(opts...)
 	if err != nil {
 		return err

@@ -59,6 +59,7 @@ func TestRun(t *testing.T) {
 		"vip webhook":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--vip-webhook=shop"}, err: "--vip-webhook"},
 		"opn webhook":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--opn-webhook=shop"}, err: "--opn-webhook"},
 		"notify host":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--allow-notify=shop", "--allow-notify=https://shop.example"}, err: "without scheme and port"},
+		"currency":      {args: []string{"sandbox", "--listen=127.0.0.1:0", "--currency=USD"}, err: "THB, MYR, JPY, AED"},
 		"bad data file": {args: []string{"sandbox", "--listen=127.0.0.1:0", "--data=/dev/null/x"}, err: "data file"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +77,7 @@ func TestRun(t *testing.T) {
 
 func TestSandboxUntilCancelled(t *testing.T) {
 	for _, args := range [][]string{
-		{"--listen=127.0.0.1:0", "--account=online", "--speed=10", "--vip-webhook=http://shop.example/hook", "--opn-webhook=http://shop.example/events?a=b"},
+		{"--listen=127.0.0.1:0", "--account=online", "--currency=THB,MYR", "--merchant=appid=mch12345,zone=+08:00,channels=alipay:truemoney", "--speed=10", "--vip-webhook=http://shop.example/hook", "--opn-webhook=http://shop.example/events?a=b"},
 		{"--listen=0.0.0.0:0", "--allow-remote", "--data=" + filepath.Join(t.TempDir(), "data.db")},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
