@@ -24,9 +24,12 @@ type merchantData struct {
 	PrivateKey string `json:"private_key,omitzero"`
 }
 
+// anyAccount is [core.AnyAccount] in JSON and on the page.
+const anyAccount = "any"
+
 func newMerchantData(m *core.Merchant) merchantData {
 	d := merchantData{
-		AppID: m.AppID, Account: "any", Channels: m.Channels, Currencies: m.Currencies,
+		AppID: m.AppID, Account: anyAccount, Channels: m.Channels, Currencies: m.Currencies,
 		Zone: m.Zone, PublicKey: publicPEM(m.PublicKey()), PrivateKey: strings.TrimSpace(m.PrivateKeyPEM()),
 	}
 	if m.Account != core.AnyAccount {
@@ -70,6 +73,9 @@ func (c *Console) merchantMethods() methods {
 			}
 			if err := decode(r, &body); err != nil {
 				return nil, err
+			}
+			if body.Account == anyAccount {
+				body.Account = core.AnyAccount
 			}
 			m, err := c.gw.AddMerchant(body.AppID, body.Terms)
 			switch {

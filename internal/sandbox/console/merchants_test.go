@@ -93,13 +93,15 @@ func TestControlAddsMerchants(t *testing.T) {
 	_, err = client.GatewayPay(t.Context(), req)
 	require.NoError(t, err)
 
+	status, text = add(`{"appid":"mch3","account":"any"}`)
+	require.Equal(t, 200, status, text)
 	status, text = sandboxtest.Ask(t, gw, "GET", "/control/merchants", "")
 	assert.Equal(t, 200, status)
 	var list struct {
 		Merchants []struct{ AppID, Account string }
 	}
 	require.NoError(t, json.Unmarshal([]byte(text), &list))
-	assert.Equal(t, []struct{ AppID, Account string }{{sandbox.AppID, "any"}, {"mch2", "online"}}, list.Merchants)
+	assert.Equal(t, []struct{ AppID, Account string }{{sandbox.AppID, "any"}, {"mch2", "online"}, {"mch3", "any"}}, list.Merchants)
 }
 
 func TestDashboardShowsWhoseOrdersAre(t *testing.T) {
