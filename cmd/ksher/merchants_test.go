@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -56,7 +57,7 @@ func TestMerchantFlagRefused(t *testing.T) {
 		"account":        {[]string{"--merchant=appid=mch1,account=x"}, "offline and online"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := run(t.Context(), append([]string{"sandbox", "--listen=127.0.0.1:0"}, tt.flags...), new(bytes.Buffer))
+			err := run(t.Context(), append([]string{"sandbox", "--listen=127.0.0.1:0"}, tt.flags...), strings.NewReader(""), new(bytes.Buffer))
 			require.ErrorContains(t, err, tt.err)
 		})
 	}

@@ -138,12 +138,15 @@ func TestZones(t *testing.T) {
 	now := gw.Now().In(there)
 	gw.Advance(time.Date(now.Year(), now.Month(), now.Day()+1, 23, 30, 0, 0, there).Sub(now))
 	today := gw.Now().In(there)
+	shop := sandboxtest.NewShop(t)
 	for _, currency := range inMalaysia.Currencies {
 		req := sandboxtest.GatewayPay("G-"+currency, ksher.ChannelSCBQRCard)
-		req.FeeType = currency
+		req.FeeType, req.MchNotifyURL = currency, shop.URL
 		_, err := m.Client.GatewayPay(t.Context(), req)
 		require.NoError(t, err)
 		require.NoError(t, m.Pay(req.MchOrderNo, ""))
+		require.NoError(t, m.Deliver(t.Context(), req.MchOrderNo))
+		assert.Contains(t, shop.Bodies[len(shop.Bodies)-1], today.Format(time.DateTime), "the notification")
 	}
 	order, err := m.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "G-JPY"})
 	require.NoError(t, err)
@@ -205,6 +208,14 @@ func TestMerchantWithAKeyOfItsOwn(t *testing.T) {
 	_, err = client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))
 	require.NoError(t, err)
 	require.NoError(t, m.Pay("A-1", ""))
+
+	forged, err := ksher.NewClient("mch33333", sandbox.PrivateKey(), ksher.WithHTTPClient(gw.HTTPClient()),
+		ksher.WithGatewayURL(gw.GatewayURL()), ksher.WithMerchantURL(gw.MerchantURL()), ksher.WithVerifier(sandbox.Verifier()))
+	require.NoError(t, err)
+	_, err = forged.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-2"))
+	assert.Equal(t, ksher.CodeKsherSignError, codeOf(t, err))
+	_, page := sandboxtest.Ask(t, gw, "GET", "/requests", "")
+	assert.Contains(t, page, "of the public key that the merchant was added with")
 }
 
 func TestTermsThatMakeNoMerchant(t *testing.T) {
