@@ -215,7 +215,7 @@ func TestMerchantWithAKeyOfItsOwn(t *testing.T) {
 	_, err = forged.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-2"))
 	assert.Equal(t, ksher.CodeKsherSignError, codeOf(t, err))
 	_, page := sandboxtest.Ask(t, gw, "GET", "/requests", "")
-	assert.Contains(t, page, "of the public key that the merchant was added with")
+	assert.Contains(t, page, `the key of merchant &#34;mch33333&#34;`)
 }
 
 func TestTermsThatMakeNoMerchant(t *testing.T) {

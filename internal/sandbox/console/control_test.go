@@ -32,7 +32,7 @@ func TestControl(t *testing.T) {
 		want               string
 	}{
 		{"GET", "/control/orders", "", 200, `"mch_order_no": "two"`},
-		{"GET", "/control/orders?offset=1&limit=1", "", 200, "\"orders\": [\n    {\n      \"mch_order_no\": \"two\""},
+		{"GET", "/control/orders?offset=1&limit=1", "", 200, "\"orders\": [\n    {\n      \"appid\": \"mch00000\",\n      \"mch_order_no\": \"two\""},
 		{"GET", "/control/orders?limit=0", "", 200, "\"orders\": [],\n  \"total\": 3\n}"},
 		{"GET", "/control/orders?offset=9", "", 200, `"orders": []`},
 		{"GET", "/control/orders?limit=-1", "", 400, "limit takes a whole number"},
