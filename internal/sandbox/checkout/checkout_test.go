@@ -131,6 +131,7 @@ func TestTwoBuyers(t *testing.T) {
 }
 
 func TestClosedOrders(t *testing.T) {
+	testkit.Holds(t, testkit.Clients, "page: mch_order_no is added to the addresses that lead back")
 	testkit.Holds(t, testkit.Documented, "page: says that an order is paid, cancelled, expired or refunded")
 	for _, c := range []struct {
 		text, link string

@@ -15,6 +15,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
+	"github.com/ksher-go/ksher/internal/testkit"
 )
 
 // After an attempt that was accepted there is no other, whatever becomes of one that is
@@ -73,4 +74,15 @@ func TestRequestsAreCopies(t *testing.T) {
 	order, err := gw.Order("A-1")
 	require.NoError(t, err)
 	assert.NotContains(t, fmt.Sprint(order.Params, gw.Requests()), "changed")
+}
+
+// The time in Ksher's own number is an hour ahead of the times in its answers.
+func TestNumbersOfKsher(t *testing.T) {
+	testkit.Holds(t, testkit.Genuine, "answer: the time in ksher_order_no is UTC+8, though time_end is UTC+7")
+	testkit.Holds(t, testkit.Genuine, "answer: pay_mch_order_no has 16 digits")
+	gw := sandbox.New(t)
+	sandboxtest.PaidOrder(t, gw, "A-1", "")
+	order := sandboxtest.GatewayState(t, gw, "A-1")
+	assert.Equal(t, "900"+order.TimeEnd.Add(time.Hour).Format("20060102150405"), order.KsherOrderNo[:17])
+	assert.Regexp(t, `^\d{16}$`, order.PayMchOrderNo)
 }
