@@ -275,7 +275,8 @@ func (s *Server) refundQuery(tx *core.Tx, p url.Values, l *core.Leniency) (any, 
 	return ksher.RefundQueryResponse{
 		AppID: o.AppID, MchOrderNo: o.MerchantHostNo(), KsherOrderNo: o.KsherOrderNo, ChannelOrderNo: o.ChannelOrderNo,
 		FeeType: o.FeeType, TotalFee: o.Total, CashFee: o.Total, CashFeeType: o.FeeType,
-		RefundCount: len(o.Refunds), RefundFee: o.Refunded(), RefundOrders: slices.Clone(o.Refunds),
+		// In the only genuine answer refund_fee isn't the sum, but has the count's digits.
+		RefundCount: len(o.Refunds), RefundFee: ksher.Amount(len(o.Refunds)), RefundOrders: slices.Clone(o.Refunds),
 		TimeEnd: o.PaidAt, NonceStr: p.Get("nonce_str"),
 	}, ""
 }
