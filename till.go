@@ -78,10 +78,14 @@ func (p *Payments) Charge(ctx context.Context, req *QuickPayRequest, opts ...Wai
 	if err != nil {
 		return nil, err
 	}
-	charged, err := p.client.QuickPay(ctx, req)
+	var charged *QuickPayResponse
+	err = p.engine.Attempt(ctx, open.MchOrderNo, func(ctx context.Context) (err error) {
+		charged, err = p.client.QuickPay(ctx, req)
+		return err
+	})
 	t := &till{p: p, req: req, open: open, waiting: w}
 	switch {
-	case err != nil && !errors.Is(err, ErrOutcomeUnknown):
+	case err != nil && !errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, once.ErrPanic):
 		return nil, err
 	case err == nil:
 		t.known = &charged.Order
@@ -131,8 +135,11 @@ func (t *till) standing() once.Standing {
 // reverse undoes the charge and asks whether that took. Its context doesn't end with the
 // cashier's, because a charge that nobody reverses may be paid later.
 func (t *till) reverse(ctx context.Context, why error) (*Order, error) {
-	_, reversal := t.p.client.OrderReverse(ctx, &OrderReverseRequest{
-		MchOrderNo: t.req.MchOrderNo, Channel: t.req.Channel, OperatorID: t.req.OperatorID})
+	reversal := t.p.engine.Attempt(ctx, t.req.MchOrderNo, func(ctx context.Context) error {
+		_, err := t.p.client.OrderReverse(ctx, &OrderReverseRequest{
+			MchOrderNo: t.req.MchOrderNo, Channel: t.req.Channel, OperatorID: t.req.OperatorID})
+		return err
+	})
 	polling := t.waiting.polling
 	polling.For, polling.Patient = t.waiting.reversal, true
 	// That it is paid may be what was before the reversal, so go on asking.

@@ -168,6 +168,8 @@ func (c *Caller) attempt(ctx context.Context, effect Effect, a Attempt, send Sen
 // log writes the line about an attempt. What the other side said in words stays out:
 // it may name the buyer.
 func (c *Caller) log(ctx context.Context, effect Effect, a Attempt, took time.Duration, failure *Failure) {
+	// A log that panics changes nothing about what was done.
+	defer func() { _ = recover() }()
 	level, outcome := slog.LevelInfo, "ok"
 	switch {
 	case failure != nil:

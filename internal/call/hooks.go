@@ -47,10 +47,13 @@ func (h Hooks[A]) begin(ctx context.Context, c clock.Clock, appID string, about 
 	tell := func(took time.Duration, number string, err error) A {
 		return A{Operation: about.Operation, AppID: appID, OrderNo: number, RefundNo: about.Refund, Number: about.Number, Duration: took, Err: err}
 	}
+	within := shelter(ctx)
 	start := c.ClockNow()
 	var ends []func(A)
 	for _, hook := range h {
-		inner, end := hook(ctx, tell(0, about.Order, nil))
+		var inner context.Context
+		var end func(A)
+		within(func() { inner, end = hook(ctx, tell(0, about.Order, nil)) })
 		if inner != nil {
 			ctx = inner
 		}
@@ -61,7 +64,22 @@ func (h Hooks[A]) begin(ctx context.Context, c clock.Clock, appID string, about 
 	return ctx, func(number string, err error) {
 		took := c.ClockNow().Sub(start)
 		for _, end := range slices.Backward(ends) {
-			end(tell(took, number, err))
+			within(func() { end(tell(took, number, err)) })
 		}
 	}
+}
+
+type shelterKey struct{}
+
+// Sheltered returns a context for calls on which a payment depends: each hook runs within
+// that function, which may recover.
+func Sheltered(ctx context.Context, within func(hook func())) context.Context {
+	return context.WithValue(ctx, shelterKey{}, within)
+}
+
+func shelter(ctx context.Context) func(hook func()) {
+	if within, ok := ctx.Value(shelterKey{}).(func(func())); ok {
+		return within
+	}
+	return func(hook func()) { hook() }
 }

@@ -37,7 +37,7 @@ func (e *Engine[O, A]) Announce(ctx context.Context, o O) (standing Standing, as
 	err = e.pay(ctx, o, func(ctx context.Context) error {
 		var answer *A
 		var err error
-		if full := e.Places.Use(func() { answer, err = e.Gateway.Ask(ctx, o) }); full != nil || err != nil {
+		if full := e.Places.Use(func() { answer, err = e.ask(ctx, o) }); full != nil || err != nil {
 			return cmp.Or(full, err)
 		}
 		a = answer

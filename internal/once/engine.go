@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ksher-go/ksher/internal/call"
 	"github.com/ksher-go/ksher/internal/clock"
 )
 
@@ -94,16 +95,31 @@ func (e *Engine[O, A]) Check(ctx context.Context, o O) (*A, error) {
 	if err := e.Gateway.Check("Check", o); err != nil {
 		return nil, err
 	}
-	return e.check(ctx, o)
-}
-
-func (e *Engine[O, A]) check(ctx context.Context, o O) (*A, error) {
-	a, err := e.Gateway.Ask(ctx, o)
+	a, err := e.ask(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	_, err = e.Settle(ctx, o, a)
 	return a, err
+}
+
+// ask makes one query, whatever its hooks do.
+func (e *Engine[O, A]) ask(ctx context.Context, o O) (*A, error) {
+	return e.Gateway.Ask(e.sheltered(ctx, e.Gateway.About(o).No), o)
+}
+
+// sheltered returns a context in whose calls a hook that panics is logged, and changes
+// nothing: an order that can't be asked about is never known to be paid.
+func (e *Engine[O, A]) sheltered(ctx context.Context, no string) context.Context {
+	return call.Sheltered(ctx, func(hook func()) {
+		_ = e.run(ctx, no, func(context.Context) error { hook(); return nil })
+	})
+}
+
+// Attempt makes a request of a procedure that has to go on. It takes what panics, such as
+// a transport, for a failure: [ErrPanic], after which the request may have arrived.
+func (e *Engine[O, A]) Attempt(ctx context.Context, no string, request func(context.Context) error) error {
+	return e.run(e.sheltered(ctx, no), no, request)
 }
 
 // Settle does what follows from an answer. Its error is nil only if the order is paid and
@@ -168,5 +184,7 @@ func (e *Engine[O, A]) once(ctx context.Context, d Deduper, key, no string, fn f
 // run calls the merchant's function, and takes a panic for a failure. One that never
 // returns, because it calls runtime.Goexit, has not succeeded.
 func (e *Engine[O, A]) run(ctx context.Context, no string, fn func(context.Context) error) error {
-	return Guard{e.Log, e.Name, "order_no"}.Protect(ctx, &no, fn)
+	return e.guard().Protect(ctx, &no, fn)
 }
+
+func (e *Engine[O, A]) guard() Guard { return Guard{e.Log, e.Name, "order_no"} }

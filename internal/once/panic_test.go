@@ -3,7 +3,10 @@ package once_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -63,4 +66,23 @@ func TestProgressThatPanics(t *testing.T) {
 	require.NoError(t, p.SetProgress(func(context.Context, *string) { panic("a display") }))
 	_, err := e.Wait(t.Context(), "A", p)
 	require.ErrorContains(t, err, "later")
+}
+
+// screaming is a log that panics.
+type screaming struct{ slog.Handler }
+
+func (screaming) Enabled(context.Context, slog.Level) bool  { return true }
+func (screaming) Handle(context.Context, slog.Record) error { panic("a log") }
+
+// A log that panics ends neither the passes nor the report of a problem.
+func TestLogThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
+		defer cancel()
+		calls := 0
+		e := engine(t, paidOrders{}, newBudget(t, 1000, 1), func(context.Context, *string) error { calls++; return errors.New("later") })
+		e.Log = slog.New(screaming{})
+		require.ErrorIs(t, e.Run(ctx, orders("A")), context.DeadlineExceeded)
+		require.Equal(t, 3, calls)
+	})
 }

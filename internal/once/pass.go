@@ -198,7 +198,7 @@ func (e *Engine[O, A]) visit(ctx context.Context, o O, asked func()) func(*Resul
 		e.report(ctx, o, err)
 		return func(r *Result) { r.Failed++ }
 	}
-	a, err := e.Gateway.Ask(ctx, o)
+	a, err := e.ask(ctx, o)
 	asked()
 	var standing Standing
 	var why error
@@ -247,7 +247,7 @@ func (e *Engine[O, A]) report(ctx context.Context, o O, err error) {
 		return
 	}
 	if e.Problem == nil {
-		e.Log.LogAttrs(ctx, slog.LevelError, e.Name+" payment needs a person",
+		e.guard().Record(ctx, slog.LevelError, "payment needs a person",
 			slog.String("order_no", about.No), slog.Any("problem", err))
 		return
 	}
@@ -273,7 +273,7 @@ func (e *Engine[O, A]) Run(ctx context.Context, list List[O]) error {
 		if err != nil {
 			attrs = append(attrs, slog.Any("cause", err))
 		}
-		e.Log.LogAttrs(ctx, level, e.Name+" reconciliation", attrs...)
+		e.guard().Record(ctx, level, "reconciliation", attrs...)
 		after = sum.After
 		if err := clock.Await(ctx, e.Clock, passPause); err != nil {
 			return err

@@ -78,11 +78,11 @@ func (e *Engine[O, A]) Wait(ctx context.Context, o O, p Polling[A]) (*A, error) 
 		return nil, err
 	}
 	return e.poll(ctx, o, p, func() (*A, error, bool) {
-		a, err := e.check(ctx, o)
-		if a == nil {
+		a, err := e.attempt(ctx, o)
+		if err != nil {
 			return nil, err, !p.Patient && !e.Gateway.Transient(err)
 		}
-		standing, _ := e.Gateway.Stands(o, a)
+		standing, err := e.Settle(ctx, o, a)
 		return a, err, err == nil || standing != Open && !errors.Is(err, ErrInProgress)
 	})
 }
@@ -90,13 +90,23 @@ func (e *Engine[O, A]) Wait(ctx context.Context, o O, p Polling[A]) (*A, error) 
 // Poll asks about an order until it stands as until says, and does nothing about it.
 func (e *Engine[O, A]) Poll(ctx context.Context, o O, p Polling[A], until func(Standing) bool) (*A, error) {
 	return e.poll(ctx, o, p, func() (*A, error, bool) {
-		a, err := e.Gateway.Ask(ctx, o)
+		a, err := e.attempt(ctx, o)
 		if err != nil {
 			return nil, err, false
 		}
 		standing, why := e.Gateway.Stands(o, a)
 		return a, why, until(standing)
 	})
+}
+
+// attempt makes one query. A till goes on after one that panics, because it would leave a
+// charge that nobody reverses.
+func (e *Engine[O, A]) attempt(ctx context.Context, o O) (a *A, err error) {
+	err = e.Attempt(ctx, e.Gateway.About(o).No, func(ctx context.Context) (err error) {
+		a, err = e.Gateway.Ask(ctx, o)
+		return err
+	})
+	return a, err
 }
 
 // poll makes steps until one decides, the context ends, or the time is over.
