@@ -79,7 +79,10 @@ func (e *Engine[O, A]) Pass(ctx context.Context, list List[O], after string) (Re
 		}
 		last := e.Gateway.About(orders[len(orders)-1]).No
 		if listed[last] {
-			return sum, fmt.Errorf("%s: the list of open orders after %q ends with %q again, so it would never end", e.Name, sum.After, last)
+			err := fmt.Errorf("%s: the list of open orders after %q ends with %q again, so it would never end", e.Name, sum.After, last)
+			// A list that doesn't heed After would end with it every time.
+			sum.After = ""
+			return sum, err
 		}
 		listed[last] = true
 		seen += len(orders)
@@ -259,7 +262,8 @@ func (e *Engine[O, A]) report(ctx context.Context, o O, err error) {
 
 // Run makes passes until the context ends, a minute apart, whose error it returns. Each
 // pass is logged, also the one that the end cut off. After one that failed the next goes on
-// where it stopped.
+// where it stopped, or at the beginning if the list fails there again: it may not know that
+// number any more.
 func (e *Engine[O, A]) Run(ctx context.Context, list List[O]) error {
 	after := ""
 	for {
@@ -274,6 +278,9 @@ func (e *Engine[O, A]) Run(ctx context.Context, list List[O]) error {
 			attrs = append(attrs, slog.Any("cause", err))
 		}
 		e.guard().Record(ctx, level, "reconciliation", attrs...)
+		if err != nil && sum.After == after {
+			sum.After = ""
+		}
 		after = sum.After
 		if err := clock.Await(ctx, e.Clock, passPause); err != nil {
 			return err

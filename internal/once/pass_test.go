@@ -2,6 +2,7 @@ package once_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -83,4 +84,48 @@ func TestBudgetForgetsWhoLeft(t *testing.T) {
 		assert.Equal(t, 1, sum.Paid)
 		assert.LessOrEqual(t, time.Since(start), 2*time.Second)
 	})
+}
+
+// openOrders has orders that are all open.
+type openOrders struct{ paidOrders }
+
+func (openOrders) Stands(string, *string) (once.Standing, error) {
+	return once.Open, errors.New("not paid")
+}
+
+// A list that breaks its promise is reported in each pass, and its orders are asked about
+// again all the same.
+func TestRunWithBadLists(t *testing.T) {
+	all := []string{"A", "B", "C"}
+	for name, list := range map[string]once.List[string]{
+		"it doesn't heed the number": func(context.Context, string, int) ([]string, error) { return all, nil },
+		"it forgot the number": func(_ context.Context, after string, _ int) ([]string, error) {
+			if after != "" {
+				return nil, errors.New("there is no such order")
+			}
+			return all, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				asked := atomic.Int64{}
+				e := engine(t, counting{openOrders{}, &asked}, newBudget(t, 1000, 1), nothing)
+				require.ErrorIs(t, e.Run(ctx, list), context.DeadlineExceeded)
+				require.GreaterOrEqual(t, asked.Load(), int64(3*20))
+			})
+		})
+	}
+}
+
+// counting counts the queries.
+type counting struct {
+	openOrders
+	asked *atomic.Int64
+}
+
+func (c counting) Ask(context.Context, string) (*string, error) {
+	c.asked.Add(1)
+	return new(string), nil
 }
