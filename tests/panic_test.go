@@ -118,6 +118,12 @@ func TestHookPanicsAtEveryDoor(t *testing.T) {
 			_, err = n.Accept(t.Context(), []byte(testkit.Notified(t, testkit.OrderNo)))
 			return err
 		},
+		"notification of another host": func(t *testing.T, p *ksher.Payments) error {
+			n, err := p.Notifications(testkit.OrderList{openOrder(ksher.HostGateway)}.Expected)
+			require.NoError(t, err)
+			_, err = n.Accept(t.Context(), []byte(testkit.Notified(t, testkit.OrderNo)))
+			return err
+		},
 	} {
 		t.Run(door, func(t *testing.T) {
 			log := &testkit.LogBuffer{}
