@@ -135,13 +135,19 @@ func (t *till) standing() once.Standing {
 // reverse undoes the charge and asks whether that took. Its context doesn't end with the
 // cashier's, because a charge that nobody reverses may be paid later.
 func (t *till) reverse(ctx context.Context, why error) (*Order, error) {
-	reversal := t.p.engine.Attempt(ctx, t.req.MchOrderNo, func(ctx context.Context) error {
-		_, err := t.p.client.OrderReverse(ctx, &OrderReverseRequest{
-			MchOrderNo: t.req.MchOrderNo, Channel: t.req.Channel, OperatorID: t.req.OperatorID})
-		return err
-	})
 	polling := t.waiting.polling
 	polling.For, polling.Patient = t.waiting.reversal, true
+	var reversal error
+	done := t.p.engine.Undo(ctx, t.open, t.waiting.reversal, func() {
+		reversal = t.p.engine.Attempt(ctx, t.req.MchOrderNo, func(ctx context.Context) error {
+			_, err := t.p.client.OrderReverse(ctx, &OrderReverseRequest{
+				MchOrderNo: t.req.MchOrderNo, Channel: t.req.Channel, OperatorID: t.req.OperatorID})
+			return err
+		})
+	})
+	if done { // A notification was faster, and the merchant's function has acted on it.
+		return t.paidElsewhere(ctx, polling)
+	}
 	// That it is paid may be what was before the reversal, so go on asking.
 	order, err := t.p.engine.Poll(ctx, t.open, polling, func(s once.Standing) bool {
 		return s == once.Ended || s == once.Other || s == once.Paid && staysPaid(reversal)
@@ -162,6 +168,18 @@ func (t *till) reverse(ctx context.Context, why error) (*Order, error) {
 		err = fmt.Errorf("%w; the reversal failed: %w", err, reversal)
 	}
 	return t.needsPerson(err)
+}
+
+// paidElsewhere returns the order as it is once its payment became known at another door.
+func (t *till) paidElsewhere(ctx context.Context, polling once.Polling[Order]) (*Order, error) {
+	order, err := t.p.engine.Wait(ctx, t.open, polling)
+	if order != nil {
+		t.known = order
+	}
+	if err != nil {
+		return t.needsPerson(err)
+	}
+	return t.known, nil
 }
 
 func (t *till) needsPerson(why error) (*Order, error) {

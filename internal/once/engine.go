@@ -3,6 +3,7 @@ package once
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -156,6 +157,37 @@ func (e *Engine[O, A]) pay(ctx context.Context, o O, fn func(context.Context) er
 	}
 	return e.once(ctx, e.Deduper, about.Key, about.No, fn)
 }
+
+// Undo runs undo, while nobody else acts on the payment, unless that is done already. It
+// waits for somebody who is at it, but not longer than patience. A Deduper that fails keeps
+// nothing from being undone: a charge would stay.
+func (e *Engine[O, A]) Undo(ctx context.Context, o O, patience time.Duration, undo func()) (done bool) {
+	began, about, ran := e.Clock.ClockNow(), e.Gateway.About(o), false
+	for {
+		err := e.run(ctx, about.No, func(ctx context.Context) error {
+			return e.Deduper.Once(ctx, about.Key, func(context.Context) error {
+				if !ran {
+					ran = true
+					undo()
+				}
+				return errUndone
+			})
+		})
+		switch {
+		case ran:
+			return false
+		case err == nil:
+			return true
+		case errors.Is(err, ErrInProgress) && e.Clock.ClockNow().Sub(began) < patience && e.Clock.ClockSleep(ctx, firstPoll) == nil:
+			continue
+		}
+		undo()
+		return false
+	}
+}
+
+// errUndone keeps a payment that was undone from being noted as done.
+var errUndone = errors.New("it was undone")
 
 // end reports an order that ended without a payment.
 func (e *Engine[O, A]) end(ctx context.Context, o O, a *A) error {
