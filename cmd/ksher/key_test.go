@@ -83,6 +83,18 @@ func TestKeyShow(t *testing.T) {
 	assert.NotContains(t, err.Error(), "hunter2")
 }
 
+// What docs/cli.md shows is what the program prints.
+func TestPageShowsWhatIsPrinted(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "cli.md"))
+	require.NoError(t, err)
+	out, err := runCommand(t, "", "explain", "KSHER_REFUND_EXPIRE")
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "$ ksher explain KSHER_REFUND_EXPIRE\n"+out)
+	for _, name := range []string{"sandbox", "explain", "key new", "key show", "sign", "verify", "decode"} {
+		assert.Contains(t, string(page), "| `ksher "+name)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	for name, tt := range map[string]struct {
 		args  []string

@@ -2,6 +2,8 @@
 // public test account:
 //
 //	go run ./cmd/ksher sandbox
+//
+// It also explains error codes and wrong signatures, and makes keys: see docs/cli.md.
 package main
 
 import (

@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	}()
 	parser, err := kong.New(&commands{},
 		kong.Name("ksher"),
-		kong.Description("A Ksher gateway on your own machine."),
+		kong.Description("A Ksher gateway on your own machine, and tools for those who look after a shop."),
 		kong.Writers(stdout, stdout),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 	)
