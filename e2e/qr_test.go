@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"image"
+	"image/draw"
 	_ "image/png" // For the QR codes.
 	"strconv"
 	"strings"
@@ -24,18 +25,34 @@ func scan(t *testing.T, picture []byte) string {
 	t.Helper()
 	img, _, err := image.Decode(bytes.NewReader(picture))
 	require.NoError(t, err)
-	bitmap, err := gozxing.NewBinaryBitmapFromImage(img)
-	require.NoError(t, err)
 	// The search for a code in a photograph misjudges the size of some that fill
-	// the picture, so that is tried as what it is first.
+	// the picture, so that is tried as what it is first, and then with more white around, and larger.
 	var result *gozxing.Result
-	for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_PURE_BARCODE, gozxing.DecodeHintType_TRY_HARDER} {
-		if result, err = qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true}); err == nil {
-			return result.GetText()
+	for _, picture := range []image.Image{img, framed(img, 1), framed(img, 3)} {
+		bitmap, bitmapErr := gozxing.NewBinaryBitmapFromImage(picture)
+		require.NoError(t, bitmapErr)
+		for _, hint := range []gozxing.DecodeHintType{gozxing.DecodeHintType_PURE_BARCODE, gozxing.DecodeHintType_TRY_HARDER} {
+			if result, err = qrcode.NewQRCodeReader().Decode(bitmap, map[gozxing.DecodeHintType]any{hint: true}); err == nil {
+				return result.GetText()
+			}
 		}
 	}
 	require.NoError(t, err, "there is no QR code that can be read")
 	return ""
+}
+
+// framed puts white around a picture, and makes it that many times larger.
+func framed(img image.Image, times int) image.Image {
+	from := img.Bounds()
+	frame := from.Dx() / 4
+	wide := image.NewRGBA(image.Rect(0, 0, times*(from.Dx()+2*frame), times*(from.Dy()+2*frame)))
+	draw.Draw(wide, wide.Bounds(), image.White, image.Point{}, draw.Src)
+	for y := range times * from.Dy() {
+		for x := range times * from.Dx() {
+			wide.Set(times*frame+x, times*frame+y, img.At(from.Min.X+x/times, from.Min.Y+y/times))
+		}
+	}
+	return wide
 }
 
 // fields reads the fields of an EMVCo code: two digits of an ID, two of a
