@@ -50,9 +50,6 @@ func (e *explainCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	return nil
 }
 
-// maxText bounds what is read of a text from a log.
-const maxText = 1 << 20
-
 func (e *explainCommand) find(stdin io.Reader) ([]explanation, error) {
 	all := explanations()
 	if e.All {
@@ -60,7 +57,7 @@ func (e *explainCommand) find(stdin io.Reader) ([]explanation, error) {
 	}
 	text := strings.Join(e.Text, " ")
 	if len(e.Text) == 0 {
-		read, err := io.ReadAll(io.LimitReader(stdin, maxText))
+		read, err := textFile{}.read(stdin)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -44,7 +45,7 @@ func (k *keyNewCommand) Run(stdout io.Writer) error {
 		return err
 	}
 	if err := create(k.File+".pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), 0o644); err != nil {
-		return err
+		return errors.Join(err, os.Remove(k.File))
 	}
 	_, err = fmt.Fprintf(stdout, `The private key of %d bits is in %s: keep it where only your servers read it.
 Upload %s.pub to Ksher's merchant platform, and set KSHER_PRIVATE_KEY_FILE=%s.
@@ -54,7 +55,7 @@ Fingerprint: %s
 	return err
 }
 
-// create writes a new file, and nothing over one that exists.
+// create writes a new file, and nothing over one that exists. After an error there is none.
 func create(name string, text []byte, mode fs.FileMode) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if errors.Is(err, fs.ErrExist) {
@@ -64,7 +65,10 @@ func create(name string, text []byte, mode fs.FileMode) error {
 		return err
 	}
 	_, err = file.Write(text)
-	return errors.Join(err, file.Close())
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
 }
 
 // fingerprint tells a public key from others: SHA-256 of its PKIX form.
@@ -110,8 +114,8 @@ func (k *keyShowCommand) Run(stdout io.Writer) error {
 	return nil
 }
 
-// readKey returns the public half of a key. If it is neither kind, the error is that of the
-// kind that its label names.
+// readKey returns the public half of a key. If it can't be read as either kind, the error is
+// about the kind that its label names.
 func readKey(text []byte) (kind string, public *rsa.PublicKey, err error) {
 	signer, privateErr := ksher.ParsePrivateKey(text)
 	if privateErr == nil {
@@ -120,6 +124,9 @@ func readKey(text []byte) (kind string, public *rsa.PublicKey, err error) {
 	public, publicErr := ksher.ParsePublicKey(text)
 	if publicErr == nil {
 		return "public", public, nil
+	}
+	if bytes.Contains(text, []byte("PUBLIC KEY")) {
+		return "", nil, publicErr
 	}
 	return "", nil, privateErr
 }

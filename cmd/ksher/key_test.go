@@ -52,6 +52,13 @@ func TestKeyNew(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, text, again)
 
+	// A pair is made whole or not at all.
+	other := filepath.Join(t.TempDir(), "other.pem")
+	require.NoError(t, os.WriteFile(other+".pub", nil, 0o600))
+	_, err = runCommand(t, "", "key", "new", other)
+	require.ErrorContains(t, err, other+".pub exists already")
+	assert.NoFileExists(t, other)
+
 	var prints []string
 	for _, name := range []string{file, file + ".pub"} {
 		out, err := runCommand(t, "", "key", "show", name)
@@ -81,6 +88,10 @@ func TestKeyShow(t *testing.T) {
 	_, err = runCommand(t, "", "key", "show", no)
 	require.ErrorContains(t, err, no)
 	assert.NotContains(t, err.Error(), "hunter2")
+	_, want := ksher.ParsePublicKey([]byte("-----BEGIN PUBLIC KEY-----\nhunter2\n-----END PUBLIC KEY-----\n"))
+	require.NoError(t, os.WriteFile(no, []byte("-----BEGIN PUBLIC KEY-----\nhunter2\n-----END PUBLIC KEY-----\n"), 0o600))
+	_, err = runCommand(t, "", "key", "show", no)
+	assert.ErrorContains(t, err, want.Error(), "it says what is wrong with a public key")
 }
 
 // What docs/cli.md shows is what the program prints.
@@ -124,6 +135,8 @@ func TestExplain(t *testing.T) {
 	}
 	_, err := runCommand(t, "nothing here", "explain")
 	require.ErrorContains(t, err, "--all")
+	_, err = runCommand(t, strings.Repeat("a ", maxText), "explain")
+	require.ErrorContains(t, err, "longer than")
 
 	out, err := runCommand(t, "", "explain", "--all", "--json")
 	require.NoError(t, err)

@@ -67,7 +67,7 @@ func (version) Run(stdout io.Writer) error {
 
 type sandboxCommand struct {
 	Listen      string   `default:"127.0.0.1:8765" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
-	AllowRemote bool     `help:"Allow to listen beyond the loopback interface. Whoever reaches the sandbox can pay and refund its orders and make it post to addresses of their choice."`
+	AllowRemote bool     `help:"Allow to listen beyond the loopback interface. Whoever reaches the sandbox can pay and refund its orders and make it post to addresses in your network."`
 	Data        string   `type:"path" placeholder:"FILE" help:"Keep the orders in this file, so that they survive restarts. Without it they are kept in memory only."`
 	Speed       float64  `default:"1" help:"How many times faster than the real clock the sandbox's runs: at 1440 a day of notifications takes a minute."`
 	VIPWebhook  string   `name:"vip-webhook" placeholder:"URL" help:"The address for notifications that the merchant has registered at vip.ksher.net."`
@@ -91,7 +91,7 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 	}
 	if remote && !s.AllowRemote {
 		return fmt.Errorf("--listen=%s can be reached from other machines, and whoever reaches the sandbox can pay and refund its orders "+
-			"and make it post to addresses of their choice: listen on 127.0.0.1, or add --allow-remote if you want that", s.Listen)
+			"and make it post to addresses in your network: listen on 127.0.0.1, or add --allow-remote if you want that", s.Listen)
 	}
 	opts := []sandbox.Option{
 		sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed), sandbox.WithStrict(s.Strict), sandbox.WithVariedFees(),
@@ -150,7 +150,7 @@ func (s *sandboxCommand) greet(stdout io.Writer, gateway *sandbox.Gateway, remot
 		fmt.Fprintf(stdout, "Orders are kept in %s.\n", s.Data)
 	}
 	if remote {
-		fmt.Fprintln(stdout, "Warning: other machines can reach it. Whoever does can pay and refund its orders and make it post to addresses of their choice.")
+		fmt.Fprintln(stdout, "Warning: other machines can reach it. Whoever does can pay and refund its orders and make it post to addresses in your network.")
 	}
 	fmt.Fprintln(stdout, "Press Ctrl-C to end it.")
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
@@ -20,6 +21,9 @@ import (
 	"github.com/ksher-go/ksher/internal/signhelp"
 	"github.com/ksher-go/ksher/internal/wire"
 )
+
+// maxText bounds what is read of a text.
+const maxText = 1 << 20
 
 // textFile is a file to read, or standard input.
 type textFile struct {
@@ -150,22 +154,18 @@ func (v *verifyCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	case v.Key == "":
 		return errors.New("name the merchant's key with --key, private or public, to verify a request")
 	}
-	pemText, err := os.ReadFile(v.Key)
+	key, err := v.key()
 	if err != nil {
 		return err
-	}
-	_, public, err := readKey(pemText)
-	if err != nil {
-		return fmt.Errorf("%s: %w", v.Key, err)
 	}
 	if v.Text {
 		fmt.Fprintf(stdout, "%s\n", wire.ParamsSignText(rest))
 	}
-	if help := signhelp.RSA(signhelp.Request{Params: rest, Sign: sign}, signhelp.Key{Name: "the key in " + v.Key, Public: public}); help != "" {
+	if help := signhelp.RSA(signhelp.Request{Params: rest, Sign: sign}, key); help != "" {
 		fmt.Fprintln(stdout, help)
 		return errNotSigned
 	}
-	_, err = fmt.Fprintf(stdout, "Right: signed by the key in %s.\n", v.Key)
+	_, err = fmt.Fprintf(stdout, "Right: signed by %s.\n", key.Name)
 	return err
 }
 
@@ -186,13 +186,6 @@ func readAnswer(text []byte) (outer, inner []wire.Member, err error) {
 	return outer, inner, err
 }
 
-// signedParts are the members that Ksher signs of the answers that it signs in part.
-var signedParts = map[string][]string{
-	"all of data": nil,
-	"the part of merchant_info that Ksher signs":       {"mobile", "mch_id", "account_type", "business_mode", "nonce_str"},
-	"the part of get_settlement_info that Ksher signs": {"begin_date", "end_date", "nonce_str"},
-}
-
 // answer tells which key has signed which part of an answer.
 func (v *verifyCommand) answer(stdout io.Writer, outer, inner []wire.Member) error {
 	keys, err := v.keys()
@@ -201,59 +194,85 @@ func (v *verifyCommand) answer(stdout io.Writer, outer, inner []wire.Member) err
 	}
 	value, _ := wire.Find(outer, "sign")
 	sign := string(value.Text())
+	signed := inner
+	for _, operation := range append([]string{""}, slices.Sorted(maps.Keys(sandbox.SignedParts))...) {
+		what := "all of data"
+		if operation != "" {
+			what, signed = "the part of "+operation+" that Ksher signs", only(inner, sandbox.SignedParts[operation])
+		}
+		i := slices.IndexFunc(keys, func(k signhelp.Key) bool { return signedBy(k.Public, sign, signed) })
+		if i < 0 {
+			continue
+		}
+		if v.Text {
+			fmt.Fprintf(stdout, "%s\n", wire.AppendSignText(nil, signed, nil, false))
+		}
+		_, err := fmt.Fprintf(stdout, "Right: %s is signed by %s.\n", what, keys[i].Name)
+		return err
+	}
 	if v.Text {
 		fmt.Fprintf(stdout, "%s\n", wire.AppendSignText(nil, inner, nil, false))
 	}
-	for what, part := range signedParts {
-		for name, key := range keys {
-			if signedBy(key, sign, inner, part) {
-				_, err := fmt.Fprintf(stdout, "Right: %s is signed by %s.\n", what, name)
-				return err
-			}
-		}
-	}
 	fmt.Fprintf(stdout, "The signature of %d hex digits is by none of these keys over this data:\n", len(sign))
-	for name := range keys {
-		fmt.Fprintf(stdout, "  %s (signatures of %d digits)\n", name, keys[name].Size()*2)
+	for _, k := range keys {
+		fmt.Fprintf(stdout, "  %s (signatures of %d digits)\n", k.Name, k.Public.Size()*2)
 	}
 	fmt.Fprintln(stdout, "Either the data was changed on the way, also by a program that wrote its numbers anew, or another key signed it.")
 	return errNotSigned
 }
 
-// signedBy tells whether the key has signed those members, all of them if part is nil.
-func signedBy(key *rsa.PublicKey, sign string, members []wire.Member, part []string) bool {
+// only returns the members of those names, none if one is missing.
+func only(members []wire.Member, names []string) []wire.Member {
+	part := slices.DeleteFunc(slices.Clone(members), func(m wire.Member) bool { return !slices.Contains(names, string(m.Name)) })
+	if len(part) < len(names) {
+		return nil
+	}
+	return part
+}
+
+// signedBy tells whether the key has signed exactly those members.
+func signedBy(key *rsa.PublicKey, sign string, members []wire.Member) bool {
 	verifier, err := ksher.NewVerifier(key)
-	if err != nil {
+	if err != nil || len(members) == 0 {
 		return false
 	}
-	data := map[string]json.RawMessage{}
-	for _, m := range members {
-		if name := string(m.Name); part == nil || slices.Contains(part, name) {
-			data[name] = json.RawMessage(m.Value.Raw)
-		}
-	}
-	text, err := json.Marshal(data)
+	text, err := json.Marshal(rawMembers(members))
 	return err == nil && verifier.Verify(text, sign) == nil
 }
 
-// keys are the public keys to believe, by their names.
-func (v *verifyCommand) keys() (map[string]*rsa.PublicKey, error) {
+// rawMembers are members as they stand in the JSON.
+func rawMembers(members []wire.Member) map[string]json.RawMessage {
+	raw := make(map[string]json.RawMessage)
+	for _, m := range members {
+		raw[string(m.Name)] = json.RawMessage(m.Value.Raw)
+	}
+	return raw
+}
+
+// keys are the public keys to believe.
+func (v *verifyCommand) keys() ([]signhelp.Key, error) {
 	if v.Key != "" {
-		text, err := os.ReadFile(v.Key)
-		if err != nil {
-			return nil, err
-		}
-		_, public, err := readKey(text)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", v.Key, err)
-		}
-		return map[string]*rsa.PublicKey{"the key in " + v.Key: public}, nil
+		key, err := v.key()
+		return []signhelp.Key{key}, err
 	}
 	keyOf, whose := ksher.GatewayPublicKey, "Ksher's key of sign version "
 	if v.Sandbox {
 		keyOf, whose = sandbox.PublicKey, "the local gateway's key of sign version "
 	}
-	return map[string]*rsa.PublicKey{whose + "1": keyOf(ksher.SignV1), whose + "2": keyOf(ksher.SignV2)}, nil
+	return []signhelp.Key{{Name: whose + "1", Public: keyOf(ksher.SignV1)}, {Name: whose + "2", Public: keyOf(ksher.SignV2)}}, nil
+}
+
+// key reads the key that is named.
+func (v *verifyCommand) key() (signhelp.Key, error) {
+	text, err := os.ReadFile(v.Key)
+	if err != nil {
+		return signhelp.Key{}, err
+	}
+	_, public, err := readKey(text)
+	if err != nil {
+		return signhelp.Key{}, fmt.Errorf("%s: %w", v.Key, err)
+	}
+	return signhelp.Key{Name: "the key in " + v.Key, Public: public}, nil
 }
 
 type decodeCommand struct {
@@ -271,16 +290,14 @@ func (d *decodeCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("it isn't an answer or a notification of Ksher's: %w", err)
 	}
-	members := map[string]json.RawMessage{}
-	width := 0
-	for _, m := range inner {
-		members[string(m.Name)] = json.RawMessage(m.Value.Raw)
-		width = max(width, len(m.Name))
-	}
 	if d.JSON {
 		encoder := json.NewEncoder(stdout)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(members)
+		return encoder.Encode(rawMembers(inner))
+	}
+	width := 0
+	for _, m := range inner {
+		width = max(width, len(m.Name))
 	}
 	slices.SortFunc(inner, func(a, b wire.Member) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	for _, m := range inner {

@@ -74,6 +74,9 @@ var (
 	ErrNotAccepted    = core.ErrNotAccepted
 )
 
+// SignedParts is [api.SignedParts].
+var SignedParts = api.SignedParts
+
 // PrivateKey is [core.PrivateKey].
 func PrivateKey() crypto.Signer { return core.PrivateKey() }
 

@@ -23,9 +23,9 @@ func accountOperations() []operation {
 	}
 }
 
-// signedParts names the members of data that are signed, by operation. Every
-// other operation signs all of them.
-var signedParts = map[string][]string{
+// SignedParts names the members of data that are signed, by operation. Every
+// other operation signs all of them. Nothing changes it.
+var SignedParts = map[string][]string{
 	"merchant_info":       {"mobile", "mch_id", "account_type", "business_mode", "nonce_str"},
 	"get_settlement_info": {"begin_date", "end_date", "nonce_str"},
 }
@@ -34,9 +34,9 @@ var signedParts = map[string][]string{
 func signedPart(data any) []string {
 	switch data.(type) {
 	case ksher.MerchantInfoResponse, *ksher.MerchantInfoResponse:
-		return signedParts["merchant_info"]
+		return SignedParts["merchant_info"]
 	case ksher.GetSettlementInfoResponse, *ksher.GetSettlementInfoResponse:
-		return signedParts["get_settlement_info"]
+		return SignedParts["get_settlement_info"]
 	}
 	return nil
 }
@@ -44,7 +44,7 @@ func signedPart(data any) []string {
 // appID is the app ID that a request names. For what is signed in part Ksher
 // documents another name, and its SDKs use both.
 func (op operation) appID(p url.Values) string {
-	if signedParts[op.name()] != nil && p.Has("mch_appid") {
+	if SignedParts[op.name()] != nil && p.Has("mch_appid") {
 		return p.Get("mch_appid")
 	}
 	return p.Get("appid")

@@ -95,7 +95,7 @@ func envelope(data any, version ksher.SignVersion, at time.Time) []byte {
 // code.
 func Refusal(operation string, code ksher.Code) []byte {
 	v := verdict{code, new(core.Leniency), time.Now()}
-	return v.signed(bothHosts, dataText(v.refusal(core.AppID, core.NewUUID()), core.Zone), signedParts[operation], ksher.SignV1)
+	return v.signed(bothHosts, dataText(v.refusal(core.AppID, core.NewUUID()), core.Zone), SignedParts[operation], ksher.SignV1)
 }
 
 // refusal is the data of an answer that refuses.

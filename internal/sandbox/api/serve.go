@@ -91,7 +91,7 @@ func (s *Server) carryOut(op operation, text string, params url.Values, code ksh
 			var data any
 			data, code = s.decide(tx, op, params, fault, l)
 			text := s.shaped(op.name(), data, tx.Terms(op.merchant(params)).Location())
-			answer = forge(fault, verdict{code, l, at}.signed(op.hostOf(), text, signedParts[op.name()], signedUnder(fault, version)))
+			answer = forge(fault, verdict{code, l, at}.signed(op.hostOf(), text, SignedParts[op.name()], signedUnder(fault, version)))
 		}
 		tx.Log(core.Request{
 			Operation: op.name(), Params: params, Code: code, Hint: hint, Fault: fault.Kind,
