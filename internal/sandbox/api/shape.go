@@ -14,10 +14,9 @@ import (
 // shapes are what genuine answers have otherwise than the types of package ksher say, which
 // read any of it. What isn't here is written as its type has it.
 var shapes = map[string]shape{
-	"order_query":        {without: []string{"pay_mch_order_no"}},
-	"order_query_payout": {without: []string{"pay_mch_order_no"}},
-	"quick_pay":          {without: []string{"pay_mch_order_no"}},
-	"refund_query":       {texts: []string{"cash_fee", "refund_count", "refund_fee"}},
+	"order_query":  {without: []string{"pay_mch_order_no"}},
+	"quick_pay":    {without: []string{"pay_mch_order_no"}},
+	"refund_query": {texts: []string{"cash_fee", "refund_count", "refund_fee"}},
 }
 
 // shape is how an answer's data is written.
