@@ -503,9 +503,10 @@ func (l *life) live() {
 	case sandbox.Paid, sandbox.RefundedInPart:
 		require.Equal(t, 1, l.handled, "how often the payment was handled")
 	case sandbox.Refunded:
-		// Who refunds before hearing of the payment hears of the refund.
+		// Who refunds before hearing of the payment hears of the refund, but not who was
+		// told before the payment that the order was closed.
 		require.LessOrEqual(t, l.handled, 1, "how often the payment was handled")
-		require.Equal(t, 1, count(l.ended, ksher.ResultRefund), "how often the refund was reported")
+		require.NotEmpty(t, l.ended, "the refund was reported")
 	default:
 		require.Zero(t, l.handled, "how often the payment was handled")
 		require.False(t, l.knowsPaid)
@@ -513,9 +514,7 @@ func (l *life) live() {
 	for _, err := range l.wrong {
 		require.NoError(t, err)
 	}
-	for _, result := range l.ended {
-		require.Equal(t, 1, count(l.ended, result), "how often %s was reported", result)
-	}
+	require.LessOrEqual(t, len(l.ended), 1, "how often an end was reported: %v", l.ended)
 	require.LessOrEqual(t, events(o, "paid by "), 1, "payments")
 	var sum ksher.Amount
 	for _, d := range l.refunds {
@@ -532,15 +531,6 @@ func (l *life) live() {
 		require.LessOrEqual(t, listed, 1, "how often %s was made", d.name)
 	}
 	require.Equal(t, sum, o.Refunded, "what was refunded")
-}
-
-func count(results []ksher.Result, result ksher.Result) (n int) {
-	for _, r := range results {
-		if r == result {
-			n++
-		}
-	}
-	return n
 }
 
 // number reads a number from the environment.
