@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -68,6 +69,8 @@ func (version) Run(stdout io.Writer) error {
 type sandboxCommand struct {
 	Listen      string   `default:"127.0.0.1:8765" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
 	AllowRemote bool     `help:"Allow to listen beyond the loopback interface. Whoever reaches the sandbox can pay and refund its orders and make it post to addresses in your network."`
+	PublicURL   string   `name:"public-url" placeholder:"URL" help:"The address that browsers and shops know the sandbox by, without a path. By default addresses in answers begin with the one that was asked."`
+	Host        []string `placeholder:"NAME" help:"A name under which the dashboard and the control API answer, beside localhost and those in --listen and --public-url. May be given more than once."`
 	Data        string   `type:"path" placeholder:"FILE" help:"Keep the orders in this file, so that they survive restarts. Without it they are kept in memory only."`
 	Speed       float64  `default:"1" help:"How many times faster than the real clock the sandbox's runs: at 1440 a day of notifications takes a minute."`
 	VIPWebhook  string   `name:"vip-webhook" placeholder:"URL" help:"The address for notifications that the merchant has registered at vip.ksher.net."`
@@ -95,7 +98,7 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 	}
 	opts := []sandbox.Option{
 		sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed), sandbox.WithStrict(s.Strict), sandbox.WithVariedFees(),
-		sandbox.WithNotifyHosts(s.AllowNotify...),
+		sandbox.WithNotifyHosts(s.AllowNotify...), sandbox.WithPublicURL(s.PublicURL), sandbox.WithHosts(s.Host...),
 	}
 	if s.Data != "" {
 		store, err := openStore(s.Data)
@@ -130,8 +133,11 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 
 // greet says where everything is.
 func (s *sandboxCommand) greet(stdout io.Writer, gateway *sandbox.Gateway, remote bool) {
+	url := gateway.PublicURL()
+	setup := sandbox.Setup(url)
 	fmt.Fprintf(stdout, `The Ksher sandbox is running. It is a simulation: no money moves.
 
+  Listens on    %s
   Dashboard     %s/
   Gateway URL   %s
   Merchant URL  %s
@@ -142,8 +148,8 @@ func (s *sandboxCommand) greet(stdout io.Writer, gateway *sandbox.Gateway, remot
   Opn URL       %s, in place of https://api.omise.co
   Opn keys      %s and %s
 
-`, gateway.URL(), gateway.GatewayURL(), gateway.MerchantURL(), sandbox.AppID, gateway.URL(), gateway.VIPURL(), sandbox.VIPToken,
-		gateway.OpnURL(), sandbox.OpnPublicKey, sandbox.OpnSecretKey)
+`, strings.TrimPrefix(gateway.URL(), "http://"), url, setup.GatewayURL, setup.MerchantURL, sandbox.AppID, url, setup.VIPURL, setup.VIPToken,
+		setup.OpnURL, setup.OpnPublicKey, setup.OpnSecretKey)
 	if s.Data == "" {
 		fmt.Fprintln(stdout, "Orders are kept in memory and gone when it ends; --data FILE keeps them.")
 	} else {

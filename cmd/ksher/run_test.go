@@ -60,6 +60,8 @@ func TestRun(t *testing.T) {
 		"opn webhook":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--opn-webhook=shop"}, err: "--opn-webhook"},
 		"notify host":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--allow-notify=shop", "--allow-notify=https://shop.example"}, err: "without scheme and port"},
 		"currency":      {args: []string{"sandbox", "--listen=127.0.0.1:0", "--currency=USD"}, err: "THB, MYR, JPY, AED"},
+		"public URL":    {args: []string{"sandbox", "--listen=127.0.0.1:0", "--public-url=http://pay.example/shop"}, err: "without a path"},
+		"public name":   {args: []string{"sandbox", "--listen=127.0.0.1:0", "--public-url=pay.example"}, err: "http or https"},
 		"bad data file": {args: []string{"sandbox", "--listen=127.0.0.1:0", "--data=/dev/null/x"}, err: "data file"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,12 +112,13 @@ func TestSandboxUntilCancelled(t *testing.T) {
 // program is a running sandbox in a process of its own.
 type program struct {
 	cmd *exec.Cmd
+	// url is where it listens.
 	url string
 }
 
-func startProgram(t *testing.T, file string) *program {
+func startProgram(t *testing.T, flags ...string) *program {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "sandbox", "--listen=127.0.0.1:0", "--data="+file)
+	cmd := exec.Command(os.Args[0], append([]string{"sandbox", "--listen=127.0.0.1:0"}, flags...)...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -125,8 +128,8 @@ func startProgram(t *testing.T, file string) *program {
 	p := &program{cmd: cmd}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) == 2 && fields[0] == "Dashboard" {
-			p.url = strings.TrimSuffix(fields[1], "/")
+		if fields := strings.Fields(lines.Text()); len(fields) == 3 && fields[0] == "Listens" {
+			p.url = "http://" + fields[2]
 		}
 		if strings.HasPrefix(lines.Text(), "Press") {
 			return p
@@ -139,7 +142,7 @@ func startProgram(t *testing.T, file string) *program {
 
 func TestSignalEndsIt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "data.db")
-	p := startProgram(t, file)
+	p := startProgram(t, "--data="+file)
 	err := run(t.Context(), []string{"sandbox", "--listen=127.0.0.1:0", "--data=" + file}, strings.NewReader(""), io.Discard)
 	assert.ErrorContains(t, err, "in use by another gateway")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
@@ -168,14 +171,14 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	known := make(map[string]*account)
 	var answers int
 	for round := range rounds {
-		p := startProgram(t, file)
+		p := startProgram(t, "--data="+file)
 		check(t, p, known)
 		answers += payUntilKilled(t, p, round, 1+random.IntN(25), known)
 		if t.Failed() {
 			t.FailNow()
 		}
 	}
-	p := startProgram(t, file)
+	p := startProgram(t, "--data="+file)
 	check(t, p, known)
 	p.cmd.Process.Kill()
 	p.cmd.Wait()

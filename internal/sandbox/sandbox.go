@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,6 +55,8 @@ type options struct {
 	notifyHosts   []string
 	readTimeout   time.Duration
 	store         Store
+	publicURL     string
+	hosts         []string
 }
 
 // Option sets up a [Gateway].
@@ -73,6 +77,19 @@ func WithMerchant(appID string, terms Terms) Option {
 // interface by default. Whoever can reach the address can pay and refund orders
 // on it.
 func WithAddress(address string) Option { return func(o *options) { o.address = address } }
+
+// WithPublicURL sets the address, without a path, that others know the gateway by, such
+// as one of a proxy before it. Addresses in answers and on the dashboard begin with it,
+// and the dashboard answers under its name. By default they begin with the address that
+// was asked.
+func WithPublicURL(address string) Option { return func(o *options) { o.publicURL = address } }
+
+// WithHosts sets names under which the dashboard and the control API answer, beside
+// localhost, the name in WithAddress and that in WithPublicURL. Whoever owns such a name
+// can let a browser pay and refund orders.
+func WithHosts(names ...string) Option {
+	return func(o *options) { o.hosts = append(o.hosts, names...) }
+}
 
 // WithSpeed lets the gateway's clock run that many times faster than the real
 // one, so that a day of notifications takes a minute at 1440.
@@ -172,6 +189,9 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 	if !(g.speed >= 0 && g.speed <= MaxSpeed) || g.maxOrders < 1 {
 		return nil, fmt.Errorf("kshertest: a speed of %v and room for %d orders make no gateway", g.speed, g.maxOrders)
 	}
+	if err := g.takePublicURL(); err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", g.address)
 	if err != nil {
 		return nil, fmt.Errorf("kshertest: %w", err)
@@ -197,7 +217,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	}
 	local := at.IP.IsLoopback()
 	g.Gateway, err = core.New(core.Config{
-		URL: url, Local: local, Speed: g.speed, MaxOrders: g.maxOrders, MaxBytes: g.maxBytes, PayoutBalance: g.payoutBalance,
+		URL: url, PublicURL: g.publicURL, Local: local, Speed: g.speed, MaxOrders: g.maxOrders, MaxBytes: g.maxBytes, PayoutBalance: g.payoutBalance,
 		Strict: g.strict, NotifyHosts: g.notifyHosts, Merchants: g.terms, Store: g.store,
 	})
 	if err != nil {
@@ -210,12 +230,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	g.vip, g.opn = vipapi.New(g.Gateway), opnapi.New(g.Gateway)
 	desk := console.New(g.Gateway, console.Config{
 		Address: g.address, Local: local,
-		Setup: console.Setup{
-			GatewayURL: g.GatewayURL(), MerchantURL: g.MerchantURL(), PublicKey: PublicKey,
-			VIPURL: g.VIPURL(), VIPToken: VIPToken,
-			OpnURL: g.OpnURL(), OpnPublicKey: OpnPublicKey, OpnSecretKey: OpnSecretKey,
-		},
-		PageURL: g.pageURL,
+		Hosts: g.hosts, Setup: Setup, PageURL: pageURL,
 	})
 	mux := http.NewServeMux()
 	ksherAPI.Serve(mux)
@@ -227,15 +242,40 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	return nil
 }
 
-// pageURL is the address of an order's checkout page, "" if it has none.
-func (g *Gateway) pageURL(o *core.Entry) string {
+// pageURL is the address of an order's checkout page at a gateway with the address base,
+// "" if it has none.
+func pageURL(base string, o *core.Entry) string {
 	if o.Foreign {
-		return g.opn.PageURL(o)
+		return opnapi.PageURL(base, o)
 	}
 	if !o.Gateway && !vipapi.HasPage(o) {
 		return ""
 	}
-	return checkout.URL(g.Gateway, o)
+	return checkout.URL(base, o)
+}
+
+// Setup is what a client is set up with at a gateway with the address base.
+func Setup(base string) console.Setup {
+	return console.Setup{
+		GatewayURL: base + "/api", MerchantURL: base + "/KsherPay", PublicKey: PublicKey,
+		VIPURL: base, VIPToken: VIPToken,
+		OpnURL: base + "/opn", OpnPublicKey: OpnPublicKey, OpnSecretKey: OpnSecretKey,
+	}
+}
+
+// takePublicURL checks the address in [WithPublicURL] and lets the console answer under
+// its name.
+func (g *Gateway) takePublicURL() error {
+	if g.publicURL == "" {
+		return nil
+	}
+	g.publicURL = strings.TrimSuffix(g.publicURL, "/")
+	u, err := url.Parse(g.publicURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || g.publicURL != u.Scheme+"://"+u.Host {
+		return fmt.Errorf("kshertest: the public URL %q isn't an http or https address without a path", g.publicURL)
+	}
+	g.hosts = append(g.hosts, u.Hostname())
+	return nil
 }
 
 // Close ends the gateway and its connections. It leaves no goroutine behind.

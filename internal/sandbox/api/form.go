@@ -36,7 +36,7 @@ func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, 
 	lenient := s.gw.Leniency()
 	text, code := posted(w, r)
 	params, code := s.readRequest(op, text, code, lenient)
-	fault, answer := s.carryOut(op, text, params, code, ksher.SignV1, lenient)
+	fault, answer := s.carryOut(r, op, text, params, code, ksher.SignV1, lenient)
 	switch fault.Kind {
 	case "", core.FaultRefuse, core.FaultBadSignature, core.FaultOtherKey, core.FaultClockSkew: // A page has no signature and no time.
 	case core.FaultLatency:
@@ -53,7 +53,7 @@ func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, 
 	}
 	if json.Unmarshal(answer, &said) == nil && said.Data.PayContent != "" {
 		// Without the host, which the buyer may know by another name.
-		http.Redirect(w, r, strings.TrimPrefix(said.Data.PayContent, s.gw.URL()), http.StatusSeeOther)
+		http.Redirect(w, r, strings.TrimPrefix(said.Data.PayContent, s.gw.URLFor(r)), http.StatusSeeOther)
 		return
 	}
 	if code == "" {

@@ -92,7 +92,7 @@ func (s *Server) gatewayPay(tx *core.Tx, p url.Values, l *core.Leniency) (any, k
 	if lang == "" {
 		lang = "en"
 	}
-	return ksher.GatewayPayResponse{PayContent: checkout.URL(s.gw, o) + "&lang=" + url.QueryEscape(lang)}, ""
+	return ksher.GatewayPayResponse{PayContent: checkout.URL(tx.URL(), o) + "&lang=" + url.QueryEscape(lang)}, ""
 }
 
 // appID is the merchant of a request. One of vip.ksher.net doesn't name any.

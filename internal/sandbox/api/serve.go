@@ -63,16 +63,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op operation) {
 	if r.Header.Get("ksher-sign-version") == "V2" {
 		version = ksher.SignV2
 	}
-	fault, answer := s.carryOut(op, text, params, code, version, lenient)
+	fault, answer := s.carryOut(r, op, text, params, code, version, lenient)
 	w.Header().Set("Content-Type", "application/json")
 	fault.Spoil(w, r, answer)
 }
 
 // carryOut does what a request of that text asks for, unless code or a fault refuses it,
 // and makes the answer.
-func (s *Server) carryOut(op operation, text string, params url.Values, code ksher.Code, version ksher.SignVersion, l *core.Leniency) (fault core.Fault, answer []byte) {
+func (s *Server) carryOut(r *http.Request, op operation, text string, params url.Values, code ksher.Code, version ksher.SignVersion, l *core.Leniency) (fault core.Fault, answer []byte) {
 	hint := s.hint(op, text, params, code)
-	s.gw.Do(func(tx *core.Tx) {
+	s.gw.DoFor(r, func(tx *core.Tx) {
 		if code == "" {
 			code = fresh(tx, op, params, l)
 		}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/checkout"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 )
 
@@ -57,7 +58,7 @@ const notSigned = "kshertest-no-signature"
 // page gives the address of the gateway's own checkout page, where the order can
 // be paid.
 func (a *walletAnswer) page() {
-	a.PayContent = a.s.gw.URL() + "/ua?order_uuid=" + a.o.UUID
+	a.PayContent = checkout.URL(a.tx.URL(), a.o)
 	a.PayURL = a.PayContent // Where one of Ksher's demos reads it.
 }
 

@@ -30,9 +30,10 @@ func (p *Page) Serve(mux *http.ServeMux) {
 	mux.HandleFunc("GET /ua/page.css", serveStylesheet)
 }
 
-// URL is the address of an order's page without the language.
-func URL(gw *core.Gateway, o *core.Entry) string {
-	return gw.URL() + "/ua?order_uuid=" + url.QueryEscape(o.UUID)
+// URL is the address of an order's page without the language, at a gateway with the
+// address base.
+func URL(base string, o *core.Entry) string {
+	return base + "/ua?order_uuid=" + url.QueryEscape(o.UUID)
 }
 
 // memory is what the page keeps with an order, see [core.Entry]: the buyer who came last,

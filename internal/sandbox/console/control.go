@@ -219,7 +219,7 @@ func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 	if o.Foreign { // Ksher knows neither.
 		d.KsherOrderNo, d.Result = "", ""
 	}
-	d.PageURL = c.PageURL(o)
+	d.PageURL = c.PageURL(tx.URL(), o)
 	for name := range o.Params {
 		if name != "sign" {
 			d.Params[name] = o.Params.Get(name)
@@ -249,9 +249,9 @@ func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 
 // datas describes some of the orders, the newest first, and tells how many
 // there are.
-func (c *Console) datas(offset, limit int) (list []orderData, total int) {
+func (c *Console) datas(r *http.Request, offset, limit int) (list []orderData, total int) {
 	list = []orderData{}
-	c.gw.Do(func(tx *core.Tx) {
+	c.gw.DoFor(r, func(tx *core.Tx) {
 		var some []*core.Entry
 		some, total = tx.Newest(offset, limit)
 		for _, o := range some {
@@ -261,8 +261,8 @@ func (c *Console) datas(offset, limit int) (list []orderData, total int) {
 	return list, total
 }
 
-func (c *Console) orderData(id orderID) (d orderData, err error) {
-	c.gw.Do(func(tx *core.Tx) {
+func (c *Console) orderData(r *http.Request, id orderID) (d orderData, err error) {
+	c.gw.DoFor(r, func(tx *core.Tx) {
 		o := tx.Either(id.appID, id.mchOrderNo)
 		if o == nil {
 			err = fmt.Errorf("order %q: %w", id.mchOrderNo, core.ErrNoOrder)
@@ -364,7 +364,7 @@ func (c *Console) control() http.Handler {
 	route("/control/merchants", c.merchantMethods())
 	route("/control/orders", methods{"GET": c.orderList})
 	route("/control/orders/{no}", methods{"GET": func(r *http.Request) (any, error) {
-		d, err := c.orderData(idIn(r.URL.Query(), r.PathValue("no")))
+		d, err := c.orderData(r, idIn(r.URL.Query(), r.PathValue("no")))
 		if showsSecrets(r) {
 			d.reveal()
 		}
@@ -381,7 +381,7 @@ func (c *Console) control() http.Handler {
 		if err := c.act(r.Context(), r.PathValue("action"), id, body.Channel); err != nil {
 			return nil, err
 		}
-		return c.orderData(id)
+		return c.orderData(r, id)
 	}})
 	faults := func(err error) (any, error) { return map[string]any{"faults": c.faultDatas()}, err }
 	route("/control/faults", methods{

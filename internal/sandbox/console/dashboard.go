@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,10 +29,14 @@ type Config struct {
 	// the loopback interface only.
 	Address string
 	Local   bool
-	// Setup is what the page says that a client is set up with.
-	Setup Setup
-	// PageURL is the checkout page of an order, "" if it has none.
-	PageURL func(*core.Entry) string
+	// Hosts are names that the console answers under, beside localhost and that of Address.
+	Hosts []string
+	// Setup is what the page says that a client is set up with, at a gateway with that
+	// address.
+	Setup func(base string) Setup
+	// PageURL is the checkout page of an order at a gateway with the address base, "" if
+	// it has none.
+	PageURL func(base string, o *core.Entry) string
 }
 
 // Console is the dashboard and the control API of a gateway.
@@ -90,7 +95,7 @@ func (c *Console) Handler() http.Handler {
 		c.render(w, r, http.StatusOK, "faults", "Clock and faults", faultsPage{c.faultDatas(), c.gw.Operations(), core.OperationFaults(), core.NotifyFaults()})
 	})
 	mux.HandleFunc("GET /setup", func(w http.ResponseWriter, r *http.Request) {
-		c.render(w, r, http.StatusOK, "setup", "Set-up", c.setup())
+		c.render(w, r, http.StatusOK, "setup", "Set-up", c.setup(r))
 	})
 	mux.HandleFunc("GET /setup/merchant.pem", c.servePrivateKey)
 	mux.HandleFunc("GET /dashboard.css", func(w http.ResponseWriter, r *http.Request) {
@@ -146,7 +151,7 @@ func (c *Console) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !c.ownHost(r.Host) {
 			http.Error(w, "The dashboard and the control API of this gateway don't answer under this host name, "+
-				"so that no website can reach them through a name of its own. Use "+c.gw.URL()+".", http.StatusForbidden)
+				"so that no website can reach them through a name of its own. Use "+c.gw.PublicURL()+", or allow the name with --host.", http.StatusForbidden)
 			return
 		}
 		h := w.Header()
@@ -158,8 +163,8 @@ func (c *Console) guard(next http.Handler) http.Handler {
 	})
 }
 
-// ownHost tells the hosts under which the gateway can be addressed. Names other
-// than localhost and the one it was told to listen on aren't among them,
+// ownHost tells the hosts under which the gateway can be addressed. Names other than
+// localhost, the one it was told to listen on and Hosts aren't among them,
 // because whoever owns a name can let it point here. Addresses can't be made to
 // point elsewhere, and are accepted where the gateway is open to others.
 func (c *Console) ownHost(hostport string) bool {
@@ -172,7 +177,9 @@ func (c *Console) ownHost(hostport string) bool {
 		return ip.Unmap().IsLoopback() || !c.Local
 	}
 	listen, _, _ := net.SplitHostPort(c.Address)
-	return strings.EqualFold(host, "localhost") || listen != "" && strings.EqualFold(host, listen)
+	return slices.ContainsFunc(append([]string{"localhost", listen}, c.Hosts...), func(own string) bool {
+		return own != "" && strings.EqualFold(host, own)
+	})
 }
 
 func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, name, title string, data any) {
@@ -244,7 +251,7 @@ func (c *Console) showOrders(w http.ResponseWriter, r *http.Request) {
 	if err != nil || page < 1 || page > 1_000_000 {
 		page = 1
 	}
-	list, total := c.datas((page-1)*pageOrders, pageOrders)
+	list, total := c.datas(r, (page-1)*pageOrders, pageOrders)
 	c.render(w, r, http.StatusOK, "orders", "Orders", ordersPage{list, total, page, max(1, (total+pageOrders-1)/pageOrders), len(c.gw.Merchants()) > 1})
 }
 
@@ -271,7 +278,7 @@ type actionButton struct {
 }
 
 func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
-	d, err := c.orderData(idIn(r.URL.Query(), r.URL.Query().Get("no")))
+	d, err := c.orderData(r, idIn(r.URL.Query(), r.URL.Query().Get("no")))
 	if err != nil {
 		c.showError(w, r, err)
 		return
@@ -312,14 +319,15 @@ type setupPage struct {
 	Merchants                 []merchantData
 }
 
-func (c *Console) setup() setupPage {
+func (c *Console) setup(r *http.Request) setupPage {
+	base := c.gw.URLFor(r)
 	page := setupPage{
-		Setup: c.Setup, AppID: c.merchant.AppID, PrivateKey: strings.TrimSpace(c.merchant.PrivateKeyPEM()),
+		Setup: c.Setup(base), AppID: c.merchant.AppID, PrivateKey: strings.TrimSpace(c.merchant.PrivateKeyPEM()),
 		Merchants: c.merchantDatas(),
-		V1:        publicPEM(c.Setup.PublicKey(ksher.SignV1)), V2: publicPEM(c.Setup.PublicKey(ksher.SignV2)),
 	}
+	page.V1, page.V2 = publicPEM(page.PublicKey(ksher.SignV1)), publicPEM(page.PublicKey(ksher.SignV2))
 	fill := strings.NewReplacer(
-		"{{appid}}", page.AppID, "{{url}}", c.gw.URL(), "{{gateway}}", page.GatewayURL, "{{merchant}}", page.MerchantURL,
+		"{{appid}}", page.AppID, "{{url}}", base, "{{gateway}}", page.GatewayURL, "{{merchant}}", page.MerchantURL,
 		"{{private}}", page.PrivateKey, "{{v1}}", page.V1, "{{v2}}", page.V2)
 	page.Go, page.Curl = fill.Replace(snippet("snippet.go.txt")), fill.Replace(snippet("snippet.sh"))
 	return page

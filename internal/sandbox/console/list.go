@@ -78,7 +78,7 @@ func (c *Console) orderList(r *http.Request) (any, error) {
 	l.items = func(yield func(any) bool) {
 		for _, o := range some {
 			var d orderData
-			c.gw.Do(func(tx *core.Tx) { d = c.describe(tx, o) })
+			c.gw.DoFor(r, func(tx *core.Tx) { d = c.describe(tx, o) })
 			if !yield(d) {
 				return
 			}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ const MaxRequestBytes = 64 << 10
 type Config struct {
 	// URL is the gateway's address without a path.
 	URL string
+	// PublicURL is the one that others know it by, if it isn't what they ask.
+	PublicURL string
 	// Local says that the gateway listens on the loopback interface only.
 	Local bool
 	// Speed is how much faster than the real clock the gateway's runs, 0 for one
@@ -192,6 +195,21 @@ func New(c Config) (*Gateway, error) {
 
 // URL is the address of the gateway without a path.
 func (g *Gateway) URL() string { return g.config.URL }
+
+// PublicURL is the address that others know the gateway by, without a path.
+func (g *Gateway) PublicURL() string { return cmp.Or(g.config.PublicURL, g.config.URL) }
+
+// URLFor is PublicURL if one was set, and else the address that the request was sent to.
+func (g *Gateway) URLFor(r *http.Request) string {
+	if g.config.PublicURL != "" || r.Host == "" {
+		return g.PublicURL()
+	}
+	asked, err := url.Parse("http://" + r.Host)
+	if err != nil || asked.Host != r.Host {
+		return g.config.URL
+	}
+	return asked.String()
+}
 
 // Speed is how much faster than the real clock the gateway's runs, 0 if it stands still.
 func (g *Gateway) Speed() float64 { return g.config.Speed }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"iter"
+	"net/http"
 	"slices"
 	"time"
 
@@ -14,14 +15,27 @@ type Tx struct {
 	g *Gateway
 	// touched has the orders that were changed.
 	touched []*Entry
+	// url is what URL returns.
+	url string
 }
 
 // Do locks the gateway's state, calls the function, and unlocks it.
 func (g *Gateway) Do(f func(*Tx)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f(&Tx{g: g})
+	f(&Tx{g: g, url: g.PublicURL()})
 }
+
+// DoFor is Do for a request, whose sender is told addresses that it can reach.
+func (g *Gateway) DoFor(r *http.Request, f func(*Tx)) {
+	g.Do(func(tx *Tx) {
+		tx.url = g.URLFor(r)
+		f(tx)
+	})
+}
+
+// URL is the address, without a path, that addresses in answers begin with.
+func (tx *Tx) URL() string { return tx.url }
 
 // Save makes what was changed last, and lets merchants know what is news to them. It has
 // to be called before anybody learns of a change. If the change can't be written down, it

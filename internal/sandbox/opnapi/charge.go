@@ -165,7 +165,7 @@ func (a *Account) createCharge(c *call) (any, *refusal) {
 		Expires: moment(c.tx.Now()).Add(timeToPay), Data: core.Marshal(source),
 	}
 	c.tx.Add(c.made)
-	return a.view(c.made, c.tx.Now()), nil
+	return a.view(c.tx.URL(), c.made, c.tx.Now()), nil
 }
 
 func (a *Account) queryCharge(c *call) (any, *refusal) {
@@ -173,15 +173,16 @@ func (a *Account) queryCharge(c *call) (any, *refusal) {
 	if o == nil {
 		return nil, notFound("charge")
 	}
-	return a.view(o, c.tx.Now()), nil
+	return a.view(c.tx.URL(), o, c.tx.Now()), nil
 }
 
-// PageURL is the address at which a charge can be paid, "" of any other order.
-func (a *Account) PageURL(o *core.Entry) string {
+// PageURL is the address at which a charge can be paid at a gateway with the address
+// base, "" of any other order.
+func PageURL(base string, o *core.Entry) string {
 	if o.API != api {
 		return ""
 	}
-	return a.gw.URL() + "/opn/payments/" + o.UUID + "/authorize"
+	return base + "/opn/payments/" + o.UUID + "/authorize"
 }
 
 // statusOf is a charge's status.
@@ -197,8 +198,8 @@ func statusOf(o *core.Entry, now time.Time) opn.Status {
 	return opn.StatusPending
 }
 
-// view is a charge as of now.
-func (a *Account) view(o *core.Entry, now time.Time) opn.Charge {
+// view is a charge as of now, at a gateway with the address base.
+func (a *Account) view(base string, o *core.Entry, now time.Time) opn.Charge {
 	created := moment(o.Created)
 	c := opn.Charge{
 		Object: "charge", ID: o.MchOrderNo, Location: "/charges/" + o.MchOrderNo, Amount: o.Total, FundingAmount: o.Total,
@@ -211,7 +212,7 @@ func (a *Account) view(o *core.Entry, now time.Time) opn.Charge {
 			Order: chronological, From: time.Unix(0, 0).UTC(), To: created,
 		},
 		Metadata: metadata(o.Params), Source: sourceOf(o, now), Status: statusOf(o, now),
-		AuthorizeURI: a.PageURL(o), ReturnURI: o.Params.Get("return_uri"),
+		AuthorizeURI: PageURL(base, o), ReturnURI: o.Params.Get("return_uri"),
 		CreatedAt: created, ExpiresAt: some(moment(o.Expires)), Capture: true,
 	}
 	if text := o.Params.Get("description"); text != "" {

@@ -43,7 +43,7 @@ func (a *Account) listCharges(c *call) (any, *refusal) {
 	}
 	for o := range c.tx.AllForeign(api) {
 		if at := moment(o.Created); !at.Before(l.From) && !at.After(l.To) {
-			l.Data = append(l.Data, a.view(o, now))
+			l.Data = append(l.Data, a.view(c.tx.URL(), o, now))
 		}
 	}
 	if l.Order == reverseChronological {

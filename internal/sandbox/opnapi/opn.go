@@ -118,7 +118,7 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request, op operation) {
 	var fault core.Fault
 	var answer []byte
 	tell := func(context.Context, time.Duration) {}
-	a.gw.Do(func(tx *core.Tx) {
+	a.gw.DoFor(r, func(tx *core.Tx) {
 		c.tx = tx
 		if no == nil {
 			fault = tx.NextFault(op.name)
@@ -206,7 +206,7 @@ func (a *Account) Charges() []opn.Charge {
 	var views []opn.Charge
 	a.gw.Do(func(tx *core.Tx) {
 		for o := range tx.AllForeign(api) {
-			views = append(views, a.view(o, tx.Now()))
+			views = append(views, a.view(tx.URL(), o, tx.Now()))
 		}
 	})
 	return views

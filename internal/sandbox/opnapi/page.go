@@ -24,7 +24,7 @@ func (a *Account) showPage(w http.ResponseWriter, r *http.Request) {
 	a.gw.Do(func(tx *core.Tx) {
 		now = tx.Now()
 		if o := byPage(tx, r); o != nil {
-			is := a.view(o, now)
+			is := a.view(tx.URL(), o, now)
 			view = &is
 		}
 	})

@@ -62,7 +62,7 @@ func (a *Account) notice(o *core.Entry, at time.Time, key string) *core.Notice {
 	id := "evnt_test_" + core.NewUUID()[:19]
 	return &core.Notice{Target: a.webhook, Message: key, Body: core.Marshal(map[string]any{
 		"object": "event", "id": id, "location": "/events/" + id, "livemode": false,
-		"key": key, "created_at": moment(at), "data": a.view(o, at),
+		"key": key, "created_at": moment(at), "data": a.view(a.gw.PublicURL(), o, at),
 	})}
 }
 

@@ -337,7 +337,7 @@ func (s *Server) view(tx *core.Tx, o *core.Entry) *order {
 		v.AcquirerOrderID, v.ChannelOrderID = wireText(o.KsherOrderNo), wireText(o.ChannelOrderNo)
 	}
 	if o.API == redirect {
-		v.Reference = wireText(checkout.URL(s.gw, o))
+		v.Reference = wireText(checkout.URL(tx.URL(), o))
 	}
 	switch {
 	case v.Status == "Available":

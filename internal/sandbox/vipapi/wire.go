@@ -46,7 +46,7 @@ func (s *Server) Serve(mux *http.ServeMux) {
 			}
 			c := &call{op: op, path: r.URL.Path, id: r.PathValue("id"), lenient: s.gw.Leniency()}
 			refused := c.read(w, r)
-			fault, status, answer := s.carryOut(c, refused)
+			fault, status, answer := s.carryOut(r, c, refused)
 			w.Header().Set("Content-Type", "application/json")
 			if status != http.StatusOK && !fault.Prevents() {
 				w.WriteHeader(status)
@@ -112,8 +112,8 @@ func macOf(token, text string) string {
 
 // carryOut does what a request asks for, unless it or a fault refuses, and makes
 // the answer.
-func (s *Server) carryOut(c *call, refused *answer) (fault core.Fault, status int, text []byte) {
-	s.gw.Do(func(tx *core.Tx) {
+func (s *Server) carryOut(r *http.Request, c *call, refused *answer) (fault core.Fault, status int, text []byte) {
+	s.gw.DoFor(r, func(tx *core.Tx) {
 		c.tx = tx
 		a := refused
 		if a == nil { // Nobody else's request is to use a fault up.
@@ -183,7 +183,7 @@ func injectedRefusal(code ksher.Code) *answer {
 
 // logURL stands where Ksher has a link for its own people: in problems. Signed answers
 // don't have it, or Ksher's Java client, which signs every member, couldn't verify them.
-func (s *Server) logURL() string { return s.gw.URL() + "/requests" }
+func (s *Server) logURL() string { return s.gw.PublicURL() + "/requests" }
 
 func (s *Server) problem(a *answer) []byte {
 	return core.Marshal(struct {
