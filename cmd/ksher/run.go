@@ -23,6 +23,7 @@ type commands struct {
 	Sign    signCommand    `cmd:"" help:"Sign the parameters of a request."`
 	Verify  verifyCommand  `cmd:"" help:"Tell whether a request, an answer or a notification is signed rightly, and what is wrong otherwise."`
 	Decode  decodeCommand  `cmd:"" help:"Print an answer or a notification, readable."`
+	Health  healthCommand  `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
 	Version version        `cmd:"" help:"Print the version."`
 }
 
@@ -163,9 +164,9 @@ func (s *sandboxCommand) greet(stdout io.Writer, gateway *sandbox.Gateway, remot
 
 // remote tells whether other machines could reach the address to listen on.
 func (s *sandboxCommand) remote(ctx context.Context) (bool, error) {
-	host, port, err := net.SplitHostPort(s.Listen)
-	if err != nil || port == "" {
-		return false, errors.New("--listen takes HOST:PORT, such as 127.0.0.1:8765")
+	host, _, err := splitListen(s.Listen)
+	if err != nil {
+		return false, err
 	}
 	if host == "" {
 		return true, nil
@@ -180,4 +181,13 @@ func (s *sandboxCommand) remote(ctx context.Context) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// splitListen reads a --listen.
+func splitListen(address string) (host, port string, err error) {
+	host, port, err = net.SplitHostPort(address)
+	if err != nil || port == "" {
+		return "", "", errors.New("--listen takes HOST:PORT, such as 127.0.0.1:8765")
+	}
+	return host, port, nil
 }

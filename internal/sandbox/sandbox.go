@@ -6,6 +6,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -237,9 +238,18 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	checkout.New(g.Gateway).Serve(mux)
 	g.vip.Serve(mux)
 	g.opn.Serve(mux)
+	mux.HandleFunc("GET /healthz", g.serveHealth)
 	mux.Handle("/", desk.Handler())
 	g.handler = refuseCrossSite(cutOffSlow(mux, g.readTimeout))
 	return nil
+}
+
+// serveHealth tells whoever watches over the gateway that it works. One that hangs doesn't
+// answer, because the clock is behind the lock of the state.
+func (g *Gateway) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	g.Now()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, "ok\n")
 }
 
 // pageURL is the address of an order's checkout page at a gateway with the address base,
