@@ -19,6 +19,6 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "ksher: %v\n", err)
-		os.Exit(1)
+		os.Exit(statusOf(err))
 	}
 }

@@ -24,7 +24,7 @@ func (s *sandboxCommand) merchantOptions() ([]sandbox.Option, error) {
 			err = fmt.Errorf("the merchant %s is there already; --account and --currency are for %s", appID, sandbox.AppID)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("--merchant=%s: %w", text, err)
+			return nil, usage("--merchant=%s: %w", text, err)
 		}
 		seen[appID] = true
 		opts = append(opts, sandbox.WithMerchant(appID, terms))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,8 @@ type commands struct {
 	Verify  verifyCommand  `cmd:"" help:"Tell whether a request, an answer or a notification is signed rightly, and what is wrong otherwise."`
 	Decode  decodeCommand  `cmd:"" help:"Print an answer or a notification, readable."`
 	Health  healthCommand  `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
-	Version version        `cmd:"" help:"Print the version."`
+
+	Version kong.VersionFlag `help:"Print the version."`
 }
 
 // exit is how kong ends the program, after --help.
@@ -43,6 +45,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	parser, err := kong.New(&commands{},
 		kong.Name("ksher"),
 		kong.Description("A Ksher gateway on your own machine, and tools for those who look after a shop."),
+		kong.Vars{"version": fmt.Sprintf("ksher %s (%s)", ksher.Version, runtime.Version())},
+		kong.PostBuild(fromEnvironment),
 		kong.Writers(stdout, stdout),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 	)
@@ -51,7 +55,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return fmt.Errorf("%w; ksher --help lists what there is", err)
+		return usage("%w; ksher --help lists what there is", err)
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	parsed.BindTo(stdin, (*io.Reader)(nil))
@@ -59,12 +63,37 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	return parsed.Run()
 }
 
-type version struct{}
+// environment is what the names of the sandbox's flags in the environment begin with.
+const environment = "KSHER_SANDBOX_"
 
-// Run prints the version.
-func (version) Run(stdout io.Writer) error {
-	_, err := fmt.Fprintf(stdout, "ksher %s (%s)\n", ksher.Version, runtime.Version())
-	return err
+// fromEnvironment lets the flags of the sandbox, and of the command that asks for its
+// health, be set by environment variables.
+func fromEnvironment(k *kong.Kong) error {
+	for _, command := range k.Model.Children {
+		if command.Name != "sandbox" && command.Name != "health" {
+			continue
+		}
+		for _, flag := range command.Flags {
+			name := environment + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+			flag.Envs, flag.Value.Tag.Envs = []string{name}, []string{name}
+		}
+	}
+	return nil
+}
+
+// usageError is an error in what the program was called with.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// statusOf is the program's exit status for an error.
+func statusOf(err error) int {
+	if errors.As(err, new(usageError)) {
+		return 2
+	}
+	return 1
 }
 
 type sandboxCommand struct {
@@ -77,6 +106,7 @@ type sandboxCommand struct {
 	VIPWebhook  string   `name:"vip-webhook" placeholder:"URL" help:"The address for notifications that the merchant has registered at vip.ksher.net."`
 	OpnWebhook  string   `name:"opn-webhook" placeholder:"URL" help:"The address for events that the merchant has registered on Opn's dashboard."`
 	Strict      bool     `help:"Refuse what Ksher's documentation doesn't allow, also where the real gateway seems to accept it. Without it such a request is served, with a note in the log of requests."`
+	JSON        bool     `name:"json" help:"Print the addresses and keys as one line of JSON, and nothing else."`
 	Account     string   `enum:"any,offline,online" default:"any" help:"The merchant's kind of account, which decides the channels of native_pay: ${enum}."`
 	Currency    []string `placeholder:"CODE,…" help:"The currencies that the merchant's orders can be in, of THB, MYR, JPY and AED (THB)."`
 	Merchant    []string `sep:"none" placeholder:"SPEC" help:"One more merchant, as in appid=mch12345,key=pub.pem,account=online,channels=promptpay:truemoney,zone=+08:00,currency=MYR:THB. All but the app ID can be left out. Repeat it for more."`
@@ -87,14 +117,14 @@ type sandboxCommand struct {
 // Run runs the gateway until ctx ends.
 func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 	if !(s.Speed > 0 && s.Speed <= sandbox.MaxSpeed) {
-		return fmt.Errorf("--speed=%v: the clock has to run, so give more than 0 and at most %d", s.Speed, sandbox.MaxSpeed)
+		return usage("--speed=%v: the clock has to run, so give more than 0 and at most %d", s.Speed, sandbox.MaxSpeed)
 	}
 	remote, err := s.remote(ctx)
 	if err != nil {
 		return err
 	}
 	if remote && !s.AllowRemote {
-		return fmt.Errorf("--listen=%s can be reached from other machines, and whoever reaches the sandbox can pay and refund its orders "+
+		return usage("--listen=%s can be reached from other machines, and whoever reaches the sandbox can pay and refund its orders "+
 			"and make it post to addresses in your network: listen on 127.0.0.1, or add --allow-remote if you want that", s.Listen)
 	}
 	opts := []sandbox.Option{
@@ -115,27 +145,61 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 	}
 	opts = append(opts, merchants...)
 	gateway, err := sandbox.Start(opts...)
+	if wrong := (*sandbox.ConfigError)(nil); errors.As(err, &wrong) {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}
 	defer gateway.Close()
 	if err := gateway.SetVIPWebhook(s.VIPWebhook); err != nil {
-		return fmt.Errorf("--vip-webhook: %w", err)
+		return usage("--vip-webhook: %w", err)
 	}
 	if err := gateway.SetOpnWebhook(s.OpnWebhook); err != nil {
-		return fmt.Errorf("--opn-webhook: %w", err)
+		return usage("--opn-webhook: %w", err)
 	}
 
+	if s.JSON {
+		if err := json.NewEncoder(stdout).Encode(newBanner(gateway)); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	}
 	s.greet(stdout, gateway, remote)
 	<-ctx.Done()
 	fmt.Fprintln(stdout, "The sandbox has ended.")
 	return nil
 }
 
-// greet says where everything is.
-func (s *sandboxCommand) greet(stdout io.Writer, gateway *sandbox.Gateway, remote bool) {
+// banner is where everything is.
+type banner struct {
+	Listen        string `json:"listen"`
+	URL           string `json:"url"`
+	GatewayURL    string `json:"gateway_url"`
+	MerchantURL   string `json:"merchant_url"`
+	AppID         string `json:"app_id"`
+	PrivateKeyURL string `json:"private_key_url"`
+	VIPURL        string `json:"vip_url"`
+	VIPToken      string `json:"vip_token"`
+	OpnURL        string `json:"opn_url"`
+	OpnPublicKey  string `json:"opn_public_key"`
+	OpnSecretKey  string `json:"opn_secret_key"`
+}
+
+func newBanner(gateway *sandbox.Gateway) banner {
 	url := gateway.PublicURL()
 	setup := sandbox.Setup(url)
+	return banner{
+		Listen: strings.TrimPrefix(gateway.URL(), "http://"), URL: url, GatewayURL: setup.GatewayURL, MerchantURL: setup.MerchantURL,
+		AppID: sandbox.AppID, PrivateKeyURL: url + "/setup/merchant.pem", VIPURL: setup.VIPURL, VIPToken: setup.VIPToken,
+		OpnURL: setup.OpnURL, OpnPublicKey: setup.OpnPublicKey, OpnSecretKey: setup.OpnSecretKey,
+	}
+}
+
+// greet says where everything is.
+func (s *sandboxCommand) greet(stdout io.Writer, gateway *sandbox.Gateway, remote bool) {
+	b := newBanner(gateway)
 	fmt.Fprintf(stdout, `The Ksher sandbox is running. It is a simulation: no money moves.
 
   Listens on    %s
@@ -149,8 +213,7 @@ func (s *sandboxCommand) greet(stdout io.Writer, gateway *sandbox.Gateway, remot
   Opn URL       %s, in place of https://api.omise.co
   Opn keys      %s and %s
 
-`, strings.TrimPrefix(gateway.URL(), "http://"), url, setup.GatewayURL, setup.MerchantURL, sandbox.AppID, url, setup.VIPURL, setup.VIPToken,
-		setup.OpnURL, setup.OpnPublicKey, setup.OpnSecretKey)
+`, b.Listen, b.URL, b.GatewayURL, b.MerchantURL, b.AppID, b.URL, b.VIPURL, b.VIPToken, b.OpnURL, b.OpnPublicKey, b.OpnSecretKey)
 	if s.Data == "" {
 		fmt.Fprintln(stdout, "Orders are kept in memory and gone when it ends; --data FILE keeps them.")
 	} else {
@@ -187,7 +250,7 @@ func (s *sandboxCommand) remote(ctx context.Context) (bool, error) {
 func splitListen(address string) (host, port string, err error) {
 	host, port, err = net.SplitHostPort(address)
 	if err != nil || port == "" {
-		return "", "", errors.New("--listen takes HOST:PORT, such as 127.0.0.1:8765")
+		return "", "", usage("--listen takes HOST:PORT, such as 127.0.0.1:8765")
 	}
 	return host, port, nil
 }

@@ -45,7 +45,7 @@ func TestRun(t *testing.T) {
 		out  string
 		err  string
 	}{
-		"version":       {args: []string{"version"}, out: "ksher " + ksher.Version},
+		"version":       {args: []string{"--version"}, out: "ksher " + ksher.Version},
 		"help":          {args: []string{"--help"}, out: "Run a local gateway"},
 		"sandbox help":  {args: []string{"sandbox", "--help"}, out: "--allow-remote"},
 		"no command":    {err: "expected one of"},

@@ -188,7 +188,7 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 		opt(&g.options)
 	}
 	if !(g.speed >= 0 && g.speed <= MaxSpeed) || g.maxOrders < 1 {
-		return nil, fmt.Errorf("kshertest: a speed of %v and room for %d orders make no gateway", g.speed, g.maxOrders)
+		return nil, &core.ConfigError{Err: fmt.Errorf("a speed of %v and room for %d orders make no gateway", g.speed, g.maxOrders)}
 	}
 	if err := g.takePublicURL(); err != nil {
 		return nil, err
@@ -282,7 +282,7 @@ func (g *Gateway) takePublicURL() error {
 	g.publicURL = strings.TrimSuffix(g.publicURL, "/")
 	u, err := url.Parse(g.publicURL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || g.publicURL != u.Scheme+"://"+u.Host {
-		return fmt.Errorf("kshertest: the public URL %q isn't an http or https address without a path", g.publicURL)
+		return &core.ConfigError{Err: fmt.Errorf("the public URL %q isn't an http or https address without a path", g.publicURL)}
 	}
 	g.hosts = append(g.hosts, u.Hostname())
 	return nil

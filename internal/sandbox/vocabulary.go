@@ -25,6 +25,8 @@ type (
 	Record    = core.Record
 	Account   = core.Account
 	Terms     = core.Terms
+
+	ConfigError = core.ConfigError
 )
 
 const (

@@ -193,6 +193,15 @@ func New(c Config) (*Gateway, error) {
 	return g, nil
 }
 
+// ConfigError is a mistake in what a gateway was to be made with.
+type ConfigError struct{ Err error }
+
+// Error says what is wrong.
+func (e *ConfigError) Error() string { return "kshertest: " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
 // URL is the address of the gateway without a path.
 func (g *Gateway) URL() string { return g.config.URL }
 

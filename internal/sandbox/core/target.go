@@ -49,7 +49,7 @@ func beside(ip netip.Addr) bool {
 func checkNotifyHosts(hosts []string) error {
 	for _, h := range hosts {
 		if _, err := netip.ParseAddr(h); err != nil && (h == "" || strings.ContainsAny(h, "/:[]@ ")) {
-			return fmt.Errorf("kshertest: %q is no host to notify: give a name or an IP address, without scheme and port", h)
+			return &ConfigError{fmt.Errorf("%q is no host to notify: give a name or an IP address, without scheme and port", h)}
 		}
 	}
 	return nil

@@ -130,15 +130,15 @@ type storedMerchant struct {
 // has to be made or the terms have its public key.
 func (g *Gateway) newMerchant(appID string, terms Terms, pem string) (*Merchant, error) {
 	if err := terms.check(); err != nil {
-		return nil, fmt.Errorf("kshertest: merchant %q: %w", appID, err)
+		return nil, &ConfigError{fmt.Errorf("merchant %q: %w", appID, err)}
 	}
 	if _, err := ksher.NewClient(appID, PrivateKey()); err != nil {
-		return nil, err
+		return nil, &ConfigError{err}
 	}
 	m := &Merchant{AppID: appID, Terms: terms, g: g}
 	if m.public, _ = terms.publicKey(); m.public != nil {
 		if appID == AppID {
-			return nil, fmt.Errorf("kshertest: merchant %q: its key is fixed; give another merchant one", appID)
+			return nil, &ConfigError{fmt.Errorf("merchant %q: its key is fixed; give another merchant one", appID)}
 		}
 		return m, nil
 	}
