@@ -37,7 +37,7 @@ func TestHealth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			err := run(t.Context(), []string{"health", "--listen=" + tt.listen}, strings.NewReader(""), &out)
+			err := run(t.Context(), []string{"health", "--listen=" + tt.listen}, &screen{In: strings.NewReader(""), Out: &out})
 			if tt.err != "" {
 				assert.ErrorContains(t, err, tt.err)
 				return

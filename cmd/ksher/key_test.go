@@ -20,7 +20,7 @@ import (
 func runCommand(t *testing.T, stdin string, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	err := run(t.Context(), args, strings.NewReader(stdin), &out)
+	err := run(t.Context(), args, &screen{In: strings.NewReader(stdin), Out: &out})
 	return out.String(), err
 }
 

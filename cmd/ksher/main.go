@@ -17,7 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdin, os.Stdout); err != nil {
+	if err := run(ctx, os.Args[1:], ownScreen()); err != nil {
 		fmt.Fprintf(os.Stderr, "ksher: %v\n", err)
 		os.Exit(statusOf(err))
 	}

@@ -57,7 +57,7 @@ func TestMerchantFlagRefused(t *testing.T) {
 		"account":        {[]string{"--merchant=appid=mch1,account=x"}, "offline and online"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := run(t.Context(), append([]string{"sandbox", "--listen=127.0.0.1:0"}, tt.flags...), strings.NewReader(""), new(bytes.Buffer))
+			err := run(t.Context(), append([]string{"sandbox", "--listen=127.0.0.1:0"}, tt.flags...), &screen{In: strings.NewReader(""), Out: new(bytes.Buffer)})
 			require.ErrorContains(t, err, tt.err)
 		})
 	}

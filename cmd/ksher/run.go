@@ -18,13 +18,16 @@ import (
 
 // commands are what the command line offers.
 type commands struct {
-	Sandbox sandboxCommand `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
-	Explain explainCommand `cmd:"" help:"Say what an error code or a line from a log means, and what to do."`
-	Key     keyCommand     `cmd:"" help:"Make and look at keys."`
-	Sign    signCommand    `cmd:"" help:"Sign the parameters of a request."`
-	Verify  verifyCommand  `cmd:"" help:"Tell whether a request, an answer or a notification is signed rightly, and what is wrong otherwise."`
-	Decode  decodeCommand  `cmd:"" help:"Print an answer or a notification, readable."`
-	Health  healthCommand  `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
+	Sandbox  sandboxCommand  `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
+	Explain  explainCommand  `cmd:"" help:"Say what an error code or a line from a log means, and what to do."`
+	Key      keyCommand      `cmd:"" help:"Make and look at keys."`
+	Sign     signCommand     `cmd:"" help:"Sign the parameters of a request."`
+	Verify   verifyCommand   `cmd:"" help:"Tell whether a request, an answer or a notification is signed rightly, and what is wrong otherwise."`
+	Decode   decodeCommand   `cmd:"" help:"Print an answer or a notification, readable."`
+	Merchant merchantCommand `cmd:"" help:"Show the merchant's account as Ksher has it."`
+	Balance  balanceCommand  `cmd:"" help:"Show the balance for payouts."`
+	Rate     rateCommand     `cmd:"" help:"Show the exchange rate of a currency."`
+	Health   healthCommand   `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
@@ -33,7 +36,7 @@ type commands struct {
 type exit int
 
 // run does what the arguments say, until ctx ends.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) (err error) {
+func run(ctx context.Context, args []string, s *screen) (err error) {
 	defer func() {
 		if code := recover(); code != nil {
 			if code, ok := code.(exit); !ok || code != 0 {
@@ -47,7 +50,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 		kong.Description("A Ksher gateway on your own machine, and tools for those who look after a shop."),
 		kong.Vars{"version": fmt.Sprintf("ksher %s (%s)", ksher.Version, runtime.Version())},
 		kong.PostBuild(fromEnvironment),
-		kong.Writers(stdout, stdout),
+		kong.Writers(s.Out, s.Out),
 		kong.Exit(func(code int) { panic(exit(code)) }),
 	)
 	if err != nil {
@@ -58,8 +61,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 		return usage("%w; ksher --help lists what there is", err)
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	parsed.BindTo(stdin, (*io.Reader)(nil))
-	parsed.BindTo(stdout, (*io.Writer)(nil))
+	parsed.Bind(s)
+	parsed.BindTo(s.In, (*io.Reader)(nil))
+	parsed.BindTo(s.Out, (*io.Writer)(nil))
 	return parsed.Run()
 }
 
@@ -87,14 +91,6 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// statusOf is the program's exit status for an error.
-func statusOf(err error) int {
-	if errors.As(err, new(usageError)) {
-		return 2
-	}
-	return 1
-}
 
 type sandboxCommand struct {
 	Listen      string   `default:"127.0.0.1:8765" placeholder:"HOST:PORT" help:"Where to listen (${default})."`

@@ -66,7 +66,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			err := run(t.Context(), tt.args, strings.NewReader(""), &out)
+			err := run(t.Context(), tt.args, &screen{In: strings.NewReader(""), Out: &out})
 			if tt.err != "" {
 				assert.ErrorContains(t, err, tt.err)
 				return
@@ -86,7 +86,7 @@ func TestSandboxUntilCancelled(t *testing.T) {
 		out, w := io.Pipe()
 		ended := make(chan error, 1)
 		go func() {
-			ended <- run(ctx, append([]string{"sandbox"}, args...), strings.NewReader(""), w)
+			ended <- run(ctx, append([]string{"sandbox"}, args...), &screen{In: strings.NewReader(""), Out: w})
 			w.Close()
 		}()
 		lines := bufio.NewScanner(out)
@@ -143,7 +143,7 @@ func startProgram(t *testing.T, flags ...string) *program {
 func TestSignalEndsIt(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "data.db")
 	p := startProgram(t, "--data="+file)
-	err := run(t.Context(), []string{"sandbox", "--listen=127.0.0.1:0", "--data=" + file}, strings.NewReader(""), io.Discard)
+	err := run(t.Context(), []string{"sandbox", "--listen=127.0.0.1:0", "--data=" + file}, &screen{In: strings.NewReader(""), Out: io.Discard})
 	assert.ErrorContains(t, err, "in use by another gateway")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	assert.NoError(t, p.cmd.Wait())

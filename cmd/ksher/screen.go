@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+)
+
+// screen is where a command reads and writes.
+type screen struct {
+	In  io.Reader
+	Out io.Writer // what was asked for
+	Err io.Writer // progress and questions
+	// Asks says that somebody is there to answer questions, Drawn that Out is a terminal, and
+	// Colour that it may have colours.
+	Asks, Drawn, Colour bool
+}
+
+// ownScreen is that of the process.
+func ownScreen() *screen {
+	drawn := term.IsTerminal(int(os.Stdout.Fd()))
+	return &screen{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Asks:  term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
+		Drawn: drawn, Colour: drawn && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+	}
+}
+
+// printJSON prints a value for a program to read.
+func (s *screen) printJSON(v any) error {
+	encoder := json.NewEncoder(s.Out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+// table prints rows whose columns stand below one another.
+func (s *screen) table(rows [][]string) error {
+	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")); err != nil {
+			return err
+		}
+	}
+	return w.Flush()
+}
+
+// field is something to show: its name for a program, and for people.
+type field struct{ name, label, value string }
+
+// show prints fields below one another, or as a JSON object.
+func (s *screen) show(asJSON bool, fields []field) error {
+	if asJSON {
+		object := map[string]string{}
+		for _, f := range fields {
+			object[f.name] = f.value
+		}
+		return s.printJSON(object)
+	}
+	rows := make([][]string, len(fields))
+	for i, f := range fields {
+		rows[i] = []string{f.label, f.value}
+	}
+	return s.table(rows)
+}
+
+// confirm asks a question, and returns a usage error if nobody is there who could answer.
+// what is what is going to happen, a line for each thing to look at.
+func (s *screen) confirm(yes bool, what ...string) error {
+	if yes {
+		return nil
+	}
+	if !s.Asks {
+		return usage("nobody is there to ask: add --yes to do it without a question")
+	}
+	fmt.Fprintf(s.Err, "%s\nType yes to go on: ", strings.Join(what, "\n"))
+	line, err := bufio.NewReader(io.LimitReader(s.In, 1<<10)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if strings.TrimSpace(line) != "yes" {
+		return errNotConfirmed
+	}
+	return nil
+}
