@@ -1,0 +1,178 @@
+// Package image builds the image of the sandbox and that of the shop beside it, and runs
+// both as compose.yaml says, in the host's network.
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const root = "../.."
+
+// compose is what compose.yaml says, read by the library that docker compose reads it with.
+func compose(t *testing.T) *types.Project {
+	opts, err := cli.NewProjectOptions([]string{filepath.Join(root, "compose.yaml")}, cli.WithWorkingDirectory(root), cli.WithName("ksher"))
+	require.NoError(t, err)
+	project, err := opts.LoadProject(t.Context())
+	require.NoError(t, err)
+	return project
+}
+
+func TestCompose(t *testing.T) {
+	project := compose(t)
+	require.ElementsMatch(t, []string{"sandbox", "shop"}, project.ServiceNames())
+	for name, service := range project.Services {
+		dockerfile := filepath.Join(service.Build.Context, service.Build.Dockerfile)
+		assert.FileExists(t, dockerfile)
+		for _, port := range service.Ports {
+			assert.Equal(t, "127.0.0.1", port.HostIP, "%s is open to others", name)
+		}
+	}
+}
+
+// buildah runs the program that builds and runs images without a daemon.
+func buildah(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("buildah", append([]string{"--storage-driver", "vfs"}, args...)...)
+	var text strings.Builder
+	cmd.Stderr = &text
+	out, err := cmd.Output()
+	require.NoError(t, err, "buildah %v: %s", args, &text)
+	return strings.TrimSpace(string(out))
+}
+
+// image builds a service's image of the programs in a folder, and returns a container.
+func image(t *testing.T, dir, name string, service types.ServiceConfig) string {
+	t.Helper()
+	dockerfile, err := os.ReadFile(filepath.Join(service.Build.Context, service.Build.Dockerfile))
+	require.NoError(t, err)
+	file := filepath.Join(dir, "Dockerfile."+name)
+	require.NoError(t, os.WriteFile(file, dockerfile, 0o644))
+	tag := "ksher-e2e-" + name
+	buildah(t, "bud", "--format", "docker", "--isolation", "chroot", "-t", tag, "-f", file, dir)
+	t.Cleanup(func() { buildah(t, "rmi", "-f", tag) })
+	container := buildah(t, "from", "--pull-never", tag)
+	t.Cleanup(func() { buildah(t, "rm", container) })
+	return container
+}
+
+// config is the part of an image's description that is looked at.
+type config struct {
+	User                 string
+	Env, Entrypoint, Cmd []string
+	Healthcheck          struct{ Test []string }
+	ExposedPorts         map[string]any
+}
+
+func inspect(t *testing.T, container string) config {
+	var said struct {
+		Docker struct{ Config config } `json:"Docker"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(buildah(t, "inspect", container)), &said))
+	return said.Docker.Config
+}
+
+// start runs an image's program with its environment and that of compose.yaml, in which
+// names of other containers are the host's own, until the test ends.
+func start(t *testing.T, container string, c config, env map[string]string) {
+	args := []string{"--storage-driver", "vfs", "run", "--isolation", "chroot"}
+	for name, value := range env {
+		args = append(args, "--env", name+"="+value)
+	}
+	args = append(append(append(args, container, "--"), c.Entrypoint...), c.Cmd...)
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, "buildah", args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 20 * time.Second
+	log := filepath.Join(t.TempDir(), "log")
+	out, err := os.Create(log)
+	require.NoError(t, err)
+	cmd.Stdout, cmd.Stderr = out, out
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cancel()
+		cmd.Wait()
+		out.Close()
+		if t.Failed() {
+			text, _ := os.ReadFile(log)
+			t.Logf("%s: %s", container, text)
+		}
+	})
+}
+
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	return port
+}
+
+func get(t require.TestingT, method, address string) string {
+	req, err := http.NewRequest(method, address, nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode, "%s: %s", address, body)
+	return strings.TrimSpace(string(body))
+}
+
+// A payment by way of both images is handed out once, and what is looked at from outside
+// is as the Dockerfile promises.
+func TestImage(t *testing.T) {
+	if os.Getenv("KSHER_E2E") == "" {
+		t.Skip("KSHER_E2E isn't set")
+	}
+	project := compose(t)
+	dir := t.TempDir()
+	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "build")+"/", "./cmd/ksher", "./examples/webshop")
+	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	text, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", text)
+
+	sandbox := image(t, dir, "sandbox", project.Services["sandbox"])
+	c := inspect(t, sandbox)
+	assert.Equal(t, "65534:65534", c.User)
+	assert.Equal(t, []string{"CMD", "/ksher", "health"}, c.Healthcheck.Test)
+	assert.Contains(t, c.ExposedPorts, "8765/tcp")
+	shop := image(t, dir, "shop", project.Services["shop"])
+	assert.Equal(t, "65534:65534", inspect(t, shop).User)
+
+	gatewayPort, shopPort := freePort(t), freePort(t)
+	gateway, shopURL := "http://127.0.0.1:"+gatewayPort, "http://127.0.0.1:"+shopPort
+	listen := "0.0.0.0:" + gatewayPort
+	start(t, sandbox, c, map[string]string{"KSHER_SANDBOX_LISTEN": listen, "KSHER_SANDBOX_PUBLIC_URL": "http://localhost:" + gatewayPort})
+	require.EventuallyWithT(t, func(t *assert.CollectT) { assert.Equal(t, "ok", get(t, "GET", gateway+"/healthz")) }, 30*time.Second, 100*time.Millisecond)
+	health := append([]string{"run", "--isolation", "chroot", "--env", "KSHER_SANDBOX_LISTEN=" + listen, sandbox, "--"}, c.Healthcheck.Test[1:]...)
+	assert.Equal(t, "ok", buildah(t, health...))
+
+	start(t, shop, inspect(t, shop), map[string]string{
+		"SHOP_LISTEN": "0.0.0.0:" + shopPort, "SHOP_SANDBOX": gateway, "SHOP_URL": shopURL, "SHOP_NOTIFY_URL": shopURL,
+	})
+	require.EventuallyWithT(t, func(t *assert.CollectT) { get(t, "GET", shopURL+"/") }, 30*time.Second, 100*time.Millisecond)
+	no := get(t, "POST", shopURL+"/buy?print")
+	assert.Equal(t, "0", get(t, "GET", shopURL+"/orders/"+no))
+	said := get(t, "GET", gateway+"/control/orders/"+no)
+	assert.Contains(t, said, "http://localhost:"+gatewayPort+"/ua?", "the buyer's address is the public one")
+	get(t, "POST", gateway+"/control/orders/"+url.PathEscape(no)+"/pay")
+	require.EventuallyWithT(t, func(t *assert.CollectT) { assert.Equal(t, "1", get(t, "GET", shopURL+"/orders/"+no)) }, 30*time.Second, 100*time.Millisecond)
+}
