@@ -232,6 +232,13 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	desk := console.New(g.Gateway, console.Config{
 		Address: g.address, Local: local,
 		Hosts: g.hosts, Setup: Setup, PageURL: pageURL,
+		Create: func(ctx context.Context, r *ksher.GatewayPayRequest) (string, error) {
+			order, err := g.Client.GatewayPay(ctx, r)
+			if err != nil {
+				return "", err
+			}
+			return order.PayContent, nil
+		},
 	})
 	mux := http.NewServeMux()
 	ksherAPI.Serve(mux)

@@ -21,41 +21,53 @@ import (
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
+// choice is what an action is told besides the order.
+type choice struct {
+	// Channel is the buyer's, and Amount, in cents, what is to be given back.
+	Channel ksher.Channel `json:"channel"`
+	Amount  ksher.Amount  `json:"amount"`
+}
+
 // action is something that the dashboard and the control API do to an order.
 type action struct {
 	name string
 	// label is on the button, and done says afterwards what happened.
 	label, done string
-	// channel says that the buyer's choice of a channel belongs to it.
-	channel bool
+	// asks is which member of the choice belongs to it: channel, amount, or none.
+	asks string
 	// offered tells whether the dashboard has a button for it now. Whether it
 	// can be done is decided when it is.
 	offered func(o *core.Entry, s core.State) bool
-	run     func(ctx context.Context, m *core.Merchant, mchOrderNo string, channel ksher.Channel) error
+	run     func(ctx context.Context, m *core.Merchant, mchOrderNo string, c choice) error
 }
 
 var actions = []action{
-	{"pay", "Pay", "The buyer has paid.", true, canPay,
-		func(_ context.Context, m *core.Merchant, no string, c ksher.Channel) error { return m.Pay(no, c) }},
-	{"begin", "Begin to pay", "The buyer is typing a PIN or an OTP.", true, canPay,
-		func(_ context.Context, m *core.Merchant, no string, c ksher.Channel) error { return m.Begin(no, c) }},
-	{"give-up", "Give up", "The buyer went back without paying.", false,
+	{"pay", "Pay", "The buyer has paid.", "channel", canPay,
+		func(_ context.Context, m *core.Merchant, no string, c choice) error { return m.Pay(no, c.Channel) }},
+	{"begin", "Begin to pay", "The buyer is typing a PIN or an OTP.", "channel", canPay,
+		func(_ context.Context, m *core.Merchant, no string, c choice) error { return m.Begin(no, c.Channel) }},
+	{"give-up", "Give up", "The buyer went back without paying.", "",
 		func(_ *core.Entry, s core.State) bool { return s == core.InProgress },
-		func(_ context.Context, m *core.Merchant, no string, _ ksher.Channel) error { return m.GiveUp(no) }},
-	{"fail", "Fail the payment", "The payment failed.", false,
+		func(_ context.Context, m *core.Merchant, no string, _ choice) error { return m.GiveUp(no) }},
+	{"fail", "Fail the payment", "The payment failed.", "",
 		func(_ *core.Entry, s core.State) bool { return !s.Settled() },
-		func(_ context.Context, m *core.Merchant, no string, _ ksher.Channel) error { return m.Fail(no) }},
-	{"expire", "Expire", "The time to pay has ended.", false,
+		func(_ context.Context, m *core.Merchant, no string, _ choice) error { return m.Fail(no) }},
+	{"expire", "Expire", "The time to pay has ended.", "",
 		func(_ *core.Entry, s core.State) bool { return !s.Settled() },
-		func(_ context.Context, m *core.Merchant, no string, _ ksher.Channel) error { return m.Expire(no) }},
-	{"settle", "Settle", "The merchant was paid out.", false,
-		func(o *core.Entry, _ core.State) bool { return !o.PaidAt.IsZero() && !o.Settled },
-		func(_ context.Context, m *core.Merchant, no string, _ ksher.Channel) error { return m.Settle(no) }},
-	{"deliver", "Send the notification", "An attempt to notify the merchant was made.", false,
-		func(o *core.Entry, _ core.State) bool { return o.Notice != nil },
-		func(ctx context.Context, m *core.Merchant, no string, _ ksher.Channel) error {
-			return m.Deliver(ctx, no)
+		func(_ context.Context, m *core.Merchant, no string, _ choice) error { return m.Expire(no) }},
+	{"refund", "Refund", "The merchant gave money back on the merchant platform. The shop's program wasn't asked.", "amount",
+		func(o *core.Entry, s core.State) bool {
+			return !o.PaidAt.IsZero() && !o.Payout && !o.Foreign && s != core.Refunded
+		},
+		func(_ context.Context, m *core.Merchant, no string, c choice) error {
+			return m.RefundOnPlatform(no, c.Amount)
 		}},
+	{"settle", "Settle", "The merchant was paid out.", "",
+		func(o *core.Entry, _ core.State) bool { return !o.PaidAt.IsZero() && !o.Settled },
+		func(_ context.Context, m *core.Merchant, no string, _ choice) error { return m.Settle(no) }},
+	{"deliver", "Send the notification", "An attempt to notify the merchant was made.", "",
+		func(o *core.Entry, _ core.State) bool { return o.Notice != nil },
+		func(ctx context.Context, m *core.Merchant, no string, _ choice) error { return m.Deliver(ctx, no) }},
 }
 
 func canPay(o *core.Entry, s core.State) bool {
@@ -72,7 +84,7 @@ func idIn(values url.Values, mchOrderNo string) orderID {
 }
 
 // act carries out an action by its name.
-func (c *Console) act(ctx context.Context, name string, id orderID, channel ksher.Channel) error {
+func (c *Console) act(ctx context.Context, name string, id orderID, chosen choice) error {
 	i := slices.IndexFunc(actions, func(a action) bool { return a.name == name })
 	if i < 0 {
 		var names []string
@@ -81,14 +93,16 @@ func (c *Console) act(ctx context.Context, name string, id orderID, channel kshe
 		}
 		return &statusError{http.StatusNotFound, fmt.Sprintf("there is no action %q; there are %s", name, strings.Join(names, ", "))}
 	}
-	if channel != "" && !actions[i].channel {
-		return &statusError{http.StatusBadRequest, fmt.Sprintf("the action %q takes no channel", name)}
+	for member, given := range map[string]bool{"channel": chosen.Channel != "", "amount": chosen.Amount != 0} {
+		if given && actions[i].asks != member {
+			return &statusError{http.StatusBadRequest, fmt.Sprintf("the action %q takes no %s", name, member)}
+		}
 	}
 	m := c.gw.Known(id.appID)
 	if m == nil {
 		return noMerchant(id.appID)
 	}
-	return actions[i].run(ctx, m, id.mchOrderNo, channel)
+	return actions[i].run(ctx, m, id.mchOrderNo, chosen)
 }
 
 // maxSeconds bounds the times in requests: a year is more than any schedule of
@@ -174,8 +188,21 @@ type orderData struct {
 	Notification *notificationData `json:"notification,omitzero"`
 	History      []eventData       `json:"history"`
 
+	// Row tells the orders apart on the dashboard.
+	Row     int `json:"-"`
 	actions []action
 	full    map[string]string // Params as they were, if some are masked
+	// byGatewayPay says that a gateway_pay made it.
+	byGatewayPay bool
+}
+
+// params are the parameters as the page shows them.
+func (d orderData) params() url.Values {
+	values := url.Values{}
+	for name, value := range d.Params {
+		values.Set(name, value)
+	}
+	return values
 }
 
 // notificationData is the notification of an order.
@@ -219,7 +246,7 @@ func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 	if o.Foreign { // Ksher knows neither.
 		d.KsherOrderNo, d.Result = "", ""
 	}
-	d.PageURL = c.PageURL(tx.URL(), o)
+	d.PageURL, d.Row, d.byGatewayPay = c.PageURL(tx.URL(), o), o.Serial, o.Gateway && o.API == ""
 	for name := range o.Params {
 		if name != "sign" {
 			d.Params[name] = o.Params.Get(name)
@@ -245,20 +272,6 @@ func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 		}
 	}
 	return d
-}
-
-// datas describes some of the orders, the newest first, and tells how many
-// there are.
-func (c *Console) datas(r *http.Request, offset, limit int) (list []orderData, total int) {
-	list = []orderData{}
-	c.gw.DoFor(r, func(tx *core.Tx) {
-		var some []*core.Entry
-		some, total = tx.Newest(offset, limit)
-		for _, o := range some {
-			list = append(list, c.describe(tx, o))
-		}
-	})
-	return list, total
 }
 
 func (c *Console) orderData(r *http.Request, id orderID) (d orderData, err error) {
@@ -371,14 +384,12 @@ func (c *Console) control() http.Handler {
 		return d, err
 	}})
 	route("/control/orders/{no}/{action}", methods{"POST": func(r *http.Request) (any, error) {
-		var body struct {
-			Channel ksher.Channel `json:"channel"`
-		}
+		var body choice
 		if err := decode(r, &body); err != nil {
 			return nil, err
 		}
 		id := idIn(r.URL.Query(), r.PathValue("no"))
-		if err := c.act(r.Context(), r.PathValue("action"), id, body.Channel); err != nil {
+		if err := c.act(r.Context(), r.PathValue("action"), id, body); err != nil {
 			return nil, err
 		}
 		return c.orderData(r, id)

@@ -50,9 +50,16 @@ func TestControl(t *testing.T) {
 		{"POST", "/control/orders/one/pay", `[]`, 400, "JSON object"},
 		{"POST", "/control/orders/one/pay", strings.Repeat(" ", 100<<10), 413, "too large"},
 		{"POST", "/control/orders/one/settle", "", 409, "not paid"},
+		{"POST", "/control/orders/one/refund", `{"amount":1}`, 409, "can't be refunded: it is created"},
 		{"POST", "/control/orders/one/pay", `{"channel":"truemoney"}`, 200, `"paid"`},
 		{"POST", "/control/orders/one/settle", "\ufeff{}", 200, `"settled": true`},
 		{"POST", "/control/orders/one/settle", `{"channel":"card"}`, 400, "takes no channel"},
+		{"POST", "/control/orders/one/settle", `{"amount":1}`, 400, "takes no amount"},
+		{"POST", "/control/orders/one/refund", `{"amount":-1}`, 409, "150.50 THB of it is left"},
+		{"POST", "/control/orders/one/refund", `{"amount":15051}`, 409, "150.50 THB of it is left"},
+		{"POST", "/control/orders/one/refund", `{"amount":5000}`, 200, `"refunded in part"`},
+		{"POST", "/control/orders/one/refund", `{"amount":10050}`, 200, "refunded 100.50 THB on the merchant platform"},
+		{"POST", "/control/orders/one/refund", `{"amount":1}`, 409, "can't be refunded: it is refunded"},
 		{"POST", "/control/orders/one/deliver", "", 409, "no notification"},
 		{"POST", "/control/orders/one/zap", "", 404, "give-up"},
 		{"POST", "/control/orders/two/fail", "", 200, `"failed"`},
@@ -138,9 +145,13 @@ func TestDashboard(t *testing.T) {
 		{"/requests", nil, 200, "accepted"},
 		{"/faults", nil, 200, "The gateway behaves"},
 		{"/dashboard.css", nil, 200, "--accent"},
+		{"/dashboard.js", nil, 200, "EventSource"},
 		{"/setup/merchant.pem", nil, 200, "PRIVATE KEY"},
 		{"/do/pay", url.Values{"no": {"<i>1"}, "channel": {"truemoney"}}, 200, "The buyer has paid."},
 		{"/do/pay", url.Values{"no": {"<i>1"}}, 409, "it is paid"},
+		{"/do/refund", url.Values{"no": {"<i>1"}, "amount": {"1,2x"}}, 400, "isn&#39;t an amount"},
+		{"/do/refund", url.Values{"no": {"<i>1"}, "amount": {"1,000.00"}}, 409, "150.50 THB of it is left"},
+		{"/do/refund", url.Values{"no": {"<i>1"}, "amount": {" 0,050.50 "}}, 200, "refunded 50.50 THB on the merchant platform"},
 		{"/do/zap", url.Values{"no": {"<i>1"}}, 404, "no action"},
 		{"/do/inject", url.Values{"operation": {"notify"}, "kind": {"late"}, "delay": {"1.5"}, "count": {"2"}}, 200, "1.5 s"},
 		{"/do/inject", url.Values{"operation": {"notify"}, "kind": {"late"}, "delay": {"x"}}, 400, "delay isn"},
@@ -155,6 +166,7 @@ func TestDashboard(t *testing.T) {
 		status, body := sandboxtest.Ask(t, gw, method, step.path, step.form.Encode(), header...)
 		assert.Equal(t, step.status, status, "%s %v", step.path, step.form)
 		assert.Contains(t, body, step.want, "%s %v", step.path, step.form)
+		body = strings.Replace(body, `<script type="module" src="/dashboard.js"></script>`, "", 1)
 		assert.NotContains(t, body, "<script", step.path)
 		if strings.HasPrefix(step.path, "/requests") {
 			assert.NotContains(t, body, "PRIVATE KEY")
@@ -172,13 +184,13 @@ func TestSnippets(t *testing.T) {
 	}
 	gw := sandbox.New(t)
 	_, page := sandboxtest.Ask(t, gw, "GET", "/setup", "")
-	pres := regexp.MustCompile(`(?s)<pre tabindex="0">(.*?)</pre>`).FindAllStringSubmatch(page, -1)
-	require.Len(t, pres, 5)
-	script := html.UnescapeString(pres[1][1])
-	for _, no := range []int{2, 3, 4} {
-		assert.True(t, strings.HasPrefix(pres[no][1], "-----BEGIN"))
+	script := program(t, page, "curl")
+	pres := regexp.MustCompile(`(?s)<pre tabindex="0" data-copy="the (?:private|public) key[^>]*>(.*?)</pre>`).FindAllStringSubmatch(page, -1)
+	require.Len(t, pres, 3)
+	for _, pre := range pres {
+		assert.True(t, strings.HasPrefix(pre[1], "-----BEGIN"))
 	}
-	for _, pem := range []string{pres[3][1], pres[4][1]} {
+	for _, pem := range []string{pres[1][1], pres[2][1]} {
 		_, err := ksher.ParsePublicKey([]byte(html.UnescapeString(pem)))
 		assert.NoError(t, err)
 	}

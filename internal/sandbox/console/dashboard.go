@@ -4,6 +4,8 @@ package console
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/rsa"
 	"crypto/x509"
 	"embed"
@@ -37,6 +39,8 @@ type Config struct {
 	// PageURL is the checkout page of an order at a gateway with the address base, "" if
 	// it has none.
 	PageURL func(base string, o *core.Entry) string
+	// Create makes an order as the shop's program would, and returns its checkout page.
+	Create func(context.Context, *ksher.GatewayPayRequest) (page string, err error)
 }
 
 // Console is the dashboard and the control API of a gateway.
@@ -55,7 +59,7 @@ var dashboardFiles embed.FS
 var dashboardPages = template.Must(template.New("").Funcs(template.FuncMap{
 	"time":   func(t time.Time) string { return t.In(core.Zone).Format("2 Jan 2006 15:04:05") },
 	"iso":    func(t time.Time) string { return t.In(core.Zone).Format(time.RFC3339) },
-	"title":  func(c ksher.Channel) string { return core.InfoOf(c).Name },
+	"title":  func(c ksher.Channel) string { return cmp.Or(core.InfoOf(c).Name, string(c)) },
 	"slug":   func(s core.State) string { return strings.ReplaceAll(string(s), " ", "-") },
 	"escape": url.QueryEscape,
 	"order":  func(appID, no string) string { return orderPath(orderID{appID, no}) },
@@ -63,12 +67,18 @@ var dashboardPages = template.Must(template.New("").Funcs(template.FuncMap{
 		info, _ := c.Info()
 		return info.Meaning
 	},
+	// events says of what a page is live.
+	"events": func(nav string) string {
+		return map[string]string{"orders": "orders", "order": "orders"}[nav]
+	},
 	"code": func(c ksher.Code) string { return string(c) },
-	"add":  func(a, b int) int { return a + b },
 }).ParseFS(dashboardFiles, "dashboard/*.html"))
 
 // pageOrders is how many orders the dashboard shows at once.
 const pageOrders = 50
+
+// maxPage bounds the number of a page.
+const maxPage = 1_000_000
 
 // pageData is what every page of the dashboard has.
 type pageData struct {
@@ -98,9 +108,22 @@ func (c *Console) Handler() http.Handler {
 		c.render(w, r, http.StatusOK, "setup", "Set-up", c.setup(r))
 	})
 	mux.HandleFunc("GET /setup/merchant.pem", c.servePrivateKey)
-	mux.HandleFunc("GET /dashboard.css", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, dashboardFiles, "dashboard/dashboard.css")
+	for _, name := range []string{"dashboard.css", "dashboard.js"} {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
+			http.ServeFileFS(w, r, dashboardFiles, "dashboard/"+name)
+		})
+	}
+	mux.HandleFunc("GET /events", c.serveEvents)
+	c.serveForms(mux)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		c.showError(w, r, &statusError{http.StatusNotFound, "There is no page at this address."})
 	})
+	return c.guard(mux)
+}
+
+// serveForms serves what the forms of the dashboard do.
+func (c *Console) serveForms(mux *http.ServeMux) {
+	mux.HandleFunc("POST /do/create", c.form(c.createOrder))
 	mux.HandleFunc("POST /do/advance", c.button("/faults", "advance", func(r *http.Request) error {
 		n, err := strconv.ParseFloat(r.PostForm.Get("number"), 64)
 		unit := map[string]float64{"seconds": 1, "minutes": 60, "hours": 60 * 60, "days": 24 * 60 * 60}[r.PostForm.Get("unit")]
@@ -128,13 +151,13 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /do/{action}", func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("action")
 		c.button("/order", name, func(r *http.Request) error {
-			return c.act(r.Context(), name, idIn(r.PostForm, r.PostForm.Get("no")), ksher.Channel(r.PostForm.Get("channel")))
+			chosen := choice{Channel: ksher.Channel(r.PostForm.Get("channel"))}
+			if err := readNumber(r.PostForm.Get("amount"), &chosen.Amount, readAmount); err != nil {
+				return err
+			}
+			return c.act(r.Context(), name, idIn(r.PostForm, r.PostForm.Get("no")), chosen)
 		})(w, r)
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		c.showError(w, r, &statusError{http.StatusNotFound, "There is no page at this address."})
-	})
-	return c.guard(mux)
 }
 
 // readNumber reads a number into target, which an empty text leaves alone.
@@ -155,7 +178,7 @@ func (c *Console) guard(next http.Handler) http.Handler {
 			return
 		}
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
@@ -201,6 +224,7 @@ func doneText(name string) string {
 		}
 	}
 	return map[string]string{
+		"create":  "The order was created by the call below.",
 		"advance": "The clock has gone forward.",
 		"inject":  "The fault is waiting for its request.",
 		"clear":   "No faults are waiting any more.",
@@ -209,18 +233,7 @@ func doneText(name string) string {
 
 // button serves a form: it does something and goes back to the page.
 func (c *Console) button(back, name string, do func(*http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, core.MaxRequestBytes)
-		err := r.ParseForm()
-		if err != nil {
-			err = &statusError{http.StatusBadRequest, "the form can't be read"}
-		} else {
-			err = do(r)
-		}
-		if err != nil {
-			c.showError(w, r, err)
-			return
-		}
+	return c.form(func(r *http.Request) (string, error) {
 		query := url.Values{"done": {name}}
 		if no := r.PostForm.Get("no"); no != "" {
 			query.Set("no", no)
@@ -228,7 +241,24 @@ func (c *Console) button(back, name string, do func(*http.Request) error) http.H
 		if appID := r.PostForm.Get("appid"); appID != "" {
 			query.Set("appid", appID)
 		}
-		http.Redirect(w, r, back+"?"+query.Encode(), http.StatusSeeOther)
+		return back + "?" + query.Encode(), do(r)
+	})
+}
+
+// form serves a form: it does something, which tells where to go on.
+func (c *Console) form(do func(*http.Request) (next string, err error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, core.MaxRequestBytes)
+		if r.ParseForm() != nil {
+			c.showError(w, r, &statusError{http.StatusBadRequest, "the form can't be read"})
+			return
+		}
+		next, err := do(r)
+		if err != nil {
+			c.showError(w, r, err)
+			return
+		}
+		http.Redirect(w, r, next, http.StatusSeeOther)
 	}
 }
 
@@ -239,20 +269,48 @@ func (c *Console) showError(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 type ordersPage struct {
-	Orders []orderData
-	// Total is how many orders there are, and Page counts from 1.
-	Total, Page, Pages int
+	orderPart
+	core.Filter
+	Filtered bool
+	// Newer and Older lead to the pages beside this one, and are empty for none.
+	Newer, Older string
+	States       []core.State
+	Channels     []ksher.ChannelInfo
+	Create       createForm
+	// Calls do the same as the form, for who has no orders yet.
+	Calls []call
 	// Shared says that there is more than one merchant.
 	Shared bool
 }
 
 func (c *Console) showOrders(w http.ResponseWriter, r *http.Request) {
+	f, err := c.readFilter(r.URL.Query())
+	if err != nil {
+		c.showError(w, r, err)
+		return
+	}
 	page, err := strconv.Atoi(r.URL.Query().Get("page"))
-	if err != nil || page < 1 || page > 1_000_000 {
+	if err != nil || page < 1 || page > maxPage {
 		page = 1
 	}
-	list, total := c.datas(r, (page-1)*pageOrders, pageOrders)
-	c.render(w, r, http.StatusOK, "orders", "Orders", ordersPage{list, total, page, max(1, (total+pageOrders-1)/pageOrders), len(c.gw.Merchants()) > 1})
+	p := ordersPage{
+		orderPart: c.page(r, f, page), Filter: f, Filtered: f != core.Filter{},
+		States: core.States(), Channels: ksher.Channels(), Create: c.createForm(), Shared: len(c.gw.Merchants()) > 1,
+	}
+	beside := func(page int) string {
+		if page < 1 || page > p.Pages {
+			return ""
+		}
+		q := r.URL.Query()
+		q.Del("done")
+		q.Set("page", strconv.Itoa(page))
+		return "/?" + q.Encode()
+	}
+	p.Newer, p.Older = beside(p.Page-1), beside(p.Page+1)
+	if p.Total == 0 && !p.Filtered {
+		p.Calls = c.calls(r, c.merchant, c.standardOrder(r))
+	}
+	c.render(w, r, http.StatusOK, "orders", "Orders", p)
 }
 
 func (c *Console) showRequests(w http.ResponseWriter, r *http.Request) {
@@ -268,6 +326,7 @@ func (c *Console) showRequests(w http.ResponseWriter, r *http.Request) {
 type orderPage struct {
 	orderData
 	Actions []actionButton
+	Calls   []call
 }
 
 // actionButton is a button for an action, which asks for a channel if it has
@@ -275,6 +334,8 @@ type orderPage struct {
 type actionButton struct {
 	Name, Label string
 	Channels    []ksher.Channel
+	// Amount is what there is to give back, "" if it asks for none.
+	Amount string
 }
 
 func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
@@ -288,11 +349,17 @@ func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
 	}
 	page := orderPage{orderData: d}
 	for _, a := range d.actions {
-		b := actionButton{a.name, a.label, nil}
-		if a.channel {
+		b := actionButton{Name: a.name, Label: a.label}
+		switch a.asks {
+		case "channel":
 			b.Channels = d.Channels
+		case "amount":
+			b.Amount = (d.TotalFee - d.Refunded).String()
 		}
 		page.Actions = append(page.Actions, b)
+	}
+	if d.byGatewayPay {
+		page.Calls = c.calls(r, c.gw.Known(d.AppID), d.params())
 	}
 	c.render(w, r, http.StatusOK, "order", "Order "+d.MchOrderNo, page)
 }
@@ -315,7 +382,7 @@ type Setup struct {
 type setupPage struct {
 	Setup
 	AppID, PrivateKey, V1, V2 string
-	Go, Curl                  string
+	Calls                     []call
 	Merchants                 []merchantData
 }
 
@@ -326,19 +393,8 @@ func (c *Console) setup(r *http.Request) setupPage {
 		Merchants: c.merchantDatas(),
 	}
 	page.V1, page.V2 = publicPEM(page.PublicKey(ksher.SignV1)), publicPEM(page.PublicKey(ksher.SignV2))
-	fill := strings.NewReplacer(
-		"{{appid}}", page.AppID, "{{url}}", base, "{{gateway}}", page.GatewayURL, "{{merchant}}", page.MerchantURL,
-		"{{private}}", page.PrivateKey, "{{v1}}", page.V1, "{{v2}}", page.V2)
-	page.Go, page.Curl = fill.Replace(snippet("snippet.go.txt")), fill.Replace(snippet("snippet.sh"))
+	page.Calls = c.calls(r, c.merchant, c.standardOrder(r))
 	return page
-}
-
-func snippet(name string) string {
-	text, err := dashboardFiles.ReadFile("dashboard/" + name)
-	if err != nil {
-		panic(err) // The files are part of this package.
-	}
-	return string(text)
 }
 
 func publicPEM(key *rsa.PublicKey) string {

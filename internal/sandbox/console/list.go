@@ -7,9 +7,11 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 
+	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 )
 
@@ -58,23 +60,34 @@ func part(r *http.Request) (offset, limit int, err error) {
 	return offset, limit, nil
 }
 
-// orderList is a part of the orders, those of one merchant if the query names it, the newest
-// first. Each is described when it is written.
+// readFilter reads which orders are asked for.
+func (c *Console) readFilter(q url.Values) (core.Filter, error) {
+	f := core.Filter{
+		AppID: q.Get("appid"), Number: q.Get("number"), State: core.State(q.Get("state")), Channel: ksher.Channel(q.Get("channel")),
+	}
+	if f.AppID != "" && c.gw.Known(f.AppID) == nil {
+		return f, noMerchant(f.AppID)
+	}
+	if f.State != "" && !slices.Contains(core.States(), f.State) {
+		return f, &statusError{http.StatusBadRequest, fmt.Sprintf("there is no state %q; there are %q", f.State, core.States())}
+	}
+	return f, nil
+}
+
+// orderList is a part of the orders that the query's filter lets through, the newest first.
+// Each is described when it is written.
 func (c *Console) orderList(r *http.Request) (any, error) {
 	offset, limit, err := part(r)
 	if err != nil {
 		return nil, err
 	}
-	appID := r.URL.Query().Get("appid")
-	if appID != "" && c.gw.Known(appID) == nil {
-		return nil, noMerchant(appID)
+	f, err := c.readFilter(r.URL.Query())
+	if err != nil {
+		return nil, err
 	}
+	l := list{name: "orders"}
 	var some []*core.Entry
-	c.gw.Do(func(tx *core.Tx) { some, _ = tx.Newest(0, math.MaxInt) })
-	some = slices.DeleteFunc(some, func(o *core.Entry) bool { return appID != "" && o.AppID != appID })
-	l := list{name: "orders", total: len(some)}
-	some = some[min(offset, len(some)):]
-	some = some[:min(limit, len(some))]
+	c.gw.Do(func(tx *core.Tx) { some, l.total = tx.Newest(f, offset, limit) })
 	l.items = func(yield func(any) bool) {
 		for _, o := range some {
 			var d orderData
@@ -85,6 +98,28 @@ func (c *Console) orderList(r *http.Request) (any, error) {
 		}
 	}
 	return l, nil
+}
+
+// orderPart is a page of the orders that a filter lets through, the newest first.
+type orderPart struct {
+	Orders []orderData
+	// Total is how many orders it lets through, and Page counts from 1.
+	Total, Page, Pages int
+}
+
+// page returns a page of the orders, and the last one if there are fewer pages.
+func (c *Console) page(r *http.Request, f core.Filter, page int) (p orderPart) {
+	c.gw.DoFor(r, func(tx *core.Tx) {
+		some, total := tx.Newest(f, (page-1)*pageOrders, pageOrders)
+		p.Total, p.Pages = total, max(1, (total+pageOrders-1)/pageOrders)
+		if p.Page = min(page, p.Pages); p.Page < page {
+			some, _ = tx.Newest(f, (p.Page-1)*pageOrders, pageOrders)
+		}
+		for _, o := range some {
+			p.Orders = append(p.Orders, c.describe(tx, o))
+		}
+	})
+	return p
 }
 
 // requestList is a part of the log of requests, the newest first.

@@ -130,6 +130,9 @@ type Gateway struct {
 	logged int
 	// paidOut is what the payouts of each merchant came to that were forgotten.
 	paidOut map[string]ksher.Amount
+	// watchers hear of changes, and seenSkew is the skew that they have heard of.
+	watchers watchers
+	seenSkew time.Duration
 	// savedSkew is the skew that the store has.
 	savedSkew time.Duration
 	// savedAt is the real time at which the store was last written.
@@ -271,6 +274,10 @@ func (g *Gateway) Wait() {
 // ErrNotPayable is what Begin, Pay, Fail and the like return for an order that
 // the buyer can't pay, because it is paid, expired, closed or cancelled.
 var ErrNotPayable = errors.New("the order can't be paid")
+
+// ErrNotRefundable is what RefundOnPlatform returns for an order of which so much can't be
+// given back.
+var ErrNotRefundable = errors.New("the order can't be refunded")
 
 // ErrNoOrder means that the gateway has no order of that number.
 var ErrNoOrder = errors.New("there is no such order")

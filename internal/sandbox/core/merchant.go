@@ -139,6 +139,26 @@ func (m *Merchant) Settle(mchOrderNo string) error {
 	})
 }
 
+// RefundOnPlatform plays the merchant who gives a part of a paid order back on the merchant
+// platform, which the shop's program isn't told of. There the rules of the API don't hold:
+// every channel can be refunded, at any time and after the settlement.
+func (m *Merchant) RefundOnPlatform(mchOrderNo string, fee ksher.Amount) error {
+	return m.change("RefundOnPlatform", mchOrderNo, func(o *Entry) error {
+		left := o.Total - o.Refunded()
+		switch {
+		case o.Foreign:
+			return fmt.Errorf("%w: its provider isn't Ksher", ErrNotRefundable)
+		case o.PaidAt.IsZero() || o.Payout || left == 0:
+			return fmt.Errorf("%w: it is %s", ErrNotRefundable, o.State(m.g.now()))
+		case fee <= 0 || fee > left:
+			return fmt.Errorf("%w by %s: %s of it is left", ErrNotRefundable, fee.Display(o.FeeType), left.Display(o.FeeType))
+		}
+		(&Tx{g: m.g}).giveBack(o, "", fee)
+		o.note(m.g.now(), "refunded %s on the merchant platform", fee.Display(o.FeeType))
+		return nil
+	})
+}
+
 // Order returns the gateway's view of an order, by the number that the merchant
 // gave it. A payout counts as an order by the channel "payout".
 func (m *Merchant) Order(mchOrderNo string) (Order, error) {

@@ -25,6 +25,11 @@ const (
 	Cancelled      State = "cancelled"        // Cancelled is after cancel_order, order_close or order_reverse.
 )
 
+// States are all of them.
+func States() []State {
+	return []State{Created, InProgress, Paid, RefundedInPart, Refunded, Failed, Expired, Cancelled}
+}
+
 // Event is a step in the history of an order.
 type Event struct {
 	// At is when, by the gateway's clock.

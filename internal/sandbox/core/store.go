@@ -147,14 +147,23 @@ func (g *Gateway) save(changed ...*Entry) error {
 	return err
 }
 
-// write is save without taking anything back: for what has happened outside the
-// gateway already.
-func (g *Gateway) write(changed ...*Entry) error {
-	for _, o := range changed {
+// changed measures what was changed, and lets watchers know.
+func (g *Gateway) changed(orders []*Entry) {
+	if len(orders) > 0 || g.skew != g.seenSkew {
+		g.seenSkew = g.skew
+		g.watchers.wake(OfOrders)
+	}
+	for _, o := range orders {
 		if g.kept(o) {
 			g.measure(o)
 		}
 	}
+}
+
+// write is save without taking anything back: for what has happened outside the
+// gateway already.
+func (g *Gateway) write(changed ...*Entry) error {
+	g.changed(changed)
 	surplus := g.surplus()
 	paidOut := maps.Clone(g.paidOut)
 	for _, o := range surplus {

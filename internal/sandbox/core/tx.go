@@ -1,9 +1,11 @@
 package core
 
 import (
+	"cmp"
 	"iter"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ksher-go/ksher"
@@ -71,6 +73,7 @@ func (tx *Tx) Log(r Request) {
 		g.logBytes -= g.requests[0].size
 		g.requests = slices.Delete(g.requests, 0, 1)
 	}
+	g.watchers.wake(OfRequests)
 }
 
 // Own finds an order by the number that its merchant gave it, nil if there is none.
@@ -121,11 +124,12 @@ func (tx *Tx) those(wanted func(*Entry) bool) iter.Seq[*Entry] {
 	}
 }
 
-// Newest are some of the orders, the newest first, foreign ones among them. total is how
-// many there are.
-func (tx *Tx) Newest(offset, limit int) (some []*Entry, total int) {
+// Newest are some of the orders that a filter lets through, the newest first, foreign ones
+// among them. total is how many it lets through.
+func (tx *Tx) Newest(f Filter, offset, limit int) (some []*Entry, total int) {
+	f.Number = strings.ToLower(strings.TrimSpace(f.Number))
 	for _, o := range slices.Backward(tx.g.list) {
-		if o.Draft {
+		if o.Draft || !f.lets(o, tx.Now()) {
 			continue
 		}
 		if total >= offset && len(some) < limit {
@@ -144,7 +148,7 @@ func (tx *Tx) Add(o *Entry) {
 		o.PayMchOrderNo = g.nextPayNo()
 	}
 	o.Created, o.Zone = g.now(), tx.Terms(o.AppID).Zone
-	o.note(g.now(), "created over %v %s", o.Total, o.FeeType)
+	o.note(g.now(), "created over %s", o.Total.Display(o.FeeType))
 	o.Serial = g.serial
 	g.list = append(g.list, o)
 	g.index(o)
@@ -231,17 +235,9 @@ func (tx *Tx) Refund(o *Entry, no string, fee ksher.Amount) (ksher.Refund, ksher
 	if code != "" {
 		return ksher.Refund{}, code
 	}
-	refund := ksher.Refund{
-		MchRefundNo:     no,
-		KsherRefundNo:   g.nextNo("900", 23),
-		ChannelRefundNo: g.nextNo("5020", 28),
-		MchRefundFee:    fee,
-		RefundState:     "REFUNDSUCCESS",
-		RefundTime:      g.now().In(o.Location()),
-	}
-	tx.giveBack(o, refund)
-	o.note(g.now(), "refunded %v %s under %s", fee, o.FeeType, no)
-	return refund, ""
+	tx.giveBack(o, no, fee)
+	o.note(g.now(), "refunded %s under %s", fee.Display(o.FeeType), no)
+	return o.Refunds[len(o.Refunds)-1], ""
 }
 
 // Reverse gives back all that is left of a paid order, and cancels one that nobody has
@@ -255,19 +251,22 @@ func (tx *Tx) Reverse(o *Entry) ksher.Code {
 		if o.Settled {
 			return ksher.CodeKsherRefundExpire
 		}
-		no := g.nextNo("900", 23)
-		tx.giveBack(o, ksher.Refund{
-			MchRefundNo: no, KsherRefundNo: no, ChannelRefundNo: g.nextNo("5020", 28),
-			MchRefundFee: o.Total - o.Refunded(), RefundState: "REFUNDSUCCESS", RefundTime: g.now().In(o.Location()),
-		})
+		tx.giveBack(o, "", o.Total-o.Refunded())
 		o.note(g.now(), "reversed, and the money given back")
 		return ""
 	}
 	return tx.Cancel(o)
 }
 
-func (tx *Tx) giveBack(o *Entry, refund ksher.Refund) {
-	tx.g.refundNos[number{o.AppID, "refund", refund.MchRefundNo}] = true
+// giveBack refunds under the merchant's number, or under Ksher's if there is none.
+func (tx *Tx) giveBack(o *Entry, no string, fee ksher.Amount) {
+	g := tx.g
+	refund := ksher.Refund{
+		KsherRefundNo: g.nextNo("900", 23), ChannelRefundNo: g.nextNo("5020", 28),
+		MchRefundFee: fee, RefundState: "REFUNDSUCCESS", RefundTime: g.now().In(o.Location()),
+	}
+	refund.MchRefundNo = cmp.Or(no, refund.KsherRefundNo)
+	g.refundNos[number{o.AppID, "refund", refund.MchRefundNo}] = true
 	o.Refunds = append(o.Refunds, refund)
 	tx.Touch(o)
 }

@@ -63,7 +63,7 @@ func TestOpnOnTheDashboard(t *testing.T) {
 	assert.Contains(t, page, `href="/order?no=`+charge.ID+`"`)
 	status, page := sandboxtest.Ask(t, gw, "GET", "/order?no="+charge.ID, "")
 	assert.Equal(t, 200, status)
-	for _, text := range []string{"1500.00 THB", "the payment failed: insufficient_fund", charge.AuthorizeURI, "return_uri"} {
+	for _, text := range []string{"1,500.00 THB", "the payment failed: insufficient_fund", charge.AuthorizeURI, "return_uri"} {
 		assert.Contains(t, page, text)
 	}
 	for _, text := range []string{"A query answers", "ksher_order_no", sandbox.OpnSecretKey} {

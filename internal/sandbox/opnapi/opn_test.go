@@ -223,7 +223,7 @@ func TestOpnOnTheSetUpPage(t *testing.T) {
 	gw := sandbox.New(t)
 	_, page := sandboxtest.Ask(t, gw, "GET", "/setup", "")
 	for _, text := range []string{gw.OpnURL(), sandbox.OpnPublicKey, sandbox.OpnSecretKey} {
-		assert.Contains(t, page, `<dd class="mono">`+text+`</dd>`)
+		assert.Contains(t, page, `>`+text+`</span></dd>`)
 	}
 }
 

@@ -8,14 +8,7 @@ params=(
   "nonce_str=$(openssl rand -hex 16)"
   "time_stamp=$(date +%Y%m%d%H%M%S)"
   "mch_order_no=curl$(date +%s)"
-  "mch_code=curl"
-  "total_fee=15050"
-  "fee_type=THB"
-  "channel_list=promptpay,truemoney,card"
-  "product_name=Two bags of coffee"
-  "refer_url=https://shop.example"
-  "mch_redirect_url=https://shop.example/paid"
-  "mch_redirect_url_fail=https://shop.example/failed"
+{{params}}
 )
 
 # The text to sign: every name=value, sorted by bytes, with nothing between.

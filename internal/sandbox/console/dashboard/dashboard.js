@@ -1,0 +1,60 @@
+// Keeps the page as a reload would show it, and copies texts. Nothing needs it.
+const main = document.getElementById("main");
+const parts = (page) => page.querySelectorAll("[data-live]");
+const served = new Map([...parts(document)].map((part) => [part.id, part.outerHTML]));
+let stream, busy, again;
+function addCopyButtons(root) {
+  for (const source of root.querySelectorAll("[data-copy]")) {
+    const button = document.createElement("button"), ariaLabel = "Copy " + source.dataset.copy;
+    Object.assign(button, { type: "button", className: "copy", textContent: "Copy", ariaLabel });
+    button.onclick = () => {
+      getSelection().selectAllChildren(source);
+      // navigator.clipboard is missing wherever the host isn't localhost.
+      if (document.execCommand("copy")) button.textContent = "Copied";
+    };
+    source.after(button);
+  }
+}
+
+// Rows that stay as they are aren't touched: one may have the focus or be selected.
+function updateRows(old, fresh) {
+  for (const row of [...old.children]) if (!fresh.children.namedItem(row.id)) row.remove();
+  let at = old.firstElementChild;
+  for (const row of [...fresh.children]) {
+    if (at?.id === row.id) {
+      const next = at.nextElementSibling, focused = at.contains(document.activeElement);
+      if (at.innerHTML !== row.innerHTML) at.replaceWith(row);
+      if (focused && !at.isConnected) row.querySelector("a").focus();
+      at = next;
+    } else {
+      row.className = "new";
+      old.insertBefore(row, at);
+    }
+  }
+}
+
+async function refresh() {
+  if (busy) return void (again = true);
+  [busy, again] = [true, false];
+  const text = await fetch(location.href).then((answer) => (answer.ok ? answer.text() : ""), () => "");
+  for (const part of parts(new DOMParser().parseFromString(text, "text/html"))) {
+    const old = document.getElementById(part.id), html = part.outerHTML;
+    if (!old || html === served.get(part.id)) continue;
+    const [rows, freshRows] = [old, part].map((p) => p.querySelector("[data-rows]"));
+    if (!(rows && freshRows) && old.contains(document.activeElement)) continue;
+    served.set(part.id, html);
+    rows && freshRows ? updateRows(rows, freshRows) : (old.replaceWith(part), addCopyButtons(part));
+  }
+  busy = false;
+  if (again) refresh();
+}
+
+// A browser has few connections to one host, and a page that nobody sees needs none.
+document.onvisibilitychange = () => {
+  stream?.close();
+  if (document.hidden || !main.dataset.events) return;
+  stream = new EventSource("/events?of=" + main.dataset.events);
+  stream.onmessage = refresh;
+};
+addCopyButtons(document);
+document.onvisibilitychange();
