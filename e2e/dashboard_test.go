@@ -24,6 +24,7 @@ func TestDashboard(t *testing.T) {
 			b.open(home)
 			b.see("No orders yet")
 			b.look("dashboard-empty")
+			b.schemes("dashboard-empty-dark")
 
 			for i, other := range []string{"D0001", "D0002", "D0003", "D0004"} {
 				s.order(other, []ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelCard, ksher.ChannelKPlus})
@@ -40,8 +41,9 @@ func TestDashboard(t *testing.T) {
 				r.ProductName, r.Attach = `<img src=x onerror="console.error('attacked')">`, `"><script>console.error('attacked')</script>`
 			})
 			b.open(home)
-			b.see(no, "4500.00 THB", "created", "failed", "expired", "in progress", "refunded in part")
+			b.see(no, "4,500.00 THB", "created", "failed", "expired", "in progress", "refunded in part")
 			b.look("dashboard-orders")
+			b.schemes("dashboard-orders-dark")
 
 			b.follow(`a[href="/order?no=` + no + `"]`)
 			b.see(no, "Notification", "History", "onerror=")
@@ -53,6 +55,7 @@ func TestDashboard(t *testing.T) {
 			b.open(home + "order?no=" + no)
 			b.see("paid by card", "accepted", "HTTP 200", `"result":"SUCCESS"`)
 			b.look("dashboard-paid")
+			b.schemes("dashboard-paid-dark")
 
 			b.follow("form[action='/do/deliver'] button")
 			order, err := s.gateway.Order(no)
@@ -62,9 +65,11 @@ func TestDashboard(t *testing.T) {
 			b.open(home + "requests")
 			b.see("gateway_pay", "order_refund", "gateway_order_query", "Text to sign", "appid="+sandbox.AppID)
 			b.look("dashboard-requests")
+			b.schemes("dashboard-requests-dark")
 			b.open(home + "setup")
 			b.see(sandbox.AppID, s.gateway.GatewayURL(), "BEGIN")
 			b.look("dashboard-setup")
+			b.schemes("dashboard-setup-dark")
 		})
 	}
 }

@@ -1,14 +1,10 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -167,10 +163,7 @@ func TestWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	b := s.visit(h5)
-	require.NoError(t, b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-		return err
-	})))
+	b.noScripts()
 	b.open(s.order("T9801", allChannels))
 	b.choose(ksher.ChannelCard)
 	b.submit(nil)
