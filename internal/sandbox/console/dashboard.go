@@ -69,7 +69,7 @@ var dashboardPages = template.Must(template.New("").Funcs(template.FuncMap{
 	},
 	// events says of what a page is live.
 	"events": func(nav string) string {
-		return map[string]string{"orders": "orders", "order": "orders"}[nav]
+		return map[string]string{"orders": "orders", "order": "orders", "requests": "requests"}[nav]
 	},
 	"code": func(c ksher.Code) string { return string(c) },
 }).ParseFS(dashboardFiles, "dashboard/*.html"))
@@ -354,7 +354,7 @@ func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
 		case "channel":
 			b.Channels = d.Channels
 		case "amount":
-			b.Amount = (d.TotalFee - d.Refunded).String()
+			b.Amount = (d.TotalFee - d.Refunded).Display("")
 		}
 		page.Actions = append(page.Actions, b)
 	}

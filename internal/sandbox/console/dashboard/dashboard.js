@@ -1,7 +1,7 @@
 // Keeps the page as a reload would show it, and copies texts. Nothing needs it.
 const main = document.getElementById("main");
-const parts = (page) => page.querySelectorAll("[data-live]");
-const served = new Map([...parts(document)].map((part) => [part.id, part.outerHTML]));
+const parts = [...document.querySelectorAll("[data-live], [data-rows] > *")];
+const served = new Map(parts.map((part) => [part.id, part.outerHTML]));
 let stream, busy, again;
 function addCopyButtons(root) {
   for (const source of root.querySelectorAll("[data-copy]")) {
@@ -9,27 +9,28 @@ function addCopyButtons(root) {
     Object.assign(button, { type: "button", className: "copy", textContent: "Copy", ariaLabel });
     button.onclick = () => {
       getSelection().selectAllChildren(source);
-      // navigator.clipboard is missing wherever the host isn't localhost.
-      if (document.execCommand("copy")) button.textContent = "Copied";
+      if (document.execCommand("copy")) button.textContent = "Copied"; // navigator.clipboard needs localhost.
     };
     source.after(button);
   }
 }
 
-// Rows that stay as they are aren't touched: one may have the focus or be selected.
+// Rows that stay as they are aren't touched: one may be open, selected or have the focus.
 function updateRows(old, fresh) {
-  for (const row of [...old.children]) if (!fresh.children.namedItem(row.id)) row.remove();
+  for (const row of [...old.children]) if (!fresh.children.namedItem(row.id)) row.remove(), served.delete(row.id);
   let at = old.firstElementChild;
   for (const row of [...fresh.children]) {
+    const html = row.outerHTML;
     if (at?.id === row.id) {
       const next = at.nextElementSibling, focused = at.contains(document.activeElement);
-      if (at.innerHTML !== row.innerHTML) at.replaceWith(row);
-      if (focused && !at.isConnected) row.querySelector("a").focus();
+      if (html !== served.get(row.id)) at.replaceWith(row), focused && row.querySelector("a, summary").focus();
       at = next;
     } else {
-      row.className = "new";
+      row.classList.add("new");
       old.insertBefore(row, at);
+      addCopyButtons(row);
     }
+    served.set(row.id, html);
   }
 }
 
@@ -37,7 +38,7 @@ async function refresh() {
   if (busy) return void (again = true);
   [busy, again] = [true, false];
   const text = await fetch(location.href).then((answer) => (answer.ok ? answer.text() : ""), () => "");
-  for (const part of parts(new DOMParser().parseFromString(text, "text/html"))) {
+  for (const part of new DOMParser().parseFromString(text, "text/html").querySelectorAll("[data-live]")) {
     const old = document.getElementById(part.id), html = part.outerHTML;
     if (!old || html === served.get(part.id)) continue;
     const [rows, freshRows] = [old, part].map((p) => p.querySelector("[data-rows]"));
@@ -50,11 +51,10 @@ async function refresh() {
 }
 
 // A browser has few connections to one host, and a page that nobody sees needs none.
-document.onvisibilitychange = () => {
+(document.onvisibilitychange = () => {
   stream?.close();
   if (document.hidden || !main.dataset.events) return;
   stream = new EventSource("/events?of=" + main.dataset.events);
   stream.onmessage = refresh;
-};
+})();
 addCopyButtons(document);
-document.onvisibilitychange();
