@@ -63,6 +63,7 @@ func TestDashboard(t *testing.T) {
 			assert.Len(t, order.Deliveries, 2, "the button repeats the notification")
 
 			b.open(home + "requests")
+			b.click(".request summary")
 			b.see("gateway_pay", "order_refund", "gateway_order_query", "Text to sign", "appid="+sandbox.AppID)
 			b.look("dashboard-requests")
 			b.schemes("dashboard-requests-dark")

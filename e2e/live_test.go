@@ -89,6 +89,29 @@ func TestDashboardIsLive(t *testing.T) {
 	}
 }
 
+// Requests appear, too, and one that is being read stays open.
+func TestDashboardRequestsAreLive(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	b := s.visit(pc)
+	b.open(s.gateway.URL() + "/requests")
+	b.see("No requests yet")
+	channels := []ksher.Channel{ksher.ChannelCard}
+	s.order("R-1", channels)
+	b.until("document.querySelector('.request')")
+	assert.False(t, b.has("#none .panel"))
+	b.click(".request summary")
+	b.click(".request details summary")
+	for i := range 3 {
+		s.order(fmt.Sprint("R-1", i), channels)
+		b.until(fmt.Sprintf("document.querySelectorAll('.request').length === %d", i+2))
+	}
+	b.see("the last 4", "Parameters")
+	assert.True(t, eval[bool](b, "!!document.querySelector('.request:last-child[open] details[open]')"))
+	assert.Equal(t, 4, eval[int](b, "document.querySelectorAll('.request .copy').length"))
+	b.look("requests")
+}
+
 // A developer with nothing yet creates an order, sees its page, pays, and gives the money
 // back as the merchant platform would.
 func TestDashboardCreates(t *testing.T) {
