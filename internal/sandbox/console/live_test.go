@@ -53,7 +53,9 @@ func TestEvents(t *testing.T) {
 	require.True(t, orders(), "the clock is on the page, and orders expire by it")
 	status, _ := sandboxtest.Ask(t, gw, "GET", "/events?of=zap", "")
 	assert.Equal(t, 404, status)
+	begun := time.Now()
 	gw.Close()
+	assert.Less(t, time.Since(begun), time.Second, "and a stream on which nothing happens doesn't hold it up")
 	assert.False(t, orders(), "the stream ends with the gateway")
 }
 

@@ -9,7 +9,7 @@ function addCopyButtons(root) {
     Object.assign(button, { type: "button", className: "copy", textContent: "Copy", ariaLabel });
     button.onclick = () => {
       getSelection().selectAllChildren(source);
-      if (document.execCommand("copy")) button.textContent = "Copied"; // navigator.clipboard needs localhost.
+      if (document.execCommand("copy")) button.textContent = button.ariaLabel = "Copied"; // navigator.clipboard needs localhost.
     };
     source.after(button);
   }
