@@ -36,13 +36,15 @@ func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, 
 	lenient := s.gw.Leniency()
 	text, code := posted(w, r)
 	params, code := s.readRequest(op, text, code, lenient)
-	fault, answer := s.carryOut(r, op, text, params, code, ksher.SignV1, lenient)
+	reply := s.gw.Reply(w, r, "")
+	defer reply.End()
+	fault, answer := s.carryOut(r, op, text, params, code, ksher.SignV1, lenient, reply)
 	switch fault.Kind {
 	case "", core.FaultRefuse, core.FaultBadSignature, core.FaultOtherKey, core.FaultClockSkew: // A page has no signature and no time.
 	case core.FaultLatency:
 		core.Wait(r.Context(), fault.Delay)
 	default:
-		fault.Spoil(w, r, []byte("<!doctype html>"))
+		fault.Spoil(reply, r, []byte("<!doctype html>"))
 		return
 	}
 	var said struct {
@@ -53,7 +55,7 @@ func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, 
 	}
 	if json.Unmarshal(answer, &said) == nil && said.Data.PayContent != "" {
 		// Without the host, which the buyer may know by another name.
-		http.Redirect(w, r, strings.TrimPrefix(said.Data.PayContent, s.gw.URLFor(r)), http.StatusSeeOther)
+		http.Redirect(reply, r, strings.TrimPrefix(said.Data.PayContent, s.gw.URLFor(r)), http.StatusSeeOther)
 		return
 	}
 	if code == "" {
@@ -70,5 +72,5 @@ func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, 
 	if m := s.gw.Known(op.appID(params)); m != nil && signed(m, params, lenient) {
 		v.Return = template.URL(core.WebAddress(params.Get("mch_redirect_url_fail")))
 	}
-	v.Render(w, status)
+	v.Render(reply, status)
 }

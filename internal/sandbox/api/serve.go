@@ -63,14 +63,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op operation) {
 	if r.Header.Get("ksher-sign-version") == "V2" {
 		version = ksher.SignV2
 	}
-	fault, answer := s.carryOut(r, op, text, params, code, version, lenient)
+	reply := s.gw.Reply(w, r, "")
+	defer reply.End()
+	fault, answer := s.carryOut(r, op, text, params, code, version, lenient, reply)
 	w.Header().Set("Content-Type", "application/json")
-	fault.Spoil(w, r, answer)
+	fault.Spoil(reply, r, answer)
 }
 
 // carryOut does what a request of that text asks for, unless code or a fault refuses it,
 // and makes the answer.
-func (s *Server) carryOut(r *http.Request, op operation, text string, params url.Values, code ksher.Code, version ksher.SignVersion, l *core.Leniency) (fault core.Fault, answer []byte) {
+func (s *Server) carryOut(r *http.Request, op operation, text string, params url.Values, code ksher.Code, version ksher.SignVersion, l *core.Leniency, reply *core.Reply) (fault core.Fault, answer []byte) {
 	hint := s.hint(op, text, params, code)
 	s.gw.DoFor(r, func(tx *core.Tx) {
 		if code == "" {
@@ -96,7 +98,7 @@ func (s *Server) carryOut(r *http.Request, op operation, text string, params url
 		tx.Log(core.Request{
 			Operation: op.name(), Params: params, Code: code, Hint: hint, Fault: fault.Kind,
 			SignText: string(wire.ParamsSignText(wire.FormParams(params))), Notes: l.Notes(),
-		})
+		}, reply)
 	})
 	return fault, answer
 }

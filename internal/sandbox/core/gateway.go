@@ -128,6 +128,9 @@ type Gateway struct {
 	requests  []Request
 	// logged counts the requests.
 	logged int
+	// exchanges has the requests for stories, and exchangeBytes is what they take.
+	exchanges     []*Exchange
+	exchangeBytes int
 	// paidOut is what the payouts of each merchant came to that were forgotten.
 	paidOut map[string]ksher.Amount
 	// watchers hear of changes, and seenSkew is the skew that they have heard of.

@@ -52,6 +52,8 @@ type Delivery struct {
 	Accepted bool
 	// Fault is the fault that was injected into it.
 	Fault FaultKind
+
+	sent sentPost
 }
 
 // maxDeliveries bounds the log of an order's notifications.
@@ -186,11 +188,14 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 	}
 	var err error
 	for i := range times {
+		sent := sentPost{target: n.Target, body: body, turn: turns.Add(1)}
+		began := time.Now()
 		status, answer, postErr := g.post(ctx, p, n, body)
+		sent.took = time.Since(began)
 		err = postErr
 		g.mu.Lock()
 		n.Attempts++
-		delivery := Delivery{At: g.now(), Attempt: n.Attempts, Message: n.Message, Status: status, Answer: answer, Accepted: err == nil, Fault: fault.Kind}
+		delivery := Delivery{At: g.now(), Attempt: n.Attempts, Message: n.Message, Status: status, Answer: answer, Accepted: err == nil, Fault: fault.Kind, sent: sent}
 		if len(o.Deliveries) < maxDeliveries {
 			o.Deliveries = append(o.Deliveries, delivery)
 		}

@@ -36,6 +36,8 @@ type Event struct {
 	At time.Time
 	// What is the step in words, such as "paid by card".
 	What string
+
+	turn int64
 }
 
 // maxEvents bounds the history of an order.
@@ -168,7 +170,7 @@ func (o *Entry) MerchantHostNo() string {
 }
 
 func (o *Entry) note(now time.Time, format string, args ...any) {
-	o.History = append(o.History, Event{now, fmt.Sprintf(format, args...)})
+	o.History = append(o.History, Event{now, fmt.Sprintf(format, args...), turns.Add(1)})
 	if extra := len(o.History) - maxEvents; extra > 0 {
 		o.History = slices.Delete(o.History, 0, extra)
 	}

@@ -19,6 +19,8 @@ type Tx struct {
 	touched []*Entry
 	// url is what URL returns.
 	url string
+	// about is the order that the request at hand is about.
+	about *Entry
 }
 
 // Do locks the gateway's state, calls the function, and unlocks it.
@@ -61,8 +63,8 @@ func (tx *Tx) Now() time.Time { return tx.g.now() }
 // NextFault takes the next fault of an operation, the zero one if there is none.
 func (tx *Tx) NextFault(operation string) Fault { return tx.g.nextFault(operation) }
 
-// Log keeps a request for [Gateway.Requests].
-func (tx *Tx) Log(r Request) {
+// Log keeps a request for [Gateway.Requests], and with its reply for [Tx.Story].
+func (tx *Tx) Log(r Request, reply *Reply) {
 	g := tx.g
 	g.logged++
 	r.At, r.No = tx.Now(), g.logged
@@ -73,18 +75,19 @@ func (tx *Tx) Log(r Request) {
 		g.logBytes -= g.requests[0].size
 		g.requests = slices.Delete(g.requests, 0, 1)
 	}
+	tx.keep(r, reply)
 	g.watchers.wake(OfRequests)
 }
 
 // Own finds an order by the number that its merchant gave it, nil if there is none.
 func (tx *Tx) Own(appID, mchOrderNo string) *Entry {
-	return tx.g.orders[number{appID, "own", mchOrderNo}]
+	return tx.seen(tx.g.orders[number{appID, "own", mchOrderNo}])
 }
 
 // AtMerchantHost finds an order by a number that the merchant host knows it by. The kind is
 // the parameter that has it.
 func (tx *Tx) AtMerchantHost(appID, kind, no string) *Entry {
-	return tx.g.orders[number{appID, kind, no}]
+	return tx.seen(tx.g.orders[number{appID, kind, no}])
 }
 
 // ByUUID finds the order of a checkout page, nil if there is none.
@@ -100,7 +103,9 @@ func (tx *Tx) NextSerial() int {
 // Foreign finds a foreign order by a number that its provider knows it by, nil if there is
 // none. The kind is "foreign" for its own, "source" for that of the draft it was made from,
 // "page" for the one in the address of its page, and "draft" for that of a draft.
-func (tx *Tx) Foreign(appID, kind, no string) *Entry { return tx.g.orders[number{appID, kind, no}] }
+func (tx *Tx) Foreign(appID, kind, no string) *Entry {
+	return tx.seen(tx.g.orders[number{appID, kind, no}])
+}
 
 // Either finds an order at Ksher by the merchant's own number, or else a foreign one by
 // what its provider calls it, nil if there is none.
@@ -152,6 +157,7 @@ func (tx *Tx) Add(o *Entry) {
 	o.Serial = g.serial
 	g.list = append(g.list, o)
 	g.index(o)
+	tx.seen(o)
 	tx.Touch(o)
 }
 

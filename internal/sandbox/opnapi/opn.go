@@ -112,6 +112,8 @@ type call struct {
 const patience = 2 * time.Second
 
 func (a *Account) serve(w http.ResponseWriter, r *http.Request, op operation) {
+	reply := a.gw.Reply(w, r, r.PathValue("id"))
+	defer reply.End()
 	params, err := readParams(w, r)
 	no := check(r, op.key, err)
 	c := &call{id: r.PathValue("id"), params: params, lenient: a.gw.Leniency()}
@@ -127,15 +129,15 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request, op operation) {
 		if no == nil && c.made != nil {
 			tell = tx.Ahead(c.made)
 		}
-		tx.Log(c.record(op, no, fault))
+		tx.Log(c.record(op, no, fault), reply)
 	})
 	tell(r.Context(), patience)
 	w.Header().Set("Content-Type", "application/json")
 	if no != nil {
-		w.WriteHeader(no.status)
+		reply.WriteHeader(no.status)
 		answer = no.object()
 	}
-	fault.Spoil(w, r, answer)
+	fault.Spoil(reply, r, answer)
 }
 
 // carryOut does what a call asks for, unless a fault is against it.
@@ -172,7 +174,7 @@ func (c *call) record(op operation, no *refusal, fault core.Fault) core.Request 
 func (a *Account) serveNothing(w http.ResponseWriter, r *http.Request) {
 	no := &refusal{http.StatusNotFound, "not_found", "there is nothing at this path by this method"}
 	a.gw.Do(func(tx *core.Tx) {
-		tx.Log(core.Request{Operation: api, Params: url.Values{"method": {r.Method}, "path": {r.URL.Path}}, Code: ksher.Code(no.code)})
+		tx.Log(core.Request{Operation: api, Params: url.Values{"method": {r.Method}, "path": {r.URL.Path}}, Code: ksher.Code(no.code)}, nil)
 	})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(no.status)

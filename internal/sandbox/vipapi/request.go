@@ -36,6 +36,8 @@ type call struct {
 	sent string
 	// hint says what is wrong with the signature, "" for nothing.
 	hint string
+	// reply takes the answer.
+	reply *core.Reply
 }
 
 // param is a parameter as it came.

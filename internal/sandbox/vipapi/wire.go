@@ -45,13 +45,15 @@ func (s *Server) Serve(mux *http.ServeMux) {
 				return
 			}
 			c := &call{op: op, path: r.URL.Path, id: r.PathValue("id"), lenient: s.gw.Leniency()}
+			c.reply = s.gw.Reply(w, r, c.id)
+			defer c.reply.End()
 			refused := c.read(w, r)
 			fault, status, answer := s.carryOut(r, c, refused)
 			w.Header().Set("Content-Type", "application/json")
 			if status != http.StatusOK && !fault.Prevents() {
-				w.WriteHeader(status)
+				c.reply.WriteHeader(status)
 			}
-			fault.Spoil(w, r, answer)
+			fault.Spoil(c.reply, r, answer)
 		}
 		mux.HandleFunc(path, serve)
 		if strings.HasSuffix(path, "/orders") {
@@ -135,7 +137,7 @@ func (s *Server) carryOut(r *http.Request, c *call, refused *answer) (fault core
 		if refused == nil {
 			seen.Notes = c.lenient.Notes()
 		}
-		tx.Log(seen)
+		tx.Log(seen, c.reply)
 	})
 	return fault, status, text
 }
