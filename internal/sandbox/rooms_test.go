@@ -20,7 +20,8 @@ func TestRoomsApart(t *testing.T) {
 		"api":       {"core", "promptpay", "checkout"},
 		"vipapi":    {"core", "promptpay", "checkout", "api"},
 		"opnapi":    {"core", "checkout"},
-		"console":   {"core"},
+		"story":     {"core"},
+		"console":   {"core", "story"},
 	} {
 		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, root+room).Output()
 		require.NoError(t, err)

@@ -114,6 +114,7 @@ func (c *Console) Handler() http.Handler {
 		})
 	}
 	mux.HandleFunc("GET /events", c.serveEvents)
+	c.serveStory(mux)
 	c.serveForms(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c.showError(w, r, &statusError{http.StatusNotFound, "There is no page at this address."})
@@ -327,6 +328,7 @@ type orderPage struct {
 	orderData
 	Actions []actionButton
 	Calls   []call
+	Story   storyPart
 }
 
 // actionButton is a button for an action, which asks for a channel if it has
@@ -348,6 +350,10 @@ func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
 		d.reveal()
 	}
 	page := orderPage{orderData: d}
+	if page.Story, err = c.storyPart(orderID{d.AppID, d.MchOrderNo}); err != nil {
+		c.showError(w, r, err)
+		return
+	}
 	for _, a := range d.actions {
 		b := actionButton{Name: a.name, Label: a.label}
 		switch a.asks {

@@ -5,39 +5,19 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
 )
-
-// masked stands for what is secret, in the words of [ksher.Secret].
-var masked = ksher.NewSecret("any").String()
-
-// isSecret tells the parameters that nobody looking at a screen is to read: scanned codes,
-// who gets a payout, who pays, and tokens.
-func isSecret(name string) bool {
-	switch name {
-	case "auth_code":
-		return true
-	case "receiver_type": // What kind of account it is.
-		return false
-	}
-	for _, part := range []string{"receiver_", "openid", "mobile", "phone", "token"} {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	return false
-}
 
 // mask takes what is secret out of parameters. It returns what they were, nil if nothing is.
 func mask(params map[string]string) (full map[string]string) {
 	for name, value := range params {
-		if value == "" || !isSecret(name) {
+		if value == "" || !core.IsSecret(name) {
 			continue
 		}
 		if full == nil {
 			full = maps.Clone(params)
 		}
-		params[name] = masked
+		params[name] = core.Masked
 	}
 	return full
 }
@@ -46,9 +26,9 @@ func mask(params map[string]string) (full map[string]string) {
 // after its name, with an equals sign between them or without.
 func maskText(text string, params map[string]string) string {
 	for name, value := range params {
-		if value != "" && isSecret(name) {
-			text = strings.ReplaceAll(text, name+"="+value, name+"="+masked)
-			text = strings.ReplaceAll(text, name+value, name+masked)
+		if value != "" && core.IsSecret(name) {
+			text = strings.ReplaceAll(text, name+"="+value, name+"="+core.Masked)
+			text = strings.ReplaceAll(text, name+value, name+core.Masked)
 		}
 	}
 	return text
