@@ -221,7 +221,7 @@ func outcome(e *core.Exchange) (string, Tone) {
 	switch word := said(e.Answer); word {
 	case "":
 		return "accepted", Good
-	case ksher.ResultNotSure, ksher.ResultUserPaying, ksher.ResultPending, ksher.ResultNotPay, "Pending", "pending":
+	case ksher.ResultNotSure, ksher.ResultUserPaying, ksher.ResultPending, ksher.ResultNotPay, "Available", "Pending", "pending":
 		return "accepted: " + string(word), Wait
 	default:
 		return "accepted: " + string(word), Good

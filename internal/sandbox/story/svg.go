@@ -56,7 +56,7 @@ func (s Story) SVG(link func(Step) string, alone bool) string {
 	}
 	d.printf(`<rect class="s-ground" width="%d" height="%d"/>`, width, height)
 	for a, x := range lifelines {
-		d.printf(`<line class="s-life" x1="%d" y1="%d" x2="%[1]d" y2="%d"/>`, x, topRoom-12, height-bottom)
+		d.printf(`<line class="s-life" x1="%d" y1="%d" x2="%[1]d" y2="%[3]d"/>`, x, topRoom-12, height-bottom)
 		d.printf(`<rect class="s-head" x="%d" y="10" width="108" height="30" rx="8"/><text class="s-name" x="%d" y="30">%s</text>`, x-54, x, escaped(Actor(a).String()))
 	}
 	y := topRoom
@@ -121,7 +121,7 @@ func (d *drawing) exchange(s Step, y int) {
 	x := lifelines[Gateway] + 14
 	if s.Fault != "" {
 		text := "fault: " + cut(string(s.Fault), 18)
-		d.printf(`<rect class="s-fault" x="%d" y="%d" width="%d" height="22" rx="11"/><text class="s-fault-text" x="%d" y="%d">%s</text>`, x, y+10, 8*len(text)+18, x+9, y+25, escaped(text))
+		d.printf(`<rect class="s-fault" x="%d" y="%d" width="%d" height="22" rx="11"/><text class="s-fault-text" x="%d" y="%d">%s</text>`, x, y+10, 7*len(text)+20, x+9, y+25, escaped(text))
 	}
 	d.printf(`<text class="s-took" x="%d" y="%d">%s</text>`, x, y+52, escaped(s.Duration()))
 }
@@ -133,7 +133,7 @@ func (d *drawing) arrow(from, to Actor, y int, class string, lost bool) {
 		dir = -1
 	}
 	if lost {
-		x := (x1 + x2) / 2
+		x := x2 - dir*40 // Beside the text above the arrow.
 		d.printf(`<path class="%s" d="M%d %dH%d"/><path class="s-lost" d="m%d %dl10 10m0-10l-10 10"/>`, class, x1, y, x, x-5+dir*5, y-5)
 		return
 	}

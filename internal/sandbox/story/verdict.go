@@ -91,7 +91,7 @@ func paid(s Story, o *core.Entry, now time.Time) (string, Tone) {
 				return fmt.Sprintf("%s, and your shop accepted the notification%s.", text, map[bool]string{true: fmt.Sprintf(" at attempt %d", n)}[n > 1]), Good
 			}
 		}
-		if step.Kind == Request && step.Tone == Good && slices.Contains([]string{"accepted: SUCCESS", "accepted: successful"}, step.Outcome) {
+		if step.Kind == Request && step.Tone == Good && strings.Contains(step.Label, "query") && (step.Outcome == "accepted: SUCCESS" || step.Outcome == "accepted: Paid") {
 			asked = true
 		}
 	}
