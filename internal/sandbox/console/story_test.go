@@ -21,7 +21,7 @@ func TestStoryOnThePage(t *testing.T) {
 	status, page := sandboxtest.Ask(t, gw, "GET", "/order?no=A-1", "")
 	require.Equal(t, 200, status)
 	assert.Contains(t, page, "The last request about it, gateway_order_query, was refused: KSHER_SIGN_ERROR")
-	assert.Contains(t, page, "bits long", "the hint about the signature")
+	assert.Contains(t, page, "The signature is of another text", "the hint about the signature")
 	links := regexp.MustCompile(`href="#(step-\d+)"`).FindAllStringSubmatch(page, -1)
 	require.Len(t, links, 2)
 	for _, link := range links {

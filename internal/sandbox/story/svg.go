@@ -18,7 +18,7 @@ var CSS string
 
 // Sizes in the picture.
 const (
-	width   = 900
+	width   = 720
 	topRoom = 52
 	rowTall = 66 // A request or notification: an arrow and its answer.
 	rowLow  = 42 // Anything else: one arrow or note.
@@ -29,7 +29,7 @@ const (
 	maxShort = 22
 )
 
-var lifelines = [...]int{Shop: 160, Gateway: 470, Channel: 670, Buyer: 840}
+var lifelines = [...]int{Shop: 118, Gateway: 374, Channel: 532, Buyer: 656}
 
 // drawing is a picture while it is drawn.
 type drawing struct {
@@ -81,7 +81,7 @@ func (d *drawing) printf(format string, args ...any) { fmt.Fprintf(d, format+"\n
 func (d *drawing) step(s Step, y int) {
 	d.time(s.At, y)
 	d.printf(`<a class="s-step s-%s" href="%s"><title>%s</title>`, s.Tone, escaped(d.link(s)), escaped(s.Text()))
-	d.printf(`<rect class="s-hit" x="96" y="%d" width="%d" height="%d" rx="6"/>`, y, width-104, s.height()-2)
+	d.printf(`<rect class="s-hit" x="68" y="%d" width="%d" height="%d" rx="6"/>`, y, width-76, s.height()-2)
 	switch {
 	case s.Exchanged():
 		d.exchange(s, y)
@@ -148,10 +148,10 @@ func (d *drawing) time(at time.Time, y int) {
 		return
 	}
 	if !strings.HasPrefix(d.shown, day) {
-		d.printf(`<text class="s-day" x="14" y="%d">%s</text>`, y+11, day)
+		d.printf(`<text class="s-day" x="8" y="%d">%s</text>`, y+11, day)
 	}
 	d.shown = day + clock
-	d.printf(`<text class="s-time" x="14" y="%d">%s</text>`, y+28, clock)
+	d.printf(`<text class="s-time" x="8" y="%d">%s</text>`, y+28, clock)
 }
 
 // cut shortens a text, and makes it one line.
