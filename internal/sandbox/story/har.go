@@ -123,8 +123,12 @@ func (s Step) entry(base string) harEntry {
 	if s.Kind == Request {
 		e.Request.URL = base + s.Address
 	}
+	params := &e.Request.PostData.Params
+	if s.Method == http.MethodGet {
+		params = &e.Request.Query
+	}
 	for _, p := range s.Params {
-		e.Request.PostData.Params = append(e.Request.PostData.Params, harPair(p))
+		*params = append(*params, harPair(p))
 	}
 	e.Response = harResponse{Status: s.Status, StatusText: http.StatusText(s.Status), harHead: head, Content: harContent{len(s.Answer) + s.Left, "", s.Answer}}
 	return e

@@ -161,7 +161,8 @@ func TestStories(t *testing.T) {
 			_, err = client.Create(t.Context(), &vip.CScanBRequest{MerchantOrderID: "A-1", Amount: 100_00, Channel: "promptpay"})
 			require.NoError(t, err)
 			require.NoError(t, gw.Pay("A-1", ""))
-		}, []string{"Your shop>Gateway vip cscanb create: accepted: Available", "Buyer>Gateway paid by promptpay"}, "no address for notifications is registered", story.Bad},
+			sandboxtest.Ask(t, gw, http.MethodGet, "/api/v1/cscanb/orders/A-1?timestamp=20261128120000&signature=00", "")
+		}, []string{"Your shop>Gateway vip cscanb create: accepted: Available", "Buyer>Gateway paid by promptpay", "Your shop>Gateway vip cscanb query: refused: HTTP 401"}, "no address for notifications is registered", story.Bad},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gw := sandbox.New(t)
