@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"encoding/xml"
+	"html"
 	"regexp"
 	"testing"
 
@@ -21,7 +22,10 @@ func TestStoryOnThePage(t *testing.T) {
 	status, page := sandboxtest.Ask(t, gw, "GET", "/order?no=A-1", "")
 	require.Equal(t, 200, status)
 	assert.Contains(t, page, "The last request about it, gateway_order_query, was refused: KSHER_SIGN_ERROR")
-	assert.Contains(t, page, "The signature is of another text", "the hint about the signature")
+	requests := gw.Requests()
+	hint := requests[len(requests)-1].Hint
+	require.NotEmpty(t, hint)
+	assert.Contains(t, html.UnescapeString(page), hint)
 	links := regexp.MustCompile(`href="#(step-\d+)"`).FindAllStringSubmatch(page, -1)
 	require.Len(t, links, 2)
 	for _, link := range links {
