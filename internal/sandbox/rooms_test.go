@@ -21,7 +21,8 @@ func TestRoomsApart(t *testing.T) {
 		"vipapi":    {"core", "promptpay", "checkout", "api"},
 		"opnapi":    {"core", "checkout"},
 		"story":     {"core"},
-		"console":   {"core", "story"},
+		"scenario":  {"core"},
+		"console":   {"core", "story", "scenario"},
 	} {
 		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, root+room).Output()
 		require.NoError(t, err)

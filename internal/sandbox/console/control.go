@@ -18,6 +18,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/sandbox/scenario"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -187,6 +188,8 @@ type orderData struct {
 	Refunds      []ksher.Refund    `json:"refunds"`
 	Notification *notificationData `json:"notification,omitzero"`
 	History      []eventData       `json:"history"`
+	// Scenario is the one that the order is in. It isn't in lists.
+	Scenario *scenario.Verdict `json:"scenario,omitzero"`
 
 	// Row tells the orders apart on the dashboard.
 	Row     int `json:"-"`
@@ -282,6 +285,7 @@ func (c *Console) orderData(r *http.Request, id orderID) (d orderData, err error
 			return
 		}
 		d = c.describe(tx, o)
+		d.Scenario = scenario.Judge(tx, o)
 	})
 	return d, err
 }
@@ -383,6 +387,10 @@ func (c *Console) control() http.Handler {
 		}
 		return d, err
 	}})
+	route("/control/scenarios", methods{"GET": func(*http.Request) (any, error) {
+		return map[string]any{"scenarios": scenario.All()}, nil
+	}})
+	route("/control/orders/{no}/scenario", c.scenarioMethods())
 	route("/control/orders/{no}/{action}", methods{"POST": func(r *http.Request) (any, error) {
 		var body choice
 		if err := decode(r, &body); err != nil {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/sandbox/scenario"
 )
 
 // Config is what the console has from the other rooms.
@@ -125,6 +126,9 @@ func (c *Console) Handler() http.Handler {
 // serveForms serves what the forms of the dashboard do.
 func (c *Console) serveForms(mux *http.ServeMux) {
 	mux.HandleFunc("POST /do/create", c.form(c.createOrder))
+	mux.HandleFunc("POST /do/scenario", c.button("/order", "scenario", func(r *http.Request) error {
+		return c.play(idIn(r.PostForm, r.PostForm.Get("no")), r.PostForm.Get("name"))
+	}))
 	mux.HandleFunc("POST /do/advance", c.button("/faults", "advance", func(r *http.Request) error {
 		n, err := strconv.ParseFloat(r.PostForm.Get("number"), 64)
 		unit := map[string]float64{"seconds": 1, "minutes": 60, "hours": 60 * 60, "days": 24 * 60 * 60}[r.PostForm.Get("unit")]
@@ -225,10 +229,11 @@ func doneText(name string) string {
 		}
 	}
 	return map[string]string{
-		"create":  "The order was created by the call below.",
-		"advance": "The clock has gone forward.",
-		"inject":  "The fault is waiting for its request.",
-		"clear":   "No faults are waiting any more.",
+		"create":   "The order was created by the call below.",
+		"advance":  "The clock has gone forward.",
+		"inject":   "The fault is waiting for its request.",
+		"clear":    "No faults are waiting any more.",
+		"scenario": "The scenario is playing.",
 	}[name]
 }
 
@@ -329,6 +334,8 @@ type orderPage struct {
 	Actions []actionButton
 	Calls   []call
 	Story   storyPart
+	// Scenarios are those that can be played.
+	Scenarios []scenario.Scenario
 }
 
 // actionButton is a button for an action, which asks for a channel if it has
@@ -349,7 +356,7 @@ func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
 	if showsSecrets(r) {
 		d.reveal()
 	}
-	page := orderPage{orderData: d}
+	page := orderPage{orderData: d, Scenarios: scenario.All()}
 	if page.Story, err = c.storyPart(orderID{d.AppID, d.MchOrderNo}); err != nil {
 		c.showError(w, r, err)
 		return

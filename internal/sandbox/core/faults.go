@@ -137,9 +137,21 @@ func (g *Gateway) Inject(f Fault) error {
 	if err := f.check(g.Operations()); err != nil {
 		return fmt.Errorf("kshertest: Inject: %w", err)
 	}
-	f.Count = max(f.Count, 1)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.inject(f)
+}
+
+// Inject is [Gateway.Inject] for who has the lock.
+func (tx *Tx) Inject(f Fault) error {
+	if err := f.check(tx.g.Operations()); err != nil {
+		return fmt.Errorf("kshertest: Inject: %w", err)
+	}
+	return tx.g.inject(f)
+}
+
+func (g *Gateway) inject(f Fault) error {
+	f.Count = max(f.Count, 1)
 	if len(g.faults) == maxFaults {
 		return fmt.Errorf("kshertest: Inject: %d faults wait already", maxFaults)
 	}

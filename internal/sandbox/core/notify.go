@@ -112,6 +112,31 @@ func (m *Merchant) Deliver(ctx context.Context, mchOrderNo string) error {
 	return nil
 }
 
+// faultLost is in the log of notifications that [Tx.Silence] lost.
+const faultLost FaultKind = "lost"
+
+// Silence loses the notifications of an order that would go out, as networks do.
+func (tx *Tx) Silence(o *Entry) {
+	tx.g.announce(o, tx.Now())
+	tx.Touch(o)
+	if o.Notice == nil {
+		return
+	}
+	for _, n := range append([]*Notice{o.Notice}, o.Later...) {
+		if n.Due.IsZero() {
+			continue
+		}
+		n.Due = time.Time{}
+		if len(o.Deliveries) < maxDeliveries {
+			o.Deliveries = append(o.Deliveries, Delivery{
+				At: tx.Now(), Attempt: n.Attempts + 1, Message: n.Message, Answer: "lost on the way", Fault: faultLost,
+				sent: sentPost{target: n.Target, body: n.Body, turn: turns.Add(1)},
+			})
+		}
+	}
+	o.Later = nil
+}
+
 // take marks the notification of an order as being delivered.
 func (m *Merchant) take(mchOrderNo string) (*Entry, error) {
 	g := m.g

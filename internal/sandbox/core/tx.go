@@ -161,6 +161,12 @@ func (tx *Tx) Add(o *Entry) {
 	tx.Touch(o)
 }
 
+// Note writes something into an order's history.
+func (tx *Tx) Note(o *Entry, what string) {
+	o.note(tx.Now(), "%s", what)
+	tx.Touch(o)
+}
+
 // Begin takes an order to the state of one that the buyer is paying.
 func (tx *Tx) Begin(o *Entry, channel ksher.Channel) error {
 	tx.Touch(o)

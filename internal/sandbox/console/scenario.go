@@ -1,0 +1,48 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/sandbox/scenario"
+)
+
+// play plays a scenario with an order.
+func (c *Console) play(id orderID, name string) (err error) {
+	c.gw.Do(func(tx *core.Tx) {
+		o := tx.Either(id.appID, id.mchOrderNo)
+		if o == nil {
+			err = fmt.Errorf("order %q: %w", id.mchOrderNo, core.ErrNoOrder)
+			return
+		}
+		if err = scenario.Play(tx, o, name); err == nil {
+			err = tx.Save()
+		}
+	})
+	if errors.Is(err, scenario.ErrNoScenario) {
+		return &statusError{http.StatusNotFound, err.Error()}
+	}
+	if errors.Is(err, scenario.ErrNotPlayable) {
+		return &statusError{http.StatusConflict, err.Error()}
+	}
+	return err
+}
+
+// scenarioMethods are those of the control API.
+func (c *Console) scenarioMethods() methods {
+	return methods{"POST": func(r *http.Request) (any, error) {
+		var body struct {
+			Name string `json:"name"`
+		}
+		if err := decode(r, &body); err != nil {
+			return nil, err
+		}
+		id := idIn(r.URL.Query(), r.PathValue("no"))
+		if err := c.play(id, body.Name); err != nil {
+			return nil, err
+		}
+		return c.orderData(r, id)
+	}}
+}
