@@ -5,8 +5,10 @@ go 1.25
 require (
 	filippo.io/bigmod v0.1.0
 	github.com/alecthomas/kong v1.17.0
+	github.com/alecthomas/mango-kong v0.1.0
 	github.com/google/go-querystring v1.2.0
 	github.com/jarcoal/httpmock v1.4.2
+	github.com/muesli/roff v0.1.0
 	github.com/stretchr/testify v1.12.1
 	go.etcd.io/bbolt v1.4.3
 	go.uber.org/goleak v1.3.0
@@ -15,6 +17,7 @@ require (
 )
 
 require (
+	github.com/muesli/mango v0.1.1-0.20220205060214-77e2058169ab // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sys v0.41.0 // indirect
 )

@@ -18,16 +18,18 @@ import (
 
 // commands are what the command line offers.
 type commands struct {
-	Sandbox  sandboxCommand  `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
-	Explain  explainCommand  `cmd:"" help:"Say what an error code or a line from a log means, and what to do."`
-	Key      keyCommand      `cmd:"" help:"Make and look at keys."`
-	Sign     signCommand     `cmd:"" help:"Sign the parameters of a request."`
-	Verify   verifyCommand   `cmd:"" help:"Tell whether a request, an answer or a notification is signed rightly, and what is wrong otherwise."`
-	Decode   decodeCommand   `cmd:"" help:"Print an answer or a notification, readable."`
-	Merchant merchantCommand `cmd:"" help:"Show the merchant's account as Ksher has it."`
-	Balance  balanceCommand  `cmd:"" help:"Show the balance for payouts."`
-	Rate     rateCommand     `cmd:"" help:"Show the exchange rate of a currency."`
-	Health   healthCommand   `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
+	Sandbox    sandboxCommand    `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
+	Explain    explainCommand    `cmd:"" help:"Say what an error code or a line from a log means, and what to do."`
+	Key        keyCommand        `cmd:"" help:"Make and look at keys."`
+	Sign       signCommand       `cmd:"" help:"Sign the parameters of a request."`
+	Verify     verifyCommand     `cmd:"" help:"Tell whether a request, an answer or a notification is signed rightly, and what is wrong otherwise."`
+	Decode     decodeCommand     `cmd:"" help:"Print an answer or a notification, readable."`
+	Merchant   merchantCommand   `cmd:"" help:"Show the merchant's account as Ksher has it."`
+	Balance    balanceCommand    `cmd:"" help:"Show the balance for payouts."`
+	Rate       rateCommand       `cmd:"" help:"Show the exchange rate of a currency."`
+	Health     healthCommand     `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
+	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags: bash, zsh or fish."`
+	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
