@@ -14,6 +14,7 @@ import (
 type createForm struct {
 	Channels []channelChoice
 	Amount   ksher.Amount
+	Currency string
 }
 
 type channelChoice struct {
@@ -24,18 +25,26 @@ type channelChoice struct {
 // newOrder is the order that the form and the snippets propose.
 func (c *Console) newOrder(base string) *ksher.GatewayPayRequest {
 	home := base + "/"
-	return &ksher.GatewayPayRequest{
-		TotalFee: 150_50, FeeType: "THB", ProductName: "Two bags of coffee",
-		ChannelList: []ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelTrueMoney, ksher.ChannelCard},
-		ReferURL:    home, MchRedirectURL: home, MchRedirectURLFail: home,
+	order := &ksher.GatewayPayRequest{
+		TotalFee: 150_50, FeeType: c.merchant.Currency(), ProductName: "Two bags of coffee",
+		ReferURL: home, MchRedirectURL: home, MchRedirectURLFail: home,
 	}
+	for _, channel := range []ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelTrueMoney, ksher.ChannelCard} {
+		if c.merchant.Offers(channel) {
+			order.ChannelList = append(order.ChannelList, channel)
+		}
+	}
+	if len(order.ChannelList) == 0 {
+		order.ChannelList = c.merchant.Channels
+	}
+	return order
 }
 
 func (c *Console) createForm() createForm {
 	order := c.newOrder("")
-	form := createForm{Amount: order.TotalFee}
+	form := createForm{Amount: order.TotalFee, Currency: order.FeeType}
 	for _, info := range ksher.Channels() {
-		if info.GatewayPay {
+		if info.GatewayPay && c.merchant.Offers(info.Channel) {
 			form.Channels = append(form.Channels, channelChoice{info, slices.Contains(order.ChannelList, info.Channel)})
 		}
 	}

@@ -67,6 +67,36 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+// What the form and the programs propose is what the merchant may use.
+func TestCreateWithinTheTerms(t *testing.T) {
+	for name, tt := range map[string]struct {
+		terms    sandbox.Terms
+		channels []string
+		currency string
+	}{
+		"usual":         {sandbox.Terms{}, []string{"promptpay", "truemoney", "card"}, "THB"},
+		"some":          {sandbox.Terms{Channels: []ksher.Channel{"card", "alipay"}, Currencies: []string{"MYR"}}, []string{"card"}, "MYR"},
+		"none of those": {sandbox.Terms{Channels: []ksher.Channel{"alipay"}, Currencies: []string{"JPY"}}, []string{"alipay"}, "JPY"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gw := sandbox.New(t, sandbox.WithMerchant(sandbox.AppID, tt.terms))
+			_, page := sandboxtest.Ask(t, gw, "GET", "/", "")
+			assert.Contains(t, page, "Amount in "+tt.currency)
+			checked := regexp.MustCompile(`name="channel" value="(\w+)" checked`).FindAllStringSubmatch(page, -1)
+			form := url.Values{"amount": {"20"}, "lang": {"en"}, "then": {"order"}}
+			for _, c := range checked {
+				form.Add("channel", c[1])
+			}
+			assert.ElementsMatch(t, tt.channels, form["channel"])
+			assert.Contains(t, program(t, page, "curl"), "'fee_type="+tt.currency+"'")
+			status, _ := sandboxtest.Ask(t, gw, "POST", "/do/create", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+			assert.Equal(t, 200, status)
+			require.Len(t, gw.Orders(), 1)
+			assert.Equal(t, tt.currency, gw.Orders()[0].FeeType)
+		})
+	}
+}
+
 // The browser may know the gateway by another name than the gateway itself.
 func TestCreateStaysOnTheHost(t *testing.T) {
 	gw := sandbox.New(t)
