@@ -61,6 +61,14 @@ func TestSecretsAreMasked(t *testing.T) {
 		_, after, _ := strings.Cut(body, `class="story-files"`)
 		assert.NotContains(t, before+after, "[secret]", path)
 	}
+	other, err := gw.MerchantOf("mch60000")
+	require.NoError(t, err)
+	_, err = other.Client.QuickPay(t.Context(), &ksher.QuickPayRequest{
+		MchOrderNo: "Q-1", TotalFee: 40_00, FeeType: "THB", Channel: ksher.ChannelTrueMoney, AuthCode: ksher.NewSecret("98765432109878"),
+	})
+	require.NoError(t, err)
+	_, body := sandboxtest.Ask(t, gw, "GET", "/order?no=Q-1&appid=mch60000", "")
+	assert.Contains(t, body, `href="/order?appid=mch60000&amp;no=Q-1&amp;secrets=show"`, "it leads to the order of the same merchant")
 	status, body := sandboxtest.Ask(t, gw, "POST", "/control/orders/Q-1/settle", "")
 	assert.Equal(t, 200, status)
 	assert.NotContains(t, body, secrets[0])
