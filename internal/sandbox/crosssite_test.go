@@ -32,6 +32,7 @@ func TestCrossSite(t *testing.T) {
 		{"a query of Opn's by a link", "GET", "/opn/charges", "cross-site", "navigate", true},
 		{"the control API", "POST", "/control/advance", "cross-site", "no-cors", true},
 		{"reading by the control API", "GET", "/control/orders", "cross-site", "cors", true},
+		{"watching", "GET", "/events", "cross-site", "cors", true},
 		{"a button of the dashboard", "POST", "/do/clear", "cross-site", "navigate", true},
 		{"a button of the dashboard on itself", "POST", "/do/clear", "same-origin", "navigate", false},
 		{"a button of the checkout page", "POST", "/ua", "cross-site", "navigate", true},

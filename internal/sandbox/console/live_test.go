@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +172,7 @@ func TestTenThousandOrders(t *testing.T) {
 	for path, want := range map[string]string{
 		"/":                           "10000 in all",
 		"/?page=200":                  "Page 200 of 200",
+		"/?page=999":                  "Page 200 of 200",
 		"/?number=s-77":               "111 found",
 		"/?number=s-77&page=2":        `href="/?number=s-77&amp;page=3"`,
 		"/?number=none":               "No such order",
@@ -191,6 +193,38 @@ func TestTenThousandOrders(t *testing.T) {
 		t.Logf("%v %s", best, path)
 		assert.Less(t, best, 200*time.Millisecond, path)
 	}
+}
+
+// Pages that are open, and don't read, cost little however much happens meanwhile.
+func TestOpenPagesTakeLittleMemory(t *testing.T) {
+	gw := sandbox.New(t)
+	const orders, pages, changes, mib = 10_000, 100, 100_000, 8
+	fill(t, gw, orders)
+	heap := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc) / (1 << 20)
+	}
+	before := heap()
+	for range pages {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(gw.URL(), "http://"))
+		require.NoError(t, err)
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET /events?of=orders HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		require.NoError(t, err)
+		require.Contains(t, line, "200")
+	}
+	gw.Do(func(tx *core.Tx) {
+		for range changes {
+			tx.Touch(tx.Own(core.AppID, "S-0"))
+			require.NoError(t, tx.Save())
+		}
+	})
+	grown := heap() - before
+	t.Logf("%d pages beside %d orders take %.1f MiB after %d changes", pages, orders, grown, changes)
+	assert.Less(t, grown, float64(mib))
 }
 
 // fill creates orders by the core, as signing so many calls takes longer than the test.
