@@ -285,8 +285,8 @@ type ordersPage struct {
 	Create       createForm
 	// Calls do the same as the form, for who has no orders yet.
 	Calls []call
-	// Shared says that there is more than one merchant.
-	Shared bool
+	// Merchants are those to choose from, none if there is only one.
+	Merchants []*core.Merchant
 }
 
 func (c *Console) showOrders(w http.ResponseWriter, r *http.Request) {
@@ -301,7 +301,10 @@ func (c *Console) showOrders(w http.ResponseWriter, r *http.Request) {
 	}
 	p := ordersPage{
 		orderPart: c.page(r, f, page), Filter: f, Filtered: f != core.Filter{},
-		States: core.States(), Channels: ksher.Channels(), Create: c.createForm(), Shared: len(c.gw.Merchants()) > 1,
+		States: core.States(), Channels: ksher.Channels(), Create: c.createForm(),
+	}
+	if all := c.gw.Merchants(); len(all) > 1 {
+		p.Merchants = all
 	}
 	beside := func(page int) string {
 		if page < 1 || page > p.Pages {

@@ -110,6 +110,10 @@ func TestDashboardShowsWhoseOrdersAre(t *testing.T) {
 	require.Equal(t, 200, status)
 	assert.Contains(t, page, `href="/order?no=A-1"`)
 	assert.Contains(t, page, `href="/order?appid=mch60000&amp;no=A-1"`)
+	_, page = sandboxtest.Ask(t, gw, "GET", "/?appid=mch60000", "")
+	assert.NotContains(t, page, `href="/order?no=A-1"`)
+	assert.Contains(t, page, `href="/order?appid=mch60000&amp;no=A-1"`)
+	assert.Contains(t, page, `<option selected>mch60000</option>`)
 	for address, amount := range map[string]string{"/order?no=A-1": "150.50 THB", "/order?appid=mch60000&no=A-1": "150.50 MYR"} {
 		status, page = sandboxtest.Ask(t, gw, "GET", address, "")
 		require.Equal(t, 200, status, address)
