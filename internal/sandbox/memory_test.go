@@ -65,7 +65,11 @@ func TestMemory(t *testing.T) {
 	defer resp.Body.Close()
 	_, err = resp.Body.Read(make([]byte, 1))
 	require.NoError(t, err)
-	listing := heap() - before - kept
+	listing := heap()
+	for range 9 { // Until it is written as far as the connection takes it, there is garbage, too.
+		listing = min(listing, heap())
+	}
+	listing -= before + kept
 	t.Logf("listing them takes %.0f MiB", listing)
 	assert.Less(t, listing, 1.0*mib, "all of them as texts take more")
 	text, err := io.ReadAll(resp.Body)
