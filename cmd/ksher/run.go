@@ -37,6 +37,18 @@ type commands struct {
 // exit is how kong ends the program, after --help.
 type exit int
 
+// newParser knows the commands.
+func newParser(c *commands, opts ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append(opts,
+		kong.Name("ksher"),
+		kong.Description("A Ksher gateway on your own machine, and tools for those who look after a shop."),
+		kong.Vars{"version": fmt.Sprintf("ksher %s (%s)", ksher.Version, runtime.Version())},
+		kong.Groups{"gateway": "Which gateway, and how to print:"},
+		kong.PostBuild(fromEnvironment),
+		kong.PostBuild(withHelp),
+	)...)
+}
+
 // run does what the arguments say, until ctx ends.
 func run(ctx context.Context, args []string, s *screen) (err error) {
 	defer func() {
@@ -47,14 +59,7 @@ func run(ctx context.Context, args []string, s *screen) (err error) {
 			err = nil
 		}
 	}()
-	parser, err := kong.New(&commands{},
-		kong.Name("ksher"),
-		kong.Description("A Ksher gateway on your own machine, and tools for those who look after a shop."),
-		kong.Vars{"version": fmt.Sprintf("ksher %s (%s)", ksher.Version, runtime.Version())},
-		kong.PostBuild(fromEnvironment),
-		kong.Writers(s.Out, s.Out),
-		kong.Exit(func(code int) { panic(exit(code)) }),
-	)
+	parser, err := newParser(&commands{}, kong.Writers(s.Out, s.Out), kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -97,7 +96,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 	for _, row := range regexp.MustCompile("(?m)^\\| `--([a-z-]+)[^`]*` \\|.*$").FindAllStringSubmatch(string(page), -1) {
 		documented = append(documented, row[1])
 	}
-	parser, err := kong.New(&commands{}, kong.PostBuild(fromEnvironment))
+	parser, err := newParser(&commands{})
 	require.NoError(t, err)
 	var flags []string
 	for _, command := range parser.Model.Children {
