@@ -27,6 +27,7 @@ func (c *Console) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // nginx would keep events until it has many.
 	out, last := http.NewResponseController(w), time.Time{}
 	started := c.gw.Watch(r.Context(), topic, func() error {
 		if wait := liveInterval - time.Since(last); wait > 0 {

@@ -28,6 +28,7 @@ func watch(t *testing.T, gw *sandbox.Gateway, of string) (next func() bool) {
 	t.Cleanup(func() { resp.Body.Close() })
 	require.Equal(t, 200, resp.StatusCode)
 	require.Equal(t, "text/event-stream", resp.Header.Get("Content-Type"))
+	require.Equal(t, "no", resp.Header.Get("X-Accel-Buffering"))
 	lines := bufio.NewScanner(resp.Body)
 	return func() bool {
 		for lines.Scan() {
