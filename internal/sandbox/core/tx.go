@@ -77,6 +77,9 @@ func (tx *Tx) Log(r Request, reply *Reply) {
 	}
 	tx.keep(r, reply)
 	g.watchers.wake(OfRequests)
+	if tx.about != nil { // Its page tells the story, and how the shop copes.
+		g.watchers.wake(OfOrders)
+	}
 }
 
 // Own finds an order by the number that its merchant gave it, nil if there is none.
