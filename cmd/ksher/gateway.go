@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -22,8 +24,7 @@ type gatewayFlags struct {
 }
 
 // client makes the client that the flags and the environment describe.
-func (g *gatewayFlags) client(s *screen) (*ksher.Client, error) {
-	var opts []ksher.Option
+func (g *gatewayFlags) client(s *screen, opts ...ksher.Option) (*ksher.Client, error) {
 	if g.Verbose {
 		opts = append(opts, ksher.WithHook(s.follow))
 	}
@@ -34,18 +35,27 @@ func (g *gatewayFlags) client(s *screen) (*ksher.Client, error) {
 		}
 		return client, nil
 	}
-	address, err := url.Parse(strings.TrimSuffix(g.SandboxURL, "/"))
+	address, err := url.Parse(g.SandboxURL)
 	if err != nil || address.Hostname() == "" {
 		return nil, usage("--sandbox-url=%s is no address such as http://127.0.0.1:8765", g.SandboxURL)
 	}
-	setup := sandbox.Setup(address.String())
-	opts = append(opts, ksher.WithGatewayURL(setup.GatewayURL), ksher.WithMerchantURL(setup.MerchantURL),
-		ksher.WithPlainHTTP(address.Hostname()), ksher.WithVerifier(sandbox.Verifier()))
+	gatewayURL, merchantURL := g.hosts()
+	opts = append([]ksher.Option{ksher.WithGatewayURL(gatewayURL), ksher.WithMerchantURL(merchantURL),
+		ksher.WithPlainHTTP(address.Hostname()), ksher.WithVerifier(sandbox.Verifier())}, opts...)
 	client, err := ksher.NewClient(sandbox.AppID, sandbox.PrivateKey(), opts...)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return client, nil
+}
+
+// hosts are the addresses of the two hosts.
+func (g *gatewayFlags) hosts() (gatewayURL, merchantURL string) {
+	if g.Sandbox {
+		setup := sandbox.Setup(strings.TrimSuffix(g.SandboxURL, "/"))
+		return setup.GatewayURL, setup.MerchantURL
+	}
+	return cmp.Or(os.Getenv("KSHER_GATEWAY_URL"), ksher.DefaultGatewayURL), cmp.Or(os.Getenv("KSHER_MERCHANT_URL"), ksher.DefaultMerchantURL)
 }
 
 // ask asks the gateway and shows what came.

@@ -27,6 +27,7 @@ type commands struct {
 	Merchant   merchantCommand   `cmd:"" help:"Show the merchant's account as Ksher has it."`
 	Balance    balanceCommand    `cmd:"" help:"Show the balance for payouts."`
 	Rate       rateCommand       `cmd:"" help:"Show the exchange rate of a currency."`
+	Doctor     doctorCommand     `cmd:"" help:"Find what is wrong with an integration: key, clock, network, both hosts, the address for notifications."`
 	Health     healthCommand     `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags: bash, zsh or fish."`
 	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`
