@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"crypto"
 	"crypto/rsa"
 	"net/http"
@@ -78,6 +79,17 @@ var (
 
 // SignedParts is [api.SignedParts].
 var SignedParts = api.SignedParts
+
+// NotificationSchedule is [api.Schedule].
+var NotificationSchedule = api.Schedule
+
+// Watching is [api.Watching].
+const Watching = api.Watching
+
+// PostNotification is [api.Post].
+func PostNotification(ctx context.Context, way http.RoundTripper, target string, body []byte) (status int, answer string, err error) {
+	return api.Post(ctx, way, target, body)
+}
 
 // PrivateKey is [core.PrivateKey].
 func PrivateKey() crypto.Signer { return core.PrivateKey() }

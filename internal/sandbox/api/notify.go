@@ -13,18 +13,18 @@ import (
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 )
 
-// schedule has the times between one attempt to notify and the next: 12
+// Schedule has the times between one attempt to notify and the next: 12
 // repetitions over 29 hours.
 //
 // Source: the notification page of Ksher's API documentation.
-var schedule = []time.Duration{
+var Schedule = []time.Duration{
 	time.Second, 2 * time.Second, 2 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute,
 	10 * time.Minute, time.Hour, 3 * time.Hour, 5 * time.Hour, 8 * time.Hour, 12 * time.Hour,
 }
 
-// watching is how long Ksher watches an order. A payment after that isn't
+// Watching is how long Ksher watches an order. A payment after that isn't
 // announced.
-const watching = 2 * time.Hour
+const Watching = 2 * time.Hour
 
 // notifier tells merchants of payments.
 type notifier struct{ *Server }
@@ -37,7 +37,7 @@ func (s notifier) News(o *core.Entry, at time.Time) (n *core.Notice, told string
 	if o.Gateway {
 		target = o.Params.Get("mch_notify_url")
 	}
-	if o.PaidAt.IsZero() || o.Payout || o.Notice != nil || target == "" || o.PaidAt.Sub(o.Created) > watching {
+	if o.PaidAt.IsZero() || o.Payout || o.Notice != nil || target == "" || o.PaidAt.Sub(o.Created) > Watching {
 		return nil, ""
 	}
 	return &core.Notice{Target: target, Body: s.paid(o, ksher.SignV1, at)}, ""
@@ -77,7 +77,13 @@ func (notifier) Accepted(answer []byte) bool {
 	return json.Unmarshal(answer, &said) == nil && said.Result == "SUCCESS" && said.Msg == "OK"
 }
 
-func (notifier) Schedule() []time.Duration { return schedule }
+func (notifier) Schedule() []time.Duration { return Schedule }
+
+// Post posts a notification to a shop once, as Ksher does. The error says why the shop hasn't
+// accepted it.
+func Post(ctx context.Context, way http.RoundTripper, target string, body []byte) (status int, answer string, err error) {
+	return core.PostNotice(ctx, way, notifier{}, &core.Notice{Target: target}, body)
+}
 
 // minimal is a notification with the envelope and the empty fees that genuine ones may have.
 func minimal(body []byte) []byte {

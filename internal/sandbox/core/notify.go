@@ -215,7 +215,7 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 	for i := range times {
 		sent := sentPost{target: n.Target, body: body, turn: turns.Add(1)}
 		began := time.Now()
-		status, answer, postErr := g.post(ctx, p, n, body)
+		status, answer, postErr := PostNotice(ctx, g.outgoing, p, n, body)
 		sent.took = time.Since(began)
 		err = postErr
 		g.mu.Lock()
@@ -244,16 +244,16 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 	return err
 }
 
-// post sends a notification, with that body under a fault, and tells whether the
-// merchant accepted it.
-func (g *Gateway) post(ctx context.Context, p Notifier, n *Notice, body []byte) (status int, answer string, err error) {
+// PostNotice sends a notification by way of a transport, with that body under a fault, and tells
+// whether the merchant accepted it.
+func PostNotice(ctx context.Context, way http.RoundTripper, p Notifier, n *Notice, body []byte) (status int, answer string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	req, err := p.Request(ctx, n, body)
 	if err != nil {
 		return 0, briefly(err), fmt.Errorf("%w: %w", ErrNotAccepted, err)
 	}
-	status, text, err := g.send(req)
+	status, text, err := send(way, req)
 	if status == 0 || errors.Is(err, errRedirect) {
 		return status, briefly(err), fmt.Errorf("%w: %w", ErrNotAccepted, err)
 	}
@@ -274,8 +274,8 @@ func briefly(err error) string {
 var errRedirect = errors.New("a redirect, which isn't followed; give the address that answers by itself")
 
 // send sends a notification. The status is 0 if there was no answer.
-func (g *Gateway) send(req *http.Request) (status int, text []byte, err error) {
-	client := http.Client{Transport: g.outgoing, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+func send(way http.RoundTripper, req *http.Request) (status int, text []byte, err error) {
+	client := http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {
 		if broken := new(url.Error); errors.As(err, &broken) {
