@@ -41,7 +41,8 @@ func (c *listenCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	client, err := c.client(s, ksher.WithHTTPClient(&http.Client{Transport: listen.Recorder{RoundTripper: transport.Shared()}}))
+	// Each query counts in the budget, and what failed is asked about again anyway.
+	client, err := c.client(s, ksher.WithHTTPClient(&http.Client{Transport: listen.Recorder{RoundTripper: transport.Shared()}}), ksher.WithRetry(1, 0))
 	if err != nil {
 		return err
 	}

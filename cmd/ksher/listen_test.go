@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -72,6 +74,27 @@ func TestListenForNumbers(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"listening", "followed", "paid", "accepted"}, kinds)
+}
+
+// With the settings of the environment it asks whoever these lead to.
+func TestListenByTheEnvironment(t *testing.T) {
+	gw, target := laptop(t)
+	code(t, gw, "A1")
+	require.NoError(t, gw.Pay("A1", ksher.ChannelTrueMoney))
+	der, err := x509.MarshalPKIXPublicKey(sandbox.PublicKey(ksher.SignV1))
+	require.NoError(t, err)
+	public := filepath.Join(t.TempDir(), "gateway.pem")
+	require.NoError(t, os.WriteFile(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600))
+	for name, value := range map[string]string{
+		"KSHER_APPID": sandbox.AppID, "KSHER_PRIVATE_KEY": sandbox.PrivateKeyPEM(), "KSHER_PUBLIC_KEY_FILE": public,
+		"KSHER_GATEWAY_URL": gw.GatewayURL(), "KSHER_MERCHANT_URL": gw.MerchantURL(),
+	} {
+		t.Setenv(name, value)
+	}
+	var out bytes.Buffer
+	err = run(t.Context(), []string{"listen", "--forward-to=" + target, "A1"}, &screen{In: strings.NewReader(""), Out: &out, Err: io.Discard, Colour: true})
+	require.NoError(t, err)
+	assert.Contains(t, out.String(), "\x1b[32mthe shop said SUCCESS to notification 1\x1b[0m")
 }
 
 // seeing ends a listener when it has printed a text.

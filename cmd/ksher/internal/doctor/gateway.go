@@ -132,6 +132,9 @@ func (v *visit) clock() result {
 		which = "behind"
 	}
 	came := fmt.Sprintf("%v %s %s", worst.ahead().Abs().Round(time.Second), which, worst.what)
+	if worst.ahead().Abs() < 2*time.Second { // A Date has whole seconds.
+		came = "it agrees with " + worst.what
+	}
 	do := "set it by NTP: when orders expire, what is settled on which day and whether certificates are valid is reckoned by it"
 	switch ahead := worst.ahead().Abs(); {
 	case ahead >= wrong:

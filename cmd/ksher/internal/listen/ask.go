@@ -43,7 +43,7 @@ func (l *Listener) untilPaid(o *Order) (body []byte, err error) {
 		case e.Kind == Paid:
 			return body, nil
 		case e.Kind == Unknown && waited >= unknownFor:
-			return nil, fmt.Errorf("Ksher hasn't known it for %v", unknownFor)
+			return nil, fmt.Errorf("it hasn't been known to Ksher for %v", unknownFor)
 		case waited >= sandbox.Watching:
 			return nil, fmt.Errorf("it isn't paid after %v, and a payment after that is not announced by Ksher either", sandbox.Watching)
 		}

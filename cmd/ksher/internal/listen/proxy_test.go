@@ -140,6 +140,25 @@ func TestProxyWithoutAnAnswer(t *testing.T) {
 	assert.NotContains(t, p.problem[0], "abab")
 }
 
+// What may refund or pay out arrives once, though net/http would send some of it again.
+func TestProxySendsOnce(t *testing.T) {
+	arrived := 0
+	drops := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if arrived++; arrived == 1 {
+			return
+		}
+		conn, _, err := http.NewResponseController(w).Hijack()
+		assert.NoError(t, err)
+		conn.Close()
+	}))
+	t.Cleanup(drops.Close)
+	p := newPassage(t)
+	p.serve(drops.URL)
+	assert.Equal(t, http.StatusOK, p.ask(http.MethodGet, "/KsherPay/order_refund?a=1", "", nil).StatusCode)
+	assert.Equal(t, http.StatusBadGateway, p.ask(http.MethodGet, "/KsherPay/order_refund?a=2", "", nil).StatusCode)
+	assert.Equal(t, 2, arrived)
+}
+
 // The form of a buyer's browser goes to the gateway's own page.
 func TestProxyForm(t *testing.T) {
 	p := newPassage(t)
