@@ -27,6 +27,7 @@ func TestDoctor(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, out, "ok    account ")
 	assert.NotContains(t, out, "fail")
+	assert.NotContains(t, out, "warn", "the short key of the local gateway is as it should be")
 	assert.NotContains(t, out, "\x1b", "no colours in a pipe")
 
 	out, _, err = command(t, gw, "doctor", "--json", "--notify-url="+credulous.URL)
