@@ -74,8 +74,8 @@ func (d *doctorCommand) identity(to *doctor.Settings) {
 	}
 }
 
-// colours of what a check comes to, as terminals know them.
-var colours = map[doctor.Status]string{doctor.OK: "32", doctor.Warn: "33", doctor.Fail: "31", doctor.NotTried: "2"}
+// statusColours are those of what a check comes to, as terminals know them.
+var statusColours = map[doctor.Status]string{doctor.OK: "32", doctor.Warn: "33", doctor.Fail: "31", doctor.NotTried: "2"}
 
 // diagnose prints what a check came to.
 func (s *screen) diagnose(c doctor.Check) {
@@ -85,7 +85,7 @@ func (s *screen) diagnose(c doctor.Check) {
 	}
 	status = fmt.Sprintf("%-4s", status)
 	if s.Colour {
-		status = "\x1b[" + colours[c.Status] + "m" + status + "\x1b[0m"
+		status = "\x1b[" + statusColours[c.Status] + "m" + status + "\x1b[0m"
 	}
 	fmt.Fprintf(s.Out, "%s  %-16s  %s: %s\n", status, c.Name, c.Tried, c.Came)
 	if c.Do != "" {

@@ -33,7 +33,7 @@ func laptop(t *testing.T) (gw *sandbox.Gateway, target string) {
 	return gw, shop.URL + "/notify"
 }
 
-func code(t *testing.T, gw *sandbox.Gateway, no string) {
+func soldByCode(t *testing.T, gw *sandbox.Gateway, no string) {
 	t.Helper()
 	_, err := gw.Client.NativePay(t.Context(), sandboxtest.NativePay(no, ksher.ChannelTrueMoney))
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func code(t *testing.T, gw *sandbox.Gateway, no string) {
 func TestListenForNumbers(t *testing.T) {
 	gw, target := laptop(t)
 	for _, no := range []string{"A1", "A2", "A3"} {
-		code(t, gw, no)
+		soldByCode(t, gw, no)
 		require.NoError(t, gw.Pay(no, ksher.ChannelTrueMoney))
 	}
 	file := filepath.Join(t.TempDir(), "orders.txt")
@@ -79,7 +79,7 @@ func TestListenForNumbers(t *testing.T) {
 // With the settings of the environment it asks whoever these lead to.
 func TestListenByTheEnvironment(t *testing.T) {
 	gw, target := laptop(t)
-	code(t, gw, "A1")
+	soldByCode(t, gw, "A1")
 	require.NoError(t, gw.Pay("A1", ksher.ChannelTrueMoney))
 	der, err := x509.MarshalPKIXPublicKey(sandbox.PublicKey(ksher.SignV1))
 	require.NoError(t, err)
@@ -115,10 +115,10 @@ func (s *seeing) Write(p []byte) (int, error) {
 // Ended in the middle, it says what is left and how to go on.
 func TestListenEnded(t *testing.T) {
 	gw, target := laptop(t)
-	code(t, gw, "A1")
+	soldByCode(t, gw, "A1")
 	refuses := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(refuses.Close)
-	code(t, gw, "it's 2")
+	soldByCode(t, gw, "it's 2")
 	require.NoError(t, gw.Pay("it's 2", ksher.ChannelTrueMoney))
 	for name, tt := range map[string]struct {
 		args      []string
