@@ -92,3 +92,17 @@ func TestDoctorBrokenOff(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	assert.NotContains(t, out.String(), "fail", "what was broken off proves nothing")
 }
+
+// In a FIPS mode of Go's that forbids MD5 the program says so, and still tries the rest.
+func TestDoctorInFIPSMode(t *testing.T) {
+	gw, err := sandbox.Start()
+	require.NoError(t, err)
+	t.Cleanup(gw.Close)
+	for mode, has := range map[string]string{"only": "fail  md5 ", "on": "ok    account "} {
+		cmd := asCommand([]string{"GODEBUG=fips140=" + mode}, "doctor", "--sandbox", "--sandbox-url="+gw.URL())
+		out, _ := cmd.Output()
+		assert.Contains(t, string(out), has)
+		assert.Contains(t, string(out), "ok    gateway-tls ")
+		assert.Equal(t, mode == "only", cmd.ProcessState.ExitCode() == statusRefused)
+	}
+}
