@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -58,7 +59,11 @@ func (p *passage) serve(base string) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.orders = append(p.orders, o)
-	}, func(problem string) { p.problem = append(p.problem, problem) })
+	}, func(problem string) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.problem = append(p.problem, problem)
+	})
 	require.NoError(p.t, err)
 	server := httptest.NewServer(handler)
 	p.t.Cleanup(server.Close)
@@ -78,6 +83,8 @@ func (p *passage) ask(method, path, body string, header http.Header) *http.Respo
 	resp, err := way.RoundTrip(req)
 	require.NoError(p.t, err)
 	p.t.Cleanup(func() { resp.Body.Close() })
+	p.mu.Lock() // Whatever the servers took down is there now.
+	defer p.mu.Unlock()
 	return resp
 }
 
@@ -112,8 +119,6 @@ func TestProxyPassesOn(t *testing.T) {
 			assert.Equal(t, http.StatusAccepted, resp.StatusCode)
 			assert.Equal(t, "1", resp.Header.Get("X-Ksher"))
 			assert.Equal(t, []seen{{tt.method, tt.uri, tt.body, p.host, "shop/1", kind.Get("Content-Type"), ""}}, p.got)
-			p.mu.Lock()
-			defer p.mu.Unlock()
 			assert.Equal(t, tt.orders, p.orders)
 		})
 	}
@@ -142,9 +147,9 @@ func TestProxyWithoutAnAnswer(t *testing.T) {
 
 // What may refund or pay out arrives once, though net/http would send some of it again.
 func TestProxySendsOnce(t *testing.T) {
-	arrived := 0
+	var arrived atomic.Int32
 	drops := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if arrived++; arrived == 1 {
+		if arrived.Add(1) == 1 {
 			return
 		}
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -156,7 +161,7 @@ func TestProxySendsOnce(t *testing.T) {
 	p.serve(drops.URL)
 	assert.Equal(t, http.StatusOK, p.ask(http.MethodGet, "/KsherPay/order_refund?a=1", "", nil).StatusCode)
 	assert.Equal(t, http.StatusBadGateway, p.ask(http.MethodGet, "/KsherPay/order_refund?a=2", "", nil).StatusCode)
-	assert.Equal(t, 2, arrived)
+	assert.EqualValues(t, 2, arrived.Load())
 }
 
 // The form of a buyer's browser goes to the gateway's own page.
