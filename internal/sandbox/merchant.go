@@ -22,12 +22,12 @@ type Merchant struct {
 func (g *Gateway) MerchantOf(appID string) (*Merchant, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if m := g.merchants[appID]; m != nil {
-		return m, nil
-	}
 	known, err := g.Gateway.MerchantOf(appID)
 	if err != nil {
 		return nil, err
+	}
+	if m := g.merchants[appID]; m != nil && m.Merchant == known { // A reset may have brought in another one.
+		return m, nil
 	}
 	m := &Merchant{Merchant: known, g: g}
 	var opts []ksher.Option

@@ -379,6 +379,7 @@ func (c *Console) control() http.Handler {
 	mux := http.NewServeMux()
 	route := func(path string, methods methods) { mux.HandleFunc(path, methods.serve) }
 	route("/control/merchants", c.merchantMethods())
+	route("/control/reset", c.resetMethods())
 	route("/control/orders", methods{"GET": c.orderList})
 	route("/control/orders/{no}", methods{"GET": func(r *http.Request) (any, error) {
 		d, err := c.orderData(r, idIn(r.URL.Query(), r.PathValue("no")))

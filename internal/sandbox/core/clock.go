@@ -33,26 +33,29 @@ func (g *Gateway) Advance(d time.Duration) { g.AdvanceContext(context.Background
 // couldn't be written down.
 func (g *Gateway) AdvanceContext(ctx context.Context, d time.Duration) error {
 	g.mu.Lock()
-	target := g.now().Add(d)
+	era, target := g.era, g.now().Add(d)
 	g.mu.Unlock()
 	for ctx.Err() == nil {
-		o, when := g.due(target)
+		o, when := g.due(era, target)
 		if o == nil {
 			break
 		}
-		g.moveTo(when)
+		g.moveTo(era, when)
 		g.attempt(ctx, o)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return g.moveTo(target)
+	return g.moveTo(era, target)
 }
 
-// moveTo sets the clock, never back.
-func (g *Gateway) moveTo(t time.Time) error {
+// moveTo sets the clock of that era, never back.
+func (g *Gateway) moveTo(e *era, t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.era != e {
+		return errReset
+	}
 	if ahead := t.Sub(g.now()); ahead > 0 {
 		g.skew += ahead
 		for _, waiting := range g.ahead {

@@ -102,8 +102,8 @@ type Gateway struct {
 	woken       chan struct{}
 
 	mu sync.Mutex
-	// merchants has all of them by their app IDs.
-	merchants map[string]*Merchant
+	// merchants has all of them by their app IDs, and atStart those to go back to.
+	merchants, atStart map[string]*Merchant
 	// merchantsChanged says that the store doesn't have them as they are.
 	merchantsChanged bool
 	// moving counts the clients that move the clock, and moved tells when there is one
@@ -136,6 +136,8 @@ type Gateway struct {
 	// watchers hear of changes, and seenSkew is the skew that they have heard of.
 	watchers watchers
 	seenSkew time.Duration
+	// era is the one since the last reset.
+	era *era
 	// savedSkew is the skew that the store has.
 	savedSkew time.Duration
 	// savedAt is the real time at which the store was last written.
@@ -184,6 +186,7 @@ func New(c Config) (*Gateway, error) {
 		merchants:   make(map[string]*Merchant),
 		paidOut:     make(map[string]ksher.Amount),
 		refundNos:   make(map[number]bool),
+		era:         newEra(),
 	}
 	g.outgoing = g.newOutgoing()
 	g.alive, g.stop = context.WithCancel(context.Background())
@@ -195,6 +198,12 @@ func New(c Config) (*Gateway, error) {
 	}
 	if err := g.addAll(c.Merchants); err != nil {
 		return nil, err
+	}
+	g.atStart = make(map[string]*Merchant)
+	for appID, m := range g.merchants {
+		if _, given := c.Merchants[appID]; given || appID == AppID {
+			g.atStart[appID] = m
+		}
 	}
 	return g, nil
 }

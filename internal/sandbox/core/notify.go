@@ -189,6 +189,12 @@ func (tx *Tx) Deliver(o *Entry, n *Notice) (send func(context.Context) error) {
 // attempt posts a notification that was taken, and plans the next attempt.
 func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 	g.mu.Lock()
+	ctx, done, err := g.beginPost(ctx, o)
+	if err != nil {
+		g.mu.Unlock()
+		return err
+	}
+	defer done()
 	n, p := o.Notice, g.notifier(o)
 	fault := g.nextFault(Notify)
 	body := p.Body(n, o, fault, g.now())
@@ -211,13 +217,11 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 	if fault.Kind == FaultDuplicate {
 		times = 2
 	}
-	var err error
-	for i := range times {
+	for i := 0; ; i++ {
 		sent := sentPost{target: n.Target, body: body, turn: turns.Add(1)}
 		began := time.Now()
-		status, answer, postErr := PostNotice(ctx, g.outgoing, p, n, body)
+		status, answer, err := PostNotice(ctx, g.outgoing, p, n, body)
 		sent.took = time.Since(began)
-		err = postErr
 		g.mu.Lock()
 		n.Attempts++
 		delivery := Delivery{At: g.now(), Attempt: n.Attempts, Message: n.Message, Status: status, Answer: answer, Accepted: err == nil, Fault: fault.Kind, sent: sent}
@@ -225,7 +229,8 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 			o.Deliveries = append(o.Deliveries, delivery)
 		}
 		n.Accepted = n.Accepted || err == nil
-		if i == times-1 {
+		last := i == times-1 || o.era != g.era
+		if last {
 			n.busy--
 		}
 		n.Due = time.Time{}
@@ -240,8 +245,10 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 		}
 		g.Wake()
 		g.mu.Unlock()
+		if last {
+			return err
+		}
 	}
-	return err
 }
 
 // PostNotice sends a notification by way of a transport, with that body under a fault, and tells
@@ -292,10 +299,13 @@ func send(way http.RoundTripper, req *http.Request) (status int, text []byte, er
 	return resp.StatusCode, text, err
 }
 
-// due takes the notification that is due first, not after the given time.
-func (g *Gateway) due(until time.Time) (first *Entry, when time.Time) {
+// due takes the notification that is due first in that era, not after the given time.
+func (g *Gateway) due(e *era, until time.Time) (first *Entry, when time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.era != e {
+		return nil, time.Time{}
+	}
 	for _, o := range g.list {
 		at := g.nextDue(o)
 		if at.IsZero() || at.After(until) {
@@ -377,9 +387,9 @@ func (g *Gateway) deliverAll(ctx context.Context) {
 // nextPost takes what has to be posted now, nil if there is nothing.
 func (g *Gateway) nextPost() func(context.Context) {
 	g.mu.Lock()
-	now := g.now() // In whole seconds it would be before what is due at once.
+	era, now := g.era, g.now() // In whole seconds it would be before what is due at once.
 	g.mu.Unlock()
-	if o, _ := g.due(now); o != nil {
+	if o, _ := g.due(era, now); o != nil {
 		return func(ctx context.Context) { g.attempt(ctx, o) }
 	}
 	return nil

@@ -126,6 +126,8 @@ type Entry struct {
 	saved []byte
 	// size is what the order counts for in [Config].MaxBytes.
 	size int
+	// era is the one that it was made in.
+	era *era
 }
 
 // State is where the order stands at that time.

@@ -110,6 +110,7 @@ func (g *Gateway) restore() error {
 
 // index makes an order findable under its numbers. The caller holds g.mu.
 func (g *Gateway) index(o *Entry) {
+	o.era = g.era
 	for _, n := range o.numbers() {
 		g.orders[n] = o
 	}
@@ -193,11 +194,7 @@ func (g *Gateway) write(changed ...*Entry) error {
 		}
 		real := time.Now().Round(0)
 		if len(keep)+len(forget) > 0 || g.merchantsChanged || g.skew != g.savedSkew || g.alive.Err() != nil || g.config.Speed > 0 && real.Sub(g.savedAt) >= clockInterval {
-			beside := Marshal(meta{
-				Format: storeFormat, Serial: g.serial, PaidOut: paidOut, Merchants: g.stored(),
-				Clock: g.now(), Real: real, Speed: g.config.Speed, Stopped: g.alive.Err() != nil,
-			})
-			if err := g.config.Store.Save(beside, keep, forget); err != nil {
+			if err := g.config.Store.Save(g.beside(paidOut, real), keep, forget); err != nil {
 				return fmt.Errorf("%w: %w", ErrStore, err)
 			}
 			g.savedSkew, g.savedAt, g.merchantsChanged = g.skew, real, false
@@ -214,6 +211,14 @@ func (g *Gateway) write(changed ...*Entry) error {
 	g.list = slices.Delete(g.list, 0, len(surplus))
 	g.paidOut = paidOut
 	return nil
+}
+
+// beside is what the store has beside the orders, at that real time.
+func (g *Gateway) beside(paidOut map[string]ksher.Amount, real time.Time) []byte {
+	return Marshal(meta{
+		Format: storeFormat, Serial: g.serial, PaidOut: paidOut, Merchants: g.stored(),
+		Clock: g.now(), Real: real, Speed: g.config.Speed, Stopped: g.alive.Err() != nil,
+	})
 }
 
 // rollBack makes an order what it was when it was last saved.
