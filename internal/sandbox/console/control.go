@@ -403,6 +403,7 @@ func (c *Console) control() http.Handler {
 		}
 		return c.orderData(r, id)
 	}})
+	route("/control/orders/{no}/wait", methods{"POST": c.waitFor})
 	faults := func(err error) (any, error) { return map[string]any{"faults": c.faultDatas()}, err }
 	route("/control/faults", methods{
 		"GET": func(*http.Request) (any, error) { return faults(nil) },

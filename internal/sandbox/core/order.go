@@ -151,6 +151,13 @@ func (o *Entry) State(now time.Time) State {
 	return Created
 }
 
+// Notified tells whether the merchant has accepted the notification of an order, all of them
+// if there were several, and none is under way.
+func (o *Entry) Notified() bool {
+	n := o.Notice
+	return n != nil && n.Accepted && n.busy == 0 && len(o.Later) == 0
+}
+
 // Settled tells the states in which the gateway can forget an order first.
 func (s State) Settled() bool { return s != Created && s != InProgress }
 
