@@ -116,6 +116,8 @@ type sandboxCommand struct {
 	Currency    []string `placeholder:"CODE,…" help:"The currencies that the merchant's orders can be in, of THB, MYR, JPY and AED (THB)."`
 	Merchant    []string `sep:"none" placeholder:"SPEC" help:"One more merchant, as in appid=mch12345,key=pub.pem,account=online,channels=promptpay:truemoney,zone=+08:00,currency=MYR:THB. All but the app ID can be left out. Repeat it for more."`
 
+	Seed string `placeholder:"TEXT" help:"Let the numbers, nonces and keys that the sandbox makes up follow from this text, the same for the same calls in the same order."`
+
 	AllowNotify []string `placeholder:"HOST" help:"Notify this host, too, beyond this machine and private networks: a name or an address, or * for all but link-local addresses. Can be given several times."`
 }
 
@@ -134,7 +136,7 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 	}
 	opts := []sandbox.Option{
 		sandbox.WithAddress(s.Listen), sandbox.WithSpeed(s.Speed), sandbox.WithStrict(s.Strict), sandbox.WithVariedFees(),
-		sandbox.WithNotifyHosts(s.AllowNotify...), sandbox.WithPublicURL(s.PublicURL), sandbox.WithHosts(s.Host...),
+		sandbox.WithNotifyHosts(s.AllowNotify...), sandbox.WithPublicURL(s.PublicURL), sandbox.WithHosts(s.Host...), sandbox.WithSeed(s.Seed),
 	}
 	if s.Data != "" {
 		store, err := openStore(s.Data)

@@ -55,6 +55,7 @@ type options struct {
 	varied        bool
 	notifyHosts   []string
 	readTimeout   time.Duration
+	seed          string
 	store         Store
 	publicURL     string
 	hosts         []string
@@ -127,6 +128,11 @@ func WithNotifyHosts(hosts ...string) Option {
 // WithReadTimeout bounds how long the header of a request may take to come in, and how long
 // its body, ten seconds each by default.
 func WithReadTimeout(d time.Duration) Option { return func(o *options) { o.readTimeout = d } }
+
+// WithSeed lets all that the gateway makes up follow from a seed: Ksher's and the channels'
+// numbers, nonces, names in addresses, merchants' keys. The same calls in the same order then
+// have the same answers, but for times, which are those of the clock.
+func WithSeed(seed string) Option { return func(o *options) { o.seed = seed } }
 
 // WithStore keeps the gateway's state, so that it survives restarts: the orders with
 // their payments, refunds, notifications and history, the payouts, and the clock.
@@ -219,7 +225,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	local := at.IP.IsLoopback()
 	g.Gateway, err = core.New(core.Config{
 		URL: url, PublicURL: g.publicURL, Local: local, Speed: g.speed, MaxOrders: g.maxOrders, MaxBytes: g.maxBytes, PayoutBalance: g.payoutBalance,
-		Strict: g.strict, NotifyHosts: g.notifyHosts, Merchants: g.terms, Store: g.store,
+		Strict: g.strict, NotifyHosts: g.notifyHosts, Merchants: g.terms, Seed: g.seed, Store: g.store,
 	})
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func (s notifier) News(o *core.Entry, at time.Time) (n *core.Notice, told string
 // paid is the body of a notification, which comes in what the gateway host's answers do.
 func (s notifier) paid(o *core.Entry, version ksher.SignVersion, at time.Time) []byte {
 	answer := &ksher.GatewayOrderQueryResponse{Order: o.Query(at)}
-	answer.NonceStr = core.NewUUID()
+	answer.NonceStr = s.gw.UUIDOf(o, "notification")
 	return verdict{at: at}.signed(gatewayHost, s.shaped("notification", answer, o.Location()), nil, version)
 }
 

@@ -63,7 +63,7 @@ func Create(tx *core.Tx, p url.Values, o *core.Entry, duplicate ksher.Code) kshe
 }
 
 func (s *Server) gatewayPay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
-	o := &core.Entry{Gateway: true, UUID: core.NewUUID()}
+	o := &core.Entry{Gateway: true, UUID: tx.NewUUID()}
 	for _, channel := range strings.Split(p.Get("channel_list"), ",") {
 		if channel == "" || strings.TrimSpace(channel) != channel {
 			return nil, ksher.CodeChannelListError
@@ -169,7 +169,7 @@ func (s *Server) nativePay(tx *core.Tx, p url.Values, l *core.Leniency) (any, ks
 	if !scannable(tx.Terms(appID(p)).Account, info) {
 		return nil, ksher.CodeNoAuth
 	}
-	o := &core.Entry{Channels: []ksher.Channel{channel}, UUID: core.NewUUID()}
+	o := &core.Entry{Channels: []ksher.Channel{channel}, UUID: tx.NewUUID()}
 	if code := Create(tx, p, o, ksher.CodeKsherDuplicatedOrderNo); code != "" {
 		return nil, code
 	}

@@ -67,7 +67,7 @@ func (a *walletAnswer) weChat() { a.WalletParams = string(core.Marshal(WeChatPar
 // WeChatParams are what a page inside WeChat pays an order with.
 func WeChatParams(tx *core.Tx, o *core.Entry) ksher.WeChatParams {
 	return ksher.WeChatParams{
-		AppID: o.Params.Get("channel_sub_appid"), TimeStamp: strconv.FormatInt(tx.Now().Unix(), 10), NonceStr: core.NewUUID(),
+		AppID: o.Params.Get("channel_sub_appid"), TimeStamp: strconv.FormatInt(tx.Now().Unix(), 10), NonceStr: tx.NewUUID(),
 		Package: "prepay_id=kshertest-" + o.UUID, SignType: "RSA", PaySign: notSigned,
 	}
 }
@@ -81,7 +81,7 @@ func (a *walletAnswer) weChatPage() {
 func (a *walletAnswer) weChatApp() {
 	a.WalletParams = string(core.Marshal(ksher.WeChatAppParams{
 		AppID: a.o.Params.Get("channel_sub_appid"), PartnerID: a.o.AppID, PrepayID: "kshertest-" + a.o.UUID, Package: "Sign=WXPay",
-		NonceStr: core.NewUUID(), TimeStamp: strconv.FormatInt(a.tx.Now().Unix(), 10), Sign: notSigned,
+		NonceStr: a.tx.NewUUID(), TimeStamp: strconv.FormatInt(a.tx.Now().Unix(), 10), Sign: notSigned,
 	}))
 }
 
@@ -133,7 +133,7 @@ func walletPay(tradeType string, kinds map[ksher.Channel]forWallet) serveWallet 
 		if tradeType == "APP" && channel == ksher.ChannelAlipay && !given(p, "refer_url", l) {
 			return nil, ksher.CodeLackParams
 		}
-		o := &core.Entry{Channels: []ksher.Channel{channel}, UUID: core.NewUUID()}
+		o := &core.Entry{Channels: []ksher.Channel{channel}, UUID: tx.NewUUID()}
 		if refusal := Create(tx, p, o, ksher.CodeKsherDuplicatedOrderNo); refusal != "" {
 			return nil, refusal
 		}

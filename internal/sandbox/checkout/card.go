@@ -134,7 +134,7 @@ func checkSavedCard(s *scene, sub *submission) {
 // saveCard remembers the card that was paid with, if the buyer agreed.
 func (s *scene) saveCard() {
 	if card := s.card(); card != nil && s.visit.SaveCard {
-		s.memory.Card = &savedCard{core.NewUUID(), card.Brand, card.last4()}
+		s.memory.Card = &savedCard{s.tx.NewUUID(), card.Brand, card.last4()}
 	}
 }
 

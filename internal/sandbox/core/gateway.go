@@ -54,6 +54,9 @@ type Config struct {
 	// Merchants are those that the gateway knows from the start, beside [AppID] or with
 	// the terms of that one.
 	Merchants map[string]Terms
+	// Seed decides all that the gateway makes up, such as numbers: the same for the same
+	// calls in the same order. Without one it is always something else.
+	Seed string
 	// Store keeps the state, nil for nowhere.
 	Store Store
 }
@@ -346,7 +349,7 @@ var numberZone = time.FixedZone("", 8*60*60)
 // doesn't come again. The caller holds g.mu.
 func (g *Gateway) nextNo(prefix string, size int) string {
 	g.serial++
-	no := prefix + g.now().In(numberZone).Format("20060102150405")
+	no := prefix + g.numberTime().Format("20060102150405")
 	return fmt.Sprintf("%s%0*d", no, size-len(no), g.serial)
 }
 
@@ -354,5 +357,5 @@ func (g *Gateway) nextNo(prefix string, size int) string {
 // has 16 digits, too few for the time of day beside a number that doesn't come again.
 func (g *Gateway) nextPayNo() string {
 	g.serial++
-	return fmt.Sprintf("%s%010d", g.now().In(numberZone).Format("060102"), g.serial)
+	return fmt.Sprintf("%s%010d", g.numberTime().Format("060102"), g.serial)
 }

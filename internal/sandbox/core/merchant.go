@@ -53,10 +53,13 @@ func (g *Gateway) MerchantOf(appID string) (*Merchant, error) {
 	return m, err
 }
 
-// makeKey makes a private key, as PEM.
-func makeKey() (string, error) {
-	key, err := rsa.GenerateKey(rand.Reader, merchantKeyBits)
-	if err != nil {
+// makeKey makes a private key for a merchant, as PEM.
+func (g *Gateway) makeKey(appID string) (string, error) {
+	var key *rsa.PrivateKey
+	var err error
+	if g.config.Seed != "" {
+		key = g.drawKey(appID)
+	} else if key, err = rsa.GenerateKey(rand.Reader, merchantKeyBits); err != nil {
 		return "", err
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})), nil

@@ -94,8 +94,11 @@ func (g *Gateway) Reset(ctx context.Context) error {
 
 // beginAnew is a reset of the state and of the store. The caller holds g.mu.
 func (g *Gateway) beginAnew() error {
-	merchants, started, skew := g.merchants, g.started, g.skew
+	merchants, started, skew, serial := g.merchants, g.started, g.skew, g.serial
 	g.merchants, g.started, g.skew = maps.Clone(g.atStart), time.Now().Truncate(time.Second), 0
+	if g.config.Seed != "" { // Without one, numbers never come again.
+		g.serial = 0
+	}
 	var forget []int
 	for _, o := range g.list {
 		forget = append(forget, o.Serial)
@@ -104,7 +107,7 @@ func (g *Gateway) beginAnew() error {
 	paidOut := make(map[string]ksher.Amount)
 	if g.config.Store != nil {
 		if err := g.config.Store.Save(g.beside(paidOut, real), nil, forget); err != nil {
-			g.merchants, g.started, g.skew = merchants, started, skew
+			g.merchants, g.started, g.skew, g.serial = merchants, started, skew, serial
 			return fmt.Errorf("%w: %w", ErrStore, err)
 		}
 	}

@@ -144,7 +144,7 @@ func (g *Gateway) newMerchant(appID string, terms Terms, pem string) (*Merchant,
 	}
 	var err error
 	if m.pem = pem; pem == "" {
-		if m.pem, err = makeKey(); err != nil {
+		if m.pem, err = g.makeKey(appID); err != nil {
 			return nil, fmt.Errorf("kshertest: a key for merchant %q: %w", appID, err)
 		}
 	}

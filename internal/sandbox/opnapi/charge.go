@@ -158,9 +158,9 @@ func (a *Account) createCharge(c *call) (any, *refusal) {
 	if no != nil {
 		return nil, no
 	}
-	source.ProviderReferences = some(opn.ProviderReferences{ReferenceNumber1: some(core.NewUUID()[:16])})
+	source.ProviderReferences = some(opn.ProviderReferences{ReferenceNumber1: some(c.tx.NewUUID()[:16])})
 	c.made = &core.Entry{
-		API: api, Foreign: true, AppID: core.AppID, MchOrderNo: newID(c.tx, "chrg"), Source: source.ID, UUID: "pay2_test_" + core.NewUUID(),
+		API: api, Foreign: true, AppID: core.AppID, MchOrderNo: newID(c.tx, "chrg"), Source: source.ID, UUID: "pay2_test_" + c.tx.NewUUID(),
 		Channels: []ksher.Channel{ksher.ChannelKPlus}, Total: amount, FeeType: "THB", Params: maps.Clone(c.params),
 		Expires: moment(c.tx.Now()).Add(timeToPay), Data: core.Marshal(source),
 	}

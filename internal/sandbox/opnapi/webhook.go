@@ -59,7 +59,7 @@ func (a *Account) Deliver(ctx context.Context, chargeID string) error {
 // notice is an event about a charge. Only its key and data are documented; the rest is as
 // in the tests of Opn's client for Node.
 func (a *Account) notice(o *core.Entry, at time.Time, key string) *core.Notice {
-	id := "evnt_test_" + core.NewUUID()[:19]
+	id := "evnt_test_" + a.gw.UUIDOf(o, key)[:19]
 	return &core.Notice{Target: a.webhook, Message: key, Body: core.Marshal(map[string]any{
 		"object": "event", "id": id, "location": "/events/" + id, "livemode": false,
 		"key": key, "created_at": moment(at), "data": a.view(a.gw.PublicURL(), o, at),

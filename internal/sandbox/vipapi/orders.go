@@ -149,7 +149,7 @@ func (s *Server) makePage(tx *core.Tx, p url.Values, o *core.Entry) ksher.Code {
 			o.Channels = append(o.Channels, ksher.Channel(name))
 		}
 	}
-	o.UUID = core.NewUUID()
+	o.UUID = tx.NewUUID()
 	return api.Create(tx, p, o, ksher.CodeKsherDuplicatedOrderNo)
 }
 
@@ -157,7 +157,7 @@ func (s *Server) makePage(tx *core.Tx, p url.Values, o *core.Entry) ksher.Code {
 // names one. That a wallet doesn't have to be named isn't documented.
 func (s *Server) makeOrder(tx *core.Tx, p url.Values, o *core.Entry) ksher.Code {
 	channel := cmp.Or(ksher.Channel(p.Get("channel")), ksher.ChannelWeChat)
-	o.Channels, o.UUID = []ksher.Channel{channel}, core.NewUUID()
+	o.Channels, o.UUID = []ksher.Channel{channel}, tx.NewUUID()
 	return api.Create(tx, p, o, ksher.CodeKsherDuplicatedOrderNo)
 }
 
