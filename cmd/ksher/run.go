@@ -118,6 +118,8 @@ type sandboxCommand struct {
 
 	Seed string `placeholder:"TEXT" help:"Let the numbers, nonces and keys that the sandbox makes up follow from this text, the same for the same calls in the same order."`
 
+	Orders string `type:"existingfile" placeholder:"FILE" help:"Begin with the orders in this file, unless --data has some already; docs/other-languages.md describes it."`
+
 	AllowNotify []string `placeholder:"HOST" help:"Notify this host, too, beyond this machine and private networks: a name or an address, or * for all but link-local addresses. Can be given several times."`
 }
 
@@ -166,6 +168,9 @@ func (s *sandboxCommand) Run(ctx context.Context, stdout io.Writer) error {
 		return usage("--opn-webhook: %w", err)
 	}
 
+	if err := s.addOrders(gateway); err != nil {
+		return err
+	}
 	if s.JSON {
 		if err := json.NewEncoder(stdout).Encode(newBanner(gateway)); err != nil {
 			return err

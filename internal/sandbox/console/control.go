@@ -364,7 +364,6 @@ type methods map[string]func(*http.Request) (any, error)
 func (m methods) serve(w http.ResponseWriter, r *http.Request) {
 	answer, err := any(nil), error(nil)
 	if serve := m[r.Method]; serve != nil {
-		r.Body = http.MaxBytesReader(w, r.Body, core.MaxRequestBytes)
 		answer, err = serve(r)
 	} else {
 		allowed := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
@@ -380,7 +379,7 @@ func (c *Console) control() http.Handler {
 	route := func(path string, methods methods) { mux.HandleFunc(path, methods.serve) }
 	route("/control/merchants", c.merchantMethods())
 	route("/control/reset", c.resetMethods())
-	route("/control/orders", methods{"GET": c.orderList})
+	route("/control/orders", methods{"GET": c.orderList, "POST": c.addOrders})
 	route("/control/orders/{no}", methods{"GET": func(r *http.Request) (any, error) {
 		d, err := c.orderData(r, idIn(r.URL.Query(), r.PathValue("no")))
 		if showsSecrets(r) {
@@ -440,9 +439,9 @@ func (c *Console) control() http.Handler {
 // decode reads the JSON object in the body of a request; an empty body is one
 // without members.
 func decode(r *http.Request, body any) error {
-	text, err := io.ReadAll(r.Body)
+	text, err := readBody(r, core.MaxRequestBytes)
 	if err != nil {
-		return &statusError{http.StatusRequestEntityTooLarge, "the body can't be read: " + err.Error()}
+		return err
 	}
 	if text = wire.Trim(text); len(text) == 0 {
 		return nil
