@@ -3,6 +3,7 @@ package console_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -150,4 +151,22 @@ func TestAddOrdersRefused(t *testing.T) {
 	status, body = sandboxtest.Ask(t, gw, "POST", "/control/orders", `{"orders": [`+strings.TrimSuffix(good, ",")+`]}`)
 	assert.Equal(t, 200, status, body)
 	assert.True(t, json.Valid([]byte(body)))
+}
+
+// The file in the documentation is a right one, and its table has the members that there are.
+func TestDocumentedOrders(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/other-languages.md")
+	require.NoError(t, err)
+	_, file, _ := strings.Cut(string(page), "```json\n")
+	file, _, _ = strings.Cut(file, "```")
+	gw := sandbox.New(t)
+	status, body := sandboxtest.Ask(t, gw, "POST", "/control/orders", file)
+	assert.Equal(t, 200, status, body)
+
+	_, body = sandboxtest.Ask(t, gw, "POST", "/control/orders", `{"orders": [{"": 1}]}`)
+	_, members, ok := strings.Cut(strings.TrimSuffix(strings.TrimSpace(body), "\"\n}"), "there are ")
+	require.True(t, ok, body)
+	for _, member := range strings.Split(members, ", ") {
+		assert.Contains(t, string(page), "\n| `"+member+"` |")
+	}
 }
