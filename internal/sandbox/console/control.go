@@ -387,9 +387,7 @@ func (c *Console) control() http.Handler {
 		}
 		return d, err
 	}})
-	route("/control/scenarios", methods{"GET": func(*http.Request) (any, error) {
-		return map[string]any{"scenarios": scenario.All()}, nil
-	}})
+	route("/control/scenarios", methods{"GET": scenarioList})
 	route("/control/orders/{no}/scenario", c.scenarioMethods())
 	route("/control/orders/{no}/{action}", methods{"POST": func(r *http.Request) (any, error) {
 		var body choice

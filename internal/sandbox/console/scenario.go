@@ -30,6 +30,10 @@ func (c *Console) play(id orderID, name string) (err error) {
 	return err
 }
 
+func scenarioList(*http.Request) (any, error) {
+	return map[string]any{"scenarios": scenario.All()}, nil
+}
+
 // scenarioMethods are those of the control API.
 func (c *Console) scenarioMethods() methods {
 	return methods{"POST": func(r *http.Request) (any, error) {

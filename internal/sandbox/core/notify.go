@@ -218,10 +218,7 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 		times = 2
 	}
 	for i := 0; ; i++ {
-		sent := sentPost{target: n.Target, body: body, turn: turns.Add(1)}
-		began := time.Now()
-		status, answer, err := PostNotice(ctx, g.outgoing, p, n, body)
-		sent.took = time.Since(began)
+		sent, status, answer, err := g.post(ctx, p, n, body)
 		g.mu.Lock()
 		n.Attempts++
 		delivery := Delivery{At: g.now(), Attempt: n.Attempts, Message: n.Message, Status: status, Answer: answer, Accepted: err == nil, Fault: fault.Kind, sent: sent}
@@ -249,6 +246,15 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 			return err
 		}
 	}
+}
+
+// post is PostNotice with what the story of the order has of it.
+func (g *Gateway) post(ctx context.Context, p Notifier, n *Notice, body []byte) (sent sentPost, status int, answer string, err error) {
+	sent = sentPost{target: n.Target, body: body, turn: turns.Add(1)}
+	began := time.Now()
+	status, answer, err = PostNotice(ctx, g.outgoing, p, n, body)
+	sent.took = time.Since(began)
+	return sent, status, answer, err
 }
 
 // PostNotice sends a notification by way of a transport, with that body under a fault, and tells
