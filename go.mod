@@ -1,6 +1,6 @@
 module github.com/ksher-go/ksher
 
-go 1.25
+go 1.25.0
 
 require (
 	filippo.io/bigmod v0.1.0
@@ -10,7 +10,7 @@ require (
 	github.com/jarcoal/httpmock v1.4.2
 	github.com/muesli/roff v0.1.0
 	github.com/stretchr/testify v1.12.1
-	go.etcd.io/bbolt v1.4.3
+	go.etcd.io/bbolt v1.5.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/term v0.40.0
 	rsc.io/qr v0.2.0
@@ -18,6 +18,6 @@ require (
 
 require (
 	github.com/muesli/mango v0.1.1-0.20220205060214-77e2058169ab // indirect
-	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/sys v0.41.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.6 // indirect
+	golang.org/x/sys v0.47.0 // indirect
 )
