@@ -8,9 +8,9 @@ require (
 	github.com/compose-spec/compose-go/v2 v2.16.2
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.13.0
-	github.com/ksher-go/ksher v0.0.0-00010101000000-000000000000
-	github.com/ksher-go/ksher/pgxdedupe v0.0.0-00010101000000-000000000000
-	github.com/ksher-go/ksher/redisdedupe v0.0.0-00010101000000-000000000000
+	github.com/ksher-go/ksher v0.1.0
+	github.com/ksher-go/ksher/pgxdedupe v0.1.0
+	github.com/ksher-go/ksher/redisdedupe v0.1.0
 	github.com/makiuchi-d/gozxing v0.1.1
 	github.com/mattn/go-sqlite3 v1.14.53
 	github.com/redis/go-redis/v9 v9.22.0

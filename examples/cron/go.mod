@@ -5,7 +5,7 @@ go 1.25.0
 replace github.com/ksher-go/ksher => ../../
 
 require (
-	github.com/ksher-go/ksher v0.0.0-00010101000000-000000000000
+	github.com/ksher-go/ksher v0.1.0
 	modernc.org/sqlite v1.55.0
 )
 

@@ -5,7 +5,7 @@ go 1.26.0
 replace github.com/ksher-go/ksher => ../../
 
 require (
-	github.com/ksher-go/ksher v0.0.0-00010101000000-000000000000
+	github.com/ksher-go/ksher v0.1.0
 	github.com/prometheus/client_golang v1.25.0
 )
 
