@@ -161,7 +161,7 @@ func TestUsers(t *testing.T) {
 		u.env = append(u.env, "GOBIN="+u.dir)
 		u.run("go", "install", home+"/cmd/ksher@"+p.version)
 		program := filepath.Join(u.dir, "ksher")
-		assert.Contains(t, u.run(program, "version"), "ksher "+ksher.Version)
+		assert.Contains(t, u.run(program, "--version"), "ksher "+ksher.Version)
 		assert.Contains(t, u.run(program, "explain", "KSHER_REFUND_EXPIRE"), "What to do:")
 	})
 }
