@@ -128,6 +128,7 @@ func TestNightQuotesWhatIsPrinted(t *testing.T) {
 			prose += part
 			continue
 		}
+		part = strings.TrimPrefix(part, "text\n")
 		blocks += part
 		for line := range strings.Lines(strings.TrimSpace(part)) {
 			if strings.HasPrefix(line, "level=") {
