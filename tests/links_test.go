@@ -17,8 +17,8 @@ var (
 	notInTag = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// pages are all pages of the project, as they are named from its root.
-func pages(t *testing.T) []string {
+// pagePaths are all pages of the project, as they are named from its root.
+func pagePaths(t *testing.T) []string {
 	var all []string
 	for _, pattern := range []string{"../*.md", "../docs/*.md", "../examples/*/*.md", "../*/README.md"} {
 		found, err := filepath.Glob(pattern)
@@ -30,7 +30,7 @@ func pages(t *testing.T) []string {
 }
 
 func TestLinksOfPagesLeadSomewhere(t *testing.T) {
-	for _, page := range pages(t) {
+	for _, page := range pagePaths(t) {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, link := range mdLink.FindAllStringSubmatch(string(text), -1) {
@@ -65,7 +65,7 @@ func titles(t *testing.T, page string) []string {
 func TestPagesAreFound(t *testing.T) {
 	start, err := os.ReadFile("../docs/README.md")
 	require.NoError(t, err)
-	for _, page := range pages(t) {
+	for _, page := range pagePaths(t) {
 		if name := filepath.Base(page); filepath.Dir(page) == "../docs" && name != "README.md" {
 			assert.Contains(t, string(start), "("+name, "docs/README.md leads to each page")
 		}

@@ -1,0 +1,3 @@
+package shop
+
+var req *ksher.RefundRequest

@@ -1,0 +1,5 @@
+package shop
+
+import "github.com/ksher-go/ksher/kshertest"
+
+var req *ksher.GatewayPayRequest

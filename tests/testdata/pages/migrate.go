@@ -1,0 +1,8 @@
+package shop
+
+import (
+	"github.com/ksher-go/ksher/vip"
+	"github.com/ksher-go/ksher/vip/migrate"
+)
+
+var redirectRequest *vip.RedirectRequest

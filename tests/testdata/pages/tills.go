@@ -1,0 +1,7 @@
+package shop
+
+import "context"
+
+var no, scanned string
+
+func display(context.Context, *ksher.Order) {}
