@@ -5,7 +5,8 @@
 //
 // # Start
 //
-// A merchant gets an app ID and a private key from Ksher. With them:
+// A merchant gets an app ID and a private key from Ksher. [ClientFromEnv] takes
+// them from the environment, or:
 //
 //	key, err := ksher.ParsePrivateKey([]byte(os.Getenv("KSHER_PRIVATE_KEY")))
 //	…
@@ -65,16 +66,24 @@
 //
 // Every amount is an [Amount]: a whole number of the currency's cents.
 //
-// # Testing
+// # Other packages
 //
-// Ksher has no public test account. Package kshertest has a gateway that runs
-// inside your test or program and behaves like the real one.
+//   - [github.com/ksher-go/ksher/kshertest] is a gateway inside your test or program
+//     that behaves like the real one, because Ksher has no public test account.
+//   - [github.com/ksher-go/ksher/sqldedupe] and, as modules of their own,
+//     [github.com/ksher-go/ksher/pgxdedupe] and
+//     [github.com/ksher-go/ksher/redisdedupe] are for [WithDeduper]: once for each
+//     payment, across servers and restarts.
+//   - [github.com/ksher-go/ksher/qrcode] draws QR codes.
+//   - [github.com/ksher-go/ksher/vip] is for merchants on the older vip.ksher.net,
+//     [github.com/ksher-go/ksher/opn] for K PLUS through Opn Payments.
 //
-// # Sources
+// # Reading on
 //
-// Where each fact about Ksher comes from stands in
-// https://github.com/ksher-go/ksher/blob/main/docs/fidelity.md. "Not documented" means
-// that Ksher doesn't say it.
+// https://github.com/ksher-go/ksher/blob/main/docs/README.md leads to a page for each
+// question, such as what to do in doubt. "Not documented" means that Ksher doesn't
+// say it; https://github.com/ksher-go/ksher/blob/main/docs/fidelity.md has the source
+// of each fact.
 package ksher
 
 import (

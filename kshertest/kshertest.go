@@ -1,5 +1,6 @@
 // Package kshertest is a Ksher gateway that runs inside your test or program, because Ksher
-// has no public test account. docs/sandbox.md says how it behaves.
+// has no public test account. https://github.com/ksher-go/ksher/blob/main/docs/sandbox.md
+// says how it behaves.
 //
 //	gw := kshertest.New(t)
 //	resp, err := gw.Client.GatewayPay(ctx, req)

@@ -21,8 +21,8 @@
 //     nothing in them to show before Opn has confirmed it.
 //   - Opn may not repeat an event: let [Payments.Run] find what was missed.
 //   - Opn knows a charge by its own ID only. One whose answer was lost is in nobody's
-//     books, and its event is refused; see docs/kplus.md. Two charges for one order of
-//     the shop are two payments.
+//     books, and its event is refused. Two charges for one order of the shop are two
+//     payments.
 //   - There is no till and no second host.
 //
 // # What can go wrong
@@ -31,7 +31,8 @@
 // a refusal by Opn. [ksher.ErrNotPaid] means that a charge ended unpaid, and [errors.Is]
 // with a [FailureCode] tells why. After a [ksher.ErrOutcomeUnknown] a charge may have been
 // made whose ID was lost. Don't send the request again, as a shop may at Ksher: it might
-// charge the buyer twice. docs/kplus.md says what to do.
+// charge the buyer twice. What to do stands in
+// https://github.com/ksher-go/ksher/blob/main/docs/kplus.md.
 //
 // Errors with the same meaning as in package ksher are the same values.
 //

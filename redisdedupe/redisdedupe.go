@@ -44,7 +44,8 @@
 // alone, so that what was queued is executed twice, unless "maxmemory-policy" is
 // "noeviction". Neither a setting nor WAIT excludes what a failover loses: money that
 // must be right belongs in SQL (sqldedupe, pgxdedupe), or in a row that is unique by
-// the order number. docs/redis.md says how to set Redis up, and what was measured.
+// the order number. How to set Redis up, and what was measured, stands in
+// https://github.com/ksher-go/ksher/blob/main/docs/redis.md.
 //
 // # Redis Cluster
 //

@@ -95,6 +95,11 @@
 // talk to other systems before it. In the function use the transaction, never
 // the *sql.DB: that waits for the transaction, which waits for the function. With
 // SetMaxOpenConns(1) this is so for reading too, and for every database.
+//
+// # Reading on
+//
+// https://github.com/ksher-go/ksher/blob/main/docs/databases.md has GORM, sqlc
+// and ent, and what the table costs.
 package sqldedupe
 
 import (

@@ -29,7 +29,8 @@
 // [Payments] calls one function for each payment, once, however it became known: by a
 // notification, by waiting, or by going over the open orders. It asks the gateway, and
 // compares number, amount and currency with the merchant's books, before that. What it
-// can't do here, and what to do in doubt, is in docs/vip.md.
+// can't do here, and what to do in doubt, is in
+// https://github.com/ksher-go/ksher/blob/main/docs/vip.md.
 //
 // # Errors
 //

@@ -3,7 +3,8 @@
 //
 //	go run ./cmd/ksher sandbox
 //
-// It also explains error codes and wrong signatures, and makes keys: see docs/cli.md.
+// It also explains error codes and wrong signatures, and makes keys; see
+// https://github.com/ksher-go/ksher/blob/main/docs/cli.md.
 package main
 
 import (

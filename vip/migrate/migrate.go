@@ -17,7 +17,7 @@
 // are made at api.ksher.net: the refund of an older one belongs to package vip for as
 // long as that can be refunded.
 //
-// docs/moving-from-vip.md has the whole way.
+// https://github.com/ksher-go/ksher/blob/main/docs/moving-from-vip.md has the whole way.
 package migrate
 
 import (
