@@ -1,4 +1,4 @@
-package ksher_test
+package kshertest_test
 
 import (
 	"context"
