@@ -420,9 +420,9 @@ func ExampleClient_Refunds() {
 		log.Fatal(err)
 	}
 	for _, r := range refunds {
-		fmt.Println(r.MchRefundNo, r.MchRefundFee, r.RefundState)
+		fmt.Println(r.MchRefundNo, r.MchRefundFee, r.RefundState, r.Succeeded())
 	}
-	// Output: A-1015-R1 50.00 REFUNDSUCCESS
+	// Output: A-1015-R1 50.00 REFUNDSUCCESS true
 }
 
 // Get the buyer a page, although the answer that had its address was lost.

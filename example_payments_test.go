@@ -1,0 +1,208 @@
+package ksher_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+// The buyer comes back to the shop's page, which proves nothing: ask.
+func ExamplePayments_Check() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	payments, err := ksher.NewPayments(client, func(_ context.Context, o *ksher.Order) error {
+		fmt.Println("hand out the goods of", o.MchOrderNo)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	req := order("A-1020")
+	client.GatewayPay(ctx, req)
+
+	_, err = payments.Check(ctx, req.OpenOrder())
+	fmt.Println("not paid yet:", errors.Is(err, ksher.ErrNotPaid))
+	gateway.Pay("A-1020", ksher.ChannelTrueMoney)
+	gateway.Advance(time.Second)
+	paid, err := payments.Check(ctx, req.OpenOrder())
+	fmt.Println(paid.Result, err)
+	// Output:
+	// not paid yet: true
+	// hand out the goods of A-1020
+	// SUCCESS <nil>
+}
+
+// Look for payments that no notification told of, for as long as the program runs.
+func ExamplePayments_Run() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx, stop := context.WithCancel(context.Background()) // In production signal.NotifyContext.
+	defer stop()
+	req := order("A-1021")
+	client.GatewayPay(ctx, req)
+	gateway.Pay("A-1021", ksher.ChannelTrueMoney)
+
+	payments, err := ksher.NewPayments(client, func(_ context.Context, o *ksher.Order) error {
+		fmt.Println("paid:", o.MchOrderNo, o.TotalFee)
+		stop()
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = payments.Run(ctx, shopOrders{req.OpenOrder()}) // In production: go payments.Run(ctx, db)
+	fmt.Println(err)
+	// Output:
+	// paid: A-1021 150.50
+	// context canceled
+}
+
+// Hear of what a person has to look at, such as a payment of another amount than the books
+// have.
+func ExampleWithProblem() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	req := order("A-1022")
+	client.GatewayPay(ctx, req)
+	gateway.Pay("A-1022", ksher.ChannelTrueMoney)
+
+	payments, err := ksher.NewPayments(client, func(context.Context, *ksher.Order) error { return nil }, ksher.WithProblem(func(_ context.Context, open ksher.OpenOrder, err error) {
+		fmt.Println("wake somebody:", open.MchOrderNo, errors.Is(err, ksher.ErrOtherOrder))
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	open := req.OpenOrder()
+	open.TotalFee = 149_00
+	sum, err := payments.Pass(ctx, shopOrders{open}, "")
+	fmt.Println("paid", sum.Paid, err)
+	// Output:
+	// wake somebody: A-1022 true
+	// paid 0 <nil>
+}
+
+// A program for cron keeps in its database when to ask about each order again.
+func ExampleNextCheck() {
+	created := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
+	for _, age := range []time.Duration{time.Minute, 3 * time.Hour, 48 * time.Hour, 60 * 24 * time.Hour} {
+		now := created.Add(age)
+		fmt.Println("after", age, "again in", ksher.NextCheck(created, now).Sub(now))
+	}
+	// Output:
+	// after 1m0s again in 1m0s
+	// after 3h0m0s again in 10m0s
+	// after 48h0m0s again in 1h0m0s
+	// after 1440h0m0s again in 24h0m0s
+}
+
+// Count what the client does. A span of a trace begins and ends in the same places.
+func ExampleWithHook() {
+	gateway, _ := startGateway()
+	defer gateway.Close()
+	client, err := gateway.NewClient(ksher.WithHook(func(ctx context.Context, _ ksher.Attempt) (context.Context, func(ksher.Attempt)) {
+		return ctx, func(a ksher.Attempt) { fmt.Println(a.Operation, a.OrderNo, a.Outcome()) }
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	client.GatewayPay(context.Background(), order("A-1023"))
+	client.GatewayOrderQuery(context.Background(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-1024"})
+	// Output:
+	// gateway_pay A-1023 ok
+	// gateway_order_query A-1024 refused
+}
+
+// Log each request. docs/night.md says what to do about a line.
+func ExampleWithLogger() {
+	gateway, _ := startGateway()
+	defer gateway.Close()
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "duration" {
+			return slog.Attr{} // Another one in each run.
+		}
+		return a
+	}}))
+	client, err := gateway.NewClient(ksher.WithLogger(logger))
+	if err != nil {
+		log.Fatal(err)
+	}
+	client.GatewayPay(context.Background(), order("A-1025"))
+	// Output:
+	// level=WARN msg="ksher: a key is weak: whoever factors it can sign in its owner's name" merchant_bits=512 sign_version=1 gateway_bits="[512 2048]" app_id=mch00000
+	// level=INFO msg="ksher call" operation=gateway_pay order_no=A-1025 attempt=1 outcome=ok app_id=mch00000
+}
+
+// Check a stored answer, whose data stands in it as it came.
+func ExampleVerifier_Verify() {
+	stored := kshertest.SignedResponse(&ksher.Order{MchOrderNo: "A-1026", TotalFee: 150_50, FeeType: "THB"})
+	var answer struct {
+		Data json.RawMessage `json:"data"`
+		Sign string          `json:"sign"`
+	}
+	if err := json.Unmarshal(stored, &answer); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(kshertest.Verifier().Verify(answer.Data, answer.Sign))
+	ksherKeys, err := ksher.NewVerifier(ksher.GatewayPublicKey(ksher.SignV1), ksher.GatewayPublicKey(ksher.SignV2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(errors.Is(ksherKeys.Verify(answer.Data, answer.Sign), ksher.ErrSignature)) // It is the local gateway's.
+	// Output:
+	// <nil>
+	// true
+}
+
+// Believe another key than Ksher's, such as that of a gateway for tests.
+func ExampleParsePublicKey() {
+	text, err := os.ReadFile("testdata/keys/rsa2048.pkix.pem")
+	if err != nil {
+		log.Fatal(err)
+	}
+	key, err := ksher.ParsePublicKey(text)
+	if err != nil {
+		log.Fatal(err)
+	}
+	verifier, err := ksher.NewVerifier(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := ksher.NewClient(kshertest.AppID, kshertest.PrivateKey(), ksher.WithVerifier(verifier))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(client, "believes a key of", key.N.BitLen(), "bits")
+	// Output: ksher.Client(mch00000) believes a key of 2048 bits
+}
+
+// Find the codes after which a person has to do something outside the API.
+func ExampleCodes() {
+	for _, code := range ksher.Codes() {
+		if info, _ := code.Info(); info.Action == ksher.ActionByHand {
+			fmt.Printf("%s: %s\n", string(code), info.Meaning)
+		}
+	}
+	// Output:
+	// KSHER_REFUND_EXPIRE: the order has been settled and cannot be refunded through the API
+	// USER_ACCOUNT_ABNORMALE: the refund failed because of the buyer's account
+}
+
+// Keep what a buyer shows out of logs.
+func ExampleSecret() {
+	code := ksher.NewSecret("287634438256643900")
+	fmt.Printf("%v %+v %q\n", code, code, code)
+	fmt.Println(len(code.Reveal()))
+	// Output:
+	// [secret] [secret] "[secret]"
+	// 18
+}
