@@ -32,7 +32,6 @@ func ExamplePayments_Check() {
 	_, err = payments.Check(ctx, req.OpenOrder())
 	fmt.Println("not paid yet:", errors.Is(err, ksher.ErrNotPaid))
 	gateway.Pay("A-1020", ksher.ChannelTrueMoney)
-	gateway.Advance(time.Second)
 	paid, err := payments.Check(ctx, req.OpenOrder())
 	fmt.Println(paid.Result, err)
 	// Output:

@@ -189,3 +189,129 @@ func ExamplePayments_Notifications() {
 	// 503 Service Unavailable
 	// paid: 1500.00
 }
+
+// shopOrders are the open orders of the shop's database, in the order of their charges.
+type shopOrders []opn.OpenOrder
+
+func (s shopOrders) OpenOrders(_ context.Context, after string, limit int) (some []opn.OpenOrder, err error) {
+	for _, o := range s {
+		if o.ChargeID > after && len(some) < limit {
+			some = append(some, o)
+		}
+	}
+	return some, nil
+}
+
+// charged makes a charge that the buyer has paid.
+func charged(gateway *kshertest.Gateway) *opn.Charge {
+	charge, err := gateway.Opn.CreateChargeWithSource(context.Background(), &opn.CreateChargeWithSourceRequest{
+		Amount: 1500_00, Currency: "THB", ReturnURI: "https://shop.example/orders/345678/complete",
+	})
+	if err == nil {
+		err = gateway.PayOpn(charge.ID)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	return charge
+}
+
+// The buyer comes back to the shop's page, which proves nothing: ask.
+func ExamplePayments_Check() {
+	gateway, client := start()
+	defer gateway.Close()
+	order := charged(gateway).OpenOrder("345678")
+	payments, err := opn.NewPayments(client, func(_ context.Context, charge *opn.Charge) error {
+		fmt.Println("paid:", charge.Amount)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	charge, err := payments.Check(context.Background(), order)
+	fmt.Println(charge.Status, charge.Status.Final(), err)
+	fmt.Println(errors.Is(charge.CheckPaid(1400_00), ksher.ErrOtherOrder)) // Check has compared it, too.
+	// Output:
+	// paid: 1500.00
+	// successful true <nil>
+	// true
+}
+
+// Find the payments that no event told of.
+func ExamplePayments_Pass() {
+	gateway, client := start()
+	defer gateway.Close()
+	open := shopOrders{charged(gateway).OpenOrder("345678")}
+	payments, err := opn.NewPayments(client, func(_ context.Context, charge *opn.Charge) error {
+		fmt.Println("paid:", charge.Amount)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	sum, err := payments.Pass(context.Background(), open, "")
+	fmt.Println("asked", sum.Asked, "paid", sum.Paid, err)
+	// Output:
+	// paid: 1500.00
+	// asked 1 paid 1 <nil>
+}
+
+// Look for such payments for as long as the program runs.
+func ExamplePayments_Run() {
+	gateway, client := start()
+	defer gateway.Close()
+	ctx, stop := context.WithCancel(context.Background()) // In production signal.NotifyContext.
+	defer stop()
+	open := shopOrders{charged(gateway).OpenOrder("345678")}
+	payments, err := opn.NewPayments(client, func(_ context.Context, charge *opn.Charge) error {
+		fmt.Println("paid:", charge.Amount)
+		stop()
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = payments.Run(ctx, open) // In production: go payments.Run(ctx, db)
+	fmt.Println(err)
+	// Output:
+	// paid: 1500.00
+	// context canceled
+}
+
+// Deal with an event that waited in a queue. It proves nothing, so Opn is asked.
+func ExampleNotifications_Accept() {
+	gateway, client := start()
+	defer gateway.Close()
+	charge := charged(gateway)
+	payments, err := opn.NewPayments(client, func(_ context.Context, charge *opn.Charge) error {
+		fmt.Println("paid:", charge.Amount)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	notifications, err := payments.Notifications(func(context.Context, string) (opn.OpenOrder, error) {
+		return charge.OpenOrder("345678"), nil // From your database, or ksher.ErrNotOurs.
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	event := fmt.Sprintf(`{"key":"charge.complete","data":{"object":"charge","id":%q}}`, charge.ID)
+	again, err := notifications.Accept(context.Background(), []byte(event))
+	fmt.Println("try again:", again, err)
+	// Output:
+	// paid: 1500.00
+	// try again: false <nil>
+}
+
+// Find the codes after which another charge can help.
+func ExampleFailureCodes() {
+	for _, code := range opn.FailureCodes() {
+		if info, _ := code.Info(); info.Action == opn.ActionNewCharge {
+			fmt.Println(string(code))
+		}
+	}
+	// Output:
+	// payment_expired
+	// failed_processing
+}

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"log"
 	"os"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -43,4 +44,17 @@ func Example() {
 		log.Fatal(err)
 	}
 	_ = payments // See ksher.Payments.
+}
+
+// Once a day, forget what was done more than 30 days ago.
+func ExampleDeduper_Forget() {
+	var deduper *pgxdedupe.Deduper // from pgxdedupe.New
+	for range time.Tick(24 * time.Hour) {
+		n, err := deduper.Forget(context.Background(), 30*24*time.Hour)
+		if err != nil {
+			log.Print(err)
+			continue
+		}
+		log.Printf("forgot %d payments", n)
+	}
 }

@@ -22,3 +22,13 @@ func ExamplePNG() {
 	fmt.Println(size.Width, "by", size.Height, "pixels")
 	// Output: 296 by 296 pixels
 }
+
+// SVG stays sharp in any size, such as on a receipt.
+func ExampleSVG() {
+	picture, err := qrcode.SVG("weixin://wxpay/bizpayurl?pr=Ab1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", picture[:4])
+	// Output: <svg
+}

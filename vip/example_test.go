@@ -313,6 +313,102 @@ func ExamplePayments_Notifications() {
 	// Output: hand out the goods of A-1012
 }
 
+// shopOrders are the open orders of the shop's database, in the order of their numbers.
+type shopOrders []vip.OpenOrder
+
+func (s shopOrders) OpenOrders(_ context.Context, after string, limit int) (some []vip.OpenOrder, err error) {
+	for _, o := range s {
+		if o.MerchantOrderID > after && len(some) < limit {
+			some = append(some, o)
+		}
+	}
+	return some, nil
+}
+
+// payments hands out the goods of each order that is paid.
+func payments(client *vip.Client, opts ...vip.PaymentsOption) *vip.Payments {
+	p, err := vip.NewPayments(client, func(_ context.Context, order *vip.Order) error {
+		fmt.Println("hand out the goods of", order.MerchantOrderID)
+		return nil
+	}, opts...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return p
+}
+
+// The buyer comes back to the shop's page, which proves nothing: ask.
+func ExamplePayments_Check() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	paid(gateway, client, "A-1015")
+
+	order, err := payments(client).Check(context.Background(), page("A-1015").OpenOrder("THB"))
+	fmt.Println(order.Status, order.Status.Final(), err)
+	// Output:
+	// hand out the goods of A-1015
+	// Paid true <nil>
+}
+
+// Find the payments that no notification told of.
+func ExamplePayments_Pass() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx := context.Background()
+	client.Create(ctx, page("A-1016"))
+	paid(gateway, client, "A-1017")
+
+	open := shopOrders{page("A-1016").OpenOrder("THB"), page("A-1017").OpenOrder("THB")}
+	sum, err := payments(client).Pass(ctx, open, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("asked", sum.Asked, "paid", sum.Paid, "open", sum.Open)
+	// Output:
+	// hand out the goods of A-1017
+	// asked 2 paid 1 open 1
+}
+
+// Look for such payments for as long as the program runs.
+func ExamplePayments_Run() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	ctx, stop := context.WithCancel(context.Background()) // In production signal.NotifyContext.
+	defer stop()
+	paid(gateway, client, "A-1018")
+
+	shop, err := vip.NewPayments(client, func(_ context.Context, order *vip.Order) error {
+		fmt.Println("hand out the goods of", order.MerchantOrderID)
+		stop()
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = shop.Run(ctx, shopOrders{page("A-1018").OpenOrder("THB")}) // In production: go shop.Run(ctx, db)
+	fmt.Println(err)
+	// Output:
+	// hand out the goods of A-1018
+	// context canceled
+}
+
+// Deal with a notification that waited in a queue. This one is forged, so no other try
+// makes it right.
+func ExampleNotifications_Accept() {
+	gateway, client := startGateway()
+	defer gateway.Close()
+	notifications, err := payments(client).Notifications("https://shop.example/ksher", func(_ context.Context, id string) (vip.OpenOrder, error) {
+		return page(id).OpenOrder("THB"), nil // From your database, or ksher.ErrNotOurs.
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	query := "type=Order&instance=A-1013&code=StatusChange&message=Order+Paid&signature=00"
+	again, err := notifications.Accept(context.Background(), query)
+	fmt.Println("try again:", again, errors.Is(err, ksher.ErrSignature))
+	// Output: try again: false true
+}
+
 // Wait at a till until a charge that was left in doubt is known. There is no reversal.
 func ExamplePayments_Wait() {
 	gateway, client := startGateway()

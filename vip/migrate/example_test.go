@@ -91,3 +91,65 @@ func ExampleResult() {
 	// PENDING false <nil>
 	// true true <nil>
 }
+
+// A QR code, a mini program and an app.
+func ExampleShop_NativePay() {
+	shop := migrate.Shop{FeeType: "THB", NotifyURL: "https://shop.example/ksher", ReferURL: "https://shop.example/cart"}
+	code, err := shop.NativePay(&vip.CScanBRequest{MerchantOrderID: "A-1004", Amount: 150_50, Channel: "promptpay"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(code.MchOrderNo, code.TotalFee, code.Channel)
+	program, err := shop.MiniProgramPay(&vip.MiniAppRequest{MerchantOrderID: "A-1005", Amount: 150_50, Channel: "wechat",
+		MiniAppOpenID: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", MiniAppAppID: "wx2421b1c4370ec43b"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(program.MchOrderNo, program.TotalFee, program.Channel)
+	app, err := shop.AppPay(&vip.AppRequest{MerchantOrderID: "A-1006", Amount: 150_50, Channel: "alipay"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(app.MchOrderNo, app.TotalFee, app.Channel)
+	// Output:
+	// A-1004 150.50 promptpay
+	// A-1005 150.50 wechat
+	// A-1006 150.50 alipay
+}
+
+// An order's kind decides which operation asks about it, closes it and refunds it.
+func ExampleOrderQuery() {
+	ask := &vip.QueryRequest{MerchantOrderID: "A-1007"}
+	page, err := migrate.GatewayOrderQuery(vip.KindRedirect, ask)
+	fmt.Println(page.MchOrderNo, err)
+	code, err := migrate.OrderQuery(vip.KindCScanB, ask)
+	fmt.Println(code.MchOrderNo, err)
+	_, err = migrate.OrderQuery(vip.KindRedirect, ask)
+	fmt.Println(err)
+	// Output:
+	// A-1007 <nil>
+	// A-1007 <nil>
+	// migrate: order_query of order "A-1007": kind is "redirect", and order_query is for [cscanb bscanc miniapp app]: see GatewayOrderQuery
+}
+
+// Close an order: a page, a code on a screen, and a charge at a till.
+func ExampleCancelOrder() {
+	end := &vip.CancelRequest{MerchantOrderID: "A-1008"}
+	page, err := migrate.CancelOrder(vip.KindRedirect, end)
+	fmt.Println(page.MchOrderNo, err)
+	code, err := migrate.OrderClose(vip.KindCScanB, end)
+	fmt.Println(code.MchOrderNo, err)
+	till, err := migrate.OrderReverse(vip.KindBScanC, end)
+	fmt.Println(till.MchOrderNo, err)
+	// Output:
+	// A-1008 <nil>
+	// A-1008 <nil>
+	// A-1008 <nil>
+}
+
+// Refund an order with a checkout page.
+func ExampleRefund() {
+	refund, err := migrate.Refund(vip.KindRedirect, &vip.RefundRequest{MerchantOrderID: "A-1009", RefundOrderID: "A-1009-R1", RefundAmount: 50_00})
+	fmt.Println(refund.MchRefundNo, refund.RefundFee, refund.Host == ksher.HostGateway, err)
+	// Output: A-1009-R1 50.00 true <nil>
+}
