@@ -42,6 +42,59 @@ func readDoc(t *testing.T, name string) *doc.Package {
 	return pkg
 }
 
+// examples are all examples of a package.
+func examples(pkg *doc.Package) []*doc.Example {
+	all := slices.Clone(pkg.Examples)
+	for _, f := range pkg.Funcs {
+		all = append(all, f.Examples...)
+	}
+	for _, typ := range pkg.Types {
+		all = append(all, typ.Examples...)
+		for _, f := range slices.Concat(typ.Funcs, typ.Methods) {
+			all = append(all, f.Examples...)
+		}
+	}
+	return all
+}
+
+// What no example needs to call: options, what other packages call, such as fmt, net/http and
+// database/sql, and Once, which belongs to Payments.
+var notForExamples = regexp.MustCompile(`^(With\w+|Error|Is|Unwrap|Format|String|LogValue|EncodeValues|Scan|Value|\w+JSON|ServeHTTP|Once)$`)
+
+// These need a database; e2e/dedupe tries what their examples show.
+var withoutOutput = []string{"sqldedupe", "pgxdedupe"}
+
+// What a merchant calls is called in an example that runs, what is kshertest's perhaps in
+// another package's.
+func TestExamples(t *testing.T) {
+	anywhere := make(map[string]bool)
+	for _, name := range exporting {
+		pkg := readDoc(t, name)
+		called := make(map[string]bool)
+		if name == "kshertest" {
+			called = anywhere
+		}
+		for _, e := range examples(pkg) {
+			assert.Equal(t, !slices.Contains(withoutOutput, name), e.Output != "", "%s: Example%s runs", name, e.Name)
+			ast.Inspect(e.Code, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok {
+					called[s.Sel.Name], anywhere[s.Sel.Name] = true, true
+				}
+				return true
+			})
+		}
+		funcs := slices.Clone(pkg.Funcs)
+		for _, typ := range pkg.Types {
+			funcs = slices.Concat(funcs, typ.Funcs, typ.Methods)
+		}
+		for _, f := range funcs {
+			if !notForExamples.MatchString(f.Name) {
+				assert.True(t, called[f.Name], "%s: no example calls %s %s", name, f.Recv, f.Name)
+			}
+		}
+	}
+}
+
 // bracketed is what looks as if it were meant to be a link.
 var bracketed = regexp.MustCompile(`\[\*?[A-Za-z]\w*(\.\w+)*\]`)
 
