@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -109,7 +110,7 @@ func TestDocLinksLeadSomewhere(t *testing.T) {
 			}
 		}
 		pkg := readDoc(t, name)
-		var away []*comment.DocLink
+		var away [][2]string
 		for _, text := range docTexts(pkg) {
 			links(pkg.Parser().Parse(text).Content, func(plain string) {
 				for _, link := range bracketed.FindAllString(plain, -1) {
@@ -119,13 +120,15 @@ func TestDocLinksLeadSomewhere(t *testing.T) {
 				switch own, ok := strings.CutPrefix(link.ImportPath, "github.com/ksher-go/ksher"); {
 				case link.ImportPath == "": // The parser has looked it up.
 				case link.Name != "":
-					away = append(away, link)
+					away = append(away, [2]string{link.ImportPath, strings.TrimPrefix(link.Recv+"."+link.Name, ".")})
 				case ok:
 					assert.DirExists(t, filepath.Join("..", own), "%s: [%s] leads nowhere", name, link.ImportPath)
 				}
 			})
 		}
-		assert.Empty(t, dangling(t, module, away), "%s: links that lead nowhere", name)
+		for i, found := range existing(t, module, away) {
+			assert.True(t, found, "%s: %s leads nowhere", name, away[i])
+		}
 	}
 }
 
@@ -144,26 +147,62 @@ func TestDocNamesPages(t *testing.T) {
 	}
 }
 
-// dangling are the links to other packages that name nothing there.
-func dangling(t *testing.T, module string, links []*comment.DocLink) (names []string) {
+// existing tells of each name, such as Order or Order.Result, and the package that it should
+// be in whether it is there.
+func existing(t *testing.T, module string, names [][2]string) []bool {
 	t.Helper()
-	const forms = 3
 	var files []pages.Fragment
-	for _, link := range links {
-		text := fmt.Sprintf("package link\n\nimport p %q\n\n", link.ImportPath)
-		name := strings.TrimPrefix(link.Recv+"."+link.Name, ".")
-		for _, use := range [forms]string{"type _ = p." + name, "var _ = p." + name, "var _ = (*p." + link.Recv + ")." + link.Name} {
-			files = append(files, pages.Fragment{Block: pages.Block{Page: "link", Line: 1, Text: text + use + "\n"}})
+	var uses []string
+	for _, n := range names {
+		receiver, member, _ := strings.Cut(n[1], ".")
+		uses = []string{"type _ = p." + n[1], "var _ = p." + n[1], "var _ = new(p." + receiver + ")." + member}
+		for _, use := range uses {
+			text := fmt.Sprintf("package link\n\nimport p %q\n\n%s\n", n[0], use)
+			files = append(files, pages.Fragment{Block: pages.Block{Page: "link", Line: 1, Text: text}})
 		}
 	}
 	errs, err := pages.Compile(module, files)
 	require.NoError(t, err)
-	for i, link := range links {
-		if !slices.Contains(errs[forms*i:forms*(i+1)], nil) {
-			names = append(names, fmt.Sprintf("%s.%s.%s", link.ImportPath, link.Recv, link.Name))
+	found := make([]bool, len(names))
+	for i := range names {
+		found[i] = slices.Contains(errs[len(uses)*i:len(uses)*(i+1)], nil)
+	}
+	return found
+}
+
+// Names that pages mention exist: those of a package, such as vip.Order, and what belongs to a
+// type, such as Order.Result, in some package.
+func TestPagesNameWhatExists(t *testing.T) {
+	here := []string{"ksher", "vip", "opn", "kshertest", "qrcode", "vip/migrate", "sqldedupe"}
+	address := func(name string) string {
+		return path.Join("github.com/ksher-go/ksher", strings.TrimPrefix(name, "ksher/"))
+	}
+	span := regexp.MustCompile("`\\*?(?:([a-z]+)\\.)?([A-Z]\\w*(?:\\.[A-Z]\\w*)?)[`(]")
+	var names [][2]string
+	var mentioned []string
+	for _, page := range pagePaths(t) {
+		if name := filepath.Base(page); name == "CHANGELOG.md" || name == "CONTRIBUTING.md" {
+			continue // They have what existed, and what is internal.
+		}
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range span.FindAllStringSubmatch(string(text), -1) {
+			for _, name := range here {
+				if m[1] == path.Base(name) || m[1] == "" && strings.Contains(m[2], ".") {
+					names = append(names, [2]string{address(name + "/"), m[2]})
+					mentioned = append(mentioned, page+": "+m[0])
+				}
+			}
 		}
 	}
-	return names
+	require.Greater(t, len(names), 300)
+	exists := make(map[string]bool)
+	for i, found := range existing(t, "..", names) {
+		exists[mentioned[i]] = exists[mentioned[i]] || found
+	}
+	for name, found := range exists {
+		assert.True(t, found, name)
+	}
 }
 
 // docTexts are all comments of a package that its documentation shows.
