@@ -32,6 +32,13 @@ var unproved = []struct{ page, begins, why string }{
 	{"docs/scale.md", "databases=$(KSHER_FSYNC=on", "it takes an hour"},
 	{"docs/stopping.md", "docker stop", "there is no Docker in CI"},
 	{"pgxdedupe/pgxdedupe.go", "postgres://", "a connection string is no Go"},
+	{"examples/cron/main.go", "*/1 * * * *", "a line for cron is no Go"},
+	{"examples/miniprogram/main.go", "go run ./examples/miniprogram wx", "it takes an account at Ksher"},
+	{"examples/pos/main.go", "go run ./examples/pos\n", "it waits for a minute, so .ci/run has it beside the fuzzing"},
+	{"examples/pos/main.go", "go run ./examples/pos 2", "it takes an account at Ksher"},
+	{"examples/river/main.go", "KSHER_POSTGRES=", "it takes PostgreSQL, for which .ci/run has a step"},
+	{"examples/river/main.go", "go run . -migrate", "it takes PostgreSQL and an account at Ksher"},
+	{"examples/settlement/main.go", "go run ./examples/settlement -from", "it takes an account at Ksher"},
 	{"sqldedupe/sqldedupe.go", "what ended the transaction", "a table is no Go"},
 }
 
@@ -54,7 +61,10 @@ func blocks(t *testing.T) []pages.Block {
 		require.NoError(t, err)
 		all = append(all, found...)
 	}
-	for _, name := range append(slices.Clone(exporting), "cmd/ksher") {
+	programs, err := filepath.Glob("../examples/*")
+	require.NoError(t, err)
+	for _, name := range slices.Concat(exporting, []string{"../cmd/ksher"}, programs) {
+		name = strings.TrimPrefix(filepath.ToSlash(name), "../")
 		if name == "ksher" {
 			name = "."
 		}

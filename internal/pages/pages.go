@@ -50,7 +50,7 @@ func Markdown(page, text string) ([]Block, error) {
 	return blocks, nil
 }
 
-var command = regexp.MustCompile(`^(cd|curl|go|ksher) `)
+var command = regexp.MustCompile(`^([A-Z_]+=\S+ )?(cd|curl|go|ksher) `)
 
 // PackageComment returns the blocks in the comment of the package in a folder, which is
 // named from the root. Go's comments have no languages: what begins like a command is sh,

@@ -28,12 +28,12 @@ func TestMarkdown(t *testing.T) {
 func TestPackageComment(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(root, "p"), 0o700))
-	text := "// Copyright.\n\n// Package p does.\n//\n//\tgo run .\n//\n// And:\n//\n//\ta := 1\n//\tb := 2\npackage p\n"
+	text := "// Copyright.\n\n// Package p does.\n//\n//\tA=1 go run .\n//\n// And:\n//\n//\ta := 1\n//\tb := 2\npackage p\n"
 	require.NoError(t, os.WriteFile(filepath.Join(root, "p", "p.go"), []byte(text), 0o600))
 	found, err := pages.PackageComment(root, "p")
 	require.NoError(t, err)
 	require.Equal(t, []pages.Block{
-		{Page: "p/p.go", Line: 5, Language: "sh", Text: "go run .\n"},
+		{Page: "p/p.go", Line: 5, Language: "sh", Text: "A=1 go run .\n"},
 		{Page: "p/p.go", Line: 9, Language: "go", Text: "a := 1\nb := 2\n"},
 	}, found)
 	_, err = pages.PackageComment(root, "q")
@@ -146,6 +146,12 @@ func TestRun(t *testing.T) {
 			}
 		}
 	}
+	// A package's comment is about its own folder, and what it builds writes elsewhere.
+	require.NoError(t, os.Mkdir(filepath.Join(r.Root, "p"), 0o700))
+	const writes = "package main\n\nimport \"os\"\n\nfunc main() { os.WriteFile(\"written\", nil, 0o600) }\n"
+	require.NoError(t, os.WriteFile(filepath.Join(r.Root, "p", "main.go"), []byte(writes), 0o600))
+	require.NoError(t, r.Run(t.Context(), pages.Command{Block: pages.Block{Page: "p/main.go", Language: "sh", Text: "go run .\n"}}))
+	assert.FileExists(t, filepath.Join(r.Folder, "written"))
 	for prints, want := range map[string]string{"A\n": "", "B\n": "the page shows"} {
 		commands := pages.Commands([]pages.Block{{Language: "go", Text: program}, {Language: "text", Text: prints}})
 		require.Len(t, commands, 1)

@@ -68,7 +68,7 @@ func typed(b Block) (commands []Command) {
 // A Runner runs commands.
 type Runner struct {
 	Root   string   // where commands run that name something in the repository
-	Folder string   // where all others run
+	Folder string   // where all others run, and what go run has built
 	Env    []string // in which ksher is found
 	// Account is the environment of Go programs besides: examples without it play by
 	// themselves.
@@ -80,6 +80,7 @@ type Runner struct {
 
 var (
 	inRepository = regexp.MustCompile(`\./|(?m)^cd `)
+	inPackage    = regexp.MustCompile(`^go run \.(\s|$)`)
 	serves       = regexp.MustCompile(`^(go run \./cmd/ksher|ksher) sandbox\b`)
 	ownKsher     = regexp.MustCompile(`(?m)^go run \./cmd/ksher `)
 )
@@ -94,8 +95,11 @@ func (r Runner) Run(ctx context.Context, c Command) error {
 		return r.serve(ctx, strings.TrimSpace(text), c)
 	}
 	folder := r.Folder
-	if inRepository.MatchString(text) {
+	switch {
+	case inRepository.MatchString(text):
 		folder = r.Root
+	case inPackage.MatchString(text) && strings.HasSuffix(c.Page, ".go"):
+		folder = filepath.Join(r.Root, filepath.Dir(c.Page))
 	}
 	return r.start(ctx, c, folder, "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(text, "127.0.0.1:8765", r.Local))
 }
@@ -107,6 +111,11 @@ func (r Runner) start(ctx context.Context, c Command, folder, name string, args 
 	if c.IsProgram() {
 		cmd.Env = append(slices.Clone(r.Env), r.Account...)
 	}
+	there := filepath.Join(r.Folder, ".there")
+	if err := os.WriteFile(there, []byte("#!/bin/sh\ncd '"+r.Folder+"' && exec \"$@\"\n"), 0o700); err != nil {
+		return err
+	}
+	cmd.Env = append(slices.Clone(cmd.Env), "GOFLAGS="+os.Getenv("GOFLAGS")+" -exec="+there)
 	out, err := cmd.CombinedOutput()
 	var status *exec.ExitError
 	if err != nil && !(c.Shown && errors.As(err, &status)) {
