@@ -114,6 +114,17 @@ func TestSame(t *testing.T) {
 	}
 }
 
+func TestPermitted(t *testing.T) {
+	for text, permitted := range map[string]bool{
+		"ksher sandbox": true, "ksherx": false, "go run ./examples/pos &": true, "go install x": false, "git push --tags": false,
+		"cd examples && go run .": true, "cd examples && rm -r .": false, "curl -sS \"$a/b?c=d&e=f\" -d '{\"g\": \"h; i\"}'": true,
+		"a=1 b=2 curl c": true, "a=1\ncurl $a\n": true, "a=1\ndocker run b\n": false, "a=$(apt-get install b)": false,
+		"ksher a \\\n\t--b c": true, "ksher man | man -l -": false, "curl a | grep b": true, "sudo ksher": false, "echo \"$(rm a)\"": false, "echo `rm a`": false, "": true,
+	} {
+		assert.Equal(t, permitted, pages.Command{Block: pages.Block{Text: text}}.Permitted() == nil, text)
+	}
+}
+
 func TestRun(t *testing.T) {
 	for _, tool := range []string{"bash", "go"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -128,7 +139,7 @@ func TestRun(t *testing.T) {
 		errs                 []string // "" for each command that does what the page says.
 	}{
 		{"sh", "sh", "a=1\ntest $a = 1\n", []string{""}},
-		{"sh fails", "sh", "false\ntrue\n", []string{"exit status 1"}},
+		{"sh fails", "sh", "false\necho a\n", []string{"exit status 1"}},
 		{"an unset variable", "sh", "echo $none\n", []string{"unbound"}},
 		{"console", "console", "$ echo a; echo b >&2\na\nb\n$ false\n$ echo c\nd\n", []string{"", "", "was printed"}},
 		{"the local gateway", "console", "$ echo 127.0.0.1:8765 | grep -c :1$\n1\n", []string{""}},

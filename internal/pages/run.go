@@ -65,6 +65,24 @@ func typed(b Block) (commands []Command) {
 	return commands
 }
 
+var (
+	quoted    = regexp.MustCompile(`'[^']*'|"([^"$]|\$[^("])*"|\\\n|\d?>&\d`)
+	joint     = regexp.MustCompile("&&|[|;&()`\n]")
+	assigned  = regexp.MustCompile(`^(\w+=\S*\s*)+`)
+	permitted = regexp.MustCompile(`^((cat|cd|curl|echo|false|grep|ksher|ls|test)\b|go run |$)`)
+)
+
+// Permitted returns an error for a command of sh or a console that starts anything but what a
+// test may start on anybody's machine.
+func (c Command) Permitted() error {
+	for _, part := range joint.Split(quoted.ReplaceAllString(c.Text, "…"), -1) {
+		if part = assigned.ReplaceAllString(strings.TrimSpace(part), ""); !permitted.MatchString(part) {
+			return fmt.Errorf("%q isn't run by a test", part)
+		}
+	}
+	return nil
+}
+
 // A Runner runs commands.
 type Runner struct {
 	Root   string   // where commands run that name something in the repository
@@ -89,6 +107,9 @@ var (
 func (r Runner) Run(ctx context.Context, c Command) error {
 	if c.IsProgram() {
 		return r.program(ctx, c)
+	}
+	if err := c.Permitted(); err != nil {
+		return err
 	}
 	text := ownKsher.ReplaceAllString(c.Text, "ksher ")
 	if serves.MatchString(c.Text) {
