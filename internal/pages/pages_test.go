@@ -119,7 +119,7 @@ func TestPermitted(t *testing.T) {
 		"ksher sandbox": true, "ksherx": false, "go run ./examples/pos &": true, "go install x": false, "git push --tags": false,
 		"cd examples && go run .": true, "cd examples && rm -r .": false, "curl -sS \"$a/b?c=d&e=f\" -d '{\"g\": \"h; i\"}'": true,
 		"a=1 b=2 curl c": true, "a=1\ncurl $a\n": true, "a=1\ndocker run b\n": false, "a=$(apt-get install b)": false,
-		"ksher a \\\n\t--b c": true, "ksher man | man -l -": false, "curl a | grep b": true, "sudo ksher": false, "echo \"$(rm a)\"": false, "echo `rm a`": false, "": true,
+		"ksher a \\\n\t--b c": true, "ksher man | man -l -": false, "curl a | grep b": true, "sudo ksher": false, "echo \"$(rm a)\"": false, "echo `rm a`": false, "echo \"`rm a`\"": false, "": true,
 	} {
 		assert.Equal(t, permitted, pages.Command{Block: pages.Block{Text: text}}.Permitted() == nil, text)
 	}

@@ -66,7 +66,7 @@ func typed(b Block) (commands []Command) {
 }
 
 var (
-	quoted    = regexp.MustCompile(`'[^']*'|"([^"$]|\$[^("])*"|\\\n|\d?>&\d`)
+	quoted    = regexp.MustCompile(`'[^']*'|"([^"$\x60]|\$[^("\x60])*"|\\\n|\d?>&\d`)
 	joint     = regexp.MustCompile("&&|[|;&()`\n]")
 	assigned  = regexp.MustCompile(`^(\w+=\S*\s*)+`)
 	permitted = regexp.MustCompile(`^((cat|cd|curl|echo|false|grep|ksher|ls|test)\b|go run |$)`)
@@ -128,7 +128,7 @@ func (r Runner) Run(ctx context.Context, c Command) error {
 // start runs a program to its end. One whose output is shown may fail.
 func (r Runner) start(ctx context.Context, c Command, folder, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = folder, r.Env
+	cmd.Dir, cmd.Env, cmd.WaitDelay = folder, r.Env, time.Second
 	if c.IsProgram() {
 		cmd.Env = append(slices.Clone(r.Env), r.Account...)
 	}
