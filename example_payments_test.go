@@ -121,24 +121,27 @@ func ExampleWithHook() {
 	// gateway_order_query A-1024 refused
 }
 
-// Log each request. docs/night.md says what to do about a line.
+// Log what a person may have to look at; without a Level, each request. docs/night.md says
+// what to do about a line.
 func ExampleWithLogger() {
 	gateway, _ := startGateway()
 	defer gateway.Close()
-	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey || a.Key == "duration" {
-			return slog.Attr{} // Another one in each run.
-		}
-		return a
-	}}))
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		Level: slog.LevelError,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "duration" {
+				return slog.Attr{} // Another one in each run.
+			}
+			return a
+		},
+	}))
 	client, err := gateway.NewClient(ksher.WithLogger(logger))
 	if err != nil {
 		log.Fatal(err)
 	}
+	gateway.Inject(kshertest.Fault{Operation: "gateway_pay", Kind: kshertest.FaultHTML502}) // A proxy answers instead.
 	client.GatewayPay(context.Background(), order("A-1025"))
-	// Output:
-	// level=WARN msg="ksher: a key is weak: whoever factors it can sign in its owner's name" merchant_bits=512 sign_version=1 gateway_bits="[512 2048]" app_id=mch00000
-	// level=INFO msg="ksher call" operation=gateway_pay order_no=A-1025 attempt=1 outcome=ok app_id=mch00000
+	// Output: level=ERROR msg="ksher call" operation=gateway_pay order_no=A-1025 attempt=1 outcome=unknown code="" http_status=502 cause="the HTTP status is not a success" app_id=mch00000
 }
 
 // Check a stored answer, whose data stands in it as it came.
