@@ -29,6 +29,15 @@ var unproved = []struct{ page, begins, why string }{
 	{"README.md", "go get github.com/ksher-go/ksher\n", "it gets what was released, from the network"},
 	{"README.md", "go test ./...", "it is what runs this test, and a step of .ci/run"},
 	{"docs/cli.md", "go install ", "it gets what was released, from the network"},
+	{"docs/cli.md", "source <(ksher completion", "it is for the shell that one types into; a test of the command line tries it"},
+	{"docs/cli.md", "ksher listen", "it goes on until it is stopped; its own tests hold what it prints"},
+	{"docs/other-languages.md", "ksher sandbox --seed", "e2e/clients runs the two shops' tests"},
+	{"docs/releasing.md", "", "a maintainer types it; e2e/release rehearses it"},
+	{"docs/cli.md", "ksher man", "it opens a pager"},
+	{"docs/sandbox.md", "CGO_ENABLED=0 go build", "there is no Docker in CI; e2e/image builds and runs the images"},
+	{"docs/sandbox.md", "docker build", "there is no Docker in CI; e2e/image builds and runs the images"},
+	{"examples/webshop/main.go", "go run ./cmd/ksher sandbox\n", "it runs until it is stopped; e2e/image runs the two"},
+	{"examples/webshop/main.go", "SHOP_LISTEN", "a table is no Go"},
 	{"docs/databases.md", "type inTx struct", "ent's code is generated, in 3,000 lines"},
 	{"docs/scale.md", "databases=$(KSHER_FSYNC=on", "it takes an hour"},
 	{"docs/stopping.md", "docker stop", "there is no Docker in CI"},
@@ -44,7 +53,7 @@ var unproved = []struct{ page, begins, why string }{
 }
 
 // shown are the languages of blocks that are read, and neither compiled nor run.
-var shown = []string{"ini", "text", "yaml"}
+var shown = []string{"ini", "js", "json", "text", "yaml"}
 
 // modules are those of the pages and packages that need packages beyond the root's module.
 var modules = map[string]string{
@@ -62,8 +71,12 @@ func blocks(t *testing.T) []pages.Block {
 		require.NoError(t, err)
 		all = append(all, found...)
 	}
-	programs, err := filepath.Glob("../examples/*")
+	mains, err := filepath.Glob("../examples/*/main.go")
 	require.NoError(t, err)
+	var programs []string
+	for _, main := range mains {
+		programs = append(programs, filepath.Dir(main))
+	}
 	for _, name := range slices.Concat(exporting, []string{"../cmd/ksher"}, programs) {
 		name = strings.TrimPrefix(filepath.ToSlash(name), "../")
 		if name == "ksher" {
@@ -79,11 +92,16 @@ func blocks(t *testing.T) []pages.Block {
 // excused tells whether a block is one of those that nothing proves.
 func excused(b pages.Block) bool {
 	for _, e := range unproved {
-		if e.page == b.Page && strings.HasPrefix(b.Text, e.begins) {
+		if begins(b, e.page, e.begins) {
 			return true
 		}
 	}
 	return false
+}
+
+// begins tells whether a block of a page begins with a text, after the prompt of a console.
+func begins(b pages.Block, page, text string) bool {
+	return page == b.Page && strings.HasPrefix(strings.TrimPrefix(b.Text, "$ "), text)
 }
 
 func TestPagesSayTheLanguage(t *testing.T) {
@@ -144,7 +162,7 @@ func TestPagesNeedWhatIsDeclared(t *testing.T) {
 	for _, b := range blocks(t) {
 		names[pages.Name(b.Page)] = true
 		for i, e := range unproved {
-			needed[i] = needed[i] || e.page == b.Page && strings.HasPrefix(b.Text, e.begins)
+			needed[i] = needed[i] || begins(b, e.page, e.begins)
 		}
 	}
 	for i, e := range unproved {
@@ -218,7 +236,7 @@ func runner(t *testing.T, bin string) pages.Runner {
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	return pages.Runner{Root: root, Folder: folder, Local: strings.TrimPrefix(gw.URL(), "http://"), Env: append(environment,
-		"PATH="+bin+":"+os.Getenv("PATH"), "CURL_HOME="+folder), Account: []string{
+		"PATH="+bin+":"+os.Getenv("PATH"), "CURL_HOME="+folder, "KSHER_SANDBOX_URL="+gw.URL()), Account: []string{
 		"KSHER_APPID=" + kshertest.AppID, "KSHER_PRIVATE_KEY_FILE=" + private, "KSHER_PUBLIC_KEY_FILE=" + key,
 		"KSHER_GATEWAY_URL=" + gw.GatewayURL(), "KSHER_MERCHANT_URL=" + gw.MerchantURL()}}
 }

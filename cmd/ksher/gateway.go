@@ -17,7 +17,7 @@ import (
 // gatewayFlags say which gateway a command speaks to, and how it prints what came.
 type gatewayFlags struct {
 	Sandbox    bool          `group:"gateway" help:"Speak to the local gateway with its public key, instead of to Ksher with KSHER_APPID and KSHER_PRIVATE_KEY or KSHER_PRIVATE_KEY_FILE."`
-	SandboxURL string        `group:"gateway" name:"sandbox-url" default:"http://127.0.0.1:8765" placeholder:"URL" help:"Where the local gateway is (${default})."`
+	SandboxURL string        `group:"gateway" name:"sandbox-url" env:"KSHER_SANDBOX_URL" default:"http://127.0.0.1:8765" placeholder:"URL" help:"Where the local gateway is (${default})."`
 	JSON       bool          `group:"gateway" name:"json" help:"Print JSON."`
 	Verbose    bool          `group:"gateway" short:"v" help:"Say on standard error what is asked and how long it took."`
 	Timeout    time.Duration `group:"gateway" default:"60s" help:"How long to try, as in 90s or 5m (${default})."`
