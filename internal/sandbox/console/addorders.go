@@ -20,6 +20,11 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return text, nil
 }
 
+// addedData is how many orders were added.
+type addedData struct {
+	Added int `json:"added"`
+}
+
 // addOrders adds the orders of a file.
 func (c *Console) addOrders(r *http.Request) (any, error) {
 	file, err := readBody(r, maxFileBytes)
@@ -33,5 +38,5 @@ func (c *Console) addOrders(r *http.Request) (any, error) {
 	case err != nil:
 		return nil, &statusError{http.StatusBadRequest, err.Error()}
 	}
-	return map[string]any{"added": n}, nil
+	return addedData{n}, nil
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -88,11 +87,7 @@ func idIn(values url.Values, mchOrderNo string) orderID {
 func (c *Console) act(ctx context.Context, name string, id orderID, chosen choice) error {
 	i := slices.IndexFunc(actions, func(a action) bool { return a.name == name })
 	if i < 0 {
-		var names []string
-		for _, a := range actions {
-			names = append(names, a.name)
-		}
-		return &statusError{http.StatusNotFound, fmt.Sprintf("there is no action %q; there are %s", name, strings.Join(names, ", "))}
+		return noAction(name)
 	}
 	for member, given := range map[string]bool{"channel": chosen.Channel != "", "amount": chosen.Amount != 0} {
 		if given && actions[i].asks != member {
@@ -104,6 +99,14 @@ func (c *Console) act(ctx context.Context, name string, id orderID, chosen choic
 		return noMerchant(id.appID)
 	}
 	return actions[i].run(ctx, m, id.mchOrderNo, chosen)
+}
+
+func noAction(name string) error {
+	var names []string
+	for _, a := range actions {
+		names = append(names, a.name)
+	}
+	return &statusError{http.StatusNotFound, fmt.Sprintf("there is no action %q; there are %s", name, strings.Join(names, ", "))}
 }
 
 // maxSeconds bounds the times in requests: a year is more than any schedule of
@@ -358,80 +361,139 @@ func statusOf(err error) int {
 	return http.StatusConflict
 }
 
-// methods has what a path of the control API does, by HTTP method.
-type methods map[string]func(*http.Request) (any, error)
-
-func (m methods) serve(w http.ResponseWriter, r *http.Request) {
-	answer, err := any(nil), error(nil)
-	if serve := m[r.Method]; serve != nil {
-		answer, err = serve(r)
-	} else {
-		allowed := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
-		w.Header().Set("Allow", allowed)
-		err = &statusError{http.StatusMethodNotAllowed, fmt.Sprintf("%s takes %s", r.URL.Path, strings.ReplaceAll(allowed, ", ", " or "))}
-	}
-	answerJSON(w, answer, err)
+// route is an address that programs ask.
+type route struct {
+	pattern string // as [http.ServeMux] takes it, with the method
+	serve   http.HandlerFunc
 }
 
-// control is the control API.
-func (c *Console) control() http.Handler {
-	mux := http.NewServeMux()
-	route := func(path string, methods methods) { mux.HandleFunc(path, methods.serve) }
-	route("/control/merchants", c.merchantMethods())
-	route("/control/reset", c.resetMethods())
-	route("/control/orders", methods{"GET": c.orderList, "POST": c.addOrders})
-	route("/control/orders/{no}", methods{"GET": func(r *http.Request) (any, error) {
-		d, err := c.orderData(r, idIn(r.URL.Query(), r.PathValue("no")))
-		if showsSecrets(r) {
-			d.reveal()
+// routes are the control API and the files. openapi.yaml describes each of them.
+func (c *Console) routes() []route {
+	routes := []route{
+		{"GET /control/merchants", serveJSON(c.listMerchants)},
+		{"POST /control/merchants", serveJSON(c.addMerchant)},
+		{"GET /control/orders", serveJSON(c.orderList)},
+		{"POST /control/orders", serveJSON(c.addOrders)},
+		{"GET /control/orders/{no}", serveJSON(c.oneOrder)},
+		{"GET /control/scenarios", serveJSON(listScenarios)},
+		{"POST /control/orders/{no}/scenario", serveJSON(c.playScenario)},
+		{"POST /control/orders/{no}/wait", serveJSON(c.waitFor)},
+		{"GET /control/faults", serveJSON(c.listFaults)},
+		{"POST /control/faults", serveJSON(c.addFault)},
+		{"DELETE /control/faults", serveJSON(c.clearFaults)},
+		{"GET /control/requests", serveJSON(c.requestList)},
+		{"POST /control/advance", serveJSON(c.advance)},
+		{"POST /control/reset", serveJSON(c.reset)},
+		{"GET /events", c.serveEvents},
+		{"GET /story.svg", c.storyFile("svg", c.writePicture)},
+		{"GET /story.json", c.storyFile("json", c.writeArchive)},
+		{"GET /setup/merchant.pem", c.servePrivateKey},
+	}
+	for _, a := range actions {
+		routes = append(routes, route{"POST /control/orders/{no}/" + a.name, serveJSON(func(r *http.Request) (any, error) {
+			return c.actOn(r, a.name)
+		})})
+	}
+	return routes
+}
+
+// serveRoutes adds the routes to mux, and what the control API says to other requests.
+func (c *Console) serveRoutes(mux *http.ServeMux) {
+	allowed := make(map[string][]string)
+	for _, r := range c.routes() {
+		mux.HandleFunc(r.pattern, r.serve)
+		method, path, _ := strings.Cut(r.pattern, " ")
+		allowed[path] = append(allowed[path], method)
+	}
+	for path, methods := range allowed {
+		if !strings.HasPrefix(path, "/control/") {
+			continue
 		}
-		return d, err
-	}})
-	route("/control/scenarios", methods{"GET": scenarioList})
-	route("/control/orders/{no}/scenario", c.scenarioMethods())
-	route("/control/orders/{no}/{action}", methods{"POST": func(r *http.Request) (any, error) {
-		var body choice
-		if err := decode(r, &body); err != nil {
-			return nil, err
-		}
-		id := idIn(r.URL.Query(), r.PathValue("no"))
-		if err := c.act(r.Context(), r.PathValue("action"), id, body); err != nil {
-			return nil, err
-		}
-		return c.orderData(r, id)
-	}})
-	route("/control/orders/{no}/wait", methods{"POST": c.waitFor})
-	faults := func(err error) (any, error) { return map[string]any{"faults": c.faultDatas()}, err }
-	route("/control/faults", methods{
-		"GET": func(*http.Request) (any, error) { return faults(nil) },
-		"POST": func(r *http.Request) (any, error) {
-			var body faultData
-			err := decode(r, &body)
-			if err == nil {
-				err = c.inject(body)
-			}
-			return faults(err)
-		},
-		"DELETE": func(*http.Request) (any, error) {
-			c.gw.ClearFaults()
-			return faults(nil)
-		},
-	})
-	route("/control/requests", methods{"GET": c.requestList})
-	route("/control/advance", methods{"POST": func(r *http.Request) (any, error) {
-		var body struct {
-			Seconds float64 `json:"seconds"`
-		}
-		err := decode(r, &body)
-		if err == nil {
-			err = c.advanceBy(r.Context(), body.Seconds)
-		}
-		return map[string]any{"now": c.gw.Now().In(core.Zone)}, err
-	}})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		answerJSON(w, nil, &statusError{http.StatusNotFound, fmt.Sprintf("the control API has no %s; docs/sandbox.md lists what it has", r.URL.Path)})
-	})
-	return mux
+		slices.Sort(methods)
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			answerJSON(w, nil, &statusError{http.StatusMethodNotAllowed, fmt.Sprintf("%s takes %s", r.URL.Path, strings.Join(methods, " or "))})
+		})
+	}
+	mux.HandleFunc("/control/orders/{no}/{action}", serveJSON(func(r *http.Request) (any, error) {
+		return nil, noAction(r.PathValue("action"))
+	}))
+	mux.HandleFunc("/control/", serveJSON(func(r *http.Request) (any, error) {
+		return nil, &statusError{http.StatusNotFound, fmt.Sprintf("the control API has no %s; docs/sandbox.md lists what it has", r.URL.Path)}
+	}))
+}
+
+// serveJSON serves a call of the control API.
+func serveJSON(do func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer, err := do(r)
+		answerJSON(w, answer, err)
+	}
+}
+
+func (c *Console) oneOrder(r *http.Request) (any, error) {
+	d, err := c.orderData(r, idIn(r.URL.Query(), r.PathValue("no")))
+	if showsSecrets(r) {
+		d.reveal()
+	}
+	return d, err
+}
+
+// actOn carries out an action by its name.
+func (c *Console) actOn(r *http.Request, name string) (any, error) {
+	var body choice
+	if err := decode(r, &body); err != nil {
+		return nil, err
+	}
+	id := idIn(r.URL.Query(), r.PathValue("no"))
+	if err := c.act(r.Context(), name, id, body); err != nil {
+		return nil, err
+	}
+	return c.orderData(r, id)
+}
+
+// faultList is the answer of the calls about faults.
+type faultList struct {
+	Faults []faultData `json:"faults"`
+}
+
+func (c *Console) listFaults(*http.Request) (any, error) { return faultList{c.faultDatas()}, nil }
+
+func (c *Console) addFault(r *http.Request) (any, error) {
+	var body faultData
+	if err := decode(r, &body); err != nil {
+		return nil, err
+	}
+	if err := c.inject(body); err != nil {
+		return nil, err
+	}
+	return faultList{c.faultDatas()}, nil
+}
+
+func (c *Console) clearFaults(*http.Request) (any, error) {
+	c.gw.ClearFaults()
+	return faultList{c.faultDatas()}, nil
+}
+
+// step is by how much the clock goes forward.
+type step struct {
+	Seconds float64 `json:"seconds"`
+}
+
+// clockData is what the clock shows.
+type clockData struct {
+	Now time.Time `json:"now"`
+}
+
+func (c *Console) advance(r *http.Request) (any, error) {
+	var body step
+	if err := decode(r, &body); err != nil {
+		return nil, err
+	}
+	if err := c.advanceBy(r.Context(), body.Seconds); err != nil {
+		return nil, err
+	}
+	return clockData{c.gw.Now().In(core.Zone)}, nil
 }
 
 // decode reads the JSON object in the body of a request; an empty body is one
@@ -455,11 +517,16 @@ func decode(r *http.Request, body any) error {
 	return nil
 }
 
+// errorData is an error in JSON.
+type errorData struct {
+	Error string `json:"error"`
+}
+
 func answerJSON(w http.ResponseWriter, answer any, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		w.WriteHeader(statusOf(err))
-		answer = map[string]any{"error": err.Error()}
+		answer = errorData{err.Error()}
 	}
 	if l, ok := answer.(list); ok {
 		l.write(w)

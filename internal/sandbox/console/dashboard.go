@@ -24,6 +24,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/internal/sandbox/scenario"
+	"github.com/ksher-go/ksher/internal/sandbox/story"
 )
 
 // Config is what the console has from the other rooms.
@@ -96,7 +97,7 @@ type pageData struct {
 // beside Ksher's own operations and the checkout page.
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/control/", c.control())
+	c.serveRoutes(mux)
 	mux.HandleFunc("GET /{$}", c.showOrders)
 	mux.HandleFunc("GET /order", c.showOrder)
 	mux.HandleFunc("GET /requests", c.showRequests)
@@ -108,14 +109,15 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /setup", func(w http.ResponseWriter, r *http.Request) {
 		c.render(w, r, http.StatusOK, "setup", "Set-up", c.setup(r))
 	})
-	mux.HandleFunc("GET /setup/merchant.pem", c.servePrivateKey)
 	for _, name := range []string{"dashboard.css", "dashboard.js"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeFileFS(w, r, dashboardFiles, "dashboard/"+name)
 		})
 	}
-	mux.HandleFunc("GET /events", c.serveEvents)
-	c.serveStory(mux)
+	mux.HandleFunc("GET /story.css", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		fmt.Fprint(w, story.CSS)
+	})
 	c.serveForms(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c.showError(w, r, &statusError{http.StatusNotFound, "There is no page at this address."})

@@ -62,31 +62,37 @@ func noMerchant(appID string) error {
 	return &statusError{http.StatusNotFound, fmt.Sprintf("there is no merchant %q; the set-up page lists them", appID)}
 }
 
-// merchantMethods list the merchants and add one.
-func (c *Console) merchantMethods() methods {
-	return methods{
-		"GET": func(*http.Request) (any, error) { return map[string]any{"merchants": c.merchantDatas()}, nil },
-		"POST": func(r *http.Request) (any, error) {
-			var body struct {
-				AppID string `json:"appid"`
-				core.Terms
-			}
-			if err := decode(r, &body); err != nil {
-				return nil, err
-			}
-			if body.Account == anyAccount {
-				body.Account = core.AnyAccount
-			}
-			m, err := c.gw.AddMerchant(body.AppID, body.Terms)
-			switch {
-			case errors.Is(err, core.ErrMerchantExists), errors.Is(err, core.ErrStore):
-				return nil, err
-			case err != nil:
-				return nil, &statusError{http.StatusBadRequest, err.Error()}
-			}
-			return newMerchantData(m), nil
-		},
+// merchantList is the answer with all merchants.
+type merchantList struct {
+	Merchants []merchantData `json:"merchants"`
+}
+
+func (c *Console) listMerchants(*http.Request) (any, error) {
+	return merchantList{c.merchantDatas()}, nil
+}
+
+// newMerchant is a merchant to add.
+type newMerchant struct {
+	AppID string `json:"appid"`
+	core.Terms
+}
+
+func (c *Console) addMerchant(r *http.Request) (any, error) {
+	var body newMerchant
+	if err := decode(r, &body); err != nil {
+		return nil, err
 	}
+	if body.Account == anyAccount {
+		body.Account = core.AnyAccount
+	}
+	m, err := c.gw.AddMerchant(body.AppID, body.Terms)
+	switch {
+	case errors.Is(err, core.ErrMerchantExists), errors.Is(err, core.ErrStore):
+		return nil, err
+	case err != nil:
+		return nil, &statusError{http.StatusBadRequest, err.Error()}
+	}
+	return newMerchantData(m), nil
 }
 
 // servePrivateKey hands out a merchant's private key, if it was made here.

@@ -30,23 +30,26 @@ func (c *Console) play(id orderID, name string) (err error) {
 	return err
 }
 
-func scenarioList(*http.Request) (any, error) {
-	return map[string]any{"scenarios": scenario.All()}, nil
+// scenarioList is the answer with all scenarios.
+type scenarioList struct {
+	Scenarios []scenario.Scenario `json:"scenarios"`
 }
 
-// scenarioMethods are those of the control API.
-func (c *Console) scenarioMethods() methods {
-	return methods{"POST": func(r *http.Request) (any, error) {
-		var body struct {
-			Name string `json:"name"`
-		}
-		if err := decode(r, &body); err != nil {
-			return nil, err
-		}
-		id := idIn(r.URL.Query(), r.PathValue("no"))
-		if err := c.play(id, body.Name); err != nil {
-			return nil, err
-		}
-		return c.orderData(r, id)
-	}}
+func listScenarios(*http.Request) (any, error) { return scenarioList{scenario.All()}, nil }
+
+// scenarioName is the scenario to play.
+type scenarioName struct {
+	Name string `json:"name"`
+}
+
+func (c *Console) playScenario(r *http.Request) (any, error) {
+	var body scenarioName
+	if err := decode(r, &body); err != nil {
+		return nil, err
+	}
+	id := idIn(r.URL.Query(), r.PathValue("no"))
+	if err := c.play(id, body.Name); err != nil {
+		return nil, err
+	}
+	return c.orderData(r, id)
 }

@@ -22,20 +22,14 @@ func (p storyPart) File(kind string) string {
 	return "/story." + kind + "?" + url.Values{"appid": {p.AppID}, "no": {p.Order}}.Encode()
 }
 
-// serveStory adds the story's style, and its files to take away.
-func (c *Console) serveStory(mux *http.ServeMux) {
-	mux.HandleFunc("GET /story.css", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		fmt.Fprint(w, story.CSS)
-	})
-	mux.HandleFunc("GET /story.svg", c.storyFile("svg", func(w http.ResponseWriter, r *http.Request, s story.Story) {
-		w.Header().Set("Content-Type", "image/svg+xml")
-		page := c.gw.URLFor(r) + orderPath(orderID{s.AppID, s.Order})
-		fmt.Fprint(w, s.SVG(func(step story.Step) string { return fmt.Sprintf("%s#step-%d", page, step.No) }, true))
-	}))
-	mux.HandleFunc("GET /story.json", c.storyFile("json", func(w http.ResponseWriter, r *http.Request, s story.Story) {
-		answerJSON(w, s.HAR(c.gw.URLFor(r), ksher.Version), nil)
-	}))
+func (c *Console) writePicture(w http.ResponseWriter, r *http.Request, s story.Story) {
+	w.Header().Set("Content-Type", "image/svg+xml")
+	page := c.gw.URLFor(r) + orderPath(orderID{s.AppID, s.Order})
+	fmt.Fprint(w, s.SVG(func(step story.Step) string { return fmt.Sprintf("%s#step-%d", page, step.No) }, true))
+}
+
+func (c *Console) writeArchive(w http.ResponseWriter, r *http.Request, s story.Story) {
+	answerJSON(w, s.HAR(c.gw.URLFor(r), ksher.Version), nil)
 }
 
 // storyFile serves the story of an order as a file to keep.
