@@ -12,12 +12,12 @@ require (
 	github.com/stretchr/testify v1.12.1
 	go.etcd.io/bbolt v1.5.0
 	go.uber.org/goleak v1.3.0
+	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/term v0.40.0
 	rsc.io/qr v0.2.0
 )
 
 require (
 	github.com/muesli/mango v0.1.1-0.20220205060214-77e2058169ab // indirect
-	go.yaml.in/yaml/v3 v3.0.6 // indirect
 	golang.org/x/sys v0.47.0 // indirect
 )

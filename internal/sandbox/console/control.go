@@ -384,6 +384,7 @@ func (c *Console) routes() []route {
 		{"GET /control/requests", serveJSON(c.requestList)},
 		{"POST /control/advance", serveJSON(c.advance)},
 		{"POST /control/reset", serveJSON(c.reset)},
+		{"GET /control/openapi.yaml", serveOpenAPI},
 		{"GET /events", c.serveEvents},
 		{"GET /story.svg", c.storyFile("svg", c.writePicture)},
 		{"GET /story.json", c.storyFile("json", c.writeArchive)},
@@ -419,7 +420,7 @@ func (c *Console) serveRoutes(mux *http.ServeMux) {
 		return nil, noAction(r.PathValue("action"))
 	}))
 	mux.HandleFunc("/control/", serveJSON(func(r *http.Request) (any, error) {
-		return nil, &statusError{http.StatusNotFound, fmt.Sprintf("the control API has no %s; docs/sandbox.md lists what it has", r.URL.Path)}
+		return nil, &statusError{http.StatusNotFound, fmt.Sprintf("the control API has no %s; /control/openapi.yaml lists what it has", r.URL.Path)}
 	}))
 }
 
