@@ -80,6 +80,22 @@ func TestRoutesAreDescribed(t *testing.T) {
 	assert.ElementsMatch(t, routes, described)
 }
 
+// Words that some parsers take for true or false are in quotes.
+func TestDescriptionIsPortable(t *testing.T) {
+	var file yaml.Node
+	require.NoError(t, yaml.Unmarshal(openAPI, &file))
+	var look func(*yaml.Node)
+	look = func(n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode && n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) == 0 {
+			assert.NotContains(t, []string{"y", "n", "yes", "no", "on", "off"}, strings.ToLower(n.Value), "line %d", n.Line)
+		}
+		for _, inner := range n.Content {
+			look(inner)
+		}
+	}
+	look(&file)
+}
+
 // What an action asks for is what its body has.
 func TestActionsAreDescribed(t *testing.T) {
 	d := readDescription(t)
