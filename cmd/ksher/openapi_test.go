@@ -44,7 +44,7 @@ func TestFlagsAreInOpenAPI(t *testing.T) {
 		Flags []flagData `yaml:"x-flags"`
 	}
 	require.NoError(t, yaml.Unmarshal(text, &file))
-	parser, err := kong.New(&commands{}, kong.PostBuild(fromEnvironment))
+	parser, err := newParser(&commands{})
 	require.NoError(t, err)
 	var flags []flagData
 	for _, command := range parser.Model.Children {

@@ -71,6 +71,7 @@ func (s *trial) refusedByAll() {
 	valid := map[string]string{
 		"refundOrder": `{"amount": 1}`, "playScenario": `{"name": "lost"}`,
 		"addMerchant": `{"appid": "mch99999"}`, "addFault": `{"operation": "notify", "kind": "late"}`, "advanceClock": `{"seconds": 1}`,
+		"addOrders": oneOrder,
 	}
 	for id, route := range s.routes {
 		query := map[string]string{"/events": "of=orders", "/story.json": "no=none", "/story.svg": "no=none"}[route.Path]
@@ -82,12 +83,18 @@ func (s *trial) refusedByAll() {
 		s.send(call{id, c.no, query, c.body, 403, false, other})
 		body := route.Operation.RequestBody != nil
 		if route.Operation.Responses.Status(413) != nil {
-			s.send(call{id, c.no, query, `{}` + strings.Repeat(" ", 100<<10), 413, valid[id] != "", nil})
+			large := 100 << 10
+			if id == "addOrders" {
+				large = 9 << 20
+			}
+			s.send(call{id, c.no, query, `{}` + strings.Repeat(" ", large), 413, valid[id] != "", nil})
 			s.send(call{id, c.no, query, `{"zap": 1}`, 400, body, nil})
 			s.send(call{id, c.no, query, `[]`, 400, body, nil})
 		}
 		if strings.Contains(route.Path, "{no}") || strings.HasPrefix(route.Path, "/story") {
-			s.send(call{id, c.no, query, c.body, 404, false, nil})
+			if id != "waitForOrder" { // It may come yet.
+				s.send(call{id, c.no, query, c.body, 404, false, nil})
+			}
 			s.send(call{id, "open", query + "&appid=mch1", c.body, 404, false, nil})
 		}
 	}
@@ -107,13 +114,23 @@ func (s *trial) fullDisk() {
 		{operation: "deliverNotification", no: "paid"},
 		{operation: "playScenario", no: "open", body: `{"name": "lost"}`},
 		{operation: "addMerchant", body: `{"appid": "mch12345"}`},
+		{operation: "addOrders", body: oneOrder},
 		{operation: "advanceClock", body: `{"seconds": 1}`},
+		{operation: "reset"},
 	} {
 		c.status = 500
 		s.send(c)
 	}
 	s.store.Full = false
 }
+
+// oneOrder is a file of orders with every member.
+const oneOrder = `{"orders": [{
+	"mch_order_no": "given", "total_fee": 100, "channel": "card", "channels": ["card", "alipay"], "appid": "mch00000", "host": "gateway",
+	"state": "refunded in part", "fee_type": "THB", "created": "1999-12-31T10:00:00+07:00", "paid_at": "1999-12-31T10:01:00+07:00",
+	"expires": "1999-12-31T11:00:00+07:00", "settled": true, "params": {"lang": "th"},
+	"refunds": [{"mch_refund_no": "R-2", "refund_fee": 1, "refund_time": "1999-12-31T10:02:00+07:00"}]
+}]}`
 
 // orderCalls build on each other.
 var orderCalls = []call{
@@ -153,6 +170,18 @@ var orderCalls = []call{
 	{operation: "playScenario", no: "playing", body: `{"name": "zap"}`, status: 404, wrong: true},
 	{operation: "playScenario", no: "vip", body: `{"name": "lost"}`, status: 409},
 	{operation: "playScenario", no: "playing", body: `{"name": "refund-in-doubt"}`, status: 200},
+	{operation: "addOrders", body: oneOrder, status: 200},
+	{operation: "addOrders", body: oneOrder, status: 400},
+	{operation: "addOrders", body: `{"orders": [{"mch_order_no": "x", "channel": "card"}]}`, status: 400, wrong: true},
+	{operation: "addOrders", body: `{"orders": [{"mch_order_no": "x", "channel": "card", "total_fee": 0}]}`, status: 400, wrong: true},
+	{operation: "addOrders", body: `{"orders": [{"mch_order_no": "x", "channel": "card", "total_fee": 1, "host": "vip"}]}`, status: 400, wrong: true},
+	{operation: "waitForOrder", no: "heard", body: `{"state": "refunded in part", "notified": true, "seconds": 60}`, status: 200},
+	{operation: "waitForOrder", no: "native", body: `{"notified": false}`, status: 200},
+	{operation: "waitForOrder", no: "failing", status: 409},
+	{operation: "waitForOrder", no: "none", body: `{"seconds": 0.01}`, status: 504},
+	{operation: "waitForOrder", no: "heard", body: `{"state": "payed"}`, status: 400, wrong: true},
+	{operation: "waitForOrder", no: "heard", body: `{"seconds": 0}`, status: 400, wrong: true},
+	{operation: "waitForOrder", no: "heard", body: `{"seconds": 61}`, status: 400, wrong: true},
 	{operation: "listOrders", status: 200},
 	{operation: "getStory", query: "no=heard", status: 200},
 	{operation: "getStory", query: "no=playing", status: 200},
@@ -192,6 +221,8 @@ var otherCalls = []call{
 	{operation: "watchChanges", query: "of=zap", status: 404, wrong: true},
 	{operation: "watchChanges", status: 404, wrong: true},
 	{operation: "getHealth", status: 200},
+	{operation: "reset", status: 200},
+	{operation: "listOrders", status: 200},
 }
 
 // tooManyWatch fills the room for who watches.
@@ -202,4 +233,16 @@ func (s *trial) tooManyWatch() {
 		defer resp.Body.Close()
 	}
 	s.send(call{operation: "watchChanges", query: "of=orders", status: 503})
+	s.send(call{operation: "waitForOrder", no: "none", status: 503})
+}
+
+// The members of a file of orders are those that the sandbox names.
+func TestOrderFileIsTrue(t *testing.T) {
+	s := newTrial(t)
+	for schema, file := range map[string]string{"GivenOrder": `{"orders": [{"": 1}]}`, "GivenRefund": `{"orders": [{"refunds": [{"": 1}]}]}`} {
+		_, body := sandboxtest.Ask(t, s.gw, "POST", "/control/orders", file)
+		_, names, ok := strings.Cut(strings.TrimSuffix(strings.TrimSpace(body), "\"\n}"), "there are ")
+		require.True(t, ok, body)
+		assert.ElementsMatch(t, strings.Split(names, ", "), slices.Collect(maps.Keys(s.file.Components.Schemas[schema].Value.Properties)))
+	}
 }

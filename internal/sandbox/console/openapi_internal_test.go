@@ -115,7 +115,7 @@ func TestSchemasAreTrue(t *testing.T) {
 		"Error": errorData{}, "Order": orderData{}, "NewMerchant": newMerchant{}, "MerchantList": merchantList{},
 		"Fault": faultData{}, "FaultList": faultList{}, "Request": requestData{}, "ScenarioList": scenarioList{},
 		"Verdict": scenario.Verdict{}, "ClockStep": step{}, "Clock": clockData{}, "ScenarioChoice": scenarioName{},
-		"Archive": story.Story{}.HAR("", ""),
+		"Added": addedData{}, "Expectation": expectation{}, "Archive": story.Story{}.HAR("", ""),
 	} {
 		d.compare(t, name, &schema{Ref: "#/components/schemas/" + name}, reflect.TypeOf(value))
 	}

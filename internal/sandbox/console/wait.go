@@ -15,10 +15,10 @@ import (
 // expectation is what a test waits for.
 type expectation struct {
 	// State is paid by default, and Notified is true by default without a State.
-	State    core.State `json:"state"`
-	Notified *bool      `json:"notified"`
+	State    core.State `json:"state,omitzero"`
+	Notified *bool      `json:"notified,omitzero"`
 	// Seconds is how long to wait at most.
-	Seconds *float64 `json:"seconds"`
+	Seconds *float64 `json:"seconds,omitzero"`
 }
 
 // Bounds of the waiting, by the real clock.
