@@ -11,11 +11,11 @@ import (
 )
 
 // merchantForm is what --merchant takes.
-const merchantForm = "appid=mch12345,key=pub.pem,account=online,channels=promptpay:truemoney,zone=+08:00,currency=MYR:THB"
+const merchantForm = "appid=mch12345,key=pub.pem,account=online,channels=promptpay:truemoney,zone=+08:00,currency=MYR:THB,truemoney=otp"
 
 // merchantOptions are those of the flags about merchants.
 func (s *sandboxCommand) merchantOptions() ([]sandbox.Option, error) {
-	own := sandbox.Terms{Account: accountKind(s.Account), Currencies: s.Currency}
+	own := sandbox.Terms{Account: accountKind(s.Account), Currencies: s.Currency, TrueMoney: trueMoney(s.TrueMoney)}
 	opts := []sandbox.Option{sandbox.WithMerchant(sandbox.AppID, own)}
 	seen := map[string]bool{sandbox.AppID: true}
 	for _, text := range s.Merchant {
@@ -37,6 +37,14 @@ func accountKind(name string) sandbox.Account {
 		return sandbox.AnyAccount
 	}
 	return sandbox.Account(name)
+}
+
+// trueMoney is the way that a merchant's account has for TrueMoney.
+func trueMoney(name string) string {
+	if name == "any" {
+		return ""
+	}
+	return name
 }
 
 // readMerchant reads a merchant as --merchant has it.
@@ -70,6 +78,8 @@ func readMerchant(text string) (appID string, terms sandbox.Terms, err error) {
 			terms.Currencies = strings.Split(value, ":")
 		case "zone":
 			terms.Zone = value
+		case "truemoney":
+			terms.TrueMoney = trueMoney(value)
 		default:
 			return "", terms, fmt.Errorf("there is no %q; it looks like %s", name, merchantForm)
 		}

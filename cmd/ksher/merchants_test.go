@@ -27,14 +27,14 @@ func TestMerchantFlag(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pub.pem")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
 
-	appID, terms, err := readMerchant("appid=mch12345,key=" + file + ",account=online,channels=promptpay:truemoney,zone=+08:00,currency=MYR:THB")
+	appID, terms, err := readMerchant("appid=mch12345,key=" + file + ",account=online,channels=promptpay:truemoney,zone=+08:00,currency=MYR:THB,truemoney=otp")
 	require.NoError(t, err)
 	assert.Equal(t, "mch12345", appID)
 	assert.Equal(t, sandbox.Terms{
 		Account: sandbox.OnlineAccount, Channels: []ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelTrueMoney},
-		Currencies: []string{"MYR", "THB"}, Zone: "+08:00", PublicKey: string(text),
+		Currencies: []string{"MYR", "THB"}, Zone: "+08:00", PublicKey: string(text), TrueMoney: "otp",
 	}, terms)
-	_, terms, err = readMerchant("appid=mch12345,account=any")
+	_, terms, err = readMerchant("appid=mch12345,account=any,truemoney=any")
 	require.NoError(t, err)
 	assert.Equal(t, sandbox.Terms{}, terms)
 }

@@ -114,7 +114,8 @@ type sandboxCommand struct {
 	JSON        bool     `name:"json" help:"Print the addresses and keys as one line of JSON, and nothing else."`
 	Account     string   `enum:"any,offline,online" default:"any" help:"The merchant's kind of account, which decides the channels of native_pay: ${enum}."`
 	Currency    []string `placeholder:"CODE,…" help:"The currencies that the merchant's orders can be in, of THB, MYR, JPY and AED (THB)."`
-	Merchant    []string `sep:"none" placeholder:"SPEC" help:"One more merchant, as in appid=mch12345,key=pub.pem,account=online,channels=promptpay:truemoney,zone=+08:00,currency=MYR:THB. All but the app ID can be left out. Repeat it for more."`
+	TrueMoney   string   `name:"truemoney" enum:"any,qr,otp" default:"any" help:"How the merchant's account takes TrueMoney on the checkout page: ${enum}."`
+	Merchant    []string `sep:"none" placeholder:"SPEC" help:"One more merchant, as in appid=mch12345,key=pub.pem,account=online,channels=promptpay:truemoney,zone=+08:00,currency=MYR:THB,truemoney=otp. All but the app ID can be left out. Repeat it for more."`
 
 	Seed string `placeholder:"TEXT" help:"Let the numbers, nonces and keys that the sandbox makes up follow from this text, the same for the same calls in the same order."`
 

@@ -230,6 +230,7 @@ func TestTermsThatMakeNoMerchant(t *testing.T) {
 		"currency":  {"mch1", sandbox.Terms{Currencies: []string{"USD"}}, "THB, MYR, JPY, AED"},
 		"zone":      {"mch1", sandbox.Terms{Zone: "Asia/Kuala_Lumpur"}, "+07:00"},
 		"key":       {"mch1", sandbox.Terms{PublicKey: "x"}, "the public key"},
+		"TrueMoney": {"mch1", sandbox.Terms{TrueMoney: "sms"}, "qr and otp"},
 		"fixed key": {sandbox.AppID, sandbox.Terms{PublicKey: publicPEM(t, sandbox.PublicKey(ksher.SignV2))}, "its key is fixed"},
 	} {
 		t.Run(name, func(t *testing.T) {

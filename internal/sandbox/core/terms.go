@@ -26,6 +26,12 @@ const (
 	OnlineAccount  Account = "online"  // OnlineAccount is for websites.
 )
 
+// What a merchant chooses for TrueMoney when opening an account with Ksher.
+const (
+	TrueMoneyQR  = "qr"  // TrueMoneyQR shows a QR code.
+	TrueMoneyOTP = "otp" // TrueMoneyOTP asks for the phone's number and a one-time code.
+)
+
 // Terms are what a merchant has agreed with Ksher.
 type Terms struct {
 	// Account is the kind of account, [AnyAccount] by default.
@@ -37,6 +43,9 @@ type Terms struct {
 	Currencies []string `json:"currencies,omitempty"`
 	// Zone is the merchant's distance from UTC, "+07:00" by default.
 	Zone string `json:"zone,omitzero"`
+	// TrueMoney is how a buyer pays by TrueMoney on the checkout page: [TrueMoneyQR] or
+	// [TrueMoneyOTP], by default either.
+	TrueMoney string `json:"truemoney,omitzero"`
 	// PublicKey is the PEM of the key that the merchant's requests are checked with. By
 	// default a pair of keys is made for the merchant.
 	PublicKey string `json:"public_key,omitzero"`
@@ -80,6 +89,9 @@ func (t Terms) check() error {
 		if !slices.Contains(currencies, c) {
 			return fmt.Errorf("the currency %q isn't documented; %s are", c, strings.Join(currencies, ", "))
 		}
+	}
+	if !slices.Contains([]string{"", TrueMoneyQR, TrueMoneyOTP}, t.TrueMoney) {
+		return fmt.Errorf("TrueMoney by %q: there are %s and %s, and without one the page has both", t.TrueMoney, TrueMoneyQR, TrueMoneyOTP)
 	}
 	if _, err := time.Parse(zoneLayout, t.Zone); t.Zone != "" && err != nil {
 		return fmt.Errorf("the zone %q: it looks like +07:00", t.Zone)
