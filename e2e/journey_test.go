@@ -120,16 +120,18 @@ var journeys = []journey{
 	{[]ksher.Channel{ksher.ChannelPromptPay, ksher.ChannelSCBQRCard, ksher.ChannelTrueMoney}, bothLayouts, "", []string{"qr"}},
 	{[]ksher.Channel{ksher.ChannelWeChat, ksher.ChannelAtome}, []layout{pc}, "", []string{"qr"}},
 	{[]ksher.Channel{ksher.ChannelWeChat}, []layout{wechat}, "", []string{"confirm"}},
-	{[]ksher.Channel{ksher.ChannelAlipay, ksher.ChannelAlipayPlus, ksher.ChannelLinePay, ksher.ChannelAirPay}, []layout{pc}, "", []string{"login", "confirm"}},
+	{[]ksher.Channel{ksher.ChannelAlipay, ksher.ChannelAlipayPlus, ksher.ChannelLinePay}, []layout{pc}, "", []string{"login", "confirm"}},
+	{[]ksher.Channel{ksher.ChannelAirPay}, []layout{pc}, "", []string{"qr"}},
 	{[]ksher.Channel{ksher.ChannelAlipay, ksher.ChannelAlipayPlus, ksher.ChannelLinePay, ksher.ChannelAirPay}, []layout{h5}, "", []string{"open", "pin", "confirm"}},
 	{[]ksher.Channel{ksher.ChannelLinePay}, []layout{pc}, "qr", []string{"qr"}},
-	{[]ksher.Channel{ksher.ChannelLinePay}, []layout{h5}, "login", []string{"login", "confirm"}},
-	{[]ksher.Channel{ksher.ChannelTrueMoney}, bothLayouts, "otp", []string{"phone", "otp"}},
-	{[]ksher.Channel{ksher.ChannelAtome}, []layout{h5}, "", []string{"open", "terms", "confirm"}},
+	{[]ksher.Channel{ksher.ChannelAlipay}, []layout{h5}, "login", []string{"login", "confirm"}},
+	{[]ksher.Channel{ksher.ChannelTrueMoney}, bothLayouts, "account_otp", []string{"phone", "otp"}},
+	{[]ksher.Channel{ksher.ChannelAtome}, []layout{h5}, "", []string{"open", "coupon", "confirm"}},
 	{[]ksher.Channel{ksher.ChannelAtome}, bothLayouts, "browser", []string{"phone", "otp", "terms", "confirm"}},
 	{[]ksher.Channel{ksher.ChannelCard}, bothLayouts, "", []string{"card", "otp"}},
 	{[]ksher.Channel{ksher.ChannelKTCInstal, ksher.ChannelKBankInstal, ksher.ChannelKCCInstal, ksher.ChannelKFCInstal}, bothLayouts, "", []string{"instal", "otp"}},
-	{[]ksher.Channel{ksher.ChannelSCBEasy, ksher.ChannelBBLDeeplink, ksher.ChannelBAYBankDeeplink}, []layout{h5}, "", []string{"open", "pin", "account", "review"}},
+	{[]ksher.Channel{ksher.ChannelSCBEasy, ksher.ChannelBBLDeeplink}, []layout{h5}, "", []string{"open", "pin", "account", "review"}},
+	{[]ksher.Channel{ksher.ChannelBAYBankDeeplink}, []layout{h5}, "", []string{"open", "pin", "account"}},
 	{[]ksher.Channel{ksher.ChannelKPlus}, []layout{h5}, "", []string{"open", "pin", "consent", "account", "review"}},
 }
 
@@ -199,7 +201,7 @@ func TestFailedAndAbandoned(t *testing.T) {
 		{[]ksher.Channel{ksher.ChannelPromptPay}, bothLayouts, "", []string{"qr"}},
 		{[]ksher.Channel{ksher.ChannelAlipay}, []layout{pc}, "", []string{"login", "confirm"}},
 		{[]ksher.Channel{ksher.ChannelAlipay}, []layout{h5}, "", []string{"open", "pin", "confirm"}},
-		{[]ksher.Channel{ksher.ChannelTrueMoney}, []layout{pc}, "otp", []string{"phone", "otp"}},
+		{[]ksher.Channel{ksher.ChannelTrueMoney}, []layout{pc}, "account_otp", []string{"phone", "otp"}},
 		{[]ksher.Channel{ksher.ChannelAtome}, []layout{h5}, "browser", []string{"phone", "otp", "terms", "confirm"}},
 		{[]ksher.Channel{ksher.ChannelCard}, bothLayouts, "", []string{"card", "otp"}},
 		{[]ksher.Channel{ksher.ChannelKTCInstal}, []layout{pc}, "", []string{"instal", "otp"}},
@@ -275,7 +277,7 @@ func TestBack(t *testing.T) {
 			b := s.visit(l)
 			b.open(s.order("T3201", allChannels))
 			b.choose(ksher.ChannelTrueMoney)
-			b.follow("#way-otp")
+			b.follow("#way-account_otp")
 			b.submit(nil)
 			b.follow("#back")
 			assert.True(t, b.has("#choose"), b.text())

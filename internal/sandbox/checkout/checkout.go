@@ -92,6 +92,7 @@ type scene struct {
 	lang     string
 	h5       bool
 	inWeChat bool
+	store    string
 	browser  string
 	query    url.Values
 
@@ -128,6 +129,7 @@ func (p *Page) enter(tx *core.Tx, r *http.Request, browser string) *scene {
 		lang:     LangOf(query.Get("lang")),
 		h5:       ksher.DeviceOf(r) == "H5",
 		inWeChat: strings.Contains(r.UserAgent(), "MicroMessenger"),
+		store:    storeOf(r.UserAgent()),
 	}
 	if s.o == nil {
 		return s

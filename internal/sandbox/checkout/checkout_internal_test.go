@@ -57,6 +57,7 @@ func TestEveryPhraseThatIsNeededExists(t *testing.T) {
 	for _, c := range testCards {
 		needed = append(needed, c.Does)
 	}
+	needed = append(needed, "tab_card_h5")
 	for _, tab := range tabs {
 		needed = append(needed, "tab_"+tab)
 	}

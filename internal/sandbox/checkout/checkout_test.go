@@ -31,8 +31,8 @@ func TestChooser(t *testing.T) {
 		agent   string
 		has, no []string
 	}{
-		{"PC", 4500_00, "", "PC", []string{`id="tab-thai"`, `id="tab-chinese"`, `id="tab-card"`, `class="pc"`, `id="channel-promptpay"`}, []string{`id="tab-bank"`, `id="channel-card"`}},
-		{"phone", 4500_00, "", sandboxtest.PhoneAgent, []string{`id="tab-bank"`, `class="h5"`}, nil},
+		{"PC", 4500_00, "", "PC", []string{`id="tab-thai"`, `id="tab-chinese"`, `id="tab-card"`, `>Card</a>`, `class="pc"`, `id="channel-promptpay"`}, []string{`id="tab-bank"`, `id="channel-card"`}},
+		{"phone", 4500_00, "", sandboxtest.PhoneAgent, []string{`id="tab-bank"`, `class="h5"`, `>Credit/debit card</a>`}, []string{`>Card</a>`}},
 		{"phone that asks for PC", 4500_00, "PC", sandboxtest.PhoneAgent, []string{`class="pc"`}, []string{`id="tab-bank"`}},
 		{"PC that asks for H5", 4500_00, "H5", "PC", []string{`class="h5"`, `id="tab-bank"`}, nil},
 		{"below Atome's minimum", 19_99, "", sandboxtest.PhoneAgent, []string{`id="channel-promptpay"`}, []string{`id="channel-atome"`, `id="tab-bank"`}},
@@ -220,7 +220,7 @@ func TestLanguages(t *testing.T) {
 	b.Open(strings.Replace(page, "lang=th", "lang=xx", 1))
 	assert.Contains(t, b.Body, `<html lang="en">`)
 
-	b.Open(page + "&channel=truemoney&way=otp")
+	b.Open(page + "&channel=truemoney&way=account_otp")
 	b.Next()
 	require.Equal(t, "otp", b.Step())
 	link := regexp.MustCompile(`id="lang-cn" href="([^"]*)"`).FindStringSubmatch(b.Body)

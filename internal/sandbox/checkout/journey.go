@@ -64,6 +64,8 @@ type field struct {
 	max        int
 	// secret hides what is typed.
 	secret bool
+	// optional says that it may be left empty.
+	optional bool
 	// keep shows again what was typed, if there is an error elsewhere. It is off
 	// for numbers of cards and for secrets.
 	keep bool
@@ -102,6 +104,7 @@ var (
 	saveField   = field{name: "save_card", kind: checkField, when: func(s *scene) bool { return s.member() != "" }}
 	monthsField = field{name: "months", kind: radioField, wrong: "wrong_choice", options: monthOptions}
 	phoneField  = field{name: "mobile", kind: inputField, mode: "tel", auto: "tel", max: 16, keep: true, valid: phone, wrong: "wrong_phone"}
+	methodField = field{name: "method", kind: radioField, wrong: "wrong_choice", options: phraseOptions("method", "three", "full")}
 	pinField    = field{name: "pin", kind: inputField, mode: "numeric", auto: "off", max: 6, secret: true, valid: pin, wrong: "wrong_pin"}
 )
 
@@ -109,8 +112,7 @@ var (
 var (
 	qrStep    = &step{name: "qr", extra: "qr", submit: "i_have_paid"}
 	phoneStep = &step{name: "phone", fields: []field{phoneField}, submit: "next"}
-	otpStep   = &step{name: "otp", outside: true, extra: "otp", submit: "confirm", check: checkOTP,
-		fields: []field{{name: "otp", kind: inputField, mode: "numeric", auto: "one-time-code", max: 6}}}
+	otpStep   = otp(true)
 
 	cardStep  = &step{name: "card", extra: "testcards", submit: "pay", check: checkCard, fields: append(slices.Clone(cardFields), saveField)}
 	savedStep = &step{name: "saved", extra: "saved", submit: "pay", check: checkSavedCard,
@@ -120,26 +122,41 @@ var (
 
 	loginStep = &step{name: "login", outside: true, submit: "log_in", fields: []field{
 		{name: "account", kind: inputField, mode: "email", auto: "username", max: 64, keep: true, valid: anyText, wrong: "wrong_account"}, pinField}}
-	walletQRStep = &step{name: "qr", text: "walletqr", outside: true, extra: "qr", submit: "i_have_paid"}
-	confirmStep  = &step{name: "confirm", outside: true, extra: "review", submit: "confirm_payment"}
-	appStep      = &step{name: "open", extra: "open", submit: "open_app"}
-	storeStep    = &step{name: "store", outside: true, extra: "store"}
-	wechatStep   = &step{name: "wechatonly"}
+	walletPhoneStep = outside(phoneStep)
+	walletQRStep    = &step{name: "qr", text: "walletqr", outside: true, extra: "qr", submit: "i_have_paid"}
+	confirmStep     = &step{name: "confirm", outside: true, extra: "review", submit: "confirm_payment"}
+	appStep         = &step{name: "open", extra: "open", submit: "open_app"}
+	wechatStep      = &step{name: "wechatonly"}
 
+	couponStep = &step{name: "coupon", outside: true, submit: "next", check: keepChoice("method"), fields: []field{
+		{name: "coupon", kind: inputField, auto: "off", max: 32, optional: true, keep: true}, methodField}}
 	termsStep = &step{name: "terms", outside: true, submit: "next", check: keepChoice("method"), fields: []field{
-		{name: "method", kind: radioField, wrong: "wrong_choice", options: phraseOptions("method", "three", "full")},
-		{name: "accept", kind: checkField, valid: ticked, wrong: "wrong_accept"}}}
+		methodField, {name: "accept", kind: checkField, valid: ticked, wrong: "wrong_accept"}}}
 
 	pinStep     = &step{name: "pin", outside: true, submit: "next", fields: []field{pinField}}
-	consentStep = &step{name: "consent", outside: true, submit: "authorise", check: rememberConsent,
-		skip: func(s *scene) bool {
-			return s.channel != ksher.ChannelKPlus || s.consented()
-		},
+	consentStep = &step{name: "consent", outside: true, submit: "authorise", check: rememberConsent, skip: (*scene).consented,
 		fields: []field{{name: "agree", kind: checkField, valid: ticked, wrong: "wrong_agree"}}}
-	accountStep = &step{name: "account", outside: true, submit: "next", check: keepChoice("bank"), fields: []field{
-		{name: "bank", kind: radioField, wrong: "wrong_choice", options: phraseOptions("bank", "savings", "current")}}}
 	reviewStep = &step{name: "review", outside: true, extra: "review", submit: "confirm_payment"}
 )
+
+// otp asks for a one-time code, on a page of the bank or wallet if it is outside.
+func otp(outside bool) *step {
+	return &step{name: "otp", outside: outside, extra: "otp", submit: "confirm", check: checkOTP,
+		fields: []field{{name: "otp", kind: inputField, mode: "numeric", auto: "one-time-code", max: 6}}}
+}
+
+// account lets the buyer choose the account to pay from. Banks call their button otherwise.
+func account(submit string) *step {
+	return &step{name: "account", outside: true, submit: submit, check: keepChoice("bank"), fields: []field{
+		{name: "bank", kind: radioField, wrong: "wrong_choice", options: phraseOptions("bank", "savings", "current")}}}
+}
+
+// outside is a step on a page of the wallet.
+func outside(s *step) *step {
+	out := *s
+	out.outside = true
+	return &out
+}
 
 // kind is a group of channels that share a journey.
 type kind struct {
@@ -148,25 +165,41 @@ type kind struct {
 
 func steps(name string, list ...*step) way { return way{name: name, steps: list} }
 
+// storeWays lead to the store that a phone has.
+var storeWays = []way{
+	store("appstore", func(s *scene) bool { return s.store == appStore }),
+	store("googleplay", func(s *scene) bool { return s.store == googlePlay }),
+	store("store", func(s *scene) bool { return s.store == "" }),
+}
+
+func store(text string, when func(*scene) bool) way {
+	return way{name: "store", steps: []*step{{name: "store", text: text, outside: true, extra: "store"}}, when: when}
+}
+
 var (
 	qrKind     = kind{pc: []way{steps("qr", qrStep)}, h5: []way{steps("qr", qrStep)}}
-	walletKind = kind{
-		pc: []way{steps("login", loginStep, confirmStep), steps("qr", walletQRStep)},
-		h5: []way{steps("app", appStep, pinStep, confirmStep), steps("login", loginStep, confirmStep), steps("store", storeStep)},
-	}
-	weChatKind = kind{
+	appWays    = append([]way{steps("app", appStep, pinStep, confirmStep)}, storeWays...)
+	loginWay   = steps("login", loginStep, confirmStep)
+	walletKind = kind{pc: []way{loginWay, steps("qr", walletQRStep)}, h5: append([]way{appWays[0], loginWay}, storeWays...)}
+	// On a phone there is the app alone.
+	linePayKind = kind{pc: walletKind.pc, h5: appWays}
+	airPayKind  = kind{pc: []way{steps("qr", walletQRStep)}, h5: appWays}
+	weChatKind  = kind{
 		pc: []way{steps("qr", qrStep)},
 		h5: []way{
 			{name: "app", steps: []*step{confirmStep}, when: func(s *scene) bool { return s.inWeChat }},
 			{name: "closed", steps: []*step{wechatStep}, when: func(s *scene) bool { return !s.inWeChat }},
 		},
 	}
-	trueMoneyWays = []way{steps("qr", qrStep), steps("otp", phoneStep, otpStep)}
+	trueMoneyWays = []way{
+		{name: "account_qr", steps: []*step{qrStep}, when: func(s *scene) bool { return s.trueMoney() != core.TrueMoneyOTP }},
+		{name: "account_otp", steps: []*step{phoneStep, otp(false)}, when: func(s *scene) bool { return s.trueMoney() != core.TrueMoneyQR }},
+	}
 	trueMoneyKind = kind{pc: trueMoneyWays, h5: trueMoneyWays}
-	atomeBrowser  = steps("browser", phoneStep, otpStep, termsStep, confirmStep)
+	atomeBrowser  = steps("browser", walletPhoneStep, otpStep, termsStep, confirmStep)
 	atomeKind     = kind{
 		pc: []way{steps("qr", qrStep), atomeBrowser},
-		h5: []way{steps("app", appStep, termsStep, confirmStep), atomeBrowser, steps("store", storeStep)},
+		h5: append([]way{steps("app", appStep, couponStep, confirmStep), atomeBrowser}, storeWays...),
 	}
 	cardWays = []way{
 		{name: "saved", steps: []*step{savedStep, otpStep}, when: func(s *scene) bool { return len(s.savedCards()) > 0 }},
@@ -174,9 +207,13 @@ var (
 	}
 	cardKind   = kind{pc: cardWays, h5: cardWays}
 	instalKind = kind{pc: []way{steps("new", instalStep, otpStep)}, h5: []way{steps("new", instalStep, otpStep)}}
-	bankWays   = []way{steps("app", appStep, pinStep, consentStep, accountStep, reviewStep), steps("store", storeStep)}
-	bankKind   = kind{pc: bankWays, h5: bankWays}
 )
+
+// bank is a bank's app, from the PIN on.
+func bank(list ...*step) kind {
+	ways := append([]way{steps("app", append([]*step{appStep, pinStep}, list...)...)}, storeWays...)
+	return kind{pc: ways, h5: ways}
+}
 
 var kinds = map[ksher.Channel]kind{
 	ksher.ChannelPromptPay:       qrKind,
@@ -184,14 +221,14 @@ var kinds = map[ksher.Channel]kind{
 	ksher.ChannelWeChat:          weChatKind,
 	ksher.ChannelAlipay:          walletKind,
 	ksher.ChannelAlipayPlus:      walletKind,
-	ksher.ChannelLinePay:         walletKind,
-	ksher.ChannelAirPay:          walletKind,
+	ksher.ChannelLinePay:         linePayKind,
+	ksher.ChannelAirPay:          airPayKind,
 	ksher.ChannelTrueMoney:       trueMoneyKind,
 	ksher.ChannelAtome:           atomeKind,
-	ksher.ChannelSCBEasy:         bankKind,
-	ksher.ChannelBBLDeeplink:     bankKind,
-	ksher.ChannelBAYBankDeeplink: bankKind,
-	ksher.ChannelKPlus:           bankKind,
+	ksher.ChannelSCBEasy:         bank(account("review"), reviewStep),
+	ksher.ChannelBBLDeeplink:     bank(account("next"), reviewStep),
+	ksher.ChannelBAYBankDeeplink: bank(account("pay_now")),
+	ksher.ChannelKPlus:           bank(consentStep, account("next"), reviewStep),
 }
 
 // kindOf is the journey of a channel. The names of channels that the guides
@@ -237,6 +274,26 @@ func (s *scene) ways(channel ksher.Channel) []way {
 		all = kindOf(channel).h5
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(w way) bool { return w.when != nil && !w.when(s) })
+}
+
+// trueMoney is how the merchant's account takes TrueMoney, "" for either way.
+func (s *scene) trueMoney() string { return s.tx.Terms(s.o.AppID).TrueMoney }
+
+// Stores of apps.
+const (
+	appStore   = "appstore"
+	googlePlay = "googleplay"
+)
+
+// storeOf is the store of the phone that a browser runs on, "" for neither.
+func storeOf(userAgent string) string {
+	switch {
+	case strings.Contains(userAgent, "Android"):
+		return googlePlay
+	case strings.Contains(userAgent, "iPhone"), strings.Contains(userAgent, "iPad"), strings.Contains(userAgent, "Macintosh"):
+		return appStore
+	}
+	return ""
 }
 
 // submission is a step that was filled in.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/internal/sandbox/sandboxtest"
 	"github.com/ksher-go/ksher/internal/testkit"
 )
@@ -34,8 +36,8 @@ var journeys = []journey{
 	{"wechat", "PC", "", "qr"},
 	{"wechat", sandboxtest.WeChatAgent, "", "confirm"},
 	{"truemoney", "PC", "", "qr"},
-	{"truemoney", "PC", "otp", "phone otp"},
-	{"truemoney", sandboxtest.PhoneAgent, "otp", "phone otp"},
+	{"truemoney", "PC", "account_otp", "phone otp"},
+	{"truemoney", sandboxtest.PhoneAgent, "account_otp", "phone otp"},
 	{"alipay", "PC", "", "login confirm"},
 	{"alipay", "PC", "qr", "qr"},
 	{"alipay", sandboxtest.PhoneAgent, "", "open pin confirm"},
@@ -43,11 +45,11 @@ var journeys = []journey{
 	{"alipayplus", "PC", "", "login confirm"},
 	{"linepay", "PC", "", "login confirm"},
 	{"linepay", sandboxtest.PhoneAgent, "", "open pin confirm"},
-	{"airpay", "PC", "qr", "qr"},
+	{"airpay", "PC", "", "qr"},
 	{"airpay", sandboxtest.PhoneAgent, "", "open pin confirm"},
 	{"atome", "PC", "", "qr"},
 	{"atome", "PC", "browser", "phone otp terms confirm"},
-	{"atome", sandboxtest.PhoneAgent, "", "open terms confirm"},
+	{"atome", sandboxtest.PhoneAgent, "", "open coupon confirm"},
 	{"atome", sandboxtest.PhoneAgent, "browser", "phone otp terms confirm"},
 	{"card", "PC", "", "card otp"},
 	{"card", sandboxtest.PhoneAgent, "", "card otp"},
@@ -57,7 +59,7 @@ var journeys = []journey{
 	{"kfc_instal", sandboxtest.PhoneAgent, "", "instal otp"},
 	{"scb_easy", sandboxtest.PhoneAgent, "", "open pin account review"},
 	{"bbl_deeplink", sandboxtest.PhoneAgent, "", "open pin account review"},
-	{"baybank_deeplink", sandboxtest.PhoneAgent, "", "open pin account review"},
+	{"baybank_deeplink", sandboxtest.PhoneAgent, "", "open pin account"},
 	{"kplus", sandboxtest.PhoneAgent, "", "open pin consent account review"},
 	{"some_new_wallet", "PC", "", "login confirm"},
 }
@@ -113,6 +115,7 @@ func (c journey) pay(t *testing.T) {
 	c.walk(t, b)
 	b.Next()
 	assert.Contains(t, b.Body, "Payment successful")
+	assert.Contains(t, b.Body, ">Paid with: ")
 	assert.Contains(t, b.Body, `<meta http-equiv="refresh" content="4;url=https://shop.example/thanks?mch_order_no=PAID">`)
 	assert.Contains(t, b.Body, `href="https://shop.example/thanks?mch_order_no=PAID"`)
 	paid := sandboxtest.Seen(t, gw, "PAID")
@@ -175,15 +178,119 @@ func TestKPlusAsksForConsentOnce(t *testing.T) {
 
 func TestAppIsNotInstalled(t *testing.T) {
 	testkit.Holds(t, testkit.Documented, "page: a buyer without the bank's app is shown to the store")
+	testkit.Holds(t, testkit.Documented, "page: the store is that of the phone's system")
+	for _, c := range []struct{ name, agent, title, other string }{
+		{"iPhone", sandboxtest.PhoneAgent, "SCB Easy in the App Store", "Google Play"},
+		{"Android", "Mozilla/5.0 (Linux; Android 14; Pixel 8) Mobile Safari/537.36", "SCB Easy on Google Play", "App Store"},
+		{"neither", "Mozilla/5.0 (X11; Linux x86_64)", "SCB Easy in a store of apps", "SCB Easy on Google Play"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			gw := sandbox.New(t)
+			b := sandboxtest.NewBuyer(t, gw, c.agent)
+			page := sandboxtest.Checkout(t, gw, "A-1", func(r *ksher.GatewayPayRequest) { r.Device = "H5" }, ksher.ChannelSCBEasy)
+			b.Open(page)
+			assert.Equal(t, 1, strings.Count(b.Body, `id="way-store"`))
+			b.Open(page + "&way=store")
+			assert.Contains(t, b.Body, "simulated app store")
+			assert.Contains(t, b.Body, c.title)
+			assert.NotContains(t, b.Body, c.other)
+			assert.Contains(t, b.Body, `id="way-app"`)
+			assert.NotContains(t, b.Body, `id="submit"`)
+		})
+	}
+}
+
+func TestTrueMoneyGoesByTheAccount(t *testing.T) {
+	testkit.Holds(t, testkit.Documented, "page: TrueMoney is paid by QR code or by OTP, as the merchant's account has it")
+	for _, c := range []struct {
+		account, step string
+		ways          []string
+	}{
+		{"", "qr", []string{"account_otp"}},
+		{core.TrueMoneyQR, "qr", nil},
+		{core.TrueMoneyOTP, "phone", nil},
+	} {
+		t.Run("account "+c.account, func(t *testing.T) {
+			gw := sandbox.New(t, sandbox.WithMerchant(sandbox.AppID, sandbox.Terms{TrueMoney: c.account}))
+			b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+			page := sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelTrueMoney)
+			b.Open(page)
+			assert.Equal(t, c.step, b.Step())
+			assert.Equal(t, c.ways, waysOf(b))
+			b.Open(page + "&way=account_qr")
+			assert.Equal(t, c.step, b.Step(), "no way round the account")
+		})
+	}
+}
+
+func TestTrueMoneysCodeIsAskedForOnTheCheckout(t *testing.T) {
+	gw := sandbox.New(t)
+	b := sandboxtest.NewBuyer(t, gw, "PC")
+	b.Open(sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelTrueMoney) + "&way=account_otp")
+	b.Next()
+	require.Equal(t, "otp", b.Step())
+	assert.NotContains(t, b.Body, `id="outside"`, "only other channels leave the checkout for it")
+}
+
+// waysOf are the other ways that a step offers.
+func waysOf(b *sandboxtest.Buyer) (ways []string) {
+	for _, m := range regexp.MustCompile(`id="way-(\w+)"`).FindAllStringSubmatch(b.Body, -1) {
+		ways = append(ways, m[1])
+	}
+	return ways
+}
+
+func TestWaysOfWallets(t *testing.T) {
+	for _, c := range []struct {
+		channel ksher.Channel
+		agent   string
+		ways    []string
+	}{
+		{ksher.ChannelAirPay, "PC", nil},
+		{ksher.ChannelAirPay, sandboxtest.PhoneAgent, []string{"store"}},
+		{ksher.ChannelLinePay, "PC", []string{"qr"}},
+		{ksher.ChannelLinePay, sandboxtest.PhoneAgent, []string{"store"}},
+		{ksher.ChannelAlipay, sandboxtest.PhoneAgent, []string{"login", "store"}},
+	} {
+		t.Run(fmt.Sprintf("%s %s", c.channel, c.agent), func(t *testing.T) {
+			gw := sandbox.New(t)
+			b := sandboxtest.NewBuyer(t, gw, c.agent)
+			b.Open(sandboxtest.Checkout(t, gw, "A-1", nil, c.channel))
+			assert.Equal(t, c.ways, waysOf(b))
+		})
+	}
+}
+
+func TestAtomesCoupon(t *testing.T) {
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
-	page := sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelSCBEasy)
-	b.Open(page)
-	assert.Contains(t, b.Body, `id="way-store"`)
-	b.Open(page + "&way=store")
-	assert.Contains(t, b.Body, "simulated app store")
-	assert.Contains(t, b.Body, `id="way-app"`)
-	assert.NotContains(t, b.Body, `id="submit"`)
+	b.Open(sandboxtest.Checkout(t, gw, "A-1", nil, ksher.ChannelAtome))
+	b.Next()
+	require.Equal(t, "coupon", b.Step())
+	assert.NotRegexp(t, `id="coupon"[^>]* required`, b.Body)
+	b.Next("coupon", "SAVE10", "method", "")
+	assert.Equal(t, http.StatusUnprocessableEntity, b.Status, "a plan has to be chosen")
+	assert.Contains(t, b.Body, `value="SAVE10"`)
+	b.Next("coupon", "", "method", "three")
+	require.Equal(t, "confirm", b.Step())
+	assert.Contains(t, b.Body, "Three monthly payments")
+	assert.Contains(t, b.Body, "4,500.00 THB")
+}
+
+func TestButtonsOfBankApps(t *testing.T) {
+	for channel, button := range map[ksher.Channel]string{
+		ksher.ChannelSCBEasy: "Review", ksher.ChannelBBLDeeplink: "Next", ksher.ChannelBAYBankDeeplink: "Pay now", ksher.ChannelKPlus: "Next",
+	} {
+		t.Run(string(channel), func(t *testing.T) {
+			gw := sandbox.New(t)
+			b := sandboxtest.NewBuyer(t, gw, sandboxtest.PhoneAgent)
+			b.Open(sandboxtest.Checkout(t, gw, "A-1", nil, channel))
+			for b.Step() != "account" {
+				b.Next()
+			}
+			assert.Contains(t, b.Body, `value="next">`+button+`</button>`)
+		})
+	}
 }
 
 func TestWeChatOnAPhoneOutsideWeChat(t *testing.T) {

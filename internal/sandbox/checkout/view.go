@@ -112,7 +112,7 @@ type Countdown struct {
 type fieldView struct {
 	Name, Kind, Label, Hint, Mode, Auto string
 	Max                                 int
-	Secret, Focus                       bool
+	Secret, Focus, Optional             bool
 	Value, Wrong                        string
 	Options                             []option
 }
@@ -307,7 +307,7 @@ func (s *scene) chooserView(v *View) {
 	}
 	for _, tab := range tabs {
 		if slices.ContainsFunc(offered, func(c ksher.Channel) bool { return tabOf(c) == tab }) {
-			v.Tabs = append(v.Tabs, Choice{Name: tab, Text: s.say("tab_" + tab), URL: s.link("tab", tab), Current: tab == v.Tab})
+			v.Tabs = append(v.Tabs, Choice{Name: tab, Text: s.say(s.tabPhrase(tab)), URL: s.link("tab", tab), Current: tab == v.Tab})
 		}
 	}
 	for _, c := range offered {
@@ -315,6 +315,14 @@ func (s *scene) chooserView(v *View) {
 			v.Choices = append(v.Choices, s.channelChoice(c))
 		}
 	}
+}
+
+// tabPhrase is the name of a tab. Of cards there is more to say on a phone.
+func (s *scene) tabPhrase(tab string) string {
+	if s.h5 && tab == "card" {
+		return "tab_card_h5"
+	}
+	return "tab_" + tab
 }
 
 func (s *scene) stepView(v *View, sub *submission) {
@@ -388,7 +396,7 @@ func (s *scene) qrView(v *View) {
 func kindIs(c ksher.Channel, first *step) bool { return kindOf(c).pc[0].steps[0] == first }
 
 func (s *scene) fieldView(f field, sub *submission) fieldView {
-	fv := fieldView{Name: f.name, Kind: f.kind, Label: s.say("label_" + f.name), Mode: f.mode, Auto: f.auto, Max: f.max, Secret: f.secret}
+	fv := fieldView{Name: f.name, Kind: f.kind, Label: s.say("label_" + f.name), Mode: f.mode, Auto: f.auto, Max: f.max, Secret: f.secret, Optional: f.optional}
 	if hint, err := phrase(s.lang, "hint_"+f.name); err == nil {
 		fv.Hint = hint
 	}
