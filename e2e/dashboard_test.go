@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -100,6 +101,13 @@ func TestDashboardFaults(t *testing.T) {
 			b := s.visit(l)
 			b.open(s.gateway.URL() + "/faults")
 			b.look("dashboard-faults")
+			for _, input := range []string{"delay", "code"} {
+				assert.True(t, eval[bool](b, fmt.Sprintf(`(() => {
+					const at = id => document.querySelector(id).getBoundingClientRect();
+					const input = at('[name=%[1]s]'), hint = at('#%[1]s-help');
+					return hint.left === input.left && hint.top >= input.bottom && hint.top - input.bottom < 16;
+				})()`, input)), "the hint of %s stands below it", input)
+			}
 			require.NoError(t, b.setSelect("select[name=operation]", "order_refund"))
 			require.NoError(t, b.setSelect("select[name=kind]", string(sandbox.FaultDropAfter)))
 			b.fill("input[name=count]", "2")
