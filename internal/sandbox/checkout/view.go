@@ -95,7 +95,6 @@ type View struct {
 // Choice is a link, or a channel to choose.
 type Choice struct {
 	Name, Text, URL, Lang string
-	Mark                  string
 	Current               bool
 }
 
@@ -164,9 +163,7 @@ func channelTitle(lang string, c ksher.Channel) string {
 }
 
 func (s *scene) channelChoice(c ksher.Channel) Choice {
-	title := channelTitle(s.lang, c)
-	mark := []rune(channelTitle("en", c))
-	return Choice{Name: string(c), Text: title, Mark: string(mark[:min(1, len(mark))]), URL: s.link("channel", string(c))}
+	return Choice{Name: string(c), Text: channelTitle(s.lang, c), URL: s.link("channel", string(c))}
 }
 
 // Message is a page without an order. The texts of the block are its heading and lead.
