@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const (
@@ -20,6 +21,7 @@ const (
 	maxNesting       = 4
 	maxCommentLines  = 10
 	maxRootFiles     = 50
+	maxTemplateLine  = 120
 )
 
 func TestHouse(t *testing.T) {
@@ -58,6 +60,35 @@ func TestRootIsSmall(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "*.go"))
 	if err != nil || len(files) > maxRootFiles {
 		t.Errorf("the root directory has %d Go files, at most %d are wanted (%v)", len(files), maxRootFiles, err)
+	}
+}
+
+// A line of a template fits beside another window.
+func TestTemplateLines(t *testing.T) {
+	root := filepath.Join("..", "..")
+	measured := 0
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && entry.Name() == "dashboard":
+			return filepath.SkipDir // Its lines are longer yet.
+		case entry.IsDir():
+			return skipped(root, path, entry.Name())
+		case filepath.Ext(path) != ".html":
+			return nil
+		}
+		measured++
+		text, err := os.ReadFile(path)
+		for i, line := range strings.Split(string(text), "\n") {
+			if n := utf8.RuneCountInString(line); n > maxTemplateLine {
+				t.Errorf("%s:%d has %d characters, at most %d are wanted", path, i+1, n, maxTemplateLine)
+			}
+		}
+		return err
+	})
+	if err != nil || measured == 0 {
+		t.Errorf("%d templates measured (%v)", measured, err)
 	}
 }
 

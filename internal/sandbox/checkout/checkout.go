@@ -28,6 +28,7 @@ func (p *Page) Serve(mux *http.ServeMux) {
 	mux.HandleFunc("GET /ua", p.show)
 	mux.HandleFunc("POST /ua", p.post)
 	mux.HandleFunc("GET /ua/page.css", serveStylesheet)
+	mux.HandleFunc("GET /ua/tokens.css", serveStylesheet)
 }
 
 // URL is the address of an order's page without the language, at a gateway with the

@@ -303,16 +303,22 @@ func TestCrossSitePostsAreRefused(t *testing.T) {
 	}
 }
 
-func TestStylesheet(t *testing.T) {
+func TestStylesheets(t *testing.T) {
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, "PC")
 	b.Open(sandboxtest.Checkout(t, gw, "A-1", nil))
-	link := regexp.MustCompile(`rel="stylesheet" href="([^"]*)"`).FindStringSubmatch(b.Body)
-	require.NotNil(t, link)
-	b.Open(html.UnescapeString(link[1]))
-	assert.Equal(t, http.StatusOK, b.Status)
-	assert.Equal(t, "text/css; charset=utf-8", b.Header.Get("Content-Type"))
-	assert.NotContains(t, b.Body, "http", "nothing external")
+	links := regexp.MustCompile(`rel="stylesheet" href="([^"]*)"`).FindAllStringSubmatch(b.Body, -1)
+	require.Len(t, links, 2)
+	for _, link := range links {
+		address := html.UnescapeString(link[1])
+		for at, age := range map[string]string{address: "max-age=86400", strings.TrimRight(address, "0123456789abcdef"): "no-cache"} {
+			b.Open(at)
+			assert.Equal(t, http.StatusOK, b.Status)
+			assert.Equal(t, "text/css; charset=utf-8", b.Header.Get("Content-Type"))
+			assert.Equal(t, age, b.Header.Get("Cache-Control"), at)
+			assert.NotContains(t, b.Body, "http", "nothing external")
+		}
+	}
 }
 
 // A buyer whom the page doesn't know, as after a restart, keeps others out no

@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,25 +23,30 @@ import (
 	"github.com/ksher-go/ksher/internal/sandbox/promptpay"
 )
 
-//go:embed web/*.html web/page.css
+//go:embed web
 var web embed.FS
 
 var templates = template.Must(template.ParseFS(web, "web/*.html"))
 
-var stylesheet, stylesheetURL = func() ([]byte, string) {
-	css, err := web.ReadFile("web/page.css")
+// stylesheets are the addresses of the page's, which change with what is in them.
+var stylesheets = []string{stylesheetURL("tokens.css"), stylesheetURL("page.css")}
+
+func stylesheetURL(name string) string {
+	css, err := web.ReadFile("web/" + name)
 	if err != nil {
 		panic(err) // It is embedded.
 	}
 	sum := sha256.Sum256(css)
-	return css, "/ua/page.css?v=" + hex.EncodeToString(sum[:4])
-}()
+	return "/ua/" + name + "?v=" + hex.EncodeToString(sum[:4])
+}
 
-func serveStylesheet(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=86400")
+func serveStylesheet(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Write(stylesheet)
+	w.Header().Set("Cache-Control", "no-cache")
+	if slices.Contains(stylesheets, r.URL.String()) {
+		w.Header().Set("Cache-Control", "max-age=86400")
+	}
+	http.ServeFileFS(w, r, web, "web/"+path.Base(r.URL.Path))
 }
 
 // View is what the templates get. It shares nothing with the order, so that it
@@ -49,7 +55,7 @@ type View struct {
 	Lang, HTMLLang string
 	Languages      []Choice
 	Nonce          string
-	Stylesheet     string
+	Stylesheets    []string
 	// Block is the template in the middle of the page, Heading and Lead the text
 	// above it.
 	Block, Heading, Lead string
@@ -170,7 +176,7 @@ func (s *scene) channelChoice(c ksher.Channel) Choice {
 func Message(block string, lang string, h5 bool) *View {
 	v := &View{
 		Lang: lang, HTMLLang: map[string]string{"cn": "zh-Hans"}[lang], Nonce: core.NewUUID(),
-		Stylesheet: stylesheetURL, Block: "message", H5: h5, Bad: true,
+		Stylesheets: stylesheets, Block: "message", H5: h5, Bad: true,
 	}
 	v.Shop, v.Heading, v.Lead = v.say("checkout"), v.say("title_"+block), v.say("lead_"+block)
 	if v.HTMLLang == "" {
