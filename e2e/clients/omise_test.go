@@ -14,25 +14,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher/e2e/npm"
 	"github.com/ksher-go/ksher/internal/sandbox"
 	"github.com/ksher-go/ksher/opn"
 )
-
-// installed installs the clients of package-lock.json, and returns where they are.
-func installed(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		text, err := os.ReadFile(name)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
-	}
-	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "apt-get install nodejs npm; %s", out)
-	return filepath.Join(dir, "node_modules")
-}
 
 // opnError is an error object of Opn's.
 type opnError struct{ Object, Code, Message string }
@@ -51,7 +36,7 @@ type event struct {
 }
 
 func TestOmiseForNode(t *testing.T) {
-	modules := installed(t)
+	modules := npm.Install(t, ".")
 	for _, version := range []string{"", opn.APIVersion, "2019-05-29"} {
 		t.Run("version "+version, func(t *testing.T) {
 			events := make(chan event, 10)

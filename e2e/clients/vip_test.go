@@ -6,12 +6,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ksher-go/ksher/e2e/npm"
 	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 // Ksher's own client for vip.ksher.net creates under an address that ends in a slash.
 func TestKsherPaymentForNode(t *testing.T) {
-	modules := installed(t)
+	modules := npm.Install(t, ".")
 	gw, err := sandbox.Start()
 	require.NoError(t, err)
 	defer gw.Close()
