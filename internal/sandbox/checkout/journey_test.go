@@ -118,6 +118,9 @@ func (c journey) pay(t *testing.T) {
 	assert.Contains(t, b.Body, ">Paid with: ")
 	assert.Contains(t, b.Body, `<meta http-equiv="refresh" content="4;url=https://shop.example/thanks?mch_order_no=PAID">`)
 	assert.Contains(t, b.Body, `href="https://shop.example/thanks?mch_order_no=PAID"`)
+	b.Stay()
+	assert.Contains(t, b.Body, "Payment successful")
+	assert.Contains(t, b.Body, `href="https://shop.example/thanks?mch_order_no=PAID"`)
 	paid := sandboxtest.Seen(t, gw, "PAID")
 	assert.Equal(t, sandbox.Paid, paid.State)
 	assert.Equal(t, c.channel, paid.Channel)
@@ -152,6 +155,8 @@ func (c journey) leave(t *testing.T) {
 	assert.Contains(t, b.Body, "Payment cancelled")
 	assert.Contains(t, b.Body, `content="4;url=https://shop.example/sorry?mch_order_no=LEFT"`)
 	assert.Equal(t, sandbox.Created, sandboxtest.Seen(t, gw, "LEFT").State, "it can still be paid")
+	b.Stay()
+	assert.Contains(t, b.Body, "Payment cancelled")
 }
 
 func TestKPlusAsksForConsentOnce(t *testing.T) {

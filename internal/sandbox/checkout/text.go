@@ -181,6 +181,7 @@ var phrases = map[string]translation{
 	"qr_alt":          {"QR code for %s, %s %s", "คิวอาร์โค้ดสำหรับ %s จำนวน %s %s", "%s 付款二维码，%s %s"},
 	"other_options":   {"Other options", "ตัวเลือกอื่น", "其他选项"},
 	"returning":       {"You are taken back to the shop in a few seconds.", "ระบบจะพาคุณกลับไปที่ร้านค้าในไม่กี่วินาที", "几秒钟后将返回商店。"},
+	"stay":            {"Stay on this page", "อยู่ในหน้านี้ต่อ", "留在此页面"},
 	"store_note":      {"A simulated app store: nothing is installed.", "แอปสโตร์จำลอง ไม่มีการติดตั้งใด ๆ", "模拟应用商店：不会安装任何内容。"},
 	"app_note":        {"A real phone would now leave for the app.", "โทรศัพท์จริงจะเปิดแอปในขั้นตอนนี้", "真实手机此时会跳转到应用。"},
 

@@ -70,15 +70,16 @@ type View struct {
 	Amount, Currency, Product, No string
 	Left                          *Countdown
 	Return                        template.URL // of the web, or of an app
-	Refresh                       string
-	Good, Bad                     bool
-	Channel                       *Choice
-	Action, Back, BackText        string
-	UUID                          string
-	Tabs                          []Choice
-	Choices                       []Choice
-	Tab                           string
-	Step, Extra, Submit           string
+	// Refresh leads to Return after a moment, Stay to this page without it.
+	Refresh, Stay          string
+	Good, Bad              bool
+	Channel                *Choice
+	Action, Back, BackText string
+	UUID                   string
+	Tabs                   []Choice
+	Choices                []Choice
+	Tab                    string
+	Step, Extra, Submit    string
 	// Outside says what a step imitates that isn't on the checkout page.
 	Outside                  string
 	Fields                   []fieldView
@@ -238,7 +239,7 @@ func (s *scene) view(sub *submission) (int, *View) {
 	case s.query.Get("left") != "" && state == core.Created:
 		v.Block, v.Heading, v.Lead = "message", s.say("title_left"), s.say("lead_left")
 		v.Back = s.link()
-		v.LeadOn()
+		v.LeadOn(s.query, s.link("left", "1", "stay", "1"))
 	case s.visit != nil:
 		s.stepView(v, sub)
 	default:
@@ -282,16 +283,17 @@ func (s *scene) closed(v *View, state core.State) {
 			v.Lead = s.say(visit.Failed)
 		}
 		if state == core.Paid || state == core.Failed {
-			v.LeadOn()
+			v.LeadOn(s.query, s.link("stay", "1"))
 		}
 	}
 }
 
-// LeadOn makes the page lead to the merchant by itself. It isn't a redirect of
-// the post, as a strict form-action doesn't let that lead elsewhere.
-func (v *View) LeadOn() {
-	if v.Return != "" {
-		v.Refresh = "4;url=" + string(v.Return)
+// LeadOn makes the page lead to the merchant by itself, unless the buyer has followed the
+// link to stay, whose address is given: not everybody reads in four seconds. It isn't a
+// redirect of the post, as a strict form-action doesn't let that lead elsewhere.
+func (v *View) LeadOn(query url.Values, stay string) {
+	if v.Return != "" && !query.Has("stay") {
+		v.Refresh, v.Stay = "4;url="+string(v.Return), stay
 	}
 }
 

@@ -47,10 +47,10 @@ func (a *Account) showPage(w http.ResponseWriter, r *http.Request) {
 		}
 	case opn.StatusSuccessful:
 		v.Good, v.Heading, v.Lead = true, "Paid", "The charge is successful."
-		v.LeadOn()
+		v.LeadOn(r.URL.Query(), r.URL.Path+"?stay=1")
 	default:
 		v.Bad, v.Heading, v.Lead = true, "Not paid", fmt.Sprintf("The charge is %s: %v.", view.Status, view.FailureCode.V)
-		v.LeadOn()
+		v.LeadOn(r.URL.Query(), r.URL.Path+"?stay=1")
 	}
 	v.Render(w, http.StatusOK)
 }

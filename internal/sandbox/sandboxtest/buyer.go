@@ -120,6 +120,18 @@ func (b *Buyer) Leave(action string) {
 	b.Post(address, values)
 }
 
+var stayLink = regexp.MustCompile(`id="stay" href="([^"]*)"`)
+
+// Stay follows the link to a page that doesn't lead on by itself.
+func (b *Buyer) Stay() {
+	b.t.Helper()
+	link := stayLink.FindStringSubmatch(b.Body)
+	require.NotNil(b.t, link, b.Body)
+	b.Open(html.UnescapeString(link[1]))
+	require.NotContains(b.t, b.Body, `http-equiv="refresh"`)
+	require.NotContains(b.t, b.Body, "setTimeout")
+}
+
 var stepInput = regexp.MustCompile(`name="step" value="(\w+)"`)
 
 // Step is the name of the step that is shown, "" for none.
