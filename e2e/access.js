@@ -1,7 +1,7 @@
 // What a person with a keyboard, a screen reader, weak eyes or a small phone
-// needs of every page. It gets the width of the screen and returns what is
-// wrong.
-(width => {
+// needs of every page. It gets the width of the screen and how large at least
+// is what a finger has to hit, and returns what is wrong.
+((width, finger) => {
 	const problems = [];
 	const name = e => {
 		const id = e.id ? '#' + e.id : '';
@@ -159,10 +159,15 @@
 		problems.push(`it is ${wide} pixels wide on a screen of ${width}: ${culprits.slice(0, 3).map(name).join(', ')}`);
 	}
 	if (matchMedia('(pointer: coarse)').matches) {
-		for (const e of document.querySelectorAll('button, select, input:not([type=hidden], [type=checkbox], [type=radio]), summary, [role=button], [role=tab]')) {
-			if (!visible(e) || tiny(e)) continue;
+		// A label is hit in place of its box, and a link in a sentence is as high as its line.
+		const targets = 'button, select, input:not([type=hidden], [type=checkbox], [type=radio]), summary, a[href], ' +
+			'label:has([type=checkbox], [type=radio]), [role=button], [role=tab]';
+		for (const e of document.querySelectorAll(targets)) {
+			if (!visible(e) || tiny(e) || e.localName === 'a' && getComputedStyle(e).display === 'inline') continue;
 			const r = e.getBoundingClientRect();
-			if (r.height < 24 || r.width < 24) problems.push(`${Math.round(r.width)}x${Math.round(r.height)} is too small for a finger: ${name(e)}`);
+			if (r.height < finger || r.width < finger) {
+				problems.push(`${Math.round(r.width)}x${Math.round(r.height)} is too small for a finger: ${name(e)}`);
+			}
 		}
 	}
 	return problems;

@@ -1,15 +1,23 @@
 package e2e
 
 import (
+	"context"
 	_ "embed" // For the scripts.
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher/e2e/npm"
 )
 
 var (
@@ -19,25 +27,96 @@ var (
 	focusScript string
 )
 
-// focusChecked has the pages that the keyboard was taken through already: a
-// page of that name in that layout and language.
-var focusChecked sync.Map
+// looked has the pages that were looked at in every way already: a page of that name in
+// that layout.
+var looked sync.Map
 
-// accessProblems are what is wrong with the page.
-func (b *buyer) accessProblems() []string {
+// sight is a way in which a page is looked at.
+type sight struct {
+	name, scheme string
+	// width is 0 for that of the device. scale is that of its pixels.
+	width int64
+	scale float64
+}
+
+// sights of a device, its own first. The last has half the width of a PC, which is what a
+// zoom of 200 % leaves, and that of the smallest phones.
+func (l layout) sights() []sight {
+	own := l.device
+	all := []sight{{"", "light", own.Width, own.Scale}, {"-dark", "dark", own.Width, own.Scale}}
+	if own.Mobile {
+		return append(all, sight{"-narrow", "light", 320, own.Scale})
+	}
+	return append(all, sight{"-zoomed", "light", own.Width / 2, own.Scale * 2})
+}
+
+// see what a page looks like in a way.
+func (b *buyer) sight(s sight) {
 	b.t.Helper()
-	return eval[[]string](b, fmt.Sprintf("%s(%d)", strings.TrimSuffix(strings.TrimSpace(accessScript), ";"), b.layout.device.Width))
+	require.NoError(b.t, b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: s.scheme}},
+		})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+			Width: s.width, Height: b.layout.device.Height, DeviceScaleFactor: s.scale, Mobile: b.layout.device.Mobile,
+		})
+		return err
+	})))
+}
+
+// Smallest sizes of what a finger has to hit: what is comfortable, for buyers, and what WCAG
+// asks for, for the developers' dashboard.
+const (
+	comfortable = 44
+	acceptable  = 24
+)
+
+// accessProblems are what is wrong with the page on a screen of that width.
+func (b *buyer) accessProblems(width int64) []string {
+	b.t.Helper()
+	finger := acceptable
+	if eval[bool](b, "document.body.matches('.h5, .pc')") {
+		finger = comfortable
+	}
+	return eval[[]string](b, fmt.Sprintf("%s(%d, %d)", strings.TrimSuffix(strings.TrimSpace(accessScript), ";"), width, finger))
+}
+
+// axe is the source of axe-core, empty if it can't be installed and needn't be.
+var axe struct {
+	sync.Once
+	source string
+}
+
+// axeProblems are what axe-core finds wrong with the page.
+func (b *buyer) axeProblems() []string {
+	b.t.Helper()
+	axe.Do(func() {
+		if _, err := exec.LookPath("npm"); err != nil && os.Getenv("KSHER_E2E") != "1" {
+			return
+		}
+		source, err := os.ReadFile(filepath.Join(npm.Install(b.t, "axe"), "axe-core", "axe.min.js"))
+		require.NoError(b.t, err)
+		axe.source = string(source)
+	})
+	if axe.source == "" {
+		require.NotEqual(b.t, "1", os.Getenv("KSHER_E2E"), "axe-core wasn't installed")
+		b.t.Log("there is no npm, so axe-core doesn't look at the pages")
+		return nil
+	}
+	eval[bool](b, axe.source+"; true")
+	// It would preload stylesheets in a way that the pages' policy forbids.
+	return eval[[]string](b, `axe.run(document, {preload: false, resultTypes: ['violations'], rules: {'target-size': {enabled: true}}}).then(found =>
+		found.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + v.help + ': ' + n.html.slice(0, 200) + ' ' + n.failureSummary)))`)
 }
 
 // checkAccess fails the test for each way in which a page shuts somebody out.
-func (b *buyer) checkAccess(name string) {
+func (b *buyer) checkAccess(name string, width int64) {
 	b.t.Helper()
-	for _, p := range b.accessProblems() {
+	for _, p := range append(b.accessProblems(width), b.axeProblems()...) {
 		assert.Fail(b.t, "accessibility", "%s, page %s (%s): %s", b.layout.name, name, b.where(), p)
-	}
-	key := b.layout.name + " " + name
-	if _, done := focusChecked.LoadOrStore(key, true); !done {
-		b.checkFocus(name)
 	}
 }
 

@@ -295,12 +295,12 @@ func (b *buyer) where() string {
 	return where
 }
 
-// eval runs a script in a buyer's page.
+// eval runs a script in a buyer's page, and waits for what it promises.
 func eval[T any](b *buyer, script string) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
 	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 	require.NoError(b.t, err, script)
 	return v
 }
@@ -395,11 +395,25 @@ func (b *buyer) save(name string) {
 	})), name)
 }
 
-// look checks what every page has to live up to, and takes a picture of it.
+// look checks what every page has to live up to, and takes a picture of it: in each way in
+// which it can be seen, but one that was seen before only as the device shows it.
 func (b *buyer) look(name string) {
 	b.t.Helper()
-	b.checkAccess(name)
-	b.save(name)
+	sights := b.layout.sights()
+	if _, seen := looked.LoadOrStore(b.layout.name+" "+name, true); seen {
+		sights = sights[:1]
+	}
+	for _, s := range sights {
+		if s != b.layout.sights()[0] {
+			b.sight(s)
+		}
+		b.checkAccess(name+s.name, s.width)
+		b.save(name + s.name)
+	}
+	if len(sights) > 1 {
+		b.sight(sights[0])
+		b.checkFocus(name)
+	}
 }
 
 // setSelect chooses from a list, as the keyboard would.

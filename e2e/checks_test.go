@@ -30,6 +30,9 @@ func TestChecksComplain(t *testing.T) {
 		"pale placeholder":   {head + `<h1>A</h1><style>input::placeholder{color:#aaa}</style><input aria-label="a" placeholder="b">`, "the placeholder"},
 		"wide":               {head + `<h1>A</h1><div style="width:500px">a</div>`, "pixels wide"},
 		"small button":       {head + `<h1>A</h1><button style="width:12px;height:12px;padding:0" aria-label="x"></button>`, "too small"},
+		"small link":         {head + `<h1>A</h1><a href="#" style="display:block;height:20px">B</a>`, "too small"},
+		"small label":        {head + `<h1>A</h1><label style="display:block;height:20px"><input type="radio">B</label>`, "too small"},
+		"below a thumb":      {strings.Replace(head, "<body>", `<body class="h5">`, 1) + `<h1>A</h1><button style="width:99px;height:40px">B</button>`, "too small"},
 		"duplicate id":       {head + `<h1>A</h1><p id="a"></p><p id="a"></p>`, "two elements have the id"},
 		"description is off": {head + `<h1>A</h1><input aria-label="a" aria-describedby="gone">`, "leads nowhere"},
 		"heading jumps":      {head + `<h1>A</h1><h4>B</h4>`, "heading jumps"},
@@ -37,7 +40,7 @@ func TestChecksComplain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBuyer(t, h5, "")
 			b.open("data:text/html;base64," + base64.StdEncoding.EncodeToString([]byte(c.page)))
-			problems := b.accessProblems()
+			problems := b.accessProblems(b.layout.device.Width)
 			if c.complaint == "" {
 				assert.Empty(t, problems)
 				b.checkFocus(name)
@@ -46,6 +49,32 @@ func TestChecksComplain(t *testing.T) {
 			require.NotEmpty(t, problems)
 			assert.Contains(t, strings.Join(problems, "\n"), c.complaint)
 		})
+	}
+}
+
+// Axe-core has to have been run, and heard.
+func TestAxeComplains(t *testing.T) {
+	t.Parallel()
+	b := newBuyer(t, h5, "")
+	for page, complaint := range map[string]string{
+		`<main><h1>A</h1><p>B</p></main>`:                        "",
+		`<main><h1>A</h1><p style="color:#999">Words</p></main>`: "color-contrast",
+		`<main><h1>A</h1><ul><p>B</p></ul></main>`:               "list: ",
+		`<main><h1>A</h1><div role="checkbox">B</div></main>`:    "aria-required-attr",
+		`<main><h1>A</h1></main><p>B</p>`:                        "region",
+		`<main><h1>A</h1><button style="width:9px;height:9px;padding:0" aria-label="B"></button><button>C</button></main>`: "target-size",
+	} {
+		b.open("data:text/html;base64," + base64.StdEncoding.EncodeToString([]byte(
+			`<!doctype html><html lang="en"><title>T</title><meta name="viewport" content="width=device-width">`+page)))
+		problems := strings.Join(b.axeProblems(), "\n")
+		if axe.source == "" {
+			t.Skip("there is no npm")
+		}
+		if complaint == "" {
+			assert.Empty(t, problems)
+			continue
+		}
+		assert.Contains(t, problems, complaint)
 	}
 }
 

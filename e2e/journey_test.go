@@ -88,12 +88,15 @@ func (b *buyer) walk(name string, steps ...string) {
 	for _, step := range steps {
 		require.Equal(b.t, step, b.at(), "the step at %s", b.where())
 		b.look(name + "-" + step)
+		b.lookInOtherLanguages(step)
 		b.submit(nil)
 	}
 }
 
 // still keeps a page that leads on by itself, to look at it.
-func (b *buyer) still() { eval[bool](b, "window.stop(); true") }
+func (b *buyer) still() {
+	eval[bool](b, "(() => { for (let n = setTimeout(() => {}); n > 0; n--) clearTimeout(n); window.stop(); return true; })()")
+}
 
 // expectEnd checks the last page of a payment and goes back to the shop.
 func (b *buyer) expectEnd(name string, good bool, back string) {
@@ -247,6 +250,21 @@ func TestRedirectByItself(t *testing.T) {
 			b.untilAt(s.url + end.back + "?order=T3001")
 		})
 	}
+}
+
+// Nobody is led on who wants to read.
+func TestStay(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	b := s.visit(h5)
+	b.open(s.order("T3051", []ksher.Channel{ksher.ChannelPromptPay}))
+	b.follow("#submit")
+	b.follow("#stay")
+	assert.False(t, b.has("#stay"))
+	b.see("Payment successful")
+	b.look("stay")
+	b.click("#return")
+	b.untilAt(s.url + "/thanks?order=T3051")
 }
 
 // A buyer who gave up can come back by the same link and pay after all.

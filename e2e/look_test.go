@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,6 +51,20 @@ func TestLanguages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lookInOtherLanguages looks at a page in those that it isn't in, once for each name and
+// layout, and comes back.
+func (b *buyer) lookInOtherLanguages(name string) {
+	b.t.Helper()
+	if _, seen := looked.LoadOrStore(b.layout.name+" in other languages "+name, true); seen {
+		return
+	}
+	for _, language := range []string{"th", "cn"} {
+		b.follow("#lang-" + language)
+		b.look(name + "-" + language)
+	}
+	b.follow("#lang-en")
 }
 
 // offered are the channels in all tabs of the chooser.
@@ -170,4 +185,5 @@ func TestWithoutJavaScript(t *testing.T) {
 	b.submit(nil)
 	s.expectPaid("T9801", ksher.ChannelCard, 4500_00)
 	b.save("paid")
+	require.Eventually(t, func() bool { return strings.HasPrefix(b.where(), s.url+"/thanks") }, stepTimeout, pollEvery)
 }
