@@ -115,7 +115,7 @@ var (
 	otpStep   = otp(true)
 
 	cardStep  = &step{name: "card", extra: "testcards", submit: "pay", check: checkCard, fields: append(slices.Clone(cardFields), saveField)}
-	savedStep = &step{name: "saved", extra: "saved", submit: "pay", check: checkSavedCard,
+	savedStep = &step{name: "saved", submit: "pay", check: checkSavedCard,
 		fields: []field{{name: "card", kind: radioField, wrong: "wrong_choice", options: savedOptions}}}
 	instalStep = &step{name: "instal", extra: "testcards", submit: "pay", check: checkInstalment,
 		fields: append([]field{monthsField}, cardFields...)}
