@@ -27,8 +27,7 @@ var (
 	focusScript string
 )
 
-// looked has the pages that were looked at in every way already: a page of that name in
-// that layout.
+// looked has the kinds of pages that were looked at in every way already, in a layout.
 var looked sync.Map
 
 // sight is a way in which a page is looked at.
@@ -50,7 +49,7 @@ func (l layout) sights() []sight {
 	return append(all, sight{"-zoomed", "light", own.Width / 2, own.Scale * 2})
 }
 
-// see what a page looks like in a way.
+// sight shows the page in a way.
 func (b *buyer) sight(s sight) {
 	b.t.Helper()
 	require.NoError(b.t, b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {

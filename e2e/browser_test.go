@@ -395,12 +395,18 @@ func (b *buyer) save(name string) {
 	})), name)
 }
 
-// look checks what every page has to live up to, and takes a picture of it: in each way in
-// which it can be seen, but one that was seen before only as the device shows it.
+// look checks what every page has to live up to, and takes pictures of it.
 func (b *buyer) look(name string) {
 	b.t.Helper()
+	b.lookAs(name, name)
+}
+
+// lookAs looks at a page that is like others of a kind: in each way in which it can be seen,
+// but where one of them was seen before only as the device shows it.
+func (b *buyer) lookAs(name, kind string) {
+	b.t.Helper()
 	sights := b.layout.sights()
-	if _, seen := looked.LoadOrStore(b.layout.name+" "+name, true); seen {
+	if _, seen := looked.LoadOrStore(b.layout.name+" "+kind, true); seen {
 		sights = sights[:1]
 	}
 	for _, s := range sights {

@@ -4,8 +4,8 @@
 //
 //	cd e2e && go test ./...
 //
-// The tests are skipped where there is no Chromium, unless KSHER_E2E=1 says
-// that there has to be one. CHROMIUM names its executable, and
-// KSHER_SCREENSHOTS the folder for the pictures, which is screenshots by
-// default.
+// The tests are skipped where there is no Chromium, and do without axe-core
+// where there is no npm to install it, unless KSHER_E2E=1 says that there have
+// to be both. CHROMIUM names the browser's executable, and KSHER_SCREENSHOTS
+// the folder for the pictures, which is screenshots by default.
 package e2e

@@ -87,7 +87,7 @@ func (b *buyer) walk(name string, steps ...string) {
 	b.t.Helper()
 	for _, step := range steps {
 		require.Equal(b.t, step, b.at(), "the step at %s", b.where())
-		b.look(name + "-" + step)
+		b.lookAs(name+"-"+step, step)
 		b.lookInOtherLanguages(step)
 		b.submit(nil)
 	}
