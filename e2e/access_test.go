@@ -83,6 +83,22 @@ func (b *buyer) accessProblems(width int64) []string {
 	return eval[[]string](b, fmt.Sprintf("%s(%d, %d)", strings.TrimSuffix(strings.TrimSpace(accessScript), ";"), width, finger))
 }
 
+// withoutScripts tells whether the page is one of a browser that runs no scripts.
+const withoutScripts = `(() => {
+	const e = document.createElement('div');
+	e.innerHTML = '<noscript><p></p></noscript>';
+	return e.querySelector('p') !== null;
+})()`
+
+// allowScripts lets pages run scripts, or not.
+func (b *buyer) allowScripts(on bool) {
+	b.t.Helper()
+	require.NoError(b.t, b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+		return err
+	})))
+}
+
 // axe is the source of axe-core, empty if it can't be installed and needn't be.
 var axe struct {
 	sync.Once
@@ -104,6 +120,10 @@ func (b *buyer) axeProblems() []string {
 		require.NotEqual(b.t, "1", os.Getenv("KSHER_E2E"), "axe-core wasn't installed")
 		b.t.Log("there is no npm, so axe-core doesn't look at the pages")
 		return nil
+	}
+	if eval[bool](b, withoutScripts) {
+		b.allowScripts(true)
+		defer b.allowScripts(false)
 	}
 	eval[bool](b, axe.source+"; true")
 	// It would preload stylesheets in a way that the pages' policy forbids.

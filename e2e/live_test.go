@@ -35,15 +35,6 @@ func (b *buyer) schemes(name string) {
 	scheme("light")
 }
 
-// noScripts turns JavaScript off.
-func (b *buyer) noScripts() {
-	b.t.Helper()
-	require.NoError(b.t, b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-		return err
-	})))
-}
-
 // Orders and what becomes of them appear on pages that are open, and what the developer is
 // doing there isn't disturbed.
 func TestDashboardIsLive(t *testing.T) {
@@ -123,7 +114,7 @@ func TestDashboardCreates(t *testing.T) {
 				s := newShop(t)
 				b := s.visit(l)
 				if !scripts {
-					b.noScripts()
+					b.allowScripts(false)
 				}
 				home := s.gateway.URL() + "/"
 				b.open(home)
