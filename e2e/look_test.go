@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -178,7 +182,10 @@ func TestWithoutJavaScript(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	b := s.visit(h5)
-	b.allowScripts(false)
+	require.NoError(t, b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	})))
 	b.open(s.order("T9801", allChannels))
 	b.choose(ksher.ChannelCard)
 	b.look("card-without-scripts")
