@@ -103,6 +103,9 @@ func PublicKey(version ksher.SignVersion) *rsa.PublicKey { return api.PublicKey(
 // Verifier is [api.Verifier].
 func Verifier() *ksher.Verifier { return api.Verifier() }
 
+// Nearby is [core.Nearby].
+func Nearby(hosts ...string) (*http.Transport, error) { return core.Nearby(hosts...) }
+
 // Refusal is [api.Refusal].
 func Refusal(operation string, code ksher.Code) []byte { return api.Refusal(operation, code) }
 

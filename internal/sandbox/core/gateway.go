@@ -191,7 +191,7 @@ func New(c Config) (*Gateway, error) {
 		refundNos:   make(map[number]bool),
 		era:         newEra(),
 	}
-	g.outgoing = g.newOutgoing()
+	g.outgoing = newOutgoing(g.mayNotify)
 	g.alive, g.stop = context.WithCancel(context.Background())
 	g.moved = sync.NewCond(&g.mu)
 	own := PrivateKey()

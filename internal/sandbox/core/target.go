@@ -27,10 +27,10 @@ type errTarget struct {
 func (e *errTarget) Error() string {
 	if beside(e.ip) {
 		return fmt.Sprintf("not sent: %s is at %s, a link-local address, where clouds keep credentials; "+
-			"ksher sandbox --allow-notify=%[2]s allows it", e.host, e.ip)
+			"--allow-notify=%[2]s allows it", e.host, e.ip)
 	}
 	return fmt.Sprintf("not sent: %s is at %s, beyond this machine and private networks, and anybody who reaches the sandbox could have it post there; "+
-		"ksher sandbox --allow-notify=%[1]s allows it", e.host, e.ip)
+		"--allow-notify=%[1]s allows it", e.host, e.ip)
 }
 
 // near tells the addresses of this machine and of private networks. 0.0.0.0/8 and
@@ -64,15 +64,19 @@ func (tx *Tx) AllowNotify(address string) {
 }
 
 // mayNotify checks the address that a connection to a host is about to be made to.
-func (g *Gateway) mayNotify(host string, address string) error {
+func (g *Gateway) mayNotify(host, address string) error {
+	g.mu.Lock()
+	allowed := g.config.NotifyHosts
+	g.mu.Unlock()
+	return mayReach(allowed, host, address)
+}
+
+func mayReach(allowed []string, host, address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
 	}
 	ip := to.Addr().Unmap().WithZone("")
-	g.mu.Lock()
-	allowed := g.config.NotifyHosts
-	g.mu.Unlock()
 	named := func(name string) bool {
 		return slices.ContainsFunc(allowed, func(a string) bool { return strings.EqualFold(a, name) })
 	}
@@ -85,9 +89,17 @@ func (g *Gateway) mayNotify(host string, address string) error {
 	return &errTarget{host, ip}
 }
 
+// Nearby returns connections to this machine, to private networks and to those hosts.
+func Nearby(hosts ...string) (*http.Transport, error) {
+	if err := checkNotifyHosts(hosts); err != nil {
+		return nil, err
+	}
+	return newOutgoing(func(host, address string) error { return mayReach(hosts, host, address) }), nil
+}
+
 // newOutgoing returns the connections of notifications. What is checked is the address
 // that is dialled, whatever a name resolved to before.
-func (g *Gateway) newOutgoing() *http.Transport {
+func newOutgoing(may func(host, address string) error) *http.Transport {
 	return &http.Transport{
 		MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: MaxRequestBytes,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -95,7 +107,7 @@ func (g *Gateway) newOutgoing() *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			d := net.Dialer{Control: func(_, address string, _ syscall.RawConn) error { return g.mayNotify(host, address) }}
+			d := net.Dialer{Control: func(_, address string, _ syscall.RawConn) error { return may(host, address) }}
 			conn, err := d.DialContext(ctx, network, address)
 			if refused := new(errTarget); errors.As(err, &refused) {
 				err = refused

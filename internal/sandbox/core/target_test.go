@@ -38,7 +38,7 @@ func TestTargets(t *testing.T) {
 		{server.URL + "/kept", 307, "isn't followed"},
 		{"http://192.0.2.1/", 0, "--allow-notify=192.0.2.1 allows it"},
 		{"https://[2001:db8::1]/", 0, "--allow-notify=2001:db8::1 allows it"},
-		{"http://169.254.169.254/latest/meta-data/", 0, "a link-local address, where clouds keep credentials; ksher sandbox --allow-notify=169.254.169.254"},
+		{"http://169.254.169.254/latest/meta-data/", 0, "a link-local address, where clouds keep credentials; --allow-notify=169.254.169.254"},
 		{"http://[::ffff:169.254.169.254]/", 0, "link-local"},
 	} {
 		t.Run(tt.target, func(t *testing.T) {
