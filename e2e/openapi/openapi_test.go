@@ -35,7 +35,7 @@ func (s *trial) makeOrders() {
 	t, ctx := s.t, s.t.Context()
 	refusing, accepting := sandboxtest.NewShop(t), sandboxtest.NewShop(t)
 	refusing.Answer = "no"
-	for _, no := range []string{"open", "begun", "failing", "expiring", "playing", "a/b ไ"} {
+	for _, no := range []string{"open", "begun", "failing", "expiring", "playing", "repriced", "a/b ไ"} {
 		_, err := s.gw.Client.GatewayPay(ctx, sandboxtest.GatewayPay(no))
 		require.NoError(t, err)
 	}
@@ -69,7 +69,7 @@ func (s *trial) makeOrders() {
 // refusedByAll makes the requests that all operations of a kind refuse.
 func (s *trial) refusedByAll() {
 	valid := map[string]string{
-		"refundOrder": `{"amount": 1}`, "playScenario": `{"name": "lost"}`,
+		"refundOrder": `{"amount": 1}`, "playScenario": `{"name": "lost"}`, "changeAmount": `{"total_fee": 1, "fee_type": "THB"}`,
 		"addMerchant": `{"appid": "mch99999"}`, "addFault": `{"operation": "notify", "kind": "late"}`, "advanceClock": `{"seconds": 1}`,
 		"addOrders": oneOrder,
 	}
@@ -113,6 +113,7 @@ func (s *trial) fullDisk() {
 		{operation: "settleOrder", no: "paid"},
 		{operation: "deliverNotification", no: "paid"},
 		{operation: "playScenario", no: "open", body: `{"name": "lost"}`},
+		{operation: "changeAmount", no: "open", body: `{"total_fee": 1, "fee_type": "THB"}`},
 		{operation: "addMerchant", body: `{"appid": "mch12345"}`},
 		{operation: "addOrders", body: oneOrder},
 		{operation: "advanceClock", body: `{"seconds": 1}`},
@@ -170,6 +171,10 @@ var orderCalls = []call{
 	{operation: "playScenario", no: "playing", body: `{"name": "zap"}`, status: 404, wrong: true},
 	{operation: "playScenario", no: "vip", body: `{"name": "lost"}`, status: 409},
 	{operation: "playScenario", no: "playing", body: `{"name": "refund-in-doubt"}`, status: 200},
+	{operation: "changeAmount", no: "open", body: `{"total_fee": 1, "fee_type": "THB"}`, status: 409},
+	{operation: "changeAmount", no: "repriced", body: `{"total_fee": 0, "fee_type": "THB"}`, status: 400, wrong: true},
+	{operation: "changeAmount", no: "repriced", body: `{"total_fee": 1, "fee_type": "USD"}`, status: 400, wrong: true},
+	{operation: "changeAmount", no: "repriced", body: `{"total_fee": 1, "fee_type": "MYR"}`, status: 200},
 	{operation: "addOrders", body: oneOrder, status: 200},
 	{operation: "addOrders", body: oneOrder, status: 400},
 	{operation: "addOrders", body: `{"orders": [{"mch_order_no": "x", "channel": "card"}]}`, status: 400, wrong: true},

@@ -351,6 +351,8 @@ func statusOf(err error) int {
 	switch {
 	case errors.As(err, &status):
 		return status.status
+	case errors.Is(err, core.ErrPrice):
+		return http.StatusBadRequest
 	case errors.Is(err, core.ErrStore):
 		return http.StatusInternalServerError
 	case errors.Is(err, core.ErrNoOrder):
@@ -378,6 +380,7 @@ func (c *Console) routes() []route {
 		{"GET /control/scenarios", serveJSON(listScenarios)},
 		{"POST /control/orders/{no}/scenario", serveJSON(c.playScenario)},
 		{"POST /control/orders/{no}/wait", serveJSON(c.waitFor)},
+		{"POST /control/orders/{no}/amount", serveJSON(c.reprice)},
 		{"GET /control/faults", serveJSON(c.listFaults)},
 		{"POST /control/faults", serveJSON(c.addFault)},
 		{"DELETE /control/faults", serveJSON(c.clearFaults)},
@@ -495,6 +498,36 @@ func (c *Console) advance(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return clockData{c.gw.Now().In(core.Zone)}, nil
+}
+
+// price is what an order is to count as made over.
+type price struct {
+	TotalFee ksher.Amount `json:"total_fee"`
+	FeeType  string       `json:"fee_type"`
+}
+
+// reprice lets an order count as made over another amount.
+func (c *Console) reprice(r *http.Request) (any, error) {
+	var body price
+	if err := decode(r, &body); err != nil {
+		return nil, err
+	}
+	id := idIn(r.URL.Query(), r.PathValue("no"))
+	var err error
+	c.gw.Do(func(tx *core.Tx) {
+		o := tx.Own(id.appID, id.mchOrderNo)
+		if o == nil {
+			err = fmt.Errorf("order %q: %w", id.mchOrderNo, core.ErrNoOrder)
+			return
+		}
+		if err = tx.Reprice(o, body.TotalFee, body.FeeType); err == nil {
+			err = tx.Save()
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.orderData(r, id)
 }
 
 // decode reads the JSON object in the body of a request; an empty body is one

@@ -114,7 +114,7 @@ func TestSchemasAreTrue(t *testing.T) {
 	for name, value := range map[string]any{
 		"Error": errorData{}, "Order": orderData{}, "NewMerchant": newMerchant{}, "MerchantList": merchantList{},
 		"Fault": faultData{}, "FaultList": faultList{}, "Request": requestData{}, "ScenarioList": scenarioList{},
-		"Verdict": scenario.Verdict{}, "ClockStep": step{}, "Clock": clockData{}, "ScenarioChoice": scenarioName{},
+		"Verdict": scenario.Verdict{}, "ClockStep": step{}, "Clock": clockData{}, "ScenarioChoice": scenarioName{}, "Price": price{},
 		"Added": addedData{}, "Expectation": expectation{}, "Archive": story.Story{}.HAR("", ""),
 	} {
 		d.compare(t, name, &schema{Ref: "#/components/schemas/" + name}, reflect.TypeOf(value))

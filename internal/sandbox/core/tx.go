@@ -2,6 +2,8 @@ package core
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"slices"
@@ -169,6 +171,24 @@ func (tx *Tx) Add(o *Entry) {
 func (tx *Tx) Note(o *Entry, what string) {
 	o.note(tx.Now(), "%s", what)
 	tx.Touch(o)
+}
+
+// ErrPrice means that an order can't be over an amount.
+var ErrPrice = errors.New("that isn't a price")
+
+// Reprice lets an order that nobody has paid count as made over that amount in that
+// currency, so that a shop can be tested whose books have another.
+func (tx *Tx) Reprice(o *Entry, total ksher.Amount, feeType string) error {
+	switch {
+	case !o.PaidAt.IsZero():
+		return fmt.Errorf("%w: it is %s", ErrNotPayable, o.State(tx.Now()))
+	case total <= 0 || !slices.Contains(currencies, feeType):
+		return fmt.Errorf("%w: give more than 0 cents, in one of %s", ErrPrice, strings.Join(currencies, ", "))
+	}
+	o.Total, o.FeeType = total, feeType
+	o.note(tx.Now(), "changed to %v %s", total, feeType)
+	tx.Touch(o)
+	return nil
 }
 
 // Begin takes an order to the state of one that the buyer is paying.
