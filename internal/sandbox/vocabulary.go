@@ -109,6 +109,9 @@ func Nearby(hosts ...string) (*http.Transport, error) { return core.Nearby(hosts
 // Refusal is [api.Refusal].
 func Refusal(operation string, code ksher.Code) []byte { return api.Refusal(operation, code) }
 
+// Accepted is [api.Accepted].
+func Accepted(answer []byte) bool { return api.Accepted(answer) }
+
 // SignedResponse is [api.SignedResponse].
 func SignedResponse(data any) []byte { return api.SignedResponse(data) }
 

@@ -72,7 +72,11 @@ func (notifier) Request(ctx context.Context, n *core.Notice, body []byte) (*http
 	return req, err
 }
 
-func (notifier) Accepted(answer []byte) bool {
+func (notifier) Accepted(answer []byte) bool { return Accepted(answer) }
+
+// Accepted tells whether a merchant's answer to a notification keeps Ksher from sending it
+// again.
+func Accepted(answer []byte) bool {
 	var said struct{ Result, Msg string }
 	return json.Unmarshal(answer, &said) == nil && said.Result == "SUCCESS" && said.Msg == "OK"
 }
