@@ -88,11 +88,11 @@ func (t *trial) killed(ctx context.Context) (string, error) {
 		return "", err
 	}
 	seen, err := t.once(ctx, o.MchOrderNo)
-	switch {
-	case err != nil:
+	if seen != "" {
+		return "after it was killed: " + seen, err
+	}
+	if err != nil {
 		return "", err
-	case seen != "":
-		return "after it was killed: " + seen, nil
 	}
 	if seen, err = t.accepts(ctx, notice.ContentType, body, o.MchOrderNo); seen != "" {
 		seen = "when the notification came again after it was killed: " + seen
@@ -163,8 +163,10 @@ func (t *trial) cancel(ctx context.Context, o *control.Order) error {
 // impossible tells an order with which something can't be done, such as a refund by its
 // channel, from a sandbox that doesn't work.
 func impossible(err error) error {
-	if refused := (*ksher.Error)(nil); errors.As(err, &refused) && refused.Code != "" {
-		return untested{fmt.Sprintf("the sandbox refused to do that to an order of this kind: %s", refused.Code)}
+	var refused *ksher.Error
+	var invalid *ksher.ValidationError
+	if errors.As(err, &invalid) || errors.As(err, &refused) && refused.Code != "" {
+		return untested{"it can't be done to an order of this kind: " + err.Error()}
 	}
 	return err
 }
@@ -241,6 +243,9 @@ func (t *trial) nobodys() []byte {
 }
 
 func (t *trial) unknown(ctx context.Context) (string, error) {
+	if t.queued {
+		return "", untested{"its queue takes it, and what it does with it later can't be seen"}
+	}
 	return t.refuses(ctx, t.nobodys(), "", 0)
 }
 

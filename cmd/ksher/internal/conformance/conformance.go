@@ -3,6 +3,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ type Test struct {
 	Fulfilled func(ctx context.Context, no string) (int, error)
 	Restart   func(context.Context) error
 	Sleep     func(context.Context, time.Duration) error
+	// Queued says that the shop says SUCCESS when a queue has the notification, and decides
+	// afterwards: of one that is signed rightly, only what it fulfils counts.
+	Queued bool
 	// Limit bounds how long a row may take.
 	Limit time.Duration
 	// Done is told of each row, and once more of one that turns out to fail in the end.
@@ -114,13 +118,13 @@ func (t *Test) try(ctx context.Context, i int, a attack) (Row, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, t.Limit)
 	defer cancel()
-	seen, err := a.run(&trial{Test: t, row: i}, limited)
+	seen, err := a.run(&trial{Test: t, row: i, queued: t.Queued && a.needs&queues != 0}, limited)
 	var not untested
 	switch {
 	case errors.As(err, &not):
 		row.Outcome, row.Seen = NotTested, not.why
 	case err != nil && ctx.Err() == nil && limited.Err() != nil:
-		row.Outcome, row.Seen = Fail, fmt.Sprintf("it took more than %v", t.Limit)
+		row.Outcome, row.Seen = Fail, cmp.Or(seen, "it didn't get there")+fmt.Sprintf(" within %v", t.Limit)
 	case err != nil:
 		return row, err
 	case seen != "":
@@ -136,10 +140,15 @@ const (
 	needOrder need = 1 << iota
 	needState
 	needRestart
+	// queues are rows whose notification is signed rightly, so that a queue takes it.
+	queues
 )
 
 // missing names the flags that a row needs and that weren't given.
 func (t *Test) missing(n need) string {
+	if t.Queued && n&queues != 0 {
+		n |= needOrder | needState
+	}
 	var flags []string
 	for _, f := range []struct {
 		need  need

@@ -27,7 +27,7 @@ func (s *shop) test() *conformance.Test {
 	return &conformance.Test{
 		URL: s.server.URL, Sender: sender, Sandbox: control.New(s.gw.URL()), Client: s.gw.Client,
 		NewOrder: s.order, Fulfilled: s.fulfilled, Restart: s.restart,
-		Sleep: func(_ context.Context, d time.Duration) error { s.gw.Advance(d); return nil },
+		Sleep: func(ctx context.Context, d time.Duration) error { s.gw.Advance(d); return ctx.Err() },
 		Limit: time.Minute, Done: func(conformance.Row) {},
 	}
 }
@@ -103,6 +103,39 @@ func TestLibrary(t *testing.T) {
 			assert.Empty(t, with(rows, conformance.Fail))
 			assert.Equal(t, untested, with(rows, conformance.NotTested))
 			assert.Len(t, rows, len(conformance.Names()))
+		})
+	}
+}
+
+// A shop with a queue may say SUCCESS before it asks, if what it fulfils can be seen, and if
+// the queue survives.
+func TestQueue(t *testing.T) {
+	for name, tt := range map[string]struct {
+		flaw     string
+		change   func(*conformance.Test)
+		failing  []string
+		untested []string
+	}{
+		"durable":   {none, func(c *conformance.Test) { c.Queued = true }, []string{}, []string{"unknown"}},
+		"in memory": {forgetful, func(c *conformance.Test) { c.Queued, c.Limit = true, 500*time.Millisecond }, []string{"killed"}, []string{"unknown"}},
+		"unseen": {none, func(c *conformance.Test) { c.Queued, c.Fulfilled, c.Restart = true, nil, nil }, []string{}, []string{
+			"repeated", "at-once", "killed", "unpaid", "recut", "unpaid-answer", "cancelled", "failed", "refunded", "two-numbers", "other-app", "unknown",
+			"wrong-amount", "wrong-currency", "gateway-down"}},
+		"not said": {none, func(*conformance.Test) {}, []string{
+			"unpaid", "unpaid-answer", "cancelled", "failed", "refunded", "two-numbers", "other-app", "unknown", "wrong-amount", "wrong-currency", "gateway-down"}, []string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, tt.flaw)
+			s.queue()
+			test := s.test()
+			tt.change(test)
+			rows, err := test.Run(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, tt.failing, with(rows, conformance.Fail))
+			assert.Equal(t, tt.untested, with(rows, conformance.NotTested))
+			if tt.flaw == forgetful {
+				assert.Contains(t, rows[slices.Index(conformance.Names(), "killed")].Seen, "after it was killed: it said SUCCESS, but hasn't fulfilled order A-006 within 500ms")
+			}
 		})
 	}
 }

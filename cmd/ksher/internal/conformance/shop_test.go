@@ -72,6 +72,8 @@ type shop struct {
 	memory   map[string]int
 	noted    map[string]bool // in memory
 	jobs     []string
+	queued   [][]byte
+	worker   *ksher.Notifications
 }
 
 // newShop returns a shop with that flaw, written without this library's handler.
@@ -86,7 +88,12 @@ func newShop(t *testing.T, flaw string) *shop {
 }
 
 // forget is what a kill does to the memory.
-func (s *shop) forget() { s.memory, s.noted = make(map[string]int), make(map[string]bool) }
+func (s *shop) forget() {
+	s.memory, s.noted = make(map[string]int), make(map[string]bool)
+	if s.flaw == forgetful {
+		s.queued = nil
+	}
+}
 
 func (s *shop) restart(context.Context) error {
 	s.mu.Lock()
@@ -114,7 +121,8 @@ func (s *shop) order(ctx context.Context) (string, error) {
 }
 
 // fulfilled counts, after the jobs that wait have run.
-func (s *shop) fulfilled(_ context.Context, no string) (int, error) {
+func (s *shop) fulfilled(ctx context.Context, no string) (int, error) {
+	s.work(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.database[no] + s.memory[no]
@@ -158,6 +166,35 @@ func (s *shop) library() {
 	})
 	require.NoError(s.t, err)
 	s.handle = notifications
+}
+
+// queue lets the shop put notifications into a queue, whose worker runs when somebody looks.
+func (s *shop) queue() {
+	s.library()
+	s.worker = s.handle.(*ksher.Notifications)
+	receiver, err := ksher.NewReceiver(sandbox.Verifier(), func(_ context.Context, body []byte) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.queued = append(s.queued, body)
+		return nil
+	})
+	require.NoError(s.t, err)
+	s.handle = receiver
+}
+
+// work does what the queue has, and keeps what is worth another try.
+func (s *shop) work(ctx context.Context) {
+	s.mu.Lock()
+	bodies := s.queued
+	s.queued = nil
+	s.mu.Unlock()
+	for _, body := range bodies {
+		if again, err := s.worker.Accept(ctx, body); err != nil && again {
+			s.mu.Lock()
+			s.queued = append(s.queued, body)
+			s.mu.Unlock()
+		}
+	}
 }
 
 // byHand handles a notification.

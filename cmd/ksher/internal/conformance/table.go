@@ -68,24 +68,24 @@ func claims() []attack {
 	const weak = "Ksher's usual key has 512 bits, and can be factored for about a hundred dollars: a right signature alone proves little."
 	return []attack{
 		{"unpaid", "an unpaid order claimed paid, signed rightly", weak, do,
-			needOrder, func(t *trial, ctx context.Context) (string, error) { return t.claimed(ctx, nil) }},
+			needOrder | queues, func(t *trial, ctx context.Context) (string, error) { return t.claimed(ctx, nil) }},
 		{"recut", "another merchant's payment whose signed text was cut up into yours", "Nothing stands between the parameters in the signed text, so that one genuine signature fits several meanings.", do,
-			needOrder, (*trial).recut},
+			needOrder | queues, (*trial).recut},
 		{"unpaid-answer", "a genuine answer which says that the order isn't paid", "The answer to a query is signed as a notification is, and its code is 0, too.",
 			"Look at result, in the notification and in the gateway's answer: only SUCCESS is paid.",
-			needOrder, (*trial).unpaidAnswer},
+			needOrder | queues, (*trial).unpaidAnswer},
 		{"cancelled", "a cancelled order claimed paid", "What was cancelled isn't paid, and its goods may be sold to somebody else.", do,
-			needOrder, func(t *trial, ctx context.Context) (string, error) { return t.claimed(ctx, t.cancel) }},
+			needOrder | queues, func(t *trial, ctx context.Context) (string, error) { return t.claimed(ctx, t.cancel) }},
 		{"failed", "an order whose payment failed, claimed paid", "The buyer got no further than trying.", do,
-			needOrder, func(t *trial, ctx context.Context) (string, error) { return t.claimed(ctx, t.fail) }},
+			needOrder | queues, func(t *trial, ctx context.Context) (string, error) { return t.claimed(ctx, t.fail) }},
 		{"refunded", "an order that was refunded before its notification came", "A notification can come hours late, and the money has gone back.", do,
-			needOrder, (*trial).refunded},
+			needOrder | queues, (*trial).refunded},
 		{"two-numbers", "one payment shown under two order numbers", "The buyer of one order gets two.", do,
-			needOrder, (*trial).twoNumbers},
+			needOrder | queues, (*trial).twoNumbers},
 		{"other-app", "a payment to another merchant, of the same order number", "Every merchant may use your numbers, and each can have Ksher sign for them.",
-			"Compare appid with your own, and ask the gateway.", needOrder, (*trial).otherApp},
+			"Compare appid with your own, and ask the gateway.", needOrder | queues, (*trial).otherApp},
 		{"unknown", "an order number that the shop doesn't have", "SUCCESS keeps Ksher from repeating it, so that an order whose row isn't committed yet is lost; and whoever chooses the number can make your shop ask.",
-			"Look the number up in your books first, and refuse what isn't there.", 0, (*trial).unknown},
+			"Look the number up in your books first, and refuse what isn't there.", queues, (*trial).unknown},
 	}
 }
 
@@ -94,9 +94,9 @@ func differences() []attack {
 	const do = "Compare total_fee, in cents, and fee_type of the gateway's answer with what your books expect, and tell a person if they differ."
 	return []attack{
 		{"wrong-amount", "the order is paid, over another amount", "A price that changed, or a form that the buyer changed: the goods go out for less.", do,
-			needOrder, func(t *trial, ctx context.Context) (string, error) { return t.repriced(ctx, otherAmount) }},
+			needOrder | queues, func(t *trial, ctx context.Context) (string, error) { return t.repriced(ctx, otherAmount) }},
 		{"wrong-currency", "the order is paid, in another currency", "150 JPY aren't 150 THB.", do,
-			needOrder, func(t *trial, ctx context.Context) (string, error) { return t.repriced(ctx, otherCurrency) }},
+			needOrder | queues, func(t *trial, ctx context.Context) (string, error) { return t.repriced(ctx, otherCurrency) }},
 	}
 }
 
@@ -124,6 +124,6 @@ func accidents() []attack {
 		{"slow", "four bodies that don't come to their end, and a payment meanwhile", "A stranger with four connections keeps the shop from hearing of payments.",
 			"Serve several requests at once, and limit how long a body may take, to ten seconds or so.", needOrder, (*trial).slow},
 		{"gateway-down", "the gateway doesn't answer, and is back later", "SUCCESS without having asked is a guess; and a refusal for good loses the payment.",
-			"If the gateway can't be asked, answer anything but SUCCESS, and handle the repetition as if it were the first.", needOrder, (*trial).gatewayDown},
+			"If the gateway can't be asked, answer anything but SUCCESS, and handle the repetition as if it were the first.", needOrder | queues, (*trial).gatewayDown},
 	}
 }
