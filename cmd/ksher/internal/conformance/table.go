@@ -74,7 +74,7 @@ func claims() []attack {
 		{"unpaid-answer", "a genuine answer which says that the order isn't paid", "The answer to a query is signed as a notification is, and its code is 0, too.",
 			"Look at result, in the notification and in the gateway's answer: only SUCCESS is paid.",
 			needOrder | queues, (*trial).unpaidAnswer},
-		{"cancelled", "a cancelled order claimed paid", "What was cancelled isn't paid, and its goods may be sold to somebody else.", do,
+		{"cancelled", "a cancelled or expired order claimed paid", "What was cancelled isn't paid, and its goods may be sold to somebody else.", do,
 			needOrder | queues, func(t *trial, ctx context.Context) (string, error) { return t.claimed(ctx, t.cancel) }},
 		{"failed", "an order whose payment failed, claimed paid", "The buyer got no further than trying.", do,
 			needOrder | queues, func(t *trial, ctx context.Context) (string, error) { return t.claimed(ctx, t.fail) }},

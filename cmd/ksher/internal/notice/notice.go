@@ -13,7 +13,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
@@ -51,7 +53,10 @@ func (a Answer) String() string {
 	if a.Status == 0 {
 		return "no answer: " + a.Text
 	}
-	return fmt.Sprintf("HTTP %d %q", a.Status, a.Text)
+	if strings.ContainsFunc(a.Text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Sprintf("HTTP %d %q", a.Status, a.Text)
+	}
+	return fmt.Sprintf("HTTP %d %s", a.Status, a.Text)
 }
 
 // Sender posts to shops.
@@ -114,7 +119,12 @@ func (s *Sender) Begin(ctx context.Context, target string, part []byte, length i
 		return nil, err
 	}
 	if u.Scheme == "https" {
-		conn = tls.Client(conn, &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}})
+		config := &tls.Config{}
+		if c := s.transport.TLSClientConfig; c != nil {
+			config = c.Clone()
+		}
+		config.ServerName, config.NextProtos = u.Hostname(), []string{"http/1.1"}
+		conn = tls.Client(conn, config)
 	}
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", u.RequestURI(), u.Host, ContentType, length, part)
 	if err != nil {
