@@ -29,9 +29,12 @@ type commands struct {
 	Rate       rateCommand       `cmd:"" help:"Show the exchange rate of a currency."`
 	Doctor     doctorCommand     `cmd:"" help:"Find what is wrong with an integration: key, clock, network, both hosts, the address for notifications."`
 	Listen     listenCommand     `cmd:"" help:"Bring notifications to a shop that Ksher can't reach, such as one on a laptop."`
+	Trigger    triggerCommand    `cmd:"" help:"Post a rightly signed notification to a shop, with the sandbox's keys."`
 	Health     healthCommand     `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags: bash, zsh or fish."`
 	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`
+
+	TestWebhook testWebhookCommand `cmd:"" help:"Try attacks and accidents on a shop's address for notifications."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

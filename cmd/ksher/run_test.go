@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	if os.Getenv(asShop) != "" {
+		shopProgram()
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
