@@ -201,6 +201,23 @@ func TestNotTheShopsFault(t *testing.T) {
 	}
 }
 
+// Whoever uses the sandbox meanwhile may have it tell the shop of an order too early.
+func TestDisturbed(t *testing.T) {
+	s := newShop(t, none)
+	test := s.test()
+	test.NewOrder = func(ctx context.Context) (string, error) {
+		other, err := s.order(ctx)
+		require.NoError(t, err)
+		require.NoError(t, s.gw.Pay(other, ""))
+		return s.order(ctx)
+	}
+	rows, err := test.Run(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, conformance.NotTested, rows[0].Outcome)
+	assert.Contains(t, rows[0].Seen, "before the test did")
+	assert.Empty(t, with(rows, conformance.Fail))
+}
+
 // Who is interrupted gets what was done, and the sandbox has no faults left.
 func TestInterrupted(t *testing.T) {
 	s := newShop(t, none)

@@ -69,6 +69,9 @@ func (t *trial) pay(ctx context.Context, o *control.Order) (*control.Order, erro
 	}
 	o, err := t.Sandbox.Act(ctx, o.MchOrderNo, "pay")
 	for err == nil && o.Notification != nil && o.Notification.Due.Sub(o.PaidAt) < year/2 {
+		if len(o.Notification.Attempts) > 0 { // Another order's took the fault.
+			return nil, untested{"the sandbox told the shop of the order before the test did: leave the sandbox alone, or start one for the test"}
+		}
 		if err = t.Sleep(ctx, 10*time.Millisecond); err == nil {
 			o, err = t.Sandbox.Order(ctx, o.MchOrderNo)
 		}

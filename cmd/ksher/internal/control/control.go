@@ -43,6 +43,8 @@ type Order struct {
 	Notification   *struct {
 		URL string    `json:"url"`
 		Due time.Time `json:"due"`
+		// Attempts are those to deliver it.
+		Attempts []struct{} `json:"attempts"`
 	} `json:"notification"`
 }
 
