@@ -197,6 +197,7 @@ func startShop(t *testing.T, kind, gatewayURL string) []string {
 	for name, value := range map[string]string{asShop: kind, shopAddress: address, shopGateway: gatewayURL, shopFile: file} {
 		t.Setenv(name, value)
 	}
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // Else each command takes a second longer, if there is a race detector.
 	begin := "'" + os.Args[0] + "' >/dev/null 2>&1 </dev/null &"
 	require.NoError(t, restart(t.Context(), begin))
 	killed := "kill -9 $(cat '" + file + ".pid')"

@@ -11,10 +11,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ksher-go/ksher/cmd/ksher/internal/conformance"
 	"github.com/ksher-go/ksher/cmd/ksher/internal/control"
+	"github.com/ksher-go/ksher/cmd/ksher/internal/notice"
 	"github.com/ksher-go/ksher/internal/clock"
 	"github.com/ksher-go/ksher/internal/sandbox"
 )
@@ -44,6 +46,14 @@ func (w *testWebhookCommand) Run(ctx context.Context, s *screen) error {
 	sender, err := w.sender(w.URL)
 	if err != nil {
 		return err
+	}
+	if w.Verbose {
+		var one sync.Mutex
+		sender.Follow = func(method string, length int, a notice.Answer) {
+			one.Lock()
+			defer one.Unlock()
+			fmt.Fprintf(s.Err, "%s of %d bytes: %v\n", method, length, a)
+		}
 	}
 	w.Sandbox = true // It is the only gateway that misbehaves on request.
 	client, err := w.client(s)

@@ -23,9 +23,12 @@ import (
 func TestWebhookOfLibrary(t *testing.T) {
 	gatewayURL := "http://" + freeAddress(t)
 	args := startShop(t, "careful", gatewayURL)
-	out, progress, err := alone(t.Context(), append(args, "--json")...)
+	out, progress, err := alone(t.Context(), append(args, "--json", "--verbose")...)
 	require.NoError(t, err)
 	assert.Contains(t, progress, "No sandbox runs at "+gatewayURL)
+	assert.Contains(t, progress, `: HTTP 200 {"result":"SUCCESS","msg":"OK"}`)
+	assert.Contains(t, progress, "POST of 0 bytes: HTTP 400 ")
+	assert.Contains(t, progress, "order_close ")
 	var result tested
 	require.NoError(t, json.Unmarshal([]byte(out), &result))
 	for _, r := range result.Rows {

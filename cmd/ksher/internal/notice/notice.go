@@ -62,7 +62,9 @@ func (a Answer) String() string {
 // Sender posts to shops.
 type Sender struct {
 	// Patience is how long a shop may take to answer.
-	Patience  time.Duration
+	Patience time.Duration
+	// Follow is told what was sent and what came, also by several at once.
+	Follow    func(method string, length int, a Answer)
 	transport *http.Transport
 }
 
@@ -73,7 +75,7 @@ func NewSender(hosts ...string) (*Sender, error) {
 		return nil, err
 	}
 	transport.DisableKeepAlives = true // A shop that was killed in between would break a connection.
-	return &Sender{30 * time.Second, transport}, nil
+	return &Sender{30 * time.Second, func(string, int, Answer) {}, transport}, nil
 }
 
 // Post posts a notification.
@@ -83,6 +85,14 @@ func (s *Sender) Post(ctx context.Context, target string, body []byte) (Answer, 
 
 // Send sends anything. The error says that the target is no address, or that ctx has ended.
 func (s *Sender) Send(ctx context.Context, method, target, contentType string, body []byte) (Answer, error) {
+	a, err := s.send(ctx, method, target, contentType, body)
+	if err == nil {
+		s.Follow(method, len(body), a)
+	}
+	return a, err
+}
+
+func (s *Sender) send(ctx context.Context, method, target, contentType string, body []byte) (Answer, error) {
 	limited, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(limited, method, target, bytes.NewReader(body))
