@@ -21,9 +21,6 @@ func (s *shop) test() *conformance.Test {
 	s.t.Helper()
 	sender, err := notice.NewSender()
 	require.NoError(s.t, err)
-	if s.flaw == single {
-		sender.Patience = 50 * time.Millisecond
-	}
 	return &conformance.Test{
 		URL: s.server.URL, Sender: sender, Sandbox: control.New(s.gw.URL()), Client: s.gw.Client,
 		NewOrder: s.order, Fulfilled: s.fulfilled, Restart: s.restart,
@@ -72,7 +69,14 @@ func TestShops(t *testing.T) {
 			s := newShop(t, flaw)
 			last := make(map[string]conformance.Row)
 			test := s.test()
-			test.Done = func(r conformance.Row) { last[r.Name] = r }
+			usual := test.Sender.Patience
+			test.Done = func(r conformance.Row) {
+				last[r.Name] = r
+				test.Sender.Patience = usual
+				if r.Name == "get" && flaw == single { // The next row is the slow one, which times out.
+					test.Sender.Patience = 50 * time.Millisecond
+				}
+			}
 			rows, err := test.Run(t.Context())
 			require.NoError(t, err)
 			assert.ElementsMatch(t, failing, with(rows, conformance.Fail))
@@ -199,6 +203,21 @@ func TestNotTheShopsFault(t *testing.T) {
 			assert.ErrorContains(t, err, tt.err)
 		})
 	}
+}
+
+// A shop that stumbles over an answer which only some orders have is told what it may be.
+func TestOddAnswer(t *testing.T) {
+	rows, err := newShop(t, numerical).test().Run(t.Context())
+	require.NoError(t, err)
+	assert.NotEmpty(t, with(rows, conformance.Fail))
+	for _, r := range rows {
+		if r.Outcome == conformance.Fail {
+			assert.Contains(t, r.Seen, "fees as texts", r.Name)
+		}
+	}
+	rows, err = newShop(t, refusing).test().Run(t.Context())
+	require.NoError(t, err)
+	assert.NotContains(t, rows[0].Seen, "as texts")
 }
 
 // Whoever uses the sandbox meanwhile may have it tell the shop of an order too early.

@@ -46,6 +46,7 @@ const (
 	refusing     = "refuses everything"
 	gullible     = "checks and asks nothing"
 	single       = "serves one request at a time"
+	numerical    = "takes fees as numbers only"
 	late         = "refuses what isn't paid, and fulfils it later"
 )
 
@@ -79,7 +80,11 @@ type shop struct {
 // newShop returns a shop with that flaw, written without this library's handler.
 func newShop(t *testing.T, flaw string) *shop {
 	t.Helper()
-	s := &shop{t: t, gw: sandbox.New(t), flaw: flaw, database: make(map[string]int)}
+	var opts []sandbox.Option
+	if flaw == numerical {
+		opts = append(opts, sandbox.WithVariedFees())
+	}
+	s := &shop{t: t, gw: sandbox.New(t, opts...), flaw: flaw, database: make(map[string]int)}
 	s.handle = http.HandlerFunc(s.byHand)
 	s.forget()
 	s.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.handle.ServeHTTP(w, r) }))
@@ -322,6 +327,9 @@ func (s *shop) ask(ctx context.Context, no string) (*ksher.Order, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if s.flaw == numerical && bytes.Contains(answer.Data, []byte(`_fee":"`)) {
+		return nil, errors.New("not a number")
 	}
 	return &answer.Order, nil
 }

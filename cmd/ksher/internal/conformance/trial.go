@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -158,12 +159,35 @@ func (t *trial) deliver(ctx context.Context, contentType string, body []byte) (n
 func (t *trial) accepts(ctx context.Context, contentType string, body []byte, no string) (string, error) {
 	a, err := t.deliver(ctx, contentType, body)
 	switch {
-	case err != nil:
-		return "", err
+	case err != nil: // Also if the time for it is over.
+		return "it didn't accept it", err
 	case !a.Accepted:
-		return fmt.Sprintf("it didn't accept it in %d attempts; the last answer was %v", 1+len(pauses), a), nil
+		return fmt.Sprintf("it didn't accept it in %d attempts; the last answer was %v%s", 1+len(pauses), a, t.oddity(ctx, no)), nil
 	}
 	return t.once(ctx, no)
+}
+
+// feeAsText finds an amount that isn't a number.
+var feeAsText = regexp.MustCompile(`"(total|cash)_fee": ?"`)
+
+// oddity says what a shop may stumble over in the gateway's answer about an order.
+func (t *trial) oddity(ctx context.Context, no string) string {
+	o, err := t.Sandbox.Order(ctx, no)
+	if err != nil {
+		return ""
+	}
+	var data []byte
+	if o.Host() == ksher.HostGateway {
+		if answer, err := t.Client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: no}); err == nil {
+			data = answer.Data
+		}
+	} else if answer, err := t.Client.OrderQuery(ctx, &ksher.OrderQueryRequest{MchOrderNo: no}); err == nil {
+		data = answer.Data
+	}
+	if feeAsText.Match(data) {
+		return "; can it read that the gateway's answer about this order has fees as texts, as genuine answers have now and then?"
+	}
+	return ""
 }
 
 // once waits until the shop has fulfilled an order, and says if it did so never or twice.
