@@ -82,7 +82,7 @@ func (t *trial) killed(ctx context.Context) (string, error) {
 		err = t.Restart(ctx)
 	}
 	if err == nil {
-		err = t.up(ctx)
+		err = t.up(ctx, o.MchOrderNo)
 	}
 	if err != nil {
 		return "", err
@@ -100,19 +100,27 @@ func (t *trial) killed(ctx context.Context) (string, error) {
 	return seen, err
 }
 
-// up waits until the shop answers again.
-func (t *trial) up(ctx context.Context) error {
-	a, err := t.Sender.Send(ctx, http.MethodGet, t.URL, "", nil)
-	for range 100 {
-		if err != nil || a.Status != 0 {
+// up waits until the shop answers again, and tells what became of an order.
+func (t *trial) up(ctx context.Context, no string) error {
+	for tries := 0; ; tries++ {
+		a, err := t.Sender.Send(ctx, http.MethodGet, t.URL, "", nil)
+		if err != nil {
 			return err
+		}
+		err = fmt.Errorf("it gave %v", a)
+		if a.Status != 0 {
+			_, err = t.Fulfilled(ctx, no)
+		}
+		if err == nil {
+			return nil
+		}
+		if tries == 100 {
+			return fmt.Errorf("the shop didn't work again after --restart-cmd: %w", err)
 		}
 		if err := t.Sleep(ctx, pauses[0]/10); err != nil {
 			return err
 		}
-		a, err = t.Sender.Send(ctx, http.MethodGet, t.URL, "", nil)
 	}
-	return fmt.Errorf("the shop didn't answer again after --restart-cmd: %v", a)
 }
 
 // badlySigned posts a notification of a payment that is true, so that the signature is all

@@ -189,7 +189,13 @@ func TestNotTheShopsFault(t *testing.T) {
 		"no restart": {func(_ *shop, c *conformance.Test) { c.Restart = func(context.Context) error { return broken } }, "broken", 5},
 		"not up again": {func(s *shop, c *conformance.Test) {
 			c.Restart = func(context.Context) error { s.server.Close(); return nil }
-		}, "didn't answer again", 5},
+		}, "didn't work again after --restart-cmd: it gave no answer", 5},
+		"no state again": {func(_ *shop, c *conformance.Test) {
+			c.Restart = func(context.Context) error {
+				c.Fulfilled = func(context.Context, string) (int, error) { return 0, broken }
+				return nil
+			}
+		}, "after --restart-cmd: broken", 5},
 		"far away":         {func(_ *shop, c *conformance.Test) { c.URL = "http://192.0.2.1/" }, "--allow-notify=192.0.2.1 allows it", 0},
 		"not there":        {func(s *shop, _ *conformance.Test) { s.server.Close() }, "the shop doesn't answer at http://127.0.0.1", 0},
 		"no sandbox there": {func(s *shop, c *conformance.Test) { s.gw.Close() }, "refused", 0},
@@ -235,6 +241,25 @@ func TestDisturbed(t *testing.T) {
 	assert.Equal(t, conformance.NotTested, rows[0].Outcome)
 	assert.Contains(t, rows[0].Seen, "before the test did")
 	assert.Empty(t, with(rows, conformance.Fail))
+}
+
+// A shop may take a while after it was killed.
+func TestSlowStart(t *testing.T) {
+	s := newShop(t, none)
+	test := s.test()
+	test.Restart = func(context.Context) error {
+		wait := 3
+		test.Fulfilled = func(ctx context.Context, no string) (int, error) {
+			if wait--; wait > 0 {
+				return 0, errors.New("not yet")
+			}
+			return s.fulfilled(ctx, no)
+		}
+		return nil
+	}
+	rows, err := test.Run(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, conformance.Names(), with(rows, conformance.Pass))
 }
 
 // Who is interrupted gets what was done, and the sandbox has no faults left.
