@@ -20,13 +20,16 @@ type gatewayFlags struct {
 	SandboxURL string        `group:"gateway" name:"sandbox-url" env:"KSHER_SANDBOX_URL" default:"http://127.0.0.1:8765" placeholder:"URL" help:"Where the local gateway is (${default})."`
 	JSON       bool          `group:"gateway" name:"json" help:"Print JSON."`
 	Verbose    bool          `group:"gateway" short:"v" help:"Say on standard error what is asked and how long it took."`
-	Timeout    time.Duration `group:"gateway" default:"60s" help:"How long to try, as in 90s or 5m (${default})."`
+	Timeout    time.Duration `group:"gateway" default:"${timeout=60s}" help:"How long to try, as in 90s or 5m (${default})."`
 }
 
 // client makes the client that the flags and the environment describe.
 func (g *gatewayFlags) client(s *screen, opts ...ksher.Option) (*ksher.Client, error) {
 	if g.Verbose {
 		opts = append(opts, ksher.WithHook(s.follow))
+	}
+	if s.HTTP != nil {
+		opts = append(opts, ksher.WithHTTPClient(s.HTTP))
 	}
 	if !g.Sandbox {
 		client, err := ksher.ClientFromEnv(opts...)

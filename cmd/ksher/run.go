@@ -30,6 +30,8 @@ type commands struct {
 	Doctor     doctorCommand     `cmd:"" help:"Find what is wrong with an integration: key, clock, network, both hosts, the address for notifications."`
 	Listen     listenCommand     `cmd:"" help:"Bring notifications to a shop that Ksher can't reach, such as one on a laptop."`
 	Trigger    triggerCommand    `cmd:"" help:"Post a rightly signed notification to a shop, with the sandbox's keys."`
+	Order      orderCommand      `cmd:"" help:"Look at orders, wait until they are paid, cancel and close them."`
+	Reverse    reverseCommand    `cmd:"" help:"Undo a doubtful charge at a till."`
 	Health     healthCommand     `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags: bash, zsh or fish."`
 	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`

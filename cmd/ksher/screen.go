@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -17,9 +18,12 @@ type screen struct {
 	In  io.Reader
 	Out io.Writer // what was asked for
 	Err io.Writer // progress and questions
-	// Asks says that somebody is there to answer questions, Drawn that Out is a terminal, and
-	// Colour that it may have colours.
-	Asks, Drawn, Colour bool
+	// Asks says that somebody is there to answer questions, Drawn that Out is a terminal,
+	// Colour that it may have colours, and Live that Err is a terminal.
+	Asks, Drawn, Colour, Live bool
+	// HTTP, if not nil, is what requests go by, and the clock if it is one.
+	HTTP *http.Client
+	Open func(address string) error // shows a page in the browser
 }
 
 // ownScreen is that of the process.
@@ -29,6 +33,7 @@ func ownScreen() *screen {
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Asks:  term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
 		Drawn: drawn, Colour: drawn && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		Live: term.IsTerminal(int(os.Stderr.Fd())), Open: openBrowser,
 	}
 }
 
@@ -41,8 +46,10 @@ func (s *screen) printJSON(v any) error {
 }
 
 // table prints rows whose columns stand below one another.
-func (s *screen) table(rows [][]string) error {
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+func (s *screen) table(rows [][]string) error { return writeTable(s.Out, rows) }
+
+func writeTable(to io.Writer, rows [][]string) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")); err != nil {
 			return err
@@ -54,7 +61,7 @@ func (s *screen) table(rows [][]string) error {
 // field is something to show: its name for a program, and for people.
 type field struct{ name, label, value string }
 
-// show prints fields below one another, or as a JSON object.
+// show prints fields that have a value below one another, or all as a JSON object.
 func (s *screen) show(asJSON bool, fields []field) error {
 	if asJSON {
 		object := map[string]string{}
@@ -63,9 +70,11 @@ func (s *screen) show(asJSON bool, fields []field) error {
 		}
 		return s.printJSON(object)
 	}
-	rows := make([][]string, len(fields))
-	for i, f := range fields {
-		rows[i] = []string{f.label, f.value}
+	var rows [][]string
+	for _, f := range fields {
+		if f.value != "" {
+			rows = append(rows, []string{f.label, f.value})
+		}
 	}
 	return s.table(rows)
 }
@@ -88,4 +97,33 @@ func (s *screen) confirm(yes bool, what ...string) error {
 		return errNotConfirmed
 	}
 	return nil
+}
+
+// list shows things that have the same fields, as a table, or as a JSON array of objects.
+// none says that there are none.
+func (s *screen) list(asJSON bool, things [][]field, none string) error {
+	if asJSON {
+		objects := make([]map[string]string, len(things))
+		for i, fields := range things {
+			objects[i] = map[string]string{}
+			for _, f := range fields {
+				objects[i][f.name] = f.value
+			}
+		}
+		return s.printJSON(objects)
+	}
+	if len(things) == 0 {
+		_, err := fmt.Fprintln(s.Out, none)
+		return err
+	}
+	rows := make([][]string, len(things)+1)
+	for i, fields := range things {
+		for _, f := range fields {
+			if i == 0 {
+				rows[0] = append(rows[0], f.label)
+			}
+			rows[i+1] = append(rows[i+1], f.value)
+		}
+	}
+	return s.table(rows)
 }

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox"
+)
+
+// unfinished is an error with the command that goes on from there.
+type unfinished struct {
+	error
+	command string
+}
+
+func (e unfinished) Unwrap() error { return e.error }
+
+func (e unfinished) Error() string { return fmt.Sprintf("%v\nTo go on: %s", e.error, e.command) }
+
+// harmless are the characters that no shell reads anything into.
+var harmless = regexp.MustCompile(`^[A-Za-z0-9_./:=@%,+-]+$`)
+
+// again is a command line of this program, for the same gateway.
+func (g *gatewayFlags) again(args ...string) string {
+	if g.Sandbox {
+		args = append(args, "--sandbox", "--sandbox-url="+g.SandboxURL)
+	}
+	line := "ksher"
+	for _, arg := range args {
+		if !harmless.MatchString(arg) {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		line += " " + arg
+	}
+	return line
+}
+
+// account names the merchant and the gateway, to look at before something is sent there.
+func (g *gatewayFlags) account(host ksher.Host) [][]string {
+	gatewayURL, merchantURL := g.hosts()
+	address, appID := merchantURL, os.Getenv("KSHER_APPID")
+	if host == ksher.HostGateway {
+		address = gatewayURL
+	}
+	if g.Sandbox {
+		appID = sandbox.AppID
+	}
+	return [][]string{{"Host", fmt.Sprintf("%s (%s)", address, host)}, {"App ID", appID}}
+}
+
+// within bounds how long the gateway is asked. What the person is asked takes as long as
+// it takes.
+func (g *gatewayFlags) within(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
+	defer cancel()
+	return ask(ctx)
+}
+
+// undecided tells the errors after which something may have been carried out.
+func undecided(err error) bool {
+	return errors.Is(err, ksher.ErrOutcomeUnknown) || errors.Is(err, ksher.ErrNeedsPerson)
+}

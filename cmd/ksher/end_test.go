@@ -1,0 +1,101 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/sandbox/core"
+)
+
+// Each command that ends an order, with how the order stands before and after it.
+var endings = map[string]struct {
+	host          ksher.Host
+	command       []string
+	operation     string
+	before, after sandbox.State
+}{
+	"cancel":  {ksher.HostGateway, []string{"order", "cancel"}, "cancel_order", sandbox.Created, sandbox.Cancelled},
+	"close":   {ksher.HostMerchant, []string{"order", "close"}, "order_close", sandbox.Created, sandbox.Cancelled},
+	"reverse": {ksher.HostMerchant, []string{"reverse"}, "order_reverse", sandbox.Paid, sandbox.Refunded},
+}
+
+// toEnd makes an order for a command to end.
+func (d *desk) toEnd(t *testing.T, operation string, host ksher.Host) {
+	t.Helper()
+	if operation != "order_reverse" {
+		d.order(t, host, "A-1")
+		return
+	}
+	_, err := d.gw.Client.QuickPay(t.Context(), &ksher.QuickPayRequest{
+		MchOrderNo: "A-1", TotalFee: 150_50, FeeType: "THB", Channel: ksher.ChannelTrueMoney, AuthCode: ksher.NewSecret("900000000000000000"),
+	})
+	require.NoError(t, err)
+}
+
+func (d *desk) state(t *testing.T) sandbox.State {
+	t.Helper()
+	order, err := d.gw.Order("A-1")
+	require.NoError(t, err)
+	return order.State
+}
+
+func TestEndAsks(t *testing.T) {
+	for name, tt := range endings {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.toEnd(t, tt.operation, tt.host)
+			args := append(tt.command, "A-1")
+			_, _, err := d.run(t.Context(), args...)
+			assert.Equal(t, statusUsage, statusOf(err), "nobody is there")
+			d.answer = "no"
+			_, question, err := d.run(t.Context(), args...)
+			assert.ErrorIs(t, err, errNotConfirmed)
+			for _, shown := range []string{d.gw.URL(), string(tt.host), sandbox.AppID, "A-1", "150.50 THB"} {
+				assert.Contains(t, question, shown)
+			}
+			assert.Equal(t, tt.before, d.state(t))
+			d.answer = "yes"
+			out, _, err := d.run(t.Context(), args...)
+			require.NoError(t, err)
+			assert.Contains(t, out, name)
+			assert.Equal(t, tt.after, d.state(t))
+			out, notice, err := d.run(t.Context(), args...)
+			require.NoError(t, err)
+			assert.Contains(t, out, name)
+			assert.Contains(t, notice, "Nothing was sent")
+		})
+	}
+}
+
+// What the program says is what has become of the order, whatever happens to the answer.
+func TestEndFaults(t *testing.T) {
+	for name, tt := range endings {
+		for _, kind := range core.OperationFaults() {
+			t.Run(name+" "+string(kind), func(t *testing.T) {
+				d := newDesk(t)
+				d.toEnd(t, tt.operation, tt.host)
+				d.inject(t, tt.operation, kind, 1)
+				args := append(tt.command, "A-1", "--yes")
+				_, _, err := d.run(t.Context(), args...)
+				switch statusOf(err) {
+				case statusDone:
+					assert.Equal(t, tt.after, d.state(t))
+				case statusRefused:
+					assert.Equal(t, core.FaultRefuse, kind)
+					assert.Equal(t, tt.before, d.state(t))
+				case statusUnknown:
+					assert.ErrorContains(t, err, "To go on: ksher "+strings.Join(tt.command, " ")+" A-1")
+					_, _, err = d.run(t.Context(), args...)
+					assert.NoError(t, err)
+				default:
+					assert.Fail(t, "another status", "%v", err)
+				}
+			})
+		}
+	}
+}
