@@ -32,6 +32,8 @@ type commands struct {
 	Trigger    triggerCommand    `cmd:"" help:"Post a rightly signed notification to a shop, with the sandbox's keys."`
 	Order      orderCommand      `cmd:"" help:"Look at orders, wait until they are paid, cancel and close them."`
 	Reverse    reverseCommand    `cmd:"" help:"Undo a doubtful charge at a till."`
+	Refund     refundCommand     `cmd:"" help:"Give the money of an order back, whole or in part."`
+	Refunds    refundsCommand    `cmd:"" help:"List the refunds of an order."`
 	Health     healthCommand     `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags: bash, zsh or fish."`
 	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`
