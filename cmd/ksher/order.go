@@ -116,7 +116,7 @@ func (o *orderShowCommand) Run(ctx context.Context, s *screen) error {
 
 type orderWaitCommand struct {
 	orderFlags
-	Amount  amountFlag `help:"What it has to cost, as in 150.50. Without it, what the gateway says that it costs."`
+	Amount  amountFlag `placeholder:"AMOUNT" help:"What it has to cost, as in 150.50. Without it, what the gateway says that it costs."`
 	FeeType string     `name:"currency" default:"THB" help:"The currency that it has to be in (${default})."`
 	gatewayFlags
 }

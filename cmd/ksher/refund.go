@@ -10,7 +10,7 @@ import (
 
 type refundCommand struct {
 	orderFlags
-	Amount   amountFlag `required:"" help:"How much to give back, as in 150.50, in the order's currency."`
+	Amount   amountFlag `required:"" placeholder:"AMOUNT" help:"How much to give back, as in 150.50, in the order's currency."`
 	RefundNo string     `name:"refund-no" help:"The merchant's number of the refund. Ksher carries out each once. Without it one is made, and printed before anything is sent."`
 	yesFlag
 	gatewayFlags

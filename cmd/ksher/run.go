@@ -34,6 +34,8 @@ type commands struct {
 	Reverse    reverseCommand    `cmd:"" help:"Undo a doubtful charge at a till."`
 	Refund     refundCommand     `cmd:"" help:"Give the money of an order back, whole or in part."`
 	Refunds    refundsCommand    `cmd:"" help:"List the refunds of an order."`
+	Native     nativeCommand     `cmd:"" set:"timeout=10m" help:"Make an order, draw its QR code, and wait until it is paid."`
+	Page       pageCommand       `cmd:"" help:"Make an order with a checkout page."`
 	Health     healthCommand     `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags: bash, zsh or fish."`
 	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`
