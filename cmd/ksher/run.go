@@ -36,6 +36,7 @@ type commands struct {
 	Refunds    refundsCommand    `cmd:"" help:"List the refunds of an order."`
 	Native     nativeCommand     `cmd:"" set:"timeout=10m" help:"Make an order, draw its QR code, and wait until it is paid."`
 	Page       pageCommand       `cmd:"" help:"Make an order with a checkout page."`
+	Payout     payoutCommand     `cmd:"" help:"Pay money out of the balance, and look at payouts."`
 	Health     healthCommand     `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags: bash, zsh or fish."`
 	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`
