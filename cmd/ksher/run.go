@@ -43,6 +43,8 @@ type commands struct {
 
 	TestWebhook testWebhookCommand `cmd:"" help:"Try attacks and accidents on a shop's address for notifications."`
 
+	Settlement settlementCommand `cmd:"" help:"Print what is settled for some days."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
