@@ -43,14 +43,19 @@ func (g *gatewayFlags) again(args ...string) string {
 // account names the merchant and the gateway, to look at before something is sent there.
 func (g *gatewayFlags) account(host ksher.Host) [][]string {
 	gatewayURL, merchantURL := g.hosts()
-	address, appID := merchantURL, os.Getenv("KSHER_APPID")
+	address := merchantURL
 	if host == ksher.HostGateway {
 		address = gatewayURL
 	}
+	return [][]string{{"Host", fmt.Sprintf("%s (%s)", address, host)}, {"App ID", g.appID()}}
+}
+
+// appID is the merchant's app ID.
+func (g *gatewayFlags) appID() string {
 	if g.Sandbox {
-		appID = sandbox.AppID
+		return sandbox.AppID
 	}
-	return [][]string{{"Host", fmt.Sprintf("%s (%s)", address, host)}, {"App ID", appID}}
+	return os.Getenv("KSHER_APPID")
 }
 
 // within bounds how long the gateway is asked. What the person is asked takes as long as

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ksher-go/ksher/internal/clock"
@@ -47,3 +48,15 @@ func (p *progress) end() {
 
 // left writes a time that is left, as in "4m05s left".
 func left(d time.Duration) string { return fmt.Sprintf("%v left", max(d, 0).Round(time.Second)) }
+
+// count shows how many of so many orders are done: a bar on a terminal, elsewhere a line for
+// each tenth.
+func (p *progress) count(done, total int) {
+	if !p.screen.Live {
+		p.at(fmt.Sprintf("%d %% of %d orders", done*10/total*10, total), "")
+		return
+	}
+	const cells = 30
+	full := done * cells / total
+	p.at("["+strings.Repeat("=", full)+strings.Repeat(" ", cells-full)+"]", fmt.Sprintf(" %d of %d orders", done, total))
+}

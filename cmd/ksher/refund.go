@@ -116,9 +116,5 @@ func (r *refundsCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	list := make([][]field, len(refunds))
-	for i := range refunds {
-		list[i] = refundFields(&refunds[i])
-	}
-	return s.list(r.JSON, list, "There are no refunds.")
+	return s.list(r.JSON, fieldsOf(refunds, refundFields), "There are no refunds.")
 }

@@ -44,6 +44,7 @@ type commands struct {
 	TestWebhook testWebhookCommand `cmd:"" help:"Try attacks and accidents on a shop's address for notifications."`
 
 	Settlement settlementCommand `cmd:"" help:"Print what is settled for some days."`
+	Reconcile  reconcileCommand  `cmd:"" help:"Hold the shop's list of orders against the gateway and its settlements."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

@@ -103,14 +103,7 @@ func (s *screen) confirm(yes bool, what ...string) error {
 // none says that there are none.
 func (s *screen) list(asJSON bool, things [][]field, none string) error {
 	if asJSON {
-		objects := make([]map[string]string, len(things))
-		for i, fields := range things {
-			objects[i] = map[string]string{}
-			for _, f := range fields {
-				objects[i][f.name] = f.value
-			}
-		}
-		return s.printJSON(objects)
+		return s.printJSON(objects(things))
 	}
 	if len(things) == 0 {
 		_, err := fmt.Fprintln(s.Out, none)

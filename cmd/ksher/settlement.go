@@ -32,10 +32,7 @@ func (c *settlementCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	list := make([][]field, len(answer.SettlementData))
-	for i := range answer.SettlementData {
-		list[i] = settlementFields(&answer.SettlementData[i])
-	}
+	list := fieldsOf(answer.SettlementData, settlementFields)
 	if c.CSV {
 		return writeCSV(s.Out, names(settlementFields(&ksher.SettlementRow{})), list)
 	}
