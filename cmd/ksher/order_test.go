@@ -201,3 +201,15 @@ func TestOrderWaitEndsOtherwise(t *testing.T) {
 		})
 	}
 }
+
+// What somebody has attached to an order doesn't steer the terminal.
+func TestOrderShowControlCharacters(t *testing.T) {
+	d := newDesk(t)
+	_, err := d.gw.Client.NativePay(t.Context(), &ksher.NativePayRequest{
+		MchOrderNo: "A-1", TotalFee: 1_00, FeeType: "THB", Channel: ksher.ChannelWeChat, Attach: "a\x1b[2Jb\tc",
+	})
+	require.NoError(t, err)
+	out, _, err := d.run(t.Context(), "order", "show", "A-1", "--host=merchant")
+	require.NoError(t, err)
+	assert.Contains(t, out, "a\uFFFD[2Jb\uFFFDc")
+}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -19,7 +21,7 @@ type screen struct {
 	Out io.Writer // what was asked for
 	Err io.Writer // progress and questions
 	// Asks says that somebody is there to answer questions, Drawn that Out is a terminal,
-	// Colour that it may have colours, and Live that Err is a terminal.
+	// Colour that it may have colours, and Live that Err is a terminal which rewrites lines.
 	Asks, Drawn, Colour, Live bool
 	// HTTP, if not nil, is what requests go by, and the clock if it is one.
 	HTTP *http.Client
@@ -28,12 +30,12 @@ type screen struct {
 
 // ownScreen is that of the process.
 func ownScreen() *screen {
-	drawn := term.IsTerminal(int(os.Stdout.Fd()))
+	drawn, dumb := term.IsTerminal(int(os.Stdout.Fd())), os.Getenv("TERM") == "dumb"
 	return &screen{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Asks:  term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
-		Drawn: drawn, Colour: drawn && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
-		Live: term.IsTerminal(int(os.Stderr.Fd())), Open: openBrowser,
+		Drawn: drawn, Colour: drawn && os.Getenv("NO_COLOR") == "" && !dumb,
+		Live: term.IsTerminal(int(os.Stderr.Fd())) && !dumb, Open: openBrowser,
 	}
 }
 
@@ -51,11 +53,23 @@ func (s *screen) table(rows [][]string) error { return writeTable(s.Out, rows) }
 func writeTable(to io.Writer, rows [][]string) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")); err != nil {
+		cells := make([]string, len(row))
+		for i, text := range row {
+			cells[i] = strings.Map(printable, text)
+		}
+		if _, err := fmt.Fprintln(w, strings.Join(cells, "\t")); err != nil {
 			return err
 		}
 	}
 	return w.Flush()
+}
+
+// printable keeps what others have written from steering the terminal, or breaking a table.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return utf8.RuneError
+	}
+	return r
 }
 
 // field is something to show: its name for a program, and for people.
