@@ -66,7 +66,7 @@ func TestReconcileDiffers(t *testing.T) {
 		}
 		d.paid(t, ksher.HostMerchant, no)
 	}
-	_, _, err := d.run(t.Context(), "refund", "refunded", "--host=merchant", "--amount=150.50", "--yes")
+	_, _, err := d.run(t.Context(), "refund", "refunded", "--host=merchant", "--amount=150.50", "--refund-no=R-1", "--yes")
 	require.NoError(t, err)
 	d.gw.Advance(24 * time.Hour)
 	file := list(t, "agrees,150.50,THB,merchant,paid", "here,150.50,THB,merchant,paid", "there,150.50,THB,merchant,open",

@@ -11,13 +11,16 @@ import (
 type refundCommand struct {
 	orderFlags
 	Amount   amountFlag `required:"" placeholder:"AMOUNT" help:"How much to give back, as in 150.50, in the order's currency."`
-	RefundNo string     `name:"refund-no" help:"The merchant's number of the refund. Ksher carries out each once. Without it one is made, and printed before anything is sent."`
+	RefundNo string     `name:"refund-no" help:"The merchant's number of the refund. Ksher carries out each once. Without it one is made, and printed before anything is sent. With --yes it is required, so that a script that runs again doesn't refund again."`
 	yesFlag
 	gatewayFlags
 }
 
 // Run refunds an order, to a known end.
 func (r *refundCommand) Run(ctx context.Context, s *screen) error {
+	if r.Yes && r.RefundNo == "" {
+		return usage("name the refund with --refund-no, so that a script that runs again doesn't refund again")
+	}
 	client, err := r.client(s)
 	if err != nil {
 		return err

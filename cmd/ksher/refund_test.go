@@ -21,6 +21,8 @@ func TestRefundAsks(t *testing.T) {
 		args := []string{"refund", "A-1", "--host=" + string(host), "--amount=50"}
 		_, _, err := d.run(t.Context(), args...)
 		assert.Equal(t, statusUsage, statusOf(err), "nobody is there")
+		_, _, err = d.run(t.Context(), append(args, "--yes")...)
+		assert.Equal(t, statusUsage, statusOf(err), "no number")
 		d.answer = "y"
 		_, question, err := d.run(t.Context(), args...)
 		assert.ErrorIs(t, err, errNotConfirmed)
@@ -95,15 +97,15 @@ func TestRefundInterrupted(t *testing.T) {
 			interrupt()
 		}
 	}
-	_, _, err := d.run(ctx, "refund", "A-1", "--host=merchant", "--amount=1", "--yes", "--verbose")
+	_, _, err := d.run(ctx, "refund", "A-1", "--host=merchant", "--amount=1", "--refund-no=R-1", "--yes", "--verbose")
 	assert.Equal(t, statusUnknown, statusOf(err))
-	assert.ErrorContains(t, err, "--refund-no=R")
+	assert.ErrorContains(t, err, "--refund-no=R-1")
 }
 
 func TestRefundNotPaid(t *testing.T) {
 	d := newDesk(t)
 	d.order(t, ksher.HostMerchant, "A-1")
-	_, _, err := d.run(t.Context(), "refund", "A-1", "--host=merchant", "--amount=1", "--yes")
+	_, _, err := d.run(t.Context(), "refund", "A-1", "--host=merchant", "--amount=1", "--refund-no=R-1", "--yes")
 	assert.Equal(t, statusNotPaid, statusOf(err))
 	_, _, err = d.run(t.Context(), "refund", "A-1", "--host=merchant", "--amount=1.505", "--yes")
 	assert.Equal(t, statusUsage, statusOf(err))
