@@ -70,3 +70,9 @@ func (g *gatewayFlags) within(ctx context.Context, ask func(context.Context) err
 func undecided(err error) bool {
 	return errors.Is(err, ksher.ErrOutcomeUnknown) || errors.Is(err, ksher.ErrNeedsPerson)
 }
+
+// notFound tells whether the gateway has said in due form that it knows no such order.
+func notFound(err error) bool {
+	var refusal *ksher.Error
+	return errors.As(err, &refusal) && refusal.Err == nil && errors.Is(refusal.Code, ksher.ErrNotFound)
+}

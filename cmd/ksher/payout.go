@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -91,7 +90,7 @@ func (p *payoutSendCommand) receiver(stdin io.Reader) (ksher.Secret, error) {
 func (p *payoutSendCommand) unused(ctx context.Context, client *ksher.Client) error {
 	_, err := client.OrderQueryPayout(ctx, &ksher.OrderQueryPayoutRequest{MchOrderNo: p.OrderNo})
 	switch {
-	case errors.Is(err, ksher.ErrNotFound):
+	case notFound(err):
 		return nil
 	case err != nil:
 		return fmt.Errorf("nothing was sent, because it isn't known whether the number was used before: %w", err)

@@ -35,12 +35,26 @@ func (a asked) Order(ctx context.Context, key reconcile.Key) (order *ksher.Order
 		order, err = queryOrder(ctx, a.client, key.Host, key.Number)
 		return err
 	})
+	if notFound(err) {
+		return nil, nil
+	}
 	return order, err
 }
 
-func (a asked) Refunds(ctx context.Context, key reconcile.Key) (refunds []ksher.Refund, err error) {
-	err = a.flags.within(ctx, func(ctx context.Context) (err error) {
-		refunds, err = a.client.Refunds(ctx, &ksher.RefundsRequest{MchOrderNo: key.Number, Host: key.Host})
+// Refunds asks once: client.Refunds would ask about the order again.
+func (a asked) Refunds(ctx context.Context, key reconcile.Key, order *ksher.Order) (refunds []ksher.Refund, err error) {
+	query := &ksher.RefundQueryRequest{MchOrderNo: key.Number, Channel: order.Channel}
+	if key.Host == ksher.HostGateway {
+		query.MchOrderNo, query.KsherOrderNo = "", order.KsherOrderNo
+		if order.KsherOrderNo == "" {
+			query.MchOrderNo = order.PayMchOrderNo
+		}
+	}
+	err = a.flags.within(ctx, func(ctx context.Context) error {
+		answer, err := a.client.RefundQuery(ctx, query)
+		if err == nil {
+			refunds = answer.RefundOrders
+		}
 		return err
 	})
 	return refunds, err
@@ -197,14 +211,13 @@ func (r *reconcileCommand) print(s *screen, report *reconcile.Report) error {
 
 // lineFields are what there is to say of an order.
 func lineFields(l *reconcile.Line) []field {
-	amount, refunded := "", ksher.Amount(0)
+	amount, refunded, given := "", ksher.Amount(0), ""
 	if l.Answer.Result != "" {
 		amount = l.Answer.Amount.String()
 	}
 	for _, refund := range l.Answer.Refunds {
 		refunded += refund.Amount
 	}
-	given := ""
 	if len(l.Answer.Refunds) > 0 {
 		given = refunded.String()
 	}

@@ -59,7 +59,7 @@ func TestReconcileAgrees(t *testing.T) {
 
 func TestReconcileDiffers(t *testing.T) {
 	d := newDesk(t)
-	for _, no := range []string{"agrees", "here", "there", "amount", "refunded", "unlisted"} {
+	for _, no := range []string{"agrees", "here", "there", "amount", "refunded", "part", "unlisted"} {
 		if no == "here" {
 			d.order(t, ksher.HostMerchant, no)
 			continue
@@ -68,13 +68,15 @@ func TestReconcileDiffers(t *testing.T) {
 	}
 	_, _, err := d.run(t.Context(), "refund", "refunded", "--host=merchant", "--amount=150.50", "--refund-no=R-1", "--yes")
 	require.NoError(t, err)
+	_, _, err = d.run(t.Context(), "refund", "part", "--host=merchant", "--amount=50", "--refund-no=R-2", "--yes")
+	require.NoError(t, err)
 	d.gw.Advance(24 * time.Hour)
-	file := list(t, "agrees,150.50,THB,merchant,paid", "here,150.50,THB,merchant,paid", "there,150.50,THB,merchant,open",
+	file := list(t, "part,150.50,THB,merchant,paid", "agrees,150.50,THB,merchant,paid", "here,150.50,THB,merchant,paid", "there,150.50,THB,merchant,open",
 		"amount,150.00,THB,merchant,paid", "refunded,150.50,THB,merchant,paid", "=unknown,150.50,THB,merchant,paid")
 	page := filepath.Join(t.TempDir(), "page.html")
 	args := []string{"reconcile", "--orders=" + file, "--html=" + page}
 	verdicts := map[string]string{
-		"agrees": "agrees", "here": "paid here but not there", "there": "paid there but open here", "amount": "other amount", "refunded": "refunded", "=unknown": "unknown",
+		"agrees": "agrees", "here": "paid here but not there", "there": "paid there but open here", "amount": "other amount", "refunded": "refunded", "part": "refunded", "=unknown": "unknown",
 	}
 
 	out, _, err := d.run(t.Context(), args...)
@@ -85,20 +87,20 @@ func TestReconcileDiffers(t *testing.T) {
 			assert.Regexp(t, `(?m)^`+number+` +merchant .* `+verdict+` `, out)
 		}
 	}
-	assert.Regexp(t, `(?m)^\d{4}-\S+ +\S+ +THB +602\.00 +0\.00 +0\.00 +451\.50 +150\.50$`, out, "what isn't on the list is settled")
+	assert.Regexp(t, `(?m)^\d{4}-\S+ +\S+ +THB +702\.50 +0\.00 +0\.00 +552\.00 +150\.50$`, out, "what isn't on the list is settled")
 	html, err := os.ReadFile(page)
 	require.NoError(t, err)
-	assert.Contains(t, string(html), "1 of 6 orders")
+	assert.Contains(t, string(html), "1 of 7 orders")
 
 	out, _, err = d.run(t.Context(), append(args, "--csv")...)
 	assert.ErrorIs(t, err, errDiffers)
 	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 	require.NoError(t, err)
-	require.Len(t, rows, 7)
+	require.Len(t, rows, 8)
 	for _, row := range rows[1:] {
 		assert.Equal(t, verdicts[strings.TrimPrefix(row[0], "'")], row[6])
 	}
-	assert.Equal(t, "'=unknown", rows[6][0], "no formula")
+	assert.Equal(t, "'=unknown", rows[7][0], "no formula")
 
 	out, _, err = d.run(t.Context(), append(args, "--json")...)
 	assert.ErrorIs(t, err, errDiffers)
@@ -111,7 +113,7 @@ func TestReconcileDiffers(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
 	assert.False(t, report.Agrees)
 	assert.Equal(t, 1, report.Counts["unknown"])
-	assert.Len(t, report.Orders, 6)
+	assert.Len(t, report.Orders, 7)
 	assert.Equal(t, "150.50", report.Settlements[0]["more"])
 }
 

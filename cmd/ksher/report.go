@@ -44,7 +44,7 @@ func reportJSON(r *reconcile.Report) map[string]any {
 	return map[string]any{
 		"app_id": r.AppID, "gateway_url": r.GatewayURL, "merchant_url": r.MerchantURL, "made": timeOf(r.Made), "agrees": r.Clean(),
 		"counts": r.Counts, "totals": objects(fieldsOf(r.Totals, totalFields)), "days": objects(fieldsOf(r.Days, dayFields)),
-		"settlements": objects(fieldsOf(r.Settlements, periodFields)), "settlements_not_compared": r.Unsettled,
+		"settlements": objects(fieldsOf(r.Settlements, periodFields)), "settlements_not_compared": r.Unsettled, "refunds_untold": r.Untold,
 		"orders": objects(fieldsOf(r.Lines, lineFields)),
 	}
 }
@@ -57,6 +57,9 @@ func printReport(s *screen, r *reconcile.Report) error {
 	fmt.Fprintln(s.Out)
 	if err := s.list(false, fieldsOf(r.Totals, totalFields), ""); err != nil {
 		return err
+	}
+	if r.Untold > 0 {
+		fmt.Fprintf(s.Out, "Of %d paid orders the channel doesn't tell how much was refunded.\n", r.Untold)
 	}
 	if differing := r.Differing(); len(differing) > 0 {
 		fmt.Fprintln(s.Out)

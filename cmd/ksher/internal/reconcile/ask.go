@@ -13,8 +13,8 @@ import (
 
 // Gateway is what is asked.
 type Gateway interface {
-	Order(ctx context.Context, key Key) (*ksher.Order, error)
-	Refunds(ctx context.Context, key Key) ([]ksher.Refund, error)
+	Order(ctx context.Context, key Key) (*ksher.Order, error)                         // nil and nil if the gateway says that there is none
+	Refunds(ctx context.Context, key Key, order *ksher.Order) ([]ksher.Refund, error) // with a single query
 }
 
 // atOnce is how many queries are made at the same time.
@@ -121,19 +121,21 @@ func (a *Asker) answer(ctx context.Context, key Key) (Answer, error) {
 		order, err = a.gateway.Order(ctx, key)
 		return err
 	})
-	if errors.Is(err, ksher.ErrNotFound) {
-		answer.Unknown = true
-		return answer, nil
-	}
-	if err != nil {
+	if err != nil || order == nil {
+		answer.Unknown = err == nil
 		return answer, err
 	}
 	answer.Result, answer.Amount, answer.Currency, answer.Channel, answer.Paid = order.Result, order.TotalFee, order.FeeType, order.Channel, order.TimeEnd
-	if order.Result != ksher.ResultRefund {
+	if !answer.wasPaid() {
 		return answer, nil
 	}
+	if info, known := order.Channel.Info(); known && !info.RefundQuery {
+		answer.Untold = true
+		return answer, nil
+	}
+	// A refund in part may leave the result as it was.
 	err = a.paced(ctx, func() error {
-		refunds, err := a.gateway.Refunds(ctx, key)
+		refunds, err := a.gateway.Refunds(ctx, key, order)
 		for _, r := range refunds {
 			if r.Succeeded() {
 				answer.Refunds = append(answer.Refunds, Refund{Amount: r.MchRefundFee, At: r.RefundTime})
@@ -141,8 +143,11 @@ func (a *Asker) answer(ctx context.Context, key Key) (Answer, error) {
 		}
 		return err
 	})
-	if errors.As(err, new(*ksher.ValidationError)) || errors.Is(err, ksher.ErrNotFound) {
+	switch {
+	case errors.As(err, new(*ksher.ValidationError)), errors.Is(err, ksher.ErrNotFound) && order.Result == ksher.ResultRefund:
 		answer.Untold, err = true, nil
+	case errors.Is(err, ksher.ErrNotFound):
+		err = nil // There are none: the order is known, as it was found just now.
 	}
 	return answer, err
 }

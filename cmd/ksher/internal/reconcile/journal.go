@@ -24,7 +24,7 @@ type Answer struct {
 	Channel  ksher.Channel `json:"channel,omitzero"`
 	Paid     time.Time     `json:"paid,omitzero"` // zero if it isn't, or if the gateway doesn't say when
 	Refunds  []Refund      `json:"refunds,omitzero"`
-	Untold   bool          `json:"untold,omitzero"` // it was refunded, and the channel doesn't tell how much
+	Untold   bool          `json:"untold,omitzero"` // it is paid, and its channel doesn't tell of refunds
 }
 
 // Refund is money that was given back.

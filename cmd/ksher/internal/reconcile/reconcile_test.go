@@ -119,6 +119,9 @@ type counting struct {
 	asked        map[Key]int
 	running, top int
 	err          error
+	channel      ksher.Channel
+	refunds      []ksher.Refund
+	refundErr    error
 	result       ksher.Result
 	cancelAfter  int
 	cancel       func()
@@ -134,11 +137,14 @@ func (c *counting) Order(_ context.Context, key Key) (*ksher.Order, error) {
 	}
 	c.mu.Unlock()
 	defer func() { c.mu.Lock(); c.running--; c.mu.Unlock() }()
-	return &ksher.Order{MchOrderNo: key.Number, Result: c.result, TotalFee: 100, FeeType: "THB"}, c.err
+	if c.result == "" && c.err == nil {
+		return nil, nil
+	}
+	return &ksher.Order{MchOrderNo: key.Number, Result: c.result, TotalFee: 100, FeeType: "THB", Channel: c.channel}, c.err
 }
 
-func (c *counting) Refunds(context.Context, Key) ([]ksher.Refund, error) {
-	return nil, &ksher.ValidationError{Operation: "refund_query"}
+func (c *counting) Refunds(context.Context, Key, *ksher.Order) ([]ksher.Refund, error) {
+	return c.refunds, c.refundErr
 }
 
 // standing is a clock that moves only when somebody sleeps.
@@ -205,13 +211,50 @@ func TestAskStops(t *testing.T) {
 	assert.InDelta(t, mostFailures, len(gateway.asked), atOnce)
 }
 
-func TestAskRefundsUntold(t *testing.T) {
-	gateway := &counting{asked: map[Key]int{}, result: ksher.ResultRefund}
-	known, _, err := ask(t, t.Context(), filepath.Join(t.TempDir(), "journal"), gateway, &standing{}, manyOrders(1))
-	require.NoError(t, err)
-	assert.True(t, known[Key{ksher.HostGateway, "A-0"}].Untold)
-	_, err = NewAsker(gateway, &standing{}, 0, nil, nil)
+func TestAskRefunds(t *testing.T) {
+	refunds := []ksher.Refund{{MchRefundFee: 30, RefundState: "REFUNDSUCCESS"}, {MchRefundFee: 20, RefundState: "REFUNDFAIL"}}
+	unknown := &ksher.Error{Code: ksher.CodeOrderNotExist}
+	for name, tt := range map[string]struct {
+		gateway *counting
+		untold  bool
+		sum     ksher.Amount
+		fails   bool
+	}{
+		"in part":                 {gateway: &counting{result: ksher.ResultSuccess, refunds: refunds}, sum: 30},
+		"none":                    {gateway: &counting{result: ksher.ResultSuccess, refundErr: unknown}},
+		"refunded and not told":   {gateway: &counting{result: ksher.ResultRefund, refundErr: unknown}, untold: true},
+		"a channel without":       {gateway: &counting{result: ksher.ResultSuccess, refundErr: errors.New("asked"), channel: ksher.ChannelPromptPay}, untold: true},
+		"refused before it sends": {gateway: &counting{result: ksher.ResultRefund, refundErr: &ksher.ValidationError{}}, untold: true},
+		"unknown":                 {gateway: &counting{refundErr: errors.New("asked")}},
+		"not paid":                {gateway: &counting{result: ksher.ResultNotPay, refundErr: errors.New("asked")}},
+		"no answer":               {gateway: &counting{result: ksher.ResultSuccess, refundErr: errors.New("no answer")}, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.gateway.asked = map[Key]int{}
+			known, failed, err := ask(t, t.Context(), filepath.Join(t.TempDir(), "journal"), tt.gateway, &standing{}, manyOrders(1))
+			require.NoError(t, err)
+			answer := known[Key{ksher.HostGateway, "A-0"}]
+			assert.Equal(t, tt.untold, answer.Untold)
+			assert.Equal(t, tt.gateway.result == "", answer.Unknown)
+			assert.Equal(t, tt.sum, answer.refunded())
+			assert.Equal(t, tt.fails, len(failed) == 1)
+		})
+	}
+	_, err := NewAsker(&counting{}, &standing{}, 0, nil, nil)
 	assert.Error(t, err)
+}
+
+func TestCompareRefundInPart(t *testing.T) {
+	for _, tt := range []struct {
+		here State
+		sum  ksher.Amount
+		want Verdict
+	}{
+		{StatePaid, 30, Refunded}, {StatePaid, 100, Refunded}, {StateRefunded, 30, Refunded}, {StateRefunded, 100, Agrees}, {StateOpen, 30, PaidThere},
+	} {
+		got, _ := compare(Order{Amount: 100, Currency: "THB", State: tt.here}, Answer{Result: ksher.ResultSuccess, Amount: 100, Currency: "THB", Refunds: []Refund{{Amount: tt.sum}}})
+		assert.Equal(t, tt.want, got, "%s here, %v refunded there", tt.here, tt.sum)
+	}
 }
 
 // example is a report with an order of each verdict, and a settlement of more than the list.

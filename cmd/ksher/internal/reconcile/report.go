@@ -61,6 +61,7 @@ type Report struct {
 	Counts      map[Verdict]int
 	Totals      []Total
 	Days        []Day
+	Untold      int // how many paid orders have a channel that doesn't tell of refunds
 	Settlements []Settlement
 	// Unsettled says why settlements weren't compared, "" if they were.
 	Unsettled string
@@ -80,7 +81,7 @@ func NewReport(whose Whose, made time.Time, orders []Order, known map[Key]Answer
 		}
 		r.Lines = append(r.Lines, line)
 		r.Counts[line.Verdict]++
-		add(totals, days, line)
+		r.add(totals, days, line)
 	}
 	for _, key := range slices.Sorted(maps.Keys(totals)) {
 		r.Totals = append(r.Totals, *totals[key])
@@ -97,6 +98,14 @@ func (a *Answer) wasPaid() bool {
 	return a.Result == ksher.ResultSuccess || a.Result == ksher.ResultRefund
 }
 
+// refunded is how much was given back, as far as the gateway tells.
+func (a *Answer) refunded() (sum ksher.Amount) {
+	for _, refund := range a.Refunds {
+		sum += refund.Amount
+	}
+	return sum
+}
+
 // compare judges one order.
 func compare(order Order, a Answer) (Verdict, string) {
 	here := order.State == StatePaid || order.State == StateRefunded
@@ -107,10 +116,12 @@ func compare(order Order, a Answer) (Verdict, string) {
 		return OtherAmount, fmt.Sprintf("the gateway has %s", a.Amount.Display(a.Currency))
 	case a.wasPaid() && !here:
 		return PaidThere, ""
-	case a.wasPaid() && a.Result == ksher.ResultRefund && order.State == StatePaid:
+	case a.Result == ksher.ResultRefund && order.State == StatePaid:
 		return Refunded, ""
-	case a.Result == ksher.ResultSuccess && order.State == StateRefunded:
-		return PaidThere, "refunded here; there it isn't, or in part"
+	case a.Result == ksher.ResultSuccess && a.refunded() > 0 && (a.refunded() < a.Amount || order.State == StatePaid):
+		return Refunded, "there " + a.refunded().Display(a.Currency) + " of it"
+	case a.Result == ksher.ResultSuccess && a.refunded() == 0 && order.State == StateRefunded:
+		return PaidThere, "refunded here, and not there as far as it tells"
 	case !a.wasPaid() && here:
 		return PaidHere, "the gateway's result is " + string(a.Result)
 	}
@@ -118,7 +129,7 @@ func compare(order Order, a Answer) (Verdict, string) {
 }
 
 // add adds a line to the sums.
-func add(totals map[string]*Total, days map[[2]string]*Day, line Line) {
+func (r *Report) add(totals map[string]*Total, days map[[2]string]*Day, line Line) {
 	here := entry(totals, line.Currency, Total{Currency: line.Currency})
 	here.Orders++
 	if line.State == StatePaid || line.State == StateRefunded {
@@ -127,6 +138,9 @@ func add(totals map[string]*Total, days map[[2]string]*Day, line Line) {
 	a := line.Answer
 	if !a.wasPaid() {
 		return
+	}
+	if a.Untold {
+		r.Untold++
 	}
 	there := entry(totals, a.Currency, Total{Currency: a.Currency})
 	there.There += a.Amount
