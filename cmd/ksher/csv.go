@@ -15,7 +15,7 @@ func writeCSV(to io.Writer, names []string, things [][]field) error {
 	for _, fields := range things {
 		row := make([]string, len(fields))
 		for i, f := range fields {
-			row[i] = cell(f.value)
+			row[i] = csvCell(f.value)
 		}
 		if err := w.Write(row); err != nil {
 			return err
@@ -25,8 +25,8 @@ func writeCSV(to io.Writer, names []string, things [][]field) error {
 	return w.Error()
 }
 
-// cell keeps a spreadsheet from taking a text for a formula. A minus begins amounts.
-func cell(text string) string {
+// csvCell keeps a spreadsheet from taking a text for a formula. A minus begins amounts.
+func csvCell(text string) string {
 	if strings.IndexAny(text, "=+@\t\r") == 0 {
 		return "'" + text
 	}

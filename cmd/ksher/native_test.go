@@ -96,7 +96,7 @@ func TestNativeFaults(t *testing.T) {
 	}
 }
 
-func TestPage(t *testing.T) {
+func TestCheckoutPage(t *testing.T) {
 	d := newDesk(t)
 	out, progress, err := d.run(t.Context(), "page", "--channel=truemoney,card", "--amount=150.50", "--order-no=A-1", "--open")
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestPage(t *testing.T) {
 }
 
 // The page that is printed is that of an order which is there, and what was lost is named.
-func TestPageFaults(t *testing.T) {
+func TestCheckoutPageFaults(t *testing.T) {
 	printed := regexp.MustCompile(`(?m)^Order +(\S+)$`)
 	for _, kind := range core.OperationFaults() {
 		for _, count := range []int{1, 10} {

@@ -57,8 +57,8 @@ func TestSettlementFaults(t *testing.T) {
 	}
 }
 
-func TestCell(t *testing.T) {
+func TestCSVCell(t *testing.T) {
 	for text, want := range map[string]string{"": "", "A-1": "A-1", "-1.00": "-1.00", "=1+1": "'=1+1", "@x": "'@x", "+66": "'+66"} {
-		assert.Equal(t, want, cell(text))
+		assert.Equal(t, want, csvCell(text))
 	}
 }
