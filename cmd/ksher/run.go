@@ -43,6 +43,13 @@ type commands struct {
 
 	TestWebhook testWebhookCommand `cmd:"" help:"Try attacks and accidents on a shop's address for notifications."`
 
+	Order      orderCommand      `cmd:"" help:"Look at orders, wait until they are paid, cancel and close them."`
+	Refund     refundCommand     `cmd:"" help:"Give the money of an order back, whole or in part."`
+	Refunds    refundsCommand    `cmd:"" help:"List the refunds of an order."`
+	Reverse    reverseCommand    `cmd:"" help:"Undo a doubtful charge at a till."`
+	Native     nativeCommand     `cmd:"" set:"timeout=10m" help:"Make an order, draw its QR code, and wait until it is paid."`
+	Page       pageCommand       `cmd:"" help:"Make an order with a checkout page."`
+	Payout     payoutCommand     `cmd:"" help:"Pay money out of the balance, and look at payouts."`
 	Settlement settlementCommand `cmd:"" help:"Print what is settled for some days."`
 	Reconcile  reconcileCommand  `cmd:"" help:"Hold the shop's list of orders against the gateway and its settlements."`
 
