@@ -48,7 +48,7 @@ func (g *gatewayFlags) end(ctx context.Context, s *screen, yes bool, e ending) e
 	}
 	question := append(g.account(e.host), []string{"Order", e.number}, []string{"Amount", order.TotalFee.Display(order.FeeType)},
 		[]string{"State", stateOf(order.Result) + " (" + string(order.Result) + ")"})
-	if err := s.confirm(yes, append(lines(question), e.what)...); err != nil {
+	if err := s.confirm(ctx, yes, append(lines(question), e.what)...); err != nil {
 		return err
 	}
 	err = g.within(ctx, func(ctx context.Context) error {

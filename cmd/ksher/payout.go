@@ -55,7 +55,7 @@ func (p *payoutSendCommand) Run(ctx context.Context, s *screen) error {
 	fmt.Fprintf(s.Err, "The payout's number is %s. Keep it: without it nobody can ask what became of it.\n", request.MchOrderNo)
 	question := append(p.account(ksher.HostMerchant), []string{"Payout", request.MchOrderNo}, []string{"Amount", request.TotalFee.Display(baht)},
 		[]string{"To", p.To + " " + p.Bank}, []string{"Number", "ends in " + lastDigits(receiver)})
-	if err := s.confirm(p.Yes, append(lines(question), "This pays the money out. It can't be taken back.")...); err != nil {
+	if err := s.confirm(ctx, p.Yes, append(lines(question), "This pays the money out. It can't be taken back.")...); err != nil {
 		return err
 	}
 	err = p.within(ctx, func(ctx context.Context) error { return p.send(ctx, client, request) })

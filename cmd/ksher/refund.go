@@ -37,7 +37,7 @@ func (r *refundCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	if err := s.confirm(r.Yes, append(lines(about), "This gives the money back.")...); err != nil {
+	if err := s.confirm(ctx, r.Yes, append(lines(about), "This gives the money back.")...); err != nil {
 		return err
 	}
 	var refund *ksher.Refund

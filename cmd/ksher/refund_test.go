@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -132,4 +133,13 @@ func TestRefunds(t *testing.T) {
 	var list []map[string]string
 	require.NoError(t, json.Unmarshal([]byte(out), &list))
 	assert.Equal(t, "1.00", list[0]["refund_fee"])
+}
+
+// Ctrl-C at the question is a no, though nobody presses return.
+func TestConfirmInterrupted(t *testing.T) {
+	in, typed := io.Pipe()
+	defer typed.Close()
+	ctx, interrupt := context.WithCancel(t.Context())
+	s := &screen{In: in, Err: &watched{seen: func(string) { interrupt() }}, Asks: true}
+	assert.ErrorIs(t, s.confirm(ctx, false, "It costs money."), errNotConfirmed)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -94,8 +95,8 @@ func (s *screen) show(asJSON bool, fields []field) error {
 }
 
 // confirm asks a question, and returns a usage error if nobody is there who could answer.
-// what is what is going to happen, a line for each thing to look at.
-func (s *screen) confirm(yes bool, what ...string) error {
+// what is what is going to happen, a line for each thing to look at. Ctrl-C is a no.
+func (s *screen) confirm(ctx context.Context, yes bool, what ...string) error {
 	if yes {
 		return nil
 	}
@@ -103,14 +104,20 @@ func (s *screen) confirm(yes bool, what ...string) error {
 		return usage("nobody is there to ask: add --yes to do it without a question")
 	}
 	fmt.Fprintf(s.Err, "%s\nType yes to go on: ", strings.Join(what, "\n"))
-	line, err := bufio.NewReader(io.LimitReader(s.In, 1<<10)).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return err
+	answered := make(chan string, 1)
+	go func() { // Nothing else ends reading from a terminal.
+		line, _ := bufio.NewReader(io.LimitReader(s.In, 1<<10)).ReadString('\n')
+		answered <- line
+	}()
+	select {
+	case line := <-answered:
+		if strings.TrimSpace(line) == "yes" && ctx.Err() == nil {
+			return nil
+		}
+	case <-ctx.Done():
+		fmt.Fprintln(s.Err)
 	}
-	if strings.TrimSpace(line) != "yes" {
-		return errNotConfirmed
-	}
-	return nil
+	return errNotConfirmed
 }
 
 // list shows things that have the same fields, as a table, or as a JSON array of objects.
