@@ -18,40 +18,36 @@ import (
 
 // commands are what the command line offers.
 type commands struct {
-	Sandbox    sandboxCommand    `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
-	Explain    explainCommand    `cmd:"" help:"Say what an error code or a line from a log means, and what to do."`
-	Key        keyCommand        `cmd:"" help:"Make and look at keys."`
-	Sign       signCommand       `cmd:"" help:"Sign the parameters of a request."`
-	Verify     verifyCommand     `cmd:"" help:"Tell whether a request, an answer or a notification is signed rightly, and what is wrong otherwise."`
-	Decode     decodeCommand     `cmd:"" help:"Print an answer or a notification, readable."`
+	Sandbox sandboxCommand `cmd:"" help:"Run a local gateway with a checkout page and a dashboard."`
+
+	Doctor      doctorCommand      `cmd:"" help:"Find what is wrong with an integration: key, clock, network, both hosts, the address for notifications."`
+	Listen      listenCommand      `cmd:"" help:"Bring notifications to a shop that Ksher can't reach, such as one on a laptop."`
+	Trigger     triggerCommand     `cmd:"" help:"Post a rightly signed notification to a shop, with the sandbox's keys."`
+	TestWebhook testWebhookCommand `cmd:"" help:"Try attacks and accidents on a shop's address for notifications."`
+
+	Order   orderCommand   `cmd:"" help:"Look at orders, wait until they are paid, cancel and close them."`
+	Refund  refundCommand  `cmd:"" help:"Give the money of an order back, whole or in part."`
+	Refunds refundsCommand `cmd:"" help:"List the refunds of an order."`
+	Reverse reverseCommand `cmd:"" help:"Undo a doubtful charge at a till."`
+	Native  nativeCommand  `cmd:"" set:"timeout=10m" help:"Make an order, draw its QR code, and wait until it is paid."`
+	Page    pageCommand    `cmd:"" help:"Make an order with a checkout page."`
+	Payout  payoutCommand  `cmd:"" help:"Pay money out of the balance, and look at payouts."`
+
+	Settlement settlementCommand `cmd:"" help:"Print what is settled for some days."`
+	Reconcile  reconcileCommand  `cmd:"" help:"Hold the shop's list of orders against the gateway and its settlements."`
 	Merchant   merchantCommand   `cmd:"" help:"Show the merchant's account as Ksher has it."`
 	Balance    balanceCommand    `cmd:"" help:"Show the balance for payouts."`
 	Rate       rateCommand       `cmd:"" help:"Show the exchange rate of a currency."`
-	Doctor     doctorCommand     `cmd:"" help:"Find what is wrong with an integration: key, clock, network, both hosts, the address for notifications."`
-	Listen     listenCommand     `cmd:"" help:"Bring notifications to a shop that Ksher can't reach, such as one on a laptop."`
-	Trigger    triggerCommand    `cmd:"" help:"Post a rightly signed notification to a shop, with the sandbox's keys."`
-	Order      orderCommand      `cmd:"" help:"Look at orders, wait until they are paid, cancel and close them."`
-	Reverse    reverseCommand    `cmd:"" help:"Undo a doubtful charge at a till."`
-	Refund     refundCommand     `cmd:"" help:"Give the money of an order back, whole or in part."`
-	Refunds    refundsCommand    `cmd:"" help:"List the refunds of an order."`
-	Native     nativeCommand     `cmd:"" set:"timeout=10m" help:"Make an order, draw its QR code, and wait until it is paid."`
-	Page       pageCommand       `cmd:"" help:"Make an order with a checkout page."`
-	Payout     payoutCommand     `cmd:"" help:"Pay money out of the balance, and look at payouts."`
+
+	Explain explainCommand `cmd:"" help:"Say what an error code or a line from a log means, and what to do."`
+	Key     keyCommand     `cmd:"" help:"Make and look at keys."`
+	Sign    signCommand    `cmd:"" help:"Sign the parameters of a request."`
+	Verify  verifyCommand  `cmd:"" help:"Tell whether a request, an answer or a notification is signed rightly, and what is wrong otherwise."`
+	Decode  decodeCommand  `cmd:"" help:"Print an answer or a notification, readable."`
+
 	Health     healthCommand     `cmd:"" help:"Ask whether a local gateway works, as the health check of a container does."`
 	Completion completionCommand `cmd:"" help:"Print what makes a shell complete commands and flags: bash, zsh or fish."`
 	Man        manCommand        `cmd:"" help:"Print the manual page, for man."`
-
-	TestWebhook testWebhookCommand `cmd:"" help:"Try attacks and accidents on a shop's address for notifications."`
-
-	Order      orderCommand      `cmd:"" help:"Look at orders, wait until they are paid, cancel and close them."`
-	Refund     refundCommand     `cmd:"" help:"Give the money of an order back, whole or in part."`
-	Refunds    refundsCommand    `cmd:"" help:"List the refunds of an order."`
-	Reverse    reverseCommand    `cmd:"" help:"Undo a doubtful charge at a till."`
-	Native     nativeCommand     `cmd:"" set:"timeout=10m" help:"Make an order, draw its QR code, and wait until it is paid."`
-	Page       pageCommand       `cmd:"" help:"Make an order with a checkout page."`
-	Payout     payoutCommand     `cmd:"" help:"Pay money out of the balance, and look at payouts."`
-	Settlement settlementCommand `cmd:"" help:"Print what is settled for some days."`
-	Reconcile  reconcileCommand  `cmd:"" help:"Hold the shop's list of orders against the gateway and its settlements."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
