@@ -43,6 +43,8 @@ func TestAccount(t *testing.T) {
 			assert.True(t, json.Valid([]byte(out)), out)
 			assert.Contains(t, out, tt.has)
 			assert.Contains(t, progress, ": ok after ")
+			assert.Contains(t, progress, "appid=mch00000\n", "what is sent")
+			assert.NotContains(t, progress, "sign=")
 		})
 	}
 }

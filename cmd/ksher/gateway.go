@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -19,7 +20,7 @@ type gatewayFlags struct {
 	Sandbox    bool          `group:"gateway" help:"Speak to the local gateway with its public key, instead of to Ksher with KSHER_APPID and KSHER_PRIVATE_KEY or KSHER_PRIVATE_KEY_FILE."`
 	SandboxURL string        `group:"gateway" name:"sandbox-url" env:"KSHER_SANDBOX_URL" default:"http://127.0.0.1:8765" placeholder:"URL" help:"Where the local gateway is (${default})."`
 	JSON       bool          `group:"gateway" name:"json" help:"Print JSON."`
-	Verbose    bool          `group:"gateway" short:"v" help:"Say on standard error what is asked and how long it took."`
+	Verbose    bool          `group:"gateway" short:"v" help:"Say on standard error what is sent, without signatures and secrets, and how long it took."`
 	Timeout    time.Duration `group:"gateway" default:"${timeout=60s}" help:"How long to try, as in 90s or 5m (${default})."`
 }
 
@@ -28,8 +29,16 @@ func (g *gatewayFlags) client(s *screen, opts ...ksher.Option) (*ksher.Client, e
 	if g.Verbose {
 		opts = append(opts, ksher.WithHook(s.follow))
 	}
-	if s.HTTP != nil {
-		opts = append(opts, ksher.WithHTTPClient(s.HTTP))
+	through := s.HTTP
+	if g.Verbose {
+		next := http.RoundTripper(http.DefaultTransport)
+		if through != nil {
+			next = through.Transport
+		}
+		through = &http.Client{Transport: teller{next, s.Err}}
+	}
+	if through != nil {
+		opts = append(opts, ksher.WithHTTPClient(through))
 	}
 	if !g.Sandbox {
 		client, err := ksher.ClientFromEnv(opts...)

@@ -91,6 +91,12 @@ func PostNotification(ctx context.Context, way http.RoundTripper, target string,
 	return api.Post(ctx, way, target, body)
 }
 
+// Masked is [core.Masked].
+var Masked = core.Masked
+
+// IsSecret is [core.IsSecret].
+func IsSecret(name string) bool { return core.IsSecret(name) }
+
 // PrivateKey is [core.PrivateKey].
 func PrivateKey() crypto.Signer { return core.PrivateKey() }
 
