@@ -1,0 +1,177 @@
+// Package terminal types at the command line in a pseudo-terminal, and reads what somebody
+// there sees.
+package terminal
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/kshertest"
+)
+
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "ksher")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		program = filepath.Join(dir, "ksher")
+		build := exec.Command("go", "build", "-o", program, "./cmd/ksher")
+		build.Dir = "../.."
+		if out, err := build.CombinedOutput(); err != nil {
+			panic(string(out))
+		}
+		return m.Run()
+	}())
+}
+
+// session is a command in a terminal.
+type session struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	keys io.Writer
+	done chan struct{}
+
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// in runs the program in a terminal, beside a gateway.
+func in(t *testing.T, gw *kshertest.Gateway, env []string, args ...string) *session {
+	t.Helper()
+	cmd := exec.Command(program, append(args, "--sandbox", "--sandbox-url="+gw.URL())...)
+	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color"), env...)
+	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: 100})
+	require.NoError(t, err)
+	s := &session{t: t, cmd: cmd, keys: terminal, done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		buffer := make([]byte, 4096)
+		for {
+			n, err := terminal.Read(buffer)
+			s.mu.Lock()
+			s.text.Write(buffer[:n])
+			s.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		terminal.Close()
+		<-s.done
+	})
+	return s
+}
+
+func (s *session) screen() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// see waits until a text has come.
+func (s *session) see(text string) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool { return strings.Contains(s.screen(), text) }, 20*time.Second, 20*time.Millisecond, "%q in %s", text, s.screen)
+}
+
+func (s *session) press(keys string) {
+	_, err := io.WriteString(s.keys, keys)
+	require.NoError(s.t, err)
+}
+
+// ends waits for the end, and expects that exit status.
+func (s *session) ends(status int) {
+	s.t.Helper()
+	s.cmd.Wait()
+	<-s.done
+	assert.Equal(s.t, status, s.cmd.ProcessState.ExitCode(), s.screen())
+}
+
+func start(t *testing.T) *kshertest.Gateway {
+	gw, err := kshertest.Start()
+	require.NoError(t, err)
+	t.Cleanup(gw.Close)
+	return gw
+}
+
+func order(t *testing.T, gw *kshertest.Gateway, no string) {
+	_, err := gw.Client.GatewayPay(t.Context(), &ksher.GatewayPayRequest{
+		MchOrderNo: no, MchCode: no, TotalFee: 150_50, FeeType: "THB", ChannelList: []ksher.Channel{ksher.ChannelTrueMoney},
+		ProductName: "Coffee", ReferURL: "https://shop.example", MchRedirectURL: "https://shop.example", MchRedirectURLFail: "https://shop.example",
+	})
+	require.NoError(t, err)
+}
+
+func TestColours(t *testing.T) {
+	gw := start(t)
+	s := in(t, gw, nil, "doctor")
+	s.ends(0)
+	assert.Contains(t, s.screen(), "\x1b[32m", "what is right is green")
+	for name, env := range map[string][]string{"NO_COLOR": {"NO_COLOR=1"}, "dumb": {"TERM=dumb"}} {
+		s := in(t, gw, env, "doctor")
+		s.ends(0)
+		assert.NotContains(t, s.screen(), "\x1b[", name)
+	}
+}
+
+// Who says no, or presses Ctrl-C at the question, has sent nothing.
+func TestRefundAsks(t *testing.T) {
+	gw := start(t)
+	order(t, gw, "A-1")
+	require.NoError(t, gw.Pay("A-1", ""))
+	refund := []string{"refund", "A-1", "--host=gateway", "--amount=50"}
+	for _, answer := range []string{"no\r", "\r", "\x03", "\x04"} {
+		s := in(t, gw, nil, refund...)
+		s.see("Type yes to go on")
+		assert.Contains(t, s.screen(), "150.50 THB")
+		s.press(answer)
+		s.ends(1)
+		kshertest.AssertRefunded(t, gw, "A-1", 0)
+	}
+	s := in(t, gw, nil, refund...)
+	s.see("Type yes to go on")
+	s.press("yes\r")
+	s.ends(0)
+	kshertest.AssertRefunded(t, gw, "A-1", 50_00)
+}
+
+func TestNativeDrawsAndWaits(t *testing.T) {
+	gw := start(t)
+	s := in(t, gw, nil, "native", "--channel=promptpay", "--amount=80", "--order-no=N-1")
+	s.see("▀")
+	s.see("not paid yet")
+	require.NoError(t, gw.Pay("N-1", ""))
+	s.ends(0)
+}
+
+// Ctrl-C says where the payment stands, and which command goes on.
+func TestCtrlCWhileWaiting(t *testing.T) {
+	gw := start(t)
+	order(t, gw, "W-1")
+	s := in(t, gw, nil, "order", "wait", "W-1", "--host=gateway")
+	s.see("not paid yet")
+	s.press("\x03")
+	s.ends(4)
+	_, command, found := strings.Cut(s.screen(), "To go on: ksher ")
+	require.True(t, found, s.screen())
+	require.NoError(t, gw.Pay("W-1", ""))
+	again := in(t, gw, nil, strings.Fields(strings.NewReplacer("\r", "", "\n", " ").Replace(command))...)
+	again.ends(0)
+}
