@@ -138,3 +138,29 @@ func TestCheckoutPageFaults(t *testing.T) {
 		}
 	}
 }
+
+// What nobody could find out stays in doubt, also after Ctrl-C.
+func TestCheckoutPageInDoubt(t *testing.T) {
+	for name, query := range map[string]core.FaultKind{"refused": core.FaultRefuse, "no answer": core.FaultHTTP500, "interrupted": ""} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			d.inject(t, "gateway_pay", core.FaultDropAfter, 1)
+			if query == "" {
+				d.seen = func(text string) {
+					if strings.Contains(text, "gateway_pay A-1:") {
+						interrupt()
+					}
+				}
+			} else {
+				d.inject(t, "gateway_order_query", query, 100)
+			}
+			out, _, err := d.run(ctx, "page", "--channel=truemoney", "--amount=1", "--order-no=A-1", "--verbose")
+			assert.Equal(t, statusUnknown, statusOf(err), "%v", err)
+			assert.Empty(t, out)
+			assert.ErrorContains(t, err, "To go on: ksher order show A-1 --host=gateway")
+			assert.Len(t, d.gw.Orders(), 1)
+		})
+	}
+}

@@ -33,11 +33,13 @@ func (p *pageCommand) Run(ctx context.Context, s *screen) error {
 	}
 	fmt.Fprintf(s.Err, "Order %s over %s\n", number, request.TotalFee.Display(p.FeeType))
 	var answer *ksher.GatewayPayResponse
+	var doubt error // of the first request, which stays if nothing can be asked
 	err = p.within(ctx, func(ctx context.Context) (err error) {
 		answer, err = client.GatewayPay(ctx, request)
 		if !undecided(err) {
 			return err
 		}
+		doubt = err
 		answer, err = client.GatewayPage(ctx, request, func(_ context.Context, lost ksher.OpenOrder) (string, error) {
 			number = ksher.NewOrderNo()
 			fmt.Fprintf(s.Err, "The page of order %s was lost with the answer, so it is cancelled. It may still be paid:\n  %s\nOrder %s takes its place.\n",
@@ -46,6 +48,9 @@ func (p *pageCommand) Run(ctx context.Context, s *screen) error {
 		})
 		return err
 	})
+	if err != nil && doubt != nil && !undecided(err) {
+		err = fmt.Errorf("%w\n%w", doubt, err)
+	}
 	if undecided(err) {
 		return unfinished{err, p.again("order", "show", number, "--host=gateway")}
 	}
