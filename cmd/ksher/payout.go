@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/ksher-go/ksher"
 )
@@ -82,9 +83,21 @@ func (p *payoutSendCommand) receiver(stdin io.Reader) (ksher.Secret, error) {
 		defer file.Close()
 		from = file
 	}
-	text, err := io.ReadAll(io.LimitReader(from, 1<<10))
-	return ksher.NewSecret(string(text)), err
+	text, err := io.ReadAll(io.LimitReader(from, maxReceiver+1))
+	if err != nil {
+		return ksher.Secret{}, err
+	}
+	number := ksher.NewSecret(strings.TrimPrefix(string(text), "\ufeff"))
+	other := func(r rune) bool { return r <= ' ' || r > '~' }
+	if len(text) > maxReceiver || strings.ContainsFunc(number.Reveal(), other) {
+		return ksher.Secret{}, usage("--receiver-file has more than the receiver's number: nothing was sent")
+	}
+	return number, nil
 }
+
+// maxReceiver is how much a receiver's file may have. What is cut off would be the number of
+// somebody else.
+const maxReceiver = 1 << 10
 
 // unused makes sure that the gateway knows no payout under the number.
 func (p *payoutSendCommand) unused(ctx context.Context, client *ksher.Client) error {

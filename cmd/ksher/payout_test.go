@@ -152,3 +152,34 @@ func TestPayoutFromPipe(t *testing.T) {
 	sum, _ := d.paidOut(t)
 	assert.EqualValues(t, 100_00, sum)
 }
+
+// A file that has more than a number, or less of it than there is, pays nobody.
+func TestPayoutReceiver(t *testing.T) {
+	for name, tt := range map[string]struct {
+		text string
+		sent int
+	}{
+		"byte order mark": {"\ufeff" + receiverNo + "\r\n", 1},
+		"with strokes":    {"123-4-56789-0", 1},
+		"two lines":       {receiverNo + "\n" + receiverNo, 0},
+		"words":           {receiverNo + " Somchai", 0},
+		"control":         {"12345\x1b67890", 0},
+		"digits of Thai":  {"๑๒๓๔๕๖๗๘๙๐", 0},
+		"cut off":         {strings.Repeat(" ", maxReceiver-4) + receiverNo, 0},
+		"far too long":    {strings.Repeat("1", maxReceiver+1), 0},
+		"empty":           {"\n", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.answer = tt.text
+			_, progress, err := d.run(t.Context(), "payout", "--amount=100", "--to=BANK", "--bank=004", "--receiver-file=-", "--order-no=P-1", "--yes", "--verbose")
+			_, requests := d.paidOut(t)
+			assert.Equal(t, tt.sent, requests)
+			assert.Equal(t, tt.sent == 0, err != nil)
+			if err != nil {
+				progress += err.Error()
+			}
+			assert.NotContains(t, progress, receiverNo)
+		})
+	}
+}
