@@ -58,6 +58,16 @@ func (g *gatewayFlags) appID() string {
 	return os.Getenv("KSHER_APPID")
 }
 
+// tell shows what has happened. That it can't be shown is no refusal, after which a script
+// might send it anew.
+func (g *gatewayFlags) tell(s *screen, fields []field, look ...string) error {
+	err := s.show(g.JSON, fields)
+	if err == nil {
+		return nil
+	}
+	return unfinished{incomplete{fmt.Errorf("it has happened, but couldn't be printed: %w", err)}, g.again(look...)}
+}
+
 // within bounds how long the gateway is asked. What the person is asked takes as long as
 // it takes.
 func (g *gatewayFlags) within(ctx context.Context, ask func(context.Context) error) error {

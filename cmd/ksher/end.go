@@ -44,7 +44,7 @@ func (g *gatewayFlags) end(ctx context.Context, s *screen, yes bool, e ending) e
 	order := before.Order
 	if before.Verdict == ksher.VerdictCarriedOut {
 		fmt.Fprintf(s.Err, "Nothing was sent: the order is %s already.\n", stateOf(order.Result))
-		return s.show(g.JSON, e.fields())
+		return g.tell(s, e.fields(), "order", "show", e.number, "--host="+string(e.host))
 	}
 	question := append(g.account(e.host), []string{"Order", e.number}, []string{"Amount", order.TotalFee.Display(order.FeeType)},
 		[]string{"State", stateOf(order.Result) + " (" + string(order.Result) + ")"})
@@ -64,7 +64,7 @@ func (g *gatewayFlags) end(ctx context.Context, s *screen, yes bool, e ending) e
 	if err != nil {
 		return err
 	}
-	return s.show(g.JSON, e.fields())
+	return g.tell(s, e.fields(), "order", "show", e.number, "--host="+string(e.host))
 }
 
 func (e *ending) fields() []field {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -95,6 +96,39 @@ func TestEndFaults(t *testing.T) {
 				default:
 					assert.Fail(t, "another status", "%v", err)
 				}
+			})
+		}
+	}
+}
+
+// noSpace is a file on a full disk.
+type noSpace struct{}
+
+func (noSpace) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// What has happened isn't said to be refused because it can't be printed.
+func TestDoneButNotPrinted(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		then string
+	}{
+		"refund": {[]string{"refund", "A-1", "--host=merchant", "--amount=1", "--refund-no=R-1", "--yes"}, "refunds A-1 --host=merchant"},
+		"payout": {payoutArgs(t, "--order-no=P-1", "--yes"), "payout show P-1 --amount=100.00"},
+		"close":  {[]string{"order", "close", "A-2", "--yes"}, "order show A-2 --host=merchant"},
+		"native": {[]string{"native", "--channel=promptpay", "--amount=1", "--order-no=A-3", "--no-wait"}, "order close A-3"},
+		"page":   {[]string{"page", "--channel=truemoney", "--amount=1", "--order-no=A-3"}, "order show A-3 --host=gateway"},
+		"wait":   {[]string{"order", "wait", "A-1", "--host=merchant"}, "order show A-1 --host=merchant"},
+	} {
+		for _, form := range []string{"--json", "--verbose"} {
+			t.Run(name+" "+form, func(t *testing.T) {
+				d := newDesk(t)
+				d.paid(t, ksher.HostMerchant, "A-1")
+				d.order(t, ksher.HostMerchant, "A-2")
+				s := &screen{In: strings.NewReader(""), Out: noSpace{}, Err: &watched{}, HTTP: d.gw.HTTPClient()}
+				err := run(t.Context(), append(tt.args, form, "--sandbox", "--sandbox-url="+d.gw.URL()), s)
+				assert.Equal(t, statusUnknown, statusOf(err), "%v", err)
+				assert.ErrorContains(t, err, "no space left")
+				assert.ErrorContains(t, err, "To go on: ksher "+tt.then)
 			})
 		}
 	}

@@ -48,14 +48,17 @@ func (n *nativeCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	if err := n.showCode(s, answer, picture); err != nil || !n.Wait {
-		return err
+	if err := n.showCode(s, answer, picture); err != nil {
+		return n.lost(answer, err)
+	}
+	if !n.Wait {
+		return nil
 	}
 	order, err := n.waitFor(ctx, s, client, request.OpenOrder())
 	if err != nil {
 		return err
 	}
-	return s.show(n.JSON, orderFields(ksher.HostMerchant, order))
+	return n.tell(s, orderFields(ksher.HostMerchant, order), "order", "show", request.MchOrderNo, "--host=merchant")
 }
 
 // create makes the order. In doubt it sends the same request once more if there is no such
@@ -84,14 +87,14 @@ func (n *nativeCommand) create(ctx context.Context, client *ksher.Client, reques
 func (n *nativeCommand) showCode(s *screen, answer *ksher.NativePayResponse, picture func(string) ([]byte, error)) error {
 	if picture != nil {
 		if answer.CodeURL == "" {
-			return n.lost(answer, errors.New("the gateway gave a picture of the QR code, and not what it says"))
+			return errors.New("the gateway gave a picture of the QR code, and not what it says")
 		}
 		file, err := picture(answer.CodeURL)
 		if err == nil {
 			err = os.WriteFile(n.QR, file, 0o644)
 		}
 		if err != nil {
-			return n.lost(answer, err)
+			return err
 		}
 	}
 	switch {
@@ -103,7 +106,7 @@ func (n *nativeCommand) showCode(s *screen, answer *ksher.NativePayResponse, pic
 	case s.Drawn && answer.CodeURL != "":
 		drawing, err := halfblock.Draw(answer.CodeURL, s.Colour)
 		if err != nil {
-			return n.lost(answer, err)
+			return err
 		}
 		_, err = fmt.Fprint(s.Out, drawing)
 		return err
@@ -114,5 +117,5 @@ func (n *nativeCommand) showCode(s *screen, answer *ksher.NativePayResponse, pic
 
 // lost is the error of an order whose code can't be shown.
 func (n *nativeCommand) lost(answer *ksher.NativePayResponse, err error) error {
-	return unfinished{fmt.Errorf("the order is made, but its QR code can't be shown: %w", err), n.again("order", "close", answer.MchOrderNo)}
+	return unfinished{incomplete{fmt.Errorf("the order is made, but its QR code can't be shown: %w", err)}, n.again("order", "close", answer.MchOrderNo)}
 }

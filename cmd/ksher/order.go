@@ -146,5 +146,5 @@ func (o *orderWaitCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	return s.show(o.JSON, orderFields(o.Host, order))
+	return o.tell(s, orderFields(o.Host, order), "order", "show", o.Number, "--host="+string(o.Host))
 }

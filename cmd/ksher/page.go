@@ -58,7 +58,8 @@ func (p *pageCommand) Run(ctx context.Context, s *screen) error {
 		return err
 	}
 	wait := p.again("order", "wait", number, "--host=gateway", "--amount="+request.TotalFee.String(), "--currency="+p.FeeType)
-	if err := s.show(p.JSON, []field{{"mch_order_no", "Order", number}, {"pay_content", "Page", answer.PayContent}, {"host", "Host", string(ksher.HostGateway)}}); err != nil {
+	fields := []field{{"mch_order_no", "Order", number}, {"pay_content", "Page", answer.PayContent}, {"host", "Host", string(ksher.HostGateway)}}
+	if err := p.tell(s, fields, "order", "show", number, "--host=gateway"); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.Err, "Whether it is paid tells: %s\n", wait)

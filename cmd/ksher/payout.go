@@ -63,7 +63,8 @@ func (p *payoutSendCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	return s.show(p.JSON, []field{{"mch_order_no", "Payout", request.MchOrderNo}, {"total_fee", "Amount", request.TotalFee.String()}, {"fee_type", "Currency", baht}, {"verdict", "Outcome", "taken on"}})
+	fields := []field{{"mch_order_no", "Payout", request.MchOrderNo}, {"total_fee", "Amount", request.TotalFee.String()}, {"fee_type", "Currency", baht}, {"verdict", "Outcome", "taken on"}}
+	return p.tell(s, fields, "payout", "show", request.MchOrderNo, "--amount="+request.TotalFee.String())
 }
 
 // lastDigits are what is shown of a receiver's number, to tell it from another.

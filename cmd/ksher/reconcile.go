@@ -154,7 +154,8 @@ func (r *reconcileCommand) openJournal(s *screen) (*reconcile.Journal, error) {
 	return journal, nil
 }
 
-// incomplete is the error of a comparison that isn't known for some orders.
+// incomplete is the error of a comparison that isn't known for some orders, or of something
+// that has happened and isn't told.
 type incomplete struct{ error }
 
 func (e incomplete) Unwrap() error { return e.error }

@@ -53,7 +53,7 @@ func (r *refundCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	return s.show(r.JSON, append([]field{{"mch_order_no", "Order", r.Number}, {"host", "Host", string(r.Host)}}, refundFields(refund)...))
+	return r.tell(s, append([]field{{"mch_order_no", "Order", r.Number}, {"host", "Host", string(r.Host)}}, refundFields(refund)...), r.args("refunds")...)
 }
 
 // about is what there is to look at before money is given back.
