@@ -32,6 +32,9 @@ type amountFlag ksher.Amount
 // UnmarshalText reads the amount.
 func (a *amountFlag) UnmarshalText(text []byte) error {
 	amount, err := ksher.ParseAmount(string(text))
+	if err == nil && amount < 1 {
+		return fmt.Errorf("%v is no amount of money that could be moved", amount)
+	}
 	*a = amountFlag(amount)
 	return err
 }

@@ -213,3 +213,24 @@ func TestOrderShowControlCharacters(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, out, "a\uFFFD[2Jb\uFFFDc")
 }
+
+// An amount is taken as it is written, or not at all.
+func TestAmountFlag(t *testing.T) {
+	for text, want := range map[string]ksher.Amount{
+		"50": 50_00, "50.5": 50_50, "0.01": 1, "0": 0, "0.00": 0, "-1": 0, "-0.01": 0, "": 0, " 5": 0, "+5": 0, "1e9": 0, "0.001": 0, ",": 0, "1,5": 0,
+		"1,000": 0, "1_000": 0, "0x5": 0, "NaN": 0, "5.": 0, ".5": 0, "๕": 0, "99999999999999999999": 0,
+	} {
+		var amount amountFlag
+		err := amount.UnmarshalText([]byte(text))
+		assert.Equal(t, want == 0, err != nil, "%q", text)
+		if err == nil {
+			assert.Equal(t, want, ksher.Amount(amount), "%q", text)
+		}
+	}
+	d := newDesk(t)
+	d.paid(t, ksher.HostMerchant, "A-1")
+	for _, args := range [][]string{{"order", "wait", "A-1", "--host=merchant"}, {"payout", "show", "P-1"}, {"refund", "A-1", "--host=merchant"}} {
+		_, _, err := d.run(t.Context(), append(args, "--amount=0")...)
+		assert.Equal(t, statusUsage, statusOf(err), "zero is not the same as none: %v", args)
+	}
+}
