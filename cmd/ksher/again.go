@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
@@ -25,19 +27,34 @@ func (e unfinished) Error() string { return fmt.Sprintf("%v\nTo go on: %s", e.er
 // harmless are the characters that no shell reads anything into.
 var harmless = regexp.MustCompile(`^[A-Za-z0-9_./:=@%,+-]+$`)
 
-// again is a command line of this program, for the same gateway.
-func (g *gatewayFlags) again(args ...string) string {
+// again is a command line of this program about a number, for the same gateway.
+func (g *gatewayFlags) again(command, number string, flags ...string) string {
 	if g.Sandbox {
-		args = append(args, "--sandbox", "--sandbox-url="+g.SandboxURL)
+		flags = append(flags, "--sandbox", "--sandbox-url="+g.SandboxURL)
 	}
-	line := "ksher"
-	for _, arg := range args {
-		if !harmless.MatchString(arg) {
-			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-		}
-		line += " " + arg
+	switch {
+	case strings.HasPrefix(number, "-"): // It would be taken for a flag.
+		flags = append(flags, "--", number)
+	case number != "":
+		flags = append([]string{number}, flags...)
+	}
+	line := "ksher " + command
+	for _, arg := range flags {
+		line += " " + quoted(arg)
 	}
 	return line
+}
+
+// quoted is a word that a shell reads as that text, and that doesn't steer the terminal.
+func quoted(arg string) string {
+	switch {
+	case harmless.MatchString(arg):
+		return arg
+	case strings.Map(printable, arg) != arg || !utf8.ValidString(arg):
+		text := strconv.Quote(arg)
+		return "$'" + strings.ReplaceAll(text[1:len(text)-1], "'", `\'`) + "'"
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
 // account names the merchant and the gateway, to look at before something is sent there.
@@ -60,12 +77,12 @@ func (g *gatewayFlags) appID() string {
 
 // tell shows what has happened. That it can't be shown is no refusal, after which a script
 // might send it anew.
-func (g *gatewayFlags) tell(s *screen, fields []field, look ...string) error {
+func (g *gatewayFlags) tell(s *screen, fields []field, command, number string, flags ...string) error {
 	err := s.show(g.JSON, fields)
 	if err == nil {
 		return nil
 	}
-	return unfinished{incomplete{fmt.Errorf("it has happened, but couldn't be printed: %w", err)}, g.again(look...)}
+	return unfinished{incomplete{fmt.Errorf("it has happened, but couldn't be printed: %w", err)}, g.again(command, number, flags...)}
 }
 
 // within bounds how long the gateway is asked. What the person is asked takes as long as

@@ -22,7 +22,8 @@ type ending struct {
 	host    ksher.Host
 	what    string // what is going to happen, for the person who is asked
 	done    string // what has happened then
-	command []string
+	command string
+	flags   []string
 	request ksher.Doubtful
 	send    func(context.Context, *ksher.Client) error
 }
@@ -44,7 +45,7 @@ func (g *gatewayFlags) end(ctx context.Context, s *screen, yes bool, e ending) e
 	order := before.Order
 	if before.Verdict == ksher.VerdictCarriedOut {
 		fmt.Fprintf(s.Err, "Nothing was sent: the order is %s already.\n", stateOf(order.Result))
-		return g.tell(s, e.fields(), "order", "show", e.number, "--host="+string(e.host))
+		return g.tell(s, e.fields(), "order show", e.number, "--host="+string(e.host))
 	}
 	question := append(g.account(e.host), []string{"Order", e.number}, []string{"Amount", order.TotalFee.Display(order.FeeType)},
 		[]string{"State", stateOf(order.Result) + " (" + string(order.Result) + ")"})
@@ -59,12 +60,12 @@ func (g *gatewayFlags) end(ctx context.Context, s *screen, yes bool, e ending) e
 		if found, err := client.Resolve(ctx, e.request); err == nil && found.Verdict == ksher.VerdictCarriedOut {
 			return nil
 		}
-		return unfinished{sent, g.again(e.command...)}
+		return unfinished{sent, g.again(e.command, e.number, e.flags...)}
 	})
 	if err != nil {
 		return err
 	}
-	return g.tell(s, e.fields(), "order", "show", e.number, "--host="+string(e.host))
+	return g.tell(s, e.fields(), "order show", e.number, "--host="+string(e.host))
 }
 
 func (e *ending) fields() []field {
@@ -86,7 +87,7 @@ type orderCancelCommand struct {
 func (o *orderCancelCommand) Run(ctx context.Context, s *screen) error {
 	request := &ksher.CancelOrderRequest{MchOrderNo: o.Number}
 	return o.end(ctx, s, o.Yes, ending{
-		number: o.Number, host: ksher.HostGateway, done: "cancelled", command: []string{"order", "cancel", o.Number}, request: request,
+		number: o.Number, host: ksher.HostGateway, done: "cancelled", command: "order cancel", request: request,
 		what: "This cancels it. A buyer who has saved its QR code may still pay.",
 		send: func(ctx context.Context, client *ksher.Client) error {
 			_, err := client.CancelOrder(ctx, request)
@@ -105,7 +106,7 @@ type orderCloseCommand struct {
 func (o *orderCloseCommand) Run(ctx context.Context, s *screen) error {
 	request := &ksher.OrderCloseRequest{MchOrderNo: o.Number}
 	return o.end(ctx, s, o.Yes, ending{
-		number: o.Number, host: ksher.HostMerchant, done: "closed", command: []string{"order", "close", o.Number}, request: request,
+		number: o.Number, host: ksher.HostMerchant, done: "closed", command: "order close", request: request,
 		what: "This closes it. A buyer who has saved its QR code may still pay.",
 		send: func(ctx context.Context, client *ksher.Client) error {
 			_, err := client.OrderClose(ctx, request)
@@ -124,12 +125,12 @@ type reverseCommand struct {
 // Run undoes a doubtful charge.
 func (r *reverseCommand) Run(ctx context.Context, s *screen) error {
 	request := &ksher.OrderReverseRequest{MchOrderNo: r.Number, Channel: r.Channel}
-	command := []string{"reverse", r.Number}
+	var flags []string
 	if r.Channel != "" {
-		command = append(command, "--channel="+string(r.Channel))
+		flags = append(flags, "--channel="+string(r.Channel))
 	}
 	return r.end(ctx, s, r.Yes, ending{
-		number: r.Number, host: ksher.HostMerchant, done: "reversed", command: command, request: request,
+		number: r.Number, host: ksher.HostMerchant, done: "reversed", command: "reverse", flags: flags, request: request,
 		what: "This reverses the charge. If the buyer has paid, the money goes back.",
 		send: func(ctx context.Context, client *ksher.Client) error {
 			_, err := client.OrderReverse(ctx, request)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -98,6 +99,29 @@ func TestEndFaults(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The command that goes on is about the same order, whatever its number looks like.
+func TestGoOnWithAnyNumber(t *testing.T) {
+	sh, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	for _, no := range []string{"-A", "--yes", "--host=gateway", "it's", "a\x1b[2Jb'c", "a b", "$(false)", "ก\u2028\n"} {
+		d := newDesk(t)
+		flags := &gatewayFlags{Sandbox: true, SandboxURL: d.gw.URL()}
+		line := flags.again("refunds", no, "--host=merchant")
+		assert.Equal(t, line, strings.Map(printable, line), "nothing steers the terminal")
+		out, err := exec.Command(sh, "-c", "LC_ALL=C.UTF-8; ksher() { printf '%s\\0' \"$@\"; }; "+line).Output()
+		require.NoError(t, err, line)
+		var parsed commands
+		parser, err := newParser(&parsed)
+		require.NoError(t, err)
+		_, err = parser.Parse(strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"))
+		require.NoError(t, err, line)
+		assert.Equal(t, no, parsed.Refunds.Number)
+		assert.Equal(t, ksher.HostMerchant, parsed.Refunds.Host)
 	}
 }
 

@@ -58,7 +58,7 @@ func (n *nativeCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	return n.tell(s, orderFields(ksher.HostMerchant, order), "order", "show", request.MchOrderNo, "--host=merchant")
+	return n.tell(s, orderFields(ksher.HostMerchant, order), "order show", request.MchOrderNo, "--host=merchant")
 }
 
 // create makes the order. In doubt it sends the same request once more if there is no such
@@ -77,9 +77,9 @@ func (n *nativeCommand) create(ctx context.Context, client *ksher.Client, reques
 	}
 	if failed == nil && found.Verdict == ksher.VerdictCarriedOut {
 		return nil, unfinished{fmt.Errorf("the order is made, but its QR code was lost with the answer; close it, and make another: %w", err),
-			n.again("order", "close", request.MchOrderNo)}
+			n.again("order close", request.MchOrderNo)}
 	}
-	return nil, unfinished{err, n.again("order", "show", request.MchOrderNo, "--host=merchant")}
+	return nil, unfinished{err, n.again("order show", request.MchOrderNo, "--host=merchant")}
 }
 
 // showCode draws the code on a terminal, prints what it says elsewhere, and writes it to a
@@ -117,5 +117,5 @@ func (n *nativeCommand) showCode(s *screen, answer *ksher.NativePayResponse, pic
 
 // lost is the error of an order whose code can't be shown.
 func (n *nativeCommand) lost(answer *ksher.NativePayResponse, err error) error {
-	return unfinished{incomplete{fmt.Errorf("the order is made, but its QR code can't be shown: %w", err)}, n.again("order", "close", answer.MchOrderNo)}
+	return unfinished{incomplete{fmt.Errorf("the order is made, but its QR code can't be shown: %w", err)}, n.again("order close", answer.MchOrderNo)}
 }

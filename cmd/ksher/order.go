@@ -21,11 +21,6 @@ type orderFlags struct {
 	Host   ksher.Host `required:"" enum:"gateway,merchant" help:"Where the order was made: gateway if it has a checkout page, else merchant."`
 }
 
-// args are the flags again, after a command and before other flags.
-func (o *orderFlags) args(command string, flags ...string) []string {
-	return append([]string{command, o.Number, "--host=" + string(o.Host)}, flags...)
-}
-
 // amountFlag is an amount on the command line, as in 150.50.
 type amountFlag ksher.Amount
 
@@ -149,5 +144,5 @@ func (o *orderWaitCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	return o.tell(s, orderFields(o.Host, order), "order", "show", o.Number, "--host="+string(o.Host))
+	return o.tell(s, orderFields(o.Host, order), "order show", o.Number, "--host="+string(o.Host))
 }

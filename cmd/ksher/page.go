@@ -43,7 +43,7 @@ func (p *pageCommand) Run(ctx context.Context, s *screen) error {
 		answer, err = client.GatewayPage(ctx, request, func(_ context.Context, lost ksher.OpenOrder) (string, error) {
 			number = ksher.NewOrderNo()
 			fmt.Fprintf(s.Err, "The page of order %s was lost with the answer, so it is cancelled. It may still be paid:\n  %s\nOrder %s takes its place.\n",
-				lost.MchOrderNo, p.again("order", "show", lost.MchOrderNo, "--host=gateway"), number)
+				lost.MchOrderNo, p.again("order show", lost.MchOrderNo, "--host=gateway"), number)
 			return number, nil
 		})
 		return err
@@ -52,14 +52,14 @@ func (p *pageCommand) Run(ctx context.Context, s *screen) error {
 		err = fmt.Errorf("%w\n%w", doubt, err)
 	}
 	if undecided(err) {
-		return unfinished{err, p.again("order", "show", number, "--host=gateway")}
+		return unfinished{err, p.again("order show", number, "--host=gateway")}
 	}
 	if err != nil {
 		return err
 	}
-	wait := p.again("order", "wait", number, "--host=gateway", "--amount="+request.TotalFee.String(), "--currency="+p.FeeType)
+	wait := p.again("order wait", number, "--host=gateway", "--amount="+request.TotalFee.String(), "--currency="+p.FeeType)
 	fields := []field{{"mch_order_no", "Order", number}, {"pay_content", "Page", answer.PayContent}, {"host", "Host", string(ksher.HostGateway)}}
-	if err := p.tell(s, fields, "order", "show", number, "--host=gateway"); err != nil {
+	if err := p.tell(s, fields, "order show", number, "--host=gateway"); err != nil {
 		return err
 	}
 	fmt.Fprintf(s.Err, "Whether it is paid tells: %s\n", wait)

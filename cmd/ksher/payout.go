@@ -64,7 +64,7 @@ func (p *payoutSendCommand) Run(ctx context.Context, s *screen) error {
 		return err
 	}
 	fields := []field{{"mch_order_no", "Payout", request.MchOrderNo}, {"total_fee", "Amount", request.TotalFee.String()}, {"fee_type", "Currency", baht}, {"verdict", "Outcome", "taken on"}}
-	return p.tell(s, fields, "payout", "show", request.MchOrderNo, "--amount="+request.TotalFee.String())
+	return p.tell(s, fields, "payout show", request.MchOrderNo, "--amount="+request.TotalFee.String())
 }
 
 // lastDigits are what is shown of a receiver's number, to tell it from another.
@@ -110,7 +110,7 @@ func (p *payoutSendCommand) unused(ctx context.Context, client *ksher.Client) er
 		return fmt.Errorf("nothing was sent, because it isn't known whether the number was used before: %w", err)
 	}
 	return unfinished{fmt.Errorf("nothing was sent: payout %q: %w, and a payout is never sent twice", p.OrderNo, ksher.ErrDuplicate),
-		p.again("payout", "show", p.OrderNo, "--amount="+ksher.Amount(p.Amount).String())}
+		p.again("payout show", p.OrderNo, "--amount="+ksher.Amount(p.Amount).String())}
 }
 
 // send sends the payout once, and in doubt asks what became of it.
@@ -126,7 +126,7 @@ func (p *payoutSendCommand) send(ctx context.Context, client *ksher.Client, requ
 	case failed == nil && found.Verdict == ksher.VerdictNotCarriedOut:
 		return fmt.Errorf("payout %q failed, its result is %q", request.MchOrderNo, found.Payout.Result)
 	}
-	return unfinished{err, p.again("payout", "show", request.MchOrderNo, "--amount="+request.TotalFee.String())}
+	return unfinished{err, p.again("payout show", request.MchOrderNo, "--amount="+request.TotalFee.String())}
 }
 
 type payoutShowCommand struct {

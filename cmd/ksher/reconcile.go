@@ -125,11 +125,11 @@ func (r *reconcileCommand) journal() string { return r.Orders + ".journal" }
 
 // goOn is the command that goes on where this one stopped.
 func (r *reconcileCommand) goOn() string {
-	args := []string{"reconcile", "--orders=" + r.Orders}
+	flags := []string{"--orders=" + r.Orders}
 	if r.HTML != "" {
-		args = append(args, "--html="+r.HTML)
+		flags = append(flags, "--html="+r.HTML)
 	}
-	return r.again(args...)
+	return r.again("reconcile", "", flags...)
 }
 
 func (r *reconcileCommand) whose() reconcile.Whose {

@@ -48,12 +48,12 @@ func (r *refundCommand) Run(ctx context.Context, s *screen) error {
 		return err
 	})
 	if undecided(err) {
-		return unfinished{err, r.again(r.args("refund", "--amount="+ksher.Amount(r.Amount).String(), "--refund-no="+r.RefundNo)...)}
+		return unfinished{err, r.again("refund", r.Number, "--host="+string(r.Host), "--amount="+ksher.Amount(r.Amount).String(), "--refund-no="+r.RefundNo)}
 	}
 	if err != nil {
 		return err
 	}
-	return r.tell(s, append([]field{{"mch_order_no", "Order", r.Number}, {"host", "Host", string(r.Host)}}, refundFields(refund)...), r.args("refunds")...)
+	return r.tell(s, append([]field{{"mch_order_no", "Order", r.Number}, {"host", "Host", string(r.Host)}}, refundFields(refund)...), "refunds", r.Number, "--host="+string(r.Host))
 }
 
 // about is what there is to look at before money is given back.

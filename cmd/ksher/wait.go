@@ -38,7 +38,7 @@ func (g *gatewayFlags) waitFor(ctx context.Context, s *screen, client *ksher.Cli
 // waited says where a wait that ended otherwise than by a payment stands. cut says that it
 // was cut off before the gateway had decided.
 func (g *gatewayFlags) waited(open ksher.OpenOrder, order *ksher.Order, err error, cut bool) error {
-	goOn := g.again("order", "wait", open.MchOrderNo, "--host="+string(open.Host), "--amount="+open.TotalFee.String(), "--currency="+open.FeeType)
+	goOn := g.again("order wait", open.MchOrderNo, "--host="+string(open.Host), "--amount="+open.TotalFee.String(), "--currency="+open.FeeType)
 	switch {
 	case err == nil || errors.Is(err, ksher.ErrNotPaid) || errors.Is(err, ksher.ErrOtherOrder):
 		return err
