@@ -122,6 +122,8 @@ func TestGoOnWithAnyNumber(t *testing.T) {
 		require.NoError(t, err, line)
 		assert.Equal(t, no, parsed.Refunds.Number)
 		assert.Equal(t, ksher.HostMerchant, parsed.Refunds.Host)
+		listener := &listenCommand{ForwardTo: "http://localhost:3000"}
+		assert.Equal(t, "ksher listen --forward-to=http://localhost:3000 -- "+quoted(no), listener.again([]string{no}))
 	}
 }
 

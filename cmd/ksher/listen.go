@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -251,9 +250,6 @@ func (c *listenCommand) conclude(out listen.Outcome) error {
 	return openOrders{text, len(out.Untold) == 0 && out.Unheard == 0}
 }
 
-// plainWord needs no quotes in a shell.
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`)
-
 // again is the command that goes on with those orders.
 func (c *listenCommand) again(numbers []string) string {
 	words := []string{"ksher", "listen", "--forward-to=" + c.ForwardTo}
@@ -265,9 +261,7 @@ func (c *listenCommand) again(numbers []string) string {
 	}
 	words = append(append(words, "--"), numbers...)
 	for i, w := range words {
-		if !plainWord.MatchString(w) {
-			words[i] = "'" + strings.ReplaceAll(transport.Clip(w), "'", `'\''`) + "'"
-		}
+		words[i] = quoted(w)
 	}
 	return strings.Join(words, " ")
 }
