@@ -25,7 +25,8 @@ func (r *refundCommand) Run(ctx context.Context, s *screen) error {
 	if err != nil {
 		return err
 	}
-	if r.RefundNo == "" {
+	named := r.RefundNo != "" // so that it may have been sent before
+	if !named {
 		r.RefundNo = ksher.NewRefundNo()
 		fmt.Fprintf(s.Err, "The refund's number is %s. Keep it: with --refund-no=%[1]s the same refund isn't made twice.\n", r.RefundNo)
 	}
@@ -34,6 +35,10 @@ func (r *refundCommand) Run(ctx context.Context, s *screen) error {
 		about, err = r.about(ctx, client)
 		return err
 	})
+	if failed := (*ksher.Error)(nil); named && errors.As(err, &failed) && failed.Err != nil {
+		err = incomplete{fmt.Errorf("nothing was sent now, and it isn't known whether refund %q was made before: %w", r.RefundNo, err)}
+		return unfinished{err, r.goOn()}
+	}
 	if err != nil {
 		return err
 	}
@@ -48,12 +53,17 @@ func (r *refundCommand) Run(ctx context.Context, s *screen) error {
 		return err
 	})
 	if undecided(err) {
-		return unfinished{err, r.again("refund", r.Number, "--host="+string(r.Host), "--amount="+ksher.Amount(r.Amount).String(), "--refund-no="+r.RefundNo)}
+		return unfinished{err, r.goOn()}
 	}
 	if err != nil {
 		return err
 	}
 	return r.tell(s, append([]field{{"mch_order_no", "Order", r.Number}, {"host", "Host", string(r.Host)}}, refundFields(refund)...), "refunds", r.Number, "--host="+string(r.Host))
+}
+
+// goOn is the command that makes the same refund.
+func (r *refundCommand) goOn() string {
+	return r.again("refund", r.Number, "--host="+string(r.Host), "--amount="+ksher.Amount(r.Amount).String(), "--refund-no="+r.RefundNo)
 }
 
 // about is what there is to look at before money is given back.

@@ -103,6 +103,25 @@ func TestRefundInterrupted(t *testing.T) {
 	assert.ErrorContains(t, err, "--refund-no=R-1")
 }
 
+// Who goes on after a doubt, and gets no answer, isn't told that it was refused.
+func TestRefundAgainWithoutAnswer(t *testing.T) {
+	for _, operation := range []string{"order_query", "refund_query"} {
+		for _, kind := range []core.FaultKind{core.FaultHTTP500, core.FaultEmpty, core.FaultBadSignature, core.FaultDropBefore} {
+			d := newDesk(t)
+			d.paid(t, ksher.HostMerchant, "A-1")
+			args := []string{"refund", "A-1", "--host=merchant", "--amount=1", "--refund-no=R-1", "--yes"}
+			_, _, err := d.run(t.Context(), args...)
+			require.NoError(t, err)
+			d.inject(t, operation, kind, 100)
+			_, _, err = d.run(t.Context(), args...)
+			assert.Equal(t, statusUnknown, statusOf(err), "%v", err)
+			assert.ErrorContains(t, err, "nothing was sent now")
+			assert.ErrorContains(t, err, "To go on: ksher refund A-1 --host=merchant --amount=1.00 --refund-no=R-1")
+			d.refunded(t, 1_00)
+		}
+	}
+}
+
 func TestRefundNotPaid(t *testing.T) {
 	d := newDesk(t)
 	d.order(t, ksher.HostMerchant, "A-1")
