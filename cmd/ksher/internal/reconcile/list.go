@@ -81,7 +81,7 @@ func ReadList(from io.Reader) ([]Order, error) {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
 		if before := listed[order.Key]; before != 0 {
-			return nil, fmt.Errorf("line %d: order %q at the host %s is in line %d already", line, order.Number, order.Host, before)
+			return nil, fmt.Errorf("line %d: order %.40q at the host %s is in line %d already", line, order.Number, order.Host, before)
 		}
 		listed[order.Key] = line
 		orders = append(orders, order)
@@ -132,13 +132,13 @@ func (c columns) order(row []string) (Order, error) {
 	case order.Number == "":
 		return order, errors.New("the number is missing")
 	case amount < 1:
-		return order, fmt.Errorf("order %q costs %v", order.Number, amount)
+		return order, fmt.Errorf("order %.40q costs %v", order.Number, amount)
 	case len(order.Currency) != 3:
-		return order, fmt.Errorf("order %q: the currency is %.20q, not one such as THB", order.Number, order.Currency)
+		return order, fmt.Errorf("order %.40q: the currency is %.20q, not one such as THB", order.Number, order.Currency)
 	case order.Host != ksher.HostGateway && order.Host != ksher.HostMerchant:
-		return order, fmt.Errorf("order %q: the host is %.20q, neither gateway nor merchant", order.Number, order.Host)
+		return order, fmt.Errorf("order %.40q: the host is %.20q, neither gateway nor merchant", order.Number, order.Host)
 	case !slices.Contains([]State{StatePaid, StateOpen, StateClosed, StateRefunded}, order.State):
-		return order, fmt.Errorf("order %q: the state is %.20q, none of paid, open, closed and refunded", order.Number, order.State)
+		return order, fmt.Errorf("order %.40q: the state is %.20q, none of paid, open, closed and refunded", order.Number, order.State)
 	}
 	return order, nil
 }

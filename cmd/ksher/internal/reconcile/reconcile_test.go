@@ -316,3 +316,12 @@ func TestWriteHTML(t *testing.T) {
 		assert.NotContains(t, page.String(), outside)
 	}
 }
+
+// A list that is something else gives a short error.
+func TestListErrorIsShort(t *testing.T) {
+	for _, row := range []string{",0,THB,merchant", ",1,x,merchant", ",1,THB,x", ",1,THB,merchant\n" + strings.Repeat("9", 1<<16) + ",1,THB,merchant"} {
+		_, err := ReadList(strings.NewReader("number,amount,currency,host\n" + strings.Repeat("9", 1<<16) + row + "\n"))
+		require.Error(t, err)
+		assert.Less(t, len(err.Error()), 200)
+	}
+}
