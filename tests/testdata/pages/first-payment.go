@@ -1,0 +1,5 @@
+package shop
+
+import "log/slog"
+
+var _ slog.Level
