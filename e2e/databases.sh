@@ -48,13 +48,20 @@ folder() {
 	fi
 }
 
-# free_port FIRST prints the first port from there on that nobody listens on.
-free_port() {
-	local port=$1
-	while (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
-		port=$((port + 1))
+# take_port FIRST sets $port to the first port from there on that nobody listens on or has
+# taken. The servers inherit the lock, so it is held until the last of them is gone.
+take_port() {
+	local lock
+	for ((port = $1; ; port++)); do
+		if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+			continue
+		fi
+		exec {lock}>>"${TMPDIR:-/tmp}/ksher-port-$port.lock"
+		if flock --nonblock "$lock"; then
+			return
+		fi
+		exec {lock}>&-
 	done
-	echo "$port"
 }
 
 # until_ready NAME PID COMMAND... waits until the command succeeds.
@@ -107,20 +114,22 @@ start() {
 	trap 'stop "$dir"' EXIT
 	cd "$dir"
 
-	local bin postgres pgbouncer mysql redis
+	local bin port postgres pgbouncer mysql redis
 	bin=$(postgres_bin)
 	folder postgres postgres
 	folder mysql mysql
 	folder redis redis
 
-	postgres=$(free_port 25432)
+	take_port 25432
+	postgres=$port
 	as postgres "$bin/initdb" --pgdata="$dir/postgres" --username=ksher --auth=trust \
 		--encoding=UTF8 --locale=C --no-sync >postgres.log 2>&1 </dev/null ||
 		{ cat postgres.log >&2; return 1; }
 	launch postgres postgres "$bin/postgres" -D "$dir/postgres" -p "$postgres" -c listen_addresses=127.0.0.1 \
 		-c unix_socket_directories= -c fsync="${KSHER_FSYNC:-off}" -c max_connections=200
 
-	pgbouncer=$(free_port 26432)
+	take_port 26432
+	pgbouncer=$port
 	cat >pgbouncer.ini <<-INI
 		[databases]
 		postgres = host=127.0.0.1 port=$postgres user=ksher
@@ -137,7 +146,8 @@ start() {
 	INI
 	launch postgres pgbouncer pgbouncer "$dir/pgbouncer.ini"
 
-	mysql=$(free_port 23306)
+	take_port 23306
+	mysql=$port
 	cat >mysql.sql <<-'SQL'
 		CREATE DATABASE IF NOT EXISTS ksher;
 		CREATE USER IF NOT EXISTS ksher@localhost;
@@ -152,7 +162,8 @@ start() {
 		--socket="$dir/mysql/socket" --pid-file="$dir/mysql/pid" --init-file="$dir/mysql.sql" \
 		--innodb-flush-log-at-trx-commit=0
 
-	redis=$(free_port 26379)
+	take_port 26379
+	redis=$port
 	launch redis redis redis-server --bind 127.0.0.1 --port "$redis" --dir "$dir/redis" \
 		--save '' --appendonly no
 

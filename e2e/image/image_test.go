@@ -5,6 +5,7 @@ package image
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -63,7 +64,7 @@ func image(t *testing.T, dir, name string, service types.ServiceConfig) string {
 	require.NoError(t, err)
 	file := filepath.Join(dir, "Dockerfile."+name)
 	require.NoError(t, os.WriteFile(file, dockerfile, 0o644))
-	tag := "ksher-e2e-" + name
+	tag := fmt.Sprintf("ksher-e2e-%s-%d", name, os.Getpid())
 	buildah(t, "bud", "--format", "docker", "--isolation", "chroot", "-t", tag, "-f", file, dir)
 	t.Cleanup(func() { buildah(t, "rmi", "-f", tag) })
 	container := buildah(t, "from", "--pull-never", tag)
