@@ -15,7 +15,7 @@ import (
 )
 
 type explainCommand struct {
-	Text []string `arg:"" optional:"" help:"A code such as KSHER_REFUND_EXPIRE, or a whole line from a log. Without it, a text is read from standard input; with --all, all codes are explained."`
+	Text []string `arg:"" optional:"" help:"A code such as KSHER_REFUND_EXPIRE, a whole line from a log, or the name of an alert. Without it, a text is read from standard input; with --all, all codes are explained."`
 	All  bool     `help:"Explain all documented codes."`
 	JSON bool     `help:"Print a list of JSON objects: code, provider, meaning, reason, solution, action."`
 }
@@ -65,7 +65,7 @@ func (e *explainCommand) find(stdin io.Reader) ([]explanation, error) {
 	}
 	found := explain(all, text)
 	if len(found) == 0 {
-		return nil, errors.New("no code of Ksher's or Opn's and no outcome is named there; ksher explain --all lists what there is")
+		return nil, errors.New("no code of Ksher's or Opn's, no line of this library's log and no alert is known there; ksher explain --all lists the codes, and docs/night.md has the lines")
 	}
 	return found, nil
 }
@@ -117,15 +117,50 @@ func explanations() []explanation {
 	return all
 }
 
-// outcomes are what the library itself says in an error or a line of its log.
+// outcomes are what the library itself says in an error, a line of its log or an alert. What
+// docs/night.md has an entry for is here in a sentence.
 func outcomes() []explanation {
-	return []explanation{
-		{Code: ksher.ErrOutcomeUnknown.Error(), Provider: "this library", Meaning: "it may have been carried out", Solution: "Call Resolve with the request, and never send it under a new number: docs/doubt.md."},
-		{Code: ksher.ErrNeedsPerson.Error(), Provider: "this library", Meaning: "no program can decide it", Solution: "Look at the order on Ksher's merchant platform: docs/night.md."},
-		{Code: ksher.ErrInProgress.Error(), Provider: "this library", Meaning: "another process is at the same payment", Solution: "Nothing: it comes again."},
-		{Code: ksher.ErrSignature.Error(), Provider: "this library", Meaning: "the answer isn't signed by Ksher, so it isn't believed", Solution: "Look at proxies between you and Ksher, and at the sign version."},
+	found := []explanation{
+		{Code: ksher.ErrOutcomeUnknown.Error(), Meaning: "it may have been carried out", Solution: "Call Resolve with the request, and never send it under a new number: docs/doubt.md."},
+		{Code: ksher.ErrNeedsPerson.Error(), Meaning: "no program can decide it", Solution: "Look at the order on Ksher's merchant platform: docs/night.md."},
+		{Code: ksher.ErrInProgress.Error(), Meaning: "another process is at the same payment", Solution: "Nothing: it comes again."},
+		{Code: ksher.ErrSignature.Error(), Meaning: "the answer isn't signed by Ksher, so it isn't believed", Solution: "Look at proxies between you and Ksher, and at the sign version."},
+		{Code: "outcome=unknown", Meaning: inDoubt, Solution: askAgain},
+		{Code: `"outcome":"unknown"`, Meaning: inDoubt, Solution: askAgain},
+		{Code: "It may have been carried out all the same", Meaning: inDoubt, Solution: askAgain},
+		{Code: "outcome=failed", Meaning: noAnswer, Solution: waitForKsher},
+		{Code: `"outcome":"failed"`, Meaning: noAnswer, Solution: waitForKsher},
+		{Code: "certificate has expired or is not yet valid", Meaning: "the clock of the machine may be off by weeks", Solution: "Compare date -u with another clock, and switch NTP on: docs/night.md, 12."},
+		{Code: "the time for paying the order is over", Meaning: "if the order was just made, its end was computed by another clock or zone", Solution: "Ask ksher order show before you take it for unpaid: docs/night.md, 12."},
+		{Code: "the gateway speaks of order", Meaning: "it is paid, but not over what the books have", Solution: "Correct the books if they are wrong, or refund it; hand out nothing before: docs/night.md, 3."},
+		{Code: "it was also paid at the ", Meaning: "one number was used at both hosts, and the buyer paid twice", Solution: "Refund the payment that the books don't have: ksher refund with its --host: docs/night.md, 4."},
+		{Code: "it is not signed for this merchant", Meaning: "one now and then is a stranger; if all are refused, key, app ID or sign version is wrong, or something changes the body", Solution: "Ask ksher doctor, and compare the settings with the merchant platform: docs/night.md, 5."},
+		{Code: "the merchant has no such order", Meaning: "the shop's lookup doesn't know the number", Solution: "See whether the order's row was written too late, or into another database: docs/night.md, 6."},
+		{Code: "the merchant's function failed", Meaning: "the payment is known, and the shop's own function returned an error or panicked: cause says which", Solution: "Mend that; the order is tried again by itself: docs/night.md, 7."},
+		{Code: "ksher payment needs a person", Meaning: "the shop hasn't booked the payment; problem says why", Solution: "Do what docs/night.md has for that problem: 3, 4 or 7. Never mark the order paid by hand."},
+		{Code: "a key is weak", Meaning: "a key of 512 bits can be factored in hours; this isn't tonight's problem", Solution: "Ask Ksher for a longer key and sign version 2: docs/night.md, 10."},
+		{Code: "the queue didn't take it", Meaning: "the shop's job queue takes nothing; Ksher sends the notification again for 29 hours", Solution: "Mend the queue: docs/night.md, 11."},
+		{Code: "ksher notification accepted", Meaning: "the queue has the notification; what deals with it is a worker", Solution: "If the order stays open, see that workers run: docs/night.md, 11."},
+		{Code: "a channel is unknown to this library", Meaning: "usually it is spelled wrong, and nearest is what was meant", Solution: "Correct it where the program sets its channels: docs/night.md, 13."},
+		{Code: "KsherDoubtfulRequest", Meaning: "a refund or a payout may or may not have been carried out", Solution: "Look for outcome=unknown in the log: docs/night.md, 1 and 2."},
+		{Code: "KsherOldOpenOrder", Meaning: "an order has been open for more than a day, or the list of open orders can't be read", Solution: "Look for the order's number in the log: docs/night.md, Alerts."},
+		{Code: "KsherFailedNotifications", Meaning: "buyers have paid, and the shop couldn't deal with the notifications", Solution: "Look for notification refused in the log: docs/night.md, 7 and 8."},
+		{Code: "KsherRefusedNotifications", Meaning: "notifications were forged, or not this shop's", Solution: "Look for notification refused in the log: docs/night.md, 5 and 6."},
+		{Code: "KsherNoSuccessfulQuery", Meaning: "orders are open, and Ksher has answered no query for 15 minutes", Solution: "Look for outcome=failed and outcome=refused in the log: docs/night.md, 8 and 9."},
 	}
+	for i := range found {
+		found[i].Provider = "this library"
+	}
+	return found
 }
+
+const (
+	inDoubt  = "a refund, a charge, a cancellation or a payout may or may not have been carried out"
+	askAgain = "Ask before anything is sent, and never use a new number. A refund: the same ksher refund with the same --refund-no, which isn't made twice. " +
+		"A payout: ksher payout show with --amount, and pay nothing. Anything else: ksher order show. docs/night.md, 1 and 2."
+	noAnswer     = "Ksher, or the way to it, is down, or nothing could be sent; cause says which"
+	waitForKsher = "Nothing is lost, and nobody is unpaid because of it: ksher doctor tells where it fails. docs/night.md, 8 and 12."
+)
 
 func (x explanation) print(w io.Writer) {
 	fmt.Fprintf(w, "%s (%s)\n", x.Code, x.Provider)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -92,6 +93,18 @@ func TestKeyShow(t *testing.T) {
 	require.NoError(t, os.WriteFile(no, []byte("-----BEGIN PUBLIC KEY-----\nhunter2\n-----END PUBLIC KEY-----\n"), 0o600))
 	_, err = runCommand(t, "", "key", "show", no)
 	assert.ErrorContains(t, err, want.Error(), "it says what is wrong with a public key")
+}
+
+// Each line of a log and each alert that docs/night.md has can be explained.
+func TestExplainKnowsTheNight(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "night.md"))
+	require.NoError(t, err)
+	found := regexp.MustCompile("(?m)^(?:level=|ksher: ).*|^\\| `(Ksher[A-Za-z]+)`").FindAllString(string(page), -1)
+	require.Greater(t, len(found), 20)
+	for _, line := range found {
+		_, err := runCommand(t, line, "explain")
+		assert.NoError(t, err, line)
+	}
 }
 
 // What docs/cli.md shows is what the program prints.
