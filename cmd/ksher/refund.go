@@ -40,7 +40,7 @@ func (r *refundCommand) Run(ctx context.Context, s *screen) error {
 		return unfinished{err, r.goOn()}
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("this call has refunded nothing, as the order can't be looked at: %w", err)
 	}
 	if err := s.confirm(ctx, r.Yes, append(lines(about), "This gives the money back.")...); err != nil {
 		return err
