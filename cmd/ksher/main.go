@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -19,7 +20,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], ownScreen()); err != nil {
-		fmt.Fprintf(os.Stderr, "ksher: %v\n", err)
+		fmt.Fprintf(os.Stderr, "ksher: %s\n", strings.TrimPrefix(err.Error(), "ksher: "))
 		os.Exit(statusOf(err))
 	}
 }

@@ -150,7 +150,7 @@ func (v *verifyCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	rest, sign := withoutSign(params)
 	switch {
 	case sign == "":
-		return errors.New("it is neither an answer with data and sign, nor parameters with a sign")
+		return errors.New("it is neither an answer with data and sign, nor parameters with a sign; a refusal has no sign, and ksher explain knows its code")
 	case v.Key == "":
 		return errors.New("name the merchant's key with --key, private or public, to verify a request")
 	}
@@ -180,8 +180,8 @@ func readAnswer(text []byte) (outer, inner []wire.Member, err error) {
 		text = []byte(decoded)
 	}
 	outer, inner, err = wire.ParseEnvelope(text)
-	if err == nil && inner == nil {
-		err = errors.New("it has no data")
+	if err == nil && len(inner) == 0 {
+		err = errors.New("it has no data; ksher explain knows the code of a refusal")
 	}
 	return outer, inner, err
 }
@@ -192,7 +192,10 @@ func (v *verifyCommand) answer(stdout io.Writer, outer, inner []wire.Member) err
 	if err != nil {
 		return err
 	}
-	value, _ := wire.Find(outer, "sign")
+	value, found := wire.Find(outer, "sign")
+	if !found {
+		return errors.New("the answer has no sign")
+	}
 	sign := string(value.Text())
 	signed := inner
 	for _, operation := range append([]string{""}, slices.Sorted(maps.Keys(sandbox.SignedParts))...) {

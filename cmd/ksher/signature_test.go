@@ -32,6 +32,9 @@ func TestSignAndVerify(t *testing.T) {
 	out, err := runCommand(t, signed, "verify", "--key", weakKey)
 	require.NoError(t, err)
 	assert.Contains(t, out, "Right")
+	out, err = runCommand(t, `{"appid":"mch12345","mch_order_no":"A 1","cash_fee":"","sign":"`+strings.TrimSpace(sign)+`"}`, "verify", "--key", weakKey)
+	require.NoError(t, err, "a request as a JSON object")
+	assert.Contains(t, out, "Right")
 	withoutEmpty, err := runCommand(t, "appid=mch12345&mch_order_no=A%201", "sign", "--key", weakKey)
 	require.NoError(t, err)
 	out, err = runCommand(t, params+"&sign="+strings.TrimSpace(withoutEmpty), "verify", "--key", weakKey)
@@ -43,14 +46,17 @@ func TestSignAndVerify(t *testing.T) {
 		args  []string
 		err   string
 	}{
-		"nothing":      {"", []string{"verify"}, "no parameters"},
-		"no key":       {signed, []string{"verify"}, "--key"},
-		"no signature": {params, []string{"verify", "--key", weakKey}, "neither an answer"},
-		"bad JSON":     {`{"a":`, []string{"sign", "--key", weakKey}, "JSON object"},
-		"bad form":     {"a=%zz", []string{"sign", "--key", weakKey}, "form"},
-		"too long":     {strings.Repeat("a", maxText+1), []string{"decode"}, "longer than"},
-		"no answer":    {"hello", []string{"decode"}, "isn't an answer"},
-		"no file":      {"", []string{"decode", "none.json"}, "none.json"},
+		"nothing":       {"", []string{"verify"}, "no parameters"},
+		"no key":        {signed, []string{"verify"}, "--key"},
+		"no signature":  {params, []string{"verify", "--key", weakKey}, "neither an answer"},
+		"bad JSON":      {`{"a":`, []string{"sign", "--key", weakKey}, "JSON object"},
+		"bad form":      {"a=%zz", []string{"sign", "--key", weakKey}, "form"},
+		"too long":      {strings.Repeat("a", maxText+1), []string{"decode"}, "longer than"},
+		"a refusal":     {`{"code":1,"msg":"KSHER_SIGN_ERROR"}`, []string{"verify"}, "ksher explain"},
+		"data unsigned": {`{"code":0,"data":{"appid":"mch12345"}}`, []string{"verify", "--sandbox"}, "no sign"},
+		"refusal read":  {`{"code":1,"msg":"KSHER_SIGN_ERROR"}`, []string{"decode"}, "ksher explain"},
+		"no answer":     {"hello", []string{"decode"}, "isn't an answer"},
+		"no file":       {"", []string{"decode", "none.json"}, "none.json"},
 	} {
 		_, err := runCommand(t, c.stdin, c.args...)
 		assert.ErrorContains(t, err, c.err, name)
