@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS ksher_dedupe (
 // that needs another version comes with what changes the table and keeps its
 // rows. For a dialect that is none of the constants, Schema is empty.
 //
-// A row has the key of a payment, such as "mch12345 SUCCESS A-1001", whose claim
+// A row has the key of a payment, such as "mch12345 gateway A-1001", whose claim
 // on it was the last, until when, and when it was done, if it was.
 func Schema(d Dialect) string {
 	return dialects[d].schema
