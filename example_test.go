@@ -432,7 +432,7 @@ func ExampleClient_GatewayPage() {
 	gateway.Inject(kshertest.Fault{Operation: "gateway_pay", Kind: kshertest.FaultDropAfter})
 
 	page, err := client.GatewayPage(context.Background(), order("A-1016"), func(_ context.Context, lost ksher.OpenOrder) (string, error) {
-		fmt.Println("keep watching", lost.MchOrderNo)
+		fmt.Println("keep watching", lost.MchOrderNo) // And write down A-1016-2.
 		return "A-1016-2", nil
 	})
 	if err != nil {

@@ -11,9 +11,11 @@ import (
 // cancels the order, whose page is lost, and creates one under another number.
 //
 // next is called before that: it keeps the lost order on the list of open orders, because it
-// may still be paid, and returns a number that was never used. The response is that of the
-// order which has the page. An order that was paid meanwhile is an [ErrDuplicate]. See
-// docs/doubt.md.
+// may still be paid, writes down a new one, with the same amount, and returns its number,
+// which was never used. The request goes out under that number, also as MchCode if that was
+// the lost one, and otherwise unchanged: an address in it that names the lost number goes on
+// naming it. The response is that of the order which has the page. An order that was paid
+// meanwhile is an [ErrDuplicate]. See docs/doubt.md.
 func (c *Client) GatewayPage(ctx context.Context, req *GatewayPayRequest, next func(ctx context.Context, lost OpenOrder) (mchOrderNo string, err error)) (*GatewayPayResponse, error) {
 	if next == nil {
 		return nil, &ValidationError{Operation: gatewayPay.name, Fields: []FieldError{{"next", "is nil"}}}
