@@ -43,10 +43,10 @@ func (o *OpenOrder) check(c *checker) {
 // OpenOrders is the merchant's list of orders whose outcome isn't known. The merchant
 // implements it, usually by a query of the shop's database.
 type OpenOrders interface {
-	// OpenOrders returns orders in the order of their numbers: those after the given
-	// number, "" at first, as many as there are and at most limit of them. Keep an order in
-	// it for as long as it may turn paid: also after it was cancelled, and some time after
-	// it has expired.
+	// OpenOrders returns orders in the order of their numbers, as the database sorts them:
+	// those after the given number, "" at first, as many as there are and at most limit of
+	// them. Keep an order in it for as long as it may turn paid: also after it was
+	// cancelled, and some time after it has expired.
 	OpenOrders(ctx context.Context, after string, limit int) ([]OpenOrder, error)
 }
 
