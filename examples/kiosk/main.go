@@ -89,7 +89,8 @@ func showCode(ctx context.Context, client *ksher.Client) (*ksher.NativePayReques
 // waitUntilPaid asks until the order's fate is known.
 func waitUntilPaid(ctx context.Context, client *ksher.Client, order *ksher.NativePayRequest) error {
 	payments, err := ksher.NewPayments(client, func(_ context.Context, paid *ksher.Order) error {
-		fmt.Printf("The gateway answers %s, %v %s: hand out the %s.\n", paid.Result, paid.TotalFee, paid.FeeType, order.Product)
+		// Note it, and no more: a pass over old orders calls this, too, when the buyer is gone.
+		fmt.Printf("The gateway answers %s, %v %s.\n", paid.Result, paid.TotalFee, paid.FeeType)
 		return nil
 	})
 	if err != nil {
@@ -100,5 +101,9 @@ func waitUntilPaid(ctx context.Context, client *ksher.Client, order *ksher.Nativ
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("it may still be paid, so keep watching it: %w", err)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Hand out the %s.\n", order.Product)
+	return nil
 }
