@@ -30,7 +30,7 @@ func payments() []attack {
 			"Read the body yourself, whatever its content type is, before a framework does.",
 			needOrder, func(t *trial, ctx context.Context) (string, error) { return t.inForm(ctx, jsonForm) }},
 		{"percent-encoded", "the same percent-encoded", "Ksher's own sample in PHP decodes the body first, so it may come that way. " + lost,
-			"Decode the body if it begins with a percent sign.",
+			"Decode the body as a form's value, + being a space, if it begins with a percent sign.",
 			needOrder, func(t *trial, ctx context.Context) (string, error) { return t.inForm(ctx, encodedForm) }},
 	}
 }
