@@ -392,6 +392,7 @@ func (c *Console) routes() []route {
 		{"GET /story.svg", c.storyFile("svg", c.writePicture)},
 		{"GET /story.json", c.storyFile("json", c.writeArchive)},
 		{"GET /setup/merchant.pem", c.servePrivateKey},
+		{"GET /setup/gateway.pem", c.servePublicKey},
 	}
 	for _, a := range actions {
 		routes = append(routes, route{"POST /control/orders/{no}/" + a.name, serveJSON(func(r *http.Request) (any, error) {

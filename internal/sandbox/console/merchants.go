@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -104,6 +105,17 @@ func (c *Console) servePrivateKey(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-pem-file")
 	w.Write([]byte(m.PrivateKeyPEM()))
+}
+
+// servePublicKey hands out the key that the gateway signs with, of version 1 or 2.
+func (c *Console) servePublicKey(w http.ResponseWriter, r *http.Request) {
+	version, found := map[string]ksher.SignVersion{"": ksher.SignV1, "1": ksher.SignV1, "2": ksher.SignV2}[r.URL.Query().Get("version")]
+	if !found {
+		c.showError(w, r, &statusError{http.StatusNotFound, "The gateway has keys of version 1 and 2."})
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	io.WriteString(w, publicPEM(c.Setup("").PublicKey(version))+"\n")
 }
 
 // orderPath is the dashboard's page of an order.
