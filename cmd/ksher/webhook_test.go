@@ -130,8 +130,10 @@ func TestWebhookInterrupted(t *testing.T) {
 	}))
 	t.Cleanup(shop.Close)
 	out, _, err := alone(ctx, "test-webhook", shop.URL, "--sandbox-url="+gw.URL())
-	assert.ErrorContains(t, err, "stopped after 20 of 28 rows; the same command begins anew")
-	assert.Contains(t, out, "1 passed, 0 failed, 19 not tested.")
+	// The row that was under way may come to its end.
+	require.Error(t, err)
+	assert.Regexp(t, "stopped after 2[01] of 28 rows; the same command begins anew", err.Error())
+	assert.Regexp(t, "[12] passed, 0 failed, 19 not tested|1 passed, 1 failed, 19 not tested", out)
 }
 
 func TestRowInColour(t *testing.T) {
