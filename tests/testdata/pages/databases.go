@@ -1,6 +1,7 @@
 package shop
 
 import (
+	"cmp"
 	"database/sql"
 
 	orders "github.com/ksher-go/ksher/e2e/dedupe/sqlcorders"
