@@ -35,7 +35,7 @@ func (g *gatewayFlags) client(s *screen, opts ...ksher.Option) (*ksher.Client, e
 		if through != nil {
 			next = through.Transport
 		}
-		through = &http.Client{Transport: teller{next, s.Err}}
+		through = &http.Client{Transport: teller{next, s.Err}.onItsClock()}
 	}
 	if through != nil {
 		opts = append(opts, ksher.WithHTTPClient(through))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ksher-go/ksher/internal/clock"
 	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
@@ -21,6 +22,21 @@ const told = 64 << 10
 type teller struct {
 	next http.RoundTripper
 	out  io.Writer
+}
+
+// onItsClock is the transport with the clock of the one beneath, if that has one.
+func (t teller) onItsClock() http.RoundTripper {
+	if c, ok := t.next.(interface {
+		clock.Clock
+		clock.Awaiter
+	}); ok {
+		return struct {
+			teller
+			clock.Clock
+			clock.Awaiter
+		}{t, c, c}
+	}
+	return t
 }
 
 func (t teller) RoundTrip(r *http.Request) (*http.Response, error) {
