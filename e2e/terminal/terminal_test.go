@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
-	"github.com/ksher-go/ksher/kshertest"
+	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
 var program string
@@ -51,7 +51,7 @@ type session struct {
 }
 
 // in runs the program in a terminal, beside a gateway.
-func in(t *testing.T, gw *kshertest.Gateway, env []string, args ...string) *session {
+func in(t *testing.T, gw *sandbox.Gateway, env []string, args ...string) *session {
 	t.Helper()
 	cmd := exec.Command(program, append(args, "--sandbox", "--sandbox-url="+gw.URL())...)
 	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color"), env...)
@@ -104,14 +104,14 @@ func (s *session) ends(status int) {
 	assert.Equal(s.t, status, s.cmd.ProcessState.ExitCode(), s.screen())
 }
 
-func start(t *testing.T) *kshertest.Gateway {
-	gw, err := kshertest.Start()
+func start(t *testing.T) *sandbox.Gateway {
+	gw, err := sandbox.Start()
 	require.NoError(t, err)
 	t.Cleanup(gw.Close)
 	return gw
 }
 
-func order(t *testing.T, gw *kshertest.Gateway, no string) {
+func order(t *testing.T, gw *sandbox.Gateway, no string) {
 	_, err := gw.Client.GatewayPay(t.Context(), &ksher.GatewayPayRequest{
 		MchOrderNo: no, MchCode: no, TotalFee: 150_50, FeeType: "THB", ChannelList: []ksher.Channel{ksher.ChannelTrueMoney},
 		ProductName: "Coffee", ReferURL: "https://shop.example", MchRedirectURL: "https://shop.example", MchRedirectURLFail: "https://shop.example",
@@ -143,13 +143,13 @@ func TestRefundAsks(t *testing.T) {
 		assert.Contains(t, s.screen(), "150.50 THB")
 		s.press(answer)
 		s.ends(1)
-		kshertest.AssertRefunded(t, gw, "A-1", 0)
+		sandbox.AssertRefunded(t, gw, "A-1", 0)
 	}
 	s := in(t, gw, nil, refund...)
 	s.see("Type yes to go on")
 	s.press("yes\r")
 	s.ends(0)
-	kshertest.AssertRefunded(t, gw, "A-1", 50_00)
+	sandbox.AssertRefunded(t, gw, "A-1", 50_00)
 }
 
 func TestNativeDrawsAndWaits(t *testing.T) {
