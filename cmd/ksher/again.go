@@ -93,6 +93,20 @@ func (g *gatewayFlags) within(ctx context.Context, ask func(context.Context) err
 	return ask(ctx)
 }
 
+// unanswered tells the errors of a query that the gateway has neither answered nor refused in
+// due form.
+func unanswered(err error) bool {
+	var failed *ksher.Error
+	return errors.As(err, &failed) && failed.Err != nil
+}
+
+// unsure is the error of a query before something is sent under a number that may have been
+// used before. Nothing is sent then, but a script mustn't take that for a refusal and use
+// another number. command goes on.
+func unsure(what string, err error, command string) error {
+	return unfinished{incomplete{fmt.Errorf("nothing was sent now, and it isn't known whether %s before: %w", what, err)}, command}
+}
+
 // undecided tells the errors after which something may have been carried out.
 func undecided(err error) bool {
 	return errors.Is(err, ksher.ErrOutcomeUnknown) || errors.Is(err, ksher.ErrNeedsPerson)

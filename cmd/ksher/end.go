@@ -39,6 +39,10 @@ func (g *gatewayFlags) end(ctx context.Context, s *screen, yes bool, e ending) e
 		before, err = client.Resolve(ctx, e.request)
 		return err
 	})
+	again := g.again(e.command, e.number, e.flags...)
+	if unanswered(err) {
+		return unsure("the order was "+e.done, err, again)
+	}
 	if err != nil {
 		return err
 	}
@@ -60,7 +64,7 @@ func (g *gatewayFlags) end(ctx context.Context, s *screen, yes bool, e ending) e
 		if found, err := client.Resolve(ctx, e.request); err == nil && found.Verdict == ksher.VerdictCarriedOut {
 			return nil
 		}
-		return unfinished{sent, g.again(e.command, e.number, e.flags...)}
+		return unfinished{sent, again}
 	})
 	if err != nil {
 		return err

@@ -102,6 +102,27 @@ func TestEndFaults(t *testing.T) {
 	}
 }
 
+// If the order can't be looked at, nothing is sent, and nobody knows what became of the time
+// before.
+func TestEndQueryFaults(t *testing.T) {
+	for name, tt := range endings {
+		for _, kind := range []core.FaultKind{core.FaultHTTP500, core.FaultBadSignature, core.FaultEmpty} {
+			t.Run(name+" "+string(kind), func(t *testing.T) {
+				d := newDesk(t)
+				d.toEnd(t, tt.operation, tt.host)
+				for _, query := range []string{"order_query", "gateway_order_query"} {
+					d.inject(t, query, kind, 20)
+				}
+				_, _, err := d.run(t.Context(), append(tt.command, "A-1", "--yes")...)
+				assert.Equal(t, statusUnknown, statusOf(err))
+				assert.ErrorContains(t, err, "nothing was sent now")
+				assert.ErrorContains(t, err, "To go on: ksher "+strings.Join(tt.command, " ")+" A-1")
+				assert.Equal(t, tt.before, d.state(t))
+			})
+		}
+	}
+}
+
 // The command that goes on is about the same order, whatever its number looks like.
 func TestGoOnWithAnyNumber(t *testing.T) {
 	sh, err := exec.LookPath("bash")

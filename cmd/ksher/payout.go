@@ -106,11 +106,17 @@ func (p *payoutSendCommand) unused(ctx context.Context, client *ksher.Client) er
 	switch {
 	case notFound(err):
 		return nil
+	case unanswered(err):
+		return unsure(fmt.Sprintf("payout %q was sent", p.OrderNo), err, p.goOn(p.OrderNo))
 	case err != nil:
 		return fmt.Errorf("nothing was sent, because it isn't known whether the number was used before: %w", err)
 	}
-	return unfinished{fmt.Errorf("nothing was sent: payout %q: %w, and a payout is never sent twice", p.OrderNo, ksher.ErrDuplicate),
-		p.again("payout show", p.OrderNo, "--amount="+ksher.Amount(p.Amount).String())}
+	return unfinished{fmt.Errorf("nothing was sent: payout %q: %w, and a payout is never sent twice", p.OrderNo, ksher.ErrDuplicate), p.goOn(p.OrderNo)}
+}
+
+// goOn is the command that tells what became of a payout.
+func (p *payoutSendCommand) goOn(number string) string {
+	return p.again("payout show", number, "--amount="+ksher.Amount(p.Amount).String())
 }
 
 // send sends the payout once, and in doubt asks what became of it.
@@ -126,7 +132,7 @@ func (p *payoutSendCommand) send(ctx context.Context, client *ksher.Client, requ
 	case failed == nil && found.Verdict == ksher.VerdictNotCarriedOut:
 		return fmt.Errorf("payout %q failed, its result is %q", request.MchOrderNo, found.Payout.Result)
 	}
-	return unfinished{err, p.again("payout show", request.MchOrderNo, "--amount="+request.TotalFee.String())}
+	return unfinished{err, p.goOn(request.MchOrderNo)}
 }
 
 type payoutShowCommand struct {

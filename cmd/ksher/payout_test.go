@@ -97,13 +97,19 @@ func TestPayoutFaults(t *testing.T) {
 	}
 }
 
-// Who doesn't know whether a number was used sends nothing.
+// Who doesn't know whether a number was used sends nothing, and isn't told that it was refused
+// where nobody knows.
 func TestPayoutQueryFaults(t *testing.T) {
 	for _, kind := range []core.FaultKind{core.FaultHTTP500, core.FaultBadSignature, core.FaultRefuse, core.FaultEmpty} {
 		d := newDesk(t)
 		d.inject(t, "order_query_payout", kind, 20)
 		_, _, err := d.run(t.Context(), payoutArgs(t, "--order-no=P-1", "--yes")...)
-		assert.Equal(t, statusRefused, statusOf(err))
+		if kind == core.FaultRefuse {
+			assert.Equal(t, statusRefused, statusOf(err))
+		} else {
+			assert.Equal(t, statusUnknown, statusOf(err), kind)
+			assert.ErrorContains(t, err, "To go on: ksher payout show P-1 --amount=100.00")
+		}
 		assert.ErrorContains(t, err, "nothing was sent")
 		_, requests := d.paidOut(t)
 		assert.Zero(t, requests)

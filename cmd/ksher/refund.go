@@ -35,9 +35,8 @@ func (r *refundCommand) Run(ctx context.Context, s *screen) error {
 		about, err = r.about(ctx, client)
 		return err
 	})
-	if failed := (*ksher.Error)(nil); named && errors.As(err, &failed) && failed.Err != nil {
-		err = incomplete{fmt.Errorf("nothing was sent now, and it isn't known whether refund %q was made before: %w", r.RefundNo, err)}
-		return unfinished{err, r.goOn()}
+	if named && unanswered(err) {
+		return unsure(fmt.Sprintf("refund %q was made", r.RefundNo), err, r.goOn())
 	}
 	if err != nil {
 		return fmt.Errorf("this call has refunded nothing, as the order can't be looked at: %w", err)
