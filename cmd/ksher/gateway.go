@@ -76,9 +76,11 @@ func (g *gatewayFlags) ask(ctx context.Context, s *screen, question func(context
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
-	defer cancel()
-	fields, err := question(ctx, client)
+	var fields []field
+	err = g.within(ctx, func(ctx context.Context) (err error) {
+		fields, err = question(ctx, client)
+		return err
+	})
 	if err != nil {
 		return err
 	}
