@@ -101,6 +101,14 @@ func (f *Fleet) Start() error {
 // ServeHTTP gives a request to the next server.
 func (f *Fleet) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.proxy.ServeHTTP(w, r) }
 
+// URL is where a process that is alive listens.
+func (f *Fleet) URL(process string) *url.URL {
+	f.mu.Lock()
+	s := f.alive[process]
+	f.mu.Unlock()
+	return s.where()
+}
+
 // Alive returns the processes that nobody ends.
 func (f *Fleet) Alive() []string {
 	f.mu.Lock()
@@ -146,6 +154,11 @@ func (f *Fleet) next() *url.URL {
 	s := f.servers[f.turn%len(f.servers)]
 	f.turn++
 	f.mu.Unlock()
+	return s.where()
+}
+
+// where returns where the server's process listens.
+func (s *server) where() *url.URL {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.url

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -79,6 +80,31 @@ func TestFulfilledOnce(t *testing.T) {
 	t.Logf("%d sales, %d refunds, %d processes killed or stopped within %v, %d jobs rescued, %v",
 		s.sales, len(s.back), s.fleet.Replaced(), killed.Round(time.Second), s.count(rescued), time.Since(start).Round(time.Second))
 	require.Positive(t, s.count(rescued), "jobs that a killed process had")
+}
+
+// TestStopsAmongWork stops the processes while there is more work than they can do, and while
+// each has a connection that nobody uses, for which an HTTP server waits five seconds.
+func TestStopsAmongWork(t *testing.T) {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, errors.New("it takes too long"))
+	t.Cleanup(cancel)
+	s := newShop(t, ctx, fleet.NewSchema(t, fleet.Address(t, "KSHER_POSTGRES")))
+	notified := s.pay(processes * 25)
+	locked, err := s.db.BeginTx(ctx, nil)
+	require.NoError(t, err)
+	defer locked.Rollback()
+	_, err = locked.ExecContext(ctx, "SELECT FROM orders FOR UPDATE")
+	require.NoError(t, err)
+	left, err := fleet.Deliver(ctx, s.gateway, notified, deliveriesAtOnce)
+	require.NoError(t, err)
+	require.Empty(t, left, "notifications that weren't put into the queue")
+
+	for _, process := range s.fleet.Alive() {
+		unused, err := net.Dial("tcp", s.fleet.URL(process).Host)
+		require.NoError(t, err)
+		defer unused.Close()
+	}
+	require.NoError(t, s.fleet.Stop(stopLimit))
+	require.Zero(t, s.count(lost), "jobs that were given up")
 }
 
 // shop is the example, in four processes, and what is around it.

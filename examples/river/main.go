@@ -139,9 +139,12 @@ func start(listen string, from settings) (*running, error) {
 }
 
 // stop takes no more notifications, which Ksher then sends again, and lets the jobs that
-// have begun finish. The others wait in the database.
+// have begun finish. The others wait in the database. Both begin at once: a server may wait
+// for seconds for a connection that nobody has used, and jobs would go on beginning.
 func (r *running) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*r.patience)
 	defer cancel()
-	return errors.Join(r.server.Shutdown(ctx), r.jobs.Stop(ctx))
+	jobs := make(chan error, 1)
+	go func() { jobs <- r.jobs.Stop(ctx) }()
+	return errors.Join(r.server.Shutdown(ctx), <-jobs)
 }
