@@ -57,7 +57,8 @@ func (m *Memory) claim(key string) (done bool, err error) {
 	defer m.mu.Unlock()
 	m.forget()
 	if e, ok := m.done[key]; ok {
-		e.Value = doneKey{key, time.Now()}
+		// The caller's key would be a second copy beside that of the map.
+		e.Value = doneKey{e.Value.(doneKey).key, time.Now()}
 		m.oldest.MoveToBack(e)
 		return true, nil
 	}
