@@ -22,12 +22,12 @@ const (
 // that it gives them, and tells how many. What has happened to them isn't announced. If one
 // of them can't be added none is, and the error names the line and the member.
 func (g *Gateway) AddOrders(file []byte) (n int, err error) {
-	given, err := readOrders(file)
+	given, n, err := readOrders(file, g.config.MaxOrders)
 	if err != nil {
 		return 0, err
 	}
-	if len(given) > g.config.MaxOrders {
-		return 0, fmt.Errorf("the file has %d orders, and the gateway has room for %d", len(given), g.config.MaxOrders)
+	if n > g.config.MaxOrders {
+		return 0, fmt.Errorf("the file has %d orders, and the gateway has room for %d", n, g.config.MaxOrders)
 	}
 	g.Do(func(tx *Tx) {
 		used := make(map[number]bool)
@@ -48,7 +48,7 @@ func (g *Gateway) AddOrders(file []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(given), nil
+	return n, nil
 }
 
 // entry is the order that is given, without the gateway's numbers. used has the numbers of
@@ -174,8 +174,6 @@ func (o *givenOrder) refunds(tx *Tx, e *Entry, used map[number]bool) error {
 		switch {
 		case e.PaidAt.IsZero():
 			return r.wrong("refund_fee", "the order isn't paid")
-		case r.MchRefundNo == "" || utf8.RuneCountInString(r.MchRefundNo) > 32:
-			return r.wrong("mch_refund_no", "it has to have 1 to 32 characters")
 		case used[no] || tx.g.refundNos[no]:
 			return r.wrong("mch_refund_no", "there is a refund %q already", r.MchRefundNo)
 		case r.RefundFee <= 0 || ksher.Amount(r.RefundFee) > e.Total-e.Refunded():

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ksher-go/ksher"
 )
@@ -60,26 +61,28 @@ type fileReader struct {
 	*json.Decoder
 }
 
-// readOrders reads a file of orders.
-func readOrders(text []byte) (orders []givenOrder, err error) {
+// readOrders reads a file of orders. It keeps as many as there is room for, and counts all.
+func readOrders(text []byte, room int) (orders []givenOrder, n int, err error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	r := &fileReader{text, json.NewDecoder(bytes.NewReader(text))}
 	_, err = r.object("", map[string]func(string) error{
 		"orders": func(path string) error {
 			return r.array(path, func(path string) error {
 				o, err := r.order(path)
-				orders = append(orders, o)
+				if n++; n <= room {
+					orders = append(orders, o)
+				}
 				return err
 			})
 		},
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if _, err := r.Token(); err != io.EOF {
-		return nil, fmt.Errorf("line %d: there is something after the object", r.line())
+		return nil, 0, fmt.Errorf("line %d: there is something after the object", r.line())
 	}
-	return orders, nil
+	return orders, n, nil
 }
 
 func (r *fileReader) order(path string) (o givenOrder, err error) {
@@ -95,6 +98,10 @@ func (r *fileReader) order(path string) (o givenOrder, err error) {
 				refund.place, err = r.object(path, map[string]func(string) error{
 					"mch_refund_no": r.value(&refund.MchRefundNo), "refund_fee": r.value(&refund.RefundFee), "refund_time": r.value(&refund.RefundTime),
 				})
+				if err == nil && (refund.MchRefundNo == "" || utf8.RuneCountInString(refund.MchRefundNo) > 32) {
+					// Said at once, so that a file of empty refunds isn't kept.
+					err = refund.wrong("mch_refund_no", "it has to have 1 to 32 characters")
+				}
 				o.Refunds = append(o.Refunds, refund)
 				return err
 			})
