@@ -126,7 +126,7 @@ func (c *Console) waitFor(r *http.Request) (any, error) {
 	var never bool
 	watched := c.gw.Watch(ctx, core.OfOrders, func() error {
 		var seen error
-		c.gw.Do(func(tx *core.Tx) {
+		c.gw.DoFor(r, func(tx *core.Tx) {
 			o := tx.Either(id.appID, id.mchOrderNo)
 			if what, never = e.missing(o, tx.Now()); what == "" {
 				d = c.describe(tx, o)

@@ -74,6 +74,16 @@ func TestWaitMissing(t *testing.T) {
 	}
 }
 
+// The checkout page's address is one that whoever asked can reach.
+func TestWaitAddress(t *testing.T) {
+	gw := sandbox.New(t, sandbox.WithHosts("sandbox"))
+	_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))
+	require.NoError(t, err)
+	status, body := sandboxtest.Ask(t, gw, "POST", "/control/orders/A-1/wait", `{"state": "created"}`, "Host", "sandbox:8765")
+	assert.Equal(t, 200, status, body)
+	assert.Contains(t, body, `"page_url": "http://sandbox:8765/`)
+}
+
 // One call returns when the shop has heard of the payment, whatever happens on the way.
 func TestWaitIsWoken(t *testing.T) {
 	gw, err := sandbox.Start(sandbox.WithSpeed(100))
