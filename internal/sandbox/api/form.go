@@ -42,7 +42,9 @@ func (s *Server) takeForm(w http.ResponseWriter, r *http.Request, op operation, 
 	switch fault.Kind {
 	case "", core.FaultRefuse, core.FaultBadSignature, core.FaultOtherKey, core.FaultClockSkew: // A page has no signature and no time.
 	case core.FaultLatency:
-		core.Wait(r.Context(), fault.Delay)
+		if core.Wait(r.Context(), fault.Delay) != nil {
+			return
+		}
 	default:
 		fault.Spoil(reply, r, []byte("<!doctype html>"))
 		return

@@ -2,6 +2,7 @@ package core
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -14,7 +15,7 @@ const (
 	maxExchangeBytes = 8 << 20
 	maxOrderRequests = 60
 	maxAnswerBytes   = 16 << 10
-	// exchangeOverhead is about what one takes beside its texts.
+	// exchangeOverhead is about what one takes beside its request and its texts.
 	exchangeOverhead = 1 << 10
 )
 
@@ -23,8 +24,8 @@ type Exchange struct {
 	Request
 	// Method and Path are those of the request.
 	Method, Path string
-	// Status is the HTTP status of the answer, 0 if the connection was dropped or the
-	// answer hasn't gone out yet.
+	// Status is the HTTP status of the answer, 0 if the connection was dropped, the
+	// merchant hung up before, or the answer hasn't gone out yet.
 	Status int
 	// Answer is the beginning of what was sent, and AnswerBytes how long all of it is.
 	Answer      []byte
@@ -49,6 +50,8 @@ type Reply struct {
 	http.ResponseWriter
 	g     *Gateway
 	began time.Time
+	// asker ends when the merchant hangs up.
+	asker context.Context
 	// sent is under way until End, and kept is what it becomes part of, nil if the
 	// request isn't logged.
 	sent Exchange
@@ -58,7 +61,7 @@ type Reply struct {
 // Reply returns the writer of the answer to a request. [Reply.End] has to be called. Number is
 // that of an order in the request's address, "" for none.
 func (g *Gateway) Reply(w http.ResponseWriter, r *http.Request, number string) *Reply {
-	return &Reply{ResponseWriter: w, g: g, began: time.Now(), sent: Exchange{Method: r.Method, Path: r.URL.Path, no: number, turn: turns.Add(1)}}
+	return &Reply{ResponseWriter: w, g: g, began: time.Now(), asker: r.Context(), sent: Exchange{Method: r.Method, Path: r.URL.Path, no: number, turn: turns.Add(1)}}
 }
 
 // WriteHeader keeps the status and sends it.
@@ -87,7 +90,7 @@ func (r *Reply) End() {
 		return
 	}
 	e.Status, e.Answer, e.AnswerBytes, e.Took = r.sent.Status, slices.Clip(r.sent.Answer), r.sent.AnswerBytes, time.Since(r.began)
-	if e.Fault != FaultDropBefore && e.Fault != FaultDropAfter {
+	if e.Fault != FaultDropBefore && e.Fault != FaultDropAfter && r.asker.Err() == nil {
 		e.Status = cmp.Or(e.Status, http.StatusOK) // What net/http says if nothing was written.
 	}
 	if !e.gone {
@@ -104,12 +107,7 @@ func (tx *Tx) keep(r Request, reply *Reply) {
 	}
 	g, e := tx.g, &Exchange{}
 	*e = reply.sent
-	e.Request, e.size = r, exchangeOverhead+len(r.SignText)
-	for name, values := range r.Params {
-		for _, v := range values {
-			e.size += len(name) + len(v)
-		}
-	}
+	e.Request, e.size = r, exchangeOverhead+r.bytes()+len(e.Path)+len(e.no)
 	if tx.about != nil {
 		e.order = tx.about.Serial
 	}

@@ -196,7 +196,9 @@ func (f Fault) Prevents() bool {
 func (f Fault) Spoil(w http.ResponseWriter, r *http.Request, answer []byte) {
 	switch f.Kind {
 	case FaultLatency:
-		Wait(r.Context(), f.Delay)
+		if Wait(r.Context(), f.Delay) != nil {
+			return
+		}
 	case FaultDropBefore, FaultDropAfter:
 		panic(http.ErrAbortHandler) // How net/http drops a connection.
 	case FaultHTTP500:
@@ -222,13 +224,15 @@ func (f Fault) Spoil(w http.ResponseWriter, r *http.Request, answer []byte) {
 	w.Write(answer)
 }
 
-// Wait waits that long, or until ctx ends.
-func Wait(ctx context.Context, d time.Duration) {
+// Wait waits that long, or until ctx ends, and then returns its error.
+func Wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return nil
 	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

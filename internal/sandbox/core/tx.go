@@ -72,7 +72,6 @@ func (tx *Tx) Log(r Request, reply *Reply) {
 	r.At, r.No = tx.Now(), g.logged
 	r.size = r.bytes()
 	g.requests = append(g.requests, r)
-	g.watchers.wake(OfRequests)
 	g.logBytes += r.size
 	for len(g.requests) > maxRequests || g.logBytes > maxLogBytes && len(g.requests) > 1 {
 		g.logBytes -= g.requests[0].size

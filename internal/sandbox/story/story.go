@@ -218,6 +218,9 @@ func outcome(e *core.Exchange) (string, Tone) {
 		}
 		return "refused: " + string(e.Code), Bad
 	}
+	if e.Status == 0 && e.Took > 0 {
+		return "carried out, but the shop hung up before the answer", Bad
+	}
 	switch word := said(e.Answer); word {
 	case "":
 		return "accepted", Good

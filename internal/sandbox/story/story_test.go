@@ -1,6 +1,7 @@
 package story_test
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -242,4 +243,28 @@ func TestBounded(t *testing.T) {
 	assert.Equal(t, []string{"Your shop>Gateway gateway_pay: accepted", "Your shop>Gateway gateway_order_query x59: accepted: NOTSURE"}, steps)
 	assert.NotEmpty(t, s.Steps[1].Answer)
 	assert.Positive(t, s.Steps[1].Took)
+}
+
+// A shop that hangs up before a slow answer hasn't had it.
+func TestHungUp(t *testing.T) {
+	gw := sandbox.New(t)
+	_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))
+	require.NoError(t, err)
+	require.NoError(t, gw.Inject(sandbox.Fault{Operation: "gateway_order_query", Kind: sandbox.FaultLatency, Delay: time.Hour}))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for len(gw.Requests()) < 2 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	_, err = gw.Client.GatewayOrderQuery(ctx, &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-1"})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Eventually(t, func() bool {
+		s, _ := told(t, gw, "A-1")
+		return s.Steps[len(s.Steps)-1].Took > 0
+	}, 10*time.Second, time.Millisecond)
+	_, steps := told(t, gw, "A-1")
+	assert.Equal(t, "Your shop>Gateway gateway_order_query: carried out, but the shop hung up before the answer [latency]", steps[len(steps)-1])
 }
