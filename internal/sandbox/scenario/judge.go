@@ -7,22 +7,18 @@ import (
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 )
 
-// answered tells whether a query got an answer that can be read and believed.
-func answered(h core.Happening, operations ...string) bool {
-	if h.Exchange == nil || h.Exchange.Code != "" || h.Exchange.Status == 0 {
-		return false
-	}
-	switch h.Exchange.Fault {
+// heard tells whether a request got an answer that can be read and believed.
+func heard(e *core.Exchange) bool {
+	switch e.Fault {
 	case "", core.FaultLatency, core.FaultClockSkew:
-	default:
-		return false
-	}
-	for _, name := range operations {
-		if h.Exchange.Operation == name {
-			return true
-		}
+		return e.Status != 0
 	}
 	return false
+}
+
+// answered tells whether an operation got such an answer, and no refusal.
+func answered(h core.Happening, operation string) bool {
+	return h.Exchange != nil && h.Exchange.Operation == operation && h.Exchange.Code == "" && heard(h.Exchange)
 }
 
 // wantsNotice tells whether the shop gave an address for notifications.
@@ -73,6 +69,8 @@ func judgeLost(_ *core.Tx, o *core.Entry, since []core.Happening) (Mark, string)
 	return Waiting, "It hasn't asked about the order since it was paid."
 }
 
+// judgeRefund looks at the first refund that the shop didn't see refused. It is in doubt until
+// the shop has an answer about it; refunds after that are others.
 func judgeRefund(_ *core.Tx, _ *core.Entry, since []core.Happening) (Mark, string) {
 	first := ""
 	found := false
@@ -81,13 +79,17 @@ func judgeRefund(_ *core.Tx, _ *core.Entry, since []core.Happening) (Mark, strin
 			continue
 		}
 		no := h.Exchange.Params.Get("mch_refund_no")
+		refund := h.Exchange.Operation == "order_refund"
 		switch {
-		case h.Exchange.Operation == "order_refund" && first == "":
-			first = no
-		case h.Exchange.Operation == "order_refund" && no != first:
+		case found:
+		case refund && first == "" && (h.Exchange.Code == "" || !heard(h.Exchange)):
+			first, found = no, heard(h.Exchange)
+		case refund && first != "" && no != first:
 			return Bad, "It asked for a second refund under another number while the first was in doubt: the money may go back twice."
-		case first != "" && (h.Exchange.Operation == "order_refund" || answered(h, "refund_query")):
-			found = true
+		case refund && first != "":
+			found = heard(h.Exchange)
+		case first != "" && (no == "" || no == first):
+			found = answered(h, "refund_query")
 		}
 	}
 	switch {
@@ -128,7 +130,7 @@ func judgeTwice(tx *core.Tx, o *core.Entry, since []core.Happening) (Mark, strin
 }
 
 func judgeKey(_ *core.Tx, o *core.Entry, since []core.Happening) (Mark, string) {
-	refused := false
+	refused, took := false, false
 	for _, h := range since {
 		if h.Post == nil {
 			continue
@@ -140,11 +142,15 @@ func judgeKey(_ *core.Tx, o *core.Entry, since []core.Happening) (Mark, string) 
 			refused = true
 		case h.Post.Accepted && refused:
 			return Good, "It refused what was signed wrongly, and accepted what came afterwards. Look whether a person was told."
+		case h.Post.Accepted:
+			took = true
 		}
 	}
 	switch {
 	case !wantsNotice(o):
 		return Waiting, "It gave no address for notifications."
+	case took:
+		return Waiting, "It accepted a notification that was signed rightly, as another order's had the wrong signature. Play it again with another order."
 	case o.Notice.Due.IsZero():
 		return Bad, "It accepted no notification, and no more will come."
 	case refused:

@@ -121,6 +121,22 @@ func TestScenarios(t *testing.T) {
 			s.refundByOrder("R-1")
 			s.refundByOrder("R-2")
 		}, want: "bad"},
+		"doubt, asked, then more": {scenario: "refund-in-doubt", does: func(s *shop) {
+			s.refundByOrder("R-1")
+			s.gw.Client.RefundQuery(t.Context(), &ksher.RefundQueryRequest{KsherOrderNo: s.seen().KsherOrderNo, MchRefundNo: "R-1"})
+			s.refundByOrder("R-2")
+		}, want: "good"},
+		"doubt, refused, then another": {scenario: "refund-in-doubt", does: func(s *shop) {
+			sandboxtest.Ask(s.t, s.gw, "POST", "/KsherPay/order_refund", "appid=mch00000&sign=00&mch_refund_no=R-0&ksher_order_no="+s.seen().KsherOrderNo,
+				"Content-Type", "application/x-www-form-urlencoded")
+			s.refundByOrder("R-1")
+			s.refundByOrder("R-1")
+		}, want: "good"},
+		"doubt, again without an answer": {scenario: "refund-in-doubt", does: func(s *shop) {
+			s.refundByOrder("R-1")
+			require.NoError(s.t, s.gw.Inject(sandbox.Fault{Operation: "order_refund", Kind: sandbox.FaultDropAfter}))
+			s.refundByOrder("R-1")
+		}, want: "waiting"},
 		"doubt, gave up": {scenario: "refund-in-doubt", does: func(s *shop) { s.refundByOrder("R-1") }, want: "waiting"},
 		"twice, gave one back": {scenario: "paid-twice", before: (*shop).second, does: func(s *shop) {
 			require.NoError(s.t, s.gw.RefundOnPlatform("A-2", 150_50))
@@ -136,6 +152,10 @@ func TestScenarios(t *testing.T) {
 				s.deliver()
 			}
 		}, want: "good"},
+		"key, not met": {scenario: "key-changed", does: func(s *shop) {
+			s.gw.ClearFaults()
+			s.deliver()
+		}, want: "waiting"},
 		"key, believed": {scenario: "key-changed", does: func(s *shop) {
 			s.believes = true
 			s.deliver()
