@@ -234,7 +234,7 @@ type eventData struct {
 	What string    `json:"what"`
 }
 
-// describe tells everything about an order. The caller holds c.mu.
+// describe tells everything about an order, but for how its shop copes with a scenario.
 func (c *Console) describe(tx *core.Tx, o *core.Entry) orderData {
 	s := o.State(tx.Now())
 	d := orderData{

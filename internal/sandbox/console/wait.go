@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/sandbox/scenario"
 )
 
 // expectation is what a test waits for.
@@ -130,6 +131,7 @@ func (c *Console) waitFor(r *http.Request) (any, error) {
 			o := tx.Either(id.appID, id.mchOrderNo)
 			if what, never = e.missing(o, tx.Now()); what == "" {
 				d = c.describe(tx, o)
+				d.Scenario = scenario.Judge(tx, o)
 			}
 			if what == "" || never {
 				seen = errSeen

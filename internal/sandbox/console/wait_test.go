@@ -74,6 +74,17 @@ func TestWaitMissing(t *testing.T) {
 	}
 }
 
+// How the shop copes is in this answer, too.
+func TestWaitJudges(t *testing.T) {
+	gw := sandbox.New(t)
+	_, err := gw.Client.GatewayPay(t.Context(), sandboxtest.GatewayPay("A-1"))
+	require.NoError(t, err)
+	sandboxtest.Ask(t, gw, "POST", "/control/orders/A-1/scenario", `{"name": "lost"}`)
+	status, body := sandboxtest.Ask(t, gw, "POST", "/control/orders/A-1/wait", `{"state": "paid"}`)
+	assert.Equal(t, 200, status, body)
+	assert.Contains(t, body, `"mark": "waiting"`)
+}
+
 // The checkout page's address is one that whoever asked can reach.
 func TestWaitAddress(t *testing.T) {
 	gw := sandbox.New(t, sandbox.WithHosts("sandbox"))
