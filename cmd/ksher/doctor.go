@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 
 	"github.com/ksher-go/ksher"
@@ -21,7 +22,9 @@ func (d *doctorCommand) Run(ctx context.Context, s *screen) error {
 	gatewayURL, merchantURL := d.hosts()
 	settings := doctor.Settings{
 		GatewayURL: gatewayURL, MerchantURL: merchantURL, Local: d.Sandbox, NotifyURL: d.NotifyURL,
-		Client: func(opts ...ksher.Option) (*ksher.Client, error) { return d.client(s, opts...) },
+		Client: func(through *http.Client, opts ...ksher.Option) (*ksher.Client, error) {
+			return d.client(s.through(through), opts...)
+		},
 	}
 	d.identity(&settings)
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)

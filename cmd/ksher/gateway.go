@@ -13,6 +13,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox"
+	"github.com/ksher-go/ksher/internal/transport"
 )
 
 // gatewayFlags say which gateway a command speaks to, and how it prints what came.
@@ -31,7 +32,7 @@ func (g *gatewayFlags) client(s *screen, opts ...ksher.Option) (*ksher.Client, e
 	}
 	through := s.HTTP
 	if g.Verbose {
-		next := http.RoundTripper(http.DefaultTransport)
+		next := http.RoundTripper(transport.Shared())
 		if through != nil {
 			next = through.Transport
 		}

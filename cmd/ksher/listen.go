@@ -41,7 +41,8 @@ func (c *listenCommand) Run(ctx context.Context, s *screen) error {
 		return err
 	}
 	// Each query counts in the budget, and what failed is asked about again anyway.
-	client, err := c.client(s, ksher.WithHTTPClient(&http.Client{Transport: listen.Recorder{RoundTripper: transport.Shared()}}), ksher.WithRetry(1, 0))
+	recorded := &http.Client{Transport: listen.Recorder{RoundTripper: transport.Shared()}}
+	client, err := c.client(s.through(recorded), ksher.WithRetry(1, 0))
 	if err != nil {
 		return err
 	}

@@ -76,6 +76,21 @@ func TestListenForNumbers(t *testing.T) {
 	assert.Equal(t, []string{"listening", "followed", "paid", "accepted"}, kinds)
 }
 
+// With --verbose the answers are recorded as well.
+func TestListenVerbose(t *testing.T) {
+	gw, target := laptop(t)
+	soldByCode(t, gw, "A1")
+	require.NoError(t, gw.Pay("A1", ksher.ChannelTrueMoney))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &seeing{text: "could not be asked about", end: cancel}
+	var told bytes.Buffer
+	err := run(ctx, []string{"listen", "--sandbox", "--sandbox-url=" + gw.URL(), "--forward-to=" + target, "--verbose", "A1"}, &screen{In: strings.NewReader(""), Out: out, Err: &told})
+	require.NoError(t, err)
+	assert.Contains(t, out.String(), "the shop said SUCCESS to notification 1")
+	assert.Contains(t, told.String(), "mch_order_no=A1")
+}
+
 // With the settings of the environment it asks whoever these lead to.
 func TestListenByTheEnvironment(t *testing.T) {
 	gw, target := laptop(t)

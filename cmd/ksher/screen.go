@@ -40,6 +40,13 @@ func ownScreen() *screen {
 	}
 }
 
+// through is the same screen, whose requests go by that client.
+func (s *screen) through(client *http.Client) *screen {
+	other := *s
+	other.HTTP = client
+	return &other
+}
+
 // printJSON prints a value for a program to read.
 func (s *screen) printJSON(v any) error {
 	encoder := json.NewEncoder(s.Out)

@@ -52,8 +52,8 @@ type Settings struct {
 	Local bool
 	// NotifyURL is the shop's address for notifications, "" if it isn't to be tried.
 	NotifyURL string
-	// Client makes a client of all this.
-	Client func(...ksher.Option) (*ksher.Client, error)
+	// Client makes a client of all this, whose requests go by another.
+	Client func(through *http.Client, opts ...ksher.Option) (*ksher.Client, error)
 }
 
 // World is what lies outside of the program.

@@ -64,10 +64,10 @@ func open(t *testing.T) *clinic {
 		AppID: appID, Key: keyFile(t, "rsa2048.pkcs1.pem"), KeyFrom: "KSHER_PRIVATE_KEY",
 		GatewayURL: "https://example.com/api", MerchantURL: "https://www.example.com/KsherPay",
 	}
-	c.Client = func(opts ...ksher.Option) (*ksher.Client, error) {
+	c.Client = func(through *http.Client, opts ...ksher.Option) (*ksher.Client, error) {
 		key, err := ksher.ParsePrivateKey(c.Key)
 		require.NoError(t, err)
-		all := append([]ksher.Option{ksher.WithGatewayURL(c.GatewayURL), ksher.WithMerchantURL(c.MerchantURL)}, c.opts...)
+		all := append([]ksher.Option{ksher.WithHTTPClient(through), ksher.WithGatewayURL(c.GatewayURL), ksher.WithMerchantURL(c.MerchantURL)}, c.opts...)
 		return ksher.NewClient(c.AppID, key, append(all, opts...)...)
 	}
 	c.World = doctor.RealWorld(5 * time.Second)

@@ -85,8 +85,7 @@ func said(err error) string {
 
 // swapped tells whether the hosts answer if each is asked what the other should be.
 func (v *visit) swapped(ctx context.Context) bool {
-	client, err := v.Client(ksher.WithGatewayURL(v.MerchantURL), ksher.WithMerchantURL(v.GatewayURL),
-		ksher.WithHTTPClient(v.httpClient()), ksher.WithRetry(1, 0), ksher.WithTimeout(v.Patience))
+	client, err := v.Client(v.httpClient(), ksher.WithGatewayURL(v.MerchantURL), ksher.WithMerchantURL(v.GatewayURL), ksher.WithRetry(1, 0), ksher.WithTimeout(v.Patience))
 	return err == nil && errors.Is(askGateway(ctx, client, nobodys()), ksher.ErrNotFound)
 }
 

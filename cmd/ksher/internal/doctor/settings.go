@@ -64,7 +64,7 @@ func (v *visit) md5() result {
 }
 
 func (v *visit) settings() result {
-	client, err := v.Client(ksher.WithHTTPClient(v.httpClient()), ksher.WithRetry(1, 0), ksher.WithTimeout(v.Patience))
+	client, err := v.Client(v.httpClient(), ksher.WithRetry(1, 0), ksher.WithTimeout(v.Patience))
 	if err != nil {
 		return result{Fail, plain(err), "correct what it names; docs/configuration.md lists the variables"}
 	}
