@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -340,10 +339,10 @@ func (t *trial) slow(ctx context.Context) (string, error) {
 		return "", err
 	}
 	body := claim(o)
-	for range slowly {
-		var conn io.Closer
-		if conn, err = t.Sender.Begin(ctx, t.URL, body[:len(body)/2], len(body)); err != nil {
-			return "", err
+	for i := range slowly {
+		conn, err := t.Sender.Begin(ctx, t.URL, body[:len(body)/2], len(body))
+		if err != nil {
+			return fmt.Sprintf("it took %d of %d connections: %v", i, slowly, err), ctx.Err()
 		}
 		defer conn.Close()
 	}

@@ -89,6 +89,21 @@ func TestShops(t *testing.T) {
 	}
 }
 
+// A shop that takes no more connections is convicted, and the test goes on.
+func TestNoConnection(t *testing.T) {
+	s := newShop(t, none)
+	test := s.test()
+	test.Done = func(r conformance.Row) {
+		if r.Name == "get" { // The next row is the slow one.
+			s.server.Listener.Close()
+		}
+	}
+	rows, err := test.Run(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"slow", "gateway-down"}, with(rows, conformance.Fail))
+	assert.Contains(t, rows[slices.Index(conformance.Names(), "slow")].Seen, "it took 0 of 4 connections")
+}
+
 // There is no row that no shop fails.
 func TestEveryRowConvicts(t *testing.T) {
 	assert.Subset(t, slices.Concat(slices.Collect(maps.Values(convicted))...), conformance.Names())
@@ -118,8 +133,16 @@ func TestQueue(t *testing.T) {
 		failing  []string
 		untested []string
 	}{
-		"durable":   {none, func(c *conformance.Test) { c.Queued = true }, []string{}, []string{"unknown"}},
-		"in memory": {forgetful, func(c *conformance.Test) { c.Queued, c.Limit = true, 500*time.Millisecond }, []string{"killed"}, []string{"unknown"}},
+		"durable": {none, func(c *conformance.Test) { c.Queued = true }, []string{}, []string{"unknown"}},
+		"in memory": {forgetful, func(c *conformance.Test) {
+			usual := c.Limit
+			c.Queued, c.Done = true, func(r conformance.Row) {
+				c.Limit = usual
+				if r.Name == "at-once" { // The next row is the one that waits in vain.
+					c.Limit = 2 * time.Second
+				}
+			}
+		}, []string{"killed"}, []string{"unknown"}},
 		"unseen": {none, func(c *conformance.Test) { c.Queued, c.Fulfilled, c.Restart = true, nil, nil }, []string{}, []string{
 			"repeated", "at-once", "killed", "unpaid", "recut", "unpaid-answer", "cancelled", "failed", "refunded", "two-numbers", "other-app", "unknown",
 			"wrong-amount", "wrong-currency", "gateway-down"}},
@@ -136,7 +159,7 @@ func TestQueue(t *testing.T) {
 			assert.Equal(t, tt.failing, with(rows, conformance.Fail))
 			assert.Equal(t, tt.untested, with(rows, conformance.NotTested))
 			if tt.flaw == forgetful {
-				assert.Contains(t, rows[slices.Index(conformance.Names(), "killed")].Seen, "after it was killed: it said SUCCESS, but hasn't fulfilled order A-006 within 500ms")
+				assert.Contains(t, rows[slices.Index(conformance.Names(), "killed")].Seen, "after it was killed: it said SUCCESS, but hasn't fulfilled order A-006 within 2s")
 			}
 		})
 	}

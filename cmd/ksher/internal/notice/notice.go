@@ -114,8 +114,11 @@ func (s *Sender) send(ctx context.Context, method, target, contentType string, b
 	return Answer{resp.StatusCode, string(text[:min(len(text), 200)]), resp.StatusCode == http.StatusOK && sandbox.Accepted(text)}, nil
 }
 
-// Begin begins to post a body of which only a part comes, and leaves the connection open.
+// Begin begins to post a body of which only a part comes, and leaves the connection open. A
+// shop that takes neither the connection nor the part in s.Patience is given up.
 func (s *Sender) Begin(ctx context.Context, target string, part []byte, length int) (io.Closer, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, err
@@ -136,6 +139,8 @@ func (s *Sender) Begin(ctx context.Context, target string, part []byte, length i
 		config.ServerName, config.NextProtos = u.Hostname(), []string{"http/1.1"}
 		conn = tls.Client(conn, config)
 	}
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })
+	defer stop()
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", u.RequestURI(), u.Host, ContentType, length, part)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())

@@ -1,11 +1,14 @@
 package notice
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +47,27 @@ func TestBegin(t *testing.T) {
 			got := <-ended
 			assert.Equal(t, []string{"/notify?a=b", `{"code":`}, []string{got.path, got.part})
 			assert.ErrorIs(t, got.err, io.ErrUnexpectedEOF)
+		})
+	}
+}
+
+// A shop that takes connections and says nothing doesn't hold the test up.
+func TestBeginSilence(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	for name, end := range map[string]func(*Sender, context.CancelFunc){
+		"patience":    func(s *Sender, _ context.CancelFunc) { s.Patience = 50 * time.Millisecond },
+		"interrupted": func(_ *Sender, interrupt context.CancelFunc) { time.AfterFunc(50*time.Millisecond, interrupt) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := NewSender()
+			require.NoError(t, err)
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			end(s, interrupt)
+			_, err = s.Begin(ctx, "https://"+silent.Addr().String()+"/notify", []byte(`{"code":`), 100)
+			assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		})
 	}
 }
