@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -25,9 +26,12 @@ func writeCSV(to io.Writer, names []string, things [][]field) error {
 	return w.Error()
 }
 
-// csvCell keeps a spreadsheet from taking a text for a formula. A minus begins amounts.
+// negative is an amount below zero, which is no formula.
+var negative = regexp.MustCompile(`^-[0-9]+(\.[0-9]+)?$`)
+
+// csvCell keeps a spreadsheet from taking a text for a formula.
 func csvCell(text string) string {
-	if strings.IndexAny(text, "=+@\t\r") == 0 {
+	if strings.IndexAny(text, "=+-@\t\r\n") == 0 && !negative.MatchString(text) {
 		return "'" + text
 	}
 	return text

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -31,8 +29,12 @@ type listenCommand struct {
 	gatewayFlags
 }
 
-// atOnce is how many queries are made at once.
-const atOnce = 4
+const (
+	// atOnce is how many queries are made at once.
+	atOnce = 4
+	// defaultMaxOrders is how many open orders are asked about without --max-orders.
+	defaultMaxOrders = 100
+)
 
 // Run asks about orders and notifies the shop, until all are done with or ctx ends.
 func (c *listenCommand) Run(ctx context.Context, s *screen) error {
@@ -78,19 +80,14 @@ func (c *listenCommand) check() (numbers []string, budget *ksher.Budget, err err
 	}
 	numbers = c.Order
 	if c.Orders != "" {
-		file, err := os.Open(c.Orders)
+		text, err := textFile{File: c.Orders}.read(nil)
 		if err != nil {
 			return nil, nil, usage("--orders: %w", err)
 		}
-		defer file.Close()
-		lines := bufio.NewScanner(io.LimitReader(file, maxText))
-		for lines.Scan() {
-			if no := strings.TrimSpace(lines.Text()); no != "" {
+		for line := range strings.Lines(string(text)) {
+			if no := strings.TrimSpace(line); no != "" {
 				numbers = append(numbers, no)
 			}
-		}
-		if err := lines.Err(); err != nil {
-			return nil, nil, usage("--orders: %w", err)
 		}
 	}
 	switch {
@@ -259,6 +256,9 @@ func (c *listenCommand) again(numbers []string) string {
 	}
 	if c.Proxy != "" {
 		words = append(words, "--proxy="+c.Proxy)
+	}
+	if len(numbers) > defaultMaxOrders { // Otherwise it would refuse so many.
+		words = append(words, fmt.Sprintf("--max-orders=%d", c.MaxOrders))
 	}
 	words = append(append(words, "--"), numbers...)
 	for i, w := range words {

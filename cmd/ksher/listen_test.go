@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -158,12 +159,32 @@ func TestListenEnded(t *testing.T) {
 	}
 }
 
+// The command that goes on takes as many orders as are left.
+func TestListenGoesOnWithMany(t *testing.T) {
+	var numbers []string
+	for i := range 150 {
+		numbers = append(numbers, fmt.Sprintf("A-%d", i))
+	}
+	listener := &listenCommand{ForwardTo: "http://localhost:3000", MaxOrders: 200}
+	var parsed commands
+	parser, err := newParser(&parsed)
+	require.NoError(t, err)
+	_, err = parser.Parse(strings.Fields(listener.again(numbers))[1:])
+	require.NoError(t, err)
+	found, _, err := parsed.Listen.check()
+	require.NoError(t, err)
+	assert.Equal(t, numbers, found)
+}
+
 func TestListenRefusesItsFlags(t *testing.T) {
 	gw, target := laptop(t)
+	long := filepath.Join(t.TempDir(), "orders.txt")
+	require.NoError(t, os.WriteFile(long, []byte("A1\n"+strings.Repeat("\n", maxText)), 0o600))
 	for name, tt := range map[string]struct {
 		args []string
 		err  string
 	}{
+		"a long file":     {[]string{"--forward-to=" + target, "--orders=" + long}, "--orders: the text is longer than"},
 		"no target":       {[]string{"A1"}, "--forward-to"},
 		"no address":      {[]string{"--forward-to=localhost", "A1"}, "no address"},
 		"a password":      {[]string{"--forward-to=http://me:hunter2@shop.example", "A1"}, "no address"},

@@ -58,7 +58,8 @@ func TestSettlementFaults(t *testing.T) {
 }
 
 func TestCSVCell(t *testing.T) {
-	for text, want := range map[string]string{"": "", "A-1": "A-1", "-1.00": "-1.00", "=1+1": "'=1+1", "@x": "'@x", "+66": "'+66"} {
+	for text, want := range map[string]string{"": "", "A-1": "A-1", "-1.00": "-1.00", "=1+1": "'=1+1", "@x": "'@x", "+66": "'+66",
+		"-1": "-1", "-A": "'-A", "-1+cmd|' /C calc'!A0": "'-1+cmd|' /C calc'!A0", "-": "'-", "\r=1": "'\r=1", "\n=1": "'\n=1"} {
 		assert.Equal(t, want, csvCell(text))
 	}
 }
