@@ -129,7 +129,7 @@ func TestGoOnWithAnyNumber(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no bash")
 	}
-	for _, no := range []string{"-A", "--yes", "--host=gateway", "it's", "a\x1b[2Jb'c", "a b", "$(false)", "ก\u2028\n"} {
+	for _, no := range []string{"-A", "--yes", "--host=gateway", "it's", "a\x1b[2Jb'c", "a b", "$(false)", "ก\u2028\n", "a\u202e1"} {
 		d := newDesk(t)
 		flags := &gatewayFlags{Sandbox: true, SandboxURL: d.gw.URL()}
 		line := flags.again("refunds", no, "--host=merchant")

@@ -206,12 +206,12 @@ func TestOrderWaitEndsOtherwise(t *testing.T) {
 func TestOrderShowControlCharacters(t *testing.T) {
 	d := newDesk(t)
 	_, err := d.gw.Client.NativePay(t.Context(), &ksher.NativePayRequest{
-		MchOrderNo: "A-1", TotalFee: 1_00, FeeType: "THB", Channel: ksher.ChannelWeChat, Attach: "a\x1b[2Jb\tc",
+		MchOrderNo: "A-1", TotalFee: 1_00, FeeType: "THB", Channel: ksher.ChannelWeChat, Attach: "a\x1b[2Jb\tc\u202e05.1",
 	})
 	require.NoError(t, err)
 	out, _, err := d.run(t.Context(), "order", "show", "A-1", "--host=merchant")
 	require.NoError(t, err)
-	assert.Contains(t, out, "a\uFFFD[2Jb\uFFFDc")
+	assert.Contains(t, out, "a\uFFFD[2Jb\uFFFDc\uFFFD05.1")
 }
 
 // An amount is taken as it is written, or not at all.

@@ -72,9 +72,10 @@ func writeTable(to io.Writer, rows [][]string) error {
 	return w.Flush()
 }
 
-// printable keeps what others have written from steering the terminal, or breaking a table.
+// printable keeps what others have written from steering the terminal, breaking a table, or
+// turning what stands beside it round.
 func printable(r rune) rune {
-	if unicode.IsControl(r) {
+	if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 		return utf8.RuneError
 	}
 	return r

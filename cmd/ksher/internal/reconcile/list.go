@@ -121,7 +121,7 @@ func (c columns) order(row []string) (Order, error) {
 	value := func(name string) string { return strings.TrimSpace(row[c[name]]) }
 	amount, err := ksher.ParseAmount(value("amount"))
 	order := Order{
-		Key: Key{Host: ksher.Host(strings.ToLower(value("host"))), Number: value("number")}, Amount: amount, Currency: value("currency"), State: StatePaid,
+		Key: Key{Host: ksher.Host(strings.ToLower(value("host"))), Number: value("number")}, Amount: amount, Currency: strings.ToUpper(value("currency")), State: StatePaid,
 	}
 	if _, ok := c["state"]; ok {
 		order.State = State(strings.ToLower(value("state")))

@@ -25,7 +25,7 @@ func TestReadList(t *testing.T) {
 		err  string
 	}{
 		"plain":             {list: "number,amount,currency,host\nA-1,150.50,THB,gateway\n"},
-		"another order":     {list: "host,currency,note,amount,number,state\nGateway,THB,x,150.5,A-1,Paid\n"},
+		"another order":     {list: "host,currency,note,amount,number,state\nGateway,thb,x,150.5,A-1,Paid\n"},
 		"semicolons":        {list: "number;amount;currency;host\nA-1;150.50;THB;gateway\n"},
 		"a mark and CRLF":   {list: "\xef\xbb\xbfNumber, Amount, Currency, Host\r\nA-1, 150.50, THB, gateway\r\n"},
 		"empty":             {err: "empty"},
@@ -35,7 +35,7 @@ func TestReadList(t *testing.T) {
 		"a bad amount":      {list: "number,amount,currency,host\nA-1,\"1,500\",THB,gateway\n", err: "line 2"},
 		"nothing":           {list: "number,amount,currency,host\nA-1,0,THB,gateway\n", err: "costs 0.00"},
 		"no number":         {list: "number,amount,currency,host\n,1,THB,gateway\n", err: "number is missing"},
-		"a currency":        {list: "number,amount,currency,host\nA-1,1,baht,gateway\n", err: "baht"},
+		"a currency":        {list: "number,amount,currency,host\nA-1,1,baht,gateway\n", err: "BAHT"},
 		"another host":      {list: "number,amount,currency,host\nA-1,1,THB,vip\n", err: "vip"},
 		"another state":     {list: "number,amount,currency,host,state\nA-1,1,THB,gateway,\n", err: "none of paid"},
 		"twice":             {list: "number,amount,currency,host\nA-1,1,THB,gateway\nA-1,1,THB,gateway\n", err: "line 3: order \"A-1\" at the host gateway is in line 2"},
