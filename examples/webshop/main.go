@@ -17,10 +17,10 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"html/template"
 	"log"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -53,22 +53,32 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		Addr: cmp.Or(os.Getenv("SHOP_LISTEN"), "127.0.0.1:3000"), Handler: handler,
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second,
-	}
-	go s.payments.Run(ctx, s)
-	go func() {
-		<-ctx.Done()
-		ending, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		server.Shutdown(ending)
-	}()
-	log.Printf("the shop is at %s", address)
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	listener, err := net.Listen("tcp", cmp.Or(os.Getenv("SHOP_LISTEN"), "127.0.0.1:3000"))
+	if err != nil {
 		return err
 	}
-	return nil
+	log.Printf("the shop is at %s", address)
+	return s.serve(ctx, listener, handler)
+}
+
+// serve runs the shop until ctx ends, and returns when what had begun is finished.
+func (s *shop) serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	ctx, stop := context.WithCancel(ctx)
+	var passes sync.WaitGroup
+	defer passes.Wait()
+	defer stop()
+	passes.Go(func() { s.payments.Run(ctx, s) })
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ending, cancel := context.WithTimeout(context.Background(), 8*time.Second) // Docker kills after 10.
+	defer cancel()
+	return server.Shutdown(ending)
 }
 
 // newClient is the merchant's client, or that of the local gateway's merchant.

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,4 +54,40 @@ func TestShop(t *testing.T) {
 	resp.Body.Close()
 	assert.Equal(t, http.StatusSeeOther, resp.StatusCode)
 	assert.Contains(t, resp.Header.Get("Location"), "/ua?")
+}
+
+// A shop that is told to stop answers first what it was asked before.
+func TestStop(t *testing.T) {
+	s := &shop{}
+	_, err := s.handler(kshertest.New(t).Client)
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(asked)
+		<-answer
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended, answered := make(chan error, 1), make(chan error, 1)
+	go func() { ended <- s.serve(ctx, listener, handler) }()
+	go func() {
+		resp, err := http.Get("http://" + listener.Addr().String())
+		if err == nil {
+			resp.Body.Close()
+		}
+		answered <- err
+	}()
+	<-asked
+	stop()
+	select {
+	case err := <-ended:
+		t.Errorf("it ended (%v) before it answered", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(answer)
+	assert.NoError(t, <-answered)
+	if !t.Failed() {
+		assert.NoError(t, <-ended)
+	}
 }
