@@ -31,11 +31,17 @@ class Shop:
         shop = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            timeout = 10  # Seconds without a byte.
+
             def do_POST(self):
                 status, text = 404, "not found"
-                if self.path == "/ksher":
-                    size = int(self.headers.get("Content-Length", 0))
-                    status, text = shop.notified(self.rfile.read(size)) if size <= 65536 else (413, "too large")
+                size = self.headers.get("Content-Length", "0")
+                if not size.isdecimal():  # read(-1) would read without end.
+                    status, text = 400, "no length"
+                elif int(size) > 65536:
+                    status, text = 413, "too large"
+                elif self.path == "/ksher":
+                    status, text = shop.notified(self.rfile.read(int(size)))
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(text.encode())
@@ -86,7 +92,7 @@ class Shop:
         if order.paid:
             return True
         answer = self.call("gateway_order_query", mch_order_no=number)
-        if answer["result"] != "SUCCESS":
+        if answer.get("result") != "SUCCESS":
             return False
         # Fees are numbers in most answers, and texts in some.
         if answer["mch_order_no"] != number or int(answer["total_fee"]) != order.satang or answer["fee_type"] != "THB":
@@ -102,7 +108,7 @@ class Shop:
             notification = json.loads(body)
             if not isinstance(notification, dict) or not self.signed(notification):
                 return 400, "not signed by Ksher"
-            number = notification["data"]["mch_order_no"]
+            number = notification["data"].get("mch_order_no")
             if number not in self.books:
                 return 404, "not our order"
             if not self.check(number):

@@ -1,6 +1,7 @@
 """Tests of the shop against a running sandbox: python3 -m unittest"""
 import json
 import os
+import socket
 import unittest
 import urllib.error
 import urllib.request
@@ -79,6 +80,11 @@ class ShopTest(unittest.TestCase):
         self.assertFalse(self.shop.check("open"))
         with self.assertRaisesRegex(ValueError, "another amount"):
             self.shop.check("less")
+
+    def test_a_body_without_an_end_is_refused(self):
+        with socket.create_connection(self.shop.server.server_address, timeout=5) as connection:
+            connection.sendall(b"POST /ksher HTTP/1.0\r\nContent-Length: -1\r\n\r\n")
+            self.assertIn(b" 400 ", connection.recv(100))
 
     def test_the_sandbox_says_what_is_missing(self):
         self.shop.create("A-1", 15050)
