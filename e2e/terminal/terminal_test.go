@@ -3,10 +3,12 @@
 package terminal
 
 import (
+	"context"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,8 +55,11 @@ type session struct {
 // in runs the program in a terminal, beside a gateway.
 func in(t *testing.T, gw *sandbox.Gateway, env []string, args ...string) *session {
 	t.Helper()
-	cmd := exec.Command(program, append(args, "--sandbox", "--sandbox-url="+gw.URL())...)
-	cmd.Env = append(append(os.Environ(), "TERM=xterm-256color"), env...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, program, append(args, "--sandbox", "--sandbox-url="+gw.URL())...)
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "KSHER_") || strings.HasPrefix(v, "NO_COLOR=") })
+	cmd.Env = append(append(own, "TERM=xterm-256color"), env...)
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: 100})
 	require.NoError(t, err)
 	s := &session{t: t, cmd: cmd, keys: terminal, done: make(chan struct{})}
@@ -85,10 +90,13 @@ func (s *session) screen() string {
 	return s.text.String()
 }
 
+// String has the screen of the moment at which a message is written.
+func (s *session) String() string { return s.screen() }
+
 // see waits until a text has come.
 func (s *session) see(text string) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool { return strings.Contains(s.screen(), text) }, 20*time.Second, 20*time.Millisecond, "%q in %s", text, s.screen)
+	require.Eventually(s.t, func() bool { return strings.Contains(s.screen(), text) }, 20*time.Second, 20*time.Millisecond, "%q in %s", text, s)
 }
 
 func (s *session) press(keys string) {
