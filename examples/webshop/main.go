@@ -6,7 +6,7 @@
 //
 // compose.yaml runs the two in containers. KSHER_APPID, KSHER_PRIVATE_KEY and the other
 // variables of ksher.ClientFromEnv say whose money it takes. Without them it is the local
-// gateway's merchant, and SHOP_SANDBOX says where that gateway is. Of the shop itself are
+// gateway's merchant, and SHOP_SANDBOX says where that gateway is. The shop has three more:
 //
 //	SHOP_LISTEN      where it listens: 127.0.0.1:3000
 //	SHOP_URL         what the buyer's browser knows it by: http://localhost:3000
