@@ -47,7 +47,7 @@ func commandsOf(node *kong.Node) (all []*kong.Node) {
 	return all
 }
 
-// plain is Markdown for a terminal, where examples are indented.
+// plain is Markdown for a terminal, where examples and the rows of tables are indented.
 func plain(markdown string) string {
 	var b strings.Builder
 	code := false
@@ -55,7 +55,8 @@ func plain(markdown string) string {
 		switch {
 		case strings.HasPrefix(line, "```"):
 			code = !code
-		case code:
+		case strings.HasPrefix(line, "|--"):
+		case code || strings.HasPrefix(line, "|"):
 			b.WriteString("    " + line)
 		default:
 			b.WriteString(line)

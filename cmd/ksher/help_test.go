@@ -104,3 +104,9 @@ func TestHelpFiles(t *testing.T) {
 		assert.True(t, known[f.Name()], f.Name())
 	}
 }
+
+// Text is broken into lines anew, so what has lines of its own is indented.
+func TestPlain(t *testing.T) {
+	markdown := "Text.\n\n```console\n$ ksher\n```\n\n| row | what |\n|---|---|\n| `slow` | waits |\n\nMore."
+	assert.Equal(t, "Text.\n\n    $ ksher\n\n    | row | what |\n    | `slow` | waits |\n\nMore.", plain(markdown))
+}
