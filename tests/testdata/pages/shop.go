@@ -47,6 +47,7 @@ func (books) OpenOrders(ctx context.Context, after string, limit int) ([]ksher.O
 
 func (books) Keep(context.Context, ksher.OpenOrder) error            { return nil }
 func (books) MarkPaid(context.Context, string) error                 { return nil }
+func (books) Paid(context.Context, *ksher.Order) error               { return nil }
 func (books) Order(context.Context, string) (ksher.OpenOrder, error) { return ksher.OpenOrder{}, nil }
 
 // onPaid is the function for each payment.
