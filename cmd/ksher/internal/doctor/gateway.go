@@ -132,7 +132,7 @@ func (v *visit) clock() result {
 	}
 	came := fmt.Sprintf("%v %s %s", worst.ahead().Abs().Round(time.Second), which, worst.what)
 	if worst.ahead().Abs() < 2*time.Second { // A Date has whole seconds.
-		came = "it agrees with " + worst.what
+		came = "it agrees with the times of all answers"
 	}
 	do := "set it by NTP: when orders expire, what is settled on which day and whether certificates are valid is reckoned by it"
 	switch ahead := worst.ahead().Abs(); {
