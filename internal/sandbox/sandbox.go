@@ -5,6 +5,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -62,77 +63,140 @@ type options struct {
 }
 
 // Option sets up a [Gateway].
-type Option func(*options)
+type Option func(*options) error
 
 // WithClientOptions passes options to the gateway's Client.
 func WithClientOptions(opts ...ksher.Option) Option {
-	return func(o *options) { o.client = append(o.client, opts...) }
+	return func(o *options) error {
+		o.client = append(o.client, opts...)
+		return nil
+	}
 }
 
 // WithMerchant lets the gateway know a merchant with those terms from the start. It may be
 // [AppID], whose key is fixed.
 func WithMerchant(appID string, terms Terms) Option {
-	return func(o *options) { o.terms[appID] = terms }
+	return func(o *options) error {
+		o.terms[appID] = terms
+		return nil
+	}
 }
 
 // WithAddress sets where the gateway listens, a free port of the loopback
 // interface by default. Whoever can reach the address can pay and refund orders
 // on it.
-func WithAddress(address string) Option { return func(o *options) { o.address = address } }
+func WithAddress(address string) Option {
+	return func(o *options) error {
+		o.address = address
+		return nil
+	}
+}
 
 // WithPublicURL sets the address, without a path, that others know the gateway by, such
 // as one of a proxy before it. Addresses in answers and on the dashboard begin with it,
 // and the dashboard answers under its name. By default they begin with the address that
 // was asked.
-func WithPublicURL(address string) Option { return func(o *options) { o.publicURL = address } }
+func WithPublicURL(address string) Option {
+	return func(o *options) error {
+		o.publicURL = address
+		return nil
+	}
+}
 
 // WithHosts sets names under which the dashboard and the control API answer, beside
 // localhost, the name in WithAddress and that in WithPublicURL. Whoever owns such a name
 // can let a browser pay and refund orders.
 func WithHosts(names ...string) Option {
-	return func(o *options) { o.hosts = append(o.hosts, names...) }
+	return func(o *options) error {
+		o.hosts = append(o.hosts, names...)
+		return nil
+	}
 }
 
 // WithSpeed lets the gateway's clock run that many times faster than the real
 // one, so that a day of notifications takes a minute at 1440.
-func WithSpeed(times float64) Option { return func(o *options) { o.speed = times } }
+func WithSpeed(times float64) Option {
+	return func(o *options) error {
+		o.speed = times
+		return nil
+	}
+}
 
 // WithMaxOrders bounds how many orders the gateway keeps, payouts among them,
 // 10,000 by default. It forgets the oldest first.
-func WithMaxOrders(n int) Option { return func(o *options) { o.maxOrders = n } }
+func WithMaxOrders(n int) Option {
+	return func(o *options) error {
+		o.maxOrders = n
+		return nil
+	}
+}
 
 // WithMaxBytes bounds the memory that the orders take together, roughly, 128 MiB by default.
 // The gateway forgets the oldest first.
-func WithMaxBytes(n int) Option { return func(o *options) { o.maxBytes = n } }
+func WithMaxBytes(n int) Option {
+	return func(o *options) error {
+		o.maxBytes = n
+		return nil
+	}
+}
 
 // WithPayoutBalance sets how much payouts can be made of, before the first of
 // them, 100,000 THB by default. Nothing adds to it: the payments of buyers don't.
 func WithPayoutBalance(balance ksher.Amount) Option {
-	return func(o *options) { o.payoutBalance = balance }
+	return func(o *options) error {
+		if balance < 0 {
+			return fmt.Errorf("a payout balance of %v is negative", balance)
+		}
+		o.payoutBalance = balance
+		return nil
+	}
 }
 
 // WithStrict says whether the gateway refuses what the documentation doesn't allow, also
 // where the real gateway seems to accept it. One made by [New] does by default.
-func WithStrict(strict bool) Option { return func(o *options) { o.strict = strict } }
+func WithStrict(strict bool) Option {
+	return func(o *options) error {
+		o.strict = strict
+		return nil
+	}
+}
 
 // WithVariedFees lets a quarter of the orders have their fees as texts, and another quarter
 // an empty cash fee, by their numbers, as genuine answers have them now and then.
-func WithVariedFees() Option { return func(o *options) { o.varied = true } }
+func WithVariedFees() Option {
+	return func(o *options) error {
+		o.varied = true
+		return nil
+	}
+}
 
 // WithNotifyHosts lets notifications go to those hosts beyond this machine and private
 // networks, by names or addresses, "*" for all but link-local addresses.
 func WithNotifyHosts(hosts ...string) Option {
-	return func(o *options) { o.notifyHosts = append(o.notifyHosts, hosts...) }
+	return func(o *options) error {
+		o.notifyHosts = append(o.notifyHosts, hosts...)
+		return nil
+	}
 }
 
 // WithReadTimeout bounds how long the header of a request may take to come in, and how long
 // its body, ten seconds each by default.
-func WithReadTimeout(d time.Duration) Option { return func(o *options) { o.readTimeout = d } }
+func WithReadTimeout(d time.Duration) Option {
+	return func(o *options) error {
+		o.readTimeout = d
+		return nil
+	}
+}
 
 // WithSeed lets all that the gateway makes up follow from a seed: Ksher's and the channels'
 // numbers, nonces, names in addresses, merchants' keys. The same calls in the same order then
 // have the same answers, but for times, which are those of the clock.
-func WithSeed(seed string) Option { return func(o *options) { o.seed = seed } }
+func WithSeed(seed string) Option {
+	return func(o *options) error {
+		o.seed = seed
+		return nil
+	}
+}
 
 // WithStore keeps the gateway's state, so that it survives restarts: the orders with
 // their payments, refunds, notifications and history, the payouts, and the clock.
@@ -143,7 +207,12 @@ func WithSeed(seed string) Option { return func(o *options) { o.seed = seed } }
 // While the gateway doesn't run, its clock goes on at the gateway's speed. A
 // notification whose answer couldn't be written down any more is sent again, as
 // Ksher may do, too.
-func WithStore(s Store) Option { return func(o *options) { o.store = s } }
+func WithStore(s Store) Option {
+	return func(o *options) error {
+		o.store = s
+		return nil
+	}
+}
 
 // TB is the part of [testing.TB] that this package needs.
 type TB interface {
@@ -191,7 +260,12 @@ func start(speed float64, opts []Option) (*Gateway, error) {
 		merchants: make(map[string]*Merchant),
 	}
 	for _, opt := range opts {
-		opt(&g.options)
+		if opt == nil {
+			return nil, &core.ConfigError{Err: errors.New("an option is nil")}
+		}
+		if err := opt(&g.options); err != nil {
+			return nil, &core.ConfigError{Err: err}
+		}
 	}
 	if !(g.speed >= 0 && g.speed <= MaxSpeed) || g.maxOrders < 1 {
 		return nil, &core.ConfigError{Err: fmt.Errorf("a speed of %v and room for %d orders make no gateway", g.speed, g.maxOrders)}

@@ -426,7 +426,7 @@ func TestBadOptions(t *testing.T) {
 	for _, opt := range []sandbox.Option{
 		sandbox.WithSpeed(-1), sandbox.WithSpeed(math.NaN()), sandbox.WithSpeed(math.Inf(1)), sandbox.WithSpeed(1e300),
 		sandbox.WithMaxOrders(0), sandbox.WithAddress("nowhere:at:all"),
-		sandbox.WithClientOptions(ksher.WithTimeout(-1)),
+		sandbox.WithClientOptions(ksher.WithTimeout(-1)), sandbox.WithPayoutBalance(-1), nil,
 	} {
 		_, err := sandbox.Start(opt)
 		assert.Error(t, err)
