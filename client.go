@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -148,8 +149,8 @@ func WithMerchantURL(address string) Option {
 func WithPlainHTTP(hosts ...string) Option {
 	return func(c *Client) error {
 		for _, host := range hosts {
-			if host == "" || strings.ContainsAny(host, "/@ ") {
-				return fmt.Errorf("WithPlainHTTP: %q is not a host's name", clipText(host))
+			if _, _, err := net.SplitHostPort(host); err == nil || host == "" || strings.ContainsAny(host, "/@ ") {
+				return fmt.Errorf("WithPlainHTTP: %q is not a host's name without a port", clipText(host))
 			}
 		}
 		c.plainHTTP = append(c.plainHTTP, hosts...)

@@ -410,6 +410,7 @@ func TestClientFromEnv(t *testing.T) {
 		{"V2", map[string]string{"KSHER_SIGN_VERSION": "V2"}, ""},
 		{"2", map[string]string{"KSHER_SIGN_VERSION": "2"}, ""},
 		{"a container", map[string]string{"KSHER_PLAIN_HTTP": "sandbox, other", "KSHER_GATEWAY_URL": "http://sandbox:8080/api", "KSHER_MERCHANT_URL": "http://sandbox:8080/KsherPay"}, ""},
+		{"http to a port", map[string]string{"KSHER_PLAIN_HTTP": "sandbox:8080", "KSHER_GATEWAY_URL": "http://sandbox:8080/api"}, "WithPlainHTTP"},
 		{"http elsewhere", map[string]string{"KSHER_PLAIN_HTTP": "other", "KSHER_GATEWAY_URL": "http://sandbox:8080/api"}, "WithGatewayURL"},
 		{"no app ID", map[string]string{"KSHER_APPID": ""}, "KSHER_APPID: is not set"},
 		{"no key", map[string]string{"KSHER_PRIVATE_KEY": ""}, "KSHER_PRIVATE_KEY: is not set"},
