@@ -169,7 +169,7 @@ func (r *run) end() pgx.Tx {
 
 // finish notes that the key is done.
 func (r *run) finish(ctx context.Context) error {
-	ctx, cancel := r.lastly(ctx)
+	ctx, cancel := r.detached(ctx)
 	defer cancel()
 	tx := r.end()
 	var in execer = r.d.pool
@@ -228,7 +228,7 @@ func (r *run) unmark(ctx context.Context, tx pgx.Tx) error {
 // failed adds to the error of the function what it may not know: that not all it
 // did is rolled back.
 func (r *run) failed(ctx context.Context, err error) error {
-	ctx, cancel := r.lastly(ctx)
+	ctx, cancel := r.detached(ctx)
 	defer cancel()
 	if tx := r.end(); tx != nil && endedEarly(ctx, tx) {
 		return errors.Join(err, r.early(errEnded))
@@ -272,7 +272,7 @@ func (r *run) giveBack(ctx context.Context) error {
 		r.timer.Stop()
 		r.rollBack(ctx, tx)
 	}
-	ctx, cancel := r.lastly(ctx)
+	ctx, cancel := r.detached(ctx)
 	defer cancel()
 	if _, err := change(ctx, r.d.pool, r.d.giveBack, r.key, r.token); err != nil {
 		return fmt.Errorf("pgxdedupe: giving back the claim on %q, which ends by itself within %v: %w", r.key, r.d.lease, err)
@@ -283,13 +283,13 @@ func (r *run) giveBack(ctx context.Context) error {
 // rollBack returns the connection to the pool, which closes it if this fails.
 // Then PostgreSQL rolls back.
 func (r *run) rollBack(ctx context.Context, tx pgx.Tx) {
-	ctx, cancel := r.lastly(ctx)
+	ctx, cancel := r.detached(ctx)
 	defer cancel()
 	tx.Rollback(ctx)
 }
 
-// lastly returns a context for what has to be written down though ctx has ended.
-func (r *run) lastly(ctx context.Context) (context.Context, context.CancelFunc) {
+// detached returns a context for what has to be written down though ctx has ended.
+func (r *run) detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), r.d.lease/4)
 }
 
