@@ -35,8 +35,6 @@ type Refusal struct {
 // are in the order of what they cost, so that what is forged, unknown or done goes no
 // further than it has to. M is what the stages know of a message.
 type Receiver[M any] struct {
-	// Broken says what is wrong with the receiver itself, "" for nothing.
-	Broken string
 	// Name begins texts, such as "ksher notification", and NumberKey is the name in the
 	// log of what identifies the order.
 	Name, NumberKey string
@@ -162,9 +160,6 @@ func (rc *Receiver[M]) record(ctx context.Context, guard once.Guard, number stri
 
 // stages returns what is to be done, if anything is.
 func (rc *Receiver[M]) stages(ctx context.Context, read func() (Message, *Refusal), number *string) (*M, *Refusal) {
-	if rc.Broken != "" {
-		return nil, &Refusal{Status: http.StatusInternalServerError, Reason: rc.Broken}
-	}
 	message, refusal := read()
 	if refusal != nil {
 		return nil, refusal
