@@ -88,8 +88,17 @@ func inspect(t *testing.T, container string) config {
 	return said.Docker.Config
 }
 
-// start runs an image's program with its environment and that of compose.yaml, in which
-// names of other containers are the host's own, until the test ends.
+// environment is a service's in compose.yaml, with addresses that are good here, and one more
+// variable.
+func environment(service types.ServiceConfig, here *strings.Replacer, name, value string) map[string]string {
+	env := map[string]string{name: value}
+	for name, value := range service.Environment {
+		env[name] = here.Replace(*value)
+	}
+	return env
+}
+
+// start runs an image's program with its environment and those variables, until the test ends.
 func start(t *testing.T, container string, c config, env map[string]string) {
 	args := []string{"--storage-driver", "vfs", "run", "--isolation", "chroot"}
 	for name, value := range env {
@@ -161,14 +170,13 @@ func TestImage(t *testing.T) {
 	gatewayPort, shopPort := freePort(t), freePort(t)
 	gateway, shopURL := "http://127.0.0.1:"+gatewayPort, "http://127.0.0.1:"+shopPort
 	listen := "0.0.0.0:" + gatewayPort
-	start(t, sandbox, c, map[string]string{"KSHER_SANDBOX_LISTEN": listen, "KSHER_SANDBOX_PUBLIC_URL": "http://localhost:" + gatewayPort})
+	here := strings.NewReplacer("//sandbox:8765", "//127.0.0.1:"+gatewayPort, "//shop:3000", "//127.0.0.1:"+shopPort, ":8765", ":"+gatewayPort, ":3000", ":"+shopPort)
+	start(t, sandbox, c, environment(project.Services["sandbox"], here, "KSHER_SANDBOX_LISTEN", listen))
 	require.EventuallyWithT(t, func(t *assert.CollectT) { assert.Equal(t, "ok", get(t, "GET", gateway+"/healthz")) }, 30*time.Second, 100*time.Millisecond)
 	health := append([]string{"run", "--isolation", "chroot", "--env", "KSHER_SANDBOX_LISTEN=" + listen, sandbox, "--"}, c.Healthcheck.Test[1:]...)
 	assert.Equal(t, "ok", buildah(t, health...))
 
-	start(t, shop, inspect(t, shop), map[string]string{
-		"SHOP_LISTEN": "0.0.0.0:" + shopPort, "SHOP_SANDBOX": gateway, "SHOP_URL": shopURL, "SHOP_NOTIFY_URL": shopURL,
-	})
+	start(t, shop, inspect(t, shop), environment(project.Services["shop"], here, "SHOP_LISTEN", "0.0.0.0:"+shopPort))
 	require.EventuallyWithT(t, func(t *assert.CollectT) { get(t, "GET", shopURL+"/") }, 30*time.Second, 100*time.Millisecond)
 	no := get(t, "POST", shopURL+"/buy?print")
 	assert.Equal(t, "0", get(t, "GET", shopURL+"/orders/"+no))
@@ -176,4 +184,12 @@ func TestImage(t *testing.T) {
 	assert.Contains(t, said, "http://localhost:"+gatewayPort+"/ua?", "the buyer's address is the public one")
 	get(t, "POST", gateway+"/control/orders/"+url.PathEscape(no)+"/pay")
 	require.EventuallyWithT(t, func(t *assert.CollectT) { assert.Equal(t, "1", get(t, "GET", shopURL+"/orders/"+no)) }, 30*time.Second, 100*time.Millisecond)
+
+	req, err := http.NewRequest("GET", gateway+"/control/orders/"+no, nil)
+	require.NoError(t, err)
+	req.Host = "sandbox:" + gatewayPort // As a test in another container asks.
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	resp.Body.Close()
+	assert.Equal(t, http.StatusOK, resp.StatusCode)
 }
