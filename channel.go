@@ -1,13 +1,11 @@
 package ksher
 
 import (
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/ksher-go/ksher/internal/check"
 	"github.com/ksher-go/ksher/internal/wire"
 )
 
@@ -165,48 +163,18 @@ func (c Channel) facts() ChannelInfo {
 	return info
 }
 
-// warnings remembers which unknown channels a client has warned of.
-type warnings struct {
-	mu   sync.Mutex
-	seen map[Channel]bool
-}
-
-// maxWarnings bounds how many channels are remembered: a merchant may take them from a buyer.
-const maxWarnings = 100
-
-// first tells whether the channel wasn't warned of before.
-func (w *warnings) first(c Channel) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.seen[c] || len(w.seen) == maxWarnings {
-		return false
-	}
-	w.seen[c] = true
-	return true
-}
-
-// warnOfChannels logs the channels of a request that the guides don't describe. They are
-// sent, because Ksher may know them, but a misspelled one takes no payments.
+// warnOfChannels logs the channels of a request that the guides don't describe.
 func (c *Client) warnOfChannels(op *operation, params []wire.Param) {
-	for _, p := range params {
-		if !slices.Contains(check.ChannelParams, p.Name) {
-			continue
-		}
-		for _, name := range check.Channels(p.Value) {
-			channel := Channel(name)
-			isPayout := channel == payoutChannel && (op == payout || op == orderQueryPayout)
-			if _, known := channel.Info(); known || isPayout || !c.warned.first(channel) {
-				continue
-			}
-			c.log.Warn("ksher: a channel is unknown to this library and sent as it is",
-				slog.String("operation", op.name), slog.String("channel", clipText(name)), slog.String("nearest", check.Nearest(name, channelNames())))
-		}
+	known := channelNames()
+	if op == payout || op == orderQueryPayout {
+		known = slices.Concat(known, []string{string(payoutChannel)})
 	}
+	c.warned.OfChannels(c.log, op.name, params, known)
 }
 
-func channelNames() (names []string) {
+var channelNames = sync.OnceValue(func() (names []string) {
 	for _, info := range channelTable {
 		names = append(names, string(info.Channel))
 	}
 	return names
-}
+})

@@ -43,7 +43,7 @@ type Client struct {
 	log         *slog.Logger
 	ownLog      bool
 	location    *time.Location
-	warned      *warnings
+	warned      *check.Warnings
 	hooks       call.Hooks[Attempt]
 	calls       *call.Caller
 }
@@ -67,7 +67,7 @@ func NewClient(appID string, key crypto.Signer, opts ...Option) (*Client, error)
 		log:         slog.New(slog.DiscardHandler),
 		sender:      transport.NewSender(""),
 		location:    thailand,
-		warned:      &warnings{seen: make(map[Channel]bool)},
+		warned:      &check.Warnings{},
 	}
 	if err := c.setUp(key, opts); err != nil {
 		return nil, fmt.Errorf("ksher: NewClient: %w", err)

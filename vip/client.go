@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -42,6 +43,7 @@ type Client struct {
 	ownLog   bool
 	location *time.Location
 	strict   bool
+	warned   *check.Warnings
 	hooks    call.Hooks[ksher.Attempt]
 	calls    *call.Caller
 }
@@ -66,6 +68,7 @@ func NewClient(baseURL, token string, opts ...Option) (*Client, error) {
 		sender:   transport.NewSender("-vip"),
 		log:      slog.New(slog.DiscardHandler),
 		location: thailand,
+		warned:   &check.Warnings{},
 	}
 	if err := c.setUp(baseURL, token, opts); err != nil {
 		return nil, fmt.Errorf("vip: NewClient: %w", err)
@@ -335,8 +338,18 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	if invalid.Fields, invalid.Limits = check.Fields, check.Limits; len(invalid.Fields) > 0 {
 		return nil, invalid
 	}
+	c.warned.OfChannels(c.log, op.name, params, knownChannels())
 	return params, nil
 }
+
+// knownChannels are those of the guides to api.ksher.net: nobody lists those of this
+// generation, and their names are the same where both have them.
+var knownChannels = sync.OnceValue(func() (names []string) {
+	for _, info := range ksher.Channels() {
+		names = append(names, string(info.Channel))
+	}
+	return names
+})
 
 // errorAttrs tells what went wrong. What the other side said in words stays out: it
 // may name the buyer.

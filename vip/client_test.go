@@ -459,6 +459,20 @@ func TestLog(t *testing.T) {
 		line(answering(t, 500, "", logger)))
 }
 
+// An unknown channel is sent, and warned of once by each client.
+func TestUnknownChannelsAreLogged(t *testing.T) {
+	var log bytes.Buffer
+	client := answering(t, 200, signed(t, "/api/v1/redirect/orders", goodOrder), vip.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))))
+	for range 2 {
+		request := newOrders()[vip.KindRedirect].(*vip.RedirectRequest)
+		request.Channel = []string{"true_money", "card"}
+		_, err := client.Create(t.Context(), request)
+		require.NoError(t, err)
+	}
+	require.Contains(t, log.String(), `msg="ksher: a channel is unknown to this library and sent as it is" operation="redirect create" channel=true_money nearest=truemoney`)
+	require.Equal(t, 1, strings.Count(log.String(), "\n"))
+}
+
 // One client serves many goroutines.
 func TestConcurrency(t *testing.T) {
 	client := newClient(t, func(r *http.Request) (int, string, error) {

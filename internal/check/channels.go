@@ -2,10 +2,15 @@ package check
 
 import (
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
+
+	"github.com/ksher-go/ksher/internal/transport"
+	"github.com/ksher-go/ksher/internal/wire"
 )
 
 // ChannelParams are the parameters of requests that name channels.
@@ -71,4 +76,45 @@ func distance(a, b []rune) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// Warnings remembers which unknown channels a client has warned of. Its zero value is ready
+// for use.
+type Warnings struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// maxWarnings bounds how many channels are remembered: a merchant may take them from a buyer.
+const maxWarnings = 100
+
+// first tells whether the channel wasn't warned of before.
+func (w *Warnings) first(channel string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seen[channel] || len(w.seen) == maxWarnings {
+		return false
+	}
+	if w.seen == nil {
+		w.seen = make(map[string]bool)
+	}
+	w.seen[channel] = true
+	return true
+}
+
+// OfChannels logs the channels of a request that aren't among the known ones. They are
+// sent, because Ksher may know them, but a misspelled one takes no payments.
+func (w *Warnings) OfChannels(log *slog.Logger, operation string, params []wire.Param, known []string) {
+	for _, p := range params {
+		if !slices.Contains(ChannelParams, p.Name) {
+			continue
+		}
+		for _, name := range Channels(p.Value) {
+			if slices.Contains(known, name) || !w.first(name) {
+				continue
+			}
+			log.Warn("ksher: a channel is unknown to this library and sent as it is",
+				slog.String("operation", operation), slog.String("channel", transport.Clip(name)), slog.String("nearest", Nearest(name, known)))
+		}
+	}
 }
