@@ -149,22 +149,31 @@ func (op operation) complete(params url.Values, l *core.Leniency) ksher.Code {
 	return op.channels(params, l)
 }
 
-// channels refuses channels that the guides don't describe. Ksher may know more of them, but
-// one that is spelled wrong is met more often, and a test with it proves nothing.
+// channels refuses channels that the guides don't describe.
 func (op operation) channels(params url.Values, l *core.Leniency) ksher.Code {
 	for _, name := range check.ChannelParams {
-		for _, c := range check.Channels(params.Get(name)) {
-			wanted := "one of Ksher's channels"
-			if near := check.Nearest(c, channelNames()); near != "" {
-				wanted += fmt.Sprintf(", such as %q", near)
-			}
-			if op.describes(ksher.Channel(c)) || l.Accepts(fmt.Sprintf("the unknown channel %q in %s", c, name), wanted) {
-				continue
-			}
-			if name == "channel_list" {
-				return ksher.CodeChannelListError
-			}
-			return ksher.CodeKsherInvalidParam
+		if RefuseChannels(l, name, params.Get(name), op.describes) == "" {
+			continue
+		}
+		if name == "channel_list" {
+			return ksher.CodeChannelListError
+		}
+		return ksher.CodeKsherInvalidParam
+	}
+	return ""
+}
+
+// RefuseChannels says what a parameter would have to name, "" if what it names is accepted.
+// Ksher may know more channels than its guides, but one that is spelled wrong is met more
+// often, and a test with it proves nothing.
+func RefuseChannels(l *core.Leniency, param, value string, known func(ksher.Channel) bool) (wanted string) {
+	for _, c := range check.Channels(value) {
+		wanted := "one of Ksher's channels"
+		if near := check.Nearest(c, channelNames()); near != "" {
+			wanted += fmt.Sprintf(", such as %q", near)
+		}
+		if !known(ksher.Channel(c)) && !l.Accepts(fmt.Sprintf("the unknown channel %q in %s", c, param), wanted) {
+			return wanted
 		}
 	}
 	return ""

@@ -170,3 +170,33 @@ func TestVIPOptionalFields(t *testing.T) {
 	status, _ := m.call("POST", vipPath("cscanb"), with(vipCreates["cscanb"], "merchant_order_id", "V-2", "operator_id", 7))
 	assert.Equal(t, 400, status)
 }
+
+// A channel that the guides don't describe is served with a note, and refused by a strict gateway.
+func TestVIPUnknownChannels(t *testing.T) {
+	const note = `the unknown channel %q in channel was accepted, as the real gateway seems to; the documentation wants one of Ksher's channels, such as %q`
+	day := sandbox.New(t).Now().In(thailand).Format("20060102")
+	for _, c := range []struct {
+		method, path, channel, unknown, near, code string
+		params                                     fields
+	}{
+		{"POST", vipPath("redirect"), "card,true_money", "true_money", "truemoney", "SUCCESS", with(vipCreates["redirect"], "merchant_order_id", "V")},
+		{"POST", vipPath("cscanb"), "PromptPay", "PromptPay", "promptpay", "SUCCESS", with(vipCreates["cscanb"], "merchant_order_id", "V")},
+		{"POST", vipPath("bscanc"), "Alipay", "Alipay", "alipay", "FAIL", with(vipCreates["bscanc"], "merchant_order_id", "V")},
+		{"GET", reportsPath + "order/" + day, "wechatt", "wechatt", "wechat", "SUCCESS", fields{"mid": sandbox.AppID}},
+	} {
+		for _, strict := range []bool{false, true} {
+			m := merchant{t, sandbox.New(t, sandbox.WithStrict(strict))}
+			status, said := m.call(c.method, c.path, with(c.params, "channel", c.channel))
+			last := m.gw.Requests()[len(m.gw.Requests())-1]
+			if !strict {
+				assert.Equal(t, 200, status, "%v", said)
+				assert.Equal(t, c.code, said["error_code"], "%v", said)
+				assert.Equal(t, []string{fmt.Sprintf(note, c.unknown, c.near)}, last.Notes)
+				continue
+			}
+			assert.Equal(t, 400, status)
+			assert.Contains(t, said["description"], fmt.Sprintf(`Must be one of Ksher\'s channels, such as "%s".`, c.near))
+			assert.Empty(t, m.gw.Orders())
+		}
+	}
+}

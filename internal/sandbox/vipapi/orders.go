@@ -74,10 +74,10 @@ func orderOperations() []*operation {
 		make   func(*Server, *core.Tx, url.Values, *core.Entry) ksher.Code
 		answer func(*Server, *core.Tx, *core.Entry, *order)
 	}{
-		{redirect, []field{required(webField("redirect_url")), required(webField("redirect_url_fail")), textField("channel"), textField("product_name")},
+		{redirect, []field{required(webField("redirect_url")), required(webField("redirect_url_fail")), channelField(), textField("product_name")},
 			(*Server).makePage, nil},
-		{cScanB, []field{required(textField("channel")), textField("operator_id")}, (*Server).makeCode, (*Server).code},
-		{bScanC, []field{textField("channel"), required(textField("auth_code")), textField("device_id"), textField("operator_id")},
+		{cScanB, []field{required(channelField()), textField("operator_id")}, (*Server).makeCode, (*Server).code},
+		{bScanC, []field{channelField(), required(textField("auth_code")), textField("device_id"), textField("operator_id")},
 			(*Server).makeCharge, nil},
 		{miniApp, []field{walletField, ofWeChat("miniapp_openid"), ofWeChat("miniapp_appid")},
 			(*Server).makeOrder, (*Server).wallet},

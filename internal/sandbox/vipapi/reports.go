@@ -22,7 +22,7 @@ func reportOperations() []*operation {
 	add := func(name, path string, serve serving, fields ...field) *operation {
 		return &operation{"vip " + name, http.MethodGet, root + path, append(fields, required(scalarField("timestamp"))), serve}
 	}
-	mid, channel := required(textField("mid")), textField("channel")
+	mid, channel := required(textField("mid")), channelField()
 	offset, limit := wholeField("offset", 0, 0), wholeField("limit", 1, reportRows)
 	return []*operation{
 		add("channels", "channels", (*Server).channels, mid),

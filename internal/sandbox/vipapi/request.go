@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/sandbox/api"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/internal/wire"
 )
@@ -145,6 +146,22 @@ func wholeField(name string, least, most int64) field {
 		// Ksher's Java client sends every value as a text.
 		case p.kind == wire.String && !p.query && !l.Accepts(name+" as a text", "a number"):
 			return notWhole
+		}
+		return ""
+	}}
+}
+
+// channelField names channels of the guides to api.ksher.net: nobody lists those of this
+// generation.
+func channelField() field {
+	text := textField("channel")
+	known := func(c ksher.Channel) bool { _, known := c.Info(); return known }
+	return field{name: text.name, wrong: func(l *core.Leniency, p param) string {
+		if flaw := text.wrong(l, p); flaw != "" {
+			return flaw
+		}
+		if wanted := api.RefuseChannels(l, p.name, p.text, known); wanted != "" {
+			return "Must be " + wanted + "."
 		}
 		return ""
 	}}

@@ -174,6 +174,10 @@ func TestVIPClientRefused(t *testing.T) {
 		{Field: "channel", Problem: "Must be one of: wechat, alipay."}, {Field: "provider", Problem: "Must be one of: th, ph, my."},
 	}, failure.Fields)
 
+	_, err = client.Create(ctx, &vip.CScanBRequest{MerchantOrderID: "A", Amount: 1, Channel: "true_money"})
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, []ksher.FieldError{{Field: "channel", Problem: `Must be one of Ksher's channels, such as "truemoney".`}}, failure.Fields)
+
 	_, err = client.Create(ctx, &vip.BScanCRequest{MerchantOrderID: "B", Amount: 1, Channel: "alipay", AuthCode: ksher.NewSecret("280000000000000003")})
 	require.ErrorAs(t, err, &failure)
 	assert.Equal(t, "invalid_payment_code", failure.Reason)
