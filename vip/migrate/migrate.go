@@ -328,12 +328,12 @@ func OrderReverse(kind vip.Kind, r *vip.CancelRequest) (*ksher.OrderReverseReque
 // programs that keep one kind of status for both; docs/moving-from-vip.md has the table.
 //
 // Anything that isn't in it is an [*Error] and an empty result, neither paid nor final: an
-// order with FAIL, for example, which says how a request went and not where the order
-// stands, or the answer to a refund. Compare number, amount and currency with
-// [vip.Order.CheckPaid] before handing anything out: this function doesn't.
+// order with FAIL that isn't closed, for example, where that is about the request, or the
+// answer to a refund. Compare number, amount and currency with [vip.Order.CheckPaid] before
+// handing anything out: this function doesn't.
 //
 // Source: the meanings of both sides' documentation. Which error_code an order that was
-// asked for comes with isn't documented.
+// asked for comes with isn't documented; FAIL of a failed charge is in the clients' tests.
 func Result(o *vip.Order) (ksher.Result, error) {
 	o = given(o)
 	if o.OrderType != "" && o.OrderType != "Sale" {
@@ -351,6 +351,8 @@ func Result(o *vip.Order) (ksher.Result, error) {
 		return ksher.ResultRefund, nil
 	case [2]string{"Closed", "SUCCESS"}:
 		return ksher.ResultClosed, nil
+	case [2]string{"Closed", "FAIL"}: // A charge at a till that failed.
+		return ksher.ResultPayError, nil
 	}
 	return "", &Error{Operation: "status", MerchantOrderID: o.MerchantOrderID, Fields: []ksher.FieldError{
 		{Field: "status", Problem: fmt.Sprintf("is %q with error_code %q, which says nothing certain about the order: ask again",

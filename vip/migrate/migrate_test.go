@@ -443,6 +443,7 @@ func TestResult(t *testing.T) {
 		{"Refunded", "SUCCESS"}:  ksher.ResultRefund,
 		{"Refunded", "REFUNDED"}: ksher.ResultRefund,
 		{"Closed", "SUCCESS"}:    ksher.ResultClosed,
+		{"Closed", "FAIL"}:       ksher.ResultPayError,
 	}
 	for _, status := range []string{"Available", "Paid", "Refunded", "Closed", "", "paid", "PAID", "False", "Settled"} {
 		for _, code := range []string{"SUCCESS", "PENDING", "FAIL", "REFUNDED", "UNKNOWN", "", "success", "SOMETHING"} {
@@ -462,7 +463,7 @@ func TestResult(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 6, len(known))
+	require.Equal(t, 7, len(known))
 	_, err := migrate.Result(nil)
 	require.Error(t, err)
 	_, err = migrate.Result(&vip.Order{MerchantOrderID: strings.Repeat("x", 1<<20), Status: vip.Status(strings.Repeat("y", 1<<20))})
@@ -517,4 +518,20 @@ func TestSameLife(t *testing.T) {
 			require.True(t, errors.Is(err, ksher.CodeOrderNotExist), "%v", err)
 		})
 	}
+}
+
+// A charge that failed at a till is over, so a shop stops asking.
+func TestResultOfAFailedCharge(t *testing.T) {
+	gateway := sandbox.New(t)
+	client, err := vip.NewClient(gateway.VIPURL(), sandbox.VIPToken, vip.WithHTTPClient(gateway.HTTPClient()))
+	require.NoError(t, err)
+	_, err = client.Create(t.Context(), &vip.BScanCRequest{MerchantOrderID: "A-1", Amount: 1_00, Channel: "alipay", AuthCode: ksher.NewSecret("280000000000000003")})
+	require.ErrorIs(t, err, vip.CodeFail)
+	order, err := client.Query(t.Context(), vip.KindBScanC, &vip.QueryRequest{MerchantOrderID: "A-1"})
+	require.NoError(t, err)
+	got, err := migrate.Result(order)
+	require.NoError(t, err)
+	require.Equal(t, ksher.ResultPayError, got)
+	require.True(t, got.Final())
+	require.False(t, got.Paid())
 }
