@@ -58,7 +58,7 @@ type MiniProgramPayRequest struct {
 	Channel       Channel `url:"channel"`
 	// SubOpenID is the buyer's ID in the mini program, for WeChat what its login gives as
 	// openid: required for [ChannelWeChat]. It is personal data.
-	SubOpenID string `url:"sub_openid"`
+	SubOpenID string `url:"sub_openid,omitempty"`
 	// ChannelSubAppID is the mini program's own ID at the wallet, for WeChat one that
 	// begins with wx: required for [ChannelWeChat], not documented for others.
 	ChannelSubAppID string `url:"channel_sub_appid,omitempty"`

@@ -535,3 +535,14 @@ func TestResultOfAFailedCharge(t *testing.T) {
 	require.True(t, got.Final())
 	require.False(t, got.Paid())
 }
+
+// A mini program of Alipay names neither buyer nor program, on either side.
+func TestMiniProgramOfAlipay(t *testing.T) {
+	gateway := sandbox.New(t)
+	req, err := shop.MiniProgramPay(&vip.MiniAppRequest{MerchantOrderID: "A-1", Amount: 1_00, Channel: "alipay"})
+	require.NoError(t, err)
+	answer, err := gateway.Client.MiniProgramPay(t.Context(), req)
+	require.NoError(t, err)
+	_, err = answer.AlipayOrderString()
+	require.NoError(t, err)
+}

@@ -25,10 +25,10 @@ func walletOperations() []operation {
 		{"/KsherPay/jsapi_pay", order, walletPay("JSAPI", map[ksher.Channel]forWallet{
 			ksher.ChannelWeChat: (*walletAnswer).weChatPage, ksher.ChannelAlipay: (*walletAnswer).page,
 		})},
-		{"/KsherPay/mini_program_pay", slices.Concat(unpriced, []string{"sub_openid", "channel_sub_appid"}),
-			localTotal(walletPay("JSAPI", map[ksher.Channel]forWallet{
+		{"/KsherPay/mini_program_pay", unpriced,
+			localTotal(miniProgram(walletPay("JSAPI", map[ksher.Channel]forWallet{
 				ksher.ChannelWeChat: (*walletAnswer).weChat, ksher.ChannelAlipay: (*walletAnswer).alipay,
-			}))},
+			})))},
 		{"/KsherPay/app_pay", order, walletPay("APP", map[ksher.Channel]forWallet{
 			ksher.ChannelWeChat: (*walletAnswer).weChatApp, ksher.ChannelAlipay: (*walletAnswer).alipay,
 		})},
@@ -109,6 +109,17 @@ func localTotal(serve serveWallet) serveWallet {
 			}
 			p = maps.Clone(p)
 			p.Set("total_fee", p.Get("local_total_fee"))
+		}
+		return serve(s, tx, p, l)
+	}
+}
+
+// miniProgram serves an operation in which WeChat Pay has to be told of the buyer and the mini
+// program. That Alipay doesn't have to be is documented for vip.ksher.net, and taken over.
+func miniProgram(serve serveWallet) serveWallet {
+	return func(s *Server, tx *core.Tx, p url.Values, l *core.Leniency) (any, ksher.Code) {
+		if p.Get("channel") == string(ksher.ChannelWeChat) && (p.Get("sub_openid") == "" || p.Get("channel_sub_appid") == "") {
+			return nil, ksher.CodeLackParams
 		}
 		return serve(s, tx, p, l)
 	}
