@@ -26,7 +26,7 @@ type client struct {
 	notes []string
 	// strict is the code by which a strict gateway refuses, "" if it doesn't.
 	strict ksher.Code
-	// holds is the statement about the wire.
+	// holds is the statement about a request on the wire.
 	holds string
 }
 
@@ -39,18 +39,18 @@ const (
 )
 
 var clients = []client{
-	{"documentation", func(*asked) {}, nil, "", "An operation is asked by POST of a form, with an MD5 signature in lower-case hex and the time as yyyymmddHHMMSS"},
-	{"PHP SDK", with("version", "3.0.0"), nil, "", "A request may have the parameter version=3.0.0"},
-	{"empty members", with("operator_id", "", "attach", "", "device_id", ""), nil, "", "Parameters of a request that are empty are signed like the rest"},
+	{"documentation", func(*asked) {}, nil, "", "an operation is asked by POST of a form, with an MD5 signature in lower-case hex and the time as yyyymmddHHMMSS"},
+	{"PHP SDK", with("version", "3.0.0"), nil, "", "a request may have the parameter version=3.0.0"},
+	{"empty members", with("operator_id", "", "attach", "", "device_id", ""), nil, "", "parameters of a request that are empty are signed like the rest"},
 	{"Python SDK", func(a *asked) { inQuery(a); a.set("nonce_str", usedNonce, "time_stamp", "2026112110000012345SSSSS") },
-		[]string{getNote, nonceNote, timeNote}, ksher.CodeRequirePostMethod, "One SDK asks by GET, with one nonce for its process and letters in the time"},
-	{"GET alone", inQuery, []string{getNote}, ksher.CodeRequirePostMethod, "An operation may be asked by GET with a query, as one SDK asks most of them"},
-	{"one nonce", with("nonce_str", usedNonce), []string{nonceNote}, ksher.CodeParamError, "A nonce may be used again"},
+		[]string{getNote, nonceNote, timeNote}, ksher.CodeRequirePostMethod, "one SDK asks by GET, with one nonce for its process and letters in the time"},
+	{"GET alone", inQuery, []string{getNote}, ksher.CodeRequirePostMethod, "an operation may be asked by GET with a query, as one SDK asks most of them"},
+	{"one nonce", with("nonce_str", usedNonce), []string{nonceNote}, ksher.CodeParamError, "a nonce may be used again"},
 	{"PHP plugin", func(a *asked) { a.sha1 = true; a.set("time_stamp", "1795687200") }, []string{sha1Note, timeNote},
-		ksher.CodeKsherSignError, "A shop plugin signs with SHA-1, and says the time in Unix seconds"},
-	{"SHA-1 alone", func(a *asked) { a.sha1 = true }, []string{sha1Note}, ksher.CodeKsherSignError, "The digest of a request's signature may be SHA-1: the signature says which it is"},
-	{"Node SDK", with("time_stamp", "1795687200000"), []string{timeNote}, ksher.CodeParamError, "The time of a request may be in milliseconds"},
-	{".NET SDK", func(a *asked) { a.spell = upperHex }, []string{upperNote}, ksher.CodeKsherSignError, "A request's signature may be in upper-case hex"},
+		ksher.CodeKsherSignError, "a shop plugin signs with SHA-1, and says the time in Unix seconds"},
+	{"SHA-1 alone", func(a *asked) { a.sha1 = true }, []string{sha1Note}, ksher.CodeKsherSignError, "the digest of a request's signature may be SHA-1: the signature says which it is"},
+	{"Node SDK", with("time_stamp", "1795687200000"), []string{timeNote}, ksher.CodeParamError, "the time of a request may be in milliseconds"},
+	{".NET SDK", func(a *asked) { a.spell = upperHex }, []string{upperNote}, ksher.CodeKsherSignError, "a request's signature may be in upper-case hex"},
 	{"all at once", func(a *asked) {
 		inQuery(a)
 		a.sha1, a.spell = true, upperHex
@@ -124,7 +124,7 @@ func TestEveryOperationInEveryDialect(t *testing.T) {
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			if c.holds != "" {
-				testkit.Holds(t, c.evidence(), c.holds)
+				testkit.Holds(t, c.evidence(), "request: "+c.holds)
 			}
 			for i, good := range operations {
 				matrix[i] = append(matrix[i], c.cell(t, names[i], good))

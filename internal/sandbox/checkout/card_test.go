@@ -217,7 +217,6 @@ func TestInstalments(t *testing.T) {
 }
 
 func TestMchCodeIsWhatTheBuyerSees(t *testing.T) {
-	testkit.Holds(t, testkit.Documented, "page: mch_code is what the buyer sees")
 	testkit.Holds(t, testkit.Documented, "page: mch_code is what the buyer sees of the order")
 	gw := sandbox.New(t)
 	b := sandboxtest.NewBuyer(t, gw, "PC")
