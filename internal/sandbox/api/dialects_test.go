@@ -42,6 +42,7 @@ var clients = []client{
 	{"documentation", func(*asked) {}, nil, "", "an operation is asked by POST of a form, with an MD5 signature in lower-case hex and the time as yyyymmddHHMMSS"},
 	{"PHP SDK", with("version", "3.0.0"), nil, "", "a request may have the parameter version=3.0.0"},
 	{"empty members", with("operator_id", "", "attach", "", "device_id", ""), nil, "", "parameters of a request that are empty are signed like the rest"},
+	{"other escapes", func(a *asked) { a.plain = true; a.set("attach", "ชา 1+1 ~*/?") }, nil, "", ""},
 	{"Python SDK", func(a *asked) { inQuery(a); a.set("nonce_str", usedNonce, "time_stamp", "2026112110000012345SSSSS") },
 		[]string{getNote, nonceNote, timeNote}, ksher.CodeRequirePostMethod, "one SDK asks by GET, with one nonce for its process and letters in the time"},
 	{"GET alone", inQuery, []string{getNote}, ksher.CodeRequirePostMethod, "an operation may be asked by GET with a query, as one SDK asks most of them"},

@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,8 @@ type asked struct {
 	params       map[string]string
 	// query has the parameters instead of the body.
 	query bool
+	// plain writes them as text/plain, with %20 for a blank and escapes in lower case.
+	plain bool
 	sha1  bool
 	// key is the merchant's, as PEM.
 	key string
@@ -80,6 +83,8 @@ func (a asked) sign(t *testing.T, text string) []byte {
 	return m.Exp(m, key.D, key.N).FillBytes(make([]byte, key.Size()))
 }
 
+var escapes = regexp.MustCompile(`%[0-9A-F]{2}`)
+
 // send returns the code of the answer and what it says about it.
 func (a asked) send(t *testing.T, gw *sandbox.Gateway) (code ksher.Code, why string) {
 	t.Helper()
@@ -91,11 +96,15 @@ func (a asked) send(t *testing.T, gw *sandbox.Gateway) (code ksher.Code, why str
 	}
 	slices.Sort(pairs)
 	form.Set("sign", a.spell(a.sign(t, strings.Join(pairs, ""))))
-	path, body := a.path, form.Encode()
+	path, body, contentType := a.path, form.Encode(), "application/x-www-form-urlencoded"
+	if a.plain {
+		contentType = "text/plain;charset=utf-8"
+		body = escapes.ReplaceAllStringFunc(strings.ReplaceAll(body, "+", "%20"), strings.ToLower)
+	}
 	if a.query {
 		path, body = path+"?"+body, ""
 	}
-	_, text := sandboxtest.Ask(t, gw, a.method, path, body, "Content-Type", "application/x-www-form-urlencoded")
+	_, text := sandboxtest.Ask(t, gw, a.method, path, body, "Content-Type", contentType)
 	var answer struct {
 		Code         int
 		Msg, Message string
