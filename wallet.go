@@ -51,8 +51,8 @@ func (r *JSAPIPayRequest) check(c *checker) {
 type MiniProgramPayRequest struct {
 	MchOrderNo string `url:"mch_order_no"`
 	TotalFee   Amount `url:"total_fee"`
-	// LocalTotalFee is not explained anywhere, and some of Ksher's SDKs send it in place of
-	// TotalFee: leave it zero unless Ksher tells you. With it the answer's amount isn't compared.
+	// LocalTotalFee is not explained anywhere: leave it zero unless Ksher tells you. Some of Ksher's SDKs send
+	// it in place of TotalFee, and this package beside it only. With it the answer's amount isn't compared.
 	LocalTotalFee Amount  `url:"local_total_fee,omitempty"`
 	FeeType       string  `url:"fee_type"`
 	Channel       Channel `url:"channel"`
