@@ -224,6 +224,7 @@ var dialects = []dialect{
 	{"alipayplus", newWalletOrder("web_pay"), with("channel", "alipayplus"), "", ksher.CodeNoAuth, ksher.CodeNoAuth},
 	{"alipayplus", newQuickPay(), with("channel", "alipayplus"), "", "", ""},
 	{"truemoney", newQuickPay(), with("channel", "truemoney"), "", "", ""},
+	{"linepay's QR code", newNativePay(), with("channel", "linepay"), "", ksher.CodeNoAuth, ksher.CodeNoAuth},
 	{"linepay", newQuickPay(), with("channel", "linepay"), "", "", ""},
 	{"card", newQuickPay(), with("channel", "card"), "", ksher.CodeNoAuth, ksher.CodeNoAuth},
 
