@@ -16,11 +16,12 @@ func TestRoomsApart(t *testing.T) {
 	for room, known := range map[string][]string{
 		"core":      nil,
 		"promptpay": nil,
-		"checkout":  {"core", "promptpay"},
+		"tokens":    nil,
+		"checkout":  {"core", "promptpay", "tokens"},
 		"api":       {"core", "promptpay", "checkout"},
 		"vipapi":    {"core", "promptpay", "checkout", "api"},
 		"opnapi":    {"core", "checkout"},
-		"story":     {"core"},
+		"story":     {"core", "tokens"},
 		"scenario":  {"core"},
 		"console":   {"core", "story", "scenario"},
 	} {

@@ -18,7 +18,7 @@ func TestTokens(t *testing.T) {
 		require.NoError(t, err)
 		return string(css)
 	}
-	tokens := read("checkout/web/tokens.css")
+	tokens := read("tokens/tokens.css")
 	defined := func(css string) map[string]bool {
 		names := make(map[string]bool)
 		for _, m := range regexp.MustCompile(`(--[\w-]+):`).FindAllStringSubmatch(css, -1) {

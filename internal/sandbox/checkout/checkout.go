@@ -15,6 +15,7 @@ import (
 
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/sandbox/tokens"
 )
 
 // Page is the checkout page of a gateway.
@@ -27,8 +28,8 @@ func New(gw *core.Gateway) *Page { return &Page{gw: gw} }
 func (p *Page) Serve(mux *http.ServeMux) {
 	mux.HandleFunc("GET /ua", p.show)
 	mux.HandleFunc("POST /ua", p.post)
-	mux.HandleFunc("GET /ua/page.css", serveStylesheet)
-	mux.HandleFunc("GET /ua/tokens.css", serveStylesheet)
+	mux.HandleFunc("GET /ua/page.css", serveStylesheet(pageCSS))
+	mux.HandleFunc("GET /ua/tokens.css", serveStylesheet(tokens.CSS))
 }
 
 // URL is the address of an order's page without the language, at a gateway with the

@@ -11,7 +11,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 	"github.com/ksher-go/ksher"
 	"github.com/ksher-go/ksher/internal/sandbox/core"
 	"github.com/ksher-go/ksher/internal/sandbox/promptpay"
+	"github.com/ksher-go/ksher/internal/sandbox/tokens"
 )
 
 //go:embed web
@@ -29,24 +29,25 @@ var web embed.FS
 var templates = template.Must(template.ParseFS(web, "web/*.html"))
 
 // stylesheets are the addresses of the page's, which change with what is in them.
-var stylesheets = []string{stylesheetURL("tokens.css"), stylesheetURL("page.css")}
+var stylesheets = []string{stylesheetURL("tokens.css", tokens.CSS), stylesheetURL("page.css", pageCSS)}
 
-func stylesheetURL(name string) string {
-	css, err := web.ReadFile("web/" + name)
-	if err != nil {
-		panic(err) // It is embedded.
-	}
-	sum := sha256.Sum256(css)
+//go:embed web/page.css
+var pageCSS string
+
+func stylesheetURL(name, css string) string {
+	sum := sha256.Sum256([]byte(css))
 	return "/ua/" + name + "?v=" + hex.EncodeToString(sum[:4])
 }
 
-func serveStylesheet(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-cache")
-	if slices.Contains(stylesheets, r.URL.String()) {
-		w.Header().Set("Cache-Control", "max-age=86400")
+func serveStylesheet(css string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-cache")
+		if slices.Contains(stylesheets, r.URL.String()) {
+			w.Header().Set("Cache-Control", "max-age=86400")
+		}
+		http.ServeContent(w, r, r.URL.Path, time.Time{}, strings.NewReader(css))
 	}
-	http.ServeFileFS(w, r, web, "web/"+path.Base(r.URL.Path))
 }
 
 // View is what the templates get. It shares nothing with the order, so that it
