@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/ksher-go/ksher/internal/sandbox/core"
+	"github.com/ksher-go/ksher/internal/sandbox/tokens"
 )
 
 // CSS is the style of the picture in a page. One that stands alone has it in itself.
@@ -52,7 +53,7 @@ func (s Story) SVG(link func(Step) string, alone bool) string {
 	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" class="story-picture" width="%d" height="%d" viewBox="0 0 %[1]d %[2]d" role="group" aria-labelledby="story-title story-desc">`, width, height)
 	d.printf(`<title id="story-title">The story of order %s</title><desc id="story-desc">%s</desc>`, escaped(s.Order), escaped(s.Verdict))
 	if alone {
-		d.printf(`<style>%s</style>`, escaped(CSS))
+		d.printf(`<style>%s</style>`, escaped(tokens.CSS+CSS))
 	}
 	d.printf(`<rect class="s-ground" width="%d" height="%d"/>`, width, height)
 	for a, x := range lifelines {
