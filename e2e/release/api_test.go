@@ -43,8 +43,14 @@ func TestChangesSinceLastTag(t *testing.T) {
 	}
 }
 
-// skipped are lines about what nobody imports.
-var skipped = regexp.MustCompile(`(?m)^(Ignoring internal package|- (package )?(\./|` + home + `/)?(cmd|examples)/).*\n`)
+// skipped are lines about what nobody imports, and about the version's own number.
+var skipped = regexp.MustCompile(`(?m)^(Ignoring internal package|- (package )?(\./|` + home + `/)?(cmd|examples)/|- Version: value changed ).*\n`)
+
+func TestSkipped(t *testing.T) {
+	t.Parallel()
+	const kept = "- Code: value changed from \"A\" to \"B\"\n"
+	require.Equal(t, kept, skipped.ReplaceAllString("- Version: value changed from \"0.1.0\" to \"0.1.1\"\n"+kept+"- ./cmd/ksher.X: removed\n", ""))
+}
 
 // mayBreak says whether a version may break what the one before promised.
 func mayBreak(before, now string) bool {

@@ -147,3 +147,26 @@ func same(t *testing.T, list, got string) {
 	require.NoError(t, err)
 	assert.Equal(t, string(want), got, "go test ./release -update, in e2e, writes %s anew", file)
 }
+
+// Step 3 of the checklist leaves no place with the version before it.
+func TestTheNextVersionIsWrittenEverywhere(t *testing.T) {
+	t.Parallel()
+	tmp := t.TempDir()
+	run(t, ".", nil, "git", "clone", "--quiet", checkout, tmp)
+	page, err := os.ReadFile(filepath.Join(checkout, "docs", "releasing.md"))
+	require.NoError(t, err)
+	_, step, found := strings.Cut(string(page), "\n3. ")
+	require.True(t, found)
+	_, step, _ = strings.Cut(step, "```sh\n")
+	step, _, found = strings.Cut(step, "```")
+	require.True(t, found)
+	run(t, tmp, []string{"new=0.98.7"}, "bash", "-euc", step)
+	run(t, tmp, nil, "go", "test", "-run", "TestVersionIsThatOfTheModule|TestSurface", ".", "./tests")
+	for _, file := range strings.Fields(run(t, tmp, nil, "git", "ls-files", "*/go.mod")) {
+		for _, r := range readManifest(t, filepath.Join(tmp, filepath.Dir(file))).Require {
+			if strings.HasPrefix(r.Path, home) {
+				assert.Equal(t, "v0.98.7", r.Version, "%s in %s", r.Path, file)
+			}
+		}
+	}
+}
