@@ -1,9 +1,12 @@
 package tests
 
 import (
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,4 +76,35 @@ func TestPagesAreFound(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
 	assert.LessOrEqual(t, strings.Count(string(readme), "\n"), 150)
+}
+
+// CONTRIBUTING.md names each file of the root and each package, and nothing that isn't there.
+func TestWhereThingsAre(t *testing.T) {
+	_, section, found := strings.Cut(readText(t, "CONTRIBUTING.md"), "\n## Where things are\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	named := make(map[string]bool)
+	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]*) \|`).FindAllStringSubmatch(section, -1) {
+		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+			named[name[1]] = true
+			_, err := os.Stat(filepath.Join("..", name[1]))
+			assert.NoError(t, err)
+		}
+	}
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		file = filepath.ToSlash(strings.TrimPrefix(file, ".."+string(filepath.Separator)))
+		dir := path.Dir(file)
+		switch {
+		case d.IsDir() && (slices.Contains([]string{"examples", "testdata", "node_modules"}, d.Name()) || strings.HasPrefix(d.Name(), ".") && file != ".."):
+			return filepath.SkipDir
+		case path.Ext(file) != ".go", dir == "." && strings.HasSuffix(file, "_test.go"):
+		case dir == ".":
+			assert.True(t, named[file], "%s isn't named", file)
+		default:
+			assert.True(t, named[dir], "%s isn't named", dir)
+		}
+		return nil
+	})
+	require.NoError(t, err)
 }
