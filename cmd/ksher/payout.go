@@ -111,7 +111,8 @@ func (p *payoutSendCommand) unused(ctx context.Context, client *ksher.Client) er
 	case err != nil:
 		return fmt.Errorf("nothing was sent, because it isn't known whether the number was used before: %w", err)
 	}
-	return unfinished{fmt.Errorf("nothing was sent: payout %q: %w, and a payout is never sent twice", p.OrderNo, ksher.ErrDuplicate), p.goOn(p.OrderNo)}
+	// No refusal either: a script that runs again, as after a crash, mustn't pay under another number.
+	return unfinished{incomplete{fmt.Errorf("nothing was sent now: payout %q: %w, and a payout is never sent twice", p.OrderNo, ksher.ErrDuplicate)}, p.goOn(p.OrderNo)}
 }
 
 // goOn is the command that tells what became of a payout.

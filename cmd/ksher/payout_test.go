@@ -90,7 +90,8 @@ func TestPayoutFaults(t *testing.T) {
 			}
 			_, _, err = d.run(t.Context(), args...)
 			assert.ErrorIs(t, err, ksher.ErrDuplicate)
-			assert.Equal(t, statusRefused, statusOf(err))
+			assert.Equal(t, statusUnknown, statusOf(err), "no refusal, after which a script pays under another number")
+			assert.ErrorContains(t, err, "To go on: ksher payout show P-1 --amount=100.00")
 			_, requests = d.paidOut(t)
 			assert.Equal(t, 1, requests)
 		})

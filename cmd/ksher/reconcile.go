@@ -155,7 +155,7 @@ func (r *reconcileCommand) openJournal(s *screen) (*reconcile.Journal, error) {
 }
 
 // incomplete is the error of a comparison that isn't known for some orders, or of something
-// that has happened and isn't told.
+// that has happened, or may have, and isn't told.
 type incomplete struct{ error }
 
 func (e incomplete) Unwrap() error { return e.error }
