@@ -132,6 +132,9 @@ func (o *orderWaitCommand) Run(ctx context.Context, s *screen) error {
 			order, err = queryOrder(ctx, client, o.Host, o.Number)
 			return err
 		})
+		if unanswered(err) {
+			return unlearned(o.Number, err, o.again("order wait", o.Number, "--host="+string(o.Host)))
+		}
 		if err != nil {
 			return err
 		}

@@ -163,6 +163,8 @@ func TestOrderWait(t *testing.T) {
 func TestOrderWaitEndsOtherwise(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
 	for name, tt := range map[string]struct {
 		prepare func(*testing.T, *desk)
 		ctx     context.Context
@@ -179,9 +181,14 @@ func TestOrderWaitEndsOtherwise(t *testing.T) {
 		}},
 		"another amount": {args: []string{"--amount=1"}, status: statusRefused, says: "over 150.50 THB",
 			prepare: func(t *testing.T, d *desk) { require.NoError(t, d.gw.Pay("A-1", ksher.ChannelTrueMoney)) }},
-		"no answer": {args: []string{"--amount=150.50"}, status: statusUnknown, says: "nothing was learned",
+		"no answer": {args: []string{"--amount=150.50"}, status: statusUnknown, says: "the outcome is unknown: the gateway didn't answer in time",
 			prepare: func(t *testing.T, d *desk) { d.inject(t, "gateway_order_query", core.FaultHTTP500, 10_000) }},
+		"no answer, no amount": {status: statusUnknown, says: "To go on: ksher order wait A-1 --host=gateway --sandbox",
+			prepare: func(t *testing.T, d *desk) { d.inject(t, "gateway_order_query", core.FaultHTTP500, 10_000) }},
+		"interrupted, no amount": {ctx: gone, status: statusUnknown, says: "To go on: ksher order wait A-1 --host=gateway --sandbox"},
 		"refused": {args: []string{"--amount=150.50"}, status: statusRefused, says: "SIGNERROR",
+			prepare: func(t *testing.T, d *desk) { d.inject(t, "gateway_order_query", core.FaultRefuse, 1) }},
+		"refused, no amount": {status: statusRefused, says: "SIGNERROR",
 			prepare: func(t *testing.T, d *desk) { d.inject(t, "gateway_order_query", core.FaultRefuse, 1) }},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,8 +31,11 @@ func (g *gatewayFlags) waitFor(ctx context.Context, s *screen, client *ksher.Cli
 	}))
 	stop()
 	shown.end()
-	cut := ctx.Err() != nil || context.Cause(asking) == errLate
-	return order, g.waited(open, order, err, cut)
+	late := context.Cause(asking) == errLate
+	if late && errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%w: %w", errLate, err) // Nobody has cancelled it.
+	}
+	return order, g.waited(open, order, err, late || ctx.Err() != nil)
 }
 
 // waited says where a wait that ended otherwise than by a payment stands. cut says that it
@@ -47,7 +50,12 @@ func (g *gatewayFlags) waited(open ksher.OpenOrder, order *ksher.Order, err erro
 	case order != nil:
 		return unfinished{fmt.Errorf("order %q can still be paid: %w: its result is %q", open.MchOrderNo, ksher.ErrNotPaid, order.Result), goOn}
 	}
-	return unfinished{fmt.Errorf("nothing was learned of order %q: %w: %w", open.MchOrderNo, ksher.ErrOutcomeUnknown, err), goOn}
+	return unlearned(open.MchOrderNo, err, goOn)
+}
+
+// unlearned is the error of a wait to which the gateway never said anything believable.
+func unlearned(number string, err error, goOn string) error {
+	return unfinished{fmt.Errorf("nothing was learned of order %q: %w: %w", number, ksher.ErrOutcomeUnknown, err), goOn}
 }
 
 // errLate ends a wait for a gateway that doesn't answer.
