@@ -264,7 +264,7 @@ func example() *Report {
 	orders[2].State = StateOpen
 	known := map[Key]Answer{}
 	for i, a := range []Answer{
-		{Result: ksher.ResultSuccess, Amount: 100, Paid: day(1)}, {Result: ksher.ResultNotPay}, {Result: ksher.ResultSuccess, Amount: 100, Paid: day(2)},
+		{Result: ksher.ResultSuccess, Amount: 100, Paid: day(1)}, {Result: ksher.ResultNotPay}, {Result: ksher.ResultSuccess, Amount: 100, Paid: day(2), Refunds: []Refund{{10, day(3)}}},
 		{Result: ksher.ResultSuccess, Amount: 90, Paid: day(2)}, {Result: ksher.ResultRefund, Amount: 100, Paid: day(3), Refunds: []Refund{{100, day(4)}}}, {Unknown: true},
 	} {
 		a.Key, a.Currency = orders[i].Key, "THB"
@@ -274,8 +274,8 @@ func example() *Report {
 	report.Settle("THB", []ksher.SettlementRow{
 		{BeginDate: "2026-01-01", EndDate: "2026-01-01", SettlementAmount: 97, CommissionFee: 3},
 		{BeginDate: "2026-01-02", EndDate: "2026-01-02", SettlementAmount: 150}, {BeginDate: "2026-01-02", EndDate: "2026-01-02", SettlementAmount: 50},
-		{BeginDate: "2026-01-03", EndDate: "2026-01-04", SettlementAmount: 0},
-		{BeginDate: "2025-12-31", EndDate: "2025-12-31", SettlementAmount: 500}, {BeginDate: "2026-01-04", EndDate: "2026-01-05", SettlementAmount: 500},
+		{BeginDate: "2026-01-03", EndDate: "2026-01-03", SettlementAmount: 90},
+		{BeginDate: "2025-12-31", EndDate: "2025-12-31", SettlementAmount: 500}, {BeginDate: "2026-01-03", EndDate: "2026-01-04", SettlementAmount: 500},
 	})
 	return report
 }
@@ -285,13 +285,13 @@ func TestReport(t *testing.T) {
 	for _, verdict := range Verdicts {
 		assert.Equal(t, 1, r.Counts[verdict], verdict)
 	}
-	assert.Equal(t, []Total{{Currency: "THB", Orders: 7, Here: 600, There: 390, Refunded: 100}}, r.Totals)
+	assert.Equal(t, []Total{{Currency: "THB", Orders: 7, Here: 600, There: 390, Refunded: 110}}, r.Totals)
 	assert.Equal(t, []Day{
-		{"2026-01-01", "THB", 1, 100, 0}, {"2026-01-02", "THB", 2, 190, 0}, {"2026-01-03", "THB", 1, 100, 0}, {"2026-01-04", "THB", 0, 0, 100},
+		{"2026-01-01", "THB", 1, 100, 0}, {"2026-01-02", "THB", 2, 190, 0}, {"2026-01-03", "THB", 1, 100, 10}, {"2026-01-04", "THB", 0, 0, 100},
 	}, r.Days)
-	require.Len(t, r.Settlements, 3)
+	require.Len(t, r.Settlements, 3, "a day on which there was a refund only is no day that the list reaches")
 	assert.Equal(t, []Settlement{{Begin: "2026-01-02", End: "2026-01-02", Currency: "THB", Settled: 200, Listed: 190}}, r.Surplus())
-	assert.EqualValues(t, 0, r.Settlements[2].Listed, "paid on one of the days, refunded on the other")
+	assert.EqualValues(t, 90, r.Settlements[2].Listed, "less what was refunded on that day of another's payment")
 	assert.False(t, r.Clean())
 	assert.Len(t, r.Differing(), 6)
 

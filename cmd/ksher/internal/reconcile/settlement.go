@@ -23,10 +23,11 @@ type Settlement struct {
 // and refunds make a settlement smaller, so only orders that aren't on the list make it larger.
 func (s Settlement) More() ksher.Amount { return s.Settled - s.Listed }
 
-// Span returns the first and the last day with a payment in that currency, "" if there is none.
+// Span returns the first and the last day with a payment in that currency, "" if there is none. A
+// refund weeks later doesn't make the list reach that far.
 func (r *Report) Span(currency string) (begin, end string) {
 	for _, day := range r.Days {
-		if day.Currency == currency {
+		if day.Currency == currency && day.Orders > 0 {
 			begin, end = cmp.Or(begin, day.Day), day.Day
 		}
 	}
