@@ -118,6 +118,8 @@ func statusOf(err error) int {
 		return statusUnknown
 	case errors.Is(err, ksher.ErrNotPaid), errors.Is(err, ksher.ErrOrderExpired):
 		return statusNotPaid
+	case errors.As(err, new(*ksher.ValidationError)):
+		return statusUsage
 	}
 	return statusRefused
 }

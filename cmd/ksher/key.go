@@ -88,11 +88,11 @@ func (k *keyShowCommand) Run(stdout io.Writer) error {
 		k.File = os.Getenv("KSHER_PRIVATE_KEY_FILE")
 	}
 	if k.File == "" {
-		return errors.New("name the file of a key, or set KSHER_PRIVATE_KEY_FILE")
+		return usage("name the file of a key, or set KSHER_PRIVATE_KEY_FILE")
 	}
 	text, err := os.ReadFile(k.File)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	kind, public, err := readKey(text)
 	if err != nil {

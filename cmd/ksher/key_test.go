@@ -85,6 +85,11 @@ func TestKeyShow(t *testing.T) {
 	assert.Equal(t, map[string]any{"kind": "private", "bits": 512.0, "weak": true, "fingerprint": said["fingerprint"]}, said)
 
 	no := filepath.Join(t.TempDir(), "no.pem")
+	_, err = runCommand(t, "", "key", "show", no)
+	assert.Equal(t, statusUsage, statusOf(err), "no such file")
+	t.Setenv("KSHER_PRIVATE_KEY_FILE", "")
+	_, err = runCommand(t, "", "key", "show")
+	assert.Equal(t, statusUsage, statusOf(err), "no name")
 	require.NoError(t, os.WriteFile(no, []byte("hunter2"), 0o600))
 	_, err = runCommand(t, "", "key", "show", no)
 	require.ErrorContains(t, err, no)

@@ -118,8 +118,10 @@ func TestOrderShow(t *testing.T) {
 	_, _, err := d.run(t.Context(), "order", "show", "A-merchant", "--host=gateway")
 	assert.ErrorIs(t, err, ksher.ErrNotFound)
 	assert.Equal(t, statusRefused, statusOf(err))
-	_, _, err = d.run(t.Context(), "order", "show", "A-merchant")
-	assert.Equal(t, statusUsage, statusOf(err))
+	for _, args := range [][]string{{"A-merchant"}, {strings.Repeat("A", 300), "--host=gateway"}} {
+		_, _, err = d.run(t.Context(), append([]string{"order", "show"}, args...)...)
+		assert.Equal(t, statusUsage, statusOf(err), "%v", args)
+	}
 }
 
 // A query that fails once is repeated, and one that fails again and again ends.

@@ -79,7 +79,7 @@ func (p *payoutSendCommand) receiver(stdin io.Reader) (ksher.Secret, error) {
 	if p.ReceiverFile != "-" {
 		file, err := os.Open(p.ReceiverFile)
 		if err != nil {
-			return ksher.Secret{}, err
+			return ksher.Secret{}, usageError{err}
 		}
 		defer file.Close()
 		from = file

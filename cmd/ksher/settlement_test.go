@@ -36,7 +36,7 @@ func TestSettlement(t *testing.T) {
 	assert.Len(t, rows, 2)
 	for _, args := range [][]string{{"settlement", "today"}, {"settlement", today, "2020-01-01"}} {
 		_, _, err = d.run(t.Context(), args...)
-		assert.Equal(t, statusRefused, statusOf(err), "%v", args)
+		assert.Equal(t, statusUsage, statusOf(err), "%v", args)
 	}
 	_, _, err = d.run(t.Context(), "settlement", today, "--csv", "--json")
 	assert.Equal(t, statusUsage, statusOf(err))

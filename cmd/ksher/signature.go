@@ -35,7 +35,7 @@ func (f textFile) read(stdin io.Reader) ([]byte, error) {
 	if f.File != "" {
 		file, err := os.Open(f.File)
 		if err != nil {
-			return nil, err
+			return nil, usageError{err}
 		}
 		defer file.Close()
 		from = file
@@ -108,11 +108,11 @@ func (s *signCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	}
 	pemText, err := os.ReadFile(s.Key)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	key, err := ksher.ParsePrivateKey(pemText)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.Key, err)
+		return usage("%s: %w", s.Key, err)
 	}
 	digest := md5.Sum(signed)
 	signature, err := key.Sign(rand.Reader, digest[:], crypto.MD5)
@@ -152,7 +152,7 @@ func (v *verifyCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	case sign == "":
 		return errors.New("it is neither an answer with data and sign, nor parameters with a sign; a refusal has no sign, and ksher explain knows its code")
 	case v.Key == "":
-		return errors.New("name the merchant's key with --key, private or public, to verify a request")
+		return usage("name the merchant's key with --key, private or public, to verify a request")
 	}
 	key, err := v.key()
 	if err != nil {
@@ -269,11 +269,11 @@ func (v *verifyCommand) keys() ([]signhelp.Key, error) {
 func (v *verifyCommand) key() (signhelp.Key, error) {
 	text, err := os.ReadFile(v.Key)
 	if err != nil {
-		return signhelp.Key{}, err
+		return signhelp.Key{}, usageError{err}
 	}
 	_, public, err := readKey(text)
 	if err != nil {
-		return signhelp.Key{}, fmt.Errorf("%s: %w", v.Key, err)
+		return signhelp.Key{}, usage("%s: %w", v.Key, err)
 	}
 	return signhelp.Key{Name: "the key in " + v.Key, Public: public}, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -41,25 +42,33 @@ func TestSignAndVerify(t *testing.T) {
 	require.ErrorIs(t, err, errNotSigned)
 	assert.Contains(t, out, "empty", "the mistake has a name")
 
+	badKey := filepath.Join(t.TempDir(), "bad.pem")
+	require.NoError(t, os.WriteFile(badKey, []byte("no key"), 0o600))
 	for name, c := range map[string]struct {
-		stdin string
-		args  []string
-		err   string
+		stdin  string
+		args   []string
+		err    string
+		status int // statusRefused without one
 	}{
-		"nothing":       {"", []string{"verify"}, "no parameters"},
-		"no key":        {signed, []string{"verify"}, "--key"},
-		"no signature":  {params, []string{"verify", "--key", weakKey}, "neither an answer"},
-		"bad JSON":      {`{"a":`, []string{"sign", "--key", weakKey}, "JSON object"},
-		"bad form":      {"a=%zz", []string{"sign", "--key", weakKey}, "form"},
-		"too long":      {strings.Repeat("a", maxText+1), []string{"decode"}, "longer than"},
-		"a refusal":     {`{"code":1,"msg":"KSHER_SIGN_ERROR"}`, []string{"verify"}, "ksher explain"},
-		"data unsigned": {`{"code":0,"data":{"appid":"mch12345"}}`, []string{"verify", "--sandbox"}, "no sign"},
-		"refusal read":  {`{"code":1,"msg":"KSHER_SIGN_ERROR"}`, []string{"decode"}, "ksher explain"},
-		"no answer":     {"hello", []string{"decode"}, "isn't an answer"},
-		"no file":       {"", []string{"decode", "none.json"}, "none.json"},
+		"nothing":       {"", []string{"verify"}, "no parameters", 0},
+		"no key":        {signed, []string{"verify"}, "--key", statusUsage},
+		"no such key":   {signed, []string{"verify", "--key", badKey + ".not"}, "bad.pem.not", statusUsage},
+		"not a key":     {signed, []string{"verify", "--key", badKey}, "bad.pem", statusUsage},
+		"no such text":  {"", []string{"verify", "--key", weakKey, "none.txt"}, "none.txt", statusUsage},
+		"sign, no key":  {params, []string{"sign", "--key", badKey}, "bad.pem", statusUsage},
+		"no signature":  {params, []string{"verify", "--key", weakKey}, "neither an answer", 0},
+		"bad JSON":      {`{"a":`, []string{"sign", "--key", weakKey}, "JSON object", 0},
+		"bad form":      {"a=%zz", []string{"sign", "--key", weakKey}, "form", 0},
+		"too long":      {strings.Repeat("a", maxText+1), []string{"decode"}, "longer than", 0},
+		"a refusal":     {`{"code":1,"msg":"KSHER_SIGN_ERROR"}`, []string{"verify"}, "ksher explain", 0},
+		"data unsigned": {`{"code":0,"data":{"appid":"mch12345"}}`, []string{"verify", "--sandbox"}, "no sign", 0},
+		"refusal read":  {`{"code":1,"msg":"KSHER_SIGN_ERROR"}`, []string{"decode"}, "ksher explain", 0},
+		"no answer":     {"hello", []string{"decode"}, "isn't an answer", 0},
+		"no file":       {"", []string{"decode", "none.json"}, "none.json", statusUsage},
 	} {
 		_, err := runCommand(t, c.stdin, c.args...)
 		assert.ErrorContains(t, err, c.err, name)
+		assert.Equal(t, cmp.Or(c.status, statusRefused), statusOf(err), name)
 	}
 }
 
