@@ -3,8 +3,10 @@
 //
 //	go run ./cmd/ksher sandbox
 //
-// It also explains error codes and wrong signatures, and makes keys; see
-// https://github.com/ksher-go/ksher/blob/main/docs/cli.md.
+// For a shop that is being built it brings notifications to a laptop, tries attacks on the
+// address for them, and finds what is wrong with keys, clock or network. For one that runs it
+// looks at orders, refunds, pays out and reconciles. It explains error codes and wrong
+// signatures. See https://github.com/ksher-go/ksher/blob/main/docs/cli.md.
 package main
 
 import (

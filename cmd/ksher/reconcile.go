@@ -89,13 +89,16 @@ func (r *reconcileCommand) Run(ctx context.Context, s *screen) error {
 		return unfinished{incomplete{fmt.Errorf("broken off after %d of %d orders, which %s has: %w", len(known), len(orders), r.journal(), ctx.Err())}, r.goOn()}
 	}
 	report := reconcile.NewReport(r.whose(), s.clock().ClockNow().In(thailand), orders, known, failed)
-	r.settle(ctx, client, report)
+	unsettled := r.settle(ctx, client, report)
 	if err := r.print(s, report); err != nil {
 		return err
 	}
 	if left := report.Counts[reconcile.NotAsked]; left > 0 {
 		why := cmp.Or(err, errors.New("the report says why"))
 		return unfinished{incomplete{fmt.Errorf("%d of %d orders couldn't be asked about: %w", left, len(orders), why)}, r.goOn()}
+	}
+	if unanswered(unsettled) { // Else a job that runs each night takes it for "all agrees".
+		return unfinished{incomplete{fmt.Errorf("settlements aren't compared: %w", unsettled)}, r.goOn()}
 	}
 	if err := os.Remove(r.journal()); err != nil {
 		return err
@@ -163,8 +166,9 @@ func (e incomplete) Unwrap() error { return e.error }
 // Is makes the program end as after any outcome that isn't known.
 func (e incomplete) Is(target error) bool { return target == ksher.ErrOutcomeUnknown }
 
-// settle holds the settlements against the list, in the currency that they are in.
-func (r *reconcileCommand) settle(ctx context.Context, client *ksher.Client, report *reconcile.Report) {
+// settle holds the settlements against the list, in the currency that they are in. The error is
+// in the report as well.
+func (r *reconcileCommand) settle(ctx context.Context, client *ksher.Client, report *reconcile.Report) error {
 	err := r.within(ctx, func(ctx context.Context) error {
 		info, err := client.MerchantInfo(ctx, &ksher.MerchantInfoRequest{})
 		if err != nil {
@@ -188,6 +192,7 @@ func (r *reconcileCommand) settle(ctx context.Context, client *ksher.Client, rep
 	if err != nil {
 		report.Unsettled = err.Error()
 	}
+	return err
 }
 
 // print prints the report, and writes the page.

@@ -182,12 +182,24 @@ func TestReconcileFaults(t *testing.T) {
 }
 
 func TestReconcileWithoutSettlements(t *testing.T) {
-	d := newDesk(t)
-	file := d.paidOrders(t, 2)
-	d.inject(t, "get_settlement_info", core.FaultRefuse, 1)
-	out, _, err := d.run(t.Context(), "reconcile", "--orders="+file)
-	require.NoError(t, err)
-	assert.Contains(t, out, "Settlements aren't compared: ksher: get_settlement_info")
+	for _, operation := range []string{"merchant_info", "get_settlement_info"} {
+		d := newDesk(t)
+		file := d.paidOrders(t, 2)
+		d.inject(t, operation, core.FaultRefuse, 1)
+		out, _, err := d.run(t.Context(), "reconcile", "--orders="+file)
+		require.NoError(t, err, "the gateway has decided")
+		assert.Contains(t, out, "Settlements aren't compared: ksher: "+operation)
+
+		d.inject(t, operation, core.FaultHTTP500, 20)
+		out, _, err = d.run(t.Context(), "reconcile", "--orders="+file)
+		assert.Equal(t, statusUnknown, statusOf(err))
+		assert.ErrorContains(t, err, "To go on: ksher reconcile --orders="+file)
+		assert.Regexp(t, `(?m)^agrees +2$`, out)
+		d.gw.ClearFaults()
+		_, notice, err := d.run(t.Context(), "reconcile", "--orders="+file)
+		require.NoError(t, err)
+		assert.Contains(t, notice, "Going on after 2 orders")
+	}
 }
 
 func TestReconcileUsage(t *testing.T) {
