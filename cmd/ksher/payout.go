@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -161,6 +162,10 @@ func (p *payoutShowCommand) Run(ctx context.Context, s *screen) error {
 		}
 		return err
 	})
+	if err != nil && p.Amount != 0 && !errors.As(err, new(*ksher.ValidationError)) { // Status 1 would say that the payout failed.
+		return unfinished{incomplete{fmt.Errorf("it isn't known what became of payout %q, so pay nothing again: %w", p.Number, err)},
+			p.again("payout show", p.Number, "--amount="+ksher.Amount(p.Amount).String())}
+	}
 	if err != nil {
 		return err
 	}

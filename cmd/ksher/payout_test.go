@@ -143,6 +143,9 @@ func TestPayoutShow(t *testing.T) {
 	assert.Contains(t, out, `"verdict": "carried out"`)
 	_, _, err = d.run(t.Context(), "payout", "show", "P-1", "--amount=99")
 	assert.ErrorIs(t, err, ksher.ErrOtherOrder)
+	assert.Equal(t, statusUnknown, statusOf(err), "not failed")
+	_, _, err = d.run(t.Context(), "payout", "show", strings.Repeat("P", 300), "--amount=99")
+	assert.Equal(t, statusUsage, statusOf(err))
 	_, _, err = d.run(t.Context(), "payout", "show", "P-2")
 	assert.ErrorIs(t, err, ksher.ErrNotFound)
 }
