@@ -111,20 +111,21 @@ func NewReceiver(v *Verifier, put func(ctx context.Context, body []byte) error) 
 	case put == nil:
 		return nil, errors.New("ksher: NewReceiver: the function for the queue is nil")
 	}
-	taken := &once.Recent{}
+	taken, log := &once.Recent{}, slog.Default()
 	return &receive.Receiver[queued]{
 		Name: "ksher notification", NumberKey: "order_no",
 		Method: http.MethodPost, MaxBytes: maxNotificationBytes,
-		Log: slog.Default(), Attrs: errorAttrs, Answer: answerKsher,
+		Log: log, Attrs: errorAttrs, Answer: answerKsher,
+		LogOf: func(q *queued) *slog.Logger { return named(log, q.appID) },
 		Parse: func(message receive.Message) (*queued, string, *receive.Refusal) {
 			got, number, refusal := parseReceived(message, v, "", thailand)
 			if refusal == nil && got.AppID == "" {
 				refusal = &receive.Refusal{Status: http.StatusBadRequest, Reason: "it names no app ID"}
 			}
-			if refusal != nil {
+			if got == nil || got.AppID == "" {
 				return nil, number, refusal
 			}
-			return &queued{message.Body, sha256.Sum256(fmt.Appendf(nil, "%q", got.Order))}, number, nil
+			return &queued{clipText(got.AppID), message.Body, sha256.Sum256(fmt.Appendf(nil, "%q", got.Order))}, number, refusal
 		},
 		Once: func(ctx context.Context, q *queued) *receive.Refusal {
 			key := string(q.sum[:])
@@ -143,8 +144,9 @@ func NewReceiver(v *Verifier, put func(ctx context.Context, body []byte) error) 
 // queued is a notification for the queue. sum is of what it says, because a copy can be
 // written in other ways: one blank more makes another body under the same signature.
 type queued struct {
-	body []byte
-	sum  [sha256.Size]byte
+	appID string
+	body  []byte
+	sum   [sha256.Size]byte
 }
 
 // putAgain is how soon another copy of a notification goes into the queue. Without it a
@@ -152,7 +154,7 @@ type queued struct {
 const putAgain = time.Minute
 
 // parseReceived reads a notification that came in, for that app ID or "" for any. number
-// is for hooks and logs.
+// is for hooks and logs. A signed one is returned beside the refusal, too.
 func parseReceived(message receive.Message, v *Verifier, appID string, loc *time.Location) (_ *notified, number string, _ *receive.Refusal) {
 	got, err := parseNotification(message.Body, v, appID, loc)
 	switch {
@@ -164,7 +166,7 @@ func parseReceived(message receive.Message, v *Verifier, appID string, loc *time
 	number = clipText(got.MchOrderNo) // Whoever has factored the V1 key chooses it.
 	check := &checker{}
 	if check.requiredNumber("mch_order_no", got.MchOrderNo); len(check.Fields) > 0 {
-		return nil, number, &receive.Refusal{Status: http.StatusBadRequest, Reason: "it names no order"}
+		return got, number, &receive.Refusal{Status: http.StatusBadRequest, Reason: "it names no order"}
 	}
 	return got, number, nil
 }

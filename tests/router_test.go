@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -349,4 +350,41 @@ func TestReceiver(t *testing.T) {
 	require.Error(t, err)
 	_, err = ksher.NewReceiver(v, nil)
 	require.Error(t, err)
+}
+
+// One receiver serves all merchants, so its log tells whose notification it was, once the
+// signature says so.
+func TestReceiverLogsAppID(t *testing.T) {
+	var log strings.Builder
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	defer slog.SetDefault(before)
+	var put func() error
+	receiver, err := ksher.NewReceiver(kshertest.Verifier(), func(context.Context, []byte) error { return put() })
+	require.NoError(t, err)
+	body := announcement(t, "mch70001", "A-1")
+	for name, tt := range map[string]struct {
+		put    func() error
+		body   string
+		lines  int
+		verify bool
+	}{
+		"accepted":       {func() error { return nil }, body, 1, true},
+		"full queue":     {func() error { return errors.New("full") }, announcement(t, "mch70001", "A-2"), 1, true},
+		"queue panics":   {func() error { panic("queue") }, announcement(t, "mch70001", "A-3"), 2, true},
+		"names no order": {nil, announcement(t, "mch70001", ""), 1, true},
+		"forged":         {nil, strings.Replace(body, "15000", "15001", 1), 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log.Reset()
+			put = tt.put
+			deliver(receiver, tt.body)
+			assert.Equal(t, tt.lines, strings.Count(log.String(), "level="), log.String())
+			want := 0
+			if tt.verify {
+				want = tt.lines
+			}
+			assert.Equal(t, want, strings.Count(log.String(), "app_id=mch70001"), log.String())
+		})
+	}
 }

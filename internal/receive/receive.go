@@ -43,6 +43,8 @@ type Receiver[M any] struct {
 	Method   string
 	MaxBytes int64
 	Log      *slog.Logger
+	// LogOf, if not nil, returns the log for what comes of a message that was parsed.
+	LogOf func(*M) *slog.Logger
 	// Attrs says for the log what went wrong.
 	Attrs func(error) []slog.Attr
 	// Begin, if not nil, tells hooks that a message has come, and returns what tells
@@ -52,7 +54,7 @@ type Receiver[M any] struct {
 	Answer func(w http.ResponseWriter, status int)
 
 	// Parse checks size, form, signature and whom it is for. number is for hooks and
-	// log. If there is nothing to do, m is nil.
+	// log. If there is nothing to do, m is nil; beside a refusal it is for LogOf.
 	Parse func(Message) (m *M, number string, _ *Refusal)
 	// Expected, if not nil, looks it up in the merchant's books.
 	Expected func(context.Context, *M) *Refusal
@@ -92,18 +94,22 @@ func (rc *Receiver[M]) deal(ctx context.Context, read func() (Message, *Refusal)
 	var number string
 	guard := once.Guard{Log: rc.Log, Name: rc.Name, NumberKey: rc.NumberKey}
 	end := func(string, error) {}
-	forwarded := false
+	var m *M
 	err := guard.Protect(ctx, &number, func(context.Context) error {
 		if rc.Begin != nil {
 			ctx, end = rc.Begin(ctx)
 		}
-		var m *M
-		if m, refusal = rc.stages(ctx, read, &number); m != nil {
-			forwarded = rc.Forwards
-			refusal = rc.Once(ctx, m)
-		}
+		m, refusal = rc.stages(ctx, read, &number)
 		return nil
 	})
+	if m != nil && rc.LogOf != nil {
+		guard.Log = rc.LogOf(m)
+	}
+	forwarded := false
+	if err == nil && refusal == nil && m != nil {
+		forwarded = rc.Forwards
+		err = guard.Protect(ctx, &number, func(context.Context) error { refusal = rc.Once(ctx, m); return nil })
+	}
 	if err != nil {
 		refusal = &Refusal{Status: http.StatusInternalServerError, Reason: "a function of the merchant panicked", Err: err, Again: true}
 	}
@@ -158,7 +164,7 @@ func (rc *Receiver[M]) record(ctx context.Context, guard once.Guard, number stri
 	guard.Record(ctx, level, "refused", attrs...)
 }
 
-// stages returns what is to be done, if anything is.
+// stages returns what is to be done, if anything is and it isn't refused.
 func (rc *Receiver[M]) stages(ctx context.Context, read func() (Message, *Refusal), number *string) (*M, *Refusal) {
 	message, refusal := read()
 	if refusal != nil {
@@ -166,12 +172,10 @@ func (rc *Receiver[M]) stages(ctx context.Context, read func() (Message, *Refusa
 	}
 	m, no, refusal := rc.Parse(message)
 	if *number = no; refusal != nil || m == nil {
-		return nil, refusal
+		return m, refusal
 	}
 	if rc.Expected != nil {
-		if refusal := rc.Expected(ctx, m); refusal != nil {
-			return nil, refusal
-		}
+		refusal = rc.Expected(ctx, m)
 	}
-	return m, nil
+	return m, refusal
 }
