@@ -436,7 +436,7 @@ func (c *Client) params(op *operation, req request) ([]wire.Param, error) {
 	check.UTF8(params)
 	if len(check.Fields) > 0 {
 		orderNo, _ := req.numbers()
-		return nil, check.invalid(op.name, orderNo)
+		return nil, c.named(check.invalid(op.name, orderNo))
 	}
 	c.warnOfChannels(op, params)
 	return params, nil

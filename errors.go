@@ -1,6 +1,7 @@
 package ksher
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,9 +103,7 @@ func (e *Error) Error() string {
 	if e.state.Attempts > 1 {
 		fmt.Fprintf(&b, " (the last of %d attempts)", e.state.Attempts)
 	}
-	if e.AppID != "" {
-		fmt.Fprintf(&b, " (app ID %s)", e.AppID)
-	}
+	b.WriteString(ofAppID(e.AppID))
 	// Most solutions take their code for a certain no, and those about orders and
 	// refunds are wrong for payouts.
 	certain := !e.state.Unknown || !documented(e.Code)
@@ -150,6 +149,8 @@ type ValidationError struct {
 	OrderNo   string       // the order's number, as the caller gave it, "" for none
 	Fields    []FieldError // every problem found, in the order of the documentation
 	Limits    []string     // the names in Fields that Extra.Unchecked would let pass
+
+	appID string
 }
 
 // Error names the operation, the order and every field, and how to send the request all the
@@ -164,8 +165,38 @@ func (e *ValidationError) Error() string {
 	for i, f := range e.Fields {
 		fmt.Fprintf(&b, "%s %s %s", [2]string{":", ";"}[min(i, 1)], f.Field, f.Problem)
 	}
+	b.WriteString(ofAppID(e.appID))
 	b.WriteString(fault.Unchecked(e.Limits))
 	return b.String()
+}
+
+// named has the client's app ID in the text of an error, so that a program of many
+// merchants knows whose it is.
+func (c *Client) named(err error) error {
+	var failed *Error
+	var invalid *ValidationError
+	switch {
+	case err == nil || c == nil:
+		return err
+	case errors.As(err, &failed) && failed.AppID != "", errors.As(err, &invalid) && invalid.appID != "":
+		return err
+	case err == error(failed):
+		own := *failed
+		own.AppID = c.appID
+		return &own
+	case err == error(invalid):
+		own := *invalid
+		own.appID = c.appID
+		return &own
+	}
+	return fmt.Errorf("%w%s", err, ofAppID(c.appID))
+}
+
+func ofAppID(appID string) string {
+	if appID == "" {
+		return ""
+	}
+	return " (app ID " + appID + ")"
 }
 
 // forLoop shows an error to the loop that makes the calls.

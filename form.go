@@ -51,7 +51,7 @@ func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error)
 		check.Refuse("request", "is nil")
 	}
 	if len(check.Fields) > 0 {
-		return nil, check.invalid(gatewayPay.name, "")
+		return nil, c.named(check.invalid(gatewayPay.name, ""))
 	}
 	params, err := c.params(gatewayPay, (*formRequest)(req))
 	if err != nil {
@@ -66,10 +66,10 @@ func (c *Client) GatewayPayForm(req *GatewayPayRequest) (*GatewayPayForm, error)
 		}
 	}
 	if len(check.Fields) > 0 {
-		return nil, check.invalid(gatewayPay.name, req.MchOrderNo)
+		return nil, c.named(check.invalid(gatewayPay.name, req.MchOrderNo))
 	}
 	if params, err = c.sign(params); err != nil {
-		return nil, &Error{Operation: gatewayPay.name, OrderNo: req.MchOrderNo, Err: fmt.Errorf("the form was not made, because the key did not sign: %w", err)}
+		return nil, &Error{Operation: gatewayPay.name, AppID: c.appID, OrderNo: req.MchOrderNo, Err: fmt.Errorf("the form was not made, because the key did not sign: %w", err)}
 	}
 	form := &GatewayPayForm{
 		Action: strings.TrimSuffix(c.gatewayURL, "/api") + "/" + strings.ToLower(req.Device),

@@ -381,7 +381,7 @@ func TestGatewayPayFormRefuses(t *testing.T) {
 	require.ErrorAs(t, err, &failed)
 	require.ErrorIs(t, err, broken)
 	require.NotErrorIs(t, err, ksher.ErrOutcomeUnknown)
-	assert.EqualError(t, err, `ksher: gateway_pay of order "order1": the form was not made, because the key did not sign: the HSM is away`)
+	assert.EqualError(t, err, `ksher: gateway_pay of order "order1": the form was not made, because the key did not sign: the HSM is away (app ID mch12345)`)
 }
 
 var (

@@ -71,7 +71,7 @@ func (n *Notifications) Accept(ctx context.Context, body []byte) (again bool, er
 		return false, errors.New("ksher: Accept: the context is nil")
 	}
 	if refusal := n.receiver.Accept(ctx, receive.Message{Body: body}); refusal != nil {
-		return refusal.Again, refusal.Err
+		return refusal.Again, n.payments.client.named(refusal.Err)
 	}
 	return false, nil
 }

@@ -76,7 +76,7 @@ func (c *Client) query(ctx context.Context, mchOrderNo string, host Host) (*Orde
 		order = &answer.Order
 	}
 	if err := tellsOf(op, order, mchOrderNo); err != nil {
-		return nil, err
+		return nil, c.named(err)
 	}
 	return order, nil
 }

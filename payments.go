@@ -140,7 +140,12 @@ func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOpt
 // the merchant's function failed for it. The same problem of an order is reported once an
 // hour. Without this option problems go to the client's logger, or to [slog.Default].
 func WithProblem(problem func(context.Context, OpenOrder, error)) PaymentsOption {
-	return func(p *Payments) error { return p.engine.SetProblem(problem) }
+	return func(p *Payments) error {
+		if problem == nil {
+			return p.engine.SetProblem(nil)
+		}
+		return p.engine.SetProblem(func(ctx context.Context, order OpenOrder, err error) { problem(ctx, order, p.client.named(err)) })
+	}
 }
 
 // Budget limits the queries that [Payments.Pass] and [Payments.Run] make. Several
@@ -175,7 +180,8 @@ func (p *Payments) Check(ctx context.Context, order OpenOrder) (*Order, error) {
 	if err := p.usable(ctx, "Check", order); err != nil {
 		return nil, err
 	}
-	return p.engine.Check(ctx, order)
+	known, err := p.engine.Check(ctx, order)
+	return known, p.client.named(err)
 }
 
 // Wait asks about an order until it is known how it ended: at once, then after a second,
@@ -195,7 +201,8 @@ func (p *Payments) Wait(ctx context.Context, order OpenOrder, opts ...WaitOption
 	if err != nil {
 		return nil, err
 	}
-	return p.engine.Wait(ctx, order, w.polling)
+	known, err := p.engine.Wait(ctx, order, w.polling)
+	return known, p.client.named(err)
 }
 
 // PassResult is what a pass came to, in numbers of orders.
@@ -232,7 +239,7 @@ func (p *Payments) Pass(ctx context.Context, open OpenOrders, after string) (Pas
 		return PassResult{After: after}, err
 	}
 	sum, err := p.engine.Pass(ctx, open.OpenOrders, after)
-	return PassResult(sum), err
+	return PassResult(sum), p.client.named(err)
 }
 
 // Run makes passes until the context ends, a minute apart, and returns the context's

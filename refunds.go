@@ -54,7 +54,7 @@ func (c *Client) Refund(ctx context.Context, req *RefundRequest) (*Refund, error
 		req.sought(check)
 	}
 	if len(check.Fields) > 0 {
-		return nil, check.invalid(orderRefund.name, req.MchOrderNo)
+		return nil, c.named(check.invalid(orderRefund.name, req.MchOrderNo))
 	}
 	order, err := c.query(ctx, req.MchOrderNo, req.Host)
 	if err != nil {
@@ -62,9 +62,10 @@ func (c *Client) Refund(ctx context.Context, req *RefundRequest) (*Refund, error
 	}
 	refund, err := req.of(order)
 	if err != nil {
-		return nil, err
+		return nil, c.named(err)
 	}
-	return c.settleRefund(ctx, req, refund)
+	done, err := c.settleRefund(ctx, req, refund)
+	return done, c.named(err)
 }
 
 // of makes the refund of an order, or says why it can't be refunded.
@@ -198,7 +199,7 @@ func (c *Client) Refunds(ctx context.Context, req *RefundsRequest) ([]Refund, er
 		check.oneOf("host", string(req.Host), string(HostGateway), string(HostMerchant))
 	}
 	if len(check.Fields) > 0 {
-		return nil, &ValidationError{Operation: refundQuery.name, OrderNo: req.MchOrderNo, Fields: check.Fields}
+		return nil, c.named(&ValidationError{Operation: refundQuery.name, OrderNo: req.MchOrderNo, Fields: check.Fields})
 	}
 	order, err := c.query(ctx, req.MchOrderNo, req.Host)
 	if err != nil {

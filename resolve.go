@@ -66,11 +66,11 @@ func (c *Client) Resolve(ctx context.Context, req Doubtful) (*Resolution, error)
 		orderNo, _ = req.numbers()
 	}
 	if len(problems.Fields) > 0 {
-		return nil, problems.invalid("Resolve", orderNo)
+		return nil, c.named(problems.invalid("Resolve", orderNo))
 	}
 	res, err := req.resolve(ctx, c)
 	if err != nil {
-		return nil, err
+		return nil, c.named(err)
 	}
 	_, payout := req.(*PayoutRequest)
 	res.MayRepeat = !payout

@@ -304,5 +304,9 @@ func (r *Router) lookUp(ctx context.Context, f *forwarded) *receive.Refusal {
 
 // forward lets the merchant's notifications deal with it.
 func forward(ctx context.Context, f *forwarded) *receive.Refusal {
-	return f.merchant.receiver.Accept(ctx, f.message)
+	refusal := f.merchant.receiver.Accept(ctx, f.message)
+	if refusal != nil {
+		refusal.Err = f.merchant.payments.client.named(refusal.Err)
+	}
+	return refusal
 }

@@ -90,10 +90,11 @@ func (p *Payments) Charge(ctx context.Context, req *QuickPayRequest, opts ...Wai
 	case err == nil:
 		t.known = &charged.Order
 		if standing, err := p.engine.Settle(ctx, open, t.known); standing == once.Paid {
-			return t.known, err
+			return t.known, p.client.named(err)
 		}
 	}
-	return t.follow(ctx)
+	known, err := t.follow(ctx)
+	return known, p.client.named(err)
 }
 
 // till is a charge whose outcome isn't known yet.
@@ -183,7 +184,7 @@ func (t *till) paidElsewhere(ctx context.Context, polling once.Polling[Order]) (
 }
 
 func (t *till) needsPerson(why error) (*Order, error) {
-	return t.known, &Error{Operation: quickPay.name, OrderNo: t.req.MchOrderNo,
+	return t.known, &Error{Operation: quickPay.name, AppID: t.p.client.appID, OrderNo: t.req.MchOrderNo,
 		Err: fmt.Errorf("%w: %w", ErrNeedsPerson, why), state: call.State{Unknown: true}}
 }
 

@@ -53,7 +53,7 @@ func ParseNotification(body []byte, v *Verifier) (*Notification, error) {
 func parseNotification(body []byte, v *Verifier, appID string, loc *time.Location) (*notified, error) {
 	n := &notified{}
 	fail := func(e *Error) (*notified, error) {
-		e.Operation = "notification"
+		e.Operation, e.AppID = "notification", appID
 		return nil, e
 	}
 	if v == nil {

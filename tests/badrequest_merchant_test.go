@@ -108,7 +108,7 @@ func TestPayoutIsChecked(t *testing.T) {
 	}, changes)
 
 	_, err := testkit.NewClient(t, http.NotFoundHandler()).Payout(t.Context(), &req{MchOrderNo: testkit.OrderNo, TotalFee: 1, FeeType: "THB", Extra: testkit.GoodPayout().Extra})
-	require.EqualError(t, err, `ksher: payout of order "order1" was not sent: receiver_type is required; receiver_no is required. To send it all the same, list in Extra.Unchecked: receiver_type, receiver_no`)
+	require.EqualError(t, err, `ksher: payout of order "order1" was not sent: receiver_type is required; receiver_no is required (app ID mch12345). To send it all the same, list in Extra.Unchecked: receiver_type, receiver_no`)
 
 	checkRequest(t, "order_query_payout", testkit.PayoutQuery, func(ctx context.Context, c *ksher.Client, r *ksher.OrderQueryPayoutRequest) error {
 		_, err := c.OrderQueryPayout(ctx, r)
