@@ -215,10 +215,10 @@ func WithVerifier(v *Verifier) Option {
 }
 
 // WithLogger logs each request with its operation, order number, attempt, duration and
-// outcome: at level Info if it succeeded, Warn if it failed or was refused, Error if its
-// outcome is unknown. [Payments.Notifications] logs there why it refused one. Keys,
-// signatures and what identifies a buyer are never logged. A weak key is logged by
-// [NewClient], see [KeyHealth]. The default logs nothing.
+// outcome: at level Info if it succeeded (Debug for a query), Warn if it failed or was
+// refused, Error if its outcome is unknown. [Payments.Notifications] logs there why it
+// refused one. Keys, signatures and what identifies a buyer are never logged. A weak key is
+// logged by [NewClient], see [KeyHealth]. The default logs nothing.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *Client) error {
 		if logger == nil {

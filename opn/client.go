@@ -166,9 +166,9 @@ func WithTimeout(d time.Duration) Option {
 }
 
 // WithLogger logs each request with its operation, ID, attempt, duration and
-// outcome: at level Info if it succeeded, Warn if it failed or was refused, Error
-// if its outcome is unknown; and each event that the handler doesn't accept. Keys
-// and what Opn says in words are never logged. The default logs nothing.
+// outcome: at level Info if it succeeded (Debug for a query), Warn if it failed or was
+// refused, Error if its outcome is unknown; and each event that the handler doesn't
+// accept. Keys and what Opn says in words are never logged. The default logs nothing.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *Client) error {
 		if logger == nil {

@@ -122,9 +122,9 @@ func WithHTTPClient(client *http.Client) Option {
 }
 
 // WithLogger logs each request with its operation, order, attempt, duration and
-// outcome: at level Info if it succeeded, Warn if it failed or was refused, Error if
-// its outcome is unknown. The token, signatures and what the gateway says in words
-// are never logged. The default logs nothing.
+// outcome: at level Info if it succeeded (Debug for a query), Warn if it failed or was
+// refused, Error if its outcome is unknown. The token, signatures and what the gateway
+// says in words are never logged. The default logs nothing.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *Client) error {
 		if logger == nil {
