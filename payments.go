@@ -137,7 +137,7 @@ func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOpt
 
 // WithProblem calls a function for what a person has to look at and no caller is told of: in
 // [Payments.Pass] or a notification, an order was paid over another amount or paid twice, or
-// the merchant's function failed for it. The same problem of an order is reported once an
+// the merchant's function failed for it. A problem of one kind and order is reported once an
 // hour. Without this option problems go to the client's logger, or to [slog.Default].
 func WithProblem(problem func(context.Context, OpenOrder, error)) PaymentsOption {
 	return func(p *Payments) error {

@@ -54,7 +54,7 @@ func (e *Engine[O, A]) Announce(ctx context.Context, o O) (standing Standing, as
 			err = fmt.Errorf("%w; %w: %w", err, ErrEnding, failed)
 		}
 	case standing == Other, standing == Paid && err != nil && ctx.Err() == nil:
-		e.report(ctx, o, err)
+		e.report(ctx, o, problemOf(standing), err)
 	}
 	return standing, a != nil, err
 }
@@ -69,7 +69,7 @@ func (e *Engine[O, A]) Elsewhere(ctx context.Context, o O, key string, ask func(
 			return full
 		}
 		if second != nil {
-			e.report(ctx, o, second)
+			e.report(ctx, o, paidTwice, second)
 		}
 		return err
 	})

@@ -183,7 +183,7 @@ func (e *Engine[O, A]) safely(ctx context.Context, o O, asked func()) (count fun
 	})
 	if err != nil {
 		asked()
-		e.report(ctx, o, err)
+		e.report(ctx, o, panicked, err)
 		return func(r *Result) { r.Failed++ }
 	}
 	return count
@@ -198,7 +198,7 @@ func (e *Engine[O, A]) visit(ctx context.Context, o O, asked func()) func(*Resul
 	}
 	if err := e.Gateway.Check("Pass", o); err != nil {
 		asked()
-		e.report(ctx, o, err)
+		e.report(ctx, o, wrongBooks, err)
 		return func(r *Result) { r.Failed++ }
 	}
 	a, err := e.ask(ctx, o)
@@ -214,7 +214,7 @@ func (e *Engine[O, A]) visit(ctx context.Context, o O, asked func()) func(*Resul
 	case e.Gateway.Unknown(err) && !about.Expires.IsZero() && e.Clock.ClockNow().After(about.Expires):
 		standing, err = Ended, e.end(ctx, o, nil)
 	case ctx.Err() == nil && (!e.Gateway.Transient(err) || errors.Is(err, fault.ErrOtherOrder)):
-		e.report(ctx, o, err)
+		e.report(ctx, o, queryRefused, err)
 		return func(r *Result) { r.Failed++ }
 	}
 	return e.count(ctx, o, standing, err)
@@ -229,7 +229,7 @@ func (e *Engine[O, A]) count(ctx context.Context, o O, standing Standing, err er
 		return func(r *Result) { r.Open++ }
 	case err != nil:
 		if standing != Open {
-			e.report(ctx, o, err)
+			e.report(ctx, o, problemOf(standing), err)
 		}
 		return func(r *Result) { r.Failed++ }
 	case standing == Paid:
@@ -243,10 +243,35 @@ func (e *Engine[O, A]) count(ctx context.Context, o O, standing Standing, err er
 	return func(r *Result) { r.Open++ }
 }
 
-// report tells the merchant of a problem, the same one of an order once an hour.
-func (e *Engine[O, A]) report(ctx context.Context, o O, err error) {
+// problem is a kind of what a person has to look at.
+type problem string
+
+const (
+	otherPayment problem = "other payment"
+	paidTwice    problem = "paid twice"
+	paidFailed   problem = "function for paid failed"
+	endedFailed  problem = "function for ended failed"
+	queryRefused problem = "query refused"
+	wrongBooks   problem = "wrong books"
+	panicked     problem = "panicked"
+)
+
+// problemOf is the kind of an error about an order that was asked about.
+func problemOf(standing Standing) problem {
+	switch standing {
+	case Paid:
+		return paidFailed
+	case Ended:
+		return endedFailed
+	}
+	return otherPayment
+}
+
+// report tells the merchant of a problem, one of a kind of an order once an hour. The
+// error's text doesn't tell kinds apart, because it may vary: one of a database has a port.
+func (e *Engine[O, A]) report(ctx context.Context, o O, kind problem, err error) {
 	about := e.Gateway.About(o)
-	if !e.problems.Again(about.Key, err.Error(), e.Clock.ClockNow(), problemPause) {
+	if !e.problems.Again(about.Key+" "+string(kind), about.Expected, e.Clock.ClockNow(), problemPause) {
 		return
 	}
 	if e.Problem == nil {

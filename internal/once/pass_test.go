@@ -3,6 +3,7 @@ package once_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -128,4 +129,43 @@ type counting struct {
 func (c counting) Ask(context.Context, string) (*string, error) {
 	c.asked.Add(1)
 	return new(string), nil
+}
+
+// A problem of an order is reported once an hour, whatever varies in the error's text, and
+// another kind of problem at once.
+func TestProblemsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		e := engine(t, paidOrders{}, newBudget(t, 1000, 1), func(context.Context, *string) error {
+			calls++
+			return fmt.Errorf("read tcp 10.0.0.1:%d->10.0.0.2:5432: connection reset", 50_000+calls)
+		})
+		problems := map[string]int{}
+		require.NoError(t, e.SetProblem(func(_ context.Context, no string, _ error) { problems[no]++ }))
+		for range 5 {
+			sum, err := e.Pass(t.Context(), orders("A", "B"), "")
+			require.NoError(t, err)
+			require.Equal(t, 2, sum.Failed)
+			_, _, err = e.Announce(t.Context(), "A")
+			require.Error(t, err)
+			time.Sleep(time.Minute)
+		}
+		require.Equal(t, 15, calls)
+		require.Equal(t, map[string]int{"A": 1, "B": 1}, problems)
+
+		twice := func(context.Context) (second, err error) {
+			return errors.New("paid twice"), errors.New("tell it again")
+		}
+		for range 3 {
+			require.Error(t, e.Elsewhere(t.Context(), "A", "A elsewhere", twice))
+			_, err := e.Pass(t.Context(), orders("A", "B"), "")
+			require.NoError(t, err)
+		}
+		require.Equal(t, map[string]int{"A": 2, "B": 1}, problems, "one kind doesn't hide another, nor bring it again")
+
+		time.Sleep(time.Hour)
+		_, err := e.Pass(t.Context(), orders("A", "B"), "")
+		require.NoError(t, err)
+		require.Equal(t, map[string]int{"A": 3, "B": 2}, problems)
+	})
 }
