@@ -27,7 +27,7 @@ type OpenOrder struct {
 	Host       Host      // required, where it was made
 	TotalFee   Amount    // required, what it costs, in cents of FeeType
 	FeeType    string    // required, its currency, an ISO 4217 code
-	Created    time.Time // when it was made, zero for not known
+	Created    time.Time // when it was made: set it, or it counts as new for ever, see [Payments.Pass]
 	Expires    time.Time // when it can't be paid any more, zero for not known
 	Booked     bool      // its payment is in the books, so that nothing has to be done for it again
 }
@@ -233,7 +233,8 @@ func NextCheck(created, now time.Time) time.Time { return once.NextCheck(created
 // the pass.
 //
 // The result is valid beside an error, which is that of the list or the context: go on
-// after its After. Orders created after the pass began wait for the next one.
+// after its After. Orders Created after the pass began wait for the next one. If Created is
+// zero, new ones don't wait, and where they come faster than the budget, old ones do.
 func (p *Payments) Pass(ctx context.Context, open OpenOrders, after string) (PassResult, error) {
 	if err := p.listable(ctx, "Pass", open); err != nil {
 		return PassResult{After: after}, err

@@ -33,7 +33,8 @@ type OpenOrder struct {
 	// MID and Provider are the sub-merchant and the country of a [QueryRequest], "" for
 	// none.
 	MID, Provider string
-	// Created is when it was made, zero for not known.
+	// Created is when it was made: set it, or it counts as new for ever, see
+	// [ksher.Payments.Pass].
 	Created time.Time
 	// Expires is when it can't be paid any more, zero for not known.
 	Expires time.Time
