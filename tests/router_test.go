@@ -2,6 +2,10 @@ package tests
 
 import (
 	"context"
+	"crypto"
+	"crypto/md5"
+	"crypto/rsa"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/testkit"
+	"github.com/ksher-go/ksher/internal/wire"
 	"github.com/ksher-go/ksher/kshertest"
 )
 
@@ -256,39 +262,85 @@ func TestRouterForgetsWhoLeft(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A key is changed while the merchant is called, and no call fails.
+// A key is changed while the merchant is called: no call fails, and what begins after that is
+// signed by the new one.
 func TestKeyIsChangedWhileRunning(t *testing.T) {
+	keys := []*rsa.PrivateKey{testkit.RSAKey(t, 1024), testkit.RSAKey(t, 2048)}
+	var signed [2]sync.Map // The numbers of the orders that were asked about, for each key.
+	host := &testkit.InMemory{Answer: func(r *http.Request, _ string, form url.Values) ([]byte, error) {
+		no, params := form.Get("mch_order_no"), wire.FormParams(form)
+		wire.SortParams(params)
+		digest := md5.Sum(wire.ParamsSignText(params))
+		sign, err := hex.DecodeString(form.Get("sign"))
+		if err != nil {
+			return nil, err
+		}
+		for i, key := range keys {
+			if rsa.VerifyPKCS1v15(&key.PublicKey, crypto.MD5, digest[:], sign) == nil {
+				signed[i].Store(no, true)
+				return testkit.Tells(ksher.ResultSuccess, testkit.WithNumber(no))(r)
+			}
+		}
+		return testkit.Denies(ksher.CodeKsherSignError)(r)
+	}}
+	var current atomic.Int32 // A row of the database.
 	p := newPlatform(t)
-	router, err := ksher.NewRouter(p.merchant)
+	router, err := ksher.NewRouter(func(context.Context, string) (*ksher.Notifications, error) {
+		client, err := ksher.NewClient(kshertest.AppID, keys[current.Load()], ksher.WithHTTPClient(&http.Client{Transport: host}),
+			ksher.WithVerifier(kshertest.Verifier()), ksher.WithRetry(1, 0))
+		if err != nil {
+			return nil, err
+		}
+		return p.notifications(client, ksher.WithDeduper(p.memory))
+	})
 	require.NoError(t, err)
+	var asked atomic.Int32
+	query := func(phase string) bool {
+		merchant, err := router.Get(t.Context(), kshertest.AppID)
+		if !assert.NoError(t, err) {
+			return false
+		}
+		_, err = merchant.Payments().Client().OrderQuery(t.Context(), &ksher.OrderQueryRequest{MchOrderNo: fmt.Sprint(phase, asked.Add(1))})
+		return assert.NoError(t, err)
+	}
+	var phase atomic.Value
+	phase.Store("old ")
 	done := make(chan struct{})
 	var calling sync.WaitGroup
 	for range 4 {
 		calling.Go(func() {
-			for {
+			for query(phase.Load().(string)) {
 				select {
 				case <-done:
 					return
 				default:
 				}
-				merchant, err := router.Get(t.Context(), "mch70001")
-				if !assert.NoError(t, err) {
-					return
-				}
-				_, err = merchant.Payments().Client().GetPayoutBalance(t.Context(), &ksher.GetPayoutBalanceRequest{FeeType: "THB"})
-				if !assert.NoError(t, err) {
-					return
-				}
 			}
 		})
 	}
+	require.True(t, query("old "))
+	current.Store(1)
+	phase.Store("either ")
+	router.Forget(kshertest.AppID)
+	phase.Store("new ")
 	for range 20 {
-		router.Forget("mch70001")
-		_, err := router.Get(t.Context(), "mch70001")
-		require.NoError(t, err)
+		require.True(t, query("new "))
 	}
 	close(done)
 	calling.Wait()
+
+	count := func(key int, phase string) (n int) {
+		signed[key].Range(func(no, _ any) bool {
+			if strings.HasPrefix(no.(string), phase) {
+				n++
+			}
+			return true
+		})
+		return n
+	}
+	assert.Positive(t, count(0, "old "))
+	assert.GreaterOrEqual(t, count(1, "new "), 20)
+	assert.Zero(t, count(0, "new "), "begun after Forget, and signed by the old key")
 }
 
 func TestReceiver(t *testing.T) {
