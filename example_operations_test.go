@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ksher-go/ksher"
@@ -549,48 +547,4 @@ func ExampleNewRouter() {
 	// Output:
 	// mch70001 is paid 150.50 for A-1001
 	// mch70002 is paid 150.50 for A-1001
-}
-
-// Change a merchant's key while requests are sent.
-func ExampleRouter_Forget() {
-	gateway, _ := startGateway()
-	defer gateway.Close()
-	done := ksher.NewMemoryDeduper()
-	var key atomic.Value // A row of your database.
-	key.Store("the old key")
-	router, err := ksher.NewRouter(func(_ context.Context, appID string) (*ksher.Notifications, error) {
-		fmt.Println(appID, "uses", key.Load()) // ParsePrivateKey and NewClient.
-		payments, err := ksher.NewPayments(gateway.Merchant(appID).Client, func(context.Context, *ksher.Order) error { return nil }, ksher.WithDeduper(done))
-		if err != nil {
-			return nil, err
-		}
-		return payments.Notifications(func(context.Context, string) (ksher.OpenOrder, error) { return ksher.OpenOrder{}, ksher.ErrNotOurs })
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	var failed atomic.Int32
-	send := func(n int) { // A request takes the merchant from the router, and keeps it no longer.
-		merchant, err := router.Get(context.Background(), "mch70001")
-		if err == nil {
-			_, err = merchant.Payments().Client().GatewayPay(context.Background(), order(fmt.Sprint("A-", n)))
-		}
-		if err != nil {
-			failed.Add(1)
-		}
-	}
-	send(1000)
-	var sending sync.WaitGroup
-	for n := range 20 {
-		sending.Go(func() { send(1001 + n) })
-	}
-	key.Store("the new key") // Once Ksher has its public key.
-	router.Forget("mch70001")
-	sending.Wait()
-	send(1021)
-	fmt.Println(failed.Load(), "requests failed")
-	// Output:
-	// mch70001 uses the old key
-	// mch70001 uses the new key
-	// 0 requests failed
 }

@@ -2,12 +2,23 @@ package ksher_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
 	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ksher-go/ksher"
@@ -207,4 +218,94 @@ func ExampleSecret() {
 	// Output:
 	// [secret] [secret] "[secret]"
 	// 18
+}
+
+// Change a merchant's key while requests are sent.
+func ExampleRouter_Forget() {
+	oldKey, newKey := generateKey(), generateKey()
+	host := httptest.NewServer(takingEither(oldKey, newKey))
+	defer host.Close()
+	done := ksher.NewMemoryDeduper()
+	var key atomic.Value // A row of your database.
+	key.Store(oldKey)
+	router, err := ksher.NewRouter(func(_ context.Context, appID string) (*ksher.Notifications, error) {
+		client, err := ksher.NewClient(appID, key.Load().(crypto.Signer), // From ParsePrivateKey.
+			ksher.WithMerchantURL(host.URL), ksher.WithVerifier(kshertest.Verifier())) // Both for the example alone.
+		if err != nil {
+			return nil, err
+		}
+		payments, err := ksher.NewPayments(client, func(context.Context, *ksher.Order) error { return nil }, ksher.WithDeduper(done))
+		if err != nil {
+			return nil, err
+		}
+		return payments.Notifications(func(context.Context, string) (ksher.OpenOrder, error) { return ksher.OpenOrder{}, ksher.ErrNotOurs })
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var failed atomic.Int32
+	send := func(no string) (signedBy string) { // A request takes the merchant from the router, and keeps it no longer.
+		merchant, err := router.Get(context.Background(), "mch70001")
+		if err != nil {
+			failed.Add(1)
+			return ""
+		}
+		answer, err := merchant.Payments().Client().OrderQuery(context.Background(), &ksher.OrderQueryRequest{MchOrderNo: no})
+		if err != nil {
+			failed.Add(1)
+			return ""
+		}
+		return answer.Attach
+	}
+	fmt.Println("before:", send("A-1000"))
+	var sending sync.WaitGroup
+	for n := range 20 {
+		sending.Go(func() { send(fmt.Sprint("A-", 1001+n)) })
+	}
+	key.Store(newKey) // Once Ksher has its public key.
+	router.Forget("mch70001")
+	fmt.Println("after:", send("A-1021"))
+	sending.Wait()
+	fmt.Println(failed.Load(), "requests failed")
+	// Output:
+	// before: signed by the old key
+	// after: signed by the new key
+	// 0 requests failed
+}
+
+func generateKey() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return key
+}
+
+// takingEither is a host that takes the signatures of two keys, as Ksher's does while a key
+// is changed, and tells in an order's attachment by which one a request was signed.
+func takingEither(oldKey, newKey *rsa.PrivateKey) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.ParseForm()
+		var text string
+		for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
+			if name != "sign" {
+				text += name + "=" + r.PostForm.Get(name)
+			}
+		}
+		sign, _ := hex.DecodeString(r.PostForm.Get("sign"))
+		digest, order := md5.Sum([]byte(text)), map[string]any{
+			"appid": r.PostForm.Get("appid"), "mch_order_no": r.PostForm.Get("mch_order_no"),
+			"total_fee": 150_50, "fee_type": "THB", "result": ksher.ResultSuccess,
+		}
+		switch {
+		case rsa.VerifyPKCS1v15(&oldKey.PublicKey, crypto.MD5, digest[:], sign) == nil:
+			order["attach"] = "signed by the old key"
+		case rsa.VerifyPKCS1v15(&newKey.PublicKey, crypto.MD5, digest[:], sign) == nil:
+			order["attach"] = "signed by the new key"
+		default:
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		w.Write(kshertest.SignedResponse(order))
+	}
 }
