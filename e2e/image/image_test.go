@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -125,13 +127,23 @@ func start(t *testing.T, container string, c config, env map[string]string) {
 	})
 }
 
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
+// takePort returns a port that nobody listens on and no other run has taken, as
+// databases.sh does. It is below those that the system gives to connections by itself.
+func takePort(t *testing.T) string {
+	for port := 28000; port < 29000; port++ {
+		lock, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("ksher-port-%d.lock", port)), os.O_CREATE|os.O_RDWR, 0o600)
+		require.NoError(t, err)
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			if l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+				t.Cleanup(func() { lock.Close() })
+				require.NoError(t, l.Close())
+				return strconv.Itoa(port)
+			}
+		}
+		lock.Close()
+	}
+	t.Fatal("all ports are taken")
+	return ""
 }
 
 func get(t require.TestingT, method, address string) string {
@@ -167,7 +179,7 @@ func TestImage(t *testing.T) {
 	shop := image(t, dir, "shop", project.Services["shop"])
 	assert.Equal(t, "65534:65534", inspect(t, shop).User)
 
-	gatewayPort, shopPort := freePort(t), freePort(t)
+	gatewayPort, shopPort := takePort(t), takePort(t)
 	gateway, shopURL := "http://127.0.0.1:"+gatewayPort, "http://127.0.0.1:"+shopPort
 	listen := "0.0.0.0:" + gatewayPort
 	here := strings.NewReplacer("//sandbox:8765", "//127.0.0.1:"+gatewayPort, "//shop:3000", "//127.0.0.1:"+shopPort, ":8765", ":"+gatewayPort, ":3000", ":"+shopPort)
