@@ -54,7 +54,7 @@ func TestMerchantsTest(t *testing.T) {
 	assert.Len(t, gw.Requests(), 3)
 	there, err := gw.Order("A-4")
 	require.NoError(t, err)
-	assert.Equal(t, kshertest.Created, there.State)
+	assert.Equal(t, kshertest.StateCreated, there.State)
 }
 
 func TestClientOfEachGeneration(t *testing.T) {
@@ -101,7 +101,7 @@ func TestMerchantsApart(t *testing.T) {
 	for _, other := range []kshertest.Orders{gw, two} {
 		there, err := other.Order("A-1")
 		require.NoError(t, err)
-		assert.Equal(t, kshertest.Created, there.State)
+		assert.Equal(t, kshertest.StateCreated, there.State)
 	}
 	paid, err := one.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-1"})
 	require.NoError(t, err)

@@ -22,14 +22,14 @@ type State = sandbox.State
 
 // States of an order.
 const (
-	Created        = sandbox.Created        // Created is before any payment.
-	InProgress     = sandbox.InProgress     // InProgress is while the buyer types a PIN or OTP.
-	Paid           = sandbox.Paid           // Paid is after the payment.
-	RefundedInPart = sandbox.RefundedInPart // RefundedInPart is after some of it was given back.
-	Refunded       = sandbox.Refunded       // Refunded is after everything was given back.
-	Failed         = sandbox.Failed         // Failed is after a payment that failed.
-	Expired        = sandbox.Expired        // Expired is after the time to pay.
-	Cancelled      = sandbox.Cancelled      // Cancelled is after cancel_order, order_close or order_reverse.
+	StateCreated        = sandbox.Created        // StateCreated is before any payment.
+	StateInProgress     = sandbox.InProgress     // StateInProgress is while the buyer types a PIN or OTP.
+	StatePaid           = sandbox.Paid           // StatePaid is after the payment.
+	StateRefundedInPart = sandbox.RefundedInPart // StateRefundedInPart is after some of it was given back.
+	StateRefunded       = sandbox.Refunded       // StateRefunded is after everything was given back.
+	StateFailed         = sandbox.Failed         // StateFailed is after a payment that failed.
+	StateExpired        = sandbox.Expired        // StateExpired is after the time to pay.
+	StateCancelled      = sandbox.Cancelled      // StateCancelled is after cancel_order, order_close or order_reverse.
 )
 
 // Fault is a misbehaviour to come. Its Operation is the name of the operation it happens
