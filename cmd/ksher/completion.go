@@ -13,8 +13,12 @@ import (
 
 type manCommand struct{}
 
-// Run prints the manual page.
+// Run prints the manual page. It leaves the commands' details to --help: the library that
+// writes the page would glue them to the command's heading, before its line.
 func (manCommand) Run(app *kong.Kong, stdout io.Writer) error {
+	for _, command := range commandsOf(app.Model.Node) {
+		command.Detail = ""
+	}
 	_, err := fmt.Fprint(stdout, mangokong.NewManPage(1, app.Model).Build(roff.NewDocument()))
 	return err
 }

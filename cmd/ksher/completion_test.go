@@ -78,4 +78,11 @@ func TestManPage(t *testing.T) {
 	for _, want := range []string{".TH KSHER 1", "sandbox", "public-url", "explain"} {
 		assert.Contains(t, out.String(), want)
 	}
+	_, section, found := strings.Cut(out.String(), "\n\\fBexplain ")
+	require.True(t, found)
+	assert.Equal(t, []string{
+		`[<text> \&.\&.\&.] [flags]\fP`, `.RS 4`,
+		`Say what an error code or a line from a log means, and what to do\&.`, `.RE`,
+	}, strings.SplitN(section, "\n", 5)[:4], "the line of a command stands by itself below its heading")
+	assert.NotContains(t, out.String(), "](", "no Markdown")
 }
