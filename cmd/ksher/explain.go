@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/opn"
 	"github.com/ksher-go/ksher/vip"
 )
@@ -65,22 +66,27 @@ func (e *explainCommand) find(stdin io.Reader) ([]explanation, error) {
 	}
 	found := explain(all, text)
 	if len(found) == 0 {
-		return nil, errors.New("no code of Ksher's or Opn's, no line of this library's log and no alert is known there; ksher explain --all lists the codes, and docs/night.md has the lines")
+		return nil, errors.New("no code of Ksher's, vip's or Opn's, no line of this library's log and no alert is known there; ksher explain --all lists the codes, and docs/night.md has the lines")
 	}
 	return found, nil
 }
+
+const vipProvider = "vip.ksher.net"
 
 // words are the parts of a text that may be a code.
 var words = regexp.MustCompile(`[A-Za-z0-9_]+`)
 
 // explain returns what is known of the codes that a text names, in their order there, each
-// once. Codes of single words that are common in any text count only by themselves.
+// once. Codes of single words that are common in any text count only by themselves, and vip's
+// where an error of the package vip has them.
 func explain(all []explanation, text string) (found []explanation) {
 	names := words.FindAllString(text, -1)
 	for _, name := range names {
 		for _, x := range all {
 			said := name == x.Code || len(names) == 1 && strings.EqualFold(name, x.Code)
-			if said && (strings.Contains(x.Code, "_") || x.Provider == "Ksher" || len(names) == 1) && !slices.Contains(found, x) {
+			rare := strings.Contains(x.Code, "_") || x.Provider == "Ksher" || len(names) == 1
+			rare = rare || x.Provider == vipProvider && strings.Contains(text, "vip: ") && strings.Contains(text, "answered "+x.Code)
+			if said && rare && !slices.Contains(found, x) {
 				found = append(found, x)
 			}
 		}
@@ -107,7 +113,7 @@ func explanations() []explanation {
 		{Code: string(vip.CodeRefunded), Meaning: "the refund was carried out"},
 		{Code: string(vip.CodeUnknown), Meaning: "the gateway doesn't know what the request names, such as a sub-merchant"},
 	} {
-		c.Provider = "vip.ksher.net"
+		c.Provider = vipProvider
 		all = append(all, c)
 	}
 	for _, code := range opn.FailureCodes() {
@@ -124,7 +130,11 @@ func outcomes() []explanation {
 		{Code: ksher.ErrOutcomeUnknown.Error(), Meaning: "it may have been carried out", Solution: "Call Resolve with the request, and never send it under a new number: docs/doubt.md."},
 		{Code: ksher.ErrNeedsPerson.Error(), Meaning: "no program can decide it", Solution: "Look at the order on Ksher's merchant platform: docs/night.md."},
 		{Code: ksher.ErrInProgress.Error(), Meaning: "another process is at the same payment", Solution: "Nothing: it comes again."},
-		{Code: ksher.ErrSignature.Error(), Meaning: "the answer isn't signed by Ksher, so it isn't believed", Solution: "Look at proxies between you and Ksher, and at the sign version."},
+		{Code: ksher.ErrOtherOrder.Error(), Meaning: "the answer is rightly signed, and its order, amount or currency isn't the one that was expected", Solution: "Hand out nothing; correct the books if they are wrong: docs/night.md, 3."},
+		{Code: ksher.ErrNotPaid.Error(), Meaning: "the gateway says so; unless the order has ended, it may still be paid", Solution: "Hand out nothing, and ask again: ksher order show."},
+		{Code: ksher.ErrNotFound.Error(), Meaning: "the gateway doesn't know the number at this host and for this merchant", Solution: "Compare number, app ID and --host: an order with a checkout page is at gateway, any other at merchant."},
+		{Code: ksher.ErrDuplicate.Error(), Meaning: "the gateway has the number already, perhaps from an earlier try of the same request", Solution: "Ask what became of that before you use a new number: ksher order show, ksher refunds or ksher payout show."},
+		{Code: " was not sent", Meaning: "the library refused the request before anything was sent", Solution: "Correct the fields that the error names."},
 		{Code: "outcome=unknown", Meaning: inDoubt, Solution: askAgain},
 		{Code: `"outcome":"unknown"`, Meaning: inDoubt, Solution: askAgain},
 		{Code: "It may have been carried out all the same", Meaning: inDoubt, Solution: askAgain},
@@ -148,8 +158,32 @@ func outcomes() []explanation {
 		{Code: "KsherRefusedNotifications", Meaning: "notifications were forged, or not this shop's", Solution: "Look for notification refused in the log: docs/night.md, 5 and 6."},
 		{Code: "KsherNoSuccessfulQuery", Meaning: "orders are open, and Ksher has answered no query for 15 minutes", Solution: "Look for outcome=failed and outcome=refused in the log: docs/night.md, 8 and 9."},
 	}
+	found = append(found, unbelieved()...)
 	for i := range found {
 		found[i].Provider = "this library"
+	}
+	return found
+}
+
+// unbelieved are the errors about answers that can't be read or believed, each of which says
+// in its own words what is wrong.
+func unbelieved() (found []explanation) {
+	for _, err := range []error{
+		fault.ErrSignature, fault.ErrSignatureMissing, fault.ErrSignatureMalformed, fault.ErrSignatureMismatch,
+	} {
+		found = append(found, explanation{
+			Code: err.Error(), Meaning: "the answer isn't signed by Ksher, so it isn't believed",
+			Solution: "Look at proxies between you and Ksher, and at the sign version.",
+		})
+	}
+	for _, err := range []error{
+		fault.ErrBadAnswer, fault.ErrHTTPStatus, fault.ErrRedirect, fault.ErrTooLarge, fault.ErrEmptyBody,
+		fault.ErrNotJSON, fault.ErrTruncatedJSON, fault.ErrEnvelope, fault.ErrNoData, fault.ErrField,
+	} {
+		found = append(found, explanation{
+			Code: err.Error(), Meaning: "what came back isn't an answer of Ksher's in due form; the error says why",
+			Solution: "Look at proxies between you and Ksher: ksher doctor. Of a request that changes something, ask what became of it: docs/doubt.md.",
+		})
 	}
 	return found
 }

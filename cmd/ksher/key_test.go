@@ -14,7 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/fault"
 	"github.com/ksher-go/ksher/opn"
+	"github.com/ksher-go/ksher/vip"
 )
 
 // runCommand runs the program with what comes in on standard input.
@@ -110,6 +112,23 @@ func TestExplainKnowsTheNight(t *testing.T) {
 		_, err := runCommand(t, line, "explain")
 		assert.NoError(t, err, line)
 	}
+}
+
+// Each kind of error that the library has can be explained from the error's text.
+func TestExplainKnowsErrors(t *testing.T) {
+	for _, err := range []error{
+		ksher.ErrOutcomeUnknown, ksher.ErrSignature, ksher.ErrBadAnswer, ksher.ErrOtherOrder, ksher.ErrNotPaid, ksher.ErrOrderExpired,
+		ksher.ErrNotFound, ksher.ErrNotOurs, ksher.ErrDuplicate, ksher.ErrNeedsPerson, ksher.ErrInProgress,
+		fault.ErrSignatureMissing, fault.ErrSignatureMismatch, fault.ErrHTTPStatus, fault.ErrRedirect, fault.ErrEmptyBody, fault.ErrField,
+		&ksher.ValidationError{Operation: "order_refund", Fields: []ksher.FieldError{{Field: "total_fee", Problem: "is missing"}}},
+		&ksher.Error{Operation: "mch_payout", OrderNo: "P-1", Err: ksher.ErrDuplicate},
+		&vip.Error{Operation: "redirect/orders", Code: vip.CodeFail, Message: "Bad"},
+	} {
+		_, failed := runCommand(t, err.Error(), "explain")
+		assert.NoError(t, failed, err.Error())
+	}
+	_, err := runCommand(t, "a SUCCESS that isn't of vip: FAIL", "explain")
+	assert.Error(t, err, "words of any text")
 }
 
 // What docs/cli.md shows is what the program prints.
