@@ -120,7 +120,14 @@ func explanations() []explanation {
 		info, _ := code.Info()
 		all = append(all, explanation{Code: string(code), Provider: "Opn Payments", Meaning: info.Meaning, Action: string(info.Action)})
 	}
-	return all
+	return append(all,
+		explanation{Code: "authentication_failure", Provider: "Opn Payments", Meaning: "the key isn't the one that the call is made with",
+			Solution: "Charges and queries take the secret key, sources the public one; see that both are of this account, and both for tests or both live."},
+		explanation{Code: "invalid_charge", Provider: "Opn Payments", Meaning: "the charge isn't acceptable, for instance because its amount isn't the source's, or the source was charged already",
+			Solution: "Ask whether there is a charge already before you make another source."},
+		explanation{Code: "PAYMENT_IN_PROCESS", Provider: "Ksher", Meaning: "the buyer is typing a PIN, so the payment isn't decided yet",
+			Solution: "Ask again until it is paid or has failed: ksher order show. Don't charge again meanwhile: docs/tills.md."},
+	)
 }
 
 // outcomes are what the library itself says in an error, a line of its log or an alert. What

@@ -150,6 +150,9 @@ func TestExplain(t *testing.T) {
 		"a code":               {[]string{"KSHER_REFUND_EXPIRE"}, "", []string{"KSHER_REFUND_EXPIRE (Ksher)", "What to do:"}, nil},
 		"a code in any letter": {[]string{"ksher_refund_expire"}, "", []string{"KSHER_REFUND_EXPIRE (Ksher)"}, nil},
 		"Opn's":                {[]string{"insufficient_fund"}, "", []string{"insufficient_fund (Opn Payments)", "ask-buyer"}, nil},
+		"a refusal of Opn's":   {[]string{`{"object":"error","code":"invalid_charge"}`}, "", []string{"invalid_charge (Opn Payments)"}, nil},
+		"a wrong key of Opn's": {[]string{"authentication_failure"}, "", []string{"authentication_failure (Opn Payments)"}, nil},
+		"a PIN":                {[]string{"PAYMENT_IN_PROCESS"}, "", []string{"PAYMENT_IN_PROCESS (Ksher)", "Don't charge again"}, nil},
 		"vip's":                {[]string{"PENDING"}, "", []string{"PENDING (vip.ksher.net)"}, nil},
 		"a line from a log": {[]string{`level=WARN msg="ksher call" operation=order_refund code=KSHER_REFUND_EXPIRE outcome=refused`}, "",
 			[]string{"KSHER_REFUND_EXPIRE (Ksher)"}, []string{"vip.ksher.net"}},
@@ -176,7 +179,7 @@ func TestExplain(t *testing.T) {
 	require.NoError(t, err)
 	var all []explanation
 	require.NoError(t, json.Unmarshal([]byte(out), &all))
-	assert.Len(t, all, len(ksher.Codes())+5+len(opn.FailureCodes()))
+	assert.Len(t, all, len(ksher.Codes())+5+len(opn.FailureCodes())+3)
 	for _, x := range all {
 		assert.NotEmpty(t, x.Meaning, x.Code)
 	}
