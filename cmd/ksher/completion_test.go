@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,6 +70,24 @@ func TestShells(t *testing.T) {
 			require.NoError(t, err, "%s", out)
 			assert.Equal(t, "show", strings.TrimSpace(string(out)))
 		})
+	}
+}
+
+// What docs/cli.md says to install is one static file: it asks for no loader of libraries.
+func TestStaticFile(t *testing.T) {
+	page, err := helpFiles.ReadFile("help/ksher.md")
+	require.NoError(t, err)
+	require.Contains(t, string(page), "CGO_ENABLED=0 go install ")
+	program := filepath.Join(t.TempDir(), "ksher")
+	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	text, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	file, err := elf.Open(program)
+	require.NoError(t, err)
+	defer file.Close()
+	for _, p := range file.Progs {
+		assert.NotEqual(t, elf.PT_INTERP, p.Type)
 	}
 }
 
