@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,14 +91,61 @@ func TestOldOrdersAreDueLater(t *testing.T) {
 	if err != nil || result != (ksher.PassResult{Asked: orders, Paid: 1, Open: orders - 2, Failed: 1}) {
 		t.Fatalf("%+v, %v", result, err)
 	}
-	if _, next := row(t, s, "A-1003"); next.After(time.Now()) {
-		t.Error("an order that failed waits until", next)
+	due := 0
+	if err := s.db.QueryRow("SELECT count(*) FROM orders WHERE state = 'open' AND next_check <= ?", time.Now().Unix()).Scan(&due); err != nil {
+		t.Fatal(err)
 	}
-	if result, err = reopen(t, gateway, file).pass(t.Context(), time.Minute); err != nil || result.Open != orders-1 {
+	if due != 1 {
+		t.Errorf("%d orders are due, not just the one that failed", due)
+	}
+	if result, err = reopen(t, gateway, file).pass(t.Context(), time.Minute); err != nil || result.Open != 1 {
 		t.Fatalf("%+v, %v", result, err)
 	}
 	if _, next := row(t, s, "A-1003"); next.Before(time.Now().Add(5 * time.Hour)) {
 		t.Error("an old order is due already", next)
+	}
+}
+
+// An order that fails in every run keeps no other one due, and is logged once.
+func TestFailedForGood(t *testing.T) {
+	s, gateway, file := newShop(t)
+	old := time.Now().Add(-8 * 24 * time.Hour).Unix()
+	if _, err := s.db.Exec("UPDATE orders SET created = ?", old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.Exec("INSERT INTO orders (no, total, created) VALUES ('A-0001', 15050, ?)", old); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	for i, want := range []ksher.PassResult{
+		{Asked: orders + 1, Paid: 1, Open: orders - 1, Failed: 1},
+		{Asked: 1, Failed: 1}, {Asked: 1, Failed: 1},
+	} {
+		result, err := reopen(t, gateway, file).pass(t.Context(), time.Minute)
+		if err != nil || result != want {
+			t.Fatalf("run %d: %+v, %v", i+1, result, err)
+		}
+	}
+	if n := strings.Count(log.String(), "needs a person"); n != 1 {
+		t.Errorf("the problem was logged %d times:\n%s", n, log.String())
+	}
+}
+
+// Which order's query got no answer isn't said, so all stay due.
+func TestNoAnswer(t *testing.T) {
+	s, _, _ := newShop(t)
+	if _, err := s.OpenOrders(t.Context(), "", 100); err != nil {
+		t.Fatal(err)
+	}
+	s.problems = map[string]error{"A-1002": ksher.ErrOtherOrder}
+	if err := s.write(t.Context(), ksher.PassResult{Asked: orders, Open: orders - 2, Failed: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if _, next := row(t, s, "A-1003"); next.After(time.Now()) {
+		t.Error("an order that may have failed waits until", next)
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	_ "modernc.org/sqlite"
@@ -22,6 +24,11 @@ const schema = `CREATE TABLE IF NOT EXISTS orders (
 	state      TEXT NOT NULL DEFAULT 'open'  -- then paid
 );
 CREATE INDEX IF NOT EXISTS open_orders ON orders (no) WHERE state = 'open';
+CREATE TABLE IF NOT EXISTS problems (
+	no      TEXT NOT NULL PRIMARY KEY,
+	problem TEXT NOT NULL,
+	logged  INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS place (after TEXT NOT NULL); -- one row, where the next pass goes on
 INSERT INTO place SELECT '' WHERE NOT EXISTS (SELECT * FROM place);
 `
@@ -29,11 +36,16 @@ INSERT INTO place SELECT '' WHERE NOT EXISTS (SELECT * FROM place);
 // keep is for how long an order that isn't paid is asked about.
 const keep = 90 * 24 * time.Hour
 
+// quiet is how long the same problem of an order isn't logged again.
+const quiet = time.Hour
+
 // shop is what a merchant would copy.
 type shop struct {
 	db       *sql.DB
 	payments *ksher.Payments
 	listed   []ksher.OpenOrder // by the pass that is running
+	mu       sync.Mutex
+	problems map[string]error // of the pass that is running, by the order's number
 }
 
 // open opens the database, and makes it at first.
@@ -48,7 +60,7 @@ func open(ctx context.Context, file string, client *ksher.Client) (*shop, error)
 	}
 	deduper, err := sqldedupe.New(db, sqldedupe.SQLite)
 	if err == nil {
-		s.payments, err = ksher.NewPayments(client, s.paid, ksher.WithDeduper(deduper))
+		s.payments, err = ksher.NewPayments(client, s.paid, ksher.WithDeduper(deduper), ksher.WithProblem(s.problem))
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -68,6 +80,14 @@ func (s *shop) paid(ctx context.Context, o *ksher.Order) error {
 	return err
 }
 
+// problem keeps what a person has to look at until the pass is over. A pass asks about
+// several orders at once.
+func (s *shop) problem(_ context.Context, o ksher.OpenOrder, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problems[o.MchOrderNo] = err
+}
+
 // pass asks about the open orders that are due, for no longer than the given time, and
 // keeps its place for the next run of the program.
 func (s *shop) pass(ctx context.Context, within time.Duration) (ksher.PassResult, error) {
@@ -75,7 +95,7 @@ func (s *shop) pass(ctx context.Context, within time.Duration) (ksher.PassResult
 	if err := s.db.QueryRowContext(ctx, "SELECT after FROM place").Scan(&after); err != nil {
 		return ksher.PassResult{}, err
 	}
-	s.listed = nil
+	s.listed, s.problems = nil, map[string]error{}
 	short, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	result, err := s.payments.Pass(short, s, after)
@@ -113,9 +133,12 @@ func (s *shop) OpenOrders(ctx context.Context, after string, limit int) ([]ksher
 	return page, rows.Err()
 }
 
-// write notes where the next pass goes on, and when each order is due again. If any
-// failed, all stay due: nobody says which, and none of them may wait for a day.
+// write notes where the next pass goes on, when each order is due again, and the problems.
+// Those that failed stay due. If more failed than had a problem, such as after a timeout,
+// all stay due: nobody says which, and none of them may wait for a day.
 func (s *shop) write(ctx context.Context, result ksher.PassResult) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -124,14 +147,43 @@ func (s *shop) write(ctx context.Context, result ksher.PassResult) error {
 	if _, err := tx.ExecContext(ctx, "UPDATE place SET after = ?", result.After); err != nil {
 		return err
 	}
+	for no, problem := range s.problems {
+		if err := tell(ctx, tx, no, problem); err != nil {
+			return err
+		}
+	}
 	for _, o := range s.listed {
-		if result.Failed > 0 || result.After != "" && o.MchOrderNo > result.After {
-			break // Not asked about.
+		if result.Failed > len(s.problems) || result.After != "" && o.MchOrderNo > result.After {
+			break // Not known, or not asked about.
+		}
+		if s.problems[o.MchOrderNo] != nil {
+			continue
 		}
 		next := ksher.NextCheck(o.Created, time.Now())
 		if _, err := tx.ExecContext(ctx, "UPDATE orders SET next_check = ? WHERE no = ?", next.Unix(), o.MchOrderNo); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM problems WHERE no = ?", o.MchOrderNo); err != nil {
+			return err
+		}
 	}
 	return tx.Commit()
+}
+
+// tell logs a problem, unless an earlier run logged the same one a short time ago. The
+// program ends after each pass, so this is in the database.
+func tell(ctx context.Context, tx *sql.Tx, no string, problem error) error {
+	now := time.Now()
+	noted, err := tx.ExecContext(ctx, `INSERT INTO problems (no, problem, logged) VALUES (?, ?, ?)
+		ON CONFLICT (no) DO UPDATE SET problem = excluded.problem, logged = excluded.logged
+		WHERE problems.problem <> excluded.problem OR problems.logged <= ?`,
+		no, problem.Error(), now.Unix(), now.Add(-quiet).Unix())
+	if err != nil {
+		return err
+	}
+	if n, err := noted.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	slog.ErrorContext(ctx, "payment needs a person", "order_no", no, "problem", problem)
+	return nil
 }
