@@ -109,6 +109,9 @@ func (s *shop) refund(ctx context.Context, job *river.Job[refundArgs]) error {
 		return err
 	}
 	_, err = s.client.Refund(ctx, &ksher.RefundRequest{MchOrderNo: o.MchOrderNo, Host: o.Host, MchRefundNo: "R" + o.MchOrderNo, RefundFee: o.TotalFee})
+	// What became of it is written down even if the job's time ended meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
 	switch {
 	case err == nil:
 		return s.move(ctx, o.MchOrderNo, refundDue, refunded)
