@@ -63,7 +63,7 @@ func (e *Engine[O, A]) Announce(ctx context.Context, o O) (standing Standing, as
 // place than the books say. ask returns what to report if it was, and an error if
 // nothing was learned.
 func (e *Engine[O, A]) Elsewhere(ctx context.Context, o O, key string, ask func(context.Context) (second, err error)) error {
-	return e.once(ctx, e.Endings, "second "+key, e.Gateway.About(o).No, func(ctx context.Context) error {
+	return e.once(ctx, e.Endings, secondKey+key, e.Gateway.About(o).No, func(ctx context.Context) error {
 		var second, err error
 		if full := e.Places.Use(func() { second, err = ask(e.sheltered(ctx, e.Gateway.About(o).No)) }); full != nil {
 			return full

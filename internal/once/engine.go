@@ -195,7 +195,7 @@ func (e *Engine[O, A]) end(ctx context.Context, o O, a *A) error {
 		return nil
 	}
 	about := e.Gateway.About(o)
-	return e.once(ctx, e.Endings, "ended "+about.Key, about.No, func(ctx context.Context) error { return e.Ended(ctx, o, a) })
+	return e.once(ctx, e.Endings, endedKey+about.Key, about.No, func(ctx context.Context) error { return e.Ended(ctx, o, a) })
 }
 
 // once runs fn once for a key. A panic is an error like any other, so that it ends
