@@ -61,8 +61,9 @@ func WithProgress(progress func(context.Context, *Order)) WaitOption {
 // buyer types the PIN, and reverses the order if it stays unclear, also if ctx ends
 // first: then Charge returns up to half a minute and a few requests later. It returns nil
 // only if the order is paid and the function of [NewPayments] returned nil;
-// [ErrNotPaid] if the buyer was not charged or has the money back; [ErrNeedsPerson] if
-// neither is certain; an [*Error] without [ErrOutcomeUnknown] if the charge was refused.
+// [ErrNotPaid] if the buyer was not charged or has the money back; [ErrInProgress] if it is
+// paid and still handled elsewhere; [ErrNeedsPerson] if neither is certain; an [*Error]
+// without [ErrOutcomeUnknown] if the charge was refused.
 //
 // It may be called again with the same number, also with a newer code: what was charged
 // isn't charged again. See docs/tills.md.
@@ -84,16 +85,21 @@ func (p *Payments) Charge(ctx context.Context, req *QuickPayRequest, opts ...Wai
 		return err
 	})
 	t := &till{p: p, req: req, open: open, waiting: w}
+	var busy error
 	switch {
 	case err != nil && !errors.Is(err, ErrOutcomeUnknown) && !errors.Is(err, once.ErrPanic):
 		return nil, err
 	case err == nil:
 		t.known = &charged.Order
-		if standing, err := p.engine.Settle(ctx, open, t.known); standing == once.Paid {
+		standing, err := p.engine.Settle(ctx, open, t.known)
+		switch {
+		case standing == once.Paid && errors.Is(err, ErrInProgress):
+			busy = err
+		case standing == once.Paid:
 			return t.known, p.client.named(err)
 		}
 	}
-	known, err := t.follow(ctx)
+	known, err := t.follow(ctx, busy)
 	return known, p.client.named(err)
 }
 
@@ -106,9 +112,10 @@ type till struct {
 	known   *Order
 }
 
-// follow asks until the charge is decided, and reverses it if it isn't in time.
-func (t *till) follow(ctx context.Context) (*Order, error) {
-	polling := t.waiting.polling
+// follow asks until the charge is decided, and reverses it if it isn't in time, unless busy
+// says that it is paid, and dealt with at another door.
+func (t *till) follow(ctx context.Context, busy error) (*Order, error) {
+	polling, charged := t.waiting.polling, t.known
 	polling.For, polling.Patient = t.waiting.pin, true
 	order, err := t.p.engine.Wait(ctx, t.open, polling)
 	if order != nil {
@@ -121,6 +128,8 @@ func (t *till) follow(ctx context.Context) (*Order, error) {
 		return t.needsPerson(err)
 	case order != nil && standing != once.Open:
 		return t.known, err
+	case busy != nil:
+		return charged, fmt.Errorf("%w; %w", busy, err)
 	}
 	return t.reverse(context.WithoutCancel(ctx), err)
 }

@@ -175,8 +175,11 @@ func (e *Engine[O, A]) pause(wait time.Duration, ends time.Time) time.Duration {
 
 // stopped is the error of a wait that ended without an outcome.
 func (e *Engine[O, A]) stopped(no string, why error, failed bool, last error) error {
-	if failed && last != nil {
+	switch {
+	case failed && last != nil:
 		why = fmt.Errorf("%w; the last query failed: %w", why, last)
+	case errors.Is(last, ErrInProgress): // The caller has to know that the order isn't open.
+		why = fmt.Errorf("%w; %w", why, last)
 	}
 	return fmt.Errorf("%s: waiting for payment of order %q: %w", e.Name, no, why)
 }
