@@ -129,8 +129,9 @@ func WithDeduper(d Deduper) PaymentsOption {
 // reserved can be released: its Result is [ResultClosed], [ResultPayError], or [ResultRefund]
 // if it was paid and refunded. The *Order is nil if Ksher doesn't know the order and its time
 // is over. A closed order may still turn paid, so it stays open in the books, and the function
-// must not undo a payment. It runs once for each order, by [WithDeduper] as that of
-// [NewPayments] does, with sqldedupe.Tx in it, or else by a memory of its own.
+// must not undo a payment. With [WithDeduper] it runs once for each order, as that of
+// [NewPayments] does, with sqldedupe.Tx in it. By default it may run again: after a restart,
+// 48 hours without news of the order, or when over 100,000 orders have ended.
 func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetEnded(ended) }
 }
