@@ -62,7 +62,7 @@ func (n *Notifications) Payments() *Payments {
 // nil error means that the payment is done, now or earlier. Otherwise again tells whether
 // another try may succeed: yes if the query or the merchant's function failed, no for a body
 // that is forged or an order that isn't the merchant's or ended unpaid. Wait some seconds
-// before you try again: within half a second the order isn't queried a second time.
+// before you try again: for half a second after it wasn't paid, the order isn't queried.
 func (n *Notifications) Accept(ctx context.Context, body []byte) (again bool, err error) {
 	if n == nil || n.payments == nil {
 		return false, errors.New("ksher: Accept: the notifications were not made by Payments.Notifications")
