@@ -141,7 +141,7 @@ func WithDeduper(d ksher.Deduper) PaymentsOption {
 // reserved can be released: its Status is [StatusClosed], or [StatusRefunded] if it was
 // paid and refunded before it was asked about. The *Order is nil if the gateway doesn't
 // know the order and its time is over. A closed order may still turn paid. It runs once
-// for each order, like that of [NewPayments].
+// for each order, and remembers like that of [ksher.WithEnded].
 func WithEnded(ended func(context.Context, OpenOrder, *Order) error) PaymentsOption {
 	return func(p *Payments) error { return p.engine.SetEnded(ended) }
 }
