@@ -30,7 +30,7 @@ var unproved = []struct{ page, begins, why string }{
 	{"README.md", "go get github.com/ksher-go/ksher\n", "it gets what was released, from the network"},
 	{"README.md", "go test ./...", "it is what runs this test, and a step of .ci/run"},
 	{"docs/first-payment.md", "go mod init shop\n", "it gets what was released, from the network"},
-	{"docs/cli.md", "go install ", "it gets what was released, from the network"},
+	{"docs/cli.md", "CGO_ENABLED=0 go install ", "it gets what was released, from the network"},
 	{"docs/cli.md", "source <(ksher completion", "it is for the shell that one types into; a test of the command line tries it"},
 	{"docs/cli.md", "ksher trigger", "it takes a shop; its own tests hold what it prints"},
 	{"docs/cli.md", "ksher test-webhook", "it takes a shop; its own tests hold what it prints"},
