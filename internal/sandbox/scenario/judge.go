@@ -40,7 +40,7 @@ func hasAnswer(o *core.Entry, since []core.Happening) bool {
 }
 
 // judgeNotified expects that the shop accepts the notification after it has asked. unasked
-// says what is wrong otherwise, and without it asking isn't looked at.
+// says what is wrong otherwise.
 func judgeNotified(unasked string) func(*core.Tx, *core.Entry, []core.Happening) (Mark, string) {
 	return func(_ *core.Tx, o *core.Entry, since []core.Happening) (Mark, string) {
 		took := accepted(since)
@@ -49,7 +49,7 @@ func judgeNotified(unasked string) func(*core.Tx, *core.Entry, []core.Happening)
 			return Good, "It asked, and knows of the payment. It gave no address for notifications."
 		case !wantsNotice(o):
 			return Waiting, "It hasn't asked yet, and gave no address for notifications."
-		case took && unasked != "" && !hasAnswer(o, since):
+		case took && !hasAnswer(o, since):
 			return Bad, unasked
 		case took && o.Refunded() > 0:
 			return Good, "It accepted the notification, and gave money back."

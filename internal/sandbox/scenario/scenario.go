@@ -129,7 +129,7 @@ var all = []Scenario{
 		Name: "cancelled-then-paid", Title: "Cancelled, then paid",
 		Happens: "The order is cancelled, and the buyer pays a QR code that was saved before.",
 		Good:    "It takes the payment for what it is: it hands out, or gives the money back.",
-		play:    playCancelled, judge: judgeNotified(""),
+		play:    playCancelled, judge: judgeNotified("It accepted the notification without asking Ksher, as a shop does that believes anything."),
 	},
 	{
 		Name: "key-changed", Title: "The key has changed",

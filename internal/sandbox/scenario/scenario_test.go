@@ -147,6 +147,10 @@ func TestScenarios(t *testing.T) {
 			require.NoError(s.t, s.gw.RefundOnPlatform("A-2", 150_50))
 		}, want: "bad"},
 		"cancelled, took it": {scenario: "cancelled-then-paid", channels: []ksher.Channel{"promptpay"}, does: (*shop).deliver, want: "good"},
+		"cancelled, believed unasked": {scenario: "cancelled-then-paid", channels: []ksher.Channel{"promptpay"}, does: func(s *shop) {
+			s.believes = true
+			s.deliver()
+		}, want: "bad"},
 		"key, refused and took": {scenario: "key-changed", does: func(s *shop) {
 			for range 6 {
 				s.deliver()
