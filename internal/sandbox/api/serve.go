@@ -79,7 +79,7 @@ func (s *Server) carryOut(r *http.Request, op operation, text string, params url
 			code = fresh(tx, op, params, l)
 		}
 		if code == "" { // A request that is refused leaves the faults for others.
-			fault = tx.NextFault(op.name())
+			fault = tx.NextFault(op.name(), op.merchant(params), params)
 		}
 		at := tx.Now()
 		if fault.Kind == core.FaultClockSkew {

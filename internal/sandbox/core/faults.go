@@ -139,7 +139,7 @@ func (g *Gateway) Inject(f Fault) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.inject(f)
+	return g.inject(f, nil)
 }
 
 // Inject is [Gateway.Inject] for who has the lock.
@@ -147,15 +147,30 @@ func (tx *Tx) Inject(f Fault) error {
 	if err := f.check(tx.g.Operations()); err != nil {
 		return fmt.Errorf("kshertest: Inject: %w", err)
 	}
-	return tx.g.inject(f)
+	return tx.g.inject(f, nil)
 }
 
-func (g *Gateway) inject(f Fault) error {
+// InjectFor is [Tx.Inject] for the requests and notifications of one order alone.
+func (tx *Tx) InjectFor(o *Entry, f Fault) error {
+	if err := f.check(tx.g.Operations()); err != nil {
+		return fmt.Errorf("kshertest: Inject: %w", err)
+	}
+	return tx.g.inject(f, o)
+}
+
+// waitingFault is a fault that hasn't happened yet.
+type waitingFault struct {
+	Fault
+	// order is the one that it waits for, nil for any request.
+	order *Entry
+}
+
+func (g *Gateway) inject(f Fault, o *Entry) error {
 	f.Count = max(f.Count, 1)
 	if len(g.faults) == maxFaults {
 		return fmt.Errorf("kshertest: Inject: %d faults wait already", maxFaults)
 	}
-	g.faults = append(g.faults, f)
+	g.faults = append(g.faults, waitingFault{f, o})
 	return nil
 }
 
@@ -163,7 +178,11 @@ func (g *Gateway) inject(f Fault) error {
 func (g *Gateway) Faults() []Fault {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Clone(g.faults)
+	var faults []Fault
+	for _, f := range g.faults {
+		faults = append(faults, f.Fault)
+	}
+	return faults
 }
 
 // ClearFaults takes back the faults that haven't happened yet.
@@ -174,13 +193,16 @@ func (g *Gateway) ClearFaults() {
 }
 
 // nextFault takes the next fault of an operation, the zero one if there is
-// none. The caller holds g.mu.
-func (g *Gateway) nextFault(operation string) Fault {
-	i := slices.IndexFunc(g.faults, func(f Fault) bool { return f.Operation == operation })
+// none. One that waits for an order is taken only if concerns says that it is about this
+// one. The caller holds g.mu.
+func (g *Gateway) nextFault(operation string, concerns func(*Entry) bool) Fault {
+	i := slices.IndexFunc(g.faults, func(f waitingFault) bool {
+		return f.Operation == operation && (f.order == nil || concerns(f.order))
+	})
 	if i < 0 {
 		return Fault{}
 	}
-	f := g.faults[i]
+	f := g.faults[i].Fault
 	if g.faults[i].Count--; g.faults[i].Count == 0 {
 		g.faults = slices.Delete(g.faults, i, i+1)
 	}

@@ -127,7 +127,7 @@ type Gateway struct {
 	bytes, logBytes int
 	// refundNos has the refund numbers that were used.
 	refundNos map[number]bool
-	faults    []Fault
+	faults    []waitingFault
 	requests  []Request
 	// logged counts the requests.
 	logged int
@@ -330,6 +330,16 @@ func (o *Entry) numbers() []number {
 			number{o.AppID, "ksher_order_no", o.KsherOrderNo}, number{o.AppID, "channel_order_no", o.ChannelOrderNo})
 	}
 	return slices.DeleteFunc(all, func(n number) bool { return n.no == "" })
+}
+
+// namedBy tells whether the parameters of a merchant's request have a number of the order.
+func (o *Entry) namedBy(appID string, params url.Values) bool {
+	return slices.ContainsFunc(o.numbers(), func(n number) bool {
+		if n.kind == "own" {
+			n.kind = "mch_order_no"
+		}
+		return n.appID == appID && n.no == params.Get(n.kind)
+	})
 }
 
 // kept tells the orders that weren't forgotten. The caller holds g.mu.

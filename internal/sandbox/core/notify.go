@@ -196,7 +196,7 @@ func (g *Gateway) attempt(ctx context.Context, o *Entry) error {
 	}
 	defer done()
 	n, p := o.Notice, g.notifier(o)
-	fault := g.nextFault(Notify)
+	fault := g.nextFault(Notify, func(other *Entry) bool { return other == o })
 	body := p.Body(n, o, fault, g.now())
 	postponed := fault.Kind == FaultLate || fault.Kind == FaultReorder
 	if postponed {

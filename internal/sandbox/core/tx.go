@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -62,8 +63,11 @@ func (tx *Tx) Touch(o *Entry) {
 // Now is the time of the gateway's clock.
 func (tx *Tx) Now() time.Time { return tx.g.now() }
 
-// NextFault takes the next fault of an operation, the zero one if there is none.
-func (tx *Tx) NextFault(operation string) Fault { return tx.g.nextFault(operation) }
+// NextFault takes the next fault of an operation, the zero one if there is none. The
+// request's parameters tell whether it is about an order that a fault waits for.
+func (tx *Tx) NextFault(operation, appID string, params url.Values) Fault {
+	return tx.g.nextFault(operation, func(o *Entry) bool { return o.namedBy(appID, params) })
+}
 
 // Log keeps a request for [Gateway.Requests], and with its reply for [Tx.Story].
 func (tx *Tx) Log(r Request, reply *Reply) {

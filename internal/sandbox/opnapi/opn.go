@@ -123,7 +123,7 @@ func (a *Account) serve(w http.ResponseWriter, r *http.Request, op operation) {
 	a.gw.DoFor(r, func(tx *core.Tx) {
 		c.tx = tx
 		if no == nil {
-			fault = tx.NextFault(op.name)
+			fault = tx.NextFault(op.name, "", nil)
 			answer, no = a.carryOut(c, op, fault)
 		}
 		if no == nil && c.made != nil {

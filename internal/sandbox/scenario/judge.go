@@ -150,7 +150,7 @@ func judgeKey(_ *core.Tx, o *core.Entry, since []core.Happening) (Mark, string) 
 	case !wantsNotice(o):
 		return Waiting, "It gave no address for notifications."
 	case took:
-		return Waiting, "It accepted a notification that was signed rightly, as another order's had the wrong signature. Play it again with another order."
+		return Waiting, "It accepted a notification that was signed rightly, because the wrong signatures were called off before. Play it again with another order."
 	case o.Notice.Due.IsZero():
 		return Bad, "It accepted no notification, and no more will come."
 	case refused:

@@ -162,7 +162,7 @@ func payable(tx *core.Tx, o *core.Entry) error {
 func payWith(tx *core.Tx, o *core.Entry, faults ...core.Fault) (func() error, error) {
 	return func() error {
 		for _, f := range faults {
-			if err := tx.Inject(f); err != nil {
+			if err := tx.InjectFor(o, f); err != nil {
 				return err
 			}
 		}
@@ -185,7 +185,7 @@ func playRefund(tx *core.Tx, o *core.Entry) (func() error, error) {
 	fault := core.Fault{Operation: "order_refund", Kind: core.FaultDropAfter}
 	switch o.State(tx.Now()) {
 	case core.Paid, core.RefundedInPart:
-		return func() error { return tx.Inject(fault) }, nil
+		return func() error { return tx.InjectFor(o, fault) }, nil
 	}
 	return payWith(tx, o, fault)
 }

@@ -195,6 +195,27 @@ func (s *shop) refundByOrder(no string) {
 	})
 }
 
+// What a scenario does to its order it does to no other, which comes first here.
+func TestOtherOrdersGoOn(t *testing.T) {
+	s := newShop(t)
+	s.second()
+	require.NoError(t, s.gw.Pay("A-2", ""))
+	other, err := s.gw.Order("A-2")
+	require.NoError(t, err)
+	s.play("key-changed", 200)
+	s.play("refund-in-doubt", 200)
+	waiting := len(s.gw.Faults())
+	_, err = s.gw.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: "A-2"})
+	require.NoError(t, err)
+	_, err = s.gw.Client.OrderRefund(t.Context(), &ksher.OrderRefundRequest{
+		KsherOrderNo: other.KsherOrderNo, MchRefundNo: "R-2", RefundFee: 10_00, TotalFee: 150_50, FeeType: "THB",
+	})
+	require.NoError(t, err)
+	assert.Len(t, s.gw.Faults(), waiting)
+	_, err = s.gw.Client.GatewayOrderQuery(t.Context(), &ksher.GatewayOrderQueryRequest{MchOrderNo: s.no})
+	require.ErrorIs(t, err, ksher.ErrSignature)
+}
+
 // What can't be played changes nothing, and says why.
 func TestNotPlayable(t *testing.T) {
 	s := newShop(t, "card")

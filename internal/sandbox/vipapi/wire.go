@@ -119,7 +119,7 @@ func (s *Server) carryOut(r *http.Request, c *call, refused *answer) (fault core
 		c.tx = tx
 		a := refused
 		if a == nil { // Nobody else's request is to use a fault up.
-			fault = tx.NextFault(c.op.name)
+			fault = tx.NextFault(c.op.name, "", nil)
 		}
 		if a == nil && !fault.Prevents() {
 			a = s.decide(c, fault)
