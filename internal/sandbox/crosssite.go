@@ -8,8 +8,9 @@ import (
 // refuseCrossSite refuses what a page of another website makes a developer's browser send:
 // everybody has the merchant's key, so any page could sign for it. Links and redirects may
 // lead to pages, and a shop's page posts the form of gateway_pay. Programs send none of the
-// headers by which a browser is known.
-func refuseCrossSite(next http.Handler) http.Handler {
+// headers by which a browser is known. A browser takes a page whose host name was made to
+// point here for one of the gateway's own, so that it may only use names that ownHost knows.
+func refuseCrossSite(next http.Handler, ownHost func(hostport string) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if crossSite(r) && !openToOthers(r) {
 			http.Error(w, "This request was refused: a page of another website made the browser send it, by its headers Sec-Fetch-Site and Origin. "+
@@ -18,8 +19,19 @@ func refuseCrossSite(next http.Handler) http.Handler {
 				"docs/sandbox.md says more.", http.StatusForbidden)
 			return
 		}
+		if fromPage(r) && !openToOthers(r) && !ownHost(r.Host) {
+			http.Error(w, "This request was refused: a browser sent it to a host name that isn't the gateway's, "+
+				"to which any website could let a name of its own point. Allow the name with --host or --public-url. "+
+				"docs/sandbox.md says more.", http.StatusForbidden)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// fromPage tells the requests that a page made a browser send.
+func fromPage(r *http.Request) bool {
+	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
 }
 
 // crossSite tells the requests of another website's page. A GET is judged as if it were a

@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 
@@ -80,5 +81,39 @@ func TestCrossSiteByOrigin(t *testing.T) {
 	for origin, refused := range map[string]bool{"https://evil.example": true, "null": true, gw.URL(): false} {
 		status, _ := sandboxtest.Ask(t, gw, "POST", "/api/gateway_pay", "", "Origin", origin)
 		assert.Equal(t, refused, status == http.StatusForbidden, origin)
+	}
+}
+
+// A page whose host name was made to point here is of the same site for the browser.
+func TestRebound(t *testing.T) {
+	for _, tt := range []struct {
+		name, method, path, host, header string
+		refused                          bool
+	}{
+		{"a page's call", "POST", "/KsherPay/quick_pay", "evil.example", "Origin", true},
+		{"a page's call by GET", "GET", "/api/gateway_pay", "evil.example", "Sec-Fetch-Site", true},
+		{"a page's call of vip.ksher.net", "POST", "/api/v1/redirect/orders", "evil.example", "Origin", true},
+		{"a page's call of Opn's", "POST", "/opn/charges", "evil.example", "Origin", true},
+		{"a button of the checkout page", "POST", "/ua", "evil.example", "Origin", true},
+		{"the same at a name that is allowed", "POST", "/ua", "shop.test", "Origin", false},
+		{"the same at the public URL", "POST", "/ua", "pay.test", "Origin", false},
+		{"the same here", "POST", "/ua", "localhost", "Origin", false},
+		{"a program's call", "POST", "/KsherPay/quick_pay", "sandbox", "", false},
+		{"a shop's form for a PC", "POST", "/pc", "sandbox", "Origin", false},
+		{"a link to the checkout page", "GET", "/ua", "sandbox", "Sec-Fetch-Site", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			gw := sandbox.New(t, sandbox.WithHosts("shop.test"), sandbox.WithPublicURL("http://pay.test:8765"))
+			r := httptest.NewRequest(tt.method, "http://"+tt.host+":8765"+tt.path, nil)
+			switch tt.header {
+			case "Origin":
+				r.Header.Set("Origin", "http://"+r.Host)
+			case "Sec-Fetch-Site":
+				r.Header.Set("Sec-Fetch-Site", "same-origin")
+			}
+			w := httptest.NewRecorder()
+			gw.Handler().ServeHTTP(w, r)
+			assert.Equal(t, tt.refused, w.Code == http.StatusForbidden, w.Body.String())
+		})
 	}
 }

@@ -327,7 +327,7 @@ func (g *Gateway) build(at *net.TCPAddr) (err error) {
 	g.opn.Serve(mux)
 	mux.HandleFunc("GET /healthz", g.serveHealth)
 	mux.Handle("/", desk.Handler())
-	g.handler = refuseCrossSite(cutOffSlow(mux, g.readTimeout))
+	g.handler = refuseCrossSite(cutOffSlow(mux, g.readTimeout), desk.OwnHost)
 	return nil
 }
 

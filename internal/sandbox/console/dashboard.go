@@ -179,7 +179,7 @@ func readNumber[T any](text string, target *T, parse func(string) (T, error)) (e
 // sets the headers that keep the browser from doing more than it has to.
 func (c *Console) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !c.ownHost(r.Host) {
+		if !c.OwnHost(r.Host) {
 			http.Error(w, "The dashboard and the control API of this gateway don't answer under this host name, "+
 				"so that no website can reach them through a name of its own. Use "+c.gw.PublicURL()+", or allow the name with --host.", http.StatusForbidden)
 			return
@@ -193,11 +193,11 @@ func (c *Console) guard(next http.Handler) http.Handler {
 	})
 }
 
-// ownHost tells the hosts under which the gateway can be addressed. Names other than
+// OwnHost tells the hosts under which the gateway can be addressed. Names other than
 // localhost, the one it was told to listen on and Hosts aren't among them,
 // because whoever owns a name can let it point here. Addresses can't be made to
 // point elsewhere, and are accepted where the gateway is open to others.
-func (c *Console) ownHost(hostport string) bool {
+func (c *Console) OwnHost(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
 		host = strings.Trim(hostport, "[]")
