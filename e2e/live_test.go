@@ -73,9 +73,20 @@ func TestDashboardIsLive(t *testing.T) {
 			assert.False(t, b.has("[href='/order?no=L-1']"), "the filter holds")
 
 			b.open(home + "order?no=L-1")
+			b.click("#story-list")
+			b.click("#open-1")
 			require.NoError(t, s.gateway.RefundOnPlatform("L-1", 10_00))
 			b.until("document.getElementById('history-panel').innerText.includes('on the merchant platform')")
 			b.see("refunded in part", "10.00 THB")
+			b.until("document.getElementById('story-panel').innerText.includes('on the merchant platform')")
+			assert.True(t, eval[bool](b, "document.querySelector('#open-1').parentElement.open"), "a step that is open stays so")
+			assert.Equal(t, "open-1", eval[string](b, "document.activeElement.id"), "also the focus")
+
+			s.order("L-3", channels)
+			b.open(home + "order?no=L-3")
+			b.see("Not paid yet")
+			require.NoError(t, s.gateway.Pay("L-3", ksher.ChannelCard))
+			b.until("!document.getElementById('story-panel').innerText.includes('Not paid yet')")
 		})
 	}
 }

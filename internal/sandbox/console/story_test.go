@@ -26,6 +26,7 @@ func TestStoryOnThePage(t *testing.T) {
 	hint := requests[len(requests)-1].Hint
 	require.NotEmpty(t, hint)
 	assert.Contains(t, html.UnescapeString(page), hint)
+	assert.Contains(t, page, `id="story-panel" data-live>`)
 	links := regexp.MustCompile(`href="#(step-\d+)"`).FindAllStringSubmatch(page, -1)
 	require.Len(t, links, 2)
 	for _, link := range links {

@@ -34,6 +34,16 @@ function updateRows(old, fresh) {
   }
 }
 
+// What was opened stays open. Returns what is to have the focus, null if it would get lost.
+function carryOver(old, part) {
+  for (const { id, parentElement } of part.querySelectorAll("summary[id]")) {
+    parentElement.open = !!document.getElementById(id)?.parentElement.open;
+  }
+  const focused = document.activeElement;
+  if (!old.contains(focused)) return part;
+  return "form" in focused ? null : part.querySelector("#" + focused.closest("[id]").id);
+}
+
 async function refresh() {
   if (busy) return void (again = true);
   [busy, again] = [true, false];
@@ -42,9 +52,11 @@ async function refresh() {
     const old = document.getElementById(part.id), html = part.outerHTML;
     if (!old || html === served.get(part.id)) continue;
     const [rows, freshRows] = [old, part].map((p) => p.querySelector("[data-rows]"));
-    if (!(rows && freshRows) && old.contains(document.activeElement)) continue;
+    const focus = rows && freshRows ? part : carryOver(old, part);
+    if (!focus) continue;
     served.set(part.id, html);
     rows && freshRows ? updateRows(rows, freshRows) : (old.replaceWith(part), addCopyButtons(part));
+    if (focus !== part) focus.focus({ preventScroll: true });
   }
   busy = false;
   if (again) refresh();
