@@ -45,4 +45,13 @@ func TestStoryOnThePage(t *testing.T) {
 	assert.NoError(t, xml.Unmarshal([]byte(picture), new(any)))
 	status, _ = sandboxtest.Ask(t, gw, "GET", "/story.json?no=none", "")
 	assert.Equal(t, 404, status)
+	for _, params := range []map[string]string{{"sign": "00"}, {"sign": "00", "version": "9"}, {"sign": "00", "version": "9", "nonce_str": "other"}} {
+		params["mch_order_no"] = "A-1"
+		sandboxtest.AskSigned(t, gw, "/api/gateway_order_query", params)
+	}
+	require.NoError(t, gw.Pay("A-1", ""))
+	_, page = sandboxtest.Ask(t, gw, "GET", "/order?no=A-1", "")
+	links = regexp.MustCompile(`href="#(step-\d+)"`).FindAllStringSubmatch(page, -1)
+	require.Len(t, links, 4, "requests that ask something else are arrows of their own")
+	assert.NotRegexp(t, `<div id="step-\d+" tabindex="-1">\s*</div>`, page, "also the buyer's arrow leads to something")
 }

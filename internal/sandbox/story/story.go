@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,7 +168,7 @@ func Of(tx *core.Tx, o *core.Entry) Story {
 func (s *Story) add(step Step) {
 	if n := len(s.Steps) - 1; n >= 0 && step.Kind == Request && step.Fault == "" {
 		last := s.Steps[n]
-		if last.Kind == Request && last.Fault == "" && last.Label == step.Label && last.Outcome == step.Outcome {
+		if last.Kind == Request && last.Fault == "" && last.same(step) {
 			step.Times = last.Times + 1
 			s.Steps[n] = step
 			return
@@ -175,6 +176,18 @@ func (s *Story) add(step Step) {
 	}
 	s.Steps = append(s.Steps, step)
 }
+
+// same tells whether two requests asked the same and got the same verdict.
+func (s Step) same(other Step) bool {
+	asked := func(s Step) []Param {
+		return slices.DeleteFunc(slices.Clone(s.Params), func(p Param) bool { return newEachTime.MatchString(p.Name) })
+	}
+	return s.Label == other.Label && s.Outcome == other.Outcome && s.Why == other.Why && s.Address == other.Address &&
+		slices.Equal(asked(s), asked(other))
+}
+
+// newEachTime tells the parameters that differ although the same is asked.
+var newEachTime = regexp.MustCompile(`^(nonce_str|time_?stamp|sign(ature)?)$`)
 
 // insert puts a step where its time says.
 func (s *Story) insert(step Step) {
