@@ -36,6 +36,7 @@ func TestExitStatus(t *testing.T) {
 		"unknown flag":         {args: []string{"sandbox", "--zap"}, status: 2, err: "--zap"},
 		"bad value":            {args: []string{"sandbox", "--speed=0"}, status: 2, err: "--speed"},
 		"bad listen":           {args: []string{"sandbox", "--listen=x"}, status: 2, err: "--listen"},
+		"bad host":             {args: []string{"sandbox", "--listen=127.0.0.1:0", "--host=http://sandbox:8765"}, status: 2, err: "without scheme and port"},
 		"bad public URL":       {args: []string{"sandbox", "--listen=127.0.0.1:0", "--public-url=x"}, status: 2, err: "public URL"},
 		"bad webhook":          {args: []string{"sandbox", "--listen=127.0.0.1:0", "--opn-webhook=x"}, status: 2, err: "--opn-webhook"},
 		"bad merchant":         {args: []string{"sandbox", "--listen=127.0.0.1:0", "--merchant=x"}, status: 2, err: "--merchant=x"},

@@ -108,6 +108,11 @@ func WithPublicURL(address string) Option {
 // can let a browser pay and refund orders.
 func WithHosts(names ...string) Option {
 	return func(o *options) error {
+		for _, name := range names {
+			if strings.ContainsAny(name, "/:") {
+				return fmt.Errorf("the host %q isn't a name alone, without scheme and port", name)
+			}
+		}
 		o.hosts = append(o.hosts, names...)
 		return nil
 	}
