@@ -167,6 +167,9 @@ func (g *Gateway) newMerchant(appID string, terms Terms, pem string) (*Merchant,
 	return m, nil
 }
 
+// maxMerchants bounds the merchants that are added to a running gateway.
+const maxMerchants = 1000
+
 // AddMerchant lets the gateway know one more merchant. If there is one of that app ID, the
 // error is an [ErrMerchantExists].
 func (g *Gateway) AddMerchant(appID string, terms Terms) (*Merchant, error) {
@@ -178,6 +181,9 @@ func (g *Gateway) AddMerchant(appID string, terms Terms) (*Merchant, error) {
 	defer g.mu.Unlock()
 	if g.merchants[appID] != nil {
 		return nil, fmt.Errorf("kshertest: merchant %q: %w", appID, ErrMerchantExists)
+	}
+	if len(g.merchants) >= maxMerchants {
+		return nil, fmt.Errorf("kshertest: merchant %q: there are %d already", appID, len(g.merchants))
 	}
 	g.merchants[appID], g.merchantsChanged = m, true
 	if err := g.save(); err != nil {
