@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ksher-go/ksher"
+	"github.com/ksher-go/ksher/internal/day"
 	"github.com/ksher-go/ksher/internal/sandbox"
 )
 
@@ -182,4 +183,80 @@ func TestCtrlCWhileWaiting(t *testing.T) {
 	require.NoError(t, gw.Pay("W-1", ""))
 	again := in(t, gw, nil, strings.Fields(strings.NewReplacer("\r", "", "\n", " ").Replace(command))...)
 	again.ends(0)
+}
+
+// Each command that changes something asks first: no sends nothing, yes sends it once.
+func TestQuestions(t *testing.T) {
+	gw := start(t)
+	order(t, gw, "C-1")
+	_, err := gw.Client.NativePay(t.Context(), &ksher.NativePayRequest{MchOrderNo: "L-1", TotalFee: 150_50, FeeType: "THB", Channel: ksher.ChannelWeChat})
+	require.NoError(t, err)
+	_, err = gw.Client.QuickPay(t.Context(), &ksher.QuickPayRequest{
+		MchOrderNo: "R-1", TotalFee: 150_50, FeeType: "THB", Channel: ksher.ChannelTrueMoney, AuthCode: ksher.NewSecret("900000000000000000"),
+	})
+	require.NoError(t, err)
+	receiver := filepath.Join(t.TempDir(), "receiver")
+	require.NoError(t, os.WriteFile(receiver, []byte("1234567890\n"), 0o600))
+	questions := map[string][]string{
+		"cancel_order":  {"order", "cancel", "C-1"},
+		"order_close":   {"order", "close", "L-1"},
+		"order_reverse": {"reverse", "R-1"},
+		"payout":        {"payout", "send", "--order-no=P-1", "--amount=100", "--to=BANK", "--bank=004", "--receiver-file=" + receiver},
+	}
+	if day.PayoutsOpenIn(time.Now()) > 0 {
+		delete(questions, "payout") // The program has the real clock, by which there are none now.
+	}
+	for operation, args := range questions {
+		t.Run(operation, func(t *testing.T) {
+			sent := func() (n int) {
+				for _, r := range gw.Requests() {
+					if r.Operation == operation {
+						n++
+					}
+				}
+				return n
+			}
+			for answer, want := range map[string]int{"no\r": 1, "\x03": 1} {
+				s := in(t, gw, nil, args...)
+				s.see("Type yes to go on")
+				s.press(answer)
+				s.ends(want)
+				require.Zero(t, sent(), "%q: %s", answer, s.screen())
+			}
+			s := in(t, gw, nil, args...)
+			s.see("Type yes to go on")
+			s.press("yes\r")
+			s.ends(0)
+			require.Equal(t, 1, sent(), s.screen())
+		})
+	}
+}
+
+// A list that takes a while has a bar that grows.
+func TestReconcileShowsHowFar(t *testing.T) {
+	gw := start(t)
+	list := "number,amount,currency,host\n"
+	for _, no := range []string{"A-1", "A-2", "A-3"} {
+		order(t, gw, no)
+		require.NoError(t, gw.Pay(no, ""))
+		list += no + ",150.50,THB,gateway\n"
+	}
+	file := filepath.Join(t.TempDir(), "list.csv")
+	require.NoError(t, os.WriteFile(file, []byte(list), 0o600))
+	s := in(t, gw, nil, "reconcile", "--orders="+file)
+	s.see("] 3 of 3 orders")
+	s.ends(0)
+	assert.Regexp(t, `\r\x1b\[K\[=* +\] [12] of 3 orders`, s.screen(), "the line is written over")
+}
+
+// Ctrl-C ends listening with the command that goes on.
+func TestListen(t *testing.T) {
+	gw := start(t)
+	order(t, gw, "A-1")
+	s := in(t, gw, nil, "listen", "--forward-to=http://127.0.0.1:1/notify", "A-1")
+	s.see("is asked about from now on")
+	s.see("is not paid")
+	s.press("\x03")
+	s.ends(4)
+	assert.Contains(t, s.screen(), "ksher listen --forward-to=http://127.0.0.1:1/notify")
 }
