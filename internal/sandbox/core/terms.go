@@ -168,7 +168,7 @@ func (g *Gateway) newMerchant(appID string, terms Terms, pem string) (*Merchant,
 }
 
 // maxMerchants bounds the merchants that are added to a running gateway.
-const maxMerchants = 1000
+const maxMerchants = 10_000
 
 // AddMerchant lets the gateway know one more merchant. If there is one of that app ID, the
 // error is an [ErrMerchantExists].

@@ -18,6 +18,6 @@ func TestMerchantsAreBounded(t *testing.T) {
 	_, err = g.AddMerchant("mch50001", Terms{})
 	require.NoError(t, err)
 	_, err = g.AddMerchant("mch50002", Terms{})
-	assert.ErrorContains(t, err, "1000 already")
+	assert.ErrorContains(t, err, "10000 already")
 	assert.Nil(t, g.Known("mch50002"))
 }
