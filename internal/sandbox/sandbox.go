@@ -65,31 +65,30 @@ type options struct {
 // Option sets up a [Gateway].
 type Option func(*options) error
 
-// WithClientOptions passes options to the gateway's Client.
-func WithClientOptions(opts ...ksher.Option) Option {
+// always is an option that nothing can be wrong with.
+func always(set func(*options)) Option {
 	return func(o *options) error {
-		o.client = append(o.client, opts...)
+		set(o)
 		return nil
 	}
+}
+
+// WithClientOptions passes options to the gateway's Client.
+func WithClientOptions(opts ...ksher.Option) Option {
+	return always(func(o *options) { o.client = append(o.client, opts...) })
 }
 
 // WithMerchant lets the gateway know a merchant with those terms from the start. It may be
 // [AppID], whose key is fixed.
 func WithMerchant(appID string, terms Terms) Option {
-	return func(o *options) error {
-		o.terms[appID] = terms
-		return nil
-	}
+	return always(func(o *options) { o.terms[appID] = terms })
 }
 
 // WithAddress sets where the gateway listens, a free port of the loopback
 // interface by default. Whoever can reach the address can pay and refund orders
 // on it.
 func WithAddress(address string) Option {
-	return func(o *options) error {
-		o.address = address
-		return nil
-	}
+	return always(func(o *options) { o.address = address })
 }
 
 // WithPublicURL sets the address, without a path, that others know the gateway by, such
@@ -97,10 +96,7 @@ func WithAddress(address string) Option {
 // and the dashboard answers under its name. By default they begin with the address that
 // was asked.
 func WithPublicURL(address string) Option {
-	return func(o *options) error {
-		o.publicURL = address
-		return nil
-	}
+	return always(func(o *options) { o.publicURL = address })
 }
 
 // WithHosts sets names under which the dashboard and the control API answer, beside
@@ -121,28 +117,19 @@ func WithHosts(names ...string) Option {
 // WithSpeed lets the gateway's clock run that many times faster than the real
 // one, so that a day of notifications takes a minute at 1440.
 func WithSpeed(times float64) Option {
-	return func(o *options) error {
-		o.speed = times
-		return nil
-	}
+	return always(func(o *options) { o.speed = times })
 }
 
 // WithMaxOrders bounds how many orders the gateway keeps, payouts among them,
 // 10,000 by default. It forgets the oldest first.
 func WithMaxOrders(n int) Option {
-	return func(o *options) error {
-		o.maxOrders = n
-		return nil
-	}
+	return always(func(o *options) { o.maxOrders = n })
 }
 
 // WithMaxBytes bounds the memory that the orders take together, roughly, 128 MiB by default.
 // The gateway forgets the oldest first.
 func WithMaxBytes(n int) Option {
-	return func(o *options) error {
-		o.maxBytes = n
-		return nil
-	}
+	return always(func(o *options) { o.maxBytes = n })
 }
 
 // WithPayoutBalance sets how much payouts can be made of, before the first of
@@ -160,47 +147,32 @@ func WithPayoutBalance(balance ksher.Amount) Option {
 // WithStrict says whether the gateway refuses what the documentation doesn't allow, also
 // where the real gateway seems to accept it. One made by [New] does by default.
 func WithStrict(strict bool) Option {
-	return func(o *options) error {
-		o.strict = strict
-		return nil
-	}
+	return always(func(o *options) { o.strict = strict })
 }
 
 // WithVariedFees lets a quarter of the orders have their fees as texts, and another quarter
 // an empty cash fee, by their numbers, as genuine answers have them now and then.
 func WithVariedFees() Option {
-	return func(o *options) error {
-		o.varied = true
-		return nil
-	}
+	return always(func(o *options) { o.varied = true })
 }
 
 // WithNotifyHosts lets notifications go to those hosts beyond this machine and private
 // networks, by names or addresses, "*" for all but link-local addresses.
 func WithNotifyHosts(hosts ...string) Option {
-	return func(o *options) error {
-		o.notifyHosts = append(o.notifyHosts, hosts...)
-		return nil
-	}
+	return always(func(o *options) { o.notifyHosts = append(o.notifyHosts, hosts...) })
 }
 
 // WithReadTimeout bounds how long the header of a request may take to come in, and how long
 // its body, ten seconds each by default.
 func WithReadTimeout(d time.Duration) Option {
-	return func(o *options) error {
-		o.readTimeout = d
-		return nil
-	}
+	return always(func(o *options) { o.readTimeout = d })
 }
 
 // WithSeed lets all that the gateway makes up follow from a seed: Ksher's and the channels'
 // numbers, nonces, names in addresses, merchants' keys. The same calls in the same order then
 // have the same answers, but for times, which are those of the clock.
 func WithSeed(seed string) Option {
-	return func(o *options) error {
-		o.seed = seed
-		return nil
-	}
+	return always(func(o *options) { o.seed = seed })
 }
 
 // WithStore keeps the gateway's state, so that it survives restarts: the orders with
@@ -213,10 +185,7 @@ func WithSeed(seed string) Option {
 // notification whose answer couldn't be written down any more is sent again, as
 // Ksher may do, too.
 func WithStore(s Store) Option {
-	return func(o *options) error {
-		o.store = s
-		return nil
-	}
+	return always(func(o *options) { o.store = s })
 }
 
 // TB is the part of [testing.TB] that this package needs.
