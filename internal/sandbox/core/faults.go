@@ -143,12 +143,7 @@ func (g *Gateway) Inject(f Fault) error {
 }
 
 // Inject is [Gateway.Inject] for who has the lock.
-func (tx *Tx) Inject(f Fault) error {
-	if err := f.check(tx.g.Operations()); err != nil {
-		return fmt.Errorf("kshertest: Inject: %w", err)
-	}
-	return tx.g.inject(f, nil)
-}
+func (tx *Tx) Inject(f Fault) error { return tx.InjectFor(nil, f) }
 
 // InjectFor is [Tx.Inject] for the requests and notifications of one order alone.
 func (tx *Tx) InjectFor(o *Entry, f Fault) error {
